@@ -64,7 +64,7 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// Write sets Unknown if the request may have taken effect.
+// SendWrite sets Unknown if the request may have taken effect.
 func TestWriteSetsUnknown(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +111,7 @@ func TestWriteSetsUnknown(t *testing.T) {
 	}
 }
 
-// Write knows that nothing was sent without a connection.
+// If no connection was made, SendWrite returns an error that is not Unknown.
 func TestWriteWithoutConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestWriteWithoutConnection(t *testing.T) {
 	}
 }
 
-// Write translates errors of the client.
+// SendWrite translates errors of the HTTP client to their Codes.
 func TestWriteTranslatesClientErrors(t *testing.T) {
 	server := newServer(t, cutOff)
 	client := newClient(t, NewTransport(TransportOptions{}))
@@ -184,7 +184,7 @@ func TestTransportDropsStalledConnection(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// The transport ends its wait for a silent server.
+// If a server sends nothing, the transport ends the request after its timeout.
 func TestTransportEndsWaitForSilentServer(t *testing.T) {
 	server := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

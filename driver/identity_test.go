@@ -34,7 +34,7 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 	return driver.StackIdentity(d)
 }
 
-// The identity of a stack depends on the place, and on the layers that change bytes.
+// The identity of a driver with layers depends on its location, and on the layers that change bytes.
 func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
 	text := identityWith(t, dir, "photos")

@@ -49,8 +49,7 @@ func carries(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// The list in the comment of Layer has each method of Driver whose parameters or results can carry the bytes of an
-// object.
+// The comment of Layer lists each method of Driver whose parameters or results can carry bytes of an object.
 func TestLayerListIsComplete(t *testing.T) {
 	var want []string
 	methods := reflect.TypeFor[driver.Driver]()
@@ -199,8 +198,8 @@ func (d flipping) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// The test stores objects through a layer that was written by the list. Below the layer, each byte is changed,
-// also the end of an object whose parts are sequential.
+// A layer that overrides the methods listed in the comment of Layer changes each byte that is stored, even the end
+// of an object in sequential parts.
 func TestLayerByTheListChangesEachByte(t *testing.T) {
 	limits := map[string]faults.Limits{
 		"memory":     {},

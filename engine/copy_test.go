@@ -35,7 +35,7 @@ func storeOf(provider string) storage.Bucket {
 // usersBucket is a type that embeds a Bucket: of what is behind it nothing is known.
 type usersBucket struct{ storage.Bucket }
 
-// A storage class is copied within one provider.
+// Copy keeps the storage class only if both stores belong to the same provider.
 func TestCopyStorageClass(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -61,8 +61,8 @@ func TestCopyStorageClass(t *testing.T) {
 	}
 }
 
-// A write that streams an object onto itself reads the object first. If another client replaces the object meanwhile,
-// the write fails with Changed, and keeps what the other client has stored.
+// If another client replaces an object while a copy onto itself streams it, the copy fails with Changed and keeps
+// the new object.
 func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -133,7 +133,7 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 	return d.Driver.Tags(ctx, r)
 }
 
-// Bytes of one write never get the tags of another.
+// A copy has the bytes and the tags of the same write, even if the source is replaced meanwhile.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
 	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
@@ -169,7 +169,7 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	}
 }
 
-// A copy whose tags are denied has none. A role for objects need not be allowed to read tags.
+// If the credentials may not read the source's tags, Copy makes an object without tags.
 func TestCopyWithoutPermissionForTags(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
 		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
@@ -200,7 +200,7 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 	}
 }
 
-// A condition of the call guards the destination, and not the source.
+// A condition of Copy is compared with the destination, and not with the source.
 func TestCopyConditionGuardsDestination(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "by the store": nil} {
 		for _, failing := range []string{"Get", "Head"} {
@@ -250,7 +250,7 @@ func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	return attrs, body, err
 }
 
-// Another size under the same revision is Changed.
+// If an object has another size under the same revision, a read fails with Changed.
 func TestReadFindsOtherSizeOfSameRevision(t *testing.T) {
 	for name, use := range map[string]func(storage.Bucket) error{
 		"Compose": func(b storage.Bucket) error {

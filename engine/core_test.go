@@ -23,7 +23,7 @@ func (d *failsToClose) Close() error {
 	return &storage.Error{Code: storage.Internal, Hint: "of the driver"}
 }
 
-// A bucket is closed once.
+// The engine closes the driver once, even if Close is called twice.
 func TestCloseTwice(t *testing.T) {
 	d := &failsToClose{Driver: memstore.NewDriver(memstore.Config{})}
 	b := engine.New(d)
@@ -63,7 +63,7 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// A revision of another store is refused.
+// IfRevision and IfRevisionNot refuse a revision of another store with InvalidArgument.
 func TestRevisionOfOtherStore(t *testing.T) {
 	b := memstore.New()
 	a, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
@@ -86,7 +86,8 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}
 }
 
-// The hint is the store's, at the time of the call: what it lacks may depend on its server.
+// The hint of an Unsupported error comes from the driver at the time of the call, because a server may be
+// recognized after Open.
 func TestUnsupportedHasHintOfStore(t *testing.T) {
 	d := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
 	b := engine.New(d)

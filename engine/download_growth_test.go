@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A download opens connections only if they help.
+// A download opens more connections only if they make it faster.
 func TestDownloadGrowsIfItHelps(t *testing.T) {
 	const mebibyte = 1 << 20
 	for _, row := range []struct {
@@ -64,7 +64,7 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 	}
 }
 
-// A download does not grow into the memory of others.
+// If other downloads use the BufferLimit, a download stays at one connection.
 func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
@@ -86,8 +86,8 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	})
 }
 
-// A copy with a concurrency of 1 is one read. A copy between two stores reads as many connections as it was told
-// to, also if the source is a user's own.
+// With WithConcurrency(1), a copy between two stores reads its source over one connection, even if the source is a
+// bucket of another type.
 func TestCopyWithConcurrencyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
@@ -134,7 +134,7 @@ func (l *leaving) Close() error {
 	return l.ReadCloser.Close()
 }
 
-// An object is read whole from a store that takes few connections.
+// If a store refuses more than a few connections, a download still returns the whole object.
 func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 2<<20) // 32 MiB
 	for maximum := range int64(8) {
@@ -162,8 +162,8 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	}
 }
 
-// Many downloads at once are as fast as over one connection each. If all of them grew, they would wait for each
-// other's buffers.
+// Many downloads at the same time are as fast as over one connection each, because they do not all grow and wait
+// for buffers.
 func TestDownloadManyAtOnce(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A Reader with parallel ranges writes them to their places in a file. Everything else gets
-// them in order, through buffers.
+// WriteTo of a parallel Reader writes each range at its offset in a file. Other writers get the ranges in order,
+// through buffers.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -130,7 +130,7 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 	})
 }
 
-// The bytes that the file did not take are not counted.
+// If a file fails during WriteTo, the result counts only the bytes that were written.
 func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
@@ -146,8 +146,8 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// Without WithConcurrency, a slow download is written in place from where it has become
-// parallel.
+// Without WithConcurrency, a download that is slow becomes parallel and from then on writes ranges at their
+// offsets.
 func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injected := faults.New(faults.SlowBody(40e6))

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 )
 
-// A section that was written in place keeps no buffer. A large file has many sections.
+// After a section of a file was written at its offset, the download keeps no buffer for it.
 func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	const sections = 100
 	d := &download{ctx: t.Context()}
@@ -46,8 +46,7 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	runtime.KeepAlive(sink)
 }
 
-// A download to a file makes a thousand requests at most. Each request to a file has a chunk that the BufferLimit
-// does not count.
+// A download to a file sends at most a thousand requests, because the BufferLimit does not count their chunks.
 func TestWriteToAFileLimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "to"))

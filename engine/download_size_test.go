@@ -21,7 +21,7 @@ func (shrunken) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.Rea
 	return &storage.Attrs{Size: -1, Revision: "1"}, io.NopCloser(strings.NewReader("x")), nil
 }
 
-// A response with a size below zero is an error.
+// A download fails if the driver returns a negative size.
 func TestDownloadRefusesNegativeSize(t *testing.T) {
 	b := engine.New(shrunken{memstore.NewDriver(memstore.Config{})})
 	for name, opts := range map[string][]storage.DownloadOption{

@@ -75,7 +75,7 @@ func (b *pausedBody) Read(p []byte) (int, error) {
 
 func (b *pausedBody) Close() error { return nil }
 
-// A layer that holds bytes back is no stall.
+// While a layer holds bytes back, RetryPolicy.Stall does not count the time.
 func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &remoteStore{read: func(ctx context.Context) {
@@ -90,7 +90,7 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	})
 }
 
-// A download fails if it continues with another size.
+// If a download is resumed and the object has another size, it fails.
 func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := engine.New(&remoteStore{sizes: []int64{4, 5}})
@@ -99,7 +99,7 @@ func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	})
 }
 
-// A listing of empty pages ends.
+// If a driver returns only empty pages, the listing ends with an error.
 func TestListEmptyPagesEnd(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -184,7 +184,7 @@ func (s *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storage.P
 	return &storage.Page{Entries: []storage.ListEntry{{Key: "a/", IsPrefix: true}}, Token: token}, nil
 }
 
-// A listing in folder order that goes in a circle ends.
+// If a driver's pages repeat, a listing in folder order ends with an error.
 func TestListFolderOrderInCircleEnds(t *testing.T) {
 	for _, delimiter := range []string{"", "/"} {
 		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
@@ -198,7 +198,7 @@ func TestListFolderOrderInCircleEnds(t *testing.T) {
 	}
 }
 
-// A listing that goes in a circle ends.
+// If a driver's page tokens repeat, the listing ends with an error.
 func TestListInCircleEnds(t *testing.T) {
 	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }

@@ -101,7 +101,7 @@ var paths = []struct {
 	{"a range", []storage.DownloadOption{storage.WithRange(1, -1)}, digits[1:]},
 }
 
-// A Reader continues after a writer failed.
+// After a writer failed in WriteTo, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	for _, path := range paths {
 		for room := range path.want {
@@ -122,7 +122,7 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	}
 }
 
-// A body that breaks is not the writer's fault.
+// If the body breaks during WriteTo, the error is not taken for one of the writer.
 func TestWriteToBodyBreaks(t *testing.T) {
 	for _, path := range paths {
 		for breaks := range len(path.want) - 1 {
@@ -170,7 +170,7 @@ func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(&s.to, r)
 }
 
-// A canceled read stops within a chunk.
+// If ctx is canceled during WriteTo, it stops within one chunk.
 func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})

@@ -15,8 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A source that cannot be read is no unknown outcome. Only the outcome of a write can be unknown: the sources of
-// Copy and Compose are read.
+// If a source of Copy or Compose cannot be read, the error is not OutcomeUnknown, because nothing was written.
 func TestCopySourceFailureIsKnown(t *testing.T) {
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -50,7 +49,7 @@ type ownError struct{ detail string }
 
 func (e *ownError) Error() string { return e.detail }
 
-// A failed body is not taken for a failed upload.
+// If reading the body fails, Upload fails with BodyFailed, whatever error the body returned.
 func TestUploadBodyFailure(t *testing.T) {
 	b := memstore.New()
 	mine := &ownError{"mine"}
@@ -82,7 +81,7 @@ func TestUploadBodyFailure(t *testing.T) {
 	}
 }
 
-// A failed IfAbsent says that the key exists.
+// If IfAbsent fails, the error says that the key exists.
 func TestIfAbsentSaysKeyExists(t *testing.T) {
 	ctx := t.Context()
 	b := memstore.New()

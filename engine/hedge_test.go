@@ -142,7 +142,7 @@ func learn(t *testing.T, b storage.Bucket, read func(context.Context, storage.Bu
 	}
 }
 
-// A hedged read does not wait for a stalled response.
+// If a response stalls, a read with hedging gets that of its second request.
 func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, read := range reads {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	}
 }
 
-// One response in fifty stalls. Hedges take away the tail, and cost 5 percent at most.
+// If one response in fifty stalls, hedging makes the slowest reads fast, with at most 5 percent more requests.
 func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 5000
@@ -186,7 +186,7 @@ func TestHedgesShortenTheTail(t *testing.T) {
 	})
 }
 
-// These reads have no hedge.
+// No hedge is sent before enough responses were measured, or to a store on this machine.
 func TestHedgeNotSent(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -264,7 +264,8 @@ func (d here) Describe() driver.Description {
 	return desc
 }
 
-// Each read earns a twentieth of a hedge. A read that must wait for a hedge gets one later.
+// Each read earns a twentieth of a hedge. If a slow read has none left, it waits until other reads have earned
+// one.
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: func(n int) time.Duration {
@@ -292,7 +293,8 @@ func TestHedgesAreEarned(t *testing.T) {
 	})
 }
 
-// The first response that another request would not change is used.
+// If a read and its hedge race, the first success or permanent error decides. After a temporary error of one, the
+// read waits for the other.
 func TestHedgeResponseOfRace(t *testing.T) {
 	const first, second = learned, learned + 1
 	for _, row := range []struct {
@@ -330,7 +332,7 @@ func TestHedgeResponseOfRace(t *testing.T) {
 	}
 }
 
-// ctx ends a read and its hedge.
+// If ctx ends, the read and its hedge both end.
 func TestHedgeEndsWithContext(t *testing.T) {
 	for name, read := range reads {
 		t.Run(name, func(t *testing.T) {
@@ -354,7 +356,7 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	}
 }
 
-// The body of a hedge lives until the reader is closed, and no longer.
+// If a hedge wins, its request lives until the reader is closed, and no longer.
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
@@ -371,7 +373,7 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	})
 }
 
-// A panic in a hedge reaches the caller.
+// A panic of the driver in a hedge reaches the caller.
 func TestHedgePanicReachesCaller(t *testing.T) {
 	for name, row := range map[string]struct{ panics, late int }{
 		"in the hedge":         {learned + 1, learned},
@@ -393,7 +395,7 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 	}
 }
 
-// Requests counts both, so that a hook sees what a read has cost.
+// Requests counts the hedge as well, so that a hook sees how many requests a read has sent.
 func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
@@ -410,7 +412,7 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 	})
 }
 
-// A read that must wait for its hedge looks seldom, also if most responses take no time.
+// While a read waits for a hedge to be earned, it wakes up seldom, even if most responses take no time.
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}

@@ -18,7 +18,7 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 	return nil, storage.Unsupported
 }
 
-// A copy that has to be streamed is one download to the hook of the source.
+// If a copy has to be streamed, the hook of the source sees one Download.
 func TestHookOfStreamedCopySource(t *testing.T) {
 	var seen []string
 	b := memstore.New(

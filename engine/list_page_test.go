@@ -31,7 +31,7 @@ func (d *unlimited) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 	return d.Driver.List(ctx, &all)
 }
 
-// A page of a store that returns more than requested is cut.
+// If a driver returns more entries than requested, ListPage cuts the page.
 func TestListPageTooLong(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &unlimited{next} }))
 	all := []string{"a", "b", "c", "d", "e"}
@@ -75,7 +75,7 @@ func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return page, err
 }
 
-// The hint of a listing out of order fits the driver.
+// If a listing is out of order, the hint is the driver's own, or else one for the author of the driver.
 func TestListOutOfOrderHint(t *testing.T) {
 	for _, row := range []struct{ name, of, want string }{
 		{"its own", "name the profile", "name the profile"},
@@ -96,8 +96,8 @@ func TestListOutOfOrderHint(t *testing.T) {
 	}
 }
 
-// A page of a prefix in any order takes few requests. A store that lists in any order lists whole folders: a page
-// of a longer prefix must not be filled by ever smaller requests.
+// On a store that lists whole folders in any order, ListPage with a longer prefix takes few requests, and not ever
+// smaller ones.
 func TestListPageOfUnorderedStore(t *testing.T) {
 	seen := faults.New()
 	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(seen.Layer()))

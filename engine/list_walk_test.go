@@ -76,7 +76,7 @@ var walkedKeys = []string{
 	"a", "a-b", "a-b/x", "a/1", "a/b-c", "a/b/2", "a/b/3", "a/c", "a.d", "a0", "b", "b/1", "b-1", "c/x/y/z", "d",
 }
 
-// Whatever the order of a store is, the caller gets what a store that lists in byte order gives.
+// If a store lists by folders, List still returns the same entries, in byte order, as for any other store.
 func TestListByFoldersIsInByteOrder(t *testing.T) {
 	listings := map[string][]storage.ListOption{
 		"everything":                     nil,
@@ -168,8 +168,8 @@ func nameOf(entry storage.ListEntry) string {
 	return entry.Key
 }
 
-// A listing of a folder in no order is refused. An entry that comes late would be missed by a caller that merges
-// listings or continues one after a key.
+// If a driver lists a folder out of order, List fails: a caller that merges listings or continues after a key
+// would miss entries.
 func TestListRefusesUnorderedFolder(t *testing.T) {
 	for name, row := range map[string]struct {
 		order func(folder []storage.ListEntry)
@@ -224,7 +224,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 	require.Equal(t, "a/b/2", keys[len(keys)-1], "nothing comes after the end of ctx")
 }
 
-// A store without an order lists for a caller that can do without one.
+// A store without an order lists only with WithAnyOrder.
 func TestListUnorderedStore(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(disorder{slashes{d}})

@@ -41,7 +41,7 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// A part that is a stream fits into the BufferLimit.
+// If a part is a stream, its buffer fits into the BufferLimit.
 func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
@@ -68,7 +68,7 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
-// A store that takes streams gets a part as it comes, so that a slow sender holds little memory.
+// If the store accepts streams, PutPart sends a part as it is read, so that a slow sender needs little memory.
 func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	const limit, size = 1 << 20, 10 << 20
 	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
@@ -114,7 +114,7 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	}
 }
 
-// A panic in the body of a part reaches the caller.
+// A panic in the body of PutPart reaches the caller.
 func TestPutPartPanicReachesCaller(t *testing.T) {
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u := beginUpload(t, b)
@@ -165,7 +165,7 @@ func TestOpenUploadHooks(t *testing.T) {
 	require.Equal(t, []string{"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
 }
 
-// A token has no secret.
+// The token of an open upload does not contain the secrets of native options.
 func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
@@ -183,7 +183,7 @@ func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	require.Equal(t, u.Token(), second.Token())
 }
 
-// Open uploads need a bucket of this package.
+// Functions for open uploads refuse a bucket of another module's type.
 func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	foreign := struct{ storage.Bucket }{memstore.New()}
 	_, err := storage.BeginUpload(t.Context(), foreign, "key")
@@ -200,7 +200,7 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// An open upload ends with its context.
+// Calls of an open upload return when their ctx ends.
 func TestOpenUploadEndsWithContext(t *testing.T) {
 	b := memstore.New()
 	u := beginUpload(t, b)
@@ -286,7 +286,7 @@ func (d silentSums) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, err
 }
 
-// A declared checksum needs those of the parts.
+// Complete with WithCRC32C fails with Unsupported if the store lists parts without checksums.
 func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return silentSums{d} }))
 	u := beginUpload(t, b)
@@ -301,8 +301,8 @@ func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	require.Equal(t, part.CRC32C, attrs.CRC32C)
 }
 
-// S3 wants a new upload after a conflict: another attempt would find no upload, as if it had been
-// aborted. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+// After a conflict, S3 requires a new upload, so Complete does not retry.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	inj := faults.New()
 	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
@@ -342,7 +342,7 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRe
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
 }
 
-// An upload ends when its lost completion is found.
+// If the response to Complete is lost and the object is there, Complete returns it and ends the upload.
 func TestCompleteFindsLostCompletion(t *testing.T) {
 	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
 		t.Run(name, func(t *testing.T) {
@@ -389,8 +389,8 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// An upload that an earlier call has completed is not gone if the store cannot say so just now: the caller would drop
-// the object.
+// If the store cannot tell whether an earlier Complete made the object, Complete fails with Unavailable. The
+// caller must not take the upload for aborted.
 func TestCompleteCannotLookup(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -413,7 +413,7 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}
 }
 
-// Complete takes a part that is replaced meanwhile.
+// If a part is replaced during Complete, Complete tries again with the new part.
 func TestCompletePartReplaced(t *testing.T) {
 	replaced := &replacedPart{text: "new "}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -511,8 +511,8 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// The first join is refused because the part was replaced. The second one is not tried, because the
-// part that replaced it is too long. That error is the one that counts.
+// If a part is replaced during Complete by one that is too long, Complete fails because of its length, and not
+// with the error of the first attempt.
 func TestCompletePartReplacedByLongerOne(t *testing.T) {
 	replaced := &replacedPart{text: "too long"}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {

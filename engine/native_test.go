@@ -121,7 +121,7 @@ func secret(text string) storage.NativeOption {
 	return storage.WithNative("memory", secretOption{text})
 }
 
-// An option of the provider reaches every request.
+// A native option of a call reaches each request of that call.
 func TestNativeOptionReachesEachRequest(t *testing.T) {
 	b, d := openOptioned()
 	own := secretOption{"own"}
@@ -157,7 +157,7 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	}
 }
 
-// A streamed copy reads its source with the source's option.
+// If a copy is streamed, the native option for its source is used to read it.
 func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	src, d := openOptioned()
 	dst := memstore.New()
@@ -172,7 +172,7 @@ func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }
 
-// An Update reads with the option.
+// Update reads the object with the call's native option.
 func TestNativeOptionOfUpdate(t *testing.T) {
 	b, d := openOptioned()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
@@ -187,7 +187,7 @@ func TestNativeOptionOfUpdate(t *testing.T) {
 	}
 }
 
-// A lost response is reconciled with the option.
+// If a response is lost, the engine reads the object with the call's native option.
 func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
 	b, d := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -196,7 +196,7 @@ func TestNativeOptionOfReconcile(t *testing.T) {
 	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
 }
 
-// An option that the driver refuses makes no request.
+// If the driver refuses a native option, the call sends no request.
 func TestNativeOptionRefused(t *testing.T) {
 	b, d := openOptioned()
 	for name, row := range map[string]struct {
@@ -213,7 +213,7 @@ func TestNativeOptionRefused(t *testing.T) {
 	require.Empty(t, d.seen)
 }
 
-// The file of WithResume belongs to a call with the same options, and shows none of them.
+// A WithResume file belongs to calls with the same native options. It does not show them.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
 	body := strings.Repeat("x", 100)
 	until := func(opts ...storage.UploadOption) (parts int) {

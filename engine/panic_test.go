@@ -62,7 +62,7 @@ func (d throwing) List(ctx context.Context, r *driver.ListRequest) (*storage.Pag
 	return d.Driver.List(ctx, r)
 }
 
-// A panic reaches the caller.
+// A panic in the driver, a body or a progress function reaches the caller.
 func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
 	for _, row := range []struct {

@@ -17,7 +17,8 @@ func lacking(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features}))
 }
 
-// An option that the store's signature would not enforce is refused, and not left to the client who has the address.
+// If the store's signature cannot enforce an option, signing fails, because the client who has the URL could
+// ignore that option.
 func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, b storage.Bucket) error {
 		return func(t *testing.T, b storage.Bucket) error {
@@ -115,7 +116,7 @@ func (d addressed) Describe() driver.Description {
 	return desc
 }
 
-// A public address needs a bucket that has one.
+// PublicURL fails if the bucket has no public base URL.
 func TestPublicURLNeedsBase(t *testing.T) {
 	own := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })

@@ -95,7 +95,7 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 // claimedBytes is what ReadAll takes before any byte has come.
 const claimedBytes = 256 << 20
 
-// A size that is only claimed takes no memory: it may be anything that a server says.
+// ReadAll does not allocate the size that a server claims before the bytes arrive.
 func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {

@@ -52,7 +52,8 @@ func (d *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	return a, err
 }
 
-// The response to a write was lost. The object, and the write id in its metadata, tell what became of it.
+// If the response to a write is lost, the engine reads the object and its write id to learn whether the write took
+// effect.
 func TestReconcileLostResponse(t *testing.T) {
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	unconditional := func(string) storage.UploadOption { return storage.WithContentType("text/plain") }

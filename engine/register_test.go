@@ -32,7 +32,7 @@ func TestRegisterTwicePanics(t *testing.T) {
 	})
 }
 
-// Every operation fails with the error of a bad option.
+// If New gets an invalid option, every operation of the bucket fails with its error.
 func TestNewWithBadOption(t *testing.T) {
 	for name, opt := range map[string]storage.OpenOption{
 		"base address": storage.WithPublicBaseURL("nonsense"),
@@ -74,7 +74,7 @@ type opening func(*storage.OpenOptions)
 
 func (o opening) ApplyOpen(to *storage.OpenOptions) { o(to) }
 
-// A base address of another package's option ends in a slash.
+// If an option of another package sets a base URL without a final slash, New adds it.
 func TestNewAddsSlashToBase(t *testing.T) {
 	b := memstore.New(opening(func(o *storage.OpenOptions) {
 		o.Public = true
@@ -85,14 +85,14 @@ func TestNewAddsSlashToBase(t *testing.T) {
 	require.Equal(t, "https://cdn.example.com/a", url)
 }
 
-// Register refuses a scheme that no address has.
+// Register panics for a scheme that no address can have.
 func TestRegisterRefusesBadSchemes(t *testing.T) {
 	for _, scheme := range []string{"", "Upper", "with space", "1digit"} {
 		require.Panics(t, func() { storage.Register(scheme, storage.Opener{}) }, scheme)
 	}
 }
 
-// A scheme that opens nothing is Internal.
+// If an opener returns neither a bucket nor an error, Open fails with Internal.
 func TestRegisterOpenerOfNothing(t *testing.T) {
 	storage.Register("opens-nothing", storage.Opener{
 		Bucket:  func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return nil, nil },
@@ -117,7 +117,7 @@ func TestCheckAddressRefusesWhatOpenRefuses(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://a?part_size=8388608&versions=true"))
 }
 
-// A nil *Error in an error is a failure.
+// AsError takes a nil *storage.Error in an error for a failure with the Code Internal.
 func TestAsErrorOfNilPointer(t *testing.T) {
 	var none *storage.Error
 	require.Equal(t, storage.Internal, storage.AsError(t.Context(), none).Code)

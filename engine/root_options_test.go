@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A call has no options of the calls before it. A condition may be given once: one that a call before has left
-// would be the second.
+// A call never uses options of an earlier call. If it did, its own condition would be a second one and be refused.
 func TestOptionsOfEarlierCalls(t *testing.T) {
 	b := memstore.New()
 	ctx := t.Context()

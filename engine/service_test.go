@@ -77,7 +77,7 @@ func (s greedyService) UpdateBucket(_ context.Context, r *driver.BucketRequest) 
 	return &storage.BucketInfo{}, nil
 }
 
-// The caller's rules stay the caller's, however often an option is used.
+// UpdateBucket does not change or keep the caller's rules, however often an option is used.
 func TestUpdateBucketCopiesRules(t *testing.T) {
 	s := engine.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	lifecycle := []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}

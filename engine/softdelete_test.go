@@ -29,7 +29,7 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return page, err
 }
 
-// A long listing of removed objects without versions ends.
+// If a listing has many removed objects and no versions, it still ends.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 	const keys = 150 // more pages than may bring nothing
 	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))
@@ -49,7 +49,8 @@ func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 	require.Equal(t, all, listed)
 }
 
-// A Restore whose response was lost finds the object that it has restored, or that of another writer.
+// If the response to Restore is lost and an object is there afterwards, Restore fails with OutcomeUnknown, because
+// another writer may have stored it.
 func TestRestoreLostResponse(t *testing.T) {
 	injected := faults.New()
 	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))

@@ -10,9 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// A provider that is set after a bucket was opened sees what happens from then
-// on. It stays set: this is the only test of the package that touches the
-// global one.
+// If the global provider is set after a bucket was opened, it sees later calls. It stays set, so this is the only
+// such test of the package.
 func TestTelemetryGlobalProvider(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "before", strings.NewReader(""))

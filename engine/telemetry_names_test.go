@@ -217,8 +217,7 @@ func closed(c io.Closer, err error) error {
 	return c.Close()
 }
 
-// Every function and method of the API with a context has a row in spanCalls, or is in
-// withoutSpan. api.txt lists the API, and make lint compares it with the code.
+// Each function and method in api.txt that takes a context has a row in spanCalls or in withoutSpan.
 func TestSpanOfEachFunction(t *testing.T) {
 	listing, err := os.ReadFile("../api.txt")
 	require.NoError(t, err)

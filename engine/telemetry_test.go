@@ -135,7 +135,7 @@ func recorded(t *testing.T) (storage.Bucket, *recorder) {
 	return memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r})), r
 }
 
-// Every operation is a span.
+// Each operation of a bucket makes a span.
 func TestSpanOfEachOperation(t *testing.T) {
 	b, r := recorded(t)
 	ctx := t.Context()
@@ -180,7 +180,7 @@ func TestSpanOfCopyCountsKeys(t *testing.T) {
 	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
 }
 
-// A failure is an error of its span and metric.
+// If an operation fails, its span and its metric have the error.
 func TestSpanAndMetricOfFailure(t *testing.T) {
 	for _, row := range []struct {
 		failure storage.Code
@@ -212,7 +212,7 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 	}
 }
 
-// Durations are counted by the conventions of OpenTelemetry.
+// The histogram of durations has the boundaries that OpenTelemetry recommends.
 func TestMetricDurationBuckets(t *testing.T) {
 	_, r := recorded(t)
 	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
@@ -239,7 +239,7 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 	}
 }
 
-// A span contains the work of a hook.
+// The context of a hook has the span of its operation.
 func TestSpanContainsHook(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	var seen trace.Span
@@ -276,7 +276,7 @@ func TestSpanNamesServer(t *testing.T) {
 	require.Equal(t, "storage.example.com", address.AsString())
 }
 
-// Attempts and parts are spans if asked for.
+// With WithAttemptSpans, attempts and parts have spans of their own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))

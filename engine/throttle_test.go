@@ -122,7 +122,7 @@ func (d remote) Describe() driver.Description {
 	return desc
 }
 
-// A store that throttles loses nothing.
+// If a store throttles, all calls still succeed in reasonable time.
 func TestThrottleLosesNothing(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -163,7 +163,7 @@ func TestThrottleLosesNothing(t *testing.T) {
 	}
 }
 
-// Retries of a store that refuses everything end after about a minute.
+// If a store throttles everything, a call fails after about a minute.
 func TestThrottleRetriesEnd(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -199,7 +199,7 @@ func TestThrottleRetriesEnd(t *testing.T) {
 	}
 }
 
-// The store decides how long to wait.
+// If the store sends Retry-After, the engine waits that long.
 func TestThrottleRetryAfter(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -258,7 +258,7 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 	}
 }
 
-// A bucket is free again some time after the last refusal.
+// Some time after the last throttled response, the engine no longer delays requests.
 func TestThrottleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}
@@ -286,7 +286,7 @@ func TestThrottleEnds(t *testing.T) {
 	})
 }
 
-// Throttling spends nothing of the retry budget.
+// Retries of throttled requests do not reduce the retry budget.
 func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttled{limit: always(false)}

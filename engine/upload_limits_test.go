@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A body that the store cannot hold fails before a request if its size is known, and else as soon as it is.
+// If a body is larger than the store permits, Upload fails before its first request, or, if the size is unknown,
+// once the limit is passed.
 func TestUploadBodyTooLarge(t *testing.T) {
 	const parts, puts = storage.MultipartUploads, driver.StreamingPut
 	inPlace := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
@@ -53,7 +54,7 @@ func TestUploadBodyTooLarge(t *testing.T) {
 	}
 }
 
-// Part sizes fit the limits of a store.
+// The engine chooses part sizes that fit the limits of the store.
 func TestUploadPartSizes(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -88,7 +89,7 @@ type failsToSeek struct{ *strings.Reader }
 
 func (failsToSeek) Seek(int64, int) (int64, error) { return 0, errors.New("no position") }
 
-// A body fails before anything is stored, or its object has the bytes that were left to read.
+// Upload stores the bytes that are left to read in its body, or fails before it stores anything.
 func TestUploadBody(t *testing.T) {
 	file := func(t *testing.T, text string, read int64) *os.File {
 		f, err := os.Create(filepath.Join(t.TempDir(), "file"))

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Parts that come one after the other are large: each waits for a response.
+// If a store takes parts only in sequence, the engine sends large parts, because each waits for the response to
+// the one before.
 func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
@@ -23,7 +24,7 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	require.Equal(t, 1, injected.Count(faults.PutPart), "the last part comes with CompleteParts")
 }
 
-// A store may take a body of unknown size, but not of any size.
+// If a stream exceeds the store's limit for one request, Upload sends it in parts.
 func TestUploadStreamTooLongForPut(t *testing.T) {
 	const most, part = 100 << 10, 64 << 10
 	for _, row := range []struct {
@@ -54,8 +55,8 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 	}
 }
 
-// A refusal of a request that changes no object is what it says, also after a response that proves
-// nothing. Only if the refusal itself may be a gateway's, it is none.
+// If BeginParts is retried after a lost response and the store refuses it, Upload returns that refusal. If it may
+// be a gateway's, Upload fails with Unavailable.
 func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	for _, row := range []struct {
 		name    string

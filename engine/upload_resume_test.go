@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A killed process loses the parts in flight. With WithResume these are at most 16 MiB, or a tenth of the body.
+// WithResume limits the parts in flight, which a killed process loses, to 16 MiB or a tenth of the body.
 func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	const mib = 1 << 20
 	s3 := driver.Description{MinPartSize: 5 * mib, MaxPutSize: 5 << 30, MaxPartSize: 5 << 30, MaxParts: 10_000}

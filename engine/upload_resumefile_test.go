@@ -56,7 +56,7 @@ func (r *resumable) open(t *testing.T) (keys []string) {
 	return keys
 }
 
-// The holder of a view must not abort an upload that it cannot see.
+// AbandonUpload with a view refuses an upload outside of the view's prefix.
 func TestAbandonUploadOutsideOfPrefix(t *testing.T) {
 	for _, row := range []struct {
 		name           string
@@ -103,7 +103,7 @@ func TestAbandonUploadOutsideOfPrefix(t *testing.T) {
 	}
 }
 
-// AbandonUpload needs a file of the bucket.
+// AbandonUpload refuses a file that belongs to another bucket.
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -153,8 +153,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	}
 }
 
-// An earlier call has sent all parts. The same call learns what became of them from the object, and from the write
-// id in its metadata.
+// If an earlier call sent all parts and its completion was lost, the same call finds the object by its write id.
 func TestUploadWithResumeLostCompletion(t *testing.T) {
 	blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
 	nothing := func(*testing.T, *resumable) {}
@@ -214,7 +213,7 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 	}
 }
 
-// A part that the store has may be one of another body.
+// If the body changed since an earlier call with the same WithResume file, Upload sends the changed parts again.
 func TestUploadWithResumeBodyChanged(t *testing.T) {
 	const begun, changed = "aaaaaaaaaabbbbbbbbbbccccc", "aaaaaaaaaaBBBBBBBBBBccccc"
 	inOrder := faults.Limits{Sequential: true}
@@ -254,7 +253,7 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 	}
 }
 
-// WithResume refuses a file that is not its own.
+// WithResume refuses a file that it did not write.
 func TestWithResumeRefusesOtherFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		write func(path string) error
@@ -273,7 +272,7 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 	}
 }
 
-// A view must not show keys outside of its prefix.
+// An error of AbandonUpload with a view shows no key outside of its prefix.
 func TestAbandonUploadHidesKeysOutsideOfPrefix(t *testing.T) {
 	r := newResumable(t)
 	r.interrupt(t, "a/k")

@@ -39,7 +39,7 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 	return s.from.Seek(offset, whence)
 }
 
-// A body that can seek is read in place.
+// If the size is known and the store takes the body in one request, Upload reads an io.Seeker without a buffer.
 func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
@@ -69,8 +69,8 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	}
 }
 
-// A body whose end is another than its size is a stream. A reader that embeds a file and decompresses it, for
-// example, has another size than the file.
+// If Seek reports another size than WithSize, Upload reads the body as a stream: it may decompress the file that
+// it embeds.
 func TestUploadSeekerOfOtherSize(t *testing.T) {
 	b := memstore.New()
 	from := struct {
@@ -84,7 +84,7 @@ func TestUploadSeekerOfOtherSize(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-// A body that seeks elsewhere fails.
+// If a body's Seek returns another offset than requested, Upload fails with BodyFailed.
 func TestUploadSeekerElsewhere(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1}, storage.WithSize(7))
@@ -92,7 +92,7 @@ func TestUploadSeekerElsewhere(t *testing.T) {
 	require.ErrorContains(t, err, "Seek")
 }
 
-// A part that can seek needs no buffer.
+// PutPart needs no buffer for a body that is an io.Seeker.
 func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 	const size = 2 << 20 // more than the limit
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -113,7 +113,7 @@ func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	require.Equal(t, 4, injected.Count(faults.PutPart))
 }
 
-// A default part size is a parameter of an address.
+// A parameter of the address sets the default part size.
 func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
 	for address, says := range map[string]string{
 		"mem://x?part_size=16777216": "",

@@ -61,7 +61,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A stream is read while its upload begins.
+// Upload reads a stream while BeginParts is in progress.
 func TestUploadStreamBeginsAtOnce(t *testing.T) {
 	filled := make(chan struct{})
 	b := memstore.New(inParts, beginning(func(next func() (string, error)) (string, error) {
@@ -80,7 +80,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 	require.EqualValues(t, 4*streamPart, attrs.Size)
 }
 
-// A stream is not read on if its upload cannot begin.
+// If BeginParts fails, Upload stops reading the stream.
 func TestUploadStreamBeginFails(t *testing.T) {
 	began := make(chan struct{})
 	failed := make(chan struct{})
@@ -106,7 +106,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	require.Zero(t, injected.Count(faults.PutPart|faults.CompleteParts|faults.AbortParts), "%v", injected)
 }
 
-// A stream that fails while its upload begins leaves no upload.
+// If the stream fails while BeginParts is in progress, Upload aborts the upload.
 func TestUploadStreamFailsDuringBegin(t *testing.T) {
 	failed := make(chan struct{})
 	broken := errors.New("broken")
@@ -125,7 +125,7 @@ func TestUploadStreamFailsDuringBegin(t *testing.T) {
 	require.Equal(t, 1, injected.Count(faults.AbortParts), "%v", injected)
 }
 
-// A panic of BeginParts reaches the caller.
+// A panic in the driver's BeginParts reaches the caller of Upload.
 func TestUploadStreamBeginPanics(t *testing.T) {
 	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) { panic("boom") }))
 	require.PanicsWithValue(t, "boom", func() {
@@ -145,8 +145,8 @@ func (l meetingLayer) PutPart(ctx context.Context, r *driver.PartRequest) (drive
 	return l.Driver.PutPart(ctx, r)
 }
 
-// Each part of a stream is sent as soon as it is filled. A part that waits takes as much memory as one that is
-// sent.
+// Upload sends each part of a stream as soon as it is full, because a waiting part needs as much memory as one in
+// flight.
 func TestUploadStreamSendsFilledPart(t *testing.T) {
 	const parts, size = 16, 64 << 10
 	var met sync.WaitGroup
@@ -183,7 +183,7 @@ func (l *heldLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*st
 	return nil, storage.PermissionDenied // it has kept no bytes
 }
 
-// Parts of a stream whose end is not known grow, so that there are not too many. As they grow, fewer are in memory.
+// Parts of a long stream grow, to stay below the maximum number. As they grow, fewer of them are in memory.
 func TestUploadLongStreamMemory(t *testing.T) {
 	const mebibyte, ten = 1 << 20, 10 * streamPart // ten parts of one size, of 100
 	for _, row := range []struct {

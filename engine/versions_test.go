@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The hint of Versions needs a store that has them.
+// If Versions is unsupported, the hint names WithVersioning only if the store can keep versions.
 func TestVersionsHint(t *testing.T) {
 	for name, row := range map[string]struct {
 		bucket storage.Bucket
@@ -47,7 +47,8 @@ func (s bareStore) Describe() driver.Description {
 	return d
 }
 
-// An option to keep something needs a store that can. No such option is dropped in silence.
+// If an open option asks a store to keep what it cannot, such as versions, every call fails instead of ignoring
+// the option.
 func TestWithVersioningOfLesserStore(t *testing.T) {
 	for name, option := range map[string]storage.OpenOption{
 		"WithVersioning": storage.WithVersioning(true),
@@ -68,7 +69,7 @@ func TestWithVersioningOfLesserStore(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A listing whose ctx ends between two pages requests no other page.
+// If ctx ends between two pages, List requests no other page.
 func TestListEndsBetweenPages(t *testing.T) {
 	const perPage = 2
 	for _, row := range []struct {
@@ -114,7 +115,8 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 	}
 }
 
-// A locked version was not removed by a lost request. The second attempt proves what the first one did.
+// If the response to a removal is lost and the retry fails with Locked, the error is Locked and not
+// OutcomeUnknown: the version was never removed.
 func TestRemoveVersionOfLockedLost(t *testing.T) {
 	injected := faults.New()
 	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))

@@ -19,7 +19,7 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-// An address always opens the same bucket.
+// If an address is opened twice, both buckets have the same objects.
 func TestOpenSameAddress(t *testing.T) {
 	first, err := openBucket(t.Context(), parsed(t, "mem://one"))
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestOpenServiceCreatesNoBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// These addresses are refused.
+// Open refuses invalid addresses.
 func TestOpenRefusesAddresses(t *testing.T) {
 	bucket := func(ctx context.Context, u *url.URL) error {
 		_, err := openBucket(ctx, u)

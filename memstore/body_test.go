@@ -24,7 +24,7 @@ type overriding struct{ *bytes.Reader }
 
 func (overriding) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// A body takes its length of memory.
+// Reading a body allocates at most a quarter more than its length.
 func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 1000, 1024, 1025, block, block + 1, 1 << 20} {
 		for _, size := range []int64{-1, int64(length)} {
@@ -39,7 +39,7 @@ func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 	}
 }
 
-// A body of another size is refused.
+// Put fails if the body has another size than declared.
 func TestReadBodyOfOtherSize(t *testing.T) {
 	for _, size := range []int64{0, 6, 8, exactSize + 1} {
 		for name, body := range bodies("content") {
@@ -49,7 +49,7 @@ func TestReadBodyOfOtherSize(t *testing.T) {
 	}
 }
 
-// A body that overrides Read is read by it.
+// If a body embeds a known type and overrides Read, its bytes are read with Read.
 func TestReadBodyOverridingRead(t *testing.T) {
 	_, err := readBody(t.Context(), overriding{bytes.NewReader([]byte("content"))}, 7)
 	require.ErrorIs(t, err, io.ErrClosedPipe)

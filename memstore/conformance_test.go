@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// TestConformance serves the signed URLs of each bucket from a new server, as a program does.
+// The conformance suite passes, with the signed URLs of each bucket served by a new HTTP server.
 func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
 		return memstore.NewDriver(memstore.Config{})
@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 	}))
 }
 
-// The bucket lists in any order, like S3's directory buckets.
+// The suite passes on a bucket that lists in any order, as S3's directory buckets do.
 func TestFurtherRunInAnyOrder(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

@@ -27,7 +27,7 @@ func TestDescribe(t *testing.T) {
 	require.True(t, named.Versioned)
 }
 
-// New buckets share nothing.
+// Two buckets of New share no objects.
 func TestNewBucketsShareNothing(t *testing.T) {
 	a := fresh()
 	b := fresh()
@@ -36,8 +36,8 @@ func TestNewBucketsShareNothing(t *testing.T) {
 	require.NoError(t, a.Close())
 }
 
-// No two stores have one location. Journals and caches on the disk know a store by its location. The memory of one
-// that is gone may be used again, in this process and the next one.
+// No two stores have the same location, because files of WithResume and caches know a store by it. The address in
+// memory may be used again.
 func TestDescribeLocationIsUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {

@@ -88,7 +88,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-// A reader is not affected by later writes.
+// A reader returns the object as it was when Get opened it, whatever is written later.
 func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old content")

@@ -82,7 +82,7 @@ func TestListDescribesObjects(t *testing.T) {
 	require.Empty(t, page.Token, "a last page has no token, even if it is full")
 }
 
-// A listing continues after its page was removed.
+// If the objects of a page are removed, the listing continues with the next page.
 func TestListContinuesAfterRemoval(t *testing.T) {
 	d := fresh()
 	for _, key := range []string{"a/1", "b", "c"} {

@@ -22,7 +22,7 @@ func TestNewReturnsEmptyBucket(t *testing.T) {
 	require.False(t, ok)
 }
 
-// An address and the account reach one bucket.
+// A bucket opened by its address is the bucket of the service at that address.
 func TestOpenBucketOfService(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://shared")
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestOpenBucketOfService(t *testing.T) {
 	require.True(t, ok)
 }
 
-// An address turns versions on.
+// A parameter of the address turns versions on.
 func TestOpenWithVersions(t *testing.T) {
 	// The name is new in each run, because the bucket stays after the test.
 	bucket, err := storage.Open(t.Context(), "mem://"+rand.Text()+"?versions=true")
@@ -57,7 +57,7 @@ func TestOpenWithVersions(t *testing.T) {
 	require.Equal(t, []string{"2", "1"}, result)
 }
 
-// The core refuses these addresses.
+// storage.Open fails with InvalidArgument for these addresses.
 func TestOpenRefusesAddressesOfCore(t *testing.T) {
 	for _, address := range []string{"mem://user@name", "mem://name?create=true", "mem://name#part", "mem://", "mem://name/path", "mem://name:80"} {
 		_, err := storage.Open(t.Context(), address)

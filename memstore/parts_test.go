@@ -25,7 +25,7 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 	return part
 }
 
-// Parts become an object.
+// CompleteParts joins the parts to one object.
 func TestPartsBecomeObject(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
@@ -53,7 +53,7 @@ func TestPartsBecomeObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the upload is completed")
 }
 
-// Parts return their checksum.
+// PutPart returns the checksum of the part.
 func TestPutPartReturnsChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
@@ -97,7 +97,7 @@ func TestCompletePartsRefuses(t *testing.T) {
 	}
 }
 
-// An upload stays after a failed condition.
+// If the condition of CompleteParts is false, the upload remains.
 func TestCompletePartsConditionFails(t *testing.T) {
 	d := fresh()
 	old := put(t, d, "k", "old")
@@ -128,7 +128,7 @@ func TestAbortParts(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// A part of an upload that is aborted meanwhile is refused.
+// If the upload is aborted while PutPart reads its body, PutPart fails.
 func TestPutPartOfAbortedUpload(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
@@ -137,7 +137,7 @@ func TestPutPartOfAbortedUpload(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// A part of a broken body is not stored.
+// If the body of a part fails, PutPart stores nothing.
 func TestPutPartBodyBreaks(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Private objects are not in the bucket, and end with it.
+// The driver of PrivateDriver keeps objects that the bucket does not show, and that are removed with the bucket.
 func TestPrivateDriver(t *testing.T) {
 	s := NewServiceDriver(ServiceConfig{})
 	ctx := t.Context()
@@ -38,7 +38,7 @@ func TestPrivateDriver(t *testing.T) {
 	}
 }
 
-// A body may add metadata until its end.
+// The body of a Put may add metadata until its end is read.
 func TestPutLateMetadata(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&driver.LateMetadata)

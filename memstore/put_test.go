@@ -145,7 +145,7 @@ func TestPutFailsKeepsOldObject(t *testing.T) {
 	}
 }
 
-// Put with a condition.
+// Put compares its condition with the object that is there.
 func TestPutWithCondition(t *testing.T) {
 	d := fresh()
 	r := putRequest("k", "1")
@@ -175,7 +175,7 @@ func TestPutOfEqualContentHasNewRevision(t *testing.T) {
 	require.NotEqual(t, first.ETag, second.ETag)
 }
 
-// A body may read the bucket that it is written to.
+// A body may read from the bucket to which Put writes it.
 func TestPutBodyReadsBucket(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "content")
@@ -190,7 +190,7 @@ func TestPutBodyReadsBucket(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
-// One of many creators succeeds.
+// If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentByMany(t *testing.T) {
 	d := fresh()
 	var won atomic.Int32
@@ -208,7 +208,7 @@ func TestPutIfAbsentByMany(t *testing.T) {
 	require.Equal(t, int32(1), won.Load())
 }
 
-// Readers get bytes and attributes of one write.
+// While an object is overwritten, each reader gets bytes and attributes of the same write.
 func TestGetBesideWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0")
@@ -241,7 +241,7 @@ func TestGetBesideWrites(t *testing.T) {
 	group.Wait()
 }
 
-// Calls fail after the context ended.
+// Calls of the driver fail if their ctx has ended.
 func TestDriverCallsAfterContextEnds(t *testing.T) {
 	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
 		t.Run(state, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 	}
 }
 
-// A context that ends with the body stores nothing.
+// If ctx ends while Put reads the end of the body, Put stores nothing.
 func TestPutContextEndsWithBody(t *testing.T) {
 	for name, size := range map[string]int64{"known size": 3, "stream": -1} {
 		t.Run(name, func(t *testing.T) {

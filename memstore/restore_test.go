@@ -21,7 +21,7 @@ func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 	}), opts...)
 }
 
-// An archived object is read after it was restored.
+// An archived object can be read after Restore.
 func TestRestoreArchivedObject(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := archiving(&now)
@@ -69,7 +69,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	requireArchived(storage.RestoreState{})
 }
 
-// Only the classes of Config are archived.
+// Only objects with a storage class in Config.ArchiveClasses are archived.
 func TestConfigArchiveClasses(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := archiving(&now)

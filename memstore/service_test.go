@@ -150,7 +150,7 @@ func TestServiceMissingBuckets(t *testing.T) {
 	check()
 }
 
-// A write to a bucket that is removed meanwhile fails.
+// If the bucket is removed while Put reads its body, Put fails.
 func TestPutIntoRemovedBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
@@ -160,7 +160,7 @@ func TestPutIntoRemovedBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// A new bucket reuses no revisions of an older one.
+// If a bucket is created again under its name, it has other revisions than before.
 func TestCreateBucketReusesNoRevision(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
@@ -200,7 +200,7 @@ func TestListBucketsPages(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Credentials are unsupported.
+// Credentials of the service fails with Unsupported.
 func TestCredentialsAreUnsupported(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.Credentials(t.Context(), "b")
@@ -208,7 +208,7 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 	require.Equal(t, "memory", s.Provider())
 }
 
-// Calls of the service fail after the context ended.
+// Calls of the service fail if their ctx has ended.
 func TestServiceCallsAfterContextEnds(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	created(t, s, "b")

@@ -37,7 +37,7 @@ func download(t *testing.T, b storage.Bucket) string {
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
-// Signing needs a base URL.
+// Signing fails without a signing base URL.
 func TestSignedURLNeedsBase(t *testing.T) {
 	b := memstore.New()
 	_, err := b.SignedDownloadURL(t.Context(), "a")
@@ -86,7 +86,7 @@ func TestSigningKeyOfAddress(t *testing.T) {
 	require.Equal(t, key("mem://signed"), key("mem://also-signed"))
 }
 
-// A signing key must be long.
+// Signing fails with InvalidArgument if the signing key is too short, and the error does not show it.
 func TestSigningKeyMustBeLong(t *testing.T) {
 	b, _ := served(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
 	_, err := b.SignedDownloadURL(t.Context(), "a")
@@ -114,7 +114,7 @@ func TestConfigHidesSigningKeyInText(t *testing.T) {
 	}
 }
 
-// The origin reports what is public.
+// The origin's BucketInfo reports whether the bucket is public.
 func TestOriginReportsPublic(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
 	_, err := s.CreateBucket(t.Context(), "bucket")
@@ -146,7 +146,7 @@ func TestOriginReportsPublic(t *testing.T) {
 	}
 }
 
-// An origin is only found through layers.
+// The origin of a bucket is found below its layers, and not below other wrappers.
 func TestOriginOfLayers(t *testing.T) {
 	pass := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })

@@ -48,7 +48,7 @@ func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver
 	return err
 }
 
-// Abandoned uploads are discarded.
+// A sweep removes abandoned uploads as the bucket's lifecycle rules say.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	}
 }
 
-// A discarded upload is unknown.
+// Calls with an upload that a sweep has removed fail as for an unknown upload.
 func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -108,7 +108,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-// A discarded upload starts over.
+// If a sweep has removed the upload of a WithResume file, the upload starts again.
 func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -145,7 +145,7 @@ func TestSweepOnceAnHour(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }
 
-// A clock that was ahead delays no sweep.
+// If the clock was ahead and is set back, the next sweep is not delayed.
 func TestSweepAfterClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -177,7 +177,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-// An upload with only failed calls is discarded.
+// A sweep removes an upload whose calls have all failed.
 func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})

@@ -68,7 +68,7 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
 
-// A version is removed permanently.
+// Delete with a version removes that version permanently.
 func TestVersionsAreRemovedPermanently(t *testing.T) {
 	for name, test := range map[string]struct {
 		remove, left []string
@@ -106,7 +106,7 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 	}
 }
 
-// Malformed versions are refused.
+// Calls with a malformed version are refused.
 func TestVersionsThatAreMalformed(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
@@ -124,7 +124,7 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// Conditions hold for the requested version.
+// A condition of a call with a version is compared with that version.
 func TestVersionsHaveConditions(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
@@ -207,7 +207,7 @@ func TestListVersionsPages(t *testing.T) {
 	}
 }
 
-// Versions agree with a simple model.
+// Random calls with versions have the results of a simple model.
 func TestVersionsAgreeWithModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
@@ -249,7 +249,7 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 	}
 }
 
-// A version has the time since when it is noncurrent.
+// The listing of versions tells since when a version is noncurrent.
 func TestVersionsNoncurrentSince(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	today := day(1)

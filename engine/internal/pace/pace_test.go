@@ -23,14 +23,14 @@ func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
 	return requests
 }
 
-// Nothing is held back before the first refusal.
+// The pace delays no request before the store has refused one.
 func TestPaceBeforeFirstRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		require.Equal(t, 5000, send(t, New(true, true, time.Second), 5*time.Second))
 	})
 }
 
-// Refusals set the rate to what the store served.
+// After refusals, the rate is that at which the store served requests.
 func TestPaceRateAfterRefusals(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -59,7 +59,7 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 	}
 }
 
-// Few refusals do not cut the rate.
+// A few refusals do not lower the rate.
 func TestPaceAfterFewRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
@@ -72,7 +72,7 @@ func TestPaceAfterFewRefusals(t *testing.T) {
 	})
 }
 
-// Nothing is held back ten seconds after the last refusal.
+// The pace delays no request later than ten seconds after the last refusal.
 func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
@@ -84,7 +84,7 @@ func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	})
 }
 
-// A pace that is off only tells that the store throttles.
+// A pace that is off delays nothing, and only reports whether the store throttles.
 func TestPaceOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(false, true, time.Second)
@@ -97,7 +97,7 @@ func TestPaceOff(t *testing.T) {
 	})
 }
 
-// A wait ends with its context.
+// A wait for the pace ends when its ctx ends.
 func TestPaceWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Hour)

@@ -61,7 +61,7 @@ func (s *recordedSpan) all() map[string]string {
 	return texts
 }
 
-// A span has the outcome of its call.
+// The span of a call has its result: success or the Code of its error.
 func TestSpanHasOutcome(t *testing.T) {
 	err := errors.New("not there, said the store")
 	for _, row := range []struct {
@@ -99,7 +99,7 @@ func TestSpanHasOutcome(t *testing.T) {
 	}
 }
 
-// A call on this machine has no span until a provider is set.
+// A call to a store on this machine makes no span unless a provider is set.
 func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
 	for _, row := range []struct{ bucket, call, spans bool }{
 		{bucket: true}, {call: true}, {spans: true},
