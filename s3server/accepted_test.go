@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Headers to which AWS gives a meaning, or may give one some day, are NotImplemented if the server lacks them.
+// If the server lacks a header to which AWS gives a meaning, or may give one some day, it fails with
+// NotImplemented.
 func TestHeadersNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -66,8 +67,7 @@ func TestHeadersNotImplemented(t *testing.T) {
 	}
 }
 
-// A server that is not strict ignores headers that AWS does not know, but no header to which AWS
-// gives a meaning.
+// Without Config.Strict, the server ignores headers that AWS does not know, but none to which AWS gives a meaning.
 func TestHeadersUnknown(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -96,7 +96,7 @@ func TestHeadersUnknown(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// Subresources that the server lacks are NotImplemented.
+// For each subresource that the server lacks, it fails with NotImplemented.
 func TestSubresourcesNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -138,7 +138,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 	}
 }
 
-// Parameters of a presigned URL are headers: SDKs sign headers into a URL so.
+// The server treats parameters of a presigned URL as headers, because SDKs sign headers into a URL in this way.
 func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	send := func(method string, more url.Values, content string) (*http.Response, string) {
@@ -177,7 +177,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// Listings show restored copies.
+// Listings report the restore status of archived objects that were restored.
 func TestListingsShowRestoredCopies(t *testing.T) {
 	s := start(t, s3server.Config{RestoreTime: 10 * time.Minute})
 	input := putInput("k", "x")
@@ -215,7 +215,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
 }
 
-// Conditions of directory buckets are NotImplemented.
+// Conditions that AWS supports only in directory buckets fail with NotImplemented.
 func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -229,7 +229,7 @@ func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// These fields of a form are refused.
+// The server refuses a form with one of these fields.
 func TestFormRefusesFields(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for field, want := range map[string]struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/policy"
 )
 
-// Every operation has an action.
+// Each operation of the server has an action that a policy can name.
 func TestActionOfEachOperation(t *testing.T) {
 	names := []string{"CopyObject", "UploadPartCopy", "ListObjects", "ListObjectsV2"}
 	for _, o := range operations {

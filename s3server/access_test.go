@@ -22,7 +22,7 @@ func anonymously(s *store, t *testing.T, key string) int {
 	return response.StatusCode
 }
 
-// A policy makes a bucket public.
+// A bucket policy with the principal "*" makes a bucket public.
 func TestPolicyMakesBucketPublic(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -60,8 +60,8 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
 
-// Some headers need an action of their own. A policy that allows everyone to store objects does not allow tags,
-// locks and lists.
+// A header for tags, a lock or an ACL needs an action of its own. A policy that allows only s3:PutObject does not
+// allow it.
 func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
@@ -87,8 +87,8 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 	}
 }
 
-// A list that gives others permissions needs s3:PutObjectAcl, also if the server is not strict,
-// except for the account that owns the bucket.
+// An ACL header that gives other accounts permissions needs s3:PutObjectAcl, also without Config.Strict. The
+// account that owns the bucket needs no policy.
 func TestPolicyActionOfAccessList(t *testing.T) {
 	const other, other2 = "210987654321", "310987654321"
 	s := startLenient(t, s3server.Config{Credentials: []s3server.Credential{
@@ -139,7 +139,7 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-// Access lists are refused unless allowed.
+// The server refuses ACLs unless the bucket's ownership controls allow them.
 func TestACLRefusedUnlessAllowed(t *testing.T) {
 	public := putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
@@ -170,7 +170,7 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-// The ownership controls of a bucket are kept, and removed.
+// The server stores, returns and deletes the ownership controls of a bucket.
 func TestOwnershipControls(t *testing.T) {
 	s := start(t, s3server.Config{})
 	own := func(ownership types.ObjectOwnership) error {

@@ -55,7 +55,7 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 	return shown(output.Grants)
 }
 
-// Lists of buckets decide.
+// The ACL of a bucket decides which accounts may use the bucket.
 func TestACLOfBucketDecides(t *testing.T) {
 	const list, put, remove, readList, setList = "GET /photos?list-type=2", "PUT /photos/new", "DELETE /photos/k", "GET /photos?acl", "PUT /photos?acl"
 	s, _, otherID := withLists(t)
@@ -104,7 +104,7 @@ func TestACLOfBucketDecides(t *testing.T) {
 	}
 }
 
-// Lists of objects decide.
+// The ACL of an object decides which accounts may use the object.
 func TestACLOfObjectDecides(t *testing.T) {
 	const get, head, put, readList, setList = "GET /photos/k", "HEAD /photos/k", "PUT /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"
 	s, _, otherID := withLists(t)
@@ -148,7 +148,7 @@ func TestACLOfObjectDecides(t *testing.T) {
 	}
 }
 
-// Access lists are shown.
+// GetBucketAcl and GetObjectAcl return the ACL.
 func TestACLIsShown(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	mineFull := myID + " FULL_CONTROL"
@@ -202,7 +202,7 @@ func TestACLIsShown(t *testing.T) {
 	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))
 }
 
-// Access lists come in documents.
+// PutBucketAcl and PutObjectAcl take an ACL as an XML document.
 func TestACLInDocument(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	s.put(t, "k", "content")
@@ -249,7 +249,7 @@ func TestACLInDocument(t *testing.T) {
 	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
 }
 
-// These access lists are refused.
+// The server refuses these ACLs.
 func TestACLRefused(t *testing.T) {
 	s, _, otherID := withLists(t)
 	s.put(t, "k", "content")
@@ -340,7 +340,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 	}
 }
 
-// The public access block stops public lists.
+// The public access block of a bucket stops ACLs that would make it or its objects public.
 func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	s, _, otherID := withLists(t)
 	public := func(key string) *s3.PutObjectInput {
@@ -381,7 +381,7 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	}
 }
 
-// A bucket that is created again keeps its rules.
+// If a bucket's owner creates the bucket again, its public access block and ownership controls still apply.
 func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 	for name, test := range map[string]struct {
 		block     bool
@@ -415,7 +415,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 	}
 }
 
-// A new bucket has the list of its headers.
+// CreateBucket takes the new bucket's ACL from its headers.
 func TestCreateBucketWithACL(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -439,7 +439,7 @@ func TestCreateBucketWithACL(t *testing.T) {
 	failsWith(t, err, 400, "InvalidArgument")
 }
 
-// A form without a signature is an anonymous write.
+// A POST form without a signature needs the permissions of an anonymous write.
 func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	s, myID, _ := withLists(t)
 	post := func() int {
@@ -465,7 +465,7 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
 }
 
-// A drop box is a bucket to which everybody may write, and which only its owner reads.
+// ACLs can make a drop box: a bucket to which everybody may write, and which only its owner may read.
 func TestACLOfDropBox(t *testing.T) {
 	for _, ownership := range []types.ObjectOwnership{"", "ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"} {
 		t.Run(string(ownership), func(t *testing.T) {
@@ -503,7 +503,7 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 	require.NoError(t, err)
 }
 
-// An upload belongs to the account that has begun it.
+// Only the account that has begun a multipart upload may continue it.
 func TestCreateMultipartUploadOwner(t *testing.T) {
 	s, _, _ := withLists(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})

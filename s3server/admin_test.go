@@ -78,7 +78,7 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "tmp/a/b"))
 }
 
-// Requests in the admin API have no secret.
+// The request records of the admin API hide secrets.
 func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
@@ -94,7 +94,7 @@ func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 	require.NotContains(t, text, "hidden")
 }
 
-// The admin API refuses these requests.
+// The admin API refuses malformed requests.
 func TestAdminAPIRefuses(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for name, row := range map[string]struct {
@@ -131,7 +131,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-// The admin API needs its token.
+// The admin API refuses requests without its token.
 func TestAdminAPINeedsToken(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
@@ -149,7 +149,7 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")
 }
 
-// Faults have JSON.
+// The admin API takes and returns faults as JSON.
 func TestFaultJSON(t *testing.T) {
 	all := s3server.Fault{
 		Operation:      "Put*",
@@ -187,7 +187,7 @@ func TestFaultJSON(t *testing.T) {
 	require.Equal(t, all, read)
 }
 
-// The admin API shows uploads in progress.
+// The admin API lists multipart uploads in progress.
 func TestAdminAPIShowsUploads(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for i := range 120 {

@@ -46,7 +46,7 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 	return r
 }
 
-// Clients that read nothing hold little memory. There are more of them than may hold a document.
+// Clients that do not read their responses hold little memory of the server, even if there are many.
 func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 	const keys, clients = 100, 2 * listers
 	h := New(Config{Buckets: []string{"photos"}})

@@ -36,7 +36,8 @@ func (s *askedStore) Put(ctx context.Context, w *state.Write, b *state.Body) (*s
 	return s.Store.Put(ctx, w, b)
 }
 
-// Behind a gateway, each question may be a request to the provider: what is known is not asked again.
+// One request asks the store for each fact at most once. Behind a gateway, each question may be a request to the
+// provider.
 func TestRequestAsksStoreOnce(t *testing.T) {
 	h := New(Config{})
 	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(

@@ -129,7 +129,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
-// These requests for attributes are refused.
+// The server refuses these requests for object attributes.
 func TestAttributesRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')

@@ -131,7 +131,7 @@ func TestSignatureIsForOneKey(t *testing.T) {
 	}
 }
 
-// A wrong region returns the right one.
+// If a request is signed for a wrong region, the error names the right one.
 func TestSignatureOfOtherRegion(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
@@ -142,7 +142,7 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 	require.Empty(t, s.server.Requests()[0].Query.Get("X-Amz-Signature"))
 }
 
-// A session token is required.
+// Credentials with a session token do not work without it.
 func TestSignatureNeedsSessionToken(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: []s3server.Credential{
 		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, SessionToken: "token"},
@@ -156,7 +156,7 @@ func TestSignatureNeedsSessionToken(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The hash of the body is checked.
+// The server compares the signed hash with the body.
 func TestSignatureChecksHashOfBody(t *testing.T) {
 	s := start(t, s3server.Config{})
 	owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
@@ -233,8 +233,8 @@ func TestPresignedURL(t *testing.T) {
 	}
 }
 
-// The SDK for JavaScript, version 2, signs headers of AWS and has them as parameters, too. The client may omit the
-// headers: https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674
+// The AWS SDK for JavaScript puts signed headers into the URL as well. The client may omit the headers:
+// https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
 func TestPresignedURLHeaderAsParameter(t *testing.T) {
 	for name, test := range map[string]struct {
 		header, parameter string // sent
@@ -292,7 +292,7 @@ func withBody(r *http.Request, body string) *http.Request {
 	return second
 }
 
-// The bucket may be in the host.
+// The bucket's name may be in the host instead of the path.
 func TestBucketInHost(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")

@@ -23,7 +23,7 @@ func TestBucketConformance(t *testing.T) {
 	})
 }
 
-// Server.Bucket and clients see the same objects.
+// Server.Bucket shows the same objects as S3 clients of the server.
 func TestBucketShowsObjectsOfClients(t *testing.T) {
 	s := start(t, s3server.Config{})
 	b := s.server.Bucket(bucket)
@@ -59,7 +59,8 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, requests, s.server.Count(""))
 }
 
-// Server.Bucket of a name that the server does not have returns a bucket whose calls fail with BucketNotFound.
+// If the server has no bucket of the name, all calls of the bucket that Server.Bucket returns fail with
+// BucketNotFound.
 func TestBucketMissing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.server.Bucket("none").Attrs(t.Context(), "k")

@@ -27,7 +27,7 @@ func sumMD5(data string) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// Checksums of 2026 are checked.
+// The server verifies each checksum algorithm that AWS has in 2026.
 func TestChecksumsOf2026(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, test := range map[string]struct {
@@ -72,7 +72,7 @@ func TestChecksumsOf2026(t *testing.T) {
 	}
 }
 
-// These trailers are refused.
+// The server refuses these trailers.
 func TestTrailersRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for trailers, lines := range map[string]string{
@@ -90,7 +90,7 @@ func TestTrailersRefused(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// Uploads and copies take the algorithms of the server.
+// CreateMultipartUpload and CopyObject accept the checksum algorithms that the server has.
 func TestChecksumAlgorithms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "hello")
@@ -113,7 +113,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 	require.Equal(t, "InvalidRequest", errorIn(t, body).Code)
 }
 
-// An upload has parts with SHA-512.
+// A multipart upload can have SHA-512 checksums of its parts.
 func TestUploadPartWithSHA512(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// Bodies in chunks are verified.
+// The server verifies the signature of each chunk.
 func TestBodiesInChunks(t *testing.T) {
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
@@ -72,7 +72,8 @@ func TestBodiesInChunks(t *testing.T) {
 	}
 }
 
-// The AWS SDK for Java v2 sends the checksum in a header, and announces the same in a trailer that does not come.
+// The AWS SDK for Java v2 sends a checksum in a header, and also announces it in a trailer that it does not send.
+// The server accepts that.
 func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	const right, wrong = "mnG7TA==", "AAAAAA=="
 	for _, c := range []struct {
@@ -111,7 +112,7 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	}
 }
 
-// An unsigned body without a trailer has the default checksum.
+// If an unsigned chunked body has no trailer, the object gets the default checksum.
 func TestChunkedBodyWithoutTrailer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.sendChunks(t, "5\r\nhello\r\n0\r\n\r\n", "5", "")

@@ -27,7 +27,7 @@ func (s *store) vouched(t *testing.T, path, document string) (*http.Response, st
 	return s.signedSend(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
 }
 
-// A new bucket has default configurations.
+// For a new bucket, each configuration has its default, or the error that says that it is not set.
 func TestBucketHasDefaultConfigurations(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for query, test := range map[string]struct {
@@ -60,7 +60,7 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	}
 }
 
-// Configurations that are not there are refused.
+// Requests for configurations that the server does not implement fail with NotImplemented.
 func TestBucketConfigurationsMissing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, query := range []string{"analytics&id=x", "intelligent-tiering&id=x", "inventory&id=x", "metrics&id=x", "replication"} {
@@ -78,7 +78,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 	}
 }
 
-// The tags of a bucket are kept, and removed.
+// The server stores, returns and deletes the tags of a bucket.
 func TestBucketTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := func(tags ...types.Tag) error {
@@ -141,7 +141,7 @@ func byDefault(algorithm types.ServerSideEncryption, key string, bucketKey bool)
 	return rule
 }
 
-// The encryption of a bucket is that of its objects.
+// The default encryption of a bucket applies to its new objects.
 func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	s := start(t, s3server.Config{})
 	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
@@ -179,7 +179,7 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption)
 }
 
-// These encryptions of a bucket are refused.
+// The server refuses these encryption configurations.
 func TestBucketEncryptionRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	aes := byDefault(types.ServerSideEncryptionAes256, "", false)
@@ -188,7 +188,7 @@ func TestBucketEncryptionRefused(t *testing.T) {
 	failsWith(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
 }
 
-// A bucket may block customer keys.
+// A bucket's encryption configuration can forbid customer-provided keys.
 func TestBucketBlocksCustomerKeys(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	rule := types.ServerSideEncryptionRule{BlockedEncryptionTypes: &types.BlockedEncryptionTypes{EncryptionType: []types.EncryptionType{types.EncryptionTypeSseC}}}
@@ -203,7 +203,7 @@ func TestBucketBlocksCustomerKeys(t *testing.T) {
 	require.NoError(t, put())
 }
 
-// The requester of a bucket pays.
+// If the requester pays, anonymous requests are refused.
 func TestRequesterPays(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -235,7 +235,7 @@ func TestRequesterPays(t *testing.T) {
 	require.Equal(t, 200, anonymous(nil))
 }
 
-// Another account pays for its requests.
+// If the requester pays, another account must send the header by which it agrees to pay.
 func TestRequesterPaysOtherAccount(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
@@ -267,7 +267,7 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 	require.Equal(t, types.RequestChargedRequester, charged.RequestCharged)
 }
 
-// Logs stay with their owner.
+// PutBucketLogging refuses a target bucket of another account.
 func TestLoggingStaysWithOwner(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.clientOf(1).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
@@ -278,7 +278,7 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 	failsWith(t, err, 400, "InvalidTargetBucketForLogging")
 }
 
-// Unknown elements of configurations are refused.
+// The server refuses configurations with unknown XML elements.
 func TestBucketConfigurationUnknownElements(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
@@ -301,7 +301,7 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 	require.Equal(t, "NotImplemented", errorIn(t, body).Code)
 }
 
-// Acceleration and logging are kept.
+// The server stores and returns the acceleration and logging configurations.
 func TestBucketAccelerationAndLogging(t *testing.T) {
 	s := start(t, s3server.Config{Buckets: []string{bucket, "logs", "a.b"}})
 	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {

@@ -18,7 +18,7 @@ func copyInput(src, dst string) *s3.CopyObjectInput {
 	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &dst, CopySource: &source}
 }
 
-// Every key is copied.
+// CopyObject copies an object of any key.
 func TestCopyEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
@@ -66,7 +66,7 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The conditions of a copy hold.
+// CopyObject applies the conditions on its source.
 func TestConditionsOfCopy(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(in *s3.CopyObjectInput, etag string)
@@ -131,7 +131,7 @@ func TestConditionsOfCopy(t *testing.T) {
 	}
 }
 
-// Parts are copied.
+// UploadPartCopy makes a part from another object.
 func TestUploadPartCopy(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "0123456789abcdef")

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A preflight and a response follow the rules.
+// Preflights and responses follow the bucket's CORS rules.
 func TestCORS(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketCorsOutput, error) {
@@ -88,7 +88,8 @@ func TestCORS(t *testing.T) {
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-// CORS depends on the requested method in every request. minio-go's tests found this on S3.
+// S3 applies the CORS rule for Access-Control-Request-Method also to requests that are no preflight, as minio-go's
+// tests found.
 func TestCORSOfEachRequest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{

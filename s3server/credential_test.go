@@ -33,7 +33,7 @@ func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 	return s.client(append(options, signed)...)
 }
 
-// An account has its own buckets.
+// Each account sees only its own buckets.
 func TestAccountHasItsOwnBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	other := s.clientOf(1)
@@ -69,7 +69,8 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An expected owner is an account. The answers of S3 are those in LocalStack's tests.
+// If the header for the expected owner names another account, the request fails. The responses of S3 are those in
+// LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -104,7 +105,7 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 	}
 }
 
-// A read-only key only reads.
+// A credential that is read-only cannot write.
 func TestAccountWithReadOnlyKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -131,7 +132,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// Nobody creates a bucket anonymously.
+// An anonymous request cannot create a bucket.
 func TestCreateBucketAnonymously(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
@@ -141,7 +142,7 @@ func TestCreateBucketAnonymously(t *testing.T) {
 	}
 }
 
-// A lenient server takes any region.
+// Without Config.Strict, the server accepts signatures for any region.
 func TestLenientTakesAnyRegion(t *testing.T) {
 	s := startLenient(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
@@ -172,7 +173,7 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
 }
 
-// A lenient server copies a range of a small source.
+// Without Config.Strict, UploadPartCopy accepts a range of a source that AWS would refuse as too small.
 func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	copyTo := func(s *store) error {
 		s.put(t, "k", "0123456789")
@@ -192,7 +193,7 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
 }
 
-// A second key signs URLs.
+// A URL that is signed with an account's second key works.
 func TestAccountSecondKeySignsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -219,7 +220,7 @@ func TestAccountSecondKeySignsURLs(t *testing.T) {
 	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
 }
 
-// A second key signs forms.
+// A form that is signed with an account's second key works.
 func TestAccountSecondKeySignsForms(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
@@ -239,7 +240,8 @@ func TestAccountSecondKeySignsForms(t *testing.T) {
 	failsWith(t, err, 403, "AccessDenied")
 }
 
-// A page's token does not depend on the key that asked for the page before.
+// If an account's listing began with one access key, its continuation token also works with the account's other
+// key.
 func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	for _, key := range []string{"a", "b", "c"} {
@@ -255,7 +257,7 @@ func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 	require.Equal(t, "c", *page.Contents[0].Key)
 }
 
-// Temporary keys need their own token.
+// Temporary credentials work only with their own session token.
 func TestAccountTemporaryKeysNeedToken(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: append([]s3server.Credential{
 		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},

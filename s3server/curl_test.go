@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server takes a request that curl has signed, which does not know S3.
+// The server accepts a request that curl has signed by its generic option for AWS signatures.
 func TestCurl(t *testing.T) {
 	path := testserver.Program(t, "curl")
 	s := start(t, s3server.Config{})

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The conditions of a removal hold.
+// DeleteObject applies the conditions of its headers.
 func TestConditionsOfDelete(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, match string
@@ -50,7 +50,7 @@ func TestConditionsOfDelete(t *testing.T) {
 	}
 }
 
-// A batch returns a result for each key.
+// DeleteObjects returns a result for each key.
 func TestDeleteObjectsResults(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
@@ -112,8 +112,7 @@ func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return d.Driver.Delete(ctx, r)
 }
 
-// A batch is deleted several keys at a time. If the keys of a batch were deleted one after the other, this test
-// would not end.
+// DeleteObjects deletes several keys at the same time. Otherwise this test would not end.
 func TestDeleteObjectsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	s := start(t, s3server.Config{Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}})

@@ -41,7 +41,7 @@ func (k customerKey) head() *s3.HeadObjectInput {
 	return &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
 }
 
-// A customer's key guards its object.
+// An object that was stored with a customer-provided key can be read only with that key.
 func TestEncryptionByCustomerKey(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
@@ -87,7 +87,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 }
 
-// These customer's keys are refused.
+// The server refuses these customer-provided keys.
 func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	plain := start(t, s3server.Config{})
@@ -120,7 +120,7 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
 }
 
-// All parts have the key of their upload.
+// Each part must be sent with the customer-provided key of its upload.
 func TestEncryptionOfParts(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
@@ -229,7 +229,7 @@ func TestEncryptionByKMS(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, plain.ServerSideEncryption)
 }
 
-// Another owner than expected is refused.
+// If ExpectedBucketOwner names another account, the request fails with AccessDenied.
 func TestExpectedOwnerIsOther(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
@@ -241,7 +241,7 @@ func TestExpectedOwnerIsOther(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A copy onto itself changes the key.
+// CopyObject of an object onto itself can change its customer-provided key.
 func TestEncryptionOfCopyOntoItself(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
@@ -259,7 +259,7 @@ func TestEncryptionOfCopyOntoItself(t *testing.T) {
 	require.Equal(t, "hello", s.get(t, "k"))
 }
 
-// A lenient server takes the algorithm of the upload with its parts.
+// Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload.
 func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	for _, test := range []struct {
 		server    *store

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A refused upload is answered before its body. boto3 sends "Expect: 100-continue" with every upload, and over TLS
-// 1.3 it does not send the body before it has read a response.
+// The server responds to a refused upload before its body. boto3 sends "Expect: 100-continue" with each upload,
+// and may wait for that response.
 func TestExpectContinueRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
@@ -31,8 +31,8 @@ func TestExpectContinueRefused(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 }
 
-// An upload without bytes may continue. boto3 misreads the responses of a connection after one that came instead
-// of "100 Continue".
+// If an upload with "Expect: 100-continue" has no bytes, the server still sends "100 Continue". Otherwise boto3
+// misreads later responses of the connection.
 func TestExpectContinueWithoutBytes(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Injected errors are the responses of the requests that they select.
+// A request that a fault selects gets the fault's error.
 func TestFaultErrors(t *testing.T) {
 	for code, status := range map[string]int{
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
@@ -41,7 +41,7 @@ func TestFaultErrors(t *testing.T) {
 	}
 }
 
-// An error may be inside of a response with status 200.
+// With In200, the fault's error is inside of a response with status 200, and the request has no effect.
 func TestFaultErrorIn200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
@@ -58,7 +58,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.NoError(t, err, "the first request must have no effect")
 }
 
-// A request may be redirected to another region.
+// A fault can redirect a request to another region.
 func TestFaultRedirect(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
@@ -71,7 +71,7 @@ func TestFaultRedirect(t *testing.T) {
 	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-// Responses are dropped before or after the request had its effect.
+// A fault can drop the response before or after the request takes effect.
 func TestFaultDropsResponse(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
@@ -89,7 +89,7 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Zero(t, s.server.Requests()[0].Status)
 }
 
-// A body is cut off, damaged, stalled or slow.
+// A fault can cut off, damage, stall or slow down a body.
 func TestFaultBreaksBody(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -130,7 +130,7 @@ func TestFaultBreaksBody(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// A batch may name its failures differently.
+// Fault.Deny can change the keys and versions under which DeleteObjects reports failures.
 func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
@@ -145,7 +145,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
-// Close ends stalled requests. The test would wait for ever if it did not.
+// Close ends requests that a fault stalls. Otherwise this test would not end.
 func TestFaultStallEndsWithClose(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -156,7 +156,7 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	require.Equal(t, 1, s.server.Busy())
 }
 
-// A careless server ignores and hides headers.
+// A fault can make the server ignore request headers and hide response headers.
 func TestFaultIgnoresHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
@@ -186,7 +186,7 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
 
-// Requests are recorded.
+// The server records its requests.
 func TestRequestsAreRecorded(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
@@ -202,7 +202,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Zero(t, s.server.Count("GetObject"))
 }
 
-// A server throttles.
+// A fault can make the server throttle requests.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
@@ -225,7 +225,7 @@ func TestFaultThrottles(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
 }
 
-// Faults select requests by pattern and count.
+// A fault selects requests by a pattern and by their number.
 func TestFaultPatternsAndCounts(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault s3server.Fault
@@ -257,7 +257,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 	}
 }
 
-// Undo removes a fault.
+// The function that Inject returns removes the fault.
 func TestFaultUndo(t *testing.T) {
 	s := start(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
@@ -273,7 +273,7 @@ func TestFaultUndo(t *testing.T) {
 	failsWith(t, err, 503, "SlowDown")
 }
 
-// Each constructor of a fault makes what its name says.
+// Each constructor of a fault sets the fields that its name says.
 func TestFaultConstructors(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
@@ -329,7 +329,7 @@ func TestFaultConstructors(t *testing.T) {
 	failsWith(t, err, 503, "SlowDown")
 }
 
-// The bandwidth is that of the bodies.
+// A fault's bandwidth limits the bytes of bodies per second.
 func TestFaultBandwidth(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Bandwidth: 100_000})
@@ -342,7 +342,7 @@ func TestFaultBandwidth(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
 }
 
-// A response has a wrong entity tag.
+// A fault can give a response a wrong ETag.
 func TestFaultWrongETag(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
@@ -360,7 +360,7 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
 
-// A skewed clock refuses signatures.
+// If a fault shifts the server's clock, the server refuses signatures as too old or too new.
 func TestFaultSkewedClock(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
@@ -371,7 +371,7 @@ func TestFaultSkewedClock(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A listing is stale.
+// A fault can make a listing stale.
 func TestFaultStaleListing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only the latest completions are remembered.
+// The server remembers only its latest completed uploads.
 func TestCompleteRemembersLatest(t *testing.T) {
 	f := newFinishedUploads()
 	known := func(id int) bool {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A completion that is repeated returns the same result.
+// If a client repeats CompleteMultipartUpload, it gets the same result.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -63,7 +63,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
-// A completion without an ID is refused.
+// CompleteMultipartUpload without an upload ID fails.
 func TestCompleteWithoutID(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := s.put(t, "k", "content")
@@ -72,7 +72,7 @@ func TestCompleteWithoutID(t *testing.T) {
 	require.Equal(t, "NoSuchUpload", errorIn(t, body).Code)
 }
 
-// A client whose completion was lost succeeds.
+// If the response to CompleteMultipartUpload is lost, the client's retry succeeds.
 func TestCompleteAfterLostResponse(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
@@ -83,7 +83,7 @@ func TestCompleteAfterLostResponse(t *testing.T) {
 	require.Equal(t, "0123456789last", s.get(t, "k"))
 }
 
-// Completions at the same time all succeed.
+// If several clients complete an upload at the same time, all succeed.
 func TestCompleteAtOnce(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
@@ -102,7 +102,8 @@ func TestCompleteAtOnce(t *testing.T) {
 	}
 }
 
-// A deleted bucket forgets its uploads.
+// After DeleteBucket, the server no longer remembers the bucket's completed uploads, even if the bucket is created
+// again.
 func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")

@@ -50,7 +50,7 @@ func smallDisk(t *testing.T) string {
 	return path
 }
 
-// No response has a path.
+// If the disk is full, the responses do not show a path of the server.
 func TestFullDiskHidesPath(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
@@ -128,7 +128,7 @@ func TestFullDiskHidesPath(t *testing.T) {
 	}
 }
 
-// A bucket that finds the disk full is not there.
+// If the disk is full, CreateBucket fails, and there is no bucket.
 func TestFullDiskCreateBucket(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")

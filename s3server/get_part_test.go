@@ -25,7 +25,7 @@ func (s *store) upload(t *testing.T, key string, change func(*s3.CreateMultipart
 	return output
 }
 
-// A part of an object is read by its number.
+// GetObject with a part number returns that part.
 func TestGetObjectPart(t *testing.T) {
 	s := start(t, s3server.Config{})
 	made := map[string]*string{
@@ -75,7 +75,7 @@ func TestGetObjectPart(t *testing.T) {
 	require.Nil(t, whole.PartsCount, "only a read by number shows the count")
 }
 
-// These parts cannot be read.
+// GetObject refuses these part numbers.
 func TestGetObjectPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag

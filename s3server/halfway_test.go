@@ -64,7 +64,7 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 	return nil, d.service.full
 }
 
-// A bucket whose settings cannot be written is removed again.
+// If CreateBucket cannot write the settings, it removes the bucket again.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	for _, row := range []struct {
 		name      string
@@ -92,8 +92,8 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	}
 }
 
-// The response to a refused condition reaches a client that sends its body. A directory refuses the condition
-// before it reads the body. The client sends the whole body before it reads the response.
+// If a condition fails before the server reads the body, a client that sends its whole body first still gets the
+// response.
 func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
 	d.store.put(t, "k", "old")
@@ -145,7 +145,7 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	return found
 }
 
-// A server that is killed at the end of a completion or an abortion leaves records.
+// If a server is killed at the end of a completion or an abort, a later server removes the records that it left.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ended := d.store.begin(t, "ended")
@@ -196,7 +196,7 @@ func (d replacingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storag
 	return a, struct{ io.ReadCloser }{body}, err
 }
 
-// A read over a layer finds an object that is replaced meanwhile.
+// If an object is replaced while a layer reads it, GetObject still succeeds.
 func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	armed := false
 	layer := func(d driver.Driver) driver.Driver { return replacingDriver{d, &armed} }

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Names of metadata are in lower case.
+// The server returns metadata names in lower case.
 func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
@@ -64,7 +64,7 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	return ""
 }
 
-// Content-Encoding is kept as it was sent.
+// The server returns Content-Encoding as the client sent it.
 func TestHeadersKeepContentEncoding(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for sent, want := range map[string]string{
@@ -86,7 +86,7 @@ func TestHeadersKeepContentEncoding(t *testing.T) {
 	}
 }
 
-// An empty Content-MD5 is invalid.
+// The server refuses an empty Content-MD5.
 func TestHeadersEmptyContentMD5(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for path, method := range map[string]string{"/photos/k": "PUT", "/photos?delete": "POST"} {
@@ -96,7 +96,7 @@ func TestHeadersEmptyContentMD5(t *testing.T) {
 	}
 }
 
-// The date of a signature has several forms.
+// The server accepts each form of a signature's date that AWS accepts.
 func TestSignatureDateForms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	now := time.Now().UTC()
@@ -113,8 +113,8 @@ func TestSignatureDateForms(t *testing.T) {
 	}
 }
 
-// Some headers need not be signed. minio-go, minio-js, minio-java and Bun do not sign Content-Type, and Evaporate
-// does not sign the hash of the body, which is part of the signature anyway.
+// The server accepts unsigned Content-Type, as minio-go, minio-js, minio-java and Bun send it. The same holds for
+// an unsigned hash of the body, as Evaporate sends it.
 func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	for _, strict := range []bool{true, false} {
 		s := open(t, s3server.Config{Strict: strict})
@@ -178,7 +178,7 @@ func signedWithDate(method, path, host string, t time.Time, date string, hashHea
 	}
 }
 
-// A range of a small source is copied into a part.
+// UploadPartCopy copies a range of a small source.
 func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	for strict, want := range map[bool]string{true: "InvalidRequest", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
@@ -200,7 +200,7 @@ func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	}
 }
 
-// The limits of headers may be larger.
+// The config can raise the limits for headers.
 func TestHeadersLimitMayBeLarger(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
 	input := putInput("k", "x")
@@ -209,8 +209,7 @@ func TestHeadersLimitMayBeLarger(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Headers that a read asks for are in Latin-1. Amazon S3 answers so to the file names of a program that does not
-// encode them.
+// The server returns response headers that a read asks for in Latin-1, as Amazon S3 does for unencoded file names.
 func TestHeadersOfReadAreInLatin1(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")

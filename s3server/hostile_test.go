@@ -58,7 +58,7 @@ func (s *store) presigned(t *testing.T, key string) string {
 	return strings.TrimPrefix(presigned.URL, s.server.URL)
 }
 
-// A client that stops sending is cut off.
+// The server cuts off a client that stops sending.
 func TestHostileClientStopsSending(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	connection := dial(t, s)
@@ -72,7 +72,7 @@ func TestHostileClientStopsSending(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// A slow but steady client is served.
+// The server serves a client that is slow, but does not stop.
 func TestHostileClientSendsSlowly(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
 	connection := dial(t, s)
@@ -87,7 +87,7 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 	require.Equal(t, "01234", s.get(t, "k"))
 }
 
-// A client that reads nothing is cut off.
+// The server cuts off a client that does not read its response.
 func TestHostileClientReadsNothing(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20}})
 	b := s.server.Bucket(bucket)
@@ -107,7 +107,7 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	require.Less(t, rest, int64(32<<20))
 }
 
-// A response does not wait for an endless body.
+// The server responds without waiting for the end of an endless body.
 func TestHostileEndlessBody(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	for name, request := range map[string]string{
@@ -125,7 +125,7 @@ func TestHostileEndlessBody(t *testing.T) {
 	}
 }
 
-// Huge heads are refused.
+// The server refuses requests with huge headers.
 func TestHostileHugeHead(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, row := range map[string]struct {
@@ -159,7 +159,7 @@ func manyHeaders(n int) http.Header {
 	return header
 }
 
-// XML that takes much memory is refused.
+// The server refuses XML documents that would take much memory.
 func TestHostileXML(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for name, document := range map[string]string{
@@ -182,7 +182,7 @@ func TestHostileXML(t *testing.T) {
 	require.EqualError(t, s.postDelete(t, strings.Repeat(" ", 5<<20)), "400 EntityTooLarge")
 }
 
-// Only a few large documents are read at a time.
+// The server reads only a few large documents at the same time.
 func TestHostileLargeDocuments(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>", 900) + "</Delete>"
@@ -196,7 +196,7 @@ func TestHostileLargeDocuments(t *testing.T) {
 	}
 }
 
-// Anonymous clients do not hold up others.
+// Many anonymous clients do not delay clients with credentials.
 func TestHostileAnonymousClients(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
 	const slow = 10
@@ -229,7 +229,7 @@ func (s *store) postDelete(t *testing.T, document string) error {
 	return nil
 }
 
-// A form has a bound before its file.
+// The fields of a form before its file have a size limit.
 func TestHostileFormFields(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const boundary = "b"
@@ -260,7 +260,7 @@ func TestHostileManyBuckets(t *testing.T) {
 	require.NoError(t, create("second"), "it is there")
 }
 
-// More requests than the limit wait.
+// If there are more requests than the limit, the others wait.
 func TestHostileManyRequests(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first := dial(t, s)
@@ -282,7 +282,8 @@ func TestHostileManyRequests(t *testing.T) {
 	require.Equal(t, 403, status)
 }
 
-// Idle connections keep nobody waiting. They have sent nothing, a part of a head, or a whole request.
+// Idle connections do not delay other clients, whether they have sent nothing, a part of the headers, or a whole
+// request.
 func TestHostileIdleConnections(t *testing.T) {
 	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	for name, c := range map[string]s3server.Config{"HTTP": {}, "TLS": {TLS: &tls.Config{}}} {

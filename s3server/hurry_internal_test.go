@@ -23,7 +23,8 @@ func (r *timedReader) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Nobody takes long for a document or a form. Clients that send a byte a minute would else keep all connections.
+// The server limits the time for a document or a form. Otherwise clients that send a byte a minute would hold all
+// connections.
 func TestHostileSlowDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := New(Config{Limits: Limits{IdleTimeout: time.Hour}})

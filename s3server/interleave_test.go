@@ -41,8 +41,8 @@ func askServer(ctx context.Context, h http.Handler, method, target, body string)
 
 var uploadIDs = regexp.MustCompile(`<UploadId>(.*)</UploadId>`)
 
-// Two requests to a server over a store have the result of one after the other, also for the next server over that
-// store if this one dies.
+// If two requests run at the same time over one store, the result is that of one after the other. This holds for
+// the next server, too.
 func TestExploredServer(t *testing.T) {
 	type request struct {
 		method, target, body string

@@ -57,7 +57,8 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	return err
 }
 
-// An object is read as it was judged.
+// If an object is replaced between the policy's decision and the read, the response has the object that was
+// judged.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	public := allowing("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {

@@ -186,7 +186,7 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 	require.Equal(t, want.String(), read(t, output.Body))
 }
 
-// Nothing acknowledged is lost by a kill.
+// If servers over a directory are killed, no acknowledged write is lost.
 func TestDirectoryKilledLosesNothing(t *testing.T) {
 	kills := testserver.Sample(1, 4)
 	if text := os.Getenv(killsVariable); text != "" {

@@ -126,7 +126,8 @@ const (
 	transitionsAfterDay = "<Filter><Tag><Key>keep</Key><Value>no</Value></Tag></Filter><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"
 )
 
-// Each row has what the listing knows, and then what it does not know: the rules remove nothing.
+// If a listing is behind, lifecycle rules remove nothing because of its old entries. Each row has the old state
+// first, and then the new one.
 func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	for _, c := range []struct {
 		name, rule    string
@@ -186,7 +187,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// A lagging listing is no reason to archive.
+// If a listing is behind, lifecycle rules archive nothing because of its old entries.
 func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	for name, directory := range map[string]bool{"memory": false, "directory": true} {
 		t.Run(name, func(t *testing.T) {
@@ -203,8 +204,8 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// A lagging listing is no reason to abort an upload. The listing has another time than the upload, as that of a
-// store whose clock was wrong.
+// If a listing gives another time than the upload has, as with a wrong clock of the store, lifecycle rules do not
+// abort the upload.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	for name, directory := range map[string]bool{"memory": false, "directory": true} {
 		t.Run(name, func(t *testing.T) {

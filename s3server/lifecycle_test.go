@@ -45,7 +45,7 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 // inHours has days without midnights, so that a test does not depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
-// Lifecycle rules are kept.
+// The server stores, returns and deletes lifecycle rules.
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
@@ -101,7 +101,7 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
 }
 
-// These lifecycle rules are refused.
+// The server refuses these lifecycle rules.
 func TestLifecycleRulesRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<LifecycleConfiguration>" + rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
@@ -113,7 +113,7 @@ func TestLifecycleRulesRefused(t *testing.T) {
 	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", errorIn(t, body).Message)
 }
 
-// Objects expire at midnight.
+// A lifecycle rule expires objects at midnight UTC.
 func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a/1", "x")
@@ -169,7 +169,7 @@ func TestLifecycleFilters(t *testing.T) {
 	}
 }
 
-// Versions expire.
+// Lifecycle rules expire noncurrent versions.
 func TestLifecycleExpiresVersions(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -187,7 +187,7 @@ func TestLifecycleExpiresVersions(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
 }
 
-// Delete markers expire.
+// Lifecycle rules remove delete markers that have no versions below them.
 func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -206,7 +206,7 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 2)
 }
 
-// A sweep keeps a version that has replaced another one meanwhile.
+// If a version is replaced during a sweep, the sweep keeps the new version.
 func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
@@ -247,7 +247,7 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	}
 }
 
-// A sweep ends with its rules.
+// If the lifecycle rules are deleted during a sweep, the sweep stops.
 func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	var s *store
 	s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
@@ -266,7 +266,7 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
-// Locked versions do not expire.
+// Lifecycle rules do not expire locked versions.
 func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
@@ -283,7 +283,7 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 2)
 }
 
-// Objects are transitioned.
+// Lifecycle rules change the storage class of objects.
 func TestLifecycleTransitions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 	class := func(key string) types.ObjectStorageClass {
@@ -319,7 +319,7 @@ func TestLifecycleTransitions(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"), "a rule with a size has no other")
 }
 
-// Uploads expire.
+// Lifecycle rules abort incomplete multipart uploads.
 func TestLifecycleAbortsUploads(t *testing.T) {
 	s := start(t, inHours)
 	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
@@ -338,7 +338,7 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.Equal(t, "b", *left.Uploads[0].Key)
 }
 
-// Responses have the time when an object expires.
+// Responses say when a lifecycle rule will expire the object.
 func TestLifecycleExpirationHeader(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour})
 	s.live(t, rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
@@ -357,7 +357,7 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 	require.Nil(t, put.Expiration)
 }
 
-// A server runs lifecycle rules by itself.
+// A running server applies lifecycle rules without a request.
 func TestLifecycleRunsByItself(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
 	s.put(t, "a", "x")

@@ -76,7 +76,7 @@ func TestListObjects(t *testing.T) {
 	}
 }
 
-// Listings have the storage class.
+// Listings show the storage class of each object.
 func TestListObjectsStorageClass(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
@@ -91,7 +91,7 @@ func TestListObjectsStorageClass(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClassStandardIa, page.Contents[1].StorageClass)
 }
 
-// Every key is listed.
+// ListObjectsV2 lists objects of any key.
 func TestListObjectsEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
@@ -104,7 +104,7 @@ func TestListObjectsEachKey(t *testing.T) {
 	require.ErrorContains(t, err, "illegal character code", "one control character spoils a page without encoding, as on AWS")
 }
 
-// These arguments of a listing are refused or corrected.
+// The server refuses or corrects these arguments of ListObjectsV2.
 func TestListObjectsArguments(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for range 3 {
@@ -132,7 +132,7 @@ func TestListObjectsArguments(t *testing.T) {
 	require.Equal(t, int32(1000), *many.MaxKeys)
 }
 
-// These listings follow the source of SeaweedFS 4.44.
+// The cases of this test are from the source of SeaweedFS 4.44.
 func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
@@ -174,7 +174,7 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	}
 }
 
-// Listings name the region of the bucket.
+// The response to a listing names the bucket's region.
 func TestListObjectsRegion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "")

@@ -76,7 +76,7 @@ func TestListObjectsV1(t *testing.T) {
 	}
 }
 
-// Every key is listed by version 1.
+// ListObjects, version 1, lists objects of any key.
 func TestListObjectsV1EachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
@@ -85,7 +85,7 @@ func TestListObjectsV1EachKey(t *testing.T) {
 	require.Equal(t, slices.Sorted(slices.Values(everyKey)), s.listV1(t, s3.ListObjectsInput{}, 7))
 }
 
-// A page of version 1 has its own elements.
+// A page of ListObjects, version 1, has the elements of that version, such as Marker.
 func TestListObjectsV1Page(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
@@ -125,7 +125,7 @@ func TestListObjectsV1Page(t *testing.T) {
 	require.False(t, *none.IsTruncated)
 }
 
-// These listings follow the source of SeaweedFS 4.44.
+// The cases of this test are from the source of SeaweedFS 4.44.
 func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {

@@ -43,7 +43,7 @@ func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *strin
 	return output.VersionId
 }
 
-// A retention keeps a version.
+// A version under retention cannot be deleted.
 func TestRetentionKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
@@ -75,8 +75,8 @@ func TestRetentionKeepsVersion(t *testing.T) {
 	}
 }
 
-// A bypass needs a bucket with object lock. Programs that empty any bucket send the header to other servers, which
-// ignore it in a bucket without object lock.
+// With Config.Strict, the header to bypass governance fails in a bucket without object lock. Otherwise it is
+// ignored, because programs send it to any server.
 func TestBypassNeedsObjectLock(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		for _, bypass := range []bool{false, true} {
@@ -139,7 +139,7 @@ func TestRetentionCanBeExtended(t *testing.T) {
 	}
 }
 
-// A legal hold keeps a version.
+// A version with a legal hold cannot be deleted.
 func TestLegalHoldKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
@@ -158,7 +158,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchKey")
 }
 
-// These locks are refused.
+// The server refuses these lock settings.
 func TestLocksRefused(t *testing.T) {
 	s := startLocking(t)
 	s.put(t, "k", "x")
@@ -223,7 +223,7 @@ func TestLocksRefused(t *testing.T) {
 	failsWith(t, err, 400, "MalformedXML")
 }
 
-// A default retention locks new objects.
+// The default retention of a bucket locks its new objects.
 func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	s := startLocking(t)
 	year := &types.ObjectLockConfiguration{
@@ -247,7 +247,7 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
 }
 
-// boto3 writes True with a capital.
+// The server accepts "True" in the header for object lock, as boto3 sends it.
 func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
@@ -257,7 +257,7 @@ func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s.lock(t, "k", types.ObjectLockModeGovernance)
 }
 
-// A bucket without locks has no retentions.
+// In a bucket without object lock, requests for a retention fail.
 func TestRetentionOfBucketWithoutLocks(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")

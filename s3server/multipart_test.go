@@ -65,7 +65,7 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 	}
 }
 
-// Parts become an object.
+// CompleteMultipartUpload makes an object of the parts.
 func TestMultipartUpload(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -96,7 +96,7 @@ func TestMultipartUpload(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
-// These completions are refused.
+// The server refuses these completions.
 func TestCompleteRefuses(t *testing.T) {
 	var third types.CompletedPart // it is there, and not asked for
 	for name, test := range map[string]struct {
@@ -195,7 +195,7 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 }
 
-// The checksums of parts are verified, and returned.
+// The server verifies and returns the checksums of parts.
 func TestChecksumsOfParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "full", fullCRC32C)
@@ -237,7 +237,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	failsWith(t, err, 400, "InvalidRequest")
 }
 
-// A range has a checksum only if it is the whole object or a part.
+// The response to a range has a checksum only if the range is the whole object or one part.
 func TestChecksumsOfRanges(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -273,7 +273,7 @@ func TestChecksumsOfRanges(t *testing.T) {
 	}
 }
 
-// These parts are refused.
+// The server refuses these parts.
 func TestUploadPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
@@ -314,7 +314,7 @@ func TestUploadPartRefused(t *testing.T) {
 	}
 }
 
-// Parts and uploads are listed.
+// ListParts and ListMultipartUploads have pages.
 func TestListPartsAndUploads(t *testing.T) {
 	s := start(t, s3server.Config{})
 	var uploads []string
@@ -375,7 +375,8 @@ func TestListPartsAndUploads(t *testing.T) {
 	require.Equal(t, uploads[3], *rest.Uploads[0].UploadId)
 }
 
-// Parts with checksums have all numbers.
+// With Config.Strict, an upload whose parts have checksums must have all part numbers from 1 on. Otherwise,
+// numbers may be missing.
 func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	for strict, code := range map[bool]string{true: "InvalidPartOrder", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
@@ -399,7 +400,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
 }
 
-// The checksum of an upload without an algorithm is that of its bytes.
+// If an upload names no checksum algorithm, the object gets the default checksum of its bytes.
 func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired

@@ -61,7 +61,7 @@ func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 	return err
 }
 
-// Notification configurations are kept.
+// The server stores and returns notification configurations.
 func TestNotificationConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
@@ -80,7 +80,7 @@ func TestNotificationConfiguration(t *testing.T) {
 	require.Empty(t, get().TopicConfigurations)
 }
 
-// These notification configurations are refused.
+// The server refuses these notification configurations.
 func TestNotificationConfigurationRefused(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}, EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"}})
 	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
@@ -119,7 +119,7 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	failsWith(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
 }
 
-// Requests have their events.
+// Each request that changes something sends its event.
 func TestEventsOfRequests(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
@@ -188,7 +188,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Empty(t, box.take(), "a request that fails has no event")
 }
 
-// Events are filtered.
+// The filter of a notification selects events by their key.
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
@@ -200,7 +200,7 @@ func TestEventsAreFiltered(t *testing.T) {
 	require.Equal(t, []string{"ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/a.png"}, box.take())
 }
 
-// Lifecycle rules have their events.
+// The actions of lifecycle rules send their events.
 func TestEventsOfLifecycleRules(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
@@ -217,7 +217,7 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
-// An event has its form in JSON.
+// The JSON of an event has the fields of AWS.
 func TestEventJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
 		Name:          "ObjectCreated:Put",
@@ -279,7 +279,7 @@ func TestWebhookReceivesEvents(t *testing.T) {
 	require.Zero(t, s.server.LostEvents())
 }
 
-// Events that wait are sent at the end.
+// Close sends the events that still wait.
 func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
@@ -307,7 +307,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	require.Zero(t, server.LostEvents())
 }
 
-// A webhook must be a URL.
+// The config refuses a webhook that is not a URL.
 func TestWebhookMustBeURL(t *testing.T) {
 	for _, address := range []string{"localhost:80", "ftp://localhost/", "http://", "http://[", "/events"} {
 		_, err := s3server.Start(s3server.Config{WebhookURL: address})

@@ -21,7 +21,7 @@ var everyKey = []string{
 	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s", 300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
 }
 
-// Every key is returned unchanged.
+// GetObject returns the content of an object of any key.
 func TestPutObjectEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
@@ -32,7 +32,7 @@ func TestPutObjectEachKey(t *testing.T) {
 	}
 }
 
-// These keys are refused, as S3 does.
+// The server refuses these keys, as S3 does.
 func TestPutObjectRefusesKeys(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for key, want := range map[string]string{
@@ -78,7 +78,7 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 	require.Nil(t, head.VersionId)
 }
 
-// An object has limits.
+// PutObject refuses objects that exceed the limits of S3.
 func TestPutObjectLimits(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "")
@@ -97,7 +97,7 @@ func TestPutObjectLimits(t *testing.T) {
 	failsWith(t, err, 400, "InvalidStorageClass")
 }
 
-// The conditions of a write hold.
+// PutObject applies the conditions of its headers.
 func TestConditionsOfPut(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, none, match string
@@ -135,7 +135,7 @@ func TestConditionsOfPut(t *testing.T) {
 	}
 }
 
-// One of many creators wins.
+// If many clients create an object with If-None-Match at the same time, exactly one succeeds.
 func TestPutObjectByManyCreators(t *testing.T) {
 	s := start(t, s3server.Config{})
 	var group sync.WaitGroup
@@ -155,7 +155,7 @@ func TestPutObjectByManyCreators(t *testing.T) {
 	require.Equal(t, <-won, s.get(t, "k"))
 }
 
-// The conditions of a read hold.
+// GetObject applies the conditions of its headers.
 func TestConditionsOfRead(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "content")
@@ -197,7 +197,7 @@ func TestConditionsOfRead(t *testing.T) {
 	}
 }
 
-// A read has the bytes of its range.
+// GetObject returns the bytes of the requested range.
 func TestGetObjectRanges(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
@@ -236,7 +236,7 @@ func TestGetObjectRanges(t *testing.T) {
 	}
 }
 
-// A range is that of one object, also if another one replaces it meanwhile.
+// If an object is replaced while a range is read, the response has bytes of one object only.
 func TestGetObjectRangesOfReplacedObject(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
@@ -280,7 +280,7 @@ func TestGetObjectRangesOfReplacedObject(t *testing.T) {
 	}
 }
 
-// The checksums of an object are verified, and returned.
+// The server verifies the checksums of an object and returns them.
 func TestChecksums(t *testing.T) {
 	const content, crc32c = "123456789", "4waSgw=="
 	for name, test := range map[string]struct {
@@ -341,7 +341,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// An archived object is not read.
+// GetObject refuses an archived object.
 func TestGetObjectArchived(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")

@@ -41,7 +41,8 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 	}
 }
 
-// A completion outlives its client. A client waits for a minute, and joining encrypted parts may take longer.
+// If a client disconnects during CompleteMultipartUpload, the completion continues. Joining encrypted parts may
+// take longer than a client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
@@ -74,7 +75,7 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A completion without a client ends with its server.
+// Close ends a completion that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
 	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
@@ -104,7 +105,7 @@ func (d versionless) Describe() driver.Description {
 	return desc
 }
 
-// Versions that a layer hides are not enabled.
+// If a layer hides the store's versions, PutBucketVersioning fails with NotImplemented.
 func TestVersioningHiddenByLayer(t *testing.T) {
 	below := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(below, withoutVersions)})

@@ -79,7 +79,7 @@ func statement(effect, action, resource, condition string) string {
 	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action, resource, condition)
 }
 
-// Policies decide.
+// The bucket's policy decides which requests succeed.
 func TestPolicyDecides(t *testing.T) {
 	type row struct {
 		statements   string // without the list's brackets
@@ -211,7 +211,7 @@ func TestPolicyDecides(t *testing.T) {
 	}
 }
 
-// The age of a signature is judged. The signatures are valid for longer than the policy wants.
+// The policy can limit the age of a signature, even if the signature is valid for longer.
 func TestPolicyJudgesSignatureAge(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -241,7 +241,8 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	}
 }
 
-// A hash in the query is no header for policies.
+// X-Amz-Content-Sha256 in the query of a presigned URL does not count as the header to which a policy's condition
+// refers.
 func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -257,7 +258,7 @@ func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode, body)
 }
 
-// Policies that are not understood are refused.
+// PutBucketPolicy refuses policies that the server does not understand.
 func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
@@ -265,7 +266,8 @@ func TestPolicyRefused(t *testing.T) {
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
 }
 
-// A bucket without a policy has no status of one.
+// GetBucketPolicyStatus of a bucket without a policy fails with NoSuchBucketPolicy, even if an ACL makes the
+// bucket public.
 func TestPolicyStatusMissing(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -275,7 +277,8 @@ func TestPolicyStatusMissing(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
 
-// A policy is public by AWS's rule.
+// GetBucketPolicyStatus reports whether the policy counts as public by AWS's definition. A policy with only a Deny
+// does not.
 func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	s := start(t, s3server.Config{})
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403, "AccessDenied") // of the default public access block
@@ -285,7 +288,7 @@ func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	require.False(t, *status.PolicyStatus.IsPublic)
 }
 
-// The tags in a document are judged.
+// The policy judges tags in a document like tags in a header.
 func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
@@ -306,7 +309,7 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 	failsWith(t, put(s.Client, "secret"), 403, "AccessDenied")
 }
 
-// The lock in a document is judged.
+// The policy judges a lock in a document like a lock in a header.
 func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	s := startLocking(t)
 	s.lock(t, "k", types.ObjectLockModeGovernance)
@@ -336,7 +339,7 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	failsWith(t, hold(types.ObjectLockLegalHoldStatusOff), 403, "AccessDenied")
 }
 
-// A batch is judged by key.
+// The policy judges each key of DeleteObjects separately.
 func TestPolicyJudgesBatchByKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
@@ -362,7 +365,7 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 }
 
-// A restricted bucket is not public.
+// With RestrictPublicBuckets, a public policy no longer lets other accounts or anonymous users read.
 func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
@@ -383,7 +386,8 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	}
 }
 
-// An upload is judged where it begins. The parts of an upload do not have the headers that began it.
+// The policy judges the headers of a multipart upload at CreateMultipartUpload, because its parts do not have
+// them.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	for name, statements := range map[string]string{
 		"encryption": allowing("s3:PutObject", inKeys, "") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),

@@ -37,7 +37,7 @@ func postNamed(t *testing.T, s *store, url string, fields map[string]string, fil
 	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 }
 
-// Forms of other accounts pay.
+// If the requester pays, a form of another account must agree to pay.
 func TestFormOfOtherAccountPays(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
@@ -65,7 +65,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 	require.Equal(t, 204, response.StatusCode, "the owner is not asked: %s", body)
 }
 
-// A form stores its file.
+// A POST form stores its file.
 func TestForm(t *testing.T) {
 	set := func(name, value string) func(map[string]string) {
 		return func(fields map[string]string) {
@@ -144,7 +144,7 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// The name of the file is put into every field.
+// The variable ${filename} is replaced in each field of a form.
 func TestFormReplacesFilename(t *testing.T) {
 	for name, test := range map[string]struct {
 		filename, field string
@@ -180,7 +180,7 @@ func TestFormReplacesFilename(t *testing.T) {
 	}
 }
 
-// A form with a key that is not UTF-8 is refused.
+// The server refuses a form whose key is not UTF-8.
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
@@ -196,7 +196,7 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// The response to a form has its checksum.
+// The response to a form has the checksum of the object.
 func TestFormReturnsChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	form := func(sum string) (*http.Response, string) {

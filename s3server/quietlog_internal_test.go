@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Failed accepts are one line a minute.
+// If the listener fails repeatedly, the log has one line a minute.
 func TestQuietLogOfFailedAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer

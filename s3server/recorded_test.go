@@ -32,8 +32,8 @@ var recordedDifferences = map[string]string{
 
 const emptyType = "the request had an empty Content-Type, which the recording does not tell"
 
-// The server gets the requests that others have sent to Amazon, in the same order, and responds as
-// Amazon did.
+// The test repeats recorded requests of other clients to Amazon, in the same order. The server responds as Amazon
+// did.
 func TestRecordedRequestsOfAmazon(t *testing.T) {
 	recording := recorded.GoCloud(t, recorded.Amazon)
 	var server *s3server.Handler

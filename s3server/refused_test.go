@@ -37,8 +37,8 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	return response, read(t, response.Body)
 }
 
-// Errors are those of Amazon. Amazon's errors have no element Resource, and a response to HEAD has the media type
-// of the document that it lacks.
+// Errors have the form of Amazon's: without the element Resource, and with the media type of the document even for
+// HEAD.
 func TestErrorsAreAmazons(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "GET", "/photos/missing", "", nil)
@@ -51,7 +51,7 @@ func TestErrorsAreAmazons(t *testing.T) {
 	require.Empty(t, body)
 }
 
-// These requests are refused.
+// The server refuses these requests.
 func TestRequestsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -112,7 +112,7 @@ func TestRequestsRefused(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
-// These settings need no digest. s3cmd sends these settings without a digest, and AWS takes them.
+// These settings may be sent without a digest of the body, as s3cmd sends them and AWS accepts them.
 func TestSettingsWithoutDigest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for path, document := range map[string]string{
@@ -125,8 +125,7 @@ func TestSettingsWithoutDigest(t *testing.T) {
 	}
 }
 
-// A document may end in white space. s3fs ends a document with a line break, and so does "curl --data-binary
-// @file" with most files.
+// An XML document may end in white space, as s3fs and "curl --data-binary @file" send it.
 func TestDocumentMayEndInWhitespace(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 	for end, status := range map[string]int{
@@ -152,7 +151,7 @@ func TestDocumentMayEndInWhitespace(t *testing.T) {
 	}
 }
 
-// A plus sign in a path is a space. This rule of S3 differs from RFC 3986.
+// The server reads a plus sign in a path as a space, as S3 does, unlike RFC 3986.
 func TestKeyWithPlusIsSpace(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
@@ -164,7 +163,7 @@ func TestKeyWithPlusIsSpace(t *testing.T) {
 	require.Equal(t, "c d", s.server.Requests()[0].Key)
 }
 
-// Settings are returned unchanged.
+// The server returns settings as they were stored.
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -196,7 +195,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	failsWith(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
-// A form redirects its sender.
+// The response to a form can redirect the browser.
 func TestFormRedirectsSender(t *testing.T) {
 	s := start(t, s3server.Config{})
 	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},

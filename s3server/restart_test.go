@@ -52,7 +52,7 @@ func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	return inDirectory(t, d.path, c)
 }
 
-// A directory keeps everything for the next server.
+// A second server over the same directory has all objects, uploads and settings of the first.
 func TestDirectoryKeepsEverything(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
@@ -139,7 +139,7 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, done.ChecksumCRC32C, second.ChecksumCRC32C)
 }
 
-// A directory keeps locks.
+// A second server over the same directory has the locks of the first.
 func TestDirectoryKeepsLocks(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
@@ -167,7 +167,8 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	require.Equal(t, types.ObjectLockLegalHoldStatusOff, hold.LegalHold.Status)
 }
 
-// Objects are files with their keys, in both directions, and records are not among them.
+// Over a directory, each object is a file with its key as the path, and each file is an object. Records of the
+// server are not objects.
 func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	etag := d.store.put(t, "folder/photo.jpg", "a photo")
@@ -214,7 +215,7 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	}
 }
 
-// Any key of S3 is kept.
+// A server over a directory keeps objects of any key that S3 permits.
 func TestDirectoryKeepsAnyKey(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
@@ -250,7 +251,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
 
-// Prefixes of escaped keys are listed.
+// Over a directory, listings work for prefixes of keys whose file names are escaped.
 func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
@@ -286,7 +287,7 @@ func unescape(t *testing.T, text string) string {
 	return plain
 }
 
-// A directory has the settings of a new bucket.
+// If a directory exists without the server's settings, the server treats it as a bucket with default settings.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	path := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
@@ -308,7 +309,7 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	}
 }
 
-// A directory keeps versions for all servers.
+// If one server over a directory enables versioning, another server over it keeps versions, too.
 func TestDirectoryKeepsVersions(t *testing.T) {
 	path := t.TempDir()
 	one := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
@@ -343,7 +344,7 @@ func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (na
 	return names
 }
 
-// A directory lists all keys in pages.
+// A server over a directory lists all keys, page by page.
 func TestDirectoryListsPages(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
@@ -364,7 +365,7 @@ func TestDirectoryListsPages(t *testing.T) {
 	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
 }
 
-// Like the drivers, the server drops uploads that nobody continues for a week.
+// The server drops a multipart upload that nobody continues for a week, as the drivers do.
 func TestDirectoryDropsOldUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	d.store.Client = d.store.client(func(o *s3.Options) {
@@ -393,7 +394,7 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
-// A server that is killed may leave the records of an upload whose object is there.
+// If a server is killed after it made the object, the records of the upload stay, and a later server handles them.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
@@ -428,7 +429,7 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.Empty(t, left.Uploads)
 }
 
-// A locked version is restored once.
+// If a delete marker hides a locked version, the version is restored once.
 func TestRestoreObjectLockedVersion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()

@@ -37,8 +37,8 @@ func serveAt(t *testing.T, c s3server.Config, at string, method, url string, hea
 	return w
 }
 
-// The signatures are those of the examples in AWS's manual, "Signing and authenticating
-// REST requests (signature version 2)".
+// The signatures in this test are the examples of AWS's manual, "Signing and authenticating REST requests
+// (signature version 2)".
 func TestSignatureV2InHeader(t *testing.T) {
 	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"
 	lenient := s3server.Config{Buckets: []string{"awsexamplebucket1"}, Domains: []string{"us-west-1.s3.amazonaws.com"}}
@@ -83,7 +83,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 	}
 }
 
-// HTTP permits more than letters in the name of a header. It is signed as it is.
+// HTTP permits more than letters in the name of a header. Signature version 2 covers such a name as it is.
 func TestSignatureV2OfHeaderName(t *testing.T) {
 	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
 	mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
@@ -96,7 +96,7 @@ func TestSignatureV2OfHeaderName(t *testing.T) {
 	require.Equal(t, 200, w.Code, w.Body)
 }
 
-// A skewed clock refuses signatures of version 2.
+// If the clocks differ too much, the server refuses signatures of version 2.
 func TestSignatureV2SkewedClock(t *testing.T) {
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return when }, Buckets: []string{"photos"}})
@@ -127,7 +127,7 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	}
 }
 
-// The URLs are those that boto3 1.37.9 makes at the start of 2026.
+// The server accepts URLs as boto3 1.37.9 signs them with version 2.
 func TestPresignedURLV2(t *testing.T) {
 	const (
 		host = "http://127.0.0.1:9000"
@@ -173,7 +173,7 @@ func TestPresignedURLV2(t *testing.T) {
 	}
 }
 
-// A policy knows the version of a signature.
+// A policy's condition can refer to the version of the signature.
 func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
 	now, err := time.Parse(time.RFC1123Z, at)
@@ -206,7 +206,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	require.Equal(t, 403, status())
 }
 
-// The policy of the form and its signature are those that boto3 makes.
+// The server accepts a form with the policy and the signature that boto3 makes.
 func TestFormV2(t *testing.T) {
 	fields := func() map[string]string {
 		return map[string]string{

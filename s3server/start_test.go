@@ -37,7 +37,7 @@ func setEnv(t *testing.T, server *s3server.Server) {
 	}
 }
 
-// The environment is all that an SDK needs.
+// The server's environment variables are all that an SDK needs to use it.
 func TestStartEnvironment(t *testing.T) {
 	for name, c := range map[string]s3server.Config{
 		"HTTP":                   {},
@@ -70,14 +70,14 @@ func TestStartEnvironment(t *testing.T) {
 	}
 }
 
-// The address has no secret.
+// The server's address in text contains no secret.
 func TestStartURLHasNoSecret(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	require.NotContains(t, server.Address(bucket), server.Credentials().SecretKey)
 	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
 }
 
-// The server's own certificate is for its hosts.
+// The certificate that the server generates is valid for its hosts.
 func TestStartCertificateIsForHosts(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3.test"}, Addr: "127.0.0.1:0"})
 	for _, host := range []string{"127.0.0.1", "::1", "localhost", "photos.localhost", "s3.test", "photos.s3.test"} {
@@ -96,8 +96,8 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A connection has a certificate for its host. Clients with rustls refuse a server's certificate that may sign
-// others, and those with OpenSSL and Node.js a wildcard directly below a name without a dot.
+// Each connection gets a certificate for its own host. Clients with rustls refuse one that may sign others.
+// OpenSSL and Node.js refuse some wildcards.
 func TestStartCertificateForHostOfConnection(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3"}, Addr: "127.0.0.1:0"})
 	roots := x509.NewCertPool()
@@ -120,7 +120,7 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A given certificate is used.
+// Start uses the certificate of the config.
 func TestStartWithGivenCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func (*failedTest) Cleanup(func()) {}
 
 func (f *failedTest) Fatalf(format string, args ...any) { f.message = fmt.Sprintf(format, args...) }
 
-// An unspecified address has a loopback URL.
+// If the server listens on an unspecified address, its URL has a loopback address.
 func TestStartUnspecifiedAddress(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Addr: ":0"})
 	require.True(t, strings.HasPrefix(server.URL, "http://127.0.0.1:"), server.URL)
@@ -184,7 +184,7 @@ func TestCloseEndsConnections(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Shutdown waits for requests.
+// Shutdown waits for requests in progress.
 func TestShutdownWaitsForRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Delay("PutObject", time.Second)) // on a busy machine, too, Busy is seen
@@ -218,7 +218,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	<-done
 }
 
-// The record keeps the latest requests.
+// The record has the latest requests.
 func TestRecordKeepsLatest(t *testing.T) {
 	s := start(t, s3server.Config{Record: 3})
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
@@ -243,7 +243,7 @@ func TestRecordKeepsLatest(t *testing.T) {
 	require.Equal(t, 1, none.Count("ListBuckets"))
 }
 
-// A request without a body is recorded. A test may call the handler with a request that no server has read.
+// A request with a nil body is recorded, as a test may pass one to the handler.
 func TestRecordOfRequestWithoutBody(t *testing.T) {
 	var entries []s3server.Entry
 	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) {
@@ -258,7 +258,7 @@ func TestRecordOfRequestWithoutBody(t *testing.T) {
 	require.Nil(t, request.Body, "a handler does not change a request")
 }
 
-// The server's clock is its date.
+// The Date header of a response has the time of the server's clock.
 func TestDateIsServersClock(t *testing.T) {
 	now := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})

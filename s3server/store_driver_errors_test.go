@@ -88,8 +88,8 @@ func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) er
 	return d.Driver.SetTags(ctx, r)
 }
 
-// A store that fails is not taken for a refusal. The permission may depend on the object. AccessDenied would end
-// what the client may repeat.
+// If the store fails while the server checks a permission, the client gets a 5xx, not AccessDenied, so that it
+// tries again.
 func TestStoreFailureIsNoRefusal(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
@@ -103,7 +103,7 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	}
 }
 
-// A change of an object that is replaced meanwhile is tried again.
+// If an object is replaced while the server changes it, the server tries again.
 func TestStoreChangeOfReplacedObjectIsRepeated(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
@@ -117,7 +117,8 @@ func TestStoreChangeOfReplacedObjectIsRepeated(t *testing.T) {
 	failsWith(t, err, 503, "ServiceUnavailable")
 }
 
-// The log has the text of an SDK. A client gets the message of S3, without hosts and ids of the store.
+// The log has the text of the store's error. The client gets only S3's message, without hosts and IDs of the
+// store.
 func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	logged := make(chan s3server.Entry, 100)
@@ -159,7 +160,7 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
 }
 
-// Errors of a store have codes of S3.
+// Each error code of a store becomes an error code of S3.
 func TestStoreErrorsHaveCodes(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
@@ -201,8 +202,8 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// A completion is not repeated if the upload cannot be removed. The client of a completion whose response was lost
-// asks again, this server or another one: the object may be another, or removed, by now.
+// If the upload cannot be removed after a completion, a repeated completion does not make the object again. It may
+// have been replaced or removed since.
 func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name                string
@@ -253,7 +254,8 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	}
 }
 
-// Another client writes the object while staged parts become it, or the store's response is lost.
+// If another client writes the key while staged parts become the object, or the store's response is lost, the
+// completion has the right result.
 func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -286,8 +288,8 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	}
 }
 
-// A repeated completion fails if the object cannot be read. A restarted server knows from the object that an
-// upload was completed.
+// A restarted server knows only from the object that an upload was completed. If it cannot read the object, a
+// repeated completion fails.
 func TestStoreCannotReadCompletedObject(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
@@ -333,7 +335,7 @@ func (d *overwritingDriver) Get(ctx context.Context, r *driver.GetRequest) (*sto
 	return d.Driver.Get(ctx, r)
 }
 
-// A null version that is replaced meanwhile is found.
+// If the null version is replaced while GetObject reads it, GetObject returns the new one.
 func TestVersionNullReplacedIsFound(t *testing.T) {
 	service := &overwritingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})

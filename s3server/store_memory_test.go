@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Memory is bounded by MaxBytes.
+// Config.MaxBytes limits what the server stores in memory.
 func TestMaxBytesBoundsMemory(t *testing.T) {
 	s := start(t, s3server.Config{MaxBytes: 100})
 	s.put(t, "a", strings.Repeat("a", 60))

@@ -56,13 +56,13 @@ const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(C
 // ofDirectories are tests that start their own directory.
 const ofDirectories = "^TestDirectory"
 
-// A directory passes the tests of this package.
+// The tests of this package pass with a server over a directory.
 func TestDirectoryPassesTestsOfPackage(t *testing.T) {
 	testserver.Further(t)
 	runOnStore(t, "directory", ".", ofDirectories)
 }
 
-// Further stores pass the tests of this package.
+// The tests of this package pass with servers over further stores.
 func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 	testserver.Further(t)
 	t.Run("service", func(t *testing.T) {
@@ -104,7 +104,7 @@ func runOnStore(t *testing.T, store, run string, skipped ...string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// A server over a service that is far away passes the tests of a gateway.
+// The tests for gateways pass with a server over a remote service.
 func TestGatewayOverDistantService(t *testing.T) {
 	gatewaytest.Run(t, gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}, gatewaytest.Lacks{})
 }

@@ -66,7 +66,7 @@ func allows(action, resource string) string {
 
 const inFolder = "arn:aws:s3:::photos/folder/*"
 
-// A session has the rights of its caller and its policy.
+// A session may do what both its caller and its session policy permit.
 func TestSessionRights(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
@@ -109,7 +109,7 @@ func TestSessionRights(t *testing.T) {
 	}
 }
 
-// A session cannot use what the policy of the bucket permits to everybody.
+// A session may not use what the bucket's policy permits to everybody, unless its own policy permits it, too.
 func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")
@@ -143,7 +143,7 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Missing keys are denied to a session that cannot list.
+// If a session may not list the bucket, a missing key gives AccessDenied instead of NoSuchKey.
 func TestSessionMissingKeysAreDenied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func(policy string) error {
@@ -159,7 +159,7 @@ func TestSessionMissingKeysAreDenied(t *testing.T) {
 		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`), 404, "NoSuchKey")
 }
 
-// A session signs URLs and forms.
+// A session can sign URLs and forms.
 func TestSessionPresignedURLsAndForms(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})
@@ -232,7 +232,7 @@ func withoutPolicy(t *testing.T, content string) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// An altered session is invalid.
+// The server refuses an altered session token.
 func TestSessionAltered(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
@@ -302,7 +302,7 @@ func TestSessionAltered(t *testing.T) {
 	}
 }
 
-// Sessions are not stored: each server with the credential knows them.
+// The server does not store sessions. Each server with the same credential accepts them.
 func TestSessionWorksInEachServer(t *testing.T) {
 	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
 	first := start(t, c)
@@ -421,7 +421,7 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
 }
 
-// The response of AssumeRole has the elements of AWS.
+// The response of AssumeRole has the elements of AWS's response.
 func TestAssumeRoleResponse(t *testing.T) {
 	now := &clock{}
 	s := start(t, s3server.Config{Now: now.now})

@@ -23,7 +23,7 @@ func (s *store) tags(t *testing.T, key string) map[string]string {
 	return tags
 }
 
-// The tags of an object are kept, and removed.
+// The server stores, returns and deletes the tags of an object.
 func TestTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty"})
@@ -51,7 +51,7 @@ func TestTags(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, s.tags(t, "k"))
 }
 
-// A tag with the name of the server is nothing but a tag.
+// A tag with a name that the server uses itself is an ordinary tag.
 func TestTagsNamedLikeServer(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
@@ -74,7 +74,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-// These tags are refused.
+// The server refuses these tags.
 func TestTagsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "x")

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Buckets are in the names of hosts.
+// The server takes the bucket's name from the host.
 func TestHostNamesBucket(t *testing.T) {
 	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
 	for name, test := range map[string]struct {
@@ -55,7 +55,7 @@ func TestHostNamesBucket(t *testing.T) {
 	}
 }
 
-// Locations have the scheme and the style of the request.
+// Location in a response has the scheme and the address style of the request.
 func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 	for name, test := range map[string]struct {
 		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store

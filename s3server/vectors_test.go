@@ -37,7 +37,7 @@ func answerTo(h http.Handler, method, url string, body io.Reader, header map[str
 	return w
 }
 
-// The signature of a header is that of AWS's documentation.
+// The server accepts the header signature of AWS's documentation.
 func TestSignatureInHeaderAsDocumented(t *testing.T) {
 	w := answerTo(documented(), "GET", "http://examplebucket.s3.amazonaws.com/test.txt", nil, map[string]string{
 		"Range":                "bytes=0-9",
@@ -49,7 +49,7 @@ func TestSignatureInHeaderAsDocumented(t *testing.T) {
 	require.Equal(t, "NoSuchKey", errorIn(t, w.Body.String()).Code, "the signature is right, the object is not there")
 }
 
-// The signature of a query is that of AWS's documentation.
+// The server accepts the query signature of AWS's documentation.
 func TestSignatureInQueryAsDocumented(t *testing.T) {
 	w := answerTo(documented(), "GET", "http://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"+
 		"&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"+
@@ -70,7 +70,7 @@ func chunks(signatures ...string) string {
 	return b.String()
 }
 
-// The signatures of chunks are those of AWS's documentation.
+// The server accepts the chunk signatures of AWS's documentation.
 func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	body := chunks("ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
 		"0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
@@ -93,7 +93,7 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	require.Equal(t, "SignatureDoesNotMatch", errorIn(t, send(changed).Body.String()).Code, "a byte that was not signed")
 }
 
-// The signature of a trailer is that of AWS's documentation.
+// The server accepts the trailer signature of AWS's documentation.
 func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	body := chunks("b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
 		"1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",

@@ -66,7 +66,7 @@ func (s *store) versions(t *testing.T, n int32) (ids []string) {
 	return ids
 }
 
-// Versions are kept.
+// With versioning enabled, the server keeps old versions.
 func TestVersionsAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	require.Empty(t, s.putVersion(t, "k", "before"))
@@ -107,7 +107,7 @@ func TestVersionsAreKept(t *testing.T) {
 	s.remove(t, "k", two) // again
 }
 
-// Suspended versioning replaces the null version.
+// With versioning suspended, a write replaces the null version.
 func TestVersioningSuspended(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -138,7 +138,7 @@ func TestVersioningSuspended(t *testing.T) {
 	require.Equal(t, []string{newest, kept}, s.versions(t, 1))
 }
 
-// A bucket may be suspended at once.
+// Versioning can be suspended in a bucket where it was never enabled.
 func TestVersioningSuspendedAtOnce(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "before")
@@ -150,7 +150,7 @@ func TestVersioningSuspendedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"!null"}, s.versions(t, 9))
 }
 
-// Delete markers are versions.
+// ListObjectVersions lists delete markers like versions.
 func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -172,7 +172,7 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	require.Equal(t, []string{"!" + first}, s.versions(t, 1))
 }
 
-// A create over a delete marker succeeds.
+// If the newest version is a delete marker, PutObject with If-None-Match succeeds.
 func TestPutObjectIfNoneMatchOverMarker(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -185,7 +185,7 @@ func TestPutObjectIfNoneMatchOverMarker(t *testing.T) {
 	require.Equal(t, "two", s.get(t, "k"))
 }
 
-// A listing continues after a missing version.
+// A listing of versions continues even if the version at its marker is gone.
 func TestListVersionsAfterMissingVersion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -206,7 +206,7 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	require.Equal(t, one, *page.Versions[0].VersionId)
 }
 
-// Versions are rolled up.
+// With a delimiter, ListObjectVersions rolls up versions into common prefixes.
 func TestListVersionsCommonPrefixes(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -225,7 +225,7 @@ func TestListVersionsCommonPrefixes(t *testing.T) {
 	require.Equal(t, 2, versions)
 }
 
-// The marker below a removed version is current.
+// If the newest version is removed, a delete marker below it becomes current.
 func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
@@ -237,7 +237,7 @@ func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 	require.Empty(t, s.keys(t), "the removed object is not back")
 }
 
-// Removals beside writes return their markers.
+// If DeleteObject runs at the same time as writes, it returns its own delete marker.
 func TestDeleteObjectBesideWrites(t *testing.T) {
 	for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
 		s := start(t, s3server.Config{})
@@ -273,7 +273,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 	}
 }
 
-// A listing beside overwrites has the null version.
+// If a listing of versions runs while an object is overwritten, it still contains the null version.
 func TestListVersionsBesideOverwrites(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)

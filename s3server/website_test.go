@@ -38,7 +38,7 @@ func (s *store) visit(t *testing.T, method, path string) (*http.Response, string
 	return s.send(t, method, s.server.URL+path, nil, http.Header{"Host": {websiteHost}})
 }
 
-// A website has an index and an error document.
+// A website serves its index and error documents.
 func TestWebsite(t *testing.T) {
 	const index, whenMissing = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "<ErrorDocument><Key>error.html</Key></ErrorDocument>"
 	rules := func(all string) string { return index + "<RoutingRules>" + all + "</RoutingRules>" }
@@ -81,7 +81,7 @@ func TestWebsite(t *testing.T) {
 	}
 }
 
-// Objects of a website redirect.
+// An object with a redirect location redirects visitors of the website.
 func TestWebsiteObjectRedirects(t *testing.T) {
 	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>")
 	moved := putInput("old", "")
@@ -101,7 +101,7 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	}
 }
 
-// A redirection is not copied.
+// CopyObject does not copy the redirect location.
 func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	moved := putInput("old", "")
@@ -126,7 +126,7 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "that of the source stays")
 }
 
-// A website is for everyone.
+// A website serves only what everyone may read.
 func TestWebsiteIsForEveryone(t *testing.T) {
 	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
@@ -146,7 +146,7 @@ func TestWebsiteIsForEveryone(t *testing.T) {
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
 }
 
-// Website configurations are kept, or refused.
+// The server stores valid website configurations, and refuses invalid ones.
 func TestWebsiteConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")

@@ -73,7 +73,7 @@ func (f *fixture) get(t *testing.T, target string, dst any) {
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
 
-// Only the page of a caller with the credential is served.
+// The console serves only its own page, and only to a caller with the credential.
 func TestConsoleNeedsCredential(t *testing.T) {
 	const fault = `{"error":"SlowDown"}`
 	readOnly := []s3server.Credential{{AccessKeyID: "root", SecretKey: secret, ReadOnly: true}}
@@ -157,7 +157,7 @@ func TestConsoleViews(t *testing.T) {
 	require.Zero(t, f.server.Count(""), "looking is no request")
 }
 
-// Listings are paged.
+// Listings in the console have pages.
 func TestConsoleListingPages(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos")
@@ -195,7 +195,8 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 	return "/" + object.Download
 }
 
-// An object that cannot be read to its end is no file. A browser keeps a file whose response ended as it should.
+// If an object cannot be read to its end, the download in the console breaks off. Otherwise a browser would keep
+// the incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	damage := faults.Corrupt(faults.Get, 0)
 	f := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), faults.New(damage).Layer())})
@@ -213,7 +214,7 @@ func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 }
 
-// An object is a file that runs nowhere.
+// The console serves an object's content as a file that no browser runs.
 func TestConsoleFileRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
@@ -241,7 +242,7 @@ func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string
 	return list.Requests, w.Body.String()
 }
 
-// A failure is explained without secrets.
+// The console explains a failed request without showing secrets.
 func TestConsoleExplainsFailure(t *testing.T) {
 	f := start(t, s3server.Config{})
 	req := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
@@ -276,7 +277,7 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	require.Empty(t, all)
 }
 
-// A request says that a fault selects it.
+// The console shows which requests a fault has selected.
 func TestConsoleRequestNamesFault(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, row := range []struct {
@@ -300,8 +301,8 @@ func TestConsoleRequestNamesFault(t *testing.T) {
 	}
 }
 
-// A failed condition of a form is explained without secrets. A policy of a form has the token of temporary
-// credentials, and S3's message has the condition.
+// The console explains a failed condition of a form without secrets. S3's message has the condition, which may
+// contain the token of temporary credentials.
 func TestConsoleExplainsFormCondition(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, condition := range []string{
@@ -336,8 +337,7 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 	}
 }
 
-// The record keeps no line of a request. The path and the method of a request are parts of its first line, which
-// may be long.
+// The console's record of a request does not keep its first line, because the path and the method may be long.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	line := "GET /photos/a?" + strings.Repeat("x", 1<<20)
 	var requests console.Record
@@ -356,7 +356,7 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	runtime.KeepAlive(&requests)
 }
 
-// The record keeps no body of a request. A form of a GET could fill memory and disk.
+// The console's record of a request does not keep its body, because the form of a GET could fill memory and disk.
 func TestRecordKeepsNoBody(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, target := range []string{
@@ -382,7 +382,7 @@ func (u unread) Read([]byte) (int, error) {
 
 func (unread) Close() error { return nil }
 
-// The record is bounded.
+// The console's record of requests has a limit.
 func TestRecordIsBounded(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for i := range 150 {
@@ -394,7 +394,7 @@ func TestRecordIsBounded(t *testing.T) {
 	require.Less(t, len(text), 100*2500)
 }
 
-// Faults are added and removed.
+// The console can add and remove faults.
 func TestConsoleAddsAndRemovesFaults(t *testing.T) {
 	f := start(t, s3server.Config{})
 	w := f.ask("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)

@@ -116,7 +116,7 @@ func stopServer(t *testing.T, temporary string) {
 	}
 }
 
-// Later steps find the server of the action.
+// Later steps of a workflow get the server's address from the action.
 func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	exported, output, err := runAction(t, map[string]string{"address": "127.0.0.1:0", "buckets": "photos"})
 	require.NoError(t, err, output)
@@ -139,7 +139,7 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	require.Contains(t, string(log), "operation=ListBuckets")
 }
 
-// The log of the action has the reason if the server does not start.
+// If the server does not start, the log of the action shows the reason.
 func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 	_, output, err := runAction(t, map[string]string{"address": "256.0.0.1:0"})
 	require.Error(t, err)
@@ -149,7 +149,7 @@ func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 	require.Contains(t, output, "MINIO_ROOT_PASSWORD")
 }
 
-// The documentation starts the program by a make rule.
+// The documentation starts the program by a make target.
 func TestMakefileOfManual(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)

@@ -45,7 +45,7 @@ func words(t *testing.T, list string) (all []string) {
 	return all
 }
 
-// The image has only files of a pinned base.
+// The container image adds files only to a base image that is pinned by its digest.
 func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
@@ -58,7 +58,7 @@ func TestImageHasPinnedBase(t *testing.T) {
 	require.Equal(t, "scratch", bases[1])
 }
 
-// The image runs as nobody.
+// The container image does not run as root.
 func TestImageRunsAsNobody(t *testing.T) {
 	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, last(t, "USER"), "a number, which Kubernetes can check")
 	for _, i := range instructions(t) {
@@ -68,7 +68,7 @@ func TestImageRunsAsNobody(t *testing.T) {
 	}
 }
 
-// The program takes the arguments of the image.
+// The program accepts the arguments that the container image passes.
 func TestImageArguments(t *testing.T) {
 	entry := words(t, last(t, "ENTRYPOINT"))
 	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
@@ -84,8 +84,7 @@ func TestImageArguments(t *testing.T) {
 	}
 }
 
-// The image has the version of the release. The release names its tag, and docker warns of an argument that a
-// Dockerfile does not have.
+// The image gets the version from the release's tag, by an argument that the Dockerfile declares.
 func TestImageVersion(t *testing.T) {
 	require.Contains(t, instructions(t), [2]string{"ARG", "VERSION="})
 	for _, i := range instructions(t) {
@@ -103,7 +102,7 @@ type step struct {
 	With map[string]any
 }
 
-// The release builds the images.
+// The release workflow builds the container images.
 func TestImageIsBuiltByRelease(t *testing.T) {
 	text, err := os.ReadFile("../../../.github/workflows/release.yml")
 	require.NoError(t, err)

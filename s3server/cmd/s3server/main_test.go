@@ -47,7 +47,7 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 }
 
-// The version is that of the release.
+// The program prints the version of the release.
 func TestMainVersion(t *testing.T) {
 	release = "v1.2.3"
 	t.Cleanup(func() {
@@ -85,8 +85,7 @@ func TestMainExitCodes(t *testing.T) {
 	}
 }
 
-// The error names a directory of another user. The image does not run as root: a folder of the host that it mounts
-// belongs to another user.
+// If the directory belongs to another user, as a mounted folder of the host may, the error names the directory.
 func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
 	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
@@ -129,8 +128,8 @@ func TestMainNamesInImage(t *testing.T) {
 	}
 }
 
-// The modules of Testcontainers for MinIO start an image with these arguments and variables, and wait for a
-// line or for /minio/health/live.
+// Testcontainers' modules for MinIO start an image with these arguments and variables. Then they wait for a line
+// of output or for /minio/health/live.
 func TestMainInTestcontainersForMinIO(t *testing.T) {
 	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
 	for _, row := range []struct{ name, args, user, password string }{

@@ -21,7 +21,7 @@ func known(canonicalID string) (string, bool) {
 	return "", false
 }
 
-// Access lists come in headers.
+// ParseHeaders turns the headers of an ACL into permissions, or fails.
 func TestParseHeaders(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
@@ -68,7 +68,7 @@ func TestParseHeaders(t *testing.T) {
 	}
 }
 
-// A block ignores public grants.
+// If the public access block ignores public ACLs, grants to everybody have no effect.
 func TestBlockIgnoresPublicGrants(t *testing.T) {
 	list := acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
 	require.True(t, list.Public() && list.GrantsOthers("1"))

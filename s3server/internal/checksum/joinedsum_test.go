@@ -29,7 +29,7 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	}
 }
 
-// One MD5 is that of both checksums.
+// Two digests that Also joins share one MD5 and compute the right sums.
 func TestDigestAlsoSharesMD5(t *testing.T) {
 	d := NewDigest(ByName("CRC32"), true)
 	other := d.Also(ByName("CRC64NVME"))

@@ -27,7 +27,7 @@ func parsed(document string) (*cors.Configuration, error) {
 
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
-// These configurations are refused.
+// Parsing refuses these CORS configurations.
 func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code string }{
 		"no rule":                {"", "MalformedXML"},

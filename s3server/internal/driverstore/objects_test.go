@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Every field of an object is kept. A new field of an object that a driver does not get would be forgotten.
+// The store's driver keeps each field of an object. The test fails if somebody adds a field that the driver does
+// not get.
 func TestObjectKeepsEachField(t *testing.T) {
 	ctx := t.Context()
 	s := storeOfPhotos(t)

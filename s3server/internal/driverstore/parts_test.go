@@ -31,8 +31,7 @@ func (r *waitingReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Parts of slow clients hold up no others. If clients of other parts waited for each other, this test would not
-// end.
+// While a slow client sends a part, other clients can send other parts. Otherwise this test would not end.
 func TestPutPartOfSlowClients(t *testing.T) {
 	s := storeOfPhotos(t)
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
@@ -79,8 +78,7 @@ func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
-// The records of parts are removed several at a time. If the records of parts were removed one after the other,
-// this test would not end.
+// The store removes the records of parts several at a time. Otherwise this test would not end.
 func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	s := New(Config{Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}, Now: time.Now, Account: "1", Region: "us-east-1"})
@@ -120,7 +118,7 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// A sweep leaves uploads whose parts are staged. The driver does not know an upload whose parts are staged.
+// SweepUploads keeps uploads whose parts are staged, although the driver does not know them.
 func TestSweepLeavesStagedUploads(t *testing.T) {
 	s := New(Config{Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})}, Now: time.Now, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)

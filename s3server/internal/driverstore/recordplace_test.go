@@ -109,7 +109,7 @@ func copyRecords(t *testing.T, from, to *records) {
 	}
 }
 
-// Records of a copied bucket mean nothing.
+// If a bucket is copied with the server's records, the copied records have no effect.
 func TestRecordsOfCopiedBucket(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 	}
 }
 
-// A sweep removes only records.
+// A sweep of the records' prefix removes only records of the server.
 func TestSweepRemovesOnlyRecords(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
@@ -165,8 +165,8 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 	}
 }
 
-// A bucket with more than records is not empty. The prefix of the records is no proof that another program did not
-// write there.
+// A bucket with other objects under the records' prefix is not empty, so DeleteBucket fails. Another program may
+// have stored them.
 func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	for name, versioned := range map[string]bool{"without versions": false, "with versions": true} {
 		t.Run(name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	}
 }
 
-// The rules of a copied bucket remove nothing.
+// If a bucket is copied, the lifecycle rules in its copied records remove nothing.
 func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	for name, place := range placesOfRecords {
 		if name == "staged parts" { // a gateway takes no rules
@@ -227,7 +227,7 @@ func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return page, err
 }
 
-// An upload is not dropped because a listing lags.
+// If a listing is behind and lacks an upload, SweepUploads keeps the upload.
 func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	ahead := time.Duration(0)
 	now := func() time.Time { return time.Now().UTC().Add(ahead) }

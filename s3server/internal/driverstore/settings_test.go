@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A description does not change while it is used. A request uses it while another one enables versioning.
+// If a request enables versioning, other requests in progress keep the description of the bucket that they have.
 func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
 	s := storeOfPhotos(t)
 	b, settings, err := s.bucketOf(t.Context(), "photos")
@@ -26,8 +26,8 @@ func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
 	require.Equal(t, features, used.Features)
 }
 
-// A bucket keeps its settings while the store is down. A mirror has the objects in a second store. That lacks the
-// settings of a bucket that the server did not make.
+// While the store is down, a bucket keeps its settings. The second store of a mirror lacks the settings of a
+// bucket that the server did not make.
 func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	ctx := t.Context()
 	s := storeOfPhotos(t)

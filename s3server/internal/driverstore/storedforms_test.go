@@ -48,7 +48,7 @@ func (r *records) asFirstForm(t *testing.T) {
 	}
 }
 
-// An upload that a server of the first form has begun goes on. Its records have no place.
+// An upload continues whose records have the first stored form, which does not name the bucket.
 func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	for name, place := range placesOfRecords {
 		if name == "staged parts" { // it is unknown whether the records were copied, so the upload starts over
@@ -81,7 +81,8 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	}
 }
 
-// Records of the first form that lie among the objects, and were copied with them, still mean nothing in the copy.
+// If records of the first stored form lie among the objects and were copied with them, they have no effect in the
+// copy.
 func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 	s := storeOf(t, placesOfRecords["objects"](t), "photos", "archive")
 	u := beginUpload(t, s, "photos")

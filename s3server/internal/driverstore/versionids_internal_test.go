@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A version has one ID. Else a policy that denies a version by its id would not bind a request for another name of
-// it.
+// Each version has exactly one ID. With a second ID, a request could evade a policy that denies the first.
 func TestVersionHasOneID(t *testing.T) {
 	b := &driverBucket{}
 	for _, id := range []string{"18eb2995cc829525-3b9fb6", "2026-11-25T02:00:00.0000000Z", "e.plain", "null?"} {

@@ -136,8 +136,8 @@ func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return c.Driver.List(ctx, r)
 }
 
-// A full page does not list another one. A server asks a directory for the attributes of each entry, and a
-// provider sends each entry.
+// If one listing of the driver fills the page, the store does not ask for another. Each entry may cost a directory
+// or a provider time.
 func TestListFullPage(t *testing.T) {
 	var keys []string
 	for i := range 3 * pageLimit {
@@ -174,7 +174,7 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 	return c.Driver.Head(ctx, r)
 }
 
-// Only an event asks what a removal removes.
+// Remove reads the object's attributes first only if an event needs them.
 func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
 	bucket, err := s.store.locate("bucket")
@@ -204,7 +204,7 @@ func (c *countedVersions) ListVersions(ctx context.Context, r *driver.ListReques
 	return page, err
 }
 
-// A listing of versions passes over folders.
+// A listing of versions with a delimiter skips the content of each common prefix.
 func TestListVersionsPassesOverFolders(t *testing.T) {
 	keys := []string{"x//y", "z"}
 	for i := range 100 {
@@ -256,7 +256,7 @@ func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return d.Driver.ListVersions(ctx, r)
 }
 
-// A driver need not take a delimiter or a start in ListVersions.
+// The store's listing of versions works over a driver whose ListVersions has neither a delimiter nor a start.
 func TestListVersionsWithoutDelimiterOrStart(t *testing.T) {
 	service := plainService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := storeOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
@@ -346,7 +346,8 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 	}
 }
 
-// A listing starts after a key that a driver can have. MinIO refuses to start after the others.
+// The store asks the driver to start a listing only after keys that the driver can have, because MinIO refuses
+// others.
 func TestListStartsAfterPossibleKey(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b.": "a/b.", "..a/.b/...": "..a/.b/...", "a/..": "a/", "a/./b": "a/", "..": "", "./a": "", "a\x01b": "a", "a/\xff": "a/",

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/faults"
 )
 
-// A trigger selects requests.
+// The fields of a fault select requests.
 func TestTriggerMatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		trigger                faults.Trigger
@@ -42,7 +42,7 @@ func TestTriggerMatches(t *testing.T) {
 	}
 }
 
-// The first fault applies.
+// If several faults select a request, the first one applies.
 func TestSelectFirstFault(t *testing.T) {
 	l := faults.New[string](time.Now)
 	first := l.Add(faults.Trigger{Operation: "GetObject"}, "first")

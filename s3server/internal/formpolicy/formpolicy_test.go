@@ -12,7 +12,7 @@ import (
 
 func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
 
-// These policies are refused.
+// Parse refuses these form policies.
 func TestParseRefuses(t *testing.T) {
 	for name, policy := range map[string]string{
 		"no base64":     "{}",
@@ -29,7 +29,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The conditions of a policy hold for the fields of a form.
+// The fields of a form must meet the conditions of its policy.
 func TestPolicyConditions(t *testing.T) {
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
@@ -63,7 +63,7 @@ func TestPolicyConditions(t *testing.T) {
 	}
 }
 
-// A type may be a list.
+// A condition on Content-Type may list several types.
 func TestPolicyTypeMayBeList(t *testing.T) {
 	for name, test := range map[string]struct {
 		value   string
@@ -84,7 +84,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 	}
 }
 
-// The smallest range of sizes counts.
+// If a policy has several ranges of sizes, the smallest limit applies.
 func TestPolicySmallestRangeOfSizes(t *testing.T) {
 	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ func check(t *testing.T, code string, err error) {
 	require.True(t, s3error.Is(err, code), err)
 }
 
-// The headers of a read have conditions.
+// The conditional headers of a read decide whether it succeeds.
 func TestReadConditions(t *testing.T) {
 	before := written.Add(-time.Hour).Format(http.TimeFormat)
 	after := written.Add(time.Hour).Format(http.TimeFormat)
@@ -67,7 +67,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-// The headers of a write have conditions.
+// The conditional headers of a write decide whether it succeeds.
 func TestWriteConditions(t *testing.T) {
 	for name, test := range map[string]struct {
 		header    http.Header
@@ -95,7 +95,7 @@ func TestWriteConditions(t *testing.T) {
 	}
 }
 
-// An operation that takes no condition refuses one.
+// An operation without conditions refuses conditional headers.
 func TestNoWriteCondition(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
@@ -111,7 +111,7 @@ func TestNoWriteCondition(t *testing.T) {
 	}
 }
 
-// The headers have a lock, or are refused.
+// The headers of an object lock are parsed, or refused if they are incomplete or invalid.
 func TestLockOfHeaders(t *testing.T) {
 	later := "2026-03-02T00:00:00Z"
 	now := written
@@ -165,7 +165,7 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// Each operation has its headers.
+// Each operation accepts its own headers and no others.
 func TestOperationHeaders(t *testing.T) {
 	for name, test := range map[string]struct {
 		operation, header string

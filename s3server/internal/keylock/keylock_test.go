@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A lock is held once, and takes no memory afterwards.
+// One caller at a time holds the lock of a name, and a released lock takes no memory.
 func TestLockIsHeldOnce(t *testing.T) {
 	var locks Locks
 	var group sync.WaitGroup
@@ -30,7 +30,7 @@ func TestLockIsHeldOnce(t *testing.T) {
 	require.Empty(t, locks.all)
 }
 
-// Other names are not held up. If the names shared a lock, this test would not end.
+// Holding the lock of one name does not block other names. Otherwise this test would not end.
 func TestLockOfOtherName(t *testing.T) {
 	var locks Locks
 	for _, name := range []string{"a", "b"} {

@@ -42,7 +42,7 @@ func TestEscapeIsReversible(t *testing.T) {
 	}
 }
 
-// A gateway has the names that other tools give, as far as the provider can have them.
+// Over a provider, a key keeps its name as far as the provider permits, so that other tools find it.
 func TestEscapeOfGateway(t *testing.T) {
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}

@@ -31,7 +31,7 @@ func parse(rules string) (*lifecycle.Configuration, error) {
 	return c, c.Check()
 }
 
-// These rules are refused.
+// Parsing refuses these lifecycle rules.
 func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
@@ -122,7 +122,7 @@ func TestRuleFilters(t *testing.T) {
 	}
 }
 
-// The actions are those of the rules.
+// For each version of an object, the rules decide whether it is deleted, archived or kept.
 func TestRuleActions(t *testing.T) {
 	const kib = 1 << 10
 	current := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written}
@@ -166,7 +166,7 @@ func TestRuleActions(t *testing.T) {
 	}
 }
 
-// The earliest rule ends an upload.
+// If several rules apply to an upload, the earliest one ends it.
 func TestRulesEarliestEndsUpload(t *testing.T) {
 	abort := func(days string) string {
 		return "<AbortIncompleteMultipartUpload><DaysAfterInitiation>" + days + "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"

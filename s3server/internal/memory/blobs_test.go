@@ -25,7 +25,7 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-// A long body is stored in pieces.
+// The store in memory keeps a long body as several blobs.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	for _, row := range []struct {
 		name       string

@@ -31,7 +31,7 @@ func emptyBody() *state.Body {
 	return &state.Body{From: http.NoBody, Digest: d, Check: func() error { return nil }}
 }
 
-// Entries without bytes are bounded.
+// The memory limit also counts entries without bytes, such as empty objects and open uploads.
 func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
@@ -97,7 +97,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	}
 }
 
-// The ledger is empty after everything is removed.
+// After everything is removed, the ledger counts no memory.
 func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	ctx := context.Background()
 	s := memoryOf(t, 0)

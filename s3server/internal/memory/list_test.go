@@ -127,7 +127,8 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// A listing that read another key below a common prefix than the first would panic: it has no version.
+// A listing with a delimiter reads only the first key of each common prefix. In this test, reading another one
+// would panic.
 func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 	s := memoryOf(t, 0)
 	require.NoError(t, s.locked("photos", func(b *memoryBucket) error {

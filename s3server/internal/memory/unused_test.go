@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Unused blobs are released. The test counts the bytes that the store holds.
+// The store releases unused blobs, as its count of bytes shows.
 func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
 	s := memoryOf(t, 0)

@@ -29,7 +29,7 @@ func parse(document string) (*notification.Configuration, error) {
 	return c, c.Check()
 }
 
-// These configurations are refused.
+// Parsing refuses these notification configurations.
 func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code, message string }{
 		"an unknown element":  {"<X/>", "MalformedXML", ""},

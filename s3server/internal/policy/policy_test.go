@@ -41,7 +41,7 @@ func document(statements string) []byte {
 	return []byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
 }
 
-// Policies that are not understood are refused.
+// Parse refuses policies that the server does not understand.
 func TestParseRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ statements, code string }{
 		"an unknown key":               {denying("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`), "MalformedPolicy"},
@@ -100,7 +100,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// A policy is public by AWS's rule.
+// Whether a policy counts as public follows AWS's definition.
 func TestPublicIsAWSsRule(t *testing.T) {
 	for name, test := range map[string]struct {
 		statement string
@@ -125,7 +125,7 @@ func TestPublicIsAWSsRule(t *testing.T) {
 	}
 }
 
-// An Allow with a condition applies to some requests.
+// An Allow with a condition applies only to requests that meet the condition.
 func TestConditions(t *testing.T) {
 	request := func(change func(r *policy.Request)) *policy.Request {
 		r := &policy.Request{
@@ -194,7 +194,7 @@ func TestConditions(t *testing.T) {
 	require.False(t, allowed || denied)
 }
 
-// A condition limits the age of a signature.
+// A condition can limit the age of a request's signature.
 func TestConditionOfSignatureAge(t *testing.T) {
 	for name, test := range map[string]struct {
 		algorithm, at, condition string
@@ -221,7 +221,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 	}
 }
 
-// Versions have actions of their own.
+// Requests for a version need the action for versions, such as s3:GetObjectVersion.
 func TestActionsOfVersions(t *testing.T) {
 	for from, to := range policy.VersionActions {
 		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// Every setting is stored. A setting that has no JSON would be forgotten by a restart.
+// Each setting of a bucket survives encoding as JSON. A setting without JSON would be lost at a restart.
 func TestBucketStoresEachSetting(t *testing.T) {
 	b := &Bucket{Name: "photos", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	parse := func(document string, v any) {

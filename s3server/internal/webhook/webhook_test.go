@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A webhook is retried.
+// If a webhook fails, the event is sent again.
 func TestWebhookRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		failures  int // of the first attempts
@@ -46,7 +46,7 @@ func TestWebhookRetries(t *testing.T) {
 	}
 }
 
-// A webhook is not redirected.
+// If a webhook responds with a redirect, the server does not follow it.
 func TestWebhookIsNotRedirected(t *testing.T) {
 	elsewhere := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -64,7 +64,7 @@ func TestWebhookIsNotRedirected(t *testing.T) {
 	}
 }
 
-// The queue of a webhook is bounded.
+// The queue of events for a webhook has a limit.
 func TestWebhookQueueIsBounded(t *testing.T) {
 	w := New("http://127.0.0.1:1")
 	for range webhookQueue + 5 {

@@ -28,7 +28,7 @@ func parsed(document string) (*website.Configuration, error) {
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)
 }
 
-// These configurations are refused.
+// Parsing refuses these website configurations.
 func TestConfigurationRefused(t *testing.T) {
 	for name, test := range map[string]struct{ document, code string }{
 		"a slash in the index":      {"<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>", "InvalidArgument"},
@@ -54,7 +54,7 @@ func TestConfigurationRefused(t *testing.T) {
 	}
 }
 
-// Each rule redirects.
+// Each kind of routing rule redirects as AWS does.
 func TestRulesRedirect(t *testing.T) {
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 	on := func(condition, redirect string) string {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// Escaped wildcards stand for themselves.
+// An escaped wildcard matches only itself.
 func TestMatchEscapedWildcards(t *testing.T) {
 	for _, test := range []struct {
 		pattern, value string

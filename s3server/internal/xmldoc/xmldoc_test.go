@@ -24,7 +24,7 @@ type document struct {
 	Kept string `xml:"-"`
 }
 
-// A document is decoded strictly.
+// Decode refuses documents with unknown or repeated elements.
 func TestDecodeDocuments(t *testing.T) {
 	for name, row := range map[string]struct {
 		content string

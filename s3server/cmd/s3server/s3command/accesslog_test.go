@@ -43,7 +43,7 @@ func TestAccessLogLines(t *testing.T) {
 	require.EqualValues(t, 0o600, info.Mode().Perm())
 }
 
-// The access log may be standard error.
+// The access log can go to standard error.
 func TestAccessLogToStandardError(t *testing.T) {
 	server := start(t, environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), "--access-log", "-")
 	ask(t, http.MethodGet, server.url+"/")

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client trusts the certificate that is written.
+// A client that trusts the written certificate can connect.
 func TestCertificateFileIsTrusted(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "it's a ca.pem")
 	server := start(t, environment(), "--create", "photos", "--tls", "--ca-file", ca)
@@ -33,7 +33,8 @@ func TestCertificateFileIsTrusted(t *testing.T) {
 	require.ErrorContains(t, err, "unknown authority")
 }
 
-// A client trusts the certificate without a file of its own.
+// With --tls, the printed AWS_CA_BUNDLE lets a client trust the server's own certificate. The server removes that
+// file when it stops.
 func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--tls")
 	bundle := server.export()["AWS_CA_BUNDLE"]
@@ -42,7 +43,7 @@ func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 	require.NoFileExists(t, bundle)
 }
 
-// The server has the certificate of the flags.
+// The server uses the certificate that the flags name.
 func TestCertificateOfUser(t *testing.T) {
 	other := httptest.NewTLSServer(http.NotFoundHandler())
 	other.Close()

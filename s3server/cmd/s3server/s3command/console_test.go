@@ -14,7 +14,7 @@ import (
 
 var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
 
-// The console is on for development only.
+// The console runs only if the server is for development.
 func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 	for _, row := range []struct {
 		name, listen, console string
@@ -38,7 +38,7 @@ func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 	}
 }
 
-// The console shows requests, and ends with the server.
+// The console shows the requests of the server, and stops with it.
 func TestConsoleEndsWithServer(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	exported := server.export()
@@ -64,7 +64,7 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A console for others has the certificate of a file.
+// A console on an address that others can reach uses the certificate of the flags.
 func TestConsoleForOthersHasCertificate(t *testing.T) {
 	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)

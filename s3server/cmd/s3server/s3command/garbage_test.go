@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// Garbage is collected less often over a store.
+// If the data is in another store, not in memory, the program sets a lower frequency of garbage collection.
 func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	directory := func() driver.ServiceDriver {
 		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Create: true})

@@ -28,7 +28,7 @@ func TestHealthNeedsNoSignature(t *testing.T) {
 	}
 }
 
-// A bucket may have the name of a health check.
+// A bucket whose name is that of a health check can still be used.
 func TestHealthIsBucketName(t *testing.T) {
 	server := start(t, environment(), "--create", "healthz", "--create", "minio")
 	server.export()
@@ -39,7 +39,7 @@ func TestHealthIsBucketName(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A website may have an icon.
+// A bucket that is a website can serve its own favicon.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
 	for host, status := range map[string]int{

@@ -34,7 +34,7 @@ func documented(t *testing.T) string {
 	return block[1]
 }
 
-// The server has the users and buckets of the manifest.
+// The server creates the users and buckets that the manifest lists.
 func TestManifestUsersAndBuckets(t *testing.T) {
 	for _, row := range []struct{ name, dir string }{{"memory", ""}, {"a directory", t.TempDir()}} {
 		t.Run(row.name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 	}
 }
 
-// A manifest is read strictly.
+// A manifest with an unknown or invalid field is refused.
 func TestManifestIsReadStrictly(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"an unknown field", `{"bukets": []}`, `the manifest has no field "bukets": it can have users, buckets`},

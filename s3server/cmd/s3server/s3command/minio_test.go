@@ -53,7 +53,7 @@ func TestMinIOArguments(t *testing.T) {
 	}
 }
 
-// Variables of MinIO work, and are named once.
+// The program accepts MinIO's environment variables, and prints once which ones it uses.
 func TestMinIOVariables(t *testing.T) {
 	server := start(t, environment("MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password", "MINIO_DOMAIN", "s3.test,other.test",
 		"MINIO_SITE_REGION", "eu-west-1", "MINIO_DEFAULT_BUCKETS", "photos:download, private"))
@@ -86,7 +86,7 @@ func TestMinIOVariables(t *testing.T) {
 	require.ErrorContains(t, err, "eu-west-1")
 }
 
-// Flags count more than variables of MinIO.
+// Flags take precedence over MinIO's environment variables.
 func TestMinIOVariablesYieldToFlags(t *testing.T) {
 	f := parse(t, "--region", "eu-west-1", "--domain", "mine.test")
 	_, _, err := f.takeMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
@@ -95,14 +95,14 @@ func TestMinIOVariablesYieldToFlags(t *testing.T) {
 	require.Equal(t, names{"mine.test"}, f.domains)
 }
 
-// An unknown permission of a default bucket is refused.
+// The program refuses an unknown permission in MinIO's variable for default buckets.
 func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
 	err := parse(t).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write")}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `none, download, upload or public, but is "write"`)
 }
 
-// MinIO's own credentials are the default of its arguments.
+// With MinIO's arguments and no credentials, the server uses MinIO's default credentials.
 func TestMinIODefaultCredentials(t *testing.T) {
 	c := &command{flags: &Flags{minio: true, Listen: ":9000"}, env: Environment{Lookup: environment()}}
 	require.NoError(t, c.read())
@@ -137,8 +137,8 @@ func TestVolumes(t *testing.T) {
 	}
 }
 
-// Files with credentials are refused. A server whose credentials are in files must not take those that everybody
-// knows.
+// The program refuses MinIO's variables that name files with credentials. Otherwise the server would take the
+// default credentials, which everybody knows.
 func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
 		_, err := findCredential(environment(name, "secret"))

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A client needs only the printed lines.
+// The printed lines tell a client all that it needs to connect.
 func TestServePrintsWhatClientNeeds(t *testing.T) {
 	server := start(t, environment(), "--create", "photos,other", "--create", "third")
 	exported := server.export()
@@ -41,7 +41,7 @@ func TestServePrintsWhatClientNeeds(t *testing.T) {
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
 }
 
-// Configurations for MinIO reach the webhook.
+// A notification that is configured as for MinIO reaches the webhook.
 func TestServeMinIOWebhook(t *testing.T) {
 	received := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func TestServeMinIOWebhook(t *testing.T) {
 	require.Contains(t, <-received, "ObjectCreated:Put")
 }
 
-// Generated credentials differ.
+// Each start generates other credentials.
 func TestServeGeneratesCredentials(t *testing.T) {
 	one, err := findCredential(environment())
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestServeGeneratesCredentials(t *testing.T) {
 	require.NotEqual(t, one.SecretKey, other.SecretKey)
 }
 
-// The server has the credentials of the environment.
+// The server takes its credentials from the environment.
 func TestServeCredentialsOfEnvironment(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -110,7 +110,7 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 	}
 }
 
-// Credentials of the environment are not printed.
+// The program does not print credentials that come from the environment.
 func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"), "--create", "photos")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
@@ -122,7 +122,7 @@ func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	require.Empty(t, server.errs.String())
 }
 
-// The ready file has the URL while the server runs.
+// While the server runs, the ready file exists and contains the URL.
 func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	server := start(t, environment(), "--ready-file", name)
@@ -139,7 +139,7 @@ func TestServeReadyFile(t *testing.T) {
 	require.NoFileExists(t, name)
 }
 
-// A request in progress ends before the server.
+// When it is interrupted, the server waits for requests in progress.
 func TestServeEndsAfterRequests(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	server.export()
@@ -191,7 +191,7 @@ func TestServeContradictoryFlags(t *testing.T) {
 	}
 }
 
-// A failure of the second address closes the first.
+// If the second address cannot be opened, the program closes the first.
 func TestServeSecondAddressFails(t *testing.T) {
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestServeSecondAddressFails(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
-// Memory has a limit.
+// The memory flag limits what the server stores.
 func TestServeMemoryLimit(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--max-bytes", "1KiB")
 	server.export()
@@ -217,7 +217,7 @@ func TestServeMemoryLimit(t *testing.T) {
 	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
-// A size has a unit.
+// A size in a flag can have a unit, such as MiB.
 func TestSizeSet(t *testing.T) {
 	for text, want := range map[string]size{"1": 1, "7B": 7, "2KiB": 2048, "3 MiB": 3 << 20, "1GiB": 1 << 30, "5MB": 5e6, "1kB": 1000} {
 		var got size
@@ -229,14 +229,14 @@ func TestSizeSet(t *testing.T) {
 	}
 }
 
-// A quoted text is one word of a shell.
+// The program quotes values so that a shell reads each as one word.
 func TestQuotedIsOneWordOfShell(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:9000", quoted("http://127.0.0.1:9000"))
 	require.Equal(t, `'it'\''s'`, quoted("it's"))
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
 }
 
-// A directory survives a restart.
+// A second server over the same directory has the objects of the first.
 func TestServeDirectorySurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	pair := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
@@ -260,7 +260,7 @@ func TestServeDirectorySurvivesRestart(t *testing.T) {
 	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
 }
 
-// A bucket that cannot be created is an error.
+// If a bucket of the flags cannot be created, the program fails.
 func TestServeBucketCannotBeCreated(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
@@ -270,7 +270,7 @@ func TestServeBucketCannotBeCreated(t *testing.T) {
 	require.ErrorContains(t, err, "photos")
 }
 
-// The admin API needs the token.
+// The admin API of the program refuses requests without the token.
 func TestServeAdminAPINeedsToken(t *testing.T) {
 	generated := start(t, environment(), "--create", "photos", "--admin")
 	token := generated.export()["S3_ADMIN_TOKEN"]
