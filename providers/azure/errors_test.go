@@ -272,7 +272,8 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 	}
 }
 
-// https://learn.microsoft.com/azure/storage/blobs/scalability-targets
+// With an old Config.APIVersion, parts and objects of one request have smaller limits.
+// https://learn.microsoft.com/azure/storage/blobs/scalability-targets.
 func TestDescribeOldServiceLimits(t *testing.T) {
 	old := newScript(t).driver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"

@@ -44,7 +44,8 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	}
 }
 
-// https://cloud.google.com/storage/docs/json_api/v1/objects/patch: overrideUnlockedRetention
+// SetRetention and SetLegalHold patch the object, with overrideUnlockedRetention for a bypass.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/patch.
 func TestLockRequests(t *testing.T) {
 	retainUntil := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
 	for name, row := range map[string]struct {

@@ -75,8 +75,8 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 	}
 }
 
-// If the response to CreateBucket is lost, the next attempt finds the bucket and succeeds.
-// GoogleCloudPlatform/magic-modules#11550.
+// If the response to CreateBucket is lost, the next attempt finds the bucket. The call fails with BucketExists and
+// OutcomeUnknown. GoogleCloudPlatform/magic-modules#11550.
 func TestCreateBucketResponseLost(t *testing.T) {
 	d, w := managing(t, Config{}, map[string][]string{"POST /b": {
 		refusal(503, "backendError", "Backend Error"),

@@ -20,7 +20,7 @@ func inDirectoryBucket(c *Config) {
 	c.Region = "us-east-1"
 }
 
-// A directory bucket lists in any order.
+// A directory bucket lists only with WithAnyOrder.
 func TestListDirectoryBucket(t *testing.T) {
 	w := newStandIn(t, session,
 		reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
@@ -46,7 +46,8 @@ func TestListDirectoryBucket(t *testing.T) {
 	require.Equal(t, "of the session", w.server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
 }
 
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
+// A directory bucket declares neither an order of listings nor versions, locks, tags or signed URLs.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
 	for _, name := range []string{"photos--use1-az4--x-s3", "point--use1-az4--xa-s3"} {
 		desc := newStandIn(t).on(t, "aws", func(c *Config) {
@@ -70,7 +71,8 @@ func objectOf(etag string) reply {
 	return reply{Header: map[string]string{"Content-Length": "5", "ETag": etag, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT", "Content-Type": "text/plain"}}
 }
 
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
+// Append to a directory bucket sends only the new bytes, with their offset.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
 	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
 	a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"))

@@ -119,7 +119,7 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// WithGovernanceBypass is sent with the deletion of one object.
+// WithGovernanceBypass is a header of DELETE, so DeleteBatch deletes such a version with a request of its own.
 func TestDeleteBypassGovernance(t *testing.T) {
 	w := newStandIn(t, reply{Status: 204})
 	d := w.on(t, "aws")
