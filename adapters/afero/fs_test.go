@@ -139,7 +139,7 @@ func TestFs(t *testing.T) {
 	}
 }
 
-// Renames replace what a disk would replace.
+// Rename replaces what package os would replace, and refuses the rest.
 func TestRenameReplaces(t *testing.T) {
 	for _, row := range []struct {
 		name, from, to string
@@ -174,7 +174,7 @@ func TestRenameReplaces(t *testing.T) {
 	}
 }
 
-// A writer that closes a file between the copy and the removal of a rename keeps what it has written.
+// If Close of a writer runs between the copy and the removal of a Rename, what was written is kept.
 func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	var renamed *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -215,7 +215,7 @@ func (d *renamedByCopy) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	return a, err
 }
 
-// A write that fails stores nothing.
+// If a write fails, nothing is stored.
 func TestWriteFailsStoresNothing(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
@@ -257,7 +257,7 @@ func TestOpenForReading(t *testing.T) {
 	require.ErrorIs(t, f.Close(), fs.ErrClosed)
 }
 
-// A copy of the rest of a file.
+// io.Copy from the middle of a file copies the rest of it.
 func TestWriteToCopiesTheRest(t *testing.T) {
 	var requests atomic.Int32
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -303,7 +303,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// One of several creates a file.
+// If several callers open a file with O_EXCL at the same time, exactly one creates it.
 func TestCreateByOneOfSeveral(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	var made atomic.Int32
@@ -327,7 +327,7 @@ func TestCreateByOneOfSeveral(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrExist, "a folder has the name")
 }
 
-// A canceled context stores nothing.
+// If the context is canceled, Close stores nothing.
 func TestWriteCanceledStoresNothing(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -342,8 +342,8 @@ func TestWriteCanceledStoresNothing(t *testing.T) {
 	require.False(t, exists, "the empty object of O_CREATE is removed")
 }
 
-// A copy that fails with its context leaves no new file, as if the client of a web server goes away during an
-// upload.
+// If a client disconnects during an upload through io.Copy, so that the context ends and the copy fails, no file
+// is left.
 func TestCopyCanceledLeavesNoFile(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -358,7 +358,7 @@ func TestCopyCanceledLeavesNoFile(t *testing.T) {
 	require.False(t, exists)
 }
 
-// A Close that fails keeps what Sync stored: it does not take back a Sync.
+// If Close fails, the file keeps what Sync stored before.
 func TestCloseFailsKeepsSyncedBytes(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -390,7 +390,7 @@ func TestDirectoriesOfOtherTools(t *testing.T) {
 	require.True(t, os.IsNotExist(err), "%v", err)
 }
 
-// Hugo expects of an open directory what package os has.
+// An open directory behaves as that of package os, which Hugo expects.
 func TestReaddirOfAnOpenDirectory(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"d/a", "d/b/c"} {
@@ -415,7 +415,7 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// Folders of other tools are renamed.
+// Rename works for folders that other tools have marked by an object.
 func TestRenameFoldersOfOtherTools(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
@@ -434,7 +434,7 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	require.Len(t, infos, 2)
 }
 
-// An append keeps properties and metadata.
+// An append keeps the file's properties and metadata.
 func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 	for _, flag := range []int{os.O_APPEND | os.O_WRONLY, os.O_RDWR} {
 		b := memstore.New()
@@ -455,7 +455,7 @@ func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 	}
 }
 
-// Properties that only other tools write do not keep a file from being stored.
+// If another tool stored an object with attributes that this library would refuse, an append to it succeeds.
 func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
@@ -485,7 +485,7 @@ func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	return d.Driver.Put(ctx, &other)
 }
 
-// A call that is refused keeps the file.
+// If WriteAt or Truncate refuses its arguments, the file is unchanged, and later writes work.
 func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		flag int
@@ -532,7 +532,7 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 
 func onlyError(_ int, err error) error { return err }
 
-// The flags have the meaning that package os gives them.
+// The flags of OpenFile mean the same as in package os.
 func TestOpenFileFlags(t *testing.T) {
 	for name, row := range map[string]struct {
 		path string
@@ -577,8 +577,8 @@ func TestSyncAfterCloseFails(t *testing.T) {
 	}
 }
 
-// A file is used by goroutines, as an os.File is. Package github.com/pkg/sftp calls WriteAt and ReadAt from
-// several goroutines.
+// Several goroutines may use one File, as one os.File. Package github.com/pkg/sftp calls WriteAt and ReadAt in
+// this way.
 func TestFileInGoroutines(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
@@ -610,7 +610,7 @@ func TestFileInGoroutines(t *testing.T) {
 	group.Wait()
 }
 
-// A close during writes stores or fails.
+// If Close runs while goroutines write, Close succeeds, and later writes fail.
 func TestCloseDuringWrites(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")

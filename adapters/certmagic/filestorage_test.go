@@ -59,7 +59,7 @@ var calls = map[string]func(t *testing.T, s certmagic.Storage, key string, numbe
 	},
 }
 
-// The same random calls have the same results as those of FileStorage, whose empty folders are removed.
+// The same random calls have the same results here as with CertMagic's FileStorage, apart from empty folders.
 func TestFileStorageDoesTheSame(t *testing.T) {
 	names := slices.Sorted(func(yield func(string) bool) {
 		for name := range calls {
@@ -121,7 +121,7 @@ func TestListRoot(t *testing.T) {
 	require.True(t, s.Exists(t.Context(), "acme"))
 }
 
-// A key that is a value and a folder is listed once.
+// If a key is both a value and a folder, List returns it once.
 func TestListKeyThatIsValueAndFolder(t *testing.T) {
 	s := newStorage(t, stores["memory"](t))
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c"} {

@@ -14,7 +14,7 @@ const leftOut = "^(TestFileStorageWriteLock|TestGetEmailFromRecent)$"
 const stored = "^Test(NewAccount|SaveAccount|GetAccount.*|GetEmail.*|SaveCertResource|Renew(Lock|Cert).*|SaveAndLoad.*|Load.*|" +
 	"LocalCache.*|WarmLocalCache|StapleOCSP.*|FileStorage.*|QueueRenewalTask.*)$"
 
-// CertMagic's own tests judge the adapter on each store: in a copy of them, FileStorage is our storage.
+// CertMagic's own tests pass on each store, in a copy in which this adapter replaces FileStorage.
 func TestCertMagicsOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/caddyserver/certmagic")
 	judge.Add(t, "testdata/filestorage.go.txt", "filestorage.go")

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// One server holds a lock.
+// If several servers call Lock, one of them holds the lock at a time.
 func TestLockHasOneHolder(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestLockHasOneHolder(t *testing.T) {
 	}
 }
 
-// The lock of a dead server is taken. A dead holder is a process that neither renews its lease nor calls Unlock.
+// If the holder of a lock dies, and so neither renews its lease nor calls Unlock, another server gets the lock.
 func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dead, b, cut := newSwitch()
@@ -68,7 +68,8 @@ func TestLockOfADeadServer(t *testing.T) {
 	})
 }
 
-// The lease of a caller that lost it ends with the first Unlock, that of the next one with the second.
+// If a caller lost its lease and another caller locked the name, the first Unlock keeps the current lease, and the
+// second ends it.
 func TestLockOfTwoCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -107,7 +108,7 @@ func newSwitch() (dead, b storage.Bucket, cut func()) {
 	return engine.New(d, hook), engine.New(d), func() { off.Store(true) }
 }
 
-// A server with FileStorage that has died leaves a lock file, which nothing else removes.
+// If a server with FileStorage has died and left its lock file, Lock still succeeds.
 func TestLockIgnoresFilesOfFileStorage(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "locks/a.lock", strings.NewReader(`{"created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:05Z"}`))

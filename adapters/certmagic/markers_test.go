@@ -51,7 +51,8 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist, "no marker, no folder")
 }
 
-// CertMagic removes expired certificates, and then the folders that are empty.
+// CertMagic's clean-up removes expired certificates and their empty folders, even if other tools have marked the
+// folders.
 func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	b, plant := foldermarker.New(t)
 	s := newStorage(t, b)

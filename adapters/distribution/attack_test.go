@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A walk returns the error of its function. The collection of garbage removes each layer that its walk has not
-// shown. A walk that hides an error loses images.
+// Walk returns the error of its callback. If Walk hid an error, the garbage collection would remove layers that
+// images need.
 func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
@@ -30,7 +30,7 @@ func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	}
 }
 
-// A folder that is removed meanwhile is not an error.
+// If a folder is removed during Walk, Walk does not fail.
 func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/d"} {
@@ -47,7 +47,7 @@ func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, seen)
 }
 
-// Commit may be called again: the state of an upload could not be removed after the file was complete.
+// If Commit has completed the file but cannot remove the state of the upload, calling Commit again succeeds.
 func TestCommitTwice(t *testing.T) {
 	for name, size := range map[string]int{"without parts": 10, "with parts": partSize + 10} {
 		t.Run(name, func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestCommitTwice(t *testing.T) {
 	}
 }
 
-// Delete also removes the state of a committed file: a registry that dies after the last request of Commit leaves
-// it.
+// If a registry dies at the end of Commit and leaves the state of the upload, Delete of the file also removes the
+// state.
 func TestDeleteRemovesStateOfACommit(t *testing.T) {
 	b := memstore.New()
 	require.NoError(t, write(t, b, false, []byte("text")).Close())

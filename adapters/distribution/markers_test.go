@@ -24,7 +24,7 @@ func marked(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucke
 	return newDriver(t, b), b
 }
 
-// Folder markers are not entries.
+// Objects that mark folders are not entries of a listing.
 func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -70,7 +70,7 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 
 const root = "docker/registry/v2/"
 
-// The registry purges uploads that nobody continues. With a marker in a folder of uploads, its walk never ended.
+// The registry's purge of abandoned uploads ends, even if a folder of uploads contains a folder marker.
 func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	const before, now = "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1", "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
 	const uploads = root + "repositories/team/app/_uploads/"
@@ -87,7 +87,7 @@ func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	require.Contains(t, foldermarker.Keys(t, b), uploads+now+"/data")
 }
 
-// The registry's collection of garbage removes what no image needs, and nothing else.
+// The registry's garbage collection removes exactly what no image needs.
 func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 	digest := func(content string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(content))) }
 	blob := func(content string) string {

@@ -31,8 +31,8 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// The suite of the registry's drivers judges ours on each store. OMNIBUCKET_LARGE_FILES adds its files of 5 GiB,
-// which are not for a store in memory.
+// The registry's test suite for drivers passes on each store. OMNIBUCKET_LARGE_FILES adds its files of 5 GiB,
+// which a store in memory does not test.
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {

@@ -33,7 +33,8 @@ func seen(t *testing.T, d registry.StorageDriver, from, hint string, limit int) 
 	return paths
 }
 
-// Random trees with names that bytes and folders order differently, beside the registry's driver of a directory.
+// Walk visits random trees in the same order as the registry's filesystem driver, although bytes and folders order
+// some names differently.
 func TestWalkAsTheRegistryDoes(t *testing.T) {
 	names := []string{"a", "a-b", "a.b", "a.", "a0", "b", "skipped"}
 	for seed := range uint64(20) {

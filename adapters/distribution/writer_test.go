@@ -46,7 +46,8 @@ func uploads(t *testing.T, b storage.Bucket) (count int) {
 	return count
 }
 
-// A registry that dies has stored parts that its state does not count. The next one writes other bytes.
+// If a registry dies during a write, the next Writer continues after the last Close, and drops the parts stored
+// since.
 func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +73,7 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 	}
 }
 
-// An upload that is dropped leaves nothing.
+// After Cancel, or after Delete of an uncommitted file or its folder, nothing of the upload is left.
 func TestWriterCancelLeavesNothing(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, b storage.Bucket) error{
 		"Delete of its folder": func(t *testing.T, b storage.Bucket) error { return newDriver(t, b).Delete(t.Context(), "/up") },
@@ -114,7 +115,7 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	require.EqualValues(t, 4, write(t, b, true, nil).Size())
 }
 
-// A committed file does not grow.
+// A Writer cannot append to a committed file.
 func TestWriterAfterCommit(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	require.NoError(t, d.PutContent(t.Context(), "/a", []byte("text")))
@@ -124,7 +125,7 @@ func TestWriterAfterCommit(t *testing.T) {
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 }
 
-// The configuration has an address.
+// The registry's configuration names the bucket by its address.
 func TestFromParametersAddress(t *testing.T) {
 	dir := t.TempDir()
 	_ = local.Config{} // registers file://
@@ -141,7 +142,7 @@ func TestFromParametersAddress(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Errors of the store are in those of the registry.
+// Errors of the driver wrap the errors of the store.
 func TestErrorsWrapThoseOfTheStore(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	ctx, cancel := context.WithCancel(t.Context())

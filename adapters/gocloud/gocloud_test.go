@@ -35,7 +35,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// The Go CDK's own suite judges the driver on each store.
+// The Go CDK's conformance tests pass on each store.
 func TestConformance(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (bucket, missing storage.Bucket){
 		"memory": func(t *testing.T) (storage.Bucket, storage.Bucket) {
@@ -173,7 +173,7 @@ func want(ok bool, what string) error {
 	return errors.New("As does not give " + what)
 }
 
-// A program of the Go CDK's own drivers gets the same clients and errors of SDKs from As and ErrorAs.
+// As and ErrorAs give the same SDK clients and errors as the Go CDK's own drivers.
 func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	dir := t.TempDir()
 	directory, err := local.Open(dir, local.Config{})
@@ -258,7 +258,8 @@ func TestOpenByAddress(t *testing.T) {
 	}
 }
 
-// Keys keep their names in the store if the library accepts them, and come back if not.
+// A key has the same name in the store if the library permits it. Other keys are escaped, and listed as they were
+// written.
 func TestEscapedKeys(t *testing.T) {
 	for key, value := range map[string]string{
 		"photos/1.jpg":  "photos/1.jpg",
@@ -292,7 +293,7 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// A listing has all keys that begin with its prefix, and no others, however they are stored.
+// A listing with a prefix has exactly the keys with that prefix, also if they are escaped in the store.
 func TestPrefixesOfEscapedKeys(t *testing.T) {
 	keys := []string{
 		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb", "a_b", "a__0x", "a__0x2f__b", "a__b", "/", "//", "/a", ".", "_", "__0x__",
@@ -321,7 +322,7 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 	}
 }
 
-// A delimiter may have several characters, and begin with a slash.
+// A listing accepts a delimiter of several characters, and one that begins with a slash.
 func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"} {
@@ -346,7 +347,7 @@ func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	}
 }
 
-// A listing of a folder has its mark: the mark is in the folder.
+// A listing of a folder contains the object that marks the folder, such as "a/".
 func TestListPagedFolderMark(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"dir/", "dir/a", "other"} {
@@ -363,8 +364,7 @@ func TestListPagedFolderMark(t *testing.T) {
 	}
 }
 
-// Other programs and s3blob may store keys that this library refuses to write, and metadata that
-// is escaped.
+// The adapter reads keys and escaped metadata that other programs, such as s3blob, have stored.
 func TestObjectsOfOtherPrograms(t *testing.T) {
 	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	for _, key := range []string{"dir!", "a!!b"} {
@@ -387,7 +387,7 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// An object that another program has stored does not come back if its key is written and deleted.
+// If another program has stored an object under a key that the adapter escapes, Delete also removes that object.
 func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	b := OpenBucket(bucket)
@@ -402,7 +402,7 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	}
 }
 
-// A key that looks like the escaped one of another is not that object.
+// A key that looks like the escaped form of another key names its own object.
 func TestEscapedKeyIsAnotherOne(t *testing.T) {
 	for key, other := range map[string]string{"a//b": "a/__0x2f__b", "/": "__0x2f__", "dir/": "dir/__0x__", "tab\t": "tab__0x9__"} {
 		t.Run(key, func(t *testing.T) {
@@ -421,8 +421,7 @@ func TestEscapedKeyIsAnotherOne(t *testing.T) {
 	}
 }
 
-// A key with a slash at its beginning is another one, although MinIO responds to a request for "/a" with the
-// object "a".
+// The keys "/a" and "a" name different objects, although MinIO responds to a request for "/a" with the object "a".
 func TestKeyWithALeadingSlash(t *testing.T) {
 	bucket, _ := onMinIO(t)
 	b := OpenBucket(bucket)
@@ -447,8 +446,7 @@ func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*stora
 	return d.Driver.Put(ctx, &other)
 }
 
-// A writer that nobody has written to stores an empty object; one whose context has ended stores
-// nothing.
+// Closing a writer without a write stores an empty object. If the context has ended, Close stores nothing.
 func TestWriters(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)
@@ -502,8 +500,8 @@ func TestContentMD5IsVerified(t *testing.T) {
 	require.NoError(t, storage.Close(bucket), "Close of the adapter leaves the bucket open")
 }
 
-// BufferSize is a hint, and the Go CDK gives each object a content type: a store may take parts of
-// certain sizes only, or have neither parts nor content types.
+// Writes of any BufferSize succeed, also on stores that limit part sizes, and on stores without multipart uploads
+// or content types.
 func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	content := []byte(strings.Repeat("0123456789", 2<<20))
 	for name, change := range map[string]func(*omnidriver.Description){
@@ -548,7 +546,8 @@ func TestCodes(t *testing.T) {
 	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err), "a bucket in memory without a handler signs nothing")
 }
 
-// A bucket that signs nothing is asked for the address of its handler first, whatever is to be signed.
+// If the bucket has no signing base URL, the error of SignedURL names WithSigningBaseURL, whatever is to be
+// signed.
 func TestSignedURLWithoutAHandler(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, o := range []*blob.SignedURLOptions{{}, {Method: http.MethodPut}, {Method: http.MethodPut, ContentType: "image/png"}} {
@@ -557,7 +556,7 @@ func TestSignedURLWithoutAHandler(t *testing.T) {
 	}
 }
 
-// An upload that fails leaves the old object.
+// If an upload fails, the old object stays.
 func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)

@@ -45,7 +45,7 @@ func inBucket(t *testing.T, root string) *hadoop.Catalog {
 	return c
 }
 
-// The suite of iceberg-go for catalogs judges the adapter by the two that need no server.
+// Iceberg-go's test suite for catalogs passes with its two catalogs that need no server.
 func TestCatalogSuite(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		count := 0
@@ -119,7 +119,7 @@ func upTo(first, end int64) (all []int64) {
 	return all
 }
 
-// A table is written, read and purged.
+// A table can be written, read and purged over the adapter.
 func TestCatalogTable(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		root := register(t, b)
@@ -176,8 +176,8 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 	return objects
 }
 
-// Of commits at once, those that succeed are there. The catalog in the bucket commits by RenameNoReplace, which
-// has one winner. For the others the append fails.
+// If several appends commit at the same time, the table has exactly those that succeeded. The catalog commits by
+// RenameNoReplace, which has one winner.
 func TestCatalogCommitsAtOnce(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		c := inBucket(t, register(t, b))
@@ -209,7 +209,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 	})
 }
 
-// A location of a bucket that nobody registered is an error.
+// If a location names a bucket that is not registered, the call fails.
 func TestRegisterUnknownBucket(t *testing.T) {
 	register(t, nil)
 	_, err := hadoop.NewCatalog("test", "s3://other/warehouse", iceberg.Properties{"allow-unsafe-commits": "true"})

@@ -190,7 +190,7 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 	return all
 }
 
-// A file that cannot be deleted is not reported as deleted.
+// DeleteFiles returns only the files that it has deleted.
 func TestDeleteFilesFailure(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
 	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
@@ -206,7 +206,7 @@ func TestDeleteFilesFailure(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// A rename that cannot be atomic is refused.
+// If the store cannot do RenameNoReplace atomically, the call fails.
 func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
 	o := New(t.Context(), b, "s3://lake")
@@ -214,7 +214,8 @@ func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
 }
 
-// A commit that is there has succeeded: a catalog that is told otherwise lets its caller repeat it.
+// If RenameNoReplace made the new file but cannot remove the old one, it succeeds. A catalog would otherwise
+// repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
@@ -228,7 +229,7 @@ func TestRenameLeavesTheOldFile(t *testing.T) {
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
 }
 
-// A rename keeps a file that was written meanwhile.
+// If the old file is replaced during Rename, Rename fails with Changed, and the new content stays.
 func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	injector := faults.New(faults.Delay(faults.Delete, 1))
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
@@ -244,7 +245,7 @@ func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-// Calls make few requests.
+// Each call makes few requests to the store.
 func TestIORequests(t *testing.T) {
 	var requests atomic.Int64
 	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -294,7 +295,7 @@ func TestIORequests(t *testing.T) {
 	}, hook)
 }
 
-// A manifest can be read at offsets.
+// A manifest file supports ReadAt and Seek.
 func TestOpenManifestAtOffsets(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
@@ -330,7 +331,7 @@ func TestOpenManifestAtOffsets(t *testing.T) {
 	})
 }
 
-// A file beside a directory of its name is found.
+// If a file and a directory have the same name, Stat and Remove first find the file.
 func TestOpenBesideADirectory(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))

@@ -15,8 +15,7 @@ import (
 // does not show: a file "root" beside "root/child.txt". FS shows the directory.
 const leftOut = "^TestMemIO_WalkDirTreatsFileRootAsFile$"
 
-// Iceberg-go's own tests of its files in memory judge the adapter on each store: a copy of them gets
-// our files in place of theirs.
+// Iceberg-go's own tests of its files in memory pass on each store, in a copy that uses this adapter.
 func TestIcebergsOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/apache/iceberg-go", "go.mod", "io", "internal")
 	tests, err := filepath.Glob(filepath.Join(judge.Dir, "io", "*_test.go"))

@@ -16,8 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The files of storage.FS are what the Parquet reader of arrow-go takes: one column of two is read
-// without the other.
+// The Parquet reader of arrow-go can read one column from a file of storage.FS without reading the other.
 func TestFSFilesAreReadByArrow(t *testing.T) {
 	const rows = 20_000
 	schema := arrow.NewSchema([]arrow.Field{

@@ -19,7 +19,7 @@ func iterated(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterO
 	return names
 }
 
-// A store in a directory and one in memory, which the users of the interface test with, have no folder markers.
+// Iter leaves out folder markers, because Thanos' own buckets in a directory and in memory have none.
 func TestIterLeavesOutFolderMarkers(t *testing.T) {
 	bucket, plant := foldermarker.New(t)
 	plant("block/chunks/1", "block/meta.json", "empty/", "/")
@@ -42,7 +42,7 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 	}
 }
 
-// Thanos removes a block by removing what is in each of its folders.
+// Thanos can remove a block, file by file, from a bucket with folder markers.
 func TestDeleteFolderWithMarkers(t *testing.T) {
 	bucket, plant := foldermarker.New(t)
 	plant("block/chunks/1", "block/chunks/2", "block/meta.json", "other/meta.json")

@@ -35,7 +35,7 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// Thanos' own test judges the adapter on each store.
+// Thanos' own acceptance test passes on each store.
 func TestAcceptance(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestIterTimes(t *testing.T) {
 	}
 }
 
-// Errors tell whether an object is missing or access is denied.
+// IsObjNotFoundErr and IsAccessDeniedErr recognize the errors of the store.
 func TestIsObjNotFoundErr(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	_, err := b.Get(t.Context(), "none")
@@ -86,7 +86,7 @@ func TestIsObjNotFoundErr(t *testing.T) {
 	require.True(t, b.IsObjNotFoundErr(fmt.Errorf("reading the meta file: %w", err)))
 }
 
-// Calls that fail leave what was there.
+// If a call fails, the object that was there stays.
 func TestBucketFailuresChangeNothing(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	for _, name := range []string{"a/1", "a/2", "a/3"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Conditions are those of the store.
+// SupportedObjectUploadOptions lists the conditions that the store supports, and Upload refuses others.
 func TestSupportedConditions(t *testing.T) {
 	full := []thanos.ObjectUploadOptionType{thanos.ContentType, thanos.IfNotExists, thanos.IfMatch}
 	for name, open := range stores {
@@ -85,7 +85,7 @@ func TestUploadConditions(t *testing.T) {
 	}
 }
 
-// One of several uploads with IfNotExists wins.
+// If several uploads with IfNotExists run at the same time, exactly one succeeds.
 func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestRenameFails(t *testing.T) {
 	}
 }
 
-// A removal drops folders that are empty, while a write renames into one.
+// If Remove drops an empty folder while Upload renames a file into it, both succeed.
 func TestUploadBesideRemove(t *testing.T) {
 	b := broken(t, func(*fs.Features) {})
 	var calls sync.WaitGroup

@@ -38,7 +38,7 @@ func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error)
 	return append(found, marker{f.marker, strings.TrimPrefix(dir+"/", "/")}), err
 }
 
-// Markers of folders are not listed.
+// A listing does not show objects that mark folders.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)

@@ -62,14 +62,14 @@ func serve(t *testing.T, kind string) (host, port string) {
 	return host, port
 }
 
-// The suite of this library's drivers judges each backend.
+// The conformance suite of this library's drivers passes on each rclone backend.
 func TestConformance(t *testing.T) {
 	for name, open := range backends {
 		t.Run(name, func(t *testing.T) { conforms(t, open(t)) })
 	}
 }
 
-// "make adapters" runs it, too, on a server of rclone.
+// The conformance suite also passes on a server of rclone, which "make adapters" starts.
 func TestServerOfRclone(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
 		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too")

@@ -91,7 +91,7 @@ RequireValidShell off
 	},
 }
 
-// "make adapters" installs the servers.
+// The conformance suite passes over rclone on real servers, which "make adapters" installs.
 func TestRealServers(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
 		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root")

@@ -50,7 +50,7 @@ func readAll(ctx context.Context, db *sql.DB, query string) (count int, err erro
 	return count, rows.Err()
 }
 
-// An object that is replaced or removed is an error.
+// If the object is replaced or removed while the database is open, queries fail.
 func TestQueryOfAReplacedObject(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, b storage.Bucket){
 		"replaced": func(t *testing.T, b storage.Bucket) {
@@ -95,7 +95,7 @@ func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An object that is no database is an error of the driver.
+// If the object is not a SQLite database, the query fails with the driver's error.
 func TestQueryOfNoDatabase(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "text", strings.NewReader(strings.Repeat("text ", 1000)))
@@ -108,7 +108,7 @@ func TestQueryOfNoDatabase(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
 }
 
-// A damaged database is an error of the driver.
+// If the database is damaged, the query fails with the driver's error.
 func TestQueryOfADamagedDatabase(t *testing.T) {
 	data, err := os.ReadFile(build(t, 500))
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 	}
 }
 
-// A statement that writes is refused.
+// Statements that write fail.
 func TestExecIsRefused(t *testing.T) {
 	db := opened(t, memstore.New(), 10)
 	for _, statement := range []string{
@@ -161,8 +161,8 @@ func TestExecIsRefused(t *testing.T) {
 	require.Equal(t, 10, count)
 }
 
-// A lost connection is not the end of the file. SQLite takes a page that cannot be read for zeros if it believes
-// that the file ends there.
+// If the connection to the store breaks, the query fails. SQLite would take an unreadable page at the end of the
+// file for zeros.
 func TestQueryConnectionLost(t *testing.T) {
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
 		t.Run(lost.Error(), func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestQueryConnectionLost(t *testing.T) {
 	}
 }
 
-// A context ends a query that waits for the store.
+// If a query waits for the store, it ends when its context ends.
 func TestQueryEndsWithItsContext(t *testing.T) {
 	for name, code := range map[string]storage.Code{"canceled": storage.Canceled, "a deadline": storage.DeadlineExceeded} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Open rows outlive Close.
+// Rows that are open when the database is closed can still be read.
 func TestCloseLeavesOpenRows(t *testing.T) {
 	b := memstore.New()
 	opened(t, b, 500)

@@ -55,7 +55,7 @@ func (t *traffic) hook(context.Context, storage.Operation) (context.Context, fun
 
 func (t *traffic) take() (requests, bytes int64) { return t.requests.Swap(0), t.bytes.Swap(0) }
 
-// A query reads little of a large database.
+// A query of a large database reads only a small part of the object.
 func TestQueryReadsLittle(t *testing.T) {
 	const count = 13_000 // 53 MB
 	path := build(t, count)
@@ -112,7 +112,7 @@ func TestQueryReadsLittle(t *testing.T) {
 	}
 }
 
-// Connections together read a block once.
+// If several connections need the same block, they read it from the store once.
 func TestConnectionsReadABlockOnce(t *testing.T) {
 	var seen traffic
 	b := memstore.New(storage.WithHook(seen.hook))
@@ -138,7 +138,7 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 	require.LessOrEqual(t, bytes, attrs.Size)
 }
 
-// A large sort needs no temporary file.
+// A query that sorts many rows needs no temporary file.
 func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	b := memstore.New()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 2500))
@@ -159,7 +159,7 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
 }
 
-// A database with a write-ahead log is read.
+// A database in the journal mode WAL can be read.
 func TestQueryOfAWriteAheadLog(t *testing.T) {
 	path := build(t, 10)
 	written, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
@@ -178,7 +178,7 @@ func TestQueryOfAWriteAheadLog(t *testing.T) {
 	require.Equal(t, 77, price)
 }
 
-// Statements and columns are those of the driver.
+// Statements and column types behave as those of the driver.
 func TestStatementsAndColumns(t *testing.T) {
 	b := memstore.New()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 10))

@@ -34,7 +34,7 @@ func (s *service) QueryWorkflow(context.Context, *workflowservice.QueryWorkflowR
 	return &workflowservice.QueryWorkflowResponse{QueryResult: s.input}, nil
 }
 
-// The SDK's own client stores the input of a workflow, and resolves it.
+// The SDK's own client stores a workflow's input in the bucket, and reads it back.
 func TestClientOfTemporal(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {

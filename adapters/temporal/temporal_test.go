@@ -59,7 +59,7 @@ func retrieve(t *testing.T, d converter.StorageDriver, claims ...converter.Stora
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
 
-// Payloads come back.
+// Retrieve returns the payloads that Store stored.
 func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
 	return f()
 }
 
-// The limiter of the SDK is asked.
+// Store and Retrieve ask the SDK's limiter, and fail with its error.
 func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	two := []*common.Payload{payload("one"), payload("two")}

@@ -15,12 +15,9 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// Tusd's end-to-end tests judge its command over the adapter on each store: in a copy of tusd, the
-// file that chooses stores and locks is the one that docs/migrating/tusd.md shows. The test
-// downloads and builds all that tusd needs, and measures times, so that it runs only if
-// OMNIBUCKET_TUSD_E2E is set:
-//
-//	make tusd
+// Tusd's end-to-end tests pass with its command over this adapter, in a copy of tusd with the file of
+// docs/migrating/tusd.md. The test downloads tusd's modules and measures times, so it runs only with
+// OMNIBUCKET_TUSD_E2E ("make tusd").
 func TestTusdsEndToEndTests(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes")

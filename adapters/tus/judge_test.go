@@ -13,8 +13,8 @@ import (
 // TestKeys has what they ask of IDs with slashes and of other keys.
 const ownTests = "^(TestFilestore|TestNotFound|TestConcatUploads|TestDeclareLength)$"
 
-// Tusd's own tests of its filestore judge the adapter on each store: in a copy of tusd, the adapter
-// takes the place of that package.
+// Tusd's own tests of its filestore pass on each store, in a copy of tusd in which this adapter replaces the
+// package filestore.
 func TestTusdsOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
 	judge.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")

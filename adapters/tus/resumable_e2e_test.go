@@ -33,8 +33,8 @@ var endToEndDifferences = []struct{ file, tusd, ours string }{
 	{"e2e_test.go", "if offset != uploadLength {", "if offset >= uploadLength {"},
 }
 
-// Tusd's end-to-end tests, a client with a network that fails, judge package uploads on each
-// store. They measure times, so that they run only if OMNIBUCKET_TUSD_E2E is set, as by "make tusd".
+// Tusd's end-to-end tests, with a client whose network fails, pass on package uploads over each store. They
+// measure times, so they run only with OMNIBUCKET_TUSD_E2E ("make tusd").
 func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: the test measures times")

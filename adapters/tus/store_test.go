@@ -168,7 +168,7 @@ func TestUploads(t *testing.T) {
 	}
 }
 
-// The length may come later.
+// A client can declare the length of an upload after its creation.
 func TestDeclareLength(t *testing.T) {
 	for _, store := range stores[:2] {
 		t.Run(store.name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestDeclareLength(t *testing.T) {
 	}
 }
 
-// Uploads are joined.
+// A final upload joins partial uploads.
 func TestConcatUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestConcatUploads(t *testing.T) {
 	}
 }
 
-// Bytes before an error count.
+// If reading the body fails, the bytes before the error are kept.
 func TestWriteChunkBodyFails(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
@@ -238,8 +238,8 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	require.Equal(t, "twenty-three characters"+strings.Repeat("x", 77), string(text))
 }
 
-// A server that has lost its lock, and continues with an older state, does no harm to the bytes that
-// another one has acknowledged.
+// If a server has lost its lock and continues with an older state, the bytes that another server has acknowledged
+// are kept.
 func TestWriteChunkWithoutItsLock(t *testing.T) {
 	for _, row := range stores {
 		t.Run(row.name, func(t *testing.T) {
@@ -280,8 +280,8 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 	}
 }
 
-// A server died, or the store failed, after the last part was stored and before the object was made.
-// A client that asks for the offset learns that it has sent everything, and sends nothing more.
+// A server dies after the last part is stored and before the object is made. A client that then asks for the
+// offset need not send anything more.
 func TestGetInfoFinishesAnUpload(t *testing.T) {
 	for _, row := range stores {
 		t.Run(row.name, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 	}
 }
 
-// While the object cannot be made, the client is not told that everything is there.
+// While the object cannot be made, HEAD does not report the full length.
 func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
@@ -325,7 +325,7 @@ func TestGetInfoFinishFails(t *testing.T) {
 	s.do(http.MethodHead, url, nil, http.StatusNotFound)
 }
 
-// A store that fails after the object was made leaves a state that does not say so.
+// If the store fails after the object was made, so that the state does not name it, Terminate removes the object.
 func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	for name, row := range map[string]struct {
 		info handler.FileInfo
@@ -380,7 +380,8 @@ func writeThree(t *testing.T, u handler.Upload) error {
 	return err
 }
 
-// Somebody has replaced the object that an upload made before its state could not be saved.
+// If the object was made but its state could not be saved, and somebody has replaced the object, Terminate keeps
+// the new object.
 func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	injector := faults.New()
 	b := memstore.New(driver.WithLayer(injector.Layer()))
@@ -399,7 +400,7 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
 
-// The metadata by which Terminate knows an object stands beside that of Config.Options.
+// The object has both the metadata of Config.Options and the metadata by which Terminate recognizes it.
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
@@ -417,7 +418,7 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	}
 }
 
-// An object at the key of a hook is somebody else's while the upload has made none.
+// If a hook chose a key where another object exists, and the upload has made none, Terminate keeps that object.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	for name, row := range map[string]struct {
 		info     handler.FileInfo
@@ -449,7 +450,8 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// A tail that somebody has removed while it counts no bytes is stored again.
+// If somebody removes the object that holds the last bytes of an unfinished upload, the next WriteChunk stores
+// these bytes again.
 func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
@@ -474,7 +476,8 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	require.Equal(t, "0123456789", string(text))
 }
 
-// A server died after it had stored the tail, and before it had saved the state.
+// If a server dies after it stored the last bytes in their own object, and before it saved the state, the upload
+// continues correctly.
 func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
@@ -513,7 +516,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Nobody has an upload with such an ID, and the lock says so, too.
+// If an ID is invalid or no upload has it, GetUpload and the lock report that it is not found.
 func TestGetUploadInvalidID(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{
@@ -539,7 +542,7 @@ func TestGetUploadInvalidID(t *testing.T) {
 	}
 }
 
-// A store that refuses every request, as in another region than that of the bucket, has all uploads nevertheless.
+// If the store refuses every request, as with a wrong region, the response is 500, not "not found".
 func TestGetUploadStoreRefuses(t *testing.T) {
 	for name, refused := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
 		for hint, text := range map[string]string{"": "", ", and says why": "set region=eu-central-1"} {
@@ -554,7 +557,7 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 	}
 }
 
-// A store refuses a key that the library permits, and says so in its own way.
+// If the store refuses an ID as a key, the response is 404.
 func TestGetUploadStoreRefusesID(t *testing.T) {
 	for name, key := range map[string]string{"the lock": "odd.lock", "the state": "odd.info"} {
 		t.Run(name, func(t *testing.T) {
@@ -566,7 +569,7 @@ func TestGetUploadStoreRefusesID(t *testing.T) {
 	}
 }
 
-// An upload is there, though an object that is no lock has the key of its lock.
+// If another object has the key of an upload's lock, the response is 500, not "not found".
 func TestLockReplacedByAnObject(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	url := s.create("Upload-Length", "4")
@@ -575,7 +578,7 @@ func TestLockReplacedByAnObject(t *testing.T) {
 	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 }
 
-// A file type of a client is kept if it is one.
+// The client's filetype becomes the object's content type if it is a valid media type.
 func TestContentTypeOfAClient(t *testing.T) {
 	const none = "application/octet-stream"
 	for name, row := range map[string]struct{ given, want string }{
@@ -608,7 +611,8 @@ func TestContentTypeOfAClient(t *testing.T) {
 	}
 }
 
-// A server died after it had made the object, and before it had saved that.
+// If a server dies after it made the object, and before it saved that in the state, the upload is complete
+// afterwards.
 func TestTerminateAfterADeadServer(t *testing.T) {
 	for name, size := range map[string]int64{"empty": 0, "small": 10, "in whole parts": 4096, "in parts": 5000} {
 		for begin, header := range map[string][]string{
@@ -644,7 +648,8 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 	}
 }
 
-// A part fails before the state names the open upload that was begun for it. The next request begins another one.
+// If a part fails before the state names the open multipart upload that was begun for it, the next request begins
+// another one.
 func TestWriteChunkPartFails(t *testing.T) {
 	for name, fault := range map[string]faults.Rule{
 		"the part":                         faults.Fail(faults.PutPart),
@@ -685,7 +690,8 @@ func TestWriteChunkPartFails(t *testing.T) {
 	}
 }
 
-// The response to the beginning of an open upload is lost, so that no state can name it.
+// If the response to the beginning of a multipart upload is lost, so that no state names it, no multipart upload
+// stays open.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	for name, row := range map[string]struct{ attempts, want int }{
 		"the upload fails":                      {1, http.StatusInternalServerError},
@@ -708,7 +714,7 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	}
 }
 
-// A length that the store cannot hold is refused.
+// If a store cannot hold an object of the declared length, the upload is refused.
 func TestNewUploadTooLong(t *testing.T) {
 	for name, row := range map[string]struct {
 		length string
@@ -737,8 +743,7 @@ func TestNewUploadTooLong(t *testing.T) {
 	}
 }
 
-// An upload with more parts than the store takes is refused. The length of an upload comes after as many bytes as
-// the store takes.
+// If an upload would need more parts than the store permits, it is refused, also if its length is declared later.
 func TestWriteChunkTooManyParts(t *testing.T) {
 	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
 	url := s.create("Upload-Defer-Length", "1")
@@ -751,7 +756,7 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 	require.True(t, bytes.Equal(content, s.content(url)))
 }
 
-// A bucket must do what is needed.
+// New refuses a bucket that lacks a required feature.
 func TestNewRefusesBuckets(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -812,7 +817,7 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-// A lock that nobody else wants is two requests.
+// Lock and Unlock make one request each if nobody else wants the lock.
 func TestLockRequests(t *testing.T) {
 	var requests atomic.Int64
 	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -825,7 +830,7 @@ func TestLockRequests(t *testing.T) {
 	require.Equal(t, int64(2), requests.Load())
 }
 
-// The holder may unlock when it is asked.
+// The holder of a lock may call Unlock inside of the callback that asks for the release.
 func TestUnlockWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		locker := quick(memstore.New())
@@ -841,7 +846,7 @@ func TestUnlockWhenAsked(t *testing.T) {
 	})
 }
 
-// A lock of a dead holder is taken.
+// If the holder of a lock dies, another server gets the lock.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()

@@ -77,7 +77,7 @@ func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (fu
 	})
 }
 
-// A gateway refuses what its store lacks.
+// The S3 server fails with NotImplemented for what its store lacks.
 func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 	name := aws.String(bucket)
 	key := aws.String("a")
