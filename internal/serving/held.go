@@ -21,9 +21,9 @@ type held struct {
 
 type heldKey struct{}
 
-// Hold returns a context for jobs that must leave one object alone, such as the lease of the job. Jobs with
-// this context do not read, write or remove the object. bucket and key identify it. mark is a random text
-// that only this object and its copies contain.
+// Hold returns a context for jobs that must not touch one object, such as the lease of the job. Jobs
+// with this context do not read, write or remove the object. bucket and key identify it. mark is a
+// random text that only this object and its copies contain.
 func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	outer, _ := ctx.Value(heldKey{}).(*held)
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})

@@ -259,7 +259,7 @@ func TestRepairAllCopiedNote(t *testing.T) {
 }
 
 // Earlier versions marked equal stores without a time. If such stores differ now, RepairAll fails with
-// PreconditionFailed; if they are equal, it marks them anew.
+// PreconditionFailed; if they are equal, it marks them again.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
