@@ -123,7 +123,7 @@ var brokenLayers = map[string]struct {
 	},
 }
 
-// The suite notices what is broken.
+// If a store breaks a rule, the suite fails.
 func TestSuiteNotices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the suite in processes of their own")

@@ -41,7 +41,7 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 	return d
 }
 
-// A store that keeps bytes and nothing else passes the suite, whole: no case is left out.
+// A store that keeps only bytes passes the whole suite. No case is skipped.
 func TestFurtherRunOnADirectoryOfFiles(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
@@ -257,7 +257,7 @@ func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) err
 	return nil
 }
 
-// A file system has no long names.
+// A file system refuses long names.
 func TestDirectoryHasNoLongNames(t *testing.T) {
 	b := engine.New(newDirectoryDriver(t))
 	_, err := b.Attrs(t.Context(), strings.Repeat("x", 256)+"/y")

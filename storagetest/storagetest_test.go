@@ -37,7 +37,7 @@ func TestRunServiceOnMemory(t *testing.T) {
 // unlisted keeps stores that exist only in tests out of the support table.
 func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 
-// A store that declares almost nothing passes, too: it proves Unsupported.
+// A store with almost no features passes the suite, which then tests that calls fail with Unsupported.
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
@@ -45,7 +45,7 @@ func TestFurtherRunOnAWeakStore(t *testing.T) {
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// One with parts and conditions that keeps nothing but bytes passes, too.
+// A store with parts and conditions that keeps only bytes passes the suite.
 func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
@@ -54,9 +54,8 @@ func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// This store has awkward limits, so that the engine is tested for them without a real
-// one: no streams, large equal parts, ASCII metadata, small pages and batches, and
-// remote responses.
+// The suite passes for a store with unusual limits: no streams, large parts of equal size, ASCII metadata, small
+// pages and batches, and remote responses.
 func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)
@@ -74,7 +73,7 @@ func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// The parts of this store are sequential.
+// The suite passes for a store that takes the parts of an upload only in sequence.
 func TestFurtherRunOnASequentialStore(t *testing.T) {
 	testserver.Further(t)
 	unlisted(t)

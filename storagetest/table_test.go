@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// The table is in order.
+// Each case of the table has a unique name, an explanation and a function.
 func TestTableIsInOrder(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
@@ -24,7 +24,7 @@ func TestTableIsInOrder(t *testing.T) {
 	}
 }
 
-// Every rule has a case.
+// The table has a case for each rule.
 func TestTableHasACaseForEachRule(t *testing.T) {
 	covered := map[string]bool{}
 	for _, c := range Cases() {

@@ -23,7 +23,7 @@ func (r refuser) CreateBucket(context.Context, *driver.BucketRequest) (*storage.
 	return nil, r.code
 }
 
-// A bucket that was refused does not count as created.
+// If the server refuses to create a bucket, certify does not count it as created.
 func TestRefusedBucketCreation(t *testing.T) {
 	for code, stays := range map[storage.Code][]string{
 		storage.Unauthenticated:  nil,

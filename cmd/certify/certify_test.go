@@ -59,7 +59,7 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Accounts are certified. A selection of the rules is enough here: the tests of the drivers run all of them.
+// certify tests accounts. It runs only some rules here, because the tests of the drivers run all of them.
 func TestCertifyAccounts(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestCertifyAccounts(t *testing.T) {
 	}
 }
 
-// Nothing begins unasked.
+// Unless the user answers yes or gives -yes, certify does nothing.
 func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	dir := t.TempDir()
 	account := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
@@ -117,7 +117,7 @@ func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-// No bucket stays without a word. An operator may have the wrong directory, a full disk or no patience.
+// If buckets remain, certify names them. An operator may have the wrong directory, a full disk or no patience.
 func TestCertifyReportsRemainingBuckets(t *testing.T) {
 	left := func(t *testing.T, dir string) []string {
 		t.Helper()

@@ -17,8 +17,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The files of -record are read by the code that reads the recordings of others. The tests of the
-// drivers play such files.
+// The code that reads recordings of contributors reads the files of certify -record.
 func TestPlaybackReadsRecordings(t *testing.T) {
 	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
 	hidden := []string{key, secret, "omnibucket-certify", "127.0.0.1", "devstoreaccount1"}
@@ -61,7 +60,7 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 	}
 }
 
-// A recording that cannot be written is a failure, and the program says so before it names the result.
+// If a recording cannot be written, certify fails, and says so before it prints the result.
 func TestRecordingFails(t *testing.T) {
 	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
 	t.Setenv("AWS_ACCESS_KEY_ID", key)

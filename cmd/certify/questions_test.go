@@ -144,7 +144,7 @@ func TestPlanOfQuestions(t *testing.T) {
 	require.NotContains(t, string(said), "(azure-")
 }
 
-// A question cleans up: whatever its end, nothing stays.
+// However a question of certify ends, it leaves no object behind.
 func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
 	for _, row := range []struct {
@@ -194,7 +194,7 @@ func TestQuestionCleansUp(t *testing.T) {
 	}
 }
 
-// The container is the user's: it stays, without the object.
+// The container belongs to the user: certify keeps it and removes only its object.
 func TestQuestionAboutRetainedVersions(t *testing.T) {
 	for name, row := range map[string]struct {
 		container string

@@ -6,8 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sync says beforehand that most of the destination goes. A misspelled source looks like one that has lost most
-// of its files.
+// If sync --delete would remove most of the destination, it says so beforehand. The source may be misspelled.
 func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 	for _, row := range []struct {
 		name        string

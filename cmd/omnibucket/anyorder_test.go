@@ -19,7 +19,7 @@ func init() {
 	engine.Register("anyorder", driver.Opener{Driver: func(context.Context, *url.URL) (driver.Driver, error) { return d, nil }})
 }
 
-// Folders count although their bucket lists in no order, as S3's directory buckets do.
+// find and du count folders even if the bucket lists in no order, as S3's directory buckets do.
 func TestFindAndDuListInAnyOrder(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = "anyorder://box"

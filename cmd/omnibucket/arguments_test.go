@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A shell expands *.jpg to many arguments. They are done in parallel.
+// If a shell expands *.jpg to many arguments, a command processes them in parallel.
 func TestArgumentsRunInParallel(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -41,7 +41,7 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	s.exits(3, "ls", "box:in/")
 }
 
-// Failures of many arguments are in their order.
+// If many arguments fail, their errors are printed in the order of the arguments.
 func TestArgumentFailuresInOrder(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
@@ -66,7 +66,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	require.IsIncreasing(t, splitLines(stderr))
 }
 
-// Sources with one name are refused. One would replace the other, of which mv would leave nothing.
+// cp and mv refuse two sources with the same base name: one would replace the other, and mv would lose it.
 func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -85,7 +85,7 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s.ok("cp", "box:x/a", "box:x/t/1", dir)
 }
 
-// One of two files with one name would be lost.
+// mv refuses the contents of several folders, because two files may have the same name.
 func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
@@ -102,7 +102,7 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
 }
 
-// Several addresses are listed and shown.
+// ls and stat accept several addresses.
 func TestLsAndStatOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "p/1", "q/2")
@@ -125,7 +125,7 @@ func TestLsAndFindHumanSizes(t *testing.T) {
 	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lh", "box:"))
 }
 
-// A copy of a tree has a summary.
+// cp of a tree prints a summary.
 func TestCpOfTreesPrintsSummary(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -170,7 +170,7 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-// Existing files are ignored on request.
+// With --ignore-existing, existing files are skipped.
 func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page for browsers prints the rule as S3's console takes it.
+// A bucket accepts the CORS rule that the page for browsers prints in the form of S3's console.
 func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t) + "/web"

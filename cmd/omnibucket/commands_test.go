@@ -449,7 +449,7 @@ func TestInvalidNumbersAndFlags(t *testing.T) {
 	}
 }
 
-// A job that did not begin has no summary.
+// If sync fails for invalid arguments, it prints no summary.
 func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)

@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 )
 
-// Commands that change the configuration at once lose nothing. Each command has opened the file itself, as
-// processes do.
+// If several commands change the configuration at the same time, no change is lost.
 func TestConfigChangesAtOnce(t *testing.T) {
 	s, path := configured(t, "")
 	const commands = 40
@@ -34,7 +33,7 @@ func TestConfigChangesAtOnce(t *testing.T) {
 	require.Len(t, entries, 1, "no lock and no temporary file stays")
 }
 
-// Only one of two commands adds a name.
+// If two commands add the same name at the same time, only one succeeds.
 func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 	for range 10 {
 		s, _ := configured(t, "")
@@ -56,7 +55,7 @@ func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 	}
 }
 
-// An interrupt ends the wait for the configuration.
+// An interrupt ends a command that waits for the lock of the configuration.
 func TestConfigInterruptedInItsWait(t *testing.T) {
 	s, path := configured(t, "")
 	unlock, err := config.LockBeside(t.Context(), path)

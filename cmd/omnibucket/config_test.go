@@ -74,7 +74,7 @@ func TestConfigAddRefuses(t *testing.T) {
 	require.Equal(t, "locations: {}\n", readFile(t, path))
 }
 
-// A misspelled name keeps no other from being removed.
+// If one of several names to remove is misspelled, config remove still removes the others.
 func TestConfigRemoveSeveralLocations(t *testing.T) {
 	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
 	for _, row := range []struct {
@@ -96,7 +96,7 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 	}
 }
 
-// One name stands for all buckets of an account.
+// The name of an account in the configuration works for all its buckets.
 func TestConfigNameOfAnAccount(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
@@ -195,7 +195,7 @@ func TestConfigInvalid(t *testing.T) {
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
 }
 
-// A command refuses only what is wrong in the location that it opens. "config check" looks at all locations.
+// A command checks only the location that it opens. "config check" checks all locations.
 func TestConfigCheck(t *testing.T) {
 	s, _ := configured(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
@@ -217,7 +217,7 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// A location that requires what its store lacks is refused by every command.
+// If a location requires a feature that its store lacks, every command refuses it.
 func TestLocationRequiresFeatures(t *testing.T) {
 	s, _ := configured(t, "locations:\n  a: {address: "+directory(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+directory(t)+", require: [SignedForms, ConditionalCreate]}\n")
@@ -226,7 +226,7 @@ func TestLocationRequiresFeatures(t *testing.T) {
 	require.Contains(t, stderr, "does not support signed forms")
 }
 
-// A setting with which no command would work is refused, and can be removed.
+// config refuses a setting with which no command would work. If the file already has one, config can remove it.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := configured(t, "")
 	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
@@ -306,7 +306,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	}
 }
 
-// A variable may have a secret in the wrong place.
+// If an environment variable has a secret in the wrong place, config list does not show it.
 func TestConfigListShowsNoSecretOfAVariable(t *testing.T) {
 	s := newShell(t)
 	s.ok("config", "add", "box", "s3://photos?region=eu-west-1")

@@ -52,7 +52,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.Len(t, entries, 1, "no temporary file stays")
 }
 
-// A path that cannot be opened is not missing. Only a missing file has the exit code 3.
+// If a path cannot be opened but exists, the exit code is not 3.
 func TestUnreadablePathIsNotMissing(t *testing.T) {
 	dir := t.TempDir()
 	loop := filepath.Join(dir, "loop")
@@ -68,7 +68,7 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 	}
 }
 
-// A file that changes while it is copied is not stored. It is so large that copying it ends only because it
+// If a file changes while cp reads it, cp stores nothing. The file is so large that cp ends only because it
 // changes.
 func TestCpOfAChangingFile(t *testing.T) {
 	dir := t.TempDir()
@@ -101,7 +101,8 @@ func TestCpOfAChangingFile(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
-// A link to a file of /proc, such as /dev/stdout, is no destination: it would be replaced by a file.
+// cp refuses a link to a file of /proc, such as /dev/stdout, as its destination. Otherwise it would replace the
+// link by a file.
 func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a")

@@ -109,7 +109,7 @@ func TestCpRefuses(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
 }
 
-// Conditions guard what is replaced.
+// With conditional flags, cp replaces only the object that the condition names.
 func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
@@ -127,7 +127,7 @@ func TestCpConditions(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-// Hostile keys are copied to every store and back.
+// cp copies objects with unusual keys to every store and back.
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -148,7 +148,7 @@ func TestCpOfHostileKeys(t *testing.T) {
 	}
 }
 
-// No incomplete download appears.
+// If a download of cp breaks off, no incomplete file appears.
 func TestCpIncompleteDownload(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -191,7 +191,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// A missing source is not found. docs/cli.md has exit code 3 for a missing object, bucket or source directory.
+// If the source of cp or mv is missing, the exit code is 3, as in docs/cli.md.
 func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -284,7 +284,7 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
-// A missing tree is not found.
+// If the source tree is missing, the exit code is 3.
 func TestMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -295,7 +295,7 @@ func TestMissingTreeIsNotFound(t *testing.T) {
 	s.ok("cp", "-r", bucket, dir)
 }
 
-// A tree is not copied into itself.
+// cp refuses to copy a tree into itself.
 func TestCpOfATreeIntoItself(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)

@@ -101,7 +101,7 @@ func serviceAccount(t *testing.T, token string) string {
 	return file
 }
 
-// Each command uses two accounts of one provider, and each account refuses the other's credentials.
+// A command may use two accounts of one provider. Each request uses the credentials of its own account.
 func TestCredentialsOfTwoAccounts(t *testing.T) {
 	for name, accounts := range twoAccounts {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func testTwoAccounts(t *testing.T, s *shell) {
 	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", "old:"))
 }
 
-// Credentials that an address names and that are missing are an error.
+// If an address names credentials that do not exist, the command fails.
 func TestCredentialsNamedButMissing(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_OTHER"] = "s3://photos?region=us-east-1&credentials=other"

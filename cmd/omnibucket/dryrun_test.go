@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A dry run refuses what the command refuses, with the same words, and does not change anything.
+// A dry run refuses the same arguments as the command, with the same error, and changes nothing.
 func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
 	parent := directory(t)
@@ -127,7 +127,8 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
 }
 
-// A dry run reads no input. A dry run must not wait for somebody who types, or take what another process needs.
+// A dry run does not read standard input: it must neither wait for somebody who types nor take input from another
+// process.
 func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
@@ -137,7 +138,7 @@ func TestDryRunReadsNoInput(t *testing.T) {
 	require.NoError(t, in.Close())
 }
 
-// In a dry run, too, rb refuses a bucket with versions.
+// A dry run of rb refuses a bucket with versions, too.
 func TestRbDryRunWithVersions(t *testing.T) {
 	s := newShell(t)
 	address := directory(t) + "/kept"
@@ -158,7 +159,7 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
 
-// A dry run says what the job would cost, and --requests what the command itself has cost.
+// A dry run prints what the job would cost. --requests prints what the command itself has cost.
 func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
 	from := directory(t)

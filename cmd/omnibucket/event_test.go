@@ -161,7 +161,7 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s.exits(2, "ls", "-q", "-v", bucket)
 }
 
-// Bandwidth is limited for a command.
+// --bwlimit limits the bandwidth of a command.
 func TestBwlimitOfACommand(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)

@@ -92,7 +92,8 @@ func (b *goBuild) parse(out string) (compiled int, report goCacheReport, warning
 	return compiled, report, warnings
 }
 
-// The second clone compiles nothing, on another machine, and on the same machine without the store.
+// The go command compiles nothing in a second clone, on another machine, and on the same machine without the
+// store.
 func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	store := directory(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), store).build()
@@ -115,7 +116,7 @@ func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	}
 }
 
-// Outputs pass through the layers of a configured location.
+// If the location has layers such as encryption, gocache stores its outputs through them.
 func TestGocacheEncryptedLocation(t *testing.T) {
 	testserver.Further(t)
 	identity, err := age.GenerateX25519Identity()
@@ -151,7 +152,7 @@ func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", "-r", store))
 }
 
-// Eight builds at once, each in a clone of its own, share a directory and a store.
+// Eight concurrent builds, each in its own clone, share a cache directory and a store.
 func TestGocacheBuildsAtOnce(t *testing.T) {
 	testserver.Further(t)
 	store := directory(t)
@@ -189,8 +190,7 @@ func requireRightFiles(t *testing.T, dir string) {
 // killsAfter is a number of files in the local directory after which the program is killed.
 var killsAfter = []int{0, 1, 3, 6, 10}
 
-// After the program is killed in the middle of a build, the next build is right, with the same
-// directory and with a new one.
+// If gocache is killed during a build, the next build is correct, with the same directory and with a new one.
 func TestGocacheIsKilled(t *testing.T) {
 	testserver.Further(t)
 	store := directory(t)
@@ -237,8 +237,7 @@ func killWhen(t *testing.T, path string, holds func() bool) {
 	t.Fatal("the condition never holds")
 }
 
-// A server that takes connections and never answers, and one that is down, cost a build only the
-// patience.
+// If a server is down or never responds, a build waits no longer than --patience.
 func TestGocacheWithoutAnAnswer(t *testing.T) {
 	hanging, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -315,7 +314,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	require.Contains(t, stderr, "must not be used in a file of run")
 }
 
-// The go command may close its end without reading the last response.
+// gocache succeeds even if the go command closes its end before it reads the last response.
 func TestGocacheAnswersRequests(t *testing.T) {
 	process, in, out := started(t, "gocache", "--dir", t.TempDir(), directory(t))
 	lines := bufio.NewScanner(out)

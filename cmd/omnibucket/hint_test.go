@@ -167,7 +167,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	}
 }
 
-// The hint for a server without a profile names no Go.
+// The hint for a server without a profile names flags and not Go names.
 func TestHintForServerWithoutProfile(t *testing.T) {
 	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
 	require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 	}
 }
 
-// One line says what happened. The ids of requests come with --verbose.
+// An error of a server is printed in one line. --verbose adds the request ids.
 func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})

@@ -11,7 +11,7 @@ import (
 // mark is the byte order mark of UTF-8, which editors of Windows write.
 const mark = "\uFEFF"
 
-// A byte order mark is not part of a file.
+// Commands ignore a byte order mark at the beginning of a file.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")

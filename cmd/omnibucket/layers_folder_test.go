@@ -6,8 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Commands of two stores refuse a folder. A layer of two stores works on whole buckets. A command for a folder
-// would copy and remove objects of others.
+// finish and repair refuse a folder, because a layer of two stores works on whole buckets.
 func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 	first := directory(t)
 	second := directory(t)

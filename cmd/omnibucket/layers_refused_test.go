@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A cache inside of its location is refused: the blocks would be files of the location, and reading them would
-// make further ones.
+// A cache directory inside its own location is refused: its blocks would be files of the location.
 func TestCacheInsideItsLocation(t *testing.T) {
 	top := t.TempDir()
 	data := filepath.Join(top, "data")
@@ -37,8 +36,8 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	}
 }
 
-// Layers of a location name different stores. One layer would remove from a store that another one has moved
-// there.
+// If two layers of a location name the same store, the location is refused. One layer could remove objects that
+// the other has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
 		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},

@@ -122,7 +122,7 @@ func TestLocationEncrypted(t *testing.T) {
 	require.Contains(t, stderr, "encrypted by this program")
 }
 
-// The identity is read when a command uses the location: other commands do not need it.
+// A location's identity file is read only if a command uses that location.
 func TestLocationIdentities(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestServeWithAllLayers(t *testing.T) {
 	require.DirExists(t, cache)
 }
 
-// A cache keeps what was read. Browsers, clients of S3 and most commands name no revision when they read.
+// The cache also keeps objects that were read without a revision, as browsers, S3 clients and most commands read.
 func TestCacheKeepsWhatWasRead(t *testing.T) {
 	gateway := func(_ *testing.T, s *shell, cache string) func() string {
 		s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
@@ -517,7 +517,7 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	}
 }
 
-// A moving location copies on read.
+// If a location is being moved, reading an object copies it to the new store.
 func TestLocationMovingCopiesOnRead(t *testing.T) {
 	before := directory(t)
 	after := directory(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// The next command removes the files that killed ones have left in a directory. A file that only has such a name stays.
+// A command removes the temporary files that killed commands left in a directory. It keeps files that only have
+// such a name.
 func TestLeftoversOfKilledCommands(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Letters of other programs work: fingers know these from cp, rm, du, rsync and gsutil.
+// Commands accept the short flags of cp, rm, du, rsync and gsutil.
 func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -71,8 +71,7 @@ func TestInvalidCommandLines(t *testing.T) {
 	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
 }
 
-// An exclusion of everything is refused. The AWS CLI decides by the last pattern that matches: there, the first of
-// these flags is undone by the second.
+// --exclude "*" is refused. In the AWS CLI, a later --include would override it.
 func TestExcludeEverything(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -91,7 +90,7 @@ func TestExcludeEverything(t *testing.T) {
 	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
 }
 
-// A tree without the flag has a hint.
+// If a tree is given without --recursive, the error has a hint.
 func TestTreeWithoutRecursive(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -148,7 +147,7 @@ func TestHintForCommandsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// The summary is on standard error.
+// rm and expire print the number of removed objects to standard error.
 func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

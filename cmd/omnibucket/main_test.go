@@ -54,7 +54,7 @@ func TestSignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-// A signal interrupts the wait for a named pipe: opening a pipe that nobody writes to blocks.
+// A signal ends a command that opens a named pipe, which blocks until another program writes to it.
 func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	bucket := directory(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
@@ -81,7 +81,7 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	require.Equal(t, "piped", s.ok("cat", bucket+"#b"))
 }
 
-// The program head may close the pipe.
+// If head closes the pipe, the command exits with 141.
 func TestBrokenPipeOfHead(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
@@ -93,7 +93,7 @@ func TestBrokenPipeOfHead(t *testing.T) {
 	require.Equal(t, 141, exitOf(t, process))
 }
 
-// A full output is a failure.
+// If standard output is on a full disk, the command fails.
 func TestOutputFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -119,7 +119,7 @@ func TestOutputFull(t *testing.T) {
 	}
 }
 
-// Whenever mv is killed, each file is at one of the two places.
+// If mv is killed, each file is at the source or the destination.
 func TestMvKilled(t *testing.T) {
 	const files = 100
 	dir := t.TempDir()

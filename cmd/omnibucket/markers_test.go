@@ -33,7 +33,8 @@ func markedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	return b
 }
 
-// Consoles and rclone mark each folder by an empty object, whose key is that of the folder and a slash.
+// Consoles and rclone mark a folder by an empty object whose key ends in a slash. Commands handle such markers at
+// every level.
 func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	tree := []string{"a/b/c", "a/d", "a/empty/", "top/x"}
 	for _, row := range []struct {

@@ -49,8 +49,7 @@ func TestMbAndRb(t *testing.T) {
 	}
 }
 
-// A bucket is created as its address declares. An address that says that its bucket locks objects would otherwise
-// make one that never can.
+// If an address declares object locks, mb creates the bucket with object locks. They cannot be enabled later.
 func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
 	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + s3Box(t, s, s3server.Config{}).URL

@@ -58,7 +58,7 @@ func hostileKeys() map[string]string {
 	}
 }
 
-// A hostile agent stays in the folder.
+// An agent cannot reach objects outside of the folder that it was given.
 func TestMcpAgentStaysInTheFolder(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestMcpAgentStaysInTheFolder(t *testing.T) {
 	}
 }
 
-// A hostile agent does not follow links out of a directory.
+// An agent cannot leave a directory through symbolic links.
 func TestMcpAgentFollowsNoLinks(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"secret": outside, "notes/a.txt": "inside"})
@@ -120,7 +120,7 @@ func TestMcpAgentFollowsNoLinks(t *testing.T) {
 	require.Equal(t, outside, readFile(t, filepath.Join(dir, "secret")))
 }
 
-// A hostile agent does not get more than is allowed.
+// An agent can call only the tools that the flags allow.
 func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
@@ -187,7 +187,7 @@ func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// One of many writes of agents wins.
+// If many agents write an object under the same condition, exactly one succeeds.
 func TestMcpConcurrentWrites(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestMcpConcurrentWrites(t *testing.T) {
 	}
 }
 
-// Errors for agents have no secrets.
+// Errors that an agent sees contain no secrets.
 func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -248,7 +248,7 @@ func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 	require.NotContains(t, log.String(), "secret-of-a-test")
 }
 
-// Reads of a large object ask the store for little.
+// If an agent reads parts of a large object, the server requests only small ranges from the store.
 func TestMcpReadsOfALargeObject(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"photos/big": ""})
@@ -283,7 +283,7 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 	require.Less(t, after.HeapAlloc, uint64(256<<20))
 }
 
-// Names that address an agent are only data.
+// If a key contains instructions for an agent, the server returns it only as data.
 func TestMcpNamesAreOnlyData(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
@@ -299,8 +299,7 @@ func TestMcpNamesAreOnlyData(t *testing.T) {
 	}
 }
 
-// A hostile agent does not reach what a directory keeps. A directory keeps the key that signs its links beside its
-// objects.
+// An agent cannot read the internal files of a directory, such as the key that signs its links.
 func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := newShell(t)

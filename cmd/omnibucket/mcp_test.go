@@ -342,7 +342,7 @@ func TestMcpFlags(t *testing.T) {
 	s.exits(2, "run", "-")
 }
 
-// The input is standard input of a real process, and only messages are on its standard output.
+// A real process reads calls from standard input, and prints only messages to standard output.
 func TestMcpOnStandardInput(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
@@ -392,7 +392,7 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.NoError(t, process.Wait())
 }
 
-// An agent learns what is wrong with a call.
+// If a call is invalid, the response tells the agent what is wrong.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = directory(t)

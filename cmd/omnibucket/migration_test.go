@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Shards of sync add up.
+// All shards of sync together do what one sync does.
 func TestSyncShardsAddUp(t *testing.T) {
 	const shards = 3
 	s := newShell(t)
@@ -77,7 +77,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", src+"/empty/"))
 }
 
-// A scheduler numbers the shards.
+// sync takes its shard number from the environment variable of the scheduler.
 func TestSyncShardsByScheduler(t *testing.T) {
 	for name, row := range map[string]struct {
 		env   map[string]string
@@ -205,7 +205,7 @@ func (c *cancelsAfter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// A journal of sync continues.
+// If sync with a journal is interrupted, the next sync continues.
 func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)

@@ -98,7 +98,7 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
-// MinIO has no rules that only end uploads.
+// MinIO refuses lifecycle rules that only abort uploads.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)

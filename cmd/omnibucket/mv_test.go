@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A server may have two addresses.
+// If source and destination are two addresses of one server, mv loses no object.
 func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
 }
 
-// A directory and a server over it are one place, under two kinds of addresses.
+// If a server serves a directory, mv between the server and the directory loses no file.
 func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	files := map[string]string{"photos/a": "one", "photos/tree/1": "two", "photos/tree/x/2": "three"}
 	for _, args := range [][]string{
@@ -75,7 +75,7 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	}
 }
 
-// A device is not what can be read from it.
+// mv refuses a device as its source, and does not remove it.
 func TestMvRemovesNoDevice(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)
@@ -92,8 +92,7 @@ func TestMvRemovesNoDevice(t *testing.T) {
 	require.Empty(t, s.ok("ls", "box:"))
 }
 
-// A bucket in memory is refused if the process ends: memory ends with its process, and mv would have removed the
-// source.
+// mv refuses a bucket in memory as its destination, because the bucket ends with the process.
 func TestMvRefusesABucketInMemory(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content", "lines": "cp " + filepath.ToSlash(filepath.Join(dir, "file")) + " mem://lines/\nwait\ncat mem://lines/file"})
@@ -124,7 +123,7 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 	}
 }
 
-// The file stays the same file: it is renamed.
+// mv within a bucket renames the file.
 func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

@@ -64,7 +64,7 @@ func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// The flag -h is for sizes that people read.
+// The flag -h prints sizes with units.
 func TestFlagHHumanSizes(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -76,7 +76,7 @@ func TestFlagHHumanSizes(t *testing.T) {
 	require.Contains(t, s.ok("cat", "-h"), "Usage:")
 }
 
-// Errors name what a command has.
+// Hints name only flags that the command has.
 func TestHintNamesWhatACommandHas(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -125,7 +125,7 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 	}
 }
 
-// A file outside of the directory is not reached by a link in it.
+// rm does not follow a symbolic link to a file outside of the directory.
 func TestRmOfAPathFollowsNoLink(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -139,7 +139,7 @@ func TestRmOfAPathFollowsNoLink(t *testing.T) {
 	require.Equal(t, "kept", readFile(t, filepath.Join(outside, "kept")))
 }
 
-// The time of a signed URL has days.
+// The duration of a signed URL may be in days.
 func TestSignExpiresInDays(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)

@@ -62,7 +62,7 @@ func TestVersionsInBatches(t *testing.T) {
 	}
 }
 
-// A hundred thousand versions are a hundred requests.
+// Removing a hundred thousand versions takes a hundred requests.
 func TestVersionsHundredThousand(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})

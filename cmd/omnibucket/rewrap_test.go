@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A new identity is put first, the tree is rewrapped, and the old identity goes.
+// To rotate keys, the user puts a new identity first, runs rewrap, and removes the old identity. All objects stay
+// readable.
 func TestRewrapRotatesATree(t *testing.T) {
 	file := filepath.ToSlash(filepath.Join(t.TempDir(), "identity.txt"))
 	identities := func(all ...*age.X25519Identity) {

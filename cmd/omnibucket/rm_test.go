@@ -138,7 +138,7 @@ func TestRmRefuses(t *testing.T) {
 	require.Equal(t, "a/b\n", s.ok("ls", "-r", bucket))
 }
 
-// A path is removed as the system removes it, whether a bucket would have an object there or not.
+// rm removes a symbolic link or a named pipe itself, as the system's rm does.
 func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
@@ -185,7 +185,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	}
 }
 
-// The link to a directory is none that becomes empty: the files behind it would no longer be found.
+// If rm empties the target of a link to a directory, it keeps the link.
 func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
@@ -207,7 +207,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// As the system does, "rm -r" removes a link that it is given, and nothing behind it.
+// If the argument of "rm -r" is a symbolic link, it removes only the link, as the system's rm does.
 func TestRmOfATreeThatIsALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
@@ -226,7 +226,7 @@ func TestRmOfATreeThatIsALink(t *testing.T) {
 	require.FileExists(t, filepath.Join(tree, "sub", "b"))
 }
 
-// A line of an event says what happened, not what was tried.
+// rm prints a line only for an object that it has removed.
 func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})

@@ -196,7 +196,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
 }
 
-// Typed input is not stored after an interrupt.
+// If an interrupt ends a command that reads typed input, nothing is stored.
 func TestInterruptStoresNoTypedInput(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -291,7 +291,7 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
-// Only a terminal is one.
+// isTerminal is true only for a terminal.
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)

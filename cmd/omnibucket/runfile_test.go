@@ -90,7 +90,7 @@ func TestRunRunsEachLine(t *testing.T) {
 	s.exits(2, "run", "--lines", "0", file)
 }
 
-// A comment may follow a command: it does not name sources and a destination.
+// A line of run may end with a comment, which is no argument.
 func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b", "c#d")
@@ -113,7 +113,7 @@ func TestRunLinesShareALimit(t *testing.T) {
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
 
-// A line with --dry-run changes nothing, and others do.
+// If one line of run has --dry-run, only that line changes nothing.
 func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")
@@ -142,7 +142,7 @@ func TestRunStopOnError(t *testing.T) {
 	s.ok("stat", "box:a")
 }
 
-// Lines print one after the other, also if they print more than is kept.
+// run prints the output of one line after the other, even if a line prints more than run buffers.
 func TestRunDoesNotMixOutputs(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)

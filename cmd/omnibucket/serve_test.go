@@ -99,8 +99,7 @@ func TestServe(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
-// Files are served to names of this machine only. A page of another site can bind its own name to the address of
-// this machine (DNS rebinding), and would then read the responses.
+// serve answers only requests for names of this machine. Otherwise a web page could read files by DNS rebinding.
 func TestServeChecksHost(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)

@@ -50,7 +50,8 @@ func TestServeUI(t *testing.T) {
 	}
 }
 
-// A page that only reads writes nothing. The first link of a directory would write a key for signatures.
+// Without permission to write, the page of serve --ui writes nothing, not even the signing key that the first link
+// of a directory needs.
 func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -92,7 +93,7 @@ func TestServeUIOfAFolder(t *testing.T) {
 	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
 }
 
-// A link of the page works for others, who have no address of the page.
+// A link of the page also works for people who cannot open the page itself.
 func TestServeUILinks(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
@@ -113,7 +114,7 @@ func TestServeUILinks(t *testing.T) {
 	require.Equal(t, "text", body)
 }
 
-// The bytes of an object come from another origin.
+// The page serves the bytes of an object from another origin than its own.
 func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)

@@ -24,7 +24,7 @@ func TestSignPrintsAURL(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
 
-// Signed uploads are a curl command.
+// sign prints a curl command for an upload.
 func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t) + signingBase

@@ -108,7 +108,7 @@ func testNewCommands(t *testing.T, s *shell) {
 	s.exits(3, "rm", "box:p*")
 }
 
-// Whenever mv is killed, each object is at one of the two places.
+// If mv is killed, each object is at the source or the destination.
 func TestMvKilledOnRealServers(t *testing.T) {
 	const objects = 60
 	for _, store := range realStores {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sync remembers which files were the same, but not with --verify.
+// sync remembers which files were equal. With --verify, it compares them again.
 func TestSyncVerify(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -178,7 +178,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// An invalid address is not a path. A nightly job with a missing variable must not succeed with a local directory.
+// An invalid address is not taken for a local path. A nightly job with a missing variable must fail.
 func TestInvalidAddressIsNoPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -242,7 +242,7 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// The state of sync has a place of its own.
+// sync keeps its state in a directory of its own.
 func TestSyncStateHasItsPlace(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

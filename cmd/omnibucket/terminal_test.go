@@ -166,8 +166,8 @@ var commandsAsNames = []string{
 	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
 }
 
-// No shell executes the text of a name. Two names that differ at their ends make a shell insert what they have in
-// common.
+// No shell executes the text of a completed name. If two names begin alike, the shell inserts their common
+// beginning.
 func TestCompletionIsNotExecuted(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {

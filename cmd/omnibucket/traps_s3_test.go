@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// SeaweedFS lists like a directory tree: all of a/ before a-b.
+// SeaweedFS lists all of a/ before a-b. sync --delete must not take the later key for missing.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
@@ -52,7 +52,7 @@ func TestSyncThrottled(t *testing.T) {
 	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), 60)
 }
 
-// A script must not take a listing that fails for an empty bucket.
+// If a listing fails, the exit code says so, because a script must not take the bucket for empty.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
@@ -95,7 +95,7 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
 }
 
-// Settings that may not be read hide no others: each setting of a bucket has a permission of its own.
+// If one setting of a bucket may not be read, the others are still printed.
 func TestBucketSettingsForbidden(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -118,7 +118,7 @@ func TestMissingBucketHasAHint(t *testing.T) {
 	}
 }
 
-// A link tells when its session may end.
+// If temporary credentials may expire before a signed URL does, sign says so.
 func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")
@@ -140,7 +140,7 @@ func TestSignOtherKindsOfBuckets(t *testing.T) {
 	require.Contains(t, stderr, "unsupported")
 }
 
-// A link may be for a browser to show.
+// With --disposition inline, a browser shows the object of a signed URL instead of saving it.
 func TestSignInline(t *testing.T) {
 	s := newShell(t)
 	s3Box(t, s, s3server.Config{})
@@ -156,8 +156,8 @@ func TestSignInline(t *testing.T) {
 	require.Equal(t, 403, status)
 }
 
-// Missing credentials are one error. Without credentials, Amazon's SDK looks for a service of virtual machines,
-// and warns.
+// If credentials are missing, one error says so. Amazon's SDK would look for a service of virtual machines, and
+// print warnings.
 func TestCredentialsMissingAreOneError(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{

@@ -97,7 +97,7 @@ func silent(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// A silent server is given up.
+// If a server does not respond, the command ends with an error.
 func TestSilentServerIsGivenUp(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -136,8 +136,8 @@ func TestRetriesAreCounted(t *testing.T) {
 	}
 }
 
-// A source that changes is no failed condition. A script that creates an object only once must not take it for
-// created.
+// If the source changes during cp, the error is not that of a failed condition. A script must not take the object
+// for created.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -172,8 +172,7 @@ func onGCS(t *testing.T, s *shell, respond func(path, prefix string) (status int
 	s.env["OMNIBUCKET_BOX"] = "gs://photos?anonymous=true&endpoint=" + server.URL
 }
 
-// A folder beside an object of its name. Google's own test server sends an object "a/" and the prefix "a/" in one
-// page.
+// Google's test server returns an object "a/" and a prefix "a/" in one page. ls prints each once.
 func TestLsFolderBesideAnObject(t *testing.T) {
 	s := newShell(t)
 	item := func(name string) string {
@@ -190,7 +189,7 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 	require.Equal(t, "a/x\n", s.ok("ls", "box:*/x"))
 }
 
-// A missing object is no missing bucket.
+// If an object is missing, the error does not say that the bucket is missing.
 func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
 	onGCS(t, s, func(path, _ string) (int, string) {
@@ -205,7 +204,7 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	}
 }
 
-// A start before the folder is not sent.
+// If the key of --start-after is before the folder, ls does not send it.
 func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -217,7 +216,7 @@ func TestLsStartBeforeTheFolder(t *testing.T) {
 	}
 }
 
-// A service of credentials that fails for a moment is not the user's mistake.
+// If a credentials service fails temporarily, the error does not blame the user's credentials.
 func TestCredentialsServiceFails(t *testing.T) {
 	s := newShell(t)
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))

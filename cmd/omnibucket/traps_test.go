@@ -74,7 +74,7 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	}
 }
 
-// An age of many years removes nothing.
+// expire with an age of many years removes nothing.
 func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -91,7 +91,7 @@ func TestExpireAgeOfManyYears(t *testing.T) {
 	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
 }
 
-// A range after the end is no internal error.
+// If the range of cat begins after the end of the object, the error is not an internal one.
 func TestCatRangeAfterTheEnd(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
@@ -134,15 +134,15 @@ func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	require.NotContains(t, stderr, "IfAbsent")
 }
 
-// A signed upload binds no content type that nobody asked for.
+// Without a flag for the content type, a signed upload accepts any.
 func TestSignBindsNoUnaskedType(t *testing.T) {
 	s := newShell(t)
 	key := memory(t) + "/a?signing_base_url=http://127.0.0.1:1/x"
 	require.NotContains(t, s.ok("sign", "--upload", key), "Content-Type")
 }
 
-// A folder of a console stops no command. The consoles of S3 and Google make a folder as an object whose key ends
-// in a slash.
+// The consoles of S3 and Google create a folder as an object whose key ends in a slash. Every command works with
+// such folders.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
 	server := s3Box(t, s, s3server.Config{})
@@ -172,8 +172,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.exits(3, "ls", "box:mark")
 }
 
-// An object of the future hides no edit. A host whose clock was ahead wrote the objects. Their time must not hide
-// edits of today.
+// If a host with a fast clock wrote an object, so that its time is in the future, sync still copies later edits.
 func TestSyncObjectOfTheFuture(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -189,7 +188,7 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
 }
 
-// An input that fails is not stored.
+// If reading standard input fails, cp stores nothing.
 func TestCpInputFails(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{memory, directory} {
 		s := newShell(t)
@@ -206,7 +205,7 @@ func TestCpInputFails(t *testing.T) {
 	}
 }
 
-// A removal of a bucket that fails keeps its settings.
+// If rb fails, the bucket keeps its settings.
 func TestRbFailureKeepsSettings(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -263,8 +262,7 @@ func TestBucketSettingsInMemory(t *testing.T) {
 	require.Contains(t, s.ok("bucket", "--json", bucket), `"origins":["https://example.com"]`)
 }
 
-// An upload whose temporary file vanishes fails: a cleaner of temporary files, or an operator, removes what is
-// being written.
+// If another program removes the temporary file of an upload, the upload fails.
 func TestCpTemporaryFileVanishes(t *testing.T) {
 	dir := t.TempDir()
 	process, in, _ := started(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
@@ -292,7 +290,7 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 	}
 }
 
-// Many buckets need few open files: a bucket of a directory once needed 256 files of its own.
+// Many open buckets need few open files. A bucket of a directory once needed 256.
 func TestOpenFilesOfManyBuckets(t *testing.T) {
 	var lines strings.Builder
 	for range 8 {
@@ -312,8 +310,7 @@ func TestOpenFilesOfManyBuckets(t *testing.T) {
 	require.Contains(t, string(data), "160 commands, 0 failed")
 }
 
-// Files are on the disk before they have their names: what a power failure leaves depends on the order of system
-// calls.
+// A file is synced to the disk before it gets its name, so that a power failure leaves no incomplete file.
 func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

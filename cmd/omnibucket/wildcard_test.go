@@ -159,7 +159,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 	}
 }
 
-// One failure does not end the others.
+// If one of the matching objects fails, the command continues with the others.
 func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")
@@ -167,7 +167,7 @@ func TestWildcardsOneFailure(t *testing.T) {
 	require.Equal(t, "ab", stdout)
 }
 
-// Expand descends only where it must: listing only what can match keeps a bucket with many folders fast.
+// Expand lists only folders that can match, so that it is fast in a bucket with many folders.
 func TestExpandListsLittle(t *testing.T) {
 	l := &counting{folders: map[string][]storage.ListEntry{
 		"":        {{Key: "a/", IsPrefix: true}, {Key: "b/", IsPrefix: true}, {Key: "x", Size: 1}},
@@ -255,8 +255,8 @@ func TestWildcardsLimitTheListing(t *testing.T) {
 	}
 }
 
-// As cp of a shell does, and other than in a tree with -r, where one end must not contain the
-// other.
+// cp with wildcards may copy within a tree, as the shell's cp does. Only cp -r refuses a source that contains the
+// destination.
 func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 	for _, row := range []struct{ name, source, destination, want string }{
 		{"into a folder beside", "a/*", "a/sub/", "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3"},

@@ -200,7 +200,7 @@ func pattern(rule faults.Rule) string {
 	return b.String()
 }
 
-// The first rule that hits counts.
+// If several rules match a call, the first one applies.
 func TestRulesFirstThatHitsCounts(t *testing.T) {
 	d := faults.New(
 		faults.Fail(faults.Put).Nth(1).WithError(storage.RateLimited),
@@ -377,7 +377,7 @@ func TestRecordIsBounded(t *testing.T) {
 	require.Equal(t, 9000, inj.Count(faults.Put))
 }
 
-// A body without a fault keeps its WriteTo.
+// If no rule matches, a body still implements io.WriterTo.
 func TestBodyKeepsItsWriteTo(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))

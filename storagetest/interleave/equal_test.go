@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A store with equal revisions keeps the contract.
+// A store that gives equal content equal revisions passes the conformance suite.
 func TestFurtherConformanceOfEqualRevisions(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

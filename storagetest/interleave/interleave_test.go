@@ -87,7 +87,7 @@ func adding(careless bool, names ...string) func(s *interleave.Scene) {
 	}
 }
 
-// Two writers that do not use revisions lose an update, and the second schedule shows it.
+// Two writers without conditions lose an update. Explore finds it in the second schedule.
 func TestExploreFindsALostUpdate(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, adding(true, "a", "b"))
 	require.NotNil(t, report.Failure)
@@ -105,7 +105,7 @@ func TestRunOfUpdatesByRevision(t *testing.T) {
 	interleave.Run(t, interleave.Config{}, adding(false, "a", "b"))
 }
 
-// Three actors are explored by larger budgets and at random.
+// Run explores three actors with a larger budget and with random schedules.
 func TestRunOfThreeActors(t *testing.T) {
 	interleave.Run(t, interleave.Config{
 		Weaknesses: []interleave.Weakness{full},
@@ -114,7 +114,8 @@ func TestRunOfThreeActors(t *testing.T) {
 	}, adding(false, "a", "b", "c"))
 }
 
-// Explore finds by random schedules what no budget permits.
+// With an empty budget, Explore finds no failure. With random schedules, it finds one, because they ignore the
+// budget.
 func TestExploreAtRandom(t *testing.T) {
 	none := []interleave.Budget{{}}
 	require.Nil(t, interleave.Explore(t, interleave.Config{Budgets: none}, full, adding(true, "a", "b")).Failure)
@@ -122,7 +123,7 @@ func TestExploreAtRandom(t *testing.T) {
 	require.NotNil(t, found)
 }
 
-// A schedule that is cut off has the same effects as another one.
+// If Explore skips a schedule, it has run another one with the same result.
 func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	results := make(map[string]bool)
 	scene := func(s *interleave.Scene) {
@@ -149,7 +150,7 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	require.Equal(t, map[string]bool{"a": true, "b": true}, results)
 }
 
-// A response that is lost leaves the effect. The bucket tries again.
+// If the response to a request is lost, the request still has its effect, and the bucket sends it again.
 func TestExploreLosesResponses(t *testing.T) {
 	var attempts []int
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, full,
@@ -172,7 +173,7 @@ func TestExploreLosesResponses(t *testing.T) {
 	require.Equal(t, 3, report.Points) // Put, whose response is lost, Put, Head
 }
 
-// A process that dies does nothing more, and its context ends.
+// If a process dies, it sends no more requests, and its context ends.
 func TestExploreLetsProcessesDie(t *testing.T) {
 	seen := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, full,
@@ -204,7 +205,7 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 	require.Equal(t, map[string]bool{"1 2 cleaned ": true, "1 ": true, "1 2 ": true}, seen)
 }
 
-// Time passes while a request is pending only within the budget of ticks.
+// While a request is pending, time passes only as often as the budget's Ticks permit.
 func TestExploreLetsTimePass(t *testing.T) {
 	var longest time.Duration
 	scene := func(s *interleave.Scene) {
@@ -225,7 +226,7 @@ func TestExploreLetsTimePass(t *testing.T) {
 	require.GreaterOrEqual(t, longest, time.Hour)
 }
 
-// A deadline of a request that waits ends the request.
+// If the deadline of a pending request passes, the request ends.
 func TestExploreHeedsContexts(t *testing.T) {
 	ended := 0
 	interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
@@ -246,7 +247,8 @@ func TestExploreHeedsContexts(t *testing.T) {
 	require.Equal(t, 1, ended)
 }
 
-// A copy reads and writes in two moments, so that one without a condition loses a write between them.
+// A copy reads and writes in two steps. Without a condition, it overwrites what another actor has written in
+// between.
 func TestExploreSplitsCopies(t *testing.T) {
 	seen := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full,
@@ -273,7 +275,7 @@ func TestExploreSplitsCopies(t *testing.T) {
 	require.Equal(t, map[string]bool{"first of second": true, "second of second": true, " of second": true}, seen)
 }
 
-// On a store with equal revisions, an object that was replaced by an equal one seems not to have changed.
+// If a store gives equal content equal revisions, replacing an object by an equal one is not visible.
 func TestEqualRevisionsHideAChange(t *testing.T) {
 	for _, tt := range []struct {
 		weakness string
@@ -355,7 +357,7 @@ func TestExploreFindsWhoNeverEnds(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "no end after")
 }
 
-// The goroutines of one process share its buckets, and a lock in the process orders them.
+// The actors of one process share its buckets, and can order their requests by a lock.
 func TestActorsOfOneProcess(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		store := s.Store("s")
@@ -379,7 +381,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 	require.Nil(t, report.Failure, "%v", report.Failure)
 }
 
-// A read that fails is repeated, within the budget of failures.
+// If a read fails, the bucket repeats it. The budget's Failures limit how many reads fail.
 func TestExploreLetsReadsFail(t *testing.T) {
 	failures := 0
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, full,
@@ -402,7 +404,7 @@ func TestExploreLetsReadsFail(t *testing.T) {
 	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
 }
 
-// A store that does not answer a process answers others, and answers the process later.
+// If a store stops responding to one process, it still responds to others, and later to that process again.
 func TestExploreLetsStoresStopAnswering(t *testing.T) {
 	unanswered := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}, full,
@@ -436,7 +438,7 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
 }
 
-// Run with -interleave.verify compares two runs of each schedule.
+// With -interleave.verify, Run executes each schedule twice and compares the results.
 func TestExploreComparesRuns(t *testing.T) {
 	require.NoError(t, flag.Set("interleave.verify", "true"))
 	defer func() { require.NoError(t, flag.Set("interleave.verify", "false")) }()

@@ -213,7 +213,7 @@ func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
 	return int(n)
 }
 
-// A client that sends calls and reads no responses is not read any more.
+// If a client sends calls and reads no responses, the server stops reading its calls.
 func TestLinesClientReadsNothing(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1 << 20})
 	in, out := onLines(t, s)
@@ -238,7 +238,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 	<-stopped
 }
 
-// A canceled call ends at the store.
+// If a client cancels a call, the request to the store ends, too.
 func TestCanceledCallEndsAtStore(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
@@ -279,7 +279,7 @@ func TestInterruptEndsCalls(t *testing.T) {
 	<-w.began // the cleanup interrupts, and waits for the end
 }
 
-// A call may take longer than its body.
+// A call may take longer than the time limit for its request body.
 func TestHTTPCallOutlastsBody(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
@@ -293,7 +293,7 @@ func TestHTTPCallOutlastsBody(t *testing.T) {
 	require.Greater(t, post(t.Context(), site, strings.NewReader(fmt.Sprintf(read, 1, 1<<10))), 1<<10)
 }
 
-// A body that does not end is given up.
+// If a request body does not end in time, the server closes the connection.
 func TestHTTPBodyWithoutEnd(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
@@ -305,7 +305,7 @@ func TestHTTPBodyWithoutEnd(t *testing.T) {
 	require.Zero(t, post(t.Context(), site, body))
 }
 
-// A call with the ID of another is refused.
+// A call with the ID of an open call is refused.
 func TestCallIDTwice(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	wait := make(chan struct{})
@@ -329,7 +329,7 @@ func TestCallIDTwice(t *testing.T) {
 	require.Contains(t, line, `"id":1,"result"`)
 }
 
-// Pages are bounded in bytes.
+// The server limits the size of a list page in bytes.
 func TestListPagesBoundedInBytes(t *testing.T) {
 	bucket := memstore.New()
 	for i := range 1000 {

@@ -65,7 +65,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// A client that sends all of a message before it reads gets a response.
+// If a client sends a whole long message before it reads, it still gets a response.
 func TestLongMessageIsAnswered(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1})
 	site := httptest.NewServer(s.timed(s.handler("token")))
@@ -116,7 +116,7 @@ func TestMessagesAreShortWithoutWrite(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
-// Parts of a message within a text do not count.
+// Text in a string that looks like a part of a message is not parsed as one.
 func TestMessagePartsWithinText(t *testing.T) {
 	require.False(t, hasManyParts([]byte(`{"text":"`+strings.Repeat(`,{[\"\\`, 2*maxParts)+`"}`)))
 	require.True(t, hasManyParts([]byte(`{"text\\":`+strings.Repeat(`[`, maxParts))))
@@ -152,7 +152,7 @@ func TestArguments(t *testing.T) {
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
-// A full server still reads its client.
+// If the server has as many calls as it permits, it still reads from its client.
 func TestFullServerReadsOn(t *testing.T) {
 	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
@@ -179,7 +179,7 @@ func TestFullServerReadsOn(t *testing.T) {
 	require.Eventually(t, func() bool { return w.now.Load() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-// Open calls are bounded in bytes.
+// The server limits the total size of open calls in bytes.
 func TestOpenCallsBoundedInBytes(t *testing.T) {
 	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
 	call := func(n float64) *jsonrpc.Request {
@@ -193,7 +193,7 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(call(2), 1))
 }
 
-// A client that reads no response is given up: it has its turn only for a while.
+// If a client does not read its response for a while, the server closes the connection.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.sendTime = 100 * time.Millisecond
@@ -231,7 +231,7 @@ func headers(extra string) string {
 		"Accept: application/json, text/event-stream\r\n" + extra + "Content-Length: %d\r\n\r\n"
 }
 
-// A client without the token gets its answer at once, and does not keep the connection.
+// If a client has no token, it gets an error at once, and the server closes the connection.
 func TestHTTPClientWithoutToken(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	site := httptest.NewServer(s.timed(s.handler("token")))

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// A question is no change. A sync with --delete may store a file in the source, to find out whether both ends are
-// one place. It must not be the reason for the next sync.
+// A sync with --delete may store a small file in the source to find out whether both directories are one. The
+// watcher must not start another sync for it.
 func TestWatchIgnoresQuestions(t *testing.T) {
 	for name, changed := range map[string]bool{evidence.NewKey(""): false, "file": true} {
 		for _, op := range []fsnotify.Op{fsnotify.Create, fsnotify.Write, fsnotify.Remove} {

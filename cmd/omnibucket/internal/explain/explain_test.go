@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each hint for a shell replaces one of the library. A hint of the library that was reworded would reach a shell
-// with its Go names, or not at all.
+// Each hint for a shell replaces a hint of the library. If the library changed its text, a user of the shell would
+// see Go names or no hint.
 func TestHintsReplaceThoseOfTheLibrary(t *testing.T) {
 	var library strings.Builder
 	root := os.DirFS("../../../..")

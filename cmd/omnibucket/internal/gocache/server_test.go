@@ -220,7 +220,7 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 	require.Empty(t, keys(t, bucket))
 }
 
-// The output that was stored first stays, so that further builds agree on it.
+// If two machines store different outputs of one action, the first output stays, so that later builds agree.
 func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	bucket := memstore.New()
 	first := start(t, t.TempDir(), bucket, defaultSettings())
@@ -235,7 +235,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	require.Empty(t, third.close())
 }
 
-// A refused object is a miss with one warning, and the next put replaces it.
+// An invalid object counts as a cache miss with one warning. The next put replaces it.
 func TestWrongObjectsAreRefused(t *testing.T) {
 	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, stored: time.Now()}
 	right := other
@@ -285,7 +285,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 	}
 }
 
-// However a store fails, the build loses at most the patience, and there is one warning.
+// If the store fails, a build waits no longer than the patience and prints one warning.
 func TestStoreFailures(t *testing.T) {
 	const gets = 20
 	for _, tt := range []struct {
@@ -338,7 +338,7 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
-// Hits return patience, so that a store that is slow now and then stays in use.
+// Each cache hit increases the remaining patience, so that a store that is sometimes slow stays in use.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPatience(2 * time.Second)
@@ -396,7 +396,7 @@ func TestCloseTimeoutDropsUploads(t *testing.T) {
 	})
 }
 
-// After an interrupt, the go command still ends its build, and needs answers from the directory.
+// After an interrupt, gocache still answers the go command from its directory until the build ends.
 func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
 	injector := faults.New()
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
@@ -410,7 +410,7 @@ func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
 	require.Zero(t, injector.Count(faults.Any))
 }
 
-// "go list -export" ends without a request close.
+// "go list -export" closes standard input without a close request. gocache ends in the same way.
 func TestEndOfInputIsLikeClose(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())

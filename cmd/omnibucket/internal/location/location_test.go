@@ -130,7 +130,7 @@ func TestInvalidLocations(t *testing.T) {
 	}
 }
 
-// A letter is a drive only on Windows.
+// A single letter before a colon is a drive only on Windows.
 func TestDriveLetters(t *testing.T) {
 	for _, row := range []struct {
 		name, text string

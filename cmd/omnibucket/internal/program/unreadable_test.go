@@ -49,7 +49,7 @@ func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter
 	}
 }
 
-// A listing continues after folders that may not be read.
+// If some folders cannot be read, a listing continues with the others.
 func TestListingWithUnreadableFolders(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a/1", "a/2", "a/3", "b/closed/x", "b-c", "b/y", "b/z/1", "closed/x", "d", "e/f/g"} {
