@@ -100,7 +100,7 @@ func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-// The memory of tiny blocks is bounded: most of what such a block takes is not its bytes.
+// The memory of tiny blocks is limited, too, although most of it is bookkeeping and not their bytes.
 func TestCacheOfTinyBlocks(t *testing.T) {
 	const size, most = 4, 1 << 20
 	m := &buffer.Limit{Max: 8 * mib}
@@ -151,7 +151,7 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	})
 }
 
-// Sequential readers do not evict what is read ahead for each other.
+// Sequential readers do not evict blocks that were read ahead for other readers.
 func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 100_000}
@@ -172,7 +172,7 @@ func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 	})
 }
 
-// Nothing is read ahead for scattered reads.
+// Scattered reads cause no reading ahead.
 func TestReadAheadNotForScatteredReads(t *testing.T) {
 	g := &generated{size: 10_000}
 	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
@@ -182,8 +182,7 @@ func TestReadAheadNotForScatteredReads(t *testing.T) {
 	require.Equal(t, []request{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
 }
 
-// A scan is expected to be as long as the two before it. Columns of a table are about as long as one another:
-// after two of them, one request reads all of the next.
+// After two scans of about equal length, such as columns of a table, one request reads all of the next scan.
 func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 	const scan = 70
 	for _, row := range []struct {
@@ -314,7 +313,7 @@ func TestCacheOfManyReaders(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-// A failed block is fetched again.
+// If fetching a block fails, the next read fetches it again.
 func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	g := &generated{size: 100, broken: "boom"}

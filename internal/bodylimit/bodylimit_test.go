@@ -22,7 +22,7 @@ var (
 // hidden hides the length of a body.
 type hidden struct{ io.Reader }
 
-// A body is read up to its limit.
+// If a body is longer than its limit, reading it fails. Otherwise it is read whole.
 func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	for _, row := range []struct {
 		name  string

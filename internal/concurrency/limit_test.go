@@ -75,7 +75,7 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 	}
 }
 
-// A fixed number stays.
+// A fixed number of requests does not change.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Fixed(3)
@@ -86,7 +86,7 @@ func TestFixed(t *testing.T) {
 	})
 }
 
-// The most is never exceeded.
+// The number of requests never exceeds its maximum.
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(5, 12, 0)
@@ -136,7 +136,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 	require.NoError(t, l.Acquire(t.Context()))
 }
 
-// Slots that are lent while the number shrinks are not lent again.
+// If the number of slots shrinks while some are in use, released slots are not given out again.
 func TestReleaseAfterShrinking(t *testing.T) {
 	l := Growing(2, 4, 0)
 	l.set(4)
@@ -153,7 +153,7 @@ func TestReleaseAfterShrinking(t *testing.T) {
 	require.NoError(t, l.Acquire(t.Context()))
 }
 
-// A refusal leaves one request.
+// If the server refuses a request for its load, only one request at a time remains.
 func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)

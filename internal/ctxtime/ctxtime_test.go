@@ -39,7 +39,7 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-// A reader fails when its context is done.
+// If its context is done, the reader fails.
 func TestReaderFailsWhenItsContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := ctxtime.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))

@@ -95,7 +95,7 @@ func TestRespond(t *testing.T) {
 	}
 }
 
-// A panic of the body reaches the handler.
+// If reading the body panics, the panic reaches the handler.
 func TestRespondPassesOnPanics(t *testing.T) {
 	require.PanicsWithValue(t, "broken", func() {
 		drain.Respond(t.Context(), httptest.NewRecorder(), panicReader{}, 10, func() {})

@@ -47,8 +47,7 @@ func TestRespondWithALimitReached(t *testing.T) {
 	require.True(t, response.Close)
 }
 
-// A client that sends chunks for a while, as one that does not know the size, sees the response and
-// not a reset.
+// If a client sends chunks without a known size for a while, it reads the response instead of a connection reset.
 func TestRespondToAChunkedClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		drain.Respond(r.Context(), w, r.Body, 4<<20, func() { w.WriteHeader(http.StatusUnauthorized) })
@@ -69,8 +68,8 @@ func TestRespondToAChunkedClient(t *testing.T) {
 	require.False(t, response.Close, "the body was read to its end")
 }
 
-// A client that sends much after the response reads it. The rest of the body is more than the buffers of a
-// connection have room for.
+// If a client still sends a long body after the response, it can read the response. The rest of the body is larger
+// than the connection's buffers.
 func TestRespondBeforeALongBody(t *testing.T) {
 	const size = 20 << 20
 	responded := make(chan struct{})

@@ -51,7 +51,7 @@ func TestTemporaryNames(t *testing.T) {
 	}
 }
 
-// Errors name the file that a temporary one becomes.
+// Errors name the final file, not its temporary file.
 func TestErrorsNameTheFinalFile(t *testing.T) {
 	temp := filepath.Join("dir", TempName())
 	other := errors.New("another")

@@ -47,7 +47,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 	}
 }
 
-// A directory does not show a mount that a later one hides.
+// If a later mount hides an earlier one, only the later one counts.
 func TestMountsHidden(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"data", "outer/x/y", "third"} {

@@ -196,7 +196,7 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 	require.ErrorIs(t, s.Add(ctx, []byte("b"), nil), context.Canceled)
 }
 
-// An interrupted call can be repeated, and no record is lost or damaged.
+// If a call is interrupted, repeating it loses and damages no record.
 func TestSortedAfterAnInterruption(t *testing.T) {
 	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {

@@ -22,7 +22,7 @@ func opened(t *testing.T, text string) (*Stable, string) {
 	return NewStable(f, info), path
 }
 
-// A file that changes between two reads fails.
+// If a file changes between two reads, the second read fails.
 func TestStableFailsAfterAChange(t *testing.T) {
 	s, path := opened(t, "0123456789")
 	from := s.Reader()

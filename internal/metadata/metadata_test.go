@@ -34,7 +34,7 @@ func TestMetadataHidesOwnNames(t *testing.T) {
 	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
 }
 
-// A write ID is found by its old names, too.
+// A write ID is also found under the metadata names of earlier releases.
 func TestWriteIDByItsOldNames(t *testing.T) {
 	for _, name := range []string{WriteIDName, "omnibucket_write_id", "omnibucket-write-id"} {
 		require.True(t, HoldsWriteID(map[string]string{name: "1"}, "1"), name)

@@ -42,7 +42,7 @@ func TestWaitRaisesANilPanic(t *testing.T) {
 	require.Panics(t, g.Wait)
 }
 
-// A Goexit in a function ends the waiting goroutine.
+// If a function calls runtime.Goexit, the waiting goroutine ends, too.
 func TestWaitEndsWithGoexit(t *testing.T) {
 	var g Group
 	broken := false

@@ -73,7 +73,7 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// A file is continued.
+// Find returns a partial file of the same object, so that the download continues.
 func TestFindContinuesAFile(t *testing.T) {
 	for name, row := range map[string]struct {
 		written int64
@@ -120,7 +120,7 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 }
 
-// A file of another object is removed.
+// Find removes a partial file of another object.
 func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -130,7 +130,7 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-// A continued file with other bytes fails.
+// If a continued partial file has other bytes than the object, the download fails.
 func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -146,7 +146,8 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-// A living file is left alone. Two processes may download to one path: the second neither waits nor continues.
+// If two processes download to one path, the second neither waits for the partial file of the first nor continues
+// it.
 func TestFindLeavesLivingFiles(t *testing.T) {
 	body := content()
 	dir := t.TempDir()

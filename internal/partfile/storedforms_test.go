@@ -30,7 +30,7 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// Files that a version has left are continued, and swept.
+// Partial files of earlier versions are continued or removed.
 func TestStoredFormsAreContinued(t *testing.T) {
 	body := []byte("text more")
 	dir := t.TempDir()
@@ -45,7 +45,7 @@ func TestStoredFormsAreContinued(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-// A mark of a later form belongs to a later version: it stays, with its files.
+// If a mark has a later format, it belongs to a later version. This version keeps it and its files.
 func TestLaterFormIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	later := map[string]string{}

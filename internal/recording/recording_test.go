@@ -237,7 +237,7 @@ func credentialsFile(t *testing.T) string {
 	return path
 }
 
-// A later exchange may show that an earlier one has a secret.
+// If a later exchange shows that an earlier one contains a secret, the recording does not contain it.
 func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 	escaped := url.QueryEscape(testSecret)
 	tests := map[string]message{
@@ -297,7 +297,7 @@ func TestRecordingsAreOfOneRun(t *testing.T) {
 	require.Error(t, recording.New(file, "s3://", nil).Begin())
 }
 
-// A folder that is gone at the end is an error.
+// If the folder is missing at the end, writing the recording fails.
 func TestRecordingWriteFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	r := recording.New(dir, "s3://", nil)

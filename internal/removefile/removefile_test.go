@@ -209,8 +209,8 @@ func TestAsideNameHasWholeCharacters(t *testing.T) {
 	}
 }
 
-// Another job finds the file under its private name before it is compared. If the file is not the one to remove, that
-// job gives it its name back. Unchanged has then removed nothing.
+// If another job recovers the file before Unchanged compares it, the file is removed. A file that replaced it gets
+// its name back, and Unchanged fails with ErrChanged.
 func TestUnchangedAfterRecover(t *testing.T) {
 	tests := []struct {
 		name     string

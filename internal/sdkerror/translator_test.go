@@ -97,8 +97,8 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }
 
-// A dropped response is unknown: the retry policy of azcore returns the error of ctx if ctx ends when the response
-// comes.
+// If ctx ends when a response comes, the retry policy of azcore returns the error of ctx. The outcome of the write
+// is then unknown.
 func TestWriteResponseDropped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)

@@ -292,7 +292,7 @@ func TestKeysRotated(t *testing.T) {
 	}
 }
 
-// Printing keys shows nothing.
+// Printing signing keys shows no secret.
 func TestKeysPrintNothing(t *testing.T) {
 	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -354,7 +354,7 @@ func TestVerifyFormAltered(t *testing.T) {
 	invalid("nothing", nil)
 }
 
-// A URL is not a form.
+// A signed URL is not accepted as a signed form.
 func TestVerifyFormOfAURL(t *testing.T) {
 	k := keys(t, secret(1))
 	r := formRequest()

@@ -19,7 +19,7 @@ type noWatch struct{}
 
 func (noWatch) Pause() {}
 
-// Bodies have a bound.
+// The size of response bodies is limited.
 func TestBoundOfBodies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/failed" {
@@ -71,7 +71,7 @@ func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// A response to a head has no body.
+// A response to a HEAD request has no body.
 func TestResponseToAHeadHasNoBody(t *testing.T) {
 	const length = 5 << 40
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +93,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	}
 }
 
-// Heads have a bound.
+// The size of response headers is limited.
 func TestBoundOfHeads(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))

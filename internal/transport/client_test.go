@@ -23,7 +23,7 @@ func TestClientIsMadeOrCopied(t *testing.T) {
 	require.Nil(t, given.CheckRedirect, "it is left as it was")
 }
 
-// No redirect is followed but by the user's own rule.
+// The client follows redirects only if the user's own client has a rule for them.
 func TestClientFollowsNoRedirects(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)

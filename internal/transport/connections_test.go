@@ -26,7 +26,7 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 	require.Equal(t, max(1, int(files/2)), bound)
 }
 
-// Many requests at once wait for a connection.
+// If there are more requests than connections, requests wait for a connection.
 func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 	})
 }
 
-// A request that gets no file was not sent.
+// If the process has no file left for a connection, the request counts as not sent.
 func TestConnectionsWithoutAFile(t *testing.T) {
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, fmt.Errorf("socket: %w", syscall.EMFILE)

@@ -31,7 +31,7 @@ func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
 	return Over(base)
 }
 
-// An early answer falls silent while the body is sent.
+// If a server responds early and then sends nothing more while the body is sent, the request counts as stalled.
 func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) {

@@ -137,7 +137,7 @@ func TestStallIsNone(t *testing.T) {
 	}
 }
 
-// Nobody reads the request.
+// If the server does not read the request, the request counts as stalled.
 func TestStallOfARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, gone <-chan struct{}) { <-gone })
@@ -201,7 +201,7 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 	}
 }
 
-// Cancel is no stall.
+// If ctx is canceled, the request does not count as stalled.
 func TestStallIsNoCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {

@@ -25,7 +25,7 @@ func TestTokenHasItsRecord(t *testing.T) {
 	require.EqualValues(t, 0, (&Record{Size: &size}).DeclaredSize())
 }
 
-// Other processes may run another release.
+// The format of tokens does not change, because other processes may run another release.
 func TestTokenFormStays(t *testing.T) {
 	const token = "AeTw4_uOPqTjeyJiIjoiYiIsImsiOiJrIiwidSI6InUifQ"
 	require.Equal(t, token, (&Record{Bucket: "b", Key: "k", Upload: "u"}).Token())

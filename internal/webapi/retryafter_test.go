@@ -35,7 +35,7 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 	return strings.NewReader(text.String()), w.FormDataContentType()
 }
 
-// Every handler passes on how long a store that is busy wants to be left alone.
+// If a store is busy, every handler returns its Retry-After header.
 func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
 	for _, row := range []struct {

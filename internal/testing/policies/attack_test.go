@@ -53,7 +53,7 @@ type attack struct {
 	echoed bool // whether the response repeats keys of the request
 }
 
-// Nobody leaves the prefix of a printed policy.
+// With a printed policy, no program can reach objects outside of the policy's prefix.
 func TestIntrudersStayBelowThePrefix(t *testing.T) { attackAll(t, ourServer(t)) }
 
 func TestIntrudersStayBelowThePrefixOnMinIO(t *testing.T) { attackAll(t, minio(t)) }

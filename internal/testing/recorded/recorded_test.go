@@ -13,7 +13,7 @@ import (
 const goodEntry = `{"Request": {"Method": "GET", "URL": "https://b.s3.amazonaws.com/a", "Header": {"A": ["1"]}},` +
 	` "Response": {"StatusCode": 200, "Header": {"Etag": ["1"]}, "Body": "aGVsbG8="}}`
 
-// Somebody may send a folder that no recorder has written.
+// Malformed recordings are refused, because a contributor may send files that no recorder has written.
 func TestParseRefusesMalformedFiles(t *testing.T) {
 	found, err := parse([]byte(`{"Entries": [`+goodEntry+`]}`), Amazon, "file")
 	require.NoError(t, err)

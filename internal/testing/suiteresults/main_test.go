@@ -89,7 +89,7 @@ func TestResultsAreStored(t *testing.T) {
 	}
 }
 
-// The counts of a recording are no run of the suite.
+// The counts of a recording are stored, but not as a run of the suite.
 func TestRecordingsAreStored(t *testing.T) {
 	dir := t.TempDir()
 	ran := newTable()

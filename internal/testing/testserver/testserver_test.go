@@ -78,7 +78,7 @@ func TestFurtherRunsIfRequired(t *testing.T) {
 	require.False(t, ran)
 }
 
-// A sweep is whole if everything is required.
+// If everything is required, a test with many cases runs all of them instead of a sample.
 func TestSampleIsWholeIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	require.Equal(t, "all", Sample("some", "all"))
