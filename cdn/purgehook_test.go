@@ -205,7 +205,7 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 	}
 }
 
-// Nothing is purged before the write.
+// The hook purges a key only after the write of its object.
 func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
 	inner := memstore.NewDriver(memstore.Config{})
 	r := &recorder{purge: func(ctx context.Context, _ []string) error {
@@ -291,7 +291,7 @@ func TestPurgeHookOutcomes(t *testing.T) {
 	}
 }
 
-// A write succeeds although its purge fails.
+// If a purge fails, the write still succeeds.
 func TestPurgeHookPurgeFails(t *testing.T) {
 	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
 	r := &recorder{purge: func(context.Context, []string) error { return refusal }}
@@ -317,7 +317,7 @@ func (d ending) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, 
 	return attrs, err
 }
 
-// A purge does not end with the caller's context.
+// If the caller's context ends, the purge continues.
 func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	type key struct{}
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
@@ -334,7 +334,7 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
-// A purge is repeated.
+// If a purge fails, the hook repeats it.
 func TestPurgeHookRepeats(t *testing.T) {
 	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
 	for _, row := range []struct {

@@ -234,7 +234,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// An API that hangs is given ten seconds.
+// If the API of a CDN does not respond, a purger waits ten seconds.
 func TestPurgersAPIHangs(t *testing.T) {
 	for name, purger := range purgers {
 		synctest.Test(t, func(t *testing.T) {

@@ -43,7 +43,7 @@ func signers(t *testing.T) map[string]signer {
 	}
 }
 
-// Each signer refuses what its CDN does not enforce.
+// Each signer refuses options that its CDN does not enforce.
 func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 	for _, row := range []struct {
 		option string

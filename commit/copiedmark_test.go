@@ -77,7 +77,7 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 	return log
 }
 
-// A whole copy is the same log.
+// A log that is copied as a whole can be trimmed like the original.
 func TestTrimACopiedLog(t *testing.T) {
 	src := trimmedTwice(t, 6, 8)
 	dst := memstore.New()

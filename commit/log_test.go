@@ -133,7 +133,7 @@ func TestLastWithoutAListing(t *testing.T) {
 	require.Zero(t, counting.Count(faults.List))
 }
 
-// A writer that was beaten sees what won, and appends after it.
+// If another writer appends first, Append calls next again with the winner's entry, and appends after it.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, b := inMemory(t)
 	other, err := commit.New(b, "log/")
@@ -155,7 +155,7 @@ func TestAppendLoserSeesWhatWon(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
 }
 
-// Nothing is appended if next fails or the entry is too large.
+// If next fails or the entry is too large, Append stores nothing.
 func TestAppendFails(t *testing.T) {
 	conflict := errors.New("conflict")
 	for name, row := range map[string]struct {

@@ -102,7 +102,7 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	require.EqualValues(t, 5, number)
 }
 
-// An append whose look fails stores nothing.
+// If Append cannot read the end of the log, it stores nothing.
 func TestAppendLookFails(t *testing.T) {
 	log, b := inMemory(t)
 	appendText(t, log, "a")

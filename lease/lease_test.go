@@ -207,7 +207,8 @@ func TestLeaseHasOneHolder(t *testing.T) {
 	}
 }
 
-// A process is killed at each of its calls, before or after it took effect, or only the response is lost.
+// If a process is killed before or after any of its calls, or only the response is lost, the lease still has one
+// holder at a time.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -254,7 +255,7 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-// A stalled holder finds its lease lost.
+// If a holder stalls for too long, it loses its lease.
 func TestHoldStalledLosesTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -351,7 +352,7 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 	}
 }
 
-// The interval does not apply after a death.
+// If the holder died, the next process does not wait for the interval.
 func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -446,7 +447,7 @@ func TestWithHandover(t *testing.T) {
 	})
 }
 
-// A request for a lease does not renew it for its holder.
+// If a process requests the handover of a lease, that does not renew the lease for its dead holder.
 func TestWithHandoverOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -559,7 +560,7 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 	}
 }
 
-// A holder whose object is replaced or removed has lost its lease.
+// If the object of a lease is replaced or removed, its holder has lost the lease.
 func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	for _, foreign := range []string{"", "text", `{"holder":"thief"}`} {
 		t.Run(foreign, func(t *testing.T) {
@@ -632,7 +633,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// An Acquire that ends during its write leaves no lease that nobody holds.
+// If ctx ends while Acquire writes, no lease without a holder remains.
 func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A lease that another process has taken is lost, also if the object cannot be read any more.
+// If another process has taken the lease, Release fails with Changed, even if the object cannot be read any more.
 func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 	for name, rule := range map[string]faults.Rule{
 		"no read": faults.Fail(faults.Reads),

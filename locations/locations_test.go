@@ -232,7 +232,7 @@ locations:
 	require.ErrorContains(t, err, "must be one bucket")
 }
 
-// A location requires features.
+// If a location requires a feature that its store lacks, opening it fails.
 func TestFeaturesRequired(t *testing.T) {
 	c := parse(t, "locations:\n  a:\n    address: mem://TestRequires\n    require: [ServerAppend, ConditionalCreate]\n"+
 		"  b:\n    address: mem://TestRequires\n    require: [SignedURLs, ConditionalCreate, SignedForms]\n")
@@ -419,7 +419,7 @@ func TestIsNameAndIsAddress(t *testing.T) {
 	}
 }
 
-// Printed values have no secrets.
+// Printing a configuration shows no secrets.
 func TestFormatHidesSecrets(t *testing.T) {
 	text := func(b []byte, err error) string {
 		require.NoError(t, err)
@@ -449,7 +449,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
-// A failed opening closes what it has opened.
+// If one of two stores cannot be opened, the other one is closed.
 func TestOpenFailsClosesTheOtherStore(t *testing.T) {
 	var opened []storage.Bucket
 	c := parse(t, "locations: {a: {address: mem://x, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
@@ -497,7 +497,7 @@ func TestParseLargeFile(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Only a regular file is read.
+// ReadFile refuses files that are not regular.
 func TestReadFileRegular(t *testing.T) {
 	_, err := locations.ReadFile(t.TempDir())
 	require.ErrorContains(t, err, "is no regular file")

@@ -100,7 +100,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// A library can run its exported functions.
+// For a library, the analyzer reports the permissions that a program needs to call its exported functions.
 func TestProgramsOfALibrary(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./library")
 	require.Zero(t, status, stderr)
@@ -180,7 +180,7 @@ func TestPoliciesOfPrograms(t *testing.T) {
 	}
 }
 
-// A policy tells what it leaves out.
+// A printed policy says which permissions it does not contain.
 func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)
