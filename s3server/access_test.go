@@ -170,7 +170,7 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
-// The server stores, returns and deletes the ownership controls of a bucket.
+// The server stores and returns the ownership controls of a bucket, and refuses an unknown ownership.
 func TestOwnershipControls(t *testing.T) {
 	s := start(t, s3server.Config{})
 	own := func(ownership types.ObjectOwnership) error {

@@ -465,8 +465,8 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
 }
 
-// ACLs can make a drop box: a bucket to which everybody may write, and which only its owner may read.
-func TestACLOfDropBox(t *testing.T) {
+// A policy can make a drop box: a bucket to which everybody may write, and which only its owner may read.
+func TestPolicyMakesDropBox(t *testing.T) {
 	for _, ownership := range []types.ObjectOwnership{"", "ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"} {
 		t.Run(string(ownership), func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
@@ -503,7 +503,8 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 	require.NoError(t, err)
 }
 
-// Only the account that has begun a multipart upload may continue it.
+// AbortMultipartUpload works for the account that began the upload, and for the owner of the bucket. For another
+// account, it fails with AccessDenied.
 func TestCreateMultipartUploadOwner(t *testing.T) {
 	s, _, _ := withLists(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})

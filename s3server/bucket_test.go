@@ -125,7 +125,7 @@ func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create b
 	return s.ServiceDriver.(driver.PrivateDriver).PrivateDriver(ctx, bucket, create)
 }
 
-// If CreateBucket and DeleteBucket of one bucket run at the same time, one of them fails with a conflict.
+// If another request creates or deletes the bucket during CreateBucket, CreateBucket fails with OperationAborted.
 func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)

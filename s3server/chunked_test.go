@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// The server verifies the signature of each chunk.
+// The server decodes a body in unsigned chunks. It refuses one whose chunks, length or trailer are wrong.
 func TestBodiesInChunks(t *testing.T) {
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"

@@ -60,7 +60,8 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	}
 }
 
-// Requests for configurations that the server does not implement fail with NotImplemented.
+// Requests that set a configuration which the server lacks fail with NotImplemented. So do those for a torrent,
+// and for a select.
 func TestBucketConfigurationsMissing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, query := range []string{"analytics&id=x", "intelligent-tiering&id=x", "inventory&id=x", "metrics&id=x", "replication"} {

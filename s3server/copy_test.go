@@ -66,7 +66,7 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// CopyObject applies the conditions on its source.
+// CopyObject applies the conditions on its source and its target, and refuses an invalid source.
 func TestConditionsOfCopy(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(in *s3.CopyObjectInput, etag string)

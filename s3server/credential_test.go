@@ -142,7 +142,7 @@ func TestCreateBucketAnonymously(t *testing.T) {
 	}
 }
 
-// Without Config.Strict, the server accepts signatures for any region.
+// Without Config.Strict, the server accepts signatures for any region, unless Config.Region names one.
 func TestLenientTakesAnyRegion(t *testing.T) {
 	s := startLenient(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
@@ -193,8 +193,9 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
 }
 
-// A URL that is signed with an account's second key works.
-func TestAccountSecondKeySignsURLs(t *testing.T) {
+// A presigned URL has the permissions of its access key. That of a read-only key works for a GET, but not for a
+// PUT.
+func TestAccountKeyLimitsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	s.put(t, "k", "content")
@@ -220,8 +221,9 @@ func TestAccountSecondKeySignsURLs(t *testing.T) {
 	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
 }
 
-// A form that is signed with an account's second key works.
-func TestAccountSecondKeySignsForms(t *testing.T) {
+// A signed form has the permissions of its access key. If the key is read-only, or of another account without a
+// policy, the form fails.
+func TestAccountKeyLimitsForms(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	post := func(key int) int {

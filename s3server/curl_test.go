@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server accepts a request that curl has signed by its generic option for AWS signatures.
+// curl can write and read objects of any key by presigned URLs. If it uses another method than the signed one, the
+// request fails.
 func TestCurl(t *testing.T) {
 	path := testserver.Program(t, "curl")
 	s := start(t, s3server.Config{})

@@ -241,7 +241,7 @@ func TestExpectedOwnerIsOther(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// CopyObject of an object onto itself can change its customer-provided key.
+// CopyObject of an object onto itself can remove its customer-provided key.
 func TestEncryptionOfCopyOntoItself(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')

@@ -273,7 +273,7 @@ func TestFaultUndo(t *testing.T) {
 	failsWith(t, err, 503, "SlowDown")
 }
 
-// Each constructor of a fault sets the fields that its name says.
+// Each constructor of a fault makes the server do what the constructor's name says.
 func TestFaultConstructors(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
@@ -360,7 +360,8 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
 
-// If a fault shifts the server's clock, the server refuses signatures as too old or too new.
+// If a fault shifts the server's clock by an hour, the server refuses a signature. If the shift is ten minutes, it
+// accepts one.
 func TestFaultSkewedClock(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})

@@ -64,7 +64,8 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 	return nil, d.service.full
 }
 
-// If CreateBucket cannot write the settings, it removes the bucket again.
+// If CreateBucket cannot write the settings, it removes the bucket again, unless another client has stored an
+// object in it.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	for _, row := range []struct {
 		name      string

@@ -64,7 +64,7 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	return ""
 }
 
-// The server returns Content-Encoding as the client sent it.
+// The server returns Content-Encoding as the client sent it, but without aws-chunked.
 func TestHeadersKeepContentEncoding(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for sent, want := range map[string]string{
@@ -178,7 +178,7 @@ func signedWithDate(method, path, host string, t time.Time, date string, hashHea
 	}
 }
 
-// UploadPartCopy copies a range of a small source.
+// UploadPartCopy copies a range of a small source. With Config.Strict, it fails with InvalidRequest.
 func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	for strict, want := range map[bool]string{true: "InvalidRequest", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})

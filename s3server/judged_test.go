@@ -57,8 +57,8 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	return err
 }
 
-// If an object is replaced between the policy's decision and the read, the response has the object that was
-// judged.
+// If an object is replaced between the policy's decision and the read, the server sends no object that the policy
+// did not judge.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	public := allowing("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {

@@ -132,7 +132,8 @@ func TestListObjectsArguments(t *testing.T) {
 	require.Equal(t, int32(1000), *many.MaxKeys)
 }
 
-// The cases of this test are from the source of SeaweedFS 4.44.
+// With folderorder, ListObjectsV2 lists keys in the order of a directory tree. The cases are from the source of
+// SeaweedFS 4.44.
 func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {

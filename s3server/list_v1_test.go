@@ -125,7 +125,8 @@ func TestListObjectsV1Page(t *testing.T) {
 	require.False(t, *none.IsTruncated)
 }
 
-// The cases of this test are from the source of SeaweedFS 4.44.
+// With folderorder, ListObjects, version 1, lists keys in the order of a directory tree. The cases are from the
+// source of SeaweedFS 4.44.
 func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {

@@ -236,8 +236,8 @@ func TestGetObjectRanges(t *testing.T) {
 	}
 }
 
-// If an object is replaced while a range is read, the response has bytes of one object only.
-func TestGetObjectRangesOfReplacedObject(t *testing.T) {
+// If If-Range is the object's ETag or its date, the response has the range. Otherwise it has the whole object.
+func TestGetObjectRangesWithIfRange(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})

@@ -394,7 +394,8 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
-// If a server is killed after it made the object, the records of the upload stay, and a later server handles them.
+// If a server is killed after it made the object, and before it removed the upload's records, a repeated
+// completion has the same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
@@ -429,8 +430,8 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.Empty(t, left.Uploads)
 }
 
-// If a delete marker hides a locked version, the version is restored once.
-func TestRestoreObjectLockedVersion(t *testing.T) {
+// If the delete marker above a locked version is removed, the version is current again, and listed once.
+func TestLockedVersionReturnsOnce(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})

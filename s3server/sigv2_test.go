@@ -37,8 +37,8 @@ func serveAt(t *testing.T, c s3server.Config, at string, method, url string, hea
 	return w
 }
 
-// The signatures in this test are the examples of AWS's manual, "Signing and authenticating REST requests
-// (signature version 2)".
+// Without Config.Strict, the server accepts signatures of version 2 in headers. They are the examples of AWS's
+// manual, "Signing and authenticating REST requests (signature version 2)".
 func TestSignatureV2InHeader(t *testing.T) {
 	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"
 	lenient := s3server.Config{Buckets: []string{"awsexamplebucket1"}, Domains: []string{"us-west-1.s3.amazonaws.com"}}

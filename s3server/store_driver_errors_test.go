@@ -103,8 +103,9 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	}
 }
 
-// If an object is replaced while the server changes it, the server tries again.
-func TestStoreChangeOfReplacedObjectIsRepeated(t *testing.T) {
+// If the store no longer finds the object that PutObjectTagging changes, the server responds with 503, so that the
+// client tries again.
+func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")

@@ -109,7 +109,8 @@ func TestSessionRights(t *testing.T) {
 	}
 }
 
-// A session may not use what the bucket's policy permits to everybody, unless its own policy permits it, too.
+// A session can do only what its own policy permits. It gets AccessDenied for tags, CreateBucket and ListBuckets,
+// and even for missing buckets.
 func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")

@@ -124,7 +124,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 	}
 }
 
-// The views show the objects, uploads and requests of the server.
+// The console lists buckets, objects and versions, and the server counts no request for it.
 func TestConsoleViews(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos", storage.WithVersioning(true))
@@ -337,7 +337,8 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 	}
 }
 
-// The console's record of a request does not keep its first line, because the path and the method may be long.
+// If the method and the path are parts of a request's first line, the console's record copies them. Otherwise it
+// would keep the whole line in memory.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	line := "GET /photos/a?" + strings.Repeat("x", 1<<20)
 	var requests console.Record
@@ -356,8 +357,8 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	runtime.KeepAlive(&requests)
 }
 
-// The console's record of a request does not keep its body, because the form of a GET could fill memory and disk.
-func TestRecordKeepsNoBody(t *testing.T) {
+// The console does not read the body of a GET. Otherwise a form in it could fill memory and disk.
+func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for _, target := range []string{
 		"/api/buckets", "/api/list?bucket=photos", "/api/versions?bucket=photos", "/api/x/uploads?bucket=photos",

@@ -45,7 +45,8 @@ func words(t *testing.T, list string) (all []string) {
 	return all
 }
 
-// The container image adds files only to a base image that is pinned by its digest.
+// The Dockerfile builds the program in a base image that is pinned by its digest. The container image itself
+// starts from scratch.
 func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
@@ -68,7 +69,8 @@ func TestImageRunsAsNobody(t *testing.T) {
 	}
 }
 
-// The program accepts the arguments that the container image passes.
+// The container image starts the program on port 9000, checks its health there, and links the names sh, curl, mc
+// and minio to it.
 func TestImageArguments(t *testing.T) {
 	entry := words(t, last(t, "ENTRYPOINT"))
 	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
@@ -84,7 +86,7 @@ func TestImageArguments(t *testing.T) {
 	}
 }
 
-// The image gets the version from the release's tag, by an argument that the Dockerfile declares.
+// The Dockerfile declares the argument VERSION, and builds the program with it as its release.
 func TestImageVersion(t *testing.T) {
 	require.Contains(t, instructions(t), [2]string{"ARG", "VERSION="})
 	for _, i := range instructions(t) {

@@ -95,7 +95,7 @@ func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	require.NoError(t, named(nil, "/data"))
 }
 
-// The image starts the program by each name that MinIO's images have.
+// The program turns command lines for MinIO's images into its own arguments. It does not know other command lines.
 func TestMainNamesInImage(t *testing.T) {
 	const live = "http://localhost:9000/minio/health/live"
 	health := func(url string) []string { return []string{"--health", url} }

@@ -21,8 +21,8 @@ func known(canonicalID string) (string, bool) {
 	return "", false
 }
 
-// ParseHeaders turns the headers of an ACL into permissions, or fails.
-func TestParseHeaders(t *testing.T) {
+// OfHeader turns the headers of an ACL into permissions, or fails.
+func TestOfHeader(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 	for name, test := range map[string]struct {

@@ -227,7 +227,7 @@ func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return page, err
 }
 
-// If a listing is behind and lacks an upload, SweepUploads keeps the upload.
+// If a listing is behind and lacks the records of an upload's parts, SweepUploads keeps the upload.
 func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	ahead := time.Duration(0)
 	now := func() time.Time { return time.Now().UTC().Add(ahead) }

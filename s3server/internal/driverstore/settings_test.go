@@ -26,8 +26,8 @@ func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
 	require.Equal(t, features, used.Features)
 }
 
-// While the store is down, a bucket keeps its settings. The second store of a mirror lacks the settings of a
-// bucket that the server did not make.
+// While the store is down, Bucket returns the settings that it last read. ChangeBucket fails, because it needs
+// those of this moment.
 func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	ctx := t.Context()
 	s := storeOfPhotos(t)

@@ -63,7 +63,7 @@ func TestPolicyConditions(t *testing.T) {
 	}
 }
 
-// A condition on Content-Type may list several types.
+// If a form's Content-Type lists several types, each of them must meet the policy's condition.
 func TestPolicyTypeMayBeList(t *testing.T) {
 	for name, test := range map[string]struct {
 		value   string
@@ -84,7 +84,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 	}
 }
 
-// If a policy has several ranges of sizes, the smallest limit applies.
+// If a policy has several ranges of sizes, a size must be in all of them.
 func TestPolicySmallestRangeOfSizes(t *testing.T) {
 	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
 	require.NoError(t, err)

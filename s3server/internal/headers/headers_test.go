@@ -67,7 +67,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-// The conditional headers of a write decide whether it succeeds.
+// WriteCondition turns the conditional headers of a write into a condition, or fails with NotImplemented.
 func TestWriteConditions(t *testing.T) {
 	for name, test := range map[string]struct {
 		header    http.Header
@@ -165,7 +165,8 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// Each operation accepts its own headers and no others.
+// Check accepts the headers of an operation, and refuses those of others. If it is strict, it also refuses unknown
+// headers that begin with X-Amz-.
 func TestOperationHeaders(t *testing.T) {
 	for name, test := range map[string]struct {
 		operation, header string

@@ -25,7 +25,7 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-// The store in memory keeps a long body as several blobs.
+// The store in memory keeps a long body of known size in several pieces.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	for _, row := range []struct {
 		name       string

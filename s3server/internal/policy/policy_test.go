@@ -221,7 +221,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 	}
 }
 
-// Requests for a version need the action for versions, such as s3:GetObjectVersion.
+// Each action that has a counterpart for versions is an action on objects, and so is the counterpart.
 func TestActionsOfVersions(t *testing.T) {
 	for from, to := range policy.VersionActions {
 		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)

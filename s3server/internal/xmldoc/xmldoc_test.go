@@ -24,8 +24,8 @@ type document struct {
 	Kept string `xml:"-"`
 }
 
-// Decode refuses documents with unknown or repeated elements.
-func TestDecodeDocuments(t *testing.T) {
+// Parse refuses documents with unknown or repeated elements.
+func TestParseDocuments(t *testing.T) {
 	for name, row := range map[string]struct {
 		content string
 		refused bool

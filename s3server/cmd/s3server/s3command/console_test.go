@@ -14,7 +14,7 @@ import (
 
 var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
 
-// The console runs only if the server is for development.
+// If no address is set for the console, it runs only with generated credentials and on loopback.
 func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 	for _, row := range []struct {
 		name, listen, console string
@@ -64,7 +64,8 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A console on an address that others can reach uses the certificate of the flags.
+// If the server has --tls, and so no certificate of the user, Serve refuses a console address that others can
+// reach.
 func TestConsoleForOthersHasCertificate(t *testing.T) {
 	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)

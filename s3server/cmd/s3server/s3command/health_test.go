@@ -39,7 +39,7 @@ func TestHealthIsBucketName(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A bucket that is a website can serve its own favicon.
+// At the host of a bucket or a website, /favicon.ico is a key of the bucket. At other hosts, it is a health check.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
 	for host, status := range map[string]int{

@@ -137,8 +137,8 @@ func TestVolumes(t *testing.T) {
 	}
 }
 
-// The program refuses MinIO's variables that name files with credentials. Otherwise the server would take the
-// default credentials, which everybody knows.
+// If only a file that MinIO's variables name has the credentials, findCredential refuses it. Otherwise the server
+// would take the default credentials, which everybody knows.
 func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
 		_, err := findCredential(environment(name, "secret"))

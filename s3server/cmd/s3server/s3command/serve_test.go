@@ -179,7 +179,7 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	server.stop()
 }
 
-// Flags that contradict each other are refused.
+// Serve refuses flags that are invalid, contradict each other, or need another flag.
 func TestServeContradictoryFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
