@@ -173,7 +173,8 @@ func want(ok bool, what string) error {
 	return errors.New("As does not give " + what)
 }
 
-// As and ErrorAs give the same SDK clients and errors as the Go CDK's own drivers.
+// As gives the SDK's client for a bucket on S3, and an *os.Root for one in a directory. For a prefix or memory, it
+// gives neither.
 func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	dir := t.TempDir()
 	directory, err := local.Open(dir, local.Config{})

@@ -400,7 +400,7 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
 
-// The object has both the metadata of Config.Options and the metadata by which Terminate recognizes it.
+// The object has the metadata and the content type of Config.Options.
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
@@ -611,8 +611,7 @@ func TestContentTypeOfAClient(t *testing.T) {
 	}
 }
 
-// If a server dies after it made the object, and before it saved that in the state, the upload is complete
-// afterwards.
+// If a server dies after any of its writes, Terminate leaves no object and no open multipart upload.
 func TestTerminateAfterADeadServer(t *testing.T) {
 	for name, size := range map[string]int64{"empty": 0, "small": 10, "in whole parts": 4096, "in parts": 5000} {
 		for begin, header := range map[string][]string{
@@ -648,8 +647,8 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 	}
 }
 
-// If a part fails before the state names the open multipart upload that was begun for it, the next request begins
-// another one.
+// If a part or the state after it cannot be stored, another server continues the upload, and no multipart upload
+// stays open.
 func TestWriteChunkPartFails(t *testing.T) {
 	for name, fault := range map[string]faults.Rule{
 		"the part":                         faults.Fail(faults.PutPart),
@@ -743,7 +742,8 @@ func TestNewUploadTooLong(t *testing.T) {
 	}
 }
 
-// If an upload would need more parts than the store permits, it is refused, also if its length is declared later.
+// If an upload of unknown length would need more parts than the store permits, the request is refused. The parts
+// stored before can still become the object.
 func TestWriteChunkTooManyParts(t *testing.T) {
 	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
 	url := s.create("Upload-Defer-Length", "1")
