@@ -33,7 +33,7 @@ var recordedDifferences = map[string]string{
 const emptyType = "the request had an empty Content-Type, which the recording does not tell"
 
 // The test repeats recorded requests of other clients to Amazon, in the same order. The server responds as Amazon
-// did.
+// did, apart from the differences in recordedDifferences.
 func TestRecordedRequestsOfAmazon(t *testing.T) {
 	recording := recorded.GoCloud(t, recorded.Amazon)
 	var server *s3server.Handler
