@@ -55,7 +55,8 @@ func (t *traffic) hook(context.Context, storage.Operation) (context.Context, fun
 
 func (t *traffic) take() (requests, bytes int64) { return t.requests.Swap(0), t.bytes.Swap(0) }
 
-// A query of a large database reads only a small part of the object.
+// A query by a key or an index reads only a small part of a large database. A query of the whole table reads the
+// object about once.
 func TestQueryReadsLittle(t *testing.T) {
 	const count = 13_000 // 53 MB
 	path := build(t, count)
