@@ -39,7 +39,7 @@ func newLimit(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// All layers that change no behaviour together pass the conformance suite.
+// All layers that change no behavior together pass the conformance suite.
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {

@@ -398,7 +398,7 @@ func TestSignURLUnsupported(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Parameters of a signed URL are recognised.
+// Parameters of a signed URL are recognized.
 func TestURLParametersAreRecognised(t *testing.T) {
 	for query, want := range map[string]bool{
 		"":                 false,
