@@ -257,7 +257,7 @@ func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) err
 	return nil
 }
 
-// A file system refuses long names.
+// If a key is too long for the file system, Attrs fails with ObjectNotFound, and Remove succeeds.
 func TestDirectoryHasNoLongNames(t *testing.T) {
 	b := engine.New(newDirectoryDriver(t))
 	_, err := b.Attrs(t.Context(), strings.Repeat("x", 256)+"/y")

@@ -247,8 +247,8 @@ func TestExploreHeedsContexts(t *testing.T) {
 	require.Equal(t, 1, ended)
 }
 
-// A copy reads and writes in two steps. Without a condition, it overwrites what another actor has written in
-// between.
+// Explore splits a copy into a read and a write. Another actor may replace the source before, between or after
+// them.
 func TestExploreSplitsCopies(t *testing.T) {
 	seen := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full,
@@ -438,7 +438,7 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
 }
 
-// With -interleave.verify, Run executes each schedule twice and compares the results.
+// With -interleave.verify, Explore runs each schedule twice, and fails if the second run differs.
 func TestExploreComparesRuns(t *testing.T) {
 	require.NoError(t, flag.Set("interleave.verify", "true"))
 	defer func() { require.NoError(t, flag.Set("interleave.verify", "false")) }()
