@@ -144,7 +144,7 @@ func TestPlanOfQuestions(t *testing.T) {
 	require.NotContains(t, string(said), "(azure-")
 }
 
-// However a question of certify ends, it leaves no object behind.
+// However a question of certify ends, certify leaves no bucket behind.
 func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
 	for _, row := range []struct {
@@ -194,7 +194,7 @@ func TestQuestionCleansUp(t *testing.T) {
 	}
 }
 
-// The container belongs to the user: certify keeps it and removes only its object.
+// The container of -immutable belongs to the user: after the question, it still exists and has no versions.
 func TestQuestionAboutRetainedVersions(t *testing.T) {
 	for name, row := range map[string]struct {
 		container string
