@@ -217,7 +217,7 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// If a location requires a feature that its store lacks, every command refuses it.
+// If a location requires a feature that its store lacks, ls of the location fails and names the feature.
 func TestLocationRequiresFeatures(t *testing.T) {
 	s, _ := configured(t, "locations:\n  a: {address: "+directory(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+directory(t)+", require: [SignedForms, ConditionalCreate]}\n")

@@ -109,7 +109,8 @@ func TestCpRefuses(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
 }
 
-// With conditional flags, cp replaces only the object that the condition names.
+// If the condition of --if-absent or --if-revision does not hold, cp and rm exit with 4, and the object stays as
+// it is.
 func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
@@ -127,7 +128,7 @@ func TestCpConditions(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-// cp copies objects with unusual keys to every store and back.
+// cp copies objects with unusual keys from memory to a disk and to local files.
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -148,8 +149,8 @@ func TestCpOfHostileKeys(t *testing.T) {
 	}
 }
 
-// If a download of cp breaks off, no incomplete file appears.
-func TestCpIncompleteDownload(t *testing.T) {
+// If the source of cp is missing, cp keeps the file at the destination and creates no other file.
+func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	dir := t.TempDir()
@@ -191,7 +192,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// If the source of cp or mv is missing, the exit code is 3, as in docs/cli.md.
+// If the source of cp or sync is missing, the exit code is 3, as in docs/cli.md.
 func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)

@@ -110,7 +110,7 @@ func TestDryRunRefuses(t *testing.T) {
 	}
 }
 
-// A dry run refuses attributes of trees.
+// If a store has no tags, a copy of a tree with --tag fails as unsupported, also as a dry run.
 func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -159,7 +159,7 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
 
-// A dry run prints what the job would cost. --requests prints what the command itself has cost.
+// With --requests, sync prints the requests that it has sent. A dry run also prints those that the job would send.
 func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
 	from := directory(t)

@@ -314,7 +314,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	require.Contains(t, stderr, "must not be used in a file of run")
 }
 
-// gocache succeeds even if the go command closes its end before it reads the last response.
+// After a close request, gocache responds, ends its output and exits with 0.
 func TestGocacheAnswersRequests(t *testing.T) {
 	process, in, out := started(t, "gocache", "--dir", t.TempDir(), directory(t))
 	lines := bufio.NewScanner(out)

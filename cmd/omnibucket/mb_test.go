@@ -49,7 +49,8 @@ func TestMbAndRb(t *testing.T) {
 	}
 }
 
-// If an address declares object locks, mb creates the bucket with object locks. They cannot be enabled later.
+// If an address declares versions or object locks, mb creates the bucket with them. Object locks cannot be enabled
+// later.
 func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
 	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + s3Box(t, s, s3server.Config{}).URL

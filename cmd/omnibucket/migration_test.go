@@ -165,7 +165,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	require.Contains(t, status(), "40 the same")
 }
 
-// The address of a directory names one job.
+// Different spellings of the address of a directory name one job.
 func TestJobOfADirectoryAddress(t *testing.T) {
 	s := newShell(t)
 	src := directory(t)

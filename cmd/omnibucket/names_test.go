@@ -64,7 +64,7 @@ func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// The flag -h prints sizes with units.
+// For du, ls and find, the flag -h means --human and prints sizes with units. For cat, it prints the help.
 func TestFlagHHumanSizes(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -76,7 +76,7 @@ func TestFlagHHumanSizes(t *testing.T) {
 	require.Contains(t, s.ok("cat", "-h"), "Usage:")
 }
 
-// Hints name only flags that the command has.
+// Errors of a command name its flags, and not options of the library. Details of the SDK appear only with -v.
 func TestHintNamesWhatACommandHas(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

@@ -291,7 +291,7 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
-// isTerminal is true only for a terminal.
+// IsTerminal is false for the null device, which is a character device as a terminal is.
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)

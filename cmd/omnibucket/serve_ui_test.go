@@ -50,8 +50,8 @@ func TestServeUI(t *testing.T) {
 	}
 }
 
-// Without permission to write, the page of serve --ui writes nothing, not even the signing key that the first link
-// of a directory needs.
+// Without --write, the page of serve --ui refuses to create a link, and does not write the signing key that a link
+// needs.
 func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

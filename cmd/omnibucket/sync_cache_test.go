@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sync remembers which files were equal. With --verify, it compares them again.
+// sync stores in a cache which files were equal. With --verify or --dry-run, it writes no cache.
 func TestSyncVerify(t *testing.T) {
 	tests := []struct {
 		name   string

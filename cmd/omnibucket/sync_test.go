@@ -242,7 +242,8 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// sync keeps its state in a directory of its own.
+// sync refuses an invalid place for its state or backups, such as one inside the source. It accepts a journal
+// beside the destination.
 func TestSyncStateHasItsPlace(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

@@ -118,7 +118,7 @@ func TestMissingBucketHasAHint(t *testing.T) {
 	}
 }
 
-// If temporary credentials may expire before a signed URL does, sign says so.
+// If the credentials are temporary, sign reports that the URL expires in 12 hours, even with a longer --ttl.
 func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")

@@ -74,7 +74,8 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	}
 }
 
-// expire with an age of many years removes nothing.
+// If an age is too long for a duration, expire and rm refuse it. A lifecycle rule with so many days removes
+// nothing.
 func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

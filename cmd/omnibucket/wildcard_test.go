@@ -159,7 +159,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 	}
 }
 
-// If one of the matching objects fails, the command continues with the others.
+// If the wildcards of one argument match nothing, cat continues with the other arguments and exits with 3.
 func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "b")

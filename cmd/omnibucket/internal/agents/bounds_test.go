@@ -293,7 +293,7 @@ func TestHTTPCallOutlastsBody(t *testing.T) {
 	require.Greater(t, post(t.Context(), site, strings.NewReader(fmt.Sprintf(read, 1, 1<<10))), 1<<10)
 }
 
-// If a request body does not end in time, the server closes the connection.
+// If a request body does not end in time, the server ends the request, and the client gets no successful response.
 func TestHTTPBodyWithoutEnd(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond

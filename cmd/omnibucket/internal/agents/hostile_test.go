@@ -193,7 +193,8 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(call(2), 1))
 }
 
-// If a client does not read its response for a while, the server closes the connection.
+// If a client does not read its responses, the server ends its calls after a while. So a call of another client
+// succeeds.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
 	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.sendTime = 100 * time.Millisecond

@@ -285,7 +285,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 	}
 }
 
-// If the store fails, a build waits no longer than the patience and prints one warning.
+// If the store fails, hangs or is slow, a build ends in time and prints one or two warnings.
 func TestStoreFailures(t *testing.T) {
 	const gets = 20
 	for _, tt := range []struct {
