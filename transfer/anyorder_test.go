@@ -148,7 +148,7 @@ func TestSortedMissingTemporaryDirectory(t *testing.T) {
 	}
 }
 
-// Sync and Compare work with buckets that list keys in any order, also with WithMove.
+// If source and destination list keys in any order, Sync still transfers, deletes and skips the right files.
 func TestJobsListInAnyOrder(t *testing.T) {
 	dir := temporaryFiles(t)
 	ctx := t.Context()

@@ -82,7 +82,7 @@ func TestWithDelete(t *testing.T) {
 	}
 }
 
-// WithDelete removes empty directories.
+// WithDelete removes the directories that the job has emptied. A directory that was empty before stays.
 func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
@@ -328,8 +328,8 @@ func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, er
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-// If ctx is canceled, the report still counts the files that the job deleted.
-func TestWithDeleteCanceled(t *testing.T) {
+// If ctx is canceled during Remove, the report still counts the objects that the job removed.
+func TestRemoveCanceled(t *testing.T) {
 	for _, after := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
 		t.Run(fmt.Sprint(after), func(t *testing.T) {
 			var keys []string

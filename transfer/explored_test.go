@@ -141,7 +141,8 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 	}
 }
 
-// If the same move runs twice at the same time, the file is moved once.
+// If the same move runs twice at the same time, the file is not lost. If the first one succeeds, the destination
+// has the file.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
 		a := e.job("a", e.q, e.p, transfer.WithMove())
@@ -326,8 +327,8 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 }
 
-// If a program writes an object during RestoreAt, RestoreAt either restores the version of its time or leaves the
-// new object.
+// If a program writes a new object during RestoreAt, RestoreAt keeps it. If RestoreAt was interrupted, repeating
+// it completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}

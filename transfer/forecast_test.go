@@ -63,7 +63,7 @@ func TestForecastOfADryRun(t *testing.T) {
 	}
 }
 
-// A dry run reports that the disk is too small.
+// If the disk has less free space than a Forecast needs, the text of the Forecast says so.
 func TestForecastDiskTooSmall(t *testing.T) {
 	forecast := transfer.Forecast{Reads: 1, Received: 3 << 30, Needed: 3 << 30, Free: 2 << 30}
 	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB", strings.ReplaceAll(forecast.String(), "\u00a0", " "))

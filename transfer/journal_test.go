@@ -200,7 +200,8 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	}
 }
 
-// If a job selects more files than the interrupted job did, it also transfers those before the journal's key.
+// If a job would select more files than the interrupted job did, it refuses the journal with InvalidArgument. It
+// accepts a later time of WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	src := filled(t, []string{"a", "b"})
 	dst := memstore.New()

@@ -116,8 +116,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 	}
 }
 
-// Each write to a mirror leaves an old version of a note. Neither Undelete nor RestoreAt restores a note as an
-// object.
+// Each write to a mirror leaves an old version of a note. Undelete restores no note as an object.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, b := range keepingStores(t) {
 		t.Run(b.name, func(t *testing.T) {

@@ -56,7 +56,8 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// If the bucket does not respond for a while, Every keeps its lease and the job continues.
+// If the bucket does not respond for less time than the lease lasts, the job continues. After a longer outage, or
+// if another process took the lease, Every ends the job with Changed.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	for _, row := range []struct {
 		name    string

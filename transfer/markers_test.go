@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Consoles and rclone mark a folder by an empty object. Jobs do not transfer, remove or compare such markers.
+// Consoles and rclone mark a folder by an empty object. Download, Copy, Sync and Compare skip such markers. Remove
+// removes them.
 func TestJobsSkipFolderMarkers(t *testing.T) {
 	files := []string{"a/b/c", "a/b.d", "a/d", "beside", "beside/x", "z"}
 	markers := append(foldermarker.Of(files...), "a/empty/deep/", "a/empty/")

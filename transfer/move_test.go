@@ -168,7 +168,7 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 }
 
 // If a move has copied a file but cannot remove it, the report counts it as transferred and as failed. The next
-// job compares both files again.
+// job removes it, because the journal does not count it as done.
 func TestMoveRemovalFails(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 	src := memstore.New(driver.WithLayer(inj.Layer()))

@@ -96,7 +96,7 @@ func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	}
 }
 
-// If the directory has a file "a", an object "a/b" cannot be downloaded.
+// If a bucket has the objects "a" and "a/b", Download stores "a" and counts "a/b" as failed.
 func TestDownloadKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
@@ -334,7 +334,7 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 	panic("thrown")
 }
 
-// A panic in a callback reaches the caller of the job.
+// If the Core of a source panics, the panic reaches the caller of Download or Copy.
 func TestJobPanicReachesTheCaller(t *testing.T) {
 	src := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), src, t.TempDir()) })

@@ -268,7 +268,7 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	require.Zero(t, compared.NotCompared)
 }
 
-// Jobs start a bounded number of goroutines, even with the largest WithConcurrency.
+// Upload succeeds even with the largest WithConcurrency.
 func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))

@@ -125,8 +125,8 @@ func TestWithMissingOnly(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the store's clock is ahead, a file that is edited after its upload seems older than its object. The test sets
-// the files' times, because two quick writes may have the same time.
+// If the clock of the store is ahead or behind, Upload still transfers an edited file once. The test sets the
+// files' times, because two quick writes may have the same time.
 func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
