@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Mirrors and overlays list the same keys in every combination with other layers, even if the prefix is itself a
-// key.
+// Listings of mirrors and overlays, also combined with other layers, succeed with any prefix, delimiter, start and
+// page size.
 func TestLayersOfTwoStoresList(t *testing.T) {
 	m, err := mirror.New(memstore.New(), mirror.Config{})
 	require.NoError(t, err)

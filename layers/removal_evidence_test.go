@@ -151,8 +151,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// To find nested buckets, a job writes a small object. If a store refuses that but the job does not need to write
-// there, the job still runs.
+// To find nested buckets, a job writes and removes a small object. If a store refuses what the job itself does not
+// need there, the job still runs.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	refuses := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}

@@ -77,7 +77,7 @@ func TestGetFetchesMissingBlocks(t *testing.T) {
 	require.Len(t, f.files(t), 8)
 }
 
-// If a store returns no revisions, reads bypass the cache.
+// If a read names no revision and Config.Unpinned is false, the read bypasses the cache.
 func TestGetWithoutRevision(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Hour})
 	a := f.put(t, "a", 5000, 0)
@@ -138,7 +138,7 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 	return attrs, err
 }
 
-// If an object is replaced during an unpinned read, the read returns either the old object or the new one.
+// If an object is replaced during an unpinned read, the read returns the new object.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	for _, row := range []struct {
 		name     string

@@ -126,7 +126,8 @@ func TestKeysForWriting(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// The layer refuses objects for other recipients or with other labels, and objects without a matching key.
+// If the recipients do not fit together or return invalid stanzas, Upload fails. New needs keys, and ParseKeys
+// refuses a file without a valid identity.
 func TestKeysThatDoNotFit(t *testing.T) {
 	of := identities(t)
 	for name, row := range map[string]struct {

@@ -357,8 +357,7 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 	}
 }
 
-// If an object is replaced during the read of a range, the read returns bytes of the old object or of the new one,
-// never of both.
+// If an object is replaced during the read of a range, the read returns the bytes of the new object.
 func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -381,7 +380,7 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	require.Equal(t, contents[1][5:15], string(got))
 }
 
-// No plain text is stored: neither content nor keys of encryption.
+// The layer stores no plain text in the body or the metadata. Equal objects have different headers and bodies.
 func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
 	secret := strings.Repeat("secret", 50_000)

@@ -209,7 +209,8 @@ func (c *readCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The layer works with a cache on the disk in this order, which is that of docs/layers.md.
+// The layer works with a cache on the disk in either order. If the cache is below the layer, its files have no
+// plain text.
 func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
 	for name, encryptedOnDisk := range map[string]bool{"diskcache, then encrypt": true, "encrypt, then diskcache": false} {

@@ -74,8 +74,7 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// If two S3 servers with different keys share an account, each lists and creates only its own buckets. Their
-// bucket records are encrypted.
+// If S3 servers with different keys and one without a layer share an account, each lists only its own buckets.
 func TestS3ServersShareAccount(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{

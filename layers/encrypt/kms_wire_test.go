@@ -38,7 +38,8 @@ var (
 	ofObject = encrypt.Object{Bucket: "b", Key: "a"}
 )
 
-// Each service refuses key names in the format of another service.
+// Each service refuses a malformed or incomplete key name with InvalidArgument. The error does not show a password
+// in it.
 func TestKMSKeyNames(t *testing.T) {
 	open := map[string]func(key string) error{
 		"awskms.New": func(key string) error {
@@ -114,7 +115,7 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable, "an object with that header could not be read")
 }
 
-// Each request to AWS uses the credentials of the configuration.
+// If the configuration has no AWS credentials, Wrap fails with Unauthenticated and sends no request.
 func TestKMSCredentialsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	for name, row := range map[string]struct {

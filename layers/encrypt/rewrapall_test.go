@@ -84,7 +84,8 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
 }
 
-// RewrapAll succeeds while other programs write and remove objects.
+// If another program writes or removes an object once, RewrapAll succeeds. If it writes at each attempt, the
+// report counts the object as failed.
 func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -126,8 +127,7 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Former reports which objects are still encrypted with an old key. A second RewrapAll continues where the first
-// one stopped.
+// With Former, RewrapAll rewraps only the objects that former keys still encrypt. A dry run only names them.
 func TestRewrapAllOfFormerKeys(t *testing.T) {
 	s := newStore()
 	first, older := rotated(t)

@@ -32,7 +32,7 @@ func TestLayerAboveMirror(t *testing.T) {
 	}
 }
 
-// The layer works above an overlay.
+// The layer works above an overlay, and also below it in each of the two stores.
 func TestLayerAboveOverlay(t *testing.T) {
 	for _, row := range []struct {
 		name         string
@@ -83,8 +83,8 @@ func TestLayerAboveOverlay(t *testing.T) {
 	}
 }
 
-// A killed process left a marker of an overlay in the new store, and the keys of that store are rotated. RewrapAll
-// does not change the marker.
+// A killed Finish left a marker of an overlay in the new store. Rewrap does not change the marker: reads and
+// Finish still work.
 func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	ctx := t.Context()
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))

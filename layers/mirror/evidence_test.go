@@ -237,7 +237,7 @@ func TestRepairAllEmptyPrimary(t *testing.T) {
 
 // If notes came with a copy of another primary, Repair fails with PreconditionFailed and changes nothing in the
 // second store.
-func TestRepairAllCopiedNote(t *testing.T) {
+func TestRepairCopiedNote(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
 	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})),

@@ -105,8 +105,8 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	require.Equal(t, mirror.Report{Failed: 1}, report)
 }
 
-// If a folder marker is removed through the layer or written without it, both stores have the same markers after
-// RepairAll.
+// If a folder marker is removed through the mirror, both stores remove it. Writing one through the mirror leaves
+// no note.
 func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {

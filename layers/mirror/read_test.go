@@ -306,7 +306,8 @@ func TestPutWhilePrimaryIsDown(t *testing.T) {
 	require.Empty(t, content(t, p.second))
 }
 
-// Sync waits for both stores.
+// With Config.Sync, a write fails with OutcomeUnknown if the second store fails. The primary has the object, and
+// Repair copies it.
 func TestSyncWaitsForBothStores(t *testing.T) {
 	for name, opts := range map[string][]storage.UploadOption{
 		"a write":              nil,

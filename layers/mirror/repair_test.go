@@ -189,8 +189,8 @@ func killedAt(t *testing.T, w write, start int, taken bool) bool {
 	return kill.calls >= start
 }
 
-// If one request fails or loses its response, the write succeeds or fails with OutcomeUnknown. Repair then makes
-// both stores equal.
+// If a request fails, stalls or loses its response, the write succeeds, has no effect or reports an unknown
+// outcome. Repair then makes both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	for _, w := range writes() {
 		for store, of := range map[string]func(*pair) *faults.Injector{

@@ -160,7 +160,7 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// If a process is killed at any call, readers see the current object or none, never an older one. A later Finish
+// If ctx is canceled during Finish, Finish returns the cause and counts no waiting object as Left. A later Finish
 // completes the new store.
 func TestFinishInterrupted(t *testing.T) {
 	old := memstore.New()

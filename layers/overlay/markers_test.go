@@ -86,7 +86,7 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	}
 }
 
-// Finish leaves keys that the engine does not write in the old store, and names them.
+// If the engine does not write a key, Finish leaves its object in the old store and fails with InvalidArgument.
 func TestFinishRefusesUnwritableKeys(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {

@@ -72,7 +72,7 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 	}
 }
 
-// With CopyOnRead, Move first copies the object to the new store.
+// With CopyOnRead, Move of an object in the old store succeeds, and the former key has no object.
 func TestMoveCopiesOnRead(t *testing.T) {
 	old := memstore.New()
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))

@@ -79,7 +79,8 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	}
 }
 
-// If one of the two stores is MinIO, listing a prefix that begins with a slash fails with Unsupported.
+// If the old store lacks stored checksums, object tags or leading slashes, Supports returns false for that
+// feature.
 func TestFeaturesOfBothStores(t *testing.T) {
 	for _, feature := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
 		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})

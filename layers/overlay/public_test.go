@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Public objects of the old store are private after the move, until they are made public again, as docs/moving-
-// stores.md says.
+// Public objects of the old store are private after the move, until they are made public again, as
+// docs/moving-stores.md says.
 func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	const base = "http://files.test/"
 	statusOf := func(b storage.Bucket) int {

@@ -78,7 +78,7 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	}
 }
 
-// If the function that vends credentials fails, the call returns its error.
+// If the function that vends credentials is nil, fails or returns no token, the call fails.
 func TestCredentialsFunctionFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
