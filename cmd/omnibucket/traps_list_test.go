@@ -68,7 +68,7 @@ var traps = []trap{
 	{what: "hosts of Amazon's other partitions are not known", test: "TestSignForHostsOfAmazon"},
 	{what: "signed links of a bucket whose requester pays are refused", test: "TestSignOtherKindsOfBuckets"},
 	{what: "a momentary failure of STS is final", test: "TestCredentialsServiceFails"},
-	{what: "the SDK's own logging is silent", test: "TestRawClientLogsRequests", in: "providers/s3", why: "only Go code configures the SDK"},
+	{what: "the SDK's own logging is silent", test: "TestClientLogModeLogsRequests", in: "providers/s3", why: "only Go code configures the SDK"},
 	{what: "a start before the prefix is sent, and some servers list nothing", test: "TestLsStartBeforeTheFolder"},
 	{what: "MinIO's pages of other delimiters, and its token on a last page", test: "a delimiter that the store does not support", in: "storagetest", why: "commands list by \"/\", and to the end"},
 	{what: "a rule that only ends uploads is the caller's mistake on MinIO", test: "TestRealServerRuleThatOnlyAbortsUploads"},

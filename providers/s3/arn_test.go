@@ -75,8 +75,8 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Without Config.Profile, a bucket at an access point declares neither conditions nor versions. The access point
-// may belong to an FSx volume, which lacks both.
+// Without Config.Profile, a bucket named by an ARN or an alias of a volume declares neither conditions nor
+// versions. It may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning

@@ -27,7 +27,8 @@ func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
 	})
 }
 
-// A bucket that is created with object lock locks objects.
+// If a bucket is created with object lock and a default retention, BucketInfo reports both. UpdateBucket changes
+// or ends the default retention, but refuses to turn versions off.
 func TestWithObjectLockOnServers(t *testing.T) {
 	eachLockingServer(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)

@@ -50,7 +50,8 @@ func TestPublicURLWithCDNNotPublic(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-// A CDN that is not known is refused.
+// If no CDN of the provider is known, Open refuses cdn=true with Unsupported. It refuses the value yes with
+// InvalidArgument.
 func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)
 	for _, row := range []struct {

@@ -320,7 +320,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// A failed copy in parts aborts the upload.
+// If a copy in parts fails, Copy aborts the upload. If only the response to the completion is lost, Copy does not
+// abort it, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -424,8 +425,8 @@ func TestComposeOfLargeSources(t *testing.T) {
 	}
 }
 
-// A copy with WithoutAttrs sends only CopyObject. If the server says that the source is too large, the driver
-// reads its attributes and tries again.
+// A copy with WithoutAttrs sends only CopyObject, unless an option or its key requires the attributes of the
+// source. If the server says that the source is too large, the driver reads its attributes and tries again.
 func TestCopyWithoutAttrs(t *testing.T) {
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
 	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}

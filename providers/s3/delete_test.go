@@ -106,7 +106,8 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 }
 
-// If the response to a batch has no result for a key, DeleteBatch deletes that key with a request of its own.
+// If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a request of its own.
+// If it has no result at all, each key fails with OutcomeUnknown.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})

@@ -287,7 +287,7 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
-// R2 encrypts with a customer's key.
+// If the profile is r2, an upload with WithCustomerKey sends the headers of the customer's key.
 func TestWithCustomerKeyOnR2(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")

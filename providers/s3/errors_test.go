@@ -154,7 +154,7 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
 }
 
-// A 503 from a gateway in front of S3 is no reason to slow down for minutes.
+// If a 503 has no error code of S3, as that of a gateway, Attrs fails with Unavailable instead of RateLimited.
 func TestErrorOfGateway503(t *testing.T) {
 	w := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
 	_, err := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")

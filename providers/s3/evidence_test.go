@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// If an endpoint answers every request with an empty 200, no call succeeds.
+// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page, each call
+// fails with Unavailable.
 func TestResponseWithoutEvidence(t *testing.T) {
 	calls := map[string]struct {
 		write bool // its outcome is unknown

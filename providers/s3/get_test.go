@@ -120,7 +120,8 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
-// Get fails if the response has no Content-Length.
+// If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if Content-Range has
+// the size.
 func TestGetWithoutLength(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -219,7 +220,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A role without kms:Decrypt may not ask for checksums: S3 refuses the whole HEAD, without a body.
+// If S3 refuses a HEAD that asks for checksums, as for a role without kms:Decrypt, the driver repeats it without
+// asking. If that succeeds, later HEADs do not ask for a while.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A bucket opened with only an endpoint uploads, downloads and creates objects.
+// A bucket that is opened with only an endpoint uploads and downloads. An upload with IfAbsent fails with
+// Unsupported, and its error names the profile.
 func TestOpenWithoutProfile(t *testing.T) {
 	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +84,8 @@ func TestProfileOfS3server(t *testing.T) {
 	require.NoError(t, storage.Close(named))
 }
 
-// If the server is unknown, a listing with another delimiter than "/" fails with Unsupported, because MinIO
-// repeats a page.
+// If MinIO is opened without a profile and repeats a page for another delimiter than "/", List fails with
+// Unsupported.
 func TestListDelimiterWithoutProfile(t *testing.T) {
 	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
 	require.NoError(t, err)

@@ -225,8 +225,8 @@ func TestAbortParts(t *testing.T) {
 	}
 }
 
-// S3 may send status 200 and then an error in the body. If it is a refusal, CompleteParts aborts the upload; after
-// InternalError, the outcome is unknown.
+// S3 may send status 200 and then an error in the body. If it is a refusal, the upload is aborted. After
+// InternalError or an unknown code, the outcome is unknown, and nothing is aborted.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
 	for code, row := range map[string]struct {

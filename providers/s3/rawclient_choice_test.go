@@ -162,8 +162,8 @@ type interceptor struct{}
 
 func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
 
-// Requests are logged as the configuration asks.
-func TestRawClientLogsRequests(t *testing.T) {
+// If the configuration's ClientLogMode asks for requests, they are logged. Without it, nothing is logged.
+func TestClientLogModeLogsRequests(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		mode   aws.ClientLogMode

@@ -345,7 +345,8 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	require.NoError(t, drain(b.List(t.Context())))
 }
 
-// If the secret of an access key changes on MinIO and in the credentials file, calls continue to succeed.
+// If the secret of an access key changes on the server and in the credentials file, as MinIO permits, calls
+// continue to succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
 	next := func(secret string) {

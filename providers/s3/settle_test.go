@@ -108,7 +108,8 @@ func TestCreateBucketContinued(t *testing.T) {
 	}
 }
 
-// After an InternalError, this call or another process may have created the bucket, and S3 does not tell which.
+// If CreateBucket gets an InternalError and the bucket is then there, it fails with BucketExists and
+// OutcomeUnknown. S3 does not tell whether this call or another process has created it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {

@@ -200,8 +200,8 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	require.Equal(t, "true", given.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
 }
 
-// A signed removal is the one that the SDK signs.
-func TestSignedRemoveURLMatchesSDK(t *testing.T) {
+// A signed removal has the key in its path, escaped byte by byte, and needs no header.
+func TestSignedRemoveURLEscapesPath(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
 		got, err := d.urls.sign(

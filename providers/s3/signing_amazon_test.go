@@ -150,7 +150,7 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 	}
 }
 
-// A signed URL of a version reads or removes only that one.
+// A signed download of an old version returns that version instead of the newest one.
 func TestSignedURLOfVersion(t *testing.T) {
 	_, config := amazon(t, s3server.Config{Strict: true})
 	service, err := s3.NewService(t.Context(), config)

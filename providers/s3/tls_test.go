@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Over TLS, the driver does not leave checksums of bodies to the SDK, which would send them in a trailer by
-// default.
+// If a custom HTTP client uploads over TLS, the object keeps its bytes, its content encoding and its CRC32C. The
+// SDK alone would send the checksum in a trailer.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s

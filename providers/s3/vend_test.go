@@ -212,7 +212,7 @@ var rawAttacks = []struct {
 	}},
 }
 
-// Vended credentials refuse requests that the driver does not send.
+// If a client with vended credentials sends requests that the driver does not send, the server refuses them.
 func TestVendRefusesOtherRequests(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (s3.Config, string){
 		"our server": func(t *testing.T) (s3.Config, string) {

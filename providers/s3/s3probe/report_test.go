@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// The report names a profile that declares no more than was proven.
+// The report recommends the profile that the server's answers name only if all that it declares was proven.
+// Otherwise, it lists what was not proven.
 func TestReportNamesProvenProfile(t *testing.T) {
 	const but = "The server answers as minio, but profile=minio declares what was not proven here: "
 	for _, row := range []struct {
