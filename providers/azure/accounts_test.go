@@ -169,9 +169,9 @@ func accountOf(t *testing.T, play func(s *azuriteServer) documented.Peculiarity,
 	return s, c, b
 }
 
-// Upload and Copy over an archived object fail with Archived. After the object is removed, they succeed.
-// https://learn.microsoft.com/azure/storage/blobs/archive-blob.
-func TestUploadReplacesArchived(t *testing.T) {
+// Upload and Copy over an archived object fail with Archived, and with IfAbsent with PreconditionFailed. After the
+// object is removed, Upload succeeds. https://learn.microsoft.com/azure/storage/blobs/archive-blob.
+func TestUploadOverArchived(t *testing.T) {
 	_, _, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureArchive() })
 	ctx := t.Context()
 	upload := func(opts ...storage.UploadOption) error {

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A write over an archived blob fails with Archived, because Azure answers 409 BlobArchived to every overwrite.
-// https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982.
+// Azure answers 409 BlobArchived to every overwrite of an archived blob. A write then fails with Archived, and one
+// with IfAbsent with PreconditionFailed. https://learn.microsoft.com/azure/storage/blobs/archive-blob,
+// https://github.com/rclone/rclone/issues/3982.
 func TestPutOverArchived(t *testing.T) {
 	put := func(c storage.Condition) func(d *objectDriver) error {
 		return func(d *objectDriver) error {

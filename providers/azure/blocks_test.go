@@ -148,7 +148,8 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 }
 
-// If another write has dropped the blocks, CompleteParts reads the object to tell why.
+// If another write has dropped the blocks of a conditional upload, CompleteParts reads the object to tell why.
+// Without a condition, it fails with status 409, so that the engine restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
 	gone := refusing(400, "InvalidBlockList")
 	object := anObject("x")

@@ -136,7 +136,8 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
 }
 
-// If a part is replaced after Complete has listed the parts, the driver does not copy the new part in its place.
+// If a part is replaced after Complete has listed the parts, Complete lists and copies them again. The object then
+// has the new part.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	s, name, b := openBucket(t)
 	u := begin(t, b, "a")

@@ -109,8 +109,8 @@ func TestParseOpenUpload(t *testing.T) {
 }
 
 // If Azure may not read a part (private endpoint, SAS policy, old version), CompleteParts sends its bytes itself.
-// https://github.com/Azure/azure-storage-python/issues/720, https://github.com/Azure/azure-sdk-for-
-// java/issues/24881.
+// https://github.com/Azure/azure-storage-python/issues/720,
+// https://github.com/Azure/azure-sdk-for-java/issues/24881.
 func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	unverified := refusing(http.StatusForbidden, codeUnverified)
 	for name, row := range map[string]struct {

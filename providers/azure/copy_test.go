@@ -235,8 +235,9 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 	}
 }
 
-// If the URL of the source is longer than 2 KiB, which Azure refuses, the engine streams the copy.
-// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, Azure/azure-powershell#16628.
+// If the URL of the source is longer than 2 KiB, which Azure refuses, Copy and Compose fail with Unsupported. The
+// engine then streams the bytes. https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url,
+// Azure/azure-powershell#16628.
 func TestCopySourceURLTooLong(t *testing.T) {
 	long := strings.Repeat("\u30ad", 300)
 	limit := strings.Repeat("k", 1024)
@@ -269,9 +270,9 @@ func TestCopySourceURLTooLong(t *testing.T) {
 	}
 }
 
-// If Azure cannot copy on the server, Copy of the driver fails with Unsupported, so that the engine streams the
-// object.
-func TestCopyUnsupportedByService(t *testing.T) {
+// With Config.Client, the driver does not know how to authorize a source. So Copy and Compose of the driver fail
+// with Unsupported, and the engine streams the bytes.
+func TestCopyWithConfigClient(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).account.client(noRetry)
 	require.NoError(t, err)

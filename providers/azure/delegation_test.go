@@ -169,7 +169,8 @@ func TestUserKeyExpiry(t *testing.T) {
 	}
 }
 
-// A user key is renewed if it ends before the URL that it signs.
+// A user delegation key is used for an hour, even for URLs that it does not outlast. An older key is renewed
+// before it signs again.
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, test := range map[string]struct {

@@ -156,7 +156,7 @@ func inBatch(parts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
 }
 
-// Each request of a batch has its own error.
+// If a batch fails or its response is incomplete, each of its objects gets that error.
 func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {

@@ -253,8 +253,8 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 
 // If Azure refuses a key for its characters, the call fails with InvalidArgument and a hint.
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-// https://github.com/Azure/azure-storage-azcopy/issues/2421, https://github.com/Azure/azure-storage-
-// node/issues/385.
+// https://github.com/Azure/azure-storage-azcopy/issues/2421,
+// https://github.com/Azure/azure-storage-node/issues/385.
 func TestKeysThatAzureRefuses(t *testing.T) {
 	refused := said{
 		Status: http.StatusBadRequest,

@@ -159,7 +159,8 @@ func TestListPageIsDocument(t *testing.T) {
 	}
 }
 
-// Get fails if the response has no Content-Length.
+// If the response has no Content-Length, Download and Attrs fail with Internal. A range succeeds, because
+// Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
 	object := anObject("content")
 	delete(object.Header, "Content-Length")

@@ -44,8 +44,8 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-// Head does not return a directory of a hierarchical namespace, which Azure shows as an empty blob (recordings in
-// Azure/azure-sdk-for-js, sdk/storage/storage-file-datalake).
+// Attrs, Download and Copy of a directory of a hierarchical namespace fail with ObjectNotFound. Azure shows it as
+// an empty blob (recordings in Azure/azure-sdk-for-js, sdk/storage/storage-file-datalake).
 func TestHeadDirectory(t *testing.T) {
 	ctx := t.Context()
 	for name, call := range map[string]func(d *objectDriver) error{
@@ -191,7 +191,8 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
 
-// A listing of an account with a hierarchical namespace fails. Sorting each page would lose keys of the next one.
+// If a listing has a directory or is out of byte order, as on an account with a hierarchical namespace, List fails
+// with Unsupported. Sorting each page would lose keys of the next one.
 func TestListHierarchicalRefused(t *testing.T) {
 	directory := func(name string) string {
 		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
@@ -315,7 +316,7 @@ func TestListLongestNames(t *testing.T) {
 	require.Subset(t, []int{1000, 250}, asked)
 }
 
-// If a server repeats a page marker, the listing ends instead of running forever.
+// If a server repeats page markers, the listing fails with Unavailable instead of running forever.
 func TestListMarkersRepeated(t *testing.T) {
 	version := func(id string) string {
 		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)

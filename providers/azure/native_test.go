@@ -69,7 +69,8 @@ func updated(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error
 
 func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
-// Each request has the headers of the customer's key.
+// Each request for the data of an object has the headers of the customer's key. Without such a key, each write has
+// the encryption scope.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	const long = "twelve bytes"
 	key := WithCustomerKey(keyBytes(t, firstKey))

@@ -154,8 +154,8 @@ func TestPutResponseLost(t *testing.T) {
 	}
 }
 
-// If Config.HTTPClient has another transport, the driver cannot know how much of a request was sent, so the
-// outcome of a failed Put is unknown.
+// If Config.HTTPClient has another transport, the driver cannot know how much of a request was sent. So the
+// outcome of a failed Put is unknown, unless there was no connection.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

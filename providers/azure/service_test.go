@@ -421,7 +421,7 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 	})
 }
 
-// The outcome of a CreateBucket whose response is lost is unknown.
+// If Azure answers CreateBucket with InternalError, the call fails with OutcomeUnknown.
 func TestCreateBucketResponseLost(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
 	_, err := s.service(t).CreateBucket(t.Context(), "photos")

@@ -42,7 +42,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removed.Add(3*day)))
 }
 
-// Attrs of a soft-deleted blob tell until when Azure keeps it: RemainingRetentionDays after its removal.
+// keptUntil adds RemainingRetentionDays to the full days that have passed since the blob was deleted.
 func TestKeptUntil(t *testing.T) {
 	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	p := &container.BlobProperties{DeletedTime: &removed, RemainingRetentionDays: to.Ptr(int32(3))}
