@@ -196,7 +196,8 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	require.Equal(t, []string{"z"}, s.names(bucketOf(s)))
 }
 
-// An upload restarts if its parts were removed.
+// If the parts of an upload were removed, CompleteParts fails with Unavailable and status 409, so that the engine
+// restarts the upload.
 func TestPartsRemovedRestartUpload(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)

@@ -137,8 +137,9 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 }
 
-// Requests have the quota project.
-func TestQuotaProjectOfRequests(t *testing.T) {
+// The authorizer adds the token to a copy of the request. If there is no quota project, it sends no
+// X-Goog-User-Project.
+func TestTokenWithoutQuotaProject(t *testing.T) {
 	server := newStandIn(t, stored)
 	base := &recordingTransport{}
 	c := &credentials{}

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Each operation works on an object with a customer's key, and fails without the key.
+// An object with a customer's key is read, copied and composed only with the key. Without it, Attrs has no
+// checksum, and Remove still succeeds.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	key := bytes.Repeat([]byte("k"), 32)
 	other := bytes.Repeat([]byte("o"), 32)

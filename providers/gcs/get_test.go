@@ -137,8 +137,8 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 	})
 }
 
-// If metadata is not ASCII, Get reads it from the object's resource, because Google does not document how headers
-// show it.
+// If a header of metadata may be encoded, Get reads the metadata from the object's resource. Google does not
+// document how headers show text that is not ASCII.
 func TestGetEncodedMetadata(t *testing.T) {
 	resource := stored
 	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)

@@ -102,7 +102,8 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 	}
 }
 
-// After a response from Google's cache, reads in that bucket take two requests. Other reads take one.
+// After a response that may have come from Google's cache, reads in that bucket take two requests. Other reads
+// take one.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	for _, row := range []struct {
 		name, stored string

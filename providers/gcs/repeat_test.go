@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// All attempts at one change have the same idempotency token, and each change has its own. googleapis/google-
-// cloud-cpp#12347.
+// All attempts at one change have the same idempotency token, and each change has its own.
+// googleapis/google-cloud-cpp#12347.
 func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	for name, change := range map[string]func(b storage.Bucket) error{
 		"an upload": func(b storage.Bucket) error {

@@ -178,7 +178,8 @@ func onlyPartsAreLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
 	}, time.Minute, time.Millisecond)
 }
 
-// A failing body stores nothing.
+// If the body of an upload fails, there is no object. With ParallelComposite, parts may remain until SweepParts
+// removes them.
 func TestUploadBodyFails(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {

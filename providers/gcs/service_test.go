@@ -75,7 +75,7 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 	}
 }
 
-// If the response to CreateBucket is lost, the next attempt finds the bucket. The call fails with BucketExists and
+// If CreateBucket gets a 503 and its next attempt finds the bucket, the call fails with BucketExists and
 // OutcomeUnknown. GoogleCloudPlatform/magic-modules#11550.
 func TestCreateBucketResponseLost(t *testing.T) {
 	d, w := managing(t, Config{}, map[string][]string{"POST /b": {
