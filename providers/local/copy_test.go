@@ -168,7 +168,8 @@ func TestMoveRefused(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "a bucket that keeps versions: %v", err)
 }
 
-// Moves of different keys do not wait for each other, although each takes the locks of two keys.
+// If moves of the same keys run at the same time, none waits forever, although each takes the locks of two keys.
+// Exactly one object remains.
 func TestMoveConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)

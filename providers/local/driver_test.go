@@ -293,8 +293,8 @@ func TestGetForeignFile(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// If a user edits the file of an object, the object keeps its content type, loses its checksum and gets another
-// revision.
+// If a user edits the file of an object, the object loses its checksum and gets another revision. It keeps its
+// content type, unless that is in a sidecar.
 func TestGetEditedFile(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

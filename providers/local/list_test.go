@@ -175,7 +175,8 @@ func TestListLastPage(t *testing.T) {
 	require.Empty(t, page.Token)
 }
 
-// A token continues a listing after its position.
+// List accepts a token that fits the prefix and the delimiter of the request, even one of a missing key. It
+// refuses others with InvalidArgument.
 func TestListTokens(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "")

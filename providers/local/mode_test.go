@@ -119,7 +119,8 @@ func TestModeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// New files have Config.FileMode, and the umask is ignored.
+// With Config.FileMode, new files have that mode, and the umask is ignored. Without it, they have 0666 without the
+// bits of the umask.
 func TestModeOfNewFiles(t *testing.T) {
 	open := func(t *testing.T, c Config) (*subject, error) {
 		c.NoSync = true

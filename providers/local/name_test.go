@@ -86,7 +86,7 @@ func keyOf(t testing.TB, n bucketdir.Names, path string) string {
 	return strings.Join(segments, "/")
 }
 
-// Put refuses keys that no directory can hold.
+// Locate finds no path for keys that no directory can hold.
 func TestNamesRefused(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
 		_, ok := bucketdir.Names{}.Locate(key)

@@ -76,7 +76,8 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	require.NotContains(t, first, strings.TrimSpace(string(text)))
 }
 
-// If several processes sign first at the same time, they make one signing key.
+// If several drivers of one directory sign first at the same time, they make one signing key. Drivers exclude each
+// other as processes do.
 func TestSigningKeyMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	addresses := make([]string, 8)

@@ -98,7 +98,8 @@ func TestPutPartAfterSweep(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-// If PutPart waits for a sweep that removes its upload, PutPart fails.
+// If the key file of an upload is removed while the upload is open, CheckKey fails with ErrUpload. A PutPart that
+// waited for a sweep fails so.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)

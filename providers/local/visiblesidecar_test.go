@@ -90,7 +90,8 @@ func (s *subject) isPublic(key string) (bool, error) {
 	return a != nil && a.PublicRead, nil
 }
 
-// After each change, an object has its own visible sidecar or none.
+// After each change, a copy of the object has the attributes of its own visible sidecar, or none. A sidecar that
+// does not match the file is ignored.
 func TestVisibleSidecarMatchesObject(t *testing.T) {
 	for _, row := range []struct {
 		name   string
