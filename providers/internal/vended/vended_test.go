@@ -277,7 +277,8 @@ func TestCredentialsAnswerShared(t *testing.T) {
 	}
 }
 
-// DeleteBatch and Copy send each request with the credentials of its prefix.
+// RemoveAll sends one batch for each prefix of credentials. Copy and Compose between two prefixes pass the bytes
+// through the process.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	v := &vendor{}
 	b := v.open()
