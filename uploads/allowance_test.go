@@ -784,7 +784,7 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 }
 
 // If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
-func TestSweepRecountOfRestlessUserEnds(t *testing.T) {
+func TestRecountOfRestlessUserEnds(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}
 	a.renew()
 	other := a.process()

@@ -64,8 +64,8 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	})
 }
 
-// If the sender replaces a ticket's file by a larger one, and the process that runs Finish is killed, the larger
-// file does not stay.
+// The sender replaces a ticket's file by a larger one, and the process that runs Finish is killed. After a second
+// Finish, the stored bytes are within the allowance.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
@@ -298,7 +298,8 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// The files of a form reserve no more than their sizes.
+// If Config.Rules allow a file as large as the whole allowance, a form with three small files is nevertheless
+// stored.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -335,7 +336,7 @@ func TestAllowanceWithoutUser(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
 }
 
-// If Config.Key takes the user from User.Values instead of User.ID, Store fails with InvalidValue. Otherwise the
+// If User.Values instead of User.ID gives the {user} of Config.Key, Store fails with InvalidValue. Otherwise the
 // files of all users would count for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open}

@@ -15,7 +15,7 @@ import (
 )
 
 // If BucketRecords cannot read a record, Remove fails and the record stays.
-func TestSweepKeepsUnreadableRecord(t *testing.T) {
+func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{
 		ID:      uploads.NewID(time.Now()),

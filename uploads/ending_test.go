@@ -196,7 +196,8 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// If a process is killed while it stores a file of unknown size, the next Sweep gives back all that it reserved.
+// If a process is killed during Store or a form, the next Sweep ends its reservation, whether the size was known
+// or not.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {
@@ -218,7 +219,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	})
 }
 
-// An upload that takes an hour keeps its reservation, although a Sweep runs every ten minutes.
+// If a Sweep runs every five minutes during an upload of an hour, Store succeeds, and its file is counted.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -299,8 +300,8 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 	})
 }
 
-// A joined tus upload removes its pieces before its file is counted. So a user cannot store more than the
-// allowance by joining repeatedly, even if processes are killed.
+// A joined tus upload removes its pieces before its file is counted. Even if processes are killed during joins, a
+// user stores at most twice the allowance.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		stored := func() (bytes int64) {
@@ -407,7 +408,8 @@ func TestCancelBesideFinish(t *testing.T) {
 	})
 }
 
-// If a ticket expires during Finish, Sweep removes what was sent with it.
+// If a ticket expires and Sweep runs at any moment of Finish, Finish succeeds, or fails with NotFound or
+// StoreFailed. The next Sweep makes the count exact.
 func TestFinishOfExpiringTicket(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

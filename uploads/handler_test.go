@@ -298,7 +298,8 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	}
 }
 
-// The code of Authorize's error decides the status of the response.
+// The code of Authorize's error decides the status of the response. If Authorize returns an ID that no key can
+// have, the status is 500.
 func TestHandlerAuthorize(t *testing.T) {
 	for _, row := range []struct {
 		user   string

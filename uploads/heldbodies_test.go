@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// While slow senders send parts or forms, the service holds their bytes in memory. One user gets at most half of
-// that memory.
+// While slow senders send parts or forms, the service holds at most eight times Config.MemoryLimit of their bytes.
+// Another user's upload succeeds meanwhile.
 func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	const memory, connections = 16 << 20, 100
 	for _, way := range slowWays[:3] { // by tus, the service holds the bytes

@@ -230,7 +230,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	}
 }
 
-// If Finish and a Sweep of expired uploads run at the same time, the ticket is either finished or gone.
+// If Finish and a Sweep of expired uploads run at the same time, and Finish succeeds, the file exists.
 func TestExploredFinishAndSweep(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -329,7 +329,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 	})
 }
 
-// If an upload in parts is completed and aborted at the same time, only one of them succeeds.
+// If an upload in parts is completed and aborted at the same time, and the completion succeeds, the file exists.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		complete, abort, body := e.parts(content(6000))

@@ -243,7 +243,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// In each way of uploading, Config.Inspect sees the content before the file exists.
+// In each way of uploading, Config.Inspect gets the whole content, and nothing is left of a file that it refuses.
+// Tickets are refused with NotAllowed.
 func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range waysIn {
 		t.Run(way.name, func(t *testing.T) {

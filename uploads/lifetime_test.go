@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A file with a lifetime, uploaded in any way, expires unless a transaction of the application keeps it.
+// With Config.Lifetime, the record of a file expires after that time, in whichever way the file was uploaded.
 func TestLifetimeHoldsForAllWays(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	var stored []*uploads.File
@@ -95,7 +95,7 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 	}
 }
 
-// New refuses a Config.Lifetime that is not longer than uploads last, and one without Records.
+// New refuses a Config.Lifetime shorter than twice Config.TTL, and one without Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	b := memstore.New()
 	for _, c := range []uploads.Config{

@@ -64,7 +64,8 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 	})
 }
 
-// If a tus client sends nothing for a while, the service stores its bytes and frees their memory.
+// If a tus client sends nothing for a while, the service frees the memory of its bytes. It stores them first,
+// unless the request has a checksum.
 func TestTusMemoryOfStalledClient(t *testing.T) {
 	for _, row := range []struct {
 		name, checksum string

@@ -80,7 +80,8 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	})
 }
 
-// If a process is killed at any call of PutPiece, the next PutPiece makes the file and calls Stored.
+// If a process is killed at any call of PutPiece, the next PutPiece returns the file, and Stored has been called
+// for it.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {

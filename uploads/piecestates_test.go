@@ -20,7 +20,7 @@ import (
 
 // Orphans does not report the bytes of pieces that have no record yet, whether the states are in the same bucket
 // or in another.
-func TestSweepKnowsBytesOfPieces(t *testing.T) {
+func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		states uploads.States
@@ -93,8 +93,7 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 }
 
-// If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, even if PutPiece has no piece
-// to send.
+// If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, and PutPiece succeeds.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	now := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: now.Now})

@@ -118,8 +118,9 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	})
 }
 
-// If Stored refuses a file, the file has no record.
-func TestRecordsWithoutFileThatStoredRefuses(t *testing.T) {
+// If Stored refuses a file of Store or of a form, neither its record nor its bytes stay. A file by tus or in
+// pieces keeps its record.
+func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
 		require.True(t, way.send(t, s))

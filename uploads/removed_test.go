@@ -92,8 +92,8 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 
 var errBusy = errors.New("the thumbnails are busy")
 
-// If Stored refuses a file, Removed is called for it.
-func TestRemovedIsCalledIfStoredRefuses(t *testing.T) {
+// If Stored fails, Store calls Removed for the file.
+func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	b := memstore.New()
 	var value, removed string
 	s, err := uploads.New(b, uploads.Config{

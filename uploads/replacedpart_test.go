@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A client sends a part again after the completion has compared the parts, and before it joins them. Either the
-// file has the listed parts, or the completion fails.
+// A client sends a part again just before the completion joins the parts. If it listed ETags, the completion fails
+// with PartsChanged. Otherwise the file has the new part.
 func TestCompletePartReplaced(t *testing.T) {
 	for _, row := range []struct {
 		name string

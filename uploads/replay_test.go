@@ -52,7 +52,7 @@ func (o overwritten) Supports(f storage.Features) bool {
 }
 
 // If the sender sends another file with a finished ticket, the finished file does not change.
-func TestStoreAgainChangesNothing(t *testing.T) {
+func TestFinishedFileIsNotReplaced(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
 		name   string

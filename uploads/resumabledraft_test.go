@@ -225,8 +225,8 @@ func TestDraftRefuses(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
-// If a client lost the last response and sends from an older offset, it learns that the upload is complete. Since
-// draft -12, the response marks that.
+// If a client lost the last response and sends from an older offset, it gets 409 with code "completed". Since
+// draft -12, the Upload-Complete of that response is ?0.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	for _, tt := range []struct{ version, want string }{
 		{"8", "409 ?1 4"},

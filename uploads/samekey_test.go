@@ -67,8 +67,8 @@ func (s *shared) killAtPut(number int) {
 	}
 }
 
-// If two users upload the same bytes to one key, in any way, one gets the file, and the other is told that the key
-// exists.
+// If two users upload the same bytes to one key by tus, in parts or in one request, one gets the file. The other
+// is told that the key exists.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
@@ -122,7 +122,7 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 
 // If another user's file appears after the key was found free, and before the pieces are joined, the join fails
 // with "exists".
-func TestPutPieceSameBytesAsOtherUser(t *testing.T) {
+func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
 	join := func(user string) *answer {
@@ -146,7 +146,7 @@ func TestPutPieceSameBytesAsOtherUser(t *testing.T) {
 }
 
 // A process is killed before it stores a file, another user stores the same bytes, and the first user aborts.
-// Stored is not called for the other user's file.
+// Stored is not called for the first user.
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)

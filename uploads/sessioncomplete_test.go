@@ -287,8 +287,7 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	}
 }
 
-// If Stored failed after the file was stored, each later request of the client calls Stored again, whatever its
-// route is.
+// If Stored failed after the file was stored, a later request for the parts or for addresses calls Stored again.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	for _, row := range []struct{ name, route string }{
 		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
@@ -436,8 +435,8 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	require.Empty(t, sites[0].pending())
 }
 
-// The service repeats each failed call to the store. If all attempts fail, the response is a 5xx that hides the
-// store's error, and OnError gets the cause.
+// If a call to the store fails, the response is a 503 with Retry-After that hides the store's error. OnError gets
+// the cause.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
@@ -532,8 +531,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// If an equal request overtakes the completion at any of its calls to the store, both succeed, and there is one
-// file.
+// If an equal request overtakes the completion at any of its calls to the store, the completion succeeds, and
+// there is one file. The equal request succeeds or gets 423.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	for _, row := range []struct {
 		name     string

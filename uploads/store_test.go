@@ -94,7 +94,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 	})
 }
 
-// A large file is streamed.
+// Store keeps all bytes of a large file from a reader that cannot seek, whether the size is known or not.
 func TestStoreStreamsLargeFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})

@@ -19,7 +19,7 @@ import (
 )
 
 // The memory that Orphans needs does not grow with the number of open uploads.
-func TestSweepMemoryOfOpenUploads(t *testing.T) {
+func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	const open, most = 20_000, 2 << 20
 	var reads atomic.Int64
 	var last uint64 // bytes of the heap

@@ -41,8 +41,8 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	},
 }
 
-// If a filename makes no valid key, the upload is refused before any byte is sent.
-func TestStoreRefusesNameEarly(t *testing.T) {
+// If a filename makes no valid key, the upload is refused when it begins.
+func TestNameIsCheckedEarly(t *testing.T) {
 	for name, bad := range map[string]string{
 		"a backslash":              `a\b`,
 		"dots":                     "..",

@@ -20,7 +20,7 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(jsonOf(s.t, document)))
 }
 
-// The handler refuses malformed requests to finish.
+// The handler refuses a request to finish that has an unknown field, and one by another user.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, inMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})

@@ -100,7 +100,7 @@ func TestInspectSendsWholeContent(t *testing.T) {
 }
 
 // Inspect refuses a file above MaxSize without asking clamd.
-func TestInspectSkipsFilesAboveMaxSize(t *testing.T) {
+func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
 	f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
 	require.Empty(t, f.accepted, "a file that is too large is refused even if clamd is down")
@@ -203,7 +203,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 }
 
 // If clamd replies before it has the whole content, Inspect believes "FOUND", but not "OK".
-func TestInspectIgnoresEarlyReply(t *testing.T) {
+func TestInspectEarlyReply(t *testing.T) {
 	for _, tt := range []struct {
 		reply string
 		want  any
@@ -272,7 +272,7 @@ func TestPingAndVersion(t *testing.T) {
 	}
 }
 
-// Inspect of a large file takes no more memory than that of a small one. "make test-all" sends 1 GiB.
+// Inspect of a large file adds less than 16 MiB to the heap. "make test-all" sends 1 GiB.
 func TestInspectMemory(t *testing.T) {
 	dir := t.TempDir()
 	size := testserver.Sample[int64](64<<20, 1<<30)

@@ -25,8 +25,8 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-// If the store refuses every conditional write, SetPurpose and UploadPart end with Unavailable instead of trying
-// forever.
+// If the store refuses every write with a condition on the revision, SetPurpose and UploadPart fail with
+// Unavailable instead of trying forever.
 func TestStoreConflictsEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

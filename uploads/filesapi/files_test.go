@@ -252,7 +252,7 @@ func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// MaxDeleteFiles files can be deleted at once.
+// As many files as Config.MaxDelete can be deleted in one request, even if their IDs do not fit into 64 KiB.
 func TestDeleteManyAtLimit(t *testing.T) {
 	for name, maximum := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {

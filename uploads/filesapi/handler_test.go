@@ -126,7 +126,7 @@ func (a told) problem(t *testing.T, status int, field string, code uploads.Code)
 	return p
 }
 
-// NewHandler refuses an invalid HandlerConfig.
+// New refuses a nil service and an invalid Config.
 func TestNewRefusesConfig(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for _, row := range []struct {
@@ -188,7 +188,7 @@ func TestErrorCutsLongFieldName(t *testing.T) {
 	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
-// A response with status 503 has a Retry-After header, also if the store names no time.
+// A response with status 503 has a Retry-After header, also if the error of Authorize names no time.
 func TestHandlerSetsRetryAfter(t *testing.T) {
 	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
 		a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})

@@ -218,7 +218,8 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 	}
 }
 
-// Each UploadPart makes the same number of requests, however many parts the upload has.
+// In an upload of 200 parts, each UploadPart before the last makes at most four requests to the store, and no
+// List.
 func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))

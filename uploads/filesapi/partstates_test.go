@@ -47,8 +47,8 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	require.Len(t, under(t, f.bucket, "files/parts/"), 2)
 }
 
-// Sweep removes the remains of an upload with only a state, with only parts, or with a state that the bucket no
-// longer uses.
+// Sweep removes idle uploads of which only the state is left in the database, or only parts with an unused state
+// in the bucket.
 func TestSweepOfPartialRemains(t *testing.T) {
 	for name, sweep := range map[string]func(*fixture) error{
 		"Sweep": func(f *fixture) error {
@@ -99,7 +99,7 @@ func TestSweepCannotListStates(t *testing.T) {
 	require.Len(t, f.database.states, 1)
 }
 
-// If a client continues an upload while Sweep removes it, no part is lost that UploadPart reported as stored.
+// If a client continues an expired upload while Sweep runs, the part that it sends meanwhile is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
 	for n := 1; ; n++ {
 		require.LessOrEqual(t, n, maxCalls, "calls without end")
@@ -163,8 +163,8 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 	return d.states.ListStates(ctx, startAfter, limit)
 }
 
-// If a call dies after it joined the parts, another call joins them again. Sweep removes the bytes that got no
-// record.
+// If a call dies after it joined the parts in a bucket without conditional writes, another call joins them again.
+// Sweep removes the bytes that got no record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := withDatabase(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))

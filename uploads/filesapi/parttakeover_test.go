@@ -148,8 +148,8 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	}
 }
 
-// If a call dies after it created the record, the next call with the token removes the parts and completes the
-// state.
+// If UploadPart loses the response to its record's creation, the next call with the token removes the parts and
+// completes the state.
 func TestTakeoverFinishesWork(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})

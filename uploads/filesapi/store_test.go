@@ -100,7 +100,8 @@ func TestUploadBodyFails(t *testing.T) {
 	require.Empty(t, under(t, f.bucket, "files/"))
 }
 
-// An upload whose record is refused stores nothing.
+// If the record's creation fails for certain, Upload removes the bytes. If the outcome is unknown, the bytes stay,
+// because the record may exist.
 func TestUploadRecordRefused(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	for name, c := range map[string]struct {

@@ -43,7 +43,7 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	}
 }
 
-// The store's clock, not Record.Created, tells Sweep how old bytes are.
+// The store's clock, not Config.Now, tells Sweep how old bytes are.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	wrong, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})

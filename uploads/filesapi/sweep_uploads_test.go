@@ -87,8 +87,8 @@ func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
 	return r.Records.Create(ctx, one)
 }
 
-// If the record of a joined file cannot be created, Sweep keeps the bytes until another UploadPart succeeds,
-// however long that takes.
+// If the record of a joined file cannot be created, Sweep keeps the bytes while the upload has not expired. A
+// later UploadPart makes the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for _, row := range []struct {

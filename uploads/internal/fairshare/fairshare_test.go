@@ -35,7 +35,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 	})
 }
 
-// While requests of a user with much memory wait, other users get the remaining memory without waiting.
+// While a request of a user with much memory waits, another user gets memory without waiting, up to its own share.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)

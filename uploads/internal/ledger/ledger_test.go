@@ -306,7 +306,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 }
 
 // If a file's reservation is lost, Add counts the file and notes a doubt, so that a Sweep recounts.
-func TestSettleLostReservation(t *testing.T) {
+func TestAddCountsFileWithoutReservation(t *testing.T) {
 	b := newBook(newStates())
 	require.NoError(t, b.Add(t.Context(), "a", 30))
 	text, err := b.Read(t.Context(), "a")
@@ -356,7 +356,7 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 }
 
 // Settle moves an old ledger, the response is lost, and another call writes before the bucket repeats the write.
-// The file is counted once.
+// Settle then reports the file as counted.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
