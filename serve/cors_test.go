@@ -104,7 +104,7 @@ func TestPreflightKeepsVary(t *testing.T) {
 	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
-// Responses, and also refusals, let pages of allowed origins read them. A refusal tells the user what is wrong.
+// Responses, and also refusals, let pages of allowed origins read them.
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")

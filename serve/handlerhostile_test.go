@@ -129,7 +129,7 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 }
 
 // If a form stops at any byte, the response says that it is slow or cut off, not that it is malformed.
-func TestFormBrokenNamesField(t *testing.T) {
+func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	strict := s.start(impatient)

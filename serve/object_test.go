@@ -164,7 +164,7 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, src)
 }
 
-// The kernel copies a range of a local file to the connection.
+// Object passes a range of a local file to the connection as an *os.File, so that the kernel can copy it.
 func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
@@ -197,8 +197,8 @@ func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string
 	})
 }
 
-// If an object is replaced while Object serves it, Object serves the new one. If this happens again and again,
-// Object fails.
+// If an object is replaced before Object sends a byte, Object serves the new one. If that happens again and again,
+// the response is 503. After the first byte, Object sends the old one or cuts the response off.
 func TestObjectChangesMeanwhile(t *testing.T) {
 	const first = "aaaaaaaaaa"
 	content := func(i int) string { return strings.Repeat(string(rune('b'+i)), 10) }

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A PUT at the signed URL of a part stores that part with the signed size and checksum.
+// A PUT at the signed URL of a part stores that part if it has the signed size. It makes no object.
 func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())

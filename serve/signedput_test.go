@@ -56,7 +56,8 @@ func TestSignedUploadOfPublicObject(t *testing.T) {
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
 
-// The handler refuses a signed upload whose headers differ from the signed ones.
+// The handler refuses a signed upload with another length or type, with Content-Range, with a condition other than
+// "If-None-Match: *", or after its expiry.
 func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
@@ -102,7 +103,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	}
 }
 
-// If the body has another length than the request says, nothing is stored.
+// If the body of a signed upload has another length than was signed, or breaks off, nothing is stored.
 func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4))

@@ -292,7 +292,7 @@ func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) [
 	return recorder.Body.Bytes()
 }
 
-// Other programs read an archive of 70,000 files, which needs zip64.
+// Go's archive/zip reads an archive of 70,000 files, which needs zip64.
 func TestZipManyFiles(t *testing.T) {
 	testserver.Further(t)
 	var listed []storage.ListEntry

@@ -148,8 +148,9 @@ func TestUploadCutOffStoresNothing(t *testing.T) {
 	require.Empty(t, f.keys(t))
 }
 
-// A link that the page makes expires.
-func TestLinkExpires(t *testing.T) {
+// The page makes a link for a time of at most seven days, and refuses other times. Without a signing base URL, the
+// response is 501.
+func TestLinkLifetime(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithSigningBaseURL(origin+"/.signed/"))
 	f.put(t, "a", "x")
 	for _, row := range []struct{ seconds, status int }{{3600, 200}, {0, 400}, {-1, 400}, {7*24*3600 + 1, 400}} {
@@ -178,8 +179,9 @@ func TestMoveFolderWithMarkers(t *testing.T) {
 	require.Equal(t, []string{"n/", "n/empty/", "n/sub/", "n/sub/z"}, f.keys(t))
 }
 
-// If a move of a folder is interrupted, repeating the request moves the rest.
-func TestMoveFolderContinues(t *testing.T) {
+// If the target folder exists, the request needs "merge". It then moves the objects whose names are free, and
+// reports the others as failed.
+func TestMoveFolderIntoExistingOne(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "old/a", "a")
 	f.put(t, "old/b", "mine")
