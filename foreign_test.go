@@ -93,7 +93,7 @@ var uses = []struct {
 	}},
 }
 
-// A Reader counts the bytes of a bucket of another type, too.
+// A Reader also checks the number of bytes if the bucket is a type of the user.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	for _, row := range []struct {
 		name, body string

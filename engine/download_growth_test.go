@@ -162,8 +162,8 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	}
 }
 
-// Many downloads at the same time are as fast as over one connection each, because they do not all grow and wait
-// for buffers.
+// Many concurrent downloads are as fast as if each used one connection. They do not all open more connections, which
+// would wait for buffers.
 func TestDownloadManyAtOnce(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {

@@ -88,8 +88,8 @@ func TestCORS(t *testing.T) {
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-// S3 applies the CORS rule for Access-Control-Request-Method also to requests that are no preflight, as minio-go's
-// tests found.
+// If a request that is not a preflight has the header Access-Control-Request-Method, S3 chooses the CORS rule by this
+// header. minio-go's tests showed this.
 func TestCORSOfEachRequest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{

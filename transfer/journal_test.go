@@ -232,8 +232,8 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 
-// If a layer such as a mirror is added between two runs, the job refuses the journal of the first run. Its files
-// would be in one store of two.
+// If a layer such as a mirror is added between two runs, the job refuses the journal of the first run.
+// Otherwise it would skip the files of that run, and they would be in only one store of the mirror.
 func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})

@@ -28,8 +28,8 @@ func ofItsProcess(next driver.Driver) driver.Driver {
 	})
 }
 
-// Fifty processes take files and remove them for one user in all ways on each store, and are killed at random. Nobody
-// ever sees more than is allowed, and one Sweep makes the count exact.
+// On each store, fifty processes accept and remove files of one user in every way, and are killed at random. The files
+// never exceed the allowance, and one Sweep makes the count exact.
 func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 	for _, store := range append(backends, furtherBackends...) {
 		for _, record := range []bool{false, true} {

@@ -112,8 +112,8 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 	})
 }
 
-// If a client calls Finish again at any moment of a Delete of the file, the file does not come back. The count is
-// zero.
+// If a client calls Finish again while Delete removes the file, the file does not come back, and the allowance
+// counts no bytes.
 func TestFinishBesideDelete(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

@@ -8,7 +8,7 @@ import (
 // SetBasePart makes the parts of a service smaller.
 func (s *Service) SetBasePart(bytes int64) { s.keeper.basePart = bytes }
 
-// SetPulse makes a call that makes a file send heartbeats by another clock.
+// SetPulse replaces the clock of the heartbeats that a call sends while it creates a file: it calls wait before each.
 func (s *Service) SetPulse(wait func(context.Context) error) {
 	s.memory.Pulse = func(ctx context.Context, _ time.Duration) error { return wait(ctx) }
 }

@@ -29,7 +29,7 @@ func (s *Service) SetFeeds(n int64, wait time.Duration) {
 	s.memory.Feeds.Wait = wait
 }
 
-// FeedsUsed returns how many bytes the requests that send bytes have.
+// FeedsUsed returns how many bytes of memory are in use by requests that are sending data.
 func (s *Service) FeedsUsed() int64 { return s.memory.Feeds.Used() }
 
 // Memory returns the bytes that all buffers may take.

@@ -516,7 +516,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// If an ID is invalid or no upload has it, GetUpload and the lock report that it is not found.
+// If an ID is invalid or unknown, GetUpload and Lock return the error for a missing upload.
 func TestGetUploadInvalidID(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{

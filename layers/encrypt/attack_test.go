@@ -82,8 +82,8 @@ func changed(text string, i int) string {
 	return string(data)
 }
 
-// With age keys, an object that was copied from another bucket is readable, but not under another key. Keys of a
-// KMS also refuse another bucket.
+// With age, an encrypted object can be read after it was copied to another bucket, but not after it was copied to
+// another name. With a KMS, it cannot be read in another bucket either.
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	ours := newStore()

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// A report reads what the application writes, and cannot change it, whatever its credentials allow.
+// A program for reports reads what the application writes, and cannot change it, even if its credentials allow writes.
 func Example() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "example-")

@@ -274,7 +274,8 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Without api_version=, an older service refuses everything, and the hint names the parameter.
+// A service that is older than the API version of the driver refuses every request, and the error names the parameter
+// api_version=. With api_version=, the requests succeed.
 // https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
 func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	_, c, b := accountOf(t, func(*azuriteServer) documented.Peculiarity { return documented.AzureOlder("2019-07-07") })

@@ -296,7 +296,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
 }
 
-// Named credentials that no variable has fail with the names of the variables.
+// If no environment variable has the named credentials, Open fails, and the error lists the variables to set.
 func TestCredentialsByNameMissing(t *testing.T) {
 	const says = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
 	for name, row := range map[string]struct {

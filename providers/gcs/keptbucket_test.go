@@ -77,7 +77,7 @@ func TestBeginUploadRetentionPolicy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Locked)
 }
 
-// SweepParts skips parts that the bucket still keeps, and removes the other ones.
+// SweepParts skips parts that the retention of the bucket still protects, and removes the others.
 func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	s := startRuleServer(t)
 	name := s.bucket(ruleBucket{retention: time.Hour})

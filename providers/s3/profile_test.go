@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Each profile has its features. A change here is a change for users.
+// The table lists the features of each profile. A change of the table is a change for users.
 func TestProfileFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove

@@ -160,7 +160,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	return s.handler.remove(ctx, id)
 }
 
-// SetPurpose changes a purpose.
+// SetPurpose changes the purpose of the file with this ID, and returns its new record.
 func (s *Store) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
 	body, err := json.Marshal(map[string]string{fieldPurpose: purpose})
 	if err != nil {
