@@ -61,8 +61,8 @@ func TestCopyStorageClass(t *testing.T) {
 	}
 }
 
-// If another client replaces an object while a copy onto itself streams it, the copy fails with Changed and keeps
-// the new object.
+// If another client replaces an object while a copy onto itself streams it, the new object stays. Copy fails with
+// Changed, or with PreconditionFailed for IfAbsent.
 func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -133,7 +133,8 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 	return d.Driver.Tags(ctx, r)
 }
 
-// A copy has the bytes and the tags of the same write, even if the source is replaced meanwhile.
+// If the source is replaced or removed before Copy reads its tags, Copy fails with Changed, instead of storing
+// tags of another write.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
 	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
@@ -200,8 +201,9 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 	}
 }
 
-// A condition of Copy is compared with the destination, and not with the source.
-func TestCopyConditionGuardsDestination(t *testing.T) {
+// If reading the source fails with PreconditionFailed, Copy with IfAbsent fails with Changed. PreconditionFailed
+// would say that the destination exists.
+func TestCopySourcePreconditionFailed(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "by the store": nil} {
 		for _, failing := range []string{"Get", "Head"} {
 			failed := false

@@ -162,8 +162,8 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	}
 }
 
-// Many concurrent downloads are as fast as if each used one connection. They do not all open more connections, which
-// would wait for buffers.
+// Fifty downloads at the same time that share a BufferLimit take less than 600 ms. Over one connection each, they
+// take 420 ms.
 func TestDownloadManyAtOnce(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// WriteTo of a parallel Reader writes each range at its offset in a file. Other writers get the ranges in order,
-// through buffers.
+// WriteTo of a parallel Reader writes to a file from its offset on, even with O_APPEND. A later write to the file
+// comes after these bytes.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))

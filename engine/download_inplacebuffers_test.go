@@ -46,7 +46,7 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	runtime.KeepAlive(sink)
 }
 
-// A download to a file sends at most a thousand requests, because the BufferLimit does not count their chunks.
+// A download to a file has at most a thousand requests at the same time, even with a larger WithConcurrency.
 func TestWriteToAFileLimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "to"))

@@ -198,7 +198,8 @@ func TestListFolderOrderInCircleEnds(t *testing.T) {
 	}
 }
 
-// If a driver's page tokens repeat, the listing ends with an error.
+// If a driver's page tokens repeat, or its pages have only keys outside of the prefix, the listing ends with
+// Unavailable.
 func TestListInCircleEnds(t *testing.T) {
 	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }

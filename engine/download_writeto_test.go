@@ -170,7 +170,7 @@ func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(&s.to, r)
 }
 
-// If ctx is canceled during WriteTo, it stops within one chunk.
+// If ctx is canceled during WriteTo, WriteTo fails with Canceled, after at most 1 MiB.
 func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})

@@ -186,7 +186,8 @@ func TestHedgesShortenTheTail(t *testing.T) {
 	})
 }
 
-// No hedge is sent before enough responses were measured, or to a store on this machine.
+// No hedge is sent without WithHedgedReads, before enough responses were measured, to a store on this machine, or
+// while the store throttles.
 func TestHedgeNotSent(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -373,7 +374,7 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	})
 }
 
-// A panic of the driver in a hedge reaches the caller.
+// A panic of the driver in a read or in its hedge reaches the caller.
 func TestHedgePanicReachesCaller(t *testing.T) {
 	for name, row := range map[string]struct{ panics, late int }{
 		"in the hedge":         {learned + 1, learned},

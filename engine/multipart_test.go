@@ -41,7 +41,8 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// If a part is a stream, its buffer fits into the BufferLimit.
+// If the store does not accept streams, PutPart refuses a stream that is larger than the BufferLimit with
+// TooLarge. Bodies that can seek may be larger.
 func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
@@ -68,7 +69,8 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
-// If the store accepts streams, PutPart sends a part as it is read, so that a slow sender needs little memory.
+// If the store accepts streams, PutPart sends a stream that is larger than the BufferLimit. A body that fails
+// changes no part.
 func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	const limit, size = 1 << 20, 10 << 20
 	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
@@ -165,7 +167,8 @@ func TestOpenUploadHooks(t *testing.T) {
 	require.Equal(t, []string{"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
 }
 
-// The token of an open upload does not contain the secrets of native options.
+// The token of an open upload does not contain the secrets of native options. ContinueUpload needs the same
+// options.
 func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
@@ -200,7 +203,7 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// Calls of an open upload return when their ctx ends.
+// If ctx has ended, the calls of an open upload fail with Canceled.
 func TestOpenUploadEndsWithContext(t *testing.T) {
 	b := memstore.New()
 	u := beginUpload(t, b)
@@ -249,7 +252,8 @@ func (d *partPages) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, err
 }
 
-// Parts are listed in pages.
+// If the driver lists parts in pages, Parts returns all of them. If the pages are out of order, Complete fails
+// with Internal.
 func TestOpenUploadPartsPages(t *testing.T) {
 	pages := &partPages{}
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -286,7 +290,8 @@ func (d silentSums) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, err
 }
 
-// Complete with WithCRC32C fails with Unsupported if the store lists parts without checksums.
+// If the store lists parts without checksums, Complete with WithCRC32C fails with Unsupported after
+// ContinueUpload. The MultipartUpload that has sent the parts can complete.
 func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return silentSums{d} }))
 	u := beginUpload(t, b)
@@ -389,8 +394,8 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// If the store cannot tell whether an earlier Complete made the object, Complete fails with Unavailable. The
-// caller must not take the upload for aborted.
+// If the response to Complete is lost and the object cannot be read, Complete fails with Unavailable. Once the
+// object can be read, Complete returns it.
 func TestCompleteCannotLookup(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -413,7 +418,8 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}
 }
 
-// If a part is replaced during Complete, Complete tries again with the new part.
+// If a part is replaced during Complete, Complete tries again with the new part. If WithParts names the old one,
+// Complete fails with InvalidArgument.
 func TestCompletePartReplaced(t *testing.T) {
 	replaced := &replacedPart{text: "new "}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -470,7 +476,8 @@ func (d *fasterCompletion) ListParts(ctx context.Context, r *driver.ListPartsReq
 	return page, err
 }
 
-// Two completions at the same time return the object.
+// If two calls of Complete run at the same time, both return the object. If Abort runs first, Complete fails with
+// ObjectNotFound.
 func TestCompleteTwiceAtOnce(t *testing.T) {
 	two := []storage.UploadedPart{{Number: 1}, {Number: 2}}
 	sum := crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))

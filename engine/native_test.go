@@ -213,7 +213,8 @@ func TestNativeOptionRefused(t *testing.T) {
 	require.Empty(t, d.seen)
 }
 
-// A WithResume file belongs to calls with the same native options. It does not show them.
+// Upload resumes a WithResume file only with the same options. If a native option, the tags or WithPublicRead
+// differ, Upload sends all parts again.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
 	body := strings.Repeat("x", 100)
 	until := func(opts ...storage.UploadOption) (parts int) {

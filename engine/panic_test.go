@@ -117,8 +117,8 @@ func TestPanicReachesCaller(t *testing.T) {
 	}
 }
 
-// A Writer whose upload panicked has stored nothing.
-func TestWriterPanicStoresNothing(t *testing.T) {
+// If the upload of a Writer has panicked, a second Commit returns an error and no attributes.
+func TestWriterCommitAfterPanic(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, "Put"} }))
 	w := storage.NewWriter(t.Context(), b, "thrown")
 	_, err := io.WriteString(w, "text")

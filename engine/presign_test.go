@@ -116,7 +116,8 @@ func (d addressed) Describe() driver.Description {
 	return desc
 }
 
-// PublicURL fails if the bucket has no public base URL.
+// PublicURL uses the base of WithPublicBaseURL. Without it, a public bucket has the address of its store or
+// handler, and PublicURL of any other bucket fails.
 func TestPublicURLNeedsBase(t *testing.T) {
 	own := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })

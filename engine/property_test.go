@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// Any text is a metadata value.
+// EncodeMetadataValue makes a metadata value of any text, and DecodeMetadataValue returns the text.
 func TestMetadataTakesAnyText(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "",

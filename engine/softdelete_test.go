@@ -29,7 +29,7 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return page, err
 }
 
-// If a listing has many removed objects and no versions, it still ends.
+// If a store lists removed objects without version ids, Versions with WithSoftDeleted returns each of them once.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 	const keys = 150 // more pages than may bring nothing
 	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))

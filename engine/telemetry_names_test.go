@@ -217,7 +217,8 @@ func closed(c io.Closer, err error) error {
 	return c.Close()
 }
 
-// Each function and method in api.txt that takes a context has a row in spanCalls or in withoutSpan.
+// Each function and method in api.txt that takes a context has a row in spanCalls or in withoutSpan. Each call in
+// spanCalls makes its span.
 func TestSpanOfEachFunction(t *testing.T) {
 	listing, err := os.ReadFile("../api.txt")
 	require.NoError(t, err)

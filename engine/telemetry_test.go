@@ -180,7 +180,8 @@ func TestSpanOfCopyCountsKeys(t *testing.T) {
 	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
 }
 
-// If an operation fails, its span and its metric have the error.
+// If an operation fails, its span and its metric have the Code as error.type. Codes that programs expect do not
+// set the status of the span.
 func TestSpanAndMetricOfFailure(t *testing.T) {
 	for _, row := range []struct {
 		failure storage.Code

@@ -163,7 +163,8 @@ func TestThrottleLosesNothing(t *testing.T) {
 	}
 }
 
-// If a store throttles everything, a call fails after about a minute.
+// If a store refuses every request, a call fails with RateLimited within 75 seconds, or as early as its
+// RetryPolicy says.
 func TestThrottleRetriesEnd(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -199,7 +200,7 @@ func TestThrottleRetriesEnd(t *testing.T) {
 	}
 }
 
-// If the store sends Retry-After, the engine waits that long.
+// If the store sends Retry-After, the engine waits that long, but at most RetryPolicy.MaxDelay.
 func TestThrottleRetryAfter(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -311,7 +312,7 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 	})
 }
 
-// Update waits for a store that throttles.
+// Update waits for a store that throttles, unless RetryPolicy permits only one attempt.
 func TestUpdateWhileThrottled(t *testing.T) {
 	increment := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
 	for _, row := range []struct {

@@ -54,7 +54,8 @@ func TestUploadBodyTooLarge(t *testing.T) {
 	}
 }
 
-// The engine chooses part sizes that fit the limits of the store.
+// If WithPartSize is outside of the limits of the store, Upload fails with InvalidArgument. On a store without
+// parts, it fails with Unsupported.
 func TestUploadPartSizes(t *testing.T) {
 	for _, row := range []struct {
 		name   string

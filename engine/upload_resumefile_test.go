@@ -56,8 +56,9 @@ func (r *resumable) open(t *testing.T) (keys []string) {
 	return keys
 }
 
-// AbandonUpload with a view refuses an upload outside of the view's prefix.
-func TestAbandonUploadOutsideOfPrefix(t *testing.T) {
+// If a WithResume file belongs to the upload of another object, Upload begins a new one. It aborts the other one
+// only within its own prefix.
+func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		first          string // the key of the upload that the file describes
@@ -103,7 +104,8 @@ func TestAbandonUploadOutsideOfPrefix(t *testing.T) {
 	}
 }
 
-// AbandonUpload refuses a file that belongs to another bucket.
+// AbandonUpload aborts the upload of a WithResume file of its bucket or view. It refuses any other file with
+// InvalidArgument.
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -153,7 +155,8 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	}
 }
 
-// If an earlier call sent all parts and its completion was lost, the same call finds the object by its write id.
+// If the completion of an earlier call was lost, the same call finds the object by its write id. If another object
+// is there, it uploads again or fails.
 func TestUploadWithResumeLostCompletion(t *testing.T) {
 	blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
 	nothing := func(*testing.T, *resumable) {}
@@ -214,6 +217,7 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 }
 
 // If the body changed since an earlier call with the same WithResume file, Upload sends the changed parts again.
+// If the store takes parts in order, Upload sends all again.
 func TestUploadWithResumeBodyChanged(t *testing.T) {
 	const begun, changed = "aaaaaaaaaabbbbbbbbbbccccc", "aaaaaaaaaaBBBBBBBBBBccccc"
 	inOrder := faults.Limits{Sequential: true}

@@ -103,7 +103,7 @@ func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 	require.EqualValues(t, size, part.Size)
 }
 
-// A default part size grows with the body.
+// If the default part size needs more parts than the store permits, Upload makes larger parts.
 func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
@@ -113,7 +113,7 @@ func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	require.Equal(t, 4, injected.Count(faults.PutPart))
 }
 
-// A parameter of the address sets the default part size.
+// Open accepts part_size in an address. If it is not a positive number of bytes, Open fails with InvalidArgument.
 func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
 	for address, says := range map[string]string{
 		"mem://x?part_size=16777216": "",

@@ -30,7 +30,8 @@ func TestPaceBeforeFirstRefusal(t *testing.T) {
 	})
 }
 
-// After refusals, the rate is that at which the store served requests.
+// After refusals, the rate is near that of the successes before the first refusal. If these are not counted, the
+// rate is the least one.
 func TestPaceRateAfterRefusals(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -59,7 +60,7 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 	}
 }
 
-// A few refusals do not lower the rate.
+// One refusal among ten successes does not lower the rate.
 func TestPaceAfterFewRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)

@@ -99,7 +99,7 @@ func TestSpanHasOutcome(t *testing.T) {
 	}
 }
 
-// A call to a store on this machine makes no span unless a provider is set.
+// If no provider is set, a call to a store on this machine makes no span, and a call to another store makes one.
 func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
 	for _, row := range []struct{ bucket, call, spans bool }{
 		{bucket: true}, {call: true}, {spans: true},
