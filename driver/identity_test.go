@@ -34,7 +34,8 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 	return driver.StackIdentity(d)
 }
 
-// The identity of a driver with layers depends on its location, and on the layers that change bytes.
+// The identity of a bucket depends on its location, and on the stores that layers such as mirror and overlay add.
+// Layers such as limit and readonly do not change it.
 func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
 	text := identityWith(t, dir, "photos")

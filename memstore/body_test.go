@@ -39,7 +39,7 @@ func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 	}
 }
 
-// Put fails if the body has another size than declared.
+// If the body has another size than declared, readBody fails with BodyFailed.
 func TestReadBodyOfOtherSize(t *testing.T) {
 	for _, size := range []int64{0, 6, 8, exactSize + 1} {
 		for name, body := range bodies("content") {

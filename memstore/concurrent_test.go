@@ -76,7 +76,7 @@ func TestConcurrentCalls(t *testing.T) {
 	group.Wait()
 }
 
-// An upload may be aborted during its completion.
+// If the upload is aborted during CompleteParts, CompleteParts fails with ObjectNotFound and stores no object.
 func TestAbortPartsDuringCompletion(t *testing.T) {
 	var meanwhile func()
 	// The clock is read after the parts are joined and before the object is stored.

@@ -53,7 +53,7 @@ func TestPartsBecomeObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the upload is completed")
 }
 
-// PutPart returns the checksum of the part.
+// PutPart returns the checksum of its request.
 func TestPutPartReturnsChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
@@ -137,7 +137,7 @@ func TestPutPartOfAbortedUpload(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// If the body of a part fails, PutPart stores nothing.
+// If the body of a part fails, PutPart keeps the part that was stored under the same number before.
 func TestPutPartBodyBreaks(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")

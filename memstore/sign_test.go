@@ -60,7 +60,7 @@ func TestSignedURLHasExpiry(t *testing.T) {
 	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
-// Each bucket has its own signing key.
+// Each bucket has its own signing key, unless Config.SigningKeys sets one.
 func TestSigningKeyOfEachBucket(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	a, _ := served(t, memstore.Config{Now: now})
@@ -114,7 +114,8 @@ func TestConfigHidesSigningKeyInText(t *testing.T) {
 	}
 }
 
-// The origin's BucketInfo reports whether the bucket is public.
+// The origin's BucketInfo reports whether the bucket is public. PublicRevision returns a revision only for a
+// public object.
 func TestOriginReportsPublic(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
 	_, err := s.CreateBucket(t.Context(), "bucket")
