@@ -334,7 +334,8 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
-// If a purge fails, the hook repeats it.
+// If a purge fails with a temporary error, the hook repeats it, at most four times. It does not repeat a purge
+// after other errors.
 func TestPurgeHookRepeats(t *testing.T) {
 	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
 	for _, row := range []struct {
@@ -371,7 +372,7 @@ func TestPurgeHookRepeats(t *testing.T) {
 	}
 }
 
-// A purge is bounded in time.
+// If purges hang, the hook ends them 30 seconds after the operation, and OnError gets each URL.
 func TestPurgeHookIsBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{purge: func(ctx context.Context, _ []string) error {
@@ -409,7 +410,8 @@ func manyKeys(n int) func(func(string) bool) {
 	}
 }
 
-// Many keys are purged in batches.
+// If an operation changes more than 100 keys, the hook purges them in batches of 100. A batch that fails does not
+// prevent the others.
 func TestPurgeHookBatches(t *testing.T) {
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
 		if urls[0] == site+"100" {

@@ -144,7 +144,7 @@ func manyURLs(n int) []string {
 	return urls
 }
 
-// CDNs other than Cloudflare take one URL in a request.
+// The purgers of Fastly and bunny.net send each URL in its own request.
 func TestPurgersTakeOneURLInARequest(t *testing.T) {
 	for _, name := range []string{"fastly", "bunny"} {
 		w := newWire(t, responding(http.StatusOK, purgers[name].success))
@@ -234,7 +234,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// If the API of a CDN does not respond, a purger waits ten seconds.
+// If the API of a CDN does not respond, Purge fails with a temporary error with the Code Unavailable.
 func TestPurgersAPIHangs(t *testing.T) {
 	for name, purger := range purgers {
 		synctest.Test(t, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestPurgersCanceled(t *testing.T) {
 	}
 }
 
-// URLs are checked.
+// If a URL is invalid, Purge fails with InvalidArgument and sends no request.
 func TestPurgersCheckURLs(t *testing.T) {
 	for name, purger := range purgers {
 		w := newWire(t, responding(http.StatusOK, purger.success))

@@ -177,7 +177,8 @@ func TestSignersHostileKeys(t *testing.T) {
 	}
 }
 
-// A prefix ends at a segment.
+// If a prefix does not end at a segment, SignPrefix fails with InvalidArgument. If a key is outside of the prefix,
+// URL does.
 func TestSignPrefixEndsAtASegment(t *testing.T) {
 	for name, s := range signers(t) {
 		for _, prefix := range []string{"users/4", "/..", "users/../", "users/42/../", "\xff/", "../"} {
@@ -234,7 +235,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A time to live has the bounds of a bucket.
+// If WithTTL exceeds the limit of a bucket's signed URLs, a signer fails with InvalidArgument.
 func TestSignersTimeToLive(t *testing.T) {
 	for name, s := range signers(t) {
 		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(8*24*time.Hour))

@@ -211,7 +211,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}
 }
 
-// Trimmed entries are not in the log.
+// Entries before the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
+// and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, b := inMemory(t)
 	_, err := b.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))

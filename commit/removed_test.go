@@ -102,8 +102,8 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	require.EqualValues(t, 5, number)
 }
 
-// If Append cannot read the end of the log, it stores nothing.
-func TestAppendLookFails(t *testing.T) {
+// If ctx is canceled, Append fails with Canceled and stores nothing.
+func TestAppendCanceled(t *testing.T) {
 	log, b := inMemory(t)
 	appendText(t, log, "a")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -207,8 +207,8 @@ func TestLeaseHasOneHolder(t *testing.T) {
 	}
 }
 
-// If a process is killed before or after any of its calls, or only the response is lost, the lease still has one
-// holder at a time.
+// If a process is killed at any of its calls, or a response is lost, another one acquires the lease within 66
+// seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -352,7 +352,8 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 	}
 }
 
-// If the holder died, the next process does not wait for the interval.
+// If the holder has died, another process can acquire the lease with the same WithInterval. The test does not
+// measure its wait.
 func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
