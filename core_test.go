@@ -263,7 +263,8 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 	require.EqualValues(t, 1, calls, "memory is not copied in chunks")
 }
 
-// A prefixed bucket shows what is under its prefix.
+// Functions for versions, tags, open uploads and removals take and return the keys of a prefixed bucket without
+// the prefix. So do errors.
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	b := whole(t)
 	view := storage.Prefixed(b, "p/")
@@ -344,7 +345,8 @@ func (f *forwarding) Download(ctx context.Context, key string, o *storage.Downlo
 	return f.to.Download(ctx, key, storage.WithRange(o.Offset, o.Length))
 }
 
-// If a view is a view of another view, the attributes of its readers have neither prefix.
+// If a Core downloads from a view of another bucket, a reader through Prefixed shows neither prefix in its
+// attributes and errors.
 func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
@@ -482,8 +484,8 @@ func (silent) PutSignedPart(
 	return nil, nil
 }
 
-// If a method of a Core returns neither a result nor an error, its caller does not panic. Reflection finds each
-// such method.
+// If a method of a Core returns neither a result nor an error, its caller gets an error with the Code Internal.
+// Reflection finds each such method.
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 	own := reflect.TypeFor[silent]()
 	core := reflect.TypeFor[storage.Core]()
@@ -583,7 +585,7 @@ func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	}
 }
 
-// Each function refuses a nil bucket, and Wrap refuses nil.
+// Each function refuses a nil bucket, and Wrap also refuses a nil function.
 func TestFunctionsRefuseNilBucket(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "file")

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Each method of UnimplementedCore that returns an error fails, and so will methods that a later version adds.
+// Each method of UnimplementedCore fails with Unsupported, except Supports, Name, Native, Close and Source.
+// Reflection also finds methods that a later version adds.
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}
@@ -47,7 +48,8 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))
 }
 
-// The zero value of a struct that embeds UnimplementedCore refuses every call.
+// If a struct embeds UnimplementedCore and has no methods of its own, Attrs of its bucket fails with Unsupported,
+// and Close succeeds.
 func TestUnimplementedCoreEmbedded(t *testing.T) {
 	type empty struct {
 		storage.UnimplementedCore

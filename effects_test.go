@@ -512,7 +512,8 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	}, tried)
 }
 
-// Operations of a service have effects, too. Those of Bucket and Close have none.
+// A hook sees the effects of each operation of a Service, and can deny each of them. Bucket and Close are not
+// checked.
 func TestHookSeesService(t *testing.T) {
 	administer := storage.EffectAdminister
 	calls := map[string]struct {

@@ -61,7 +61,8 @@ func TestCodeOf(t *testing.T) {
 	}
 }
 
-// The text of an error never shows a signature.
+// If the cause of an Error contains a signature, a session token or an account key, the text of the Error does not
+// show it.
 func TestErrorTextHidesSignature(t *testing.T) {
 	for _, cause := range []string{
 		"Get https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET: EOF",

@@ -116,7 +116,8 @@ func TestRequireAsksOutermostCore(t *testing.T) {
 	require.ErrorContains(t, err, "memory does not support ObjectTags here")
 }
 
-// Require accepts the same features as Supports for a bucket of another type.
+// For a bucket of another type, Require accepts Metadata and OrderedListing, and refuses ServerCopy with
+// Unsupported. For nil, it refuses both.
 func TestRequireOfOtherType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	for name, b := range map[string]any{"own": own{memstore.New()}, "nil": nil} {

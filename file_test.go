@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// DownloadFile replaces a regular file, and refuses a path of anything else.
+// If the path is that of a directory or a socket, DownloadFile fails with InvalidArgument and leaves it as it is.
 func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
 	require.NoError(t, err)
@@ -60,7 +60,8 @@ func TestDownloadFileRefusesBadPath(t *testing.T) {
 	}
 }
 
-// DownloadFile names the directory that is missing.
+// If a directory of the path is missing or is a file, the error of DownloadFile names it. DownloadFile makes no
+// file or directory.
 func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))

@@ -162,8 +162,8 @@ func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadO
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
 }
 
-// If the source of a copy fails while it is read, the error is Changed or BodyFailed, and never looks like one of
-// the destination.
+// If the source of Copy fails, the error never looks like a failed condition of the destination. A failed read is
+// Changed or BodyFailed.
 func TestCopySourceFails(t *testing.T) {
 	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
 	mine := errors.New("mine")
@@ -272,7 +272,8 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return d.Driver.ListVersions(ctx, &req)
 }
 
-// Versions with a prefix leaves out other versions that a bucket of another type returns.
+// If a driver ignores the prefix of ListVersions, Versions of a prefixed bucket leaves out the versions of other
+// keys.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {

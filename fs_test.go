@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// ReadDir of FS sends one listing.
+// If a directory exists, ReadDir of FS sends one request. For a missing directory it sends three, and for an
+// invalid name none.
 func TestFSReadDirTakesOneListing(t *testing.T) {
 	requests := 0
 	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {

@@ -221,8 +221,8 @@ func TestExploredOperationsOnOneKey(t *testing.T) {
 	}
 }
 
-// An open upload makes its object once. A second Complete returns that object, and Complete after Abort fails.
-// Neither replaces an object stored since.
+// If Complete succeeds beside another Complete or an Abort, the key holds the upload's object. Beside an Upload or
+// a Remove, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
 	type part = func(ctx context.Context, b storage.Bucket, m storage.MultipartUpload) error
 	complete := func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A call of a memory bucket makes exactly these allocations, and one more through Prefixed if it has a key. Lower
-// the numbers after an improvement.
+// A call of a memory bucket makes exactly the allocations of its row, and through Prefixed one to three more.
+// Lower the numbers after an improvement.
 func TestFurtherAllocationsOfACall(t *testing.T) {
 	const prefix, content = "pre/fix/", "some content"
 	for _, row := range []struct {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Memory grows with the bytes that arrive, and not with the size that the response claims.
-func TestReadClaimedAllocatesAsBytesCome(t *testing.T) {
+// If the length exceeds the memory that is allocated at first, readClaimed and ReadRanges still return all bytes.
+func TestReadClaimedReturnsAllBytes(t *testing.T) {
 	const claimed, total = 1000, 10_500
 	want := make([]byte, total)
 	_, _ = numbers{}.ReadAt(want, 0)

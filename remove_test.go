@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If an object is replaced after it was listed, RemoveMatching keeps it, because match has not seen the new one.
+// If an object is replaced after it was listed, RemoveMatching with match keeps the new one. Without match, or
+// without ConditionalRemove, it removes the new one.
 func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 	empty := func(e storage.ListEntry) bool { return e.Size == 0 }
 	tests := []struct {
