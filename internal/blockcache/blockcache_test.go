@@ -122,7 +122,7 @@ func heap() int64 {
 	return int64(current.HeapAlloc)
 }
 
-// The last block is not tiny.
+// If the last block would be tiny, its bytes belong to the block before it, and one request reads both.
 func TestCacheLastBlockIsNotTiny(t *testing.T) {
 	g := &generated{size: 1003}
 	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
@@ -313,7 +313,7 @@ func TestCacheOfManyReaders(t *testing.T) {
 	require.Zero(t, m.Used())
 }
 
-// If fetching a block fails, the next read fetches it again.
+// If fetching a block panics, the panic reaches the caller, and the next read fetches the block again.
 func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	g := &generated{size: 100, broken: "boom"}

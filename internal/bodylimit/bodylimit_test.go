@@ -56,7 +56,7 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// Whether there is more is asked once.
+// Reader calls its function More only once, also after Ask.
 func TestBodyAsksOnceForMore(t *testing.T) {
 	asked := 0
 	r := &bodylimit.Reader{
@@ -73,7 +73,7 @@ func TestBodyAsksOnceForMore(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-// A body in memory that fits is read itself.
+// If a body in memory fits its limit, New returns the body itself.
 func TestBodyInMemoryIsReadItself(t *testing.T) {
 	for _, row := range []struct {
 		name   string

@@ -241,7 +241,8 @@ func TestMemoryCachedGivesWay(t *testing.T) {
 	m.Release(firstChunk)
 }
 
-// Cached memory that finds none evicts none.
+// If the memory for a cached block cannot be found, the block is not kept. If other cached memory can be evicted
+// for it, the block is kept.
 func TestMemoryCachedEvictsNone(t *testing.T) {
 	m := &Limit{Max: mib}
 	small := &cachedThing{bytes: 64 << 10}

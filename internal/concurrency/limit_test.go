@@ -112,8 +112,8 @@ func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	})
 }
 
-// A number that was best is tried again.
-func TestGrowingTriesTheBestAgain(t *testing.T) {
+// If the network becomes faster, the number of requests grows again after a while.
+func TestGrowingTriesMoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)
 		w := &network{each: 50e6, all: 50e6}

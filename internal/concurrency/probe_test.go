@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connection is slow only if most of it is.
+// Probe reports a connection as slow only if its rate is low, not if the machine is busy or the reader is slower.
 func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	const read = 16 << 10
 	for _, row := range []struct {

@@ -75,8 +75,8 @@ func TestMountsOfFolders(t *testing.T) {
 	require.False(t, Beside(at("a/"), at("b/")))
 }
 
-// A mount of another file system is not known. A file system that is mounted in one directory may be that of a
-// server which shows the other.
+// If another file system is mounted in a directory, no other directory counts as apart from it. That file system
+// may belong to a server that shows the other directory.
 func TestMountsOfOtherFileSystems(t *testing.T) {
 	data := t.TempDir()
 	outer := t.TempDir()

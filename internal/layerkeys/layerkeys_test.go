@@ -38,7 +38,7 @@ func TestMarkerSize(t *testing.T) {
 	require.Len(t, sizes, 5)
 }
 
-// Only the own size of a marker is that of its key.
+// HasMarkerSize accepts only the size of the key's marker, or that of a marker of an earlier release.
 func TestHasMarkerSize(t *testing.T) {
 	for _, key := range []string{"", "a", "a/b"} {
 		size := MarkerSize(key)

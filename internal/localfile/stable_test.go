@@ -39,7 +39,7 @@ func TestStableFailsAfterAChange(t *testing.T) {
 	require.True(t, s.Changed())
 }
 
-// A file of size zero is empty.
+// Empty accepts a file of size zero. If the file has bytes later, Empty fails with ErrChanged.
 func TestStableEmpty(t *testing.T) {
 	s, path := opened(t, "")
 	require.NoError(t, s.Empty())

@@ -32,7 +32,8 @@ func TestIs(t *testing.T) {
 	}
 }
 
-// A marker is checked by the name of its folder.
+// If ctx allows markers, Checked returns the key of a marker without its final slash. Otherwise it returns the
+// whole key.
 func TestCheckedByTheNameOfTheFolder(t *testing.T) {
 	for key, want := range map[string]string{"a/": "a", "a": "a", "a//": "a//", "/": "/"} {
 		require.Equal(t, want, markerkey.Checked(markerkey.Allow(t.Context()), key))

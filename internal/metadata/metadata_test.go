@@ -43,7 +43,7 @@ func TestWriteIDByItsOldNames(t *testing.T) {
 	}
 }
 
-// Only ASCII letters are folded.
+// Decode changes only ASCII letters of names to lower case.
 func TestMetadataFoldsOnlyASCII(t *testing.T) {
 	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
 		Coding{}.Decode(t.Context(), map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")

@@ -36,7 +36,7 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
-// The default is rounded up.
+// Default rounds the end of a default retention up to a whole second.
 func TestDefaultIsRoundedUp(t *testing.T) {
 	got := Default(storage.DefaultRetention{Mode: storage.Governance, Days: 1}, now)
 	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC)}, got)

@@ -91,7 +91,7 @@ func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
 	require.LessOrEqual(t, taken, 1)
 }
 
-// A panic of the items ends the calls.
+// If the items of Stream panic, Stream cancels the calls in progress, and the panic reaches its caller.
 func TestStreamPanicOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Bool

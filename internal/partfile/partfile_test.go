@@ -210,9 +210,8 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.Len(t, names(t, filepath.Join(dir, "a")), 3, "somebody may continue it")
 }
 
-// A file with another name is not written to. In a directory that others may write to, a file with the name may
-// lead to one of this user.
-func TestCreateWritesToNoLink(t *testing.T) {
+// If a partial file was replaced by a link to another file, Find returns nil and leaves the other file as it is.
+func TestFindRefusesLinks(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")

@@ -105,7 +105,7 @@ func TestSignPart(t *testing.T) {
 	}
 }
 
-// Each row changes one thing in a valid request.
+// If one thing in a valid request is altered, VerifyURL returns Invalid.
 func TestVerifyURLAltered(t *testing.T) {
 	k := keys(t, secret(1))
 	other := keys(t, secret(2))
@@ -354,8 +354,9 @@ func TestVerifyFormAltered(t *testing.T) {
 	invalid("nothing", nil)
 }
 
-// A signed URL is not accepted as a signed form.
-func TestVerifyFormOfAURL(t *testing.T) {
+// If a request for a form has no size bounds, SignForm fails with Unsupported. SignURL does not sign a request for
+// a form.
+func TestSignFormNeedsBounds(t *testing.T) {
 	k := keys(t, secret(1))
 	r := formRequest()
 	_, err := signedurl.SignURL(k, "bucket", r, noon)

@@ -19,7 +19,8 @@ type noWatch struct{}
 
 func (noWatch) Pause() {}
 
-// The size of response bodies is limited.
+// For the engine, the transport cuts the body of an error, and refuses a document that is too long. It does not
+// limit the content of objects.
 func TestBoundOfBodies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/failed" {
@@ -136,7 +137,7 @@ func TestBoundOfARange(t *testing.T) {
 	}
 }
 
-// Secrets of the request are masked.
+// If a response repeats secrets of its request, the transport masks them.
 func TestMaskSecretsOfTheRequest(t *testing.T) {
 	const (
 		token = "a/token+of=the/session&more"

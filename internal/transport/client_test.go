@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client is made or copied.
+// NewClient makes a client with a transport of its own, or copies the given client without changing it.
 func TestClientIsMadeOrCopied(t *testing.T) {
 	client, own := NewClient(nil)
 	require.Same(t, own, client.Transport)

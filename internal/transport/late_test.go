@@ -31,7 +31,8 @@ func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
 	return Over(base)
 }
 
-// If a server responds early and then sends nothing more while the body is sent, the request counts as stalled.
+// If a server responds early and then sends nothing more, the body of the response ends after DefaultStall,
+// without an error.
 func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) {
@@ -85,7 +86,7 @@ func (exits) Read([]byte) (int, error) {
 	return 0, nil
 }
 
-// A body ends the goroutine that reads it.
+// If Read of a body calls runtime.Goexit, the request fails at once and counts as not sent.
 func TestBodyEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })

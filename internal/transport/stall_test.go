@@ -201,7 +201,7 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 	}
 }
 
-// If ctx is canceled, the request does not count as stalled.
+// If ctx ends while the client waits for the response, the request does not count as stalled.
 func TestStallIsNoCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {

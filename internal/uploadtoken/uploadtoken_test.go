@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A token has its record.
+// Parse returns the Record from which the token was made.
 func TestTokenHasItsRecord(t *testing.T) {
 	size := int64(0)
 	crc := uint32(7)

@@ -49,7 +49,7 @@ var methods = map[string]string{
 	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
 }
 
-// A subject has the same file in all drivers.
+// Each method of a driver is in the file of the same name in all drivers. The map own lists all other files.
 func TestDriverFilesOfOneSubject(t *testing.T) {
 	for directory, names := range own {
 		t.Run(directory, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestDriverFilesOfOneSubject(t *testing.T) {
 	}
 }
 
-// A file that two drivers have is shared.
+// No file name is in own for two drivers.
 func TestDriverFilesAreShared(t *testing.T) {
 	first := map[string]string{}
 	for directory, names := range own {

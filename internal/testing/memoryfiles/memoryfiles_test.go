@@ -25,7 +25,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// No other directory suits.
+// A missing directory and a directory in another kind of file system do not suit.
 func TestSuitsNoOtherDirectory(t *testing.T) {
 	for _, dir := range []string{"/does-not-exist", "/proc"} {
 		require.False(t, suits(dir), dir)

@@ -19,7 +19,7 @@ func TestProgramReturnsThePath(t *testing.T) {
 	require.Equal(t, path, Program(t, "go"))
 }
 
-// The command names the package.
+// The printed command names the package of the test, or "…" outside of the repository.
 func TestCommandNamesThePackage(t *testing.T) {
 	require.Equal(t, "internal/testing/testserver", packageDir())
 	t.Chdir("../../../providers/s3")
