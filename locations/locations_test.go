@@ -70,7 +70,7 @@ func directories(t *testing.T, n int) (addresses []any) {
 	return addresses
 }
 
-// A bucket is opened by its name.
+// Open finds a location by its name, in YAML or JSON, and in another spelling.
 func TestOpenByName(t *testing.T) {
 	for _, row := range []struct{ name, text, location string }{
 		{"an address", "locations:\n  photos: %s\n", "photos"},
@@ -90,7 +90,7 @@ func TestOpenByName(t *testing.T) {
 	}
 }
 
-// A folder is a bucket.
+// If a location has a prefix, Open returns a bucket of the keys below it.
 func TestOpenFolder(t *testing.T) {
 	for _, row := range []struct{ name, location string }{
 		{"in the address", "address: %s#a\n"},
@@ -112,7 +112,7 @@ func TestOpenFolder(t *testing.T) {
 	}
 }
 
-// The environment comes first.
+// If an environment variable names a location, its address replaces that of the file. The layers of the file stay.
 func TestOpenEnvironmentComesFirst(t *testing.T) {
 	addresses := directories(t, 2)
 	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
@@ -183,7 +183,7 @@ func TestConfigOfValues(t *testing.T) {
 	require.Equal(t, "text", get(t, open(t, c, "photos"), "k"))
 }
 
-// An address is opened without a configuration.
+// Open and OpenService accept an address without a configuration file. For a name, Open needs the file.
 func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	t.Setenv(locations.PathVariable, filepath.Join(t.TempDir(), "missing"))
 	b, err := locations.Open(t.Context(), "mem://TestAnAddressIsOpened")
@@ -292,7 +292,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// Another location may need what is not compiled in: other programs may compile it, and open these locations.
+// If another location needs a scheme or a layer that is not compiled in, Open of this location still works.
 func TestOpenIgnoresOtherLocations(t *testing.T) {
 	c := parse(t, "locations:\n  a: mem://TestAnother\n"+
 		"  b: {address: s3://b, layers: [{encrypt: {x: 1}}]}\n  c: gs://c\n")
@@ -481,7 +481,8 @@ func TestVariableIsWrong(t *testing.T) {
 	}
 }
 
-// A large file is checked soon: many names and many parameters take time in proportion to their number.
+// Check accepts 40,000 locations, and Parse refuses a location with 60,000 unknown parameters. The test measures
+// no time, but would run long if either were quadratic.
 func TestParseLargeFile(t *testing.T) {
 	var many, wide strings.Builder
 	many.WriteString("locations:\n")
@@ -505,7 +506,8 @@ func TestReadFileRegular(t *testing.T) {
 	require.ErrorContains(t, err, "is no regular file")
 }
 
-// Variables keep the prefix beside the address. A location of one tenant stays that of the tenant.
+// If an environment variable replaces an address, the location keeps its prefix, unless the address in the
+// variable has one.
 func TestVariableKeepsThePrefix(t *testing.T) {
 	c, err := locations.Parse("c.yaml", []byte(`locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`))
 	require.NoError(t, err)

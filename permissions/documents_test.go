@@ -160,7 +160,8 @@ func TestDocumentsNameThePartition(t *testing.T) {
 	}
 }
 
-// Permissions of a key are for that key.
+// For AWS, Documents permits the use of the KMSKey alone. If KMSKey is not the ARN of one key, Documents fails
+// with InvalidArgument.
 func TestDocumentsOfAKey(t *testing.T) {
 	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
 	require.NoError(t, err)
@@ -179,7 +180,8 @@ func TestDocumentsOfAKey(t *testing.T) {
 	}
 }
 
-// On Google, permissions are bound where they count.
+// For Google, Documents has bindings for the bucket, for the service account that signs, and for the project whose
+// buckets are listed.
 func TestDocumentsOfGoogle(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
 	require.NoError(t, err)
@@ -192,7 +194,7 @@ func TestDocumentsOfGoogle(t *testing.T) {
 	require.Contains(t, documents[1].Use, "project")
 }
 
-// On Azure, a role for the account is a role of its own.
+// For Azure, Documents has a role for the container with a condition, and another role for the account.
 func TestDocumentsOfAzureRoles(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Azure)
 	require.NoError(t, err)
@@ -203,7 +205,8 @@ func TestDocumentsOfAzureRoles(t *testing.T) {
 	require.Empty(t, read[azureRoleForm](t, documents[2].Text).DataActions)
 }
 
-// The signature of an account is for operations on containers.
+// If create-bucket is requested, Documents for AzureSAS describes a signature of the account, for containers and
+// objects.
 func TestDocumentsOfAzureSignatures(t *testing.T) {
 	documents, err := grant("", "create-bucket", "upload").Documents(permissions.AzureSAS)
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// Every operation has a call and a section.
+// Each operation has a call and a section. An unknown operation has no call.
 func TestOperationsHaveACallAndASection(t *testing.T) {
 	for _, o := range permissions.Operations() {
 		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(o))

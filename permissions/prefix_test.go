@@ -52,7 +52,8 @@ var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string 
 	"HTML and an entity": {"<&>/", "<&>/", "<&>/", "<&>/", "sr=d&sdd=1"},
 }
 
-// A prefix stands for itself.
+// If a prefix has characters that mean something in a policy, Documents escapes them. If the provider cannot
+// express the prefix, Documents fails with InvalidArgument.
 func TestDocumentsPrefixStandsForItself(t *testing.T) {
 	for name, test := range hostile {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +140,7 @@ func ofDirectory(t *testing.T, prefix, want string) {
 	require.Contains(t, documents[0].Use, "the directory "+strings.TrimSuffix(prefix, "/")+" ")
 }
 
-// Without a prefix nothing is limited.
+// Without a prefix, no document has a condition.
 func TestDocumentsWithoutAPrefix(t *testing.T) {
 	for _, p := range permissions.Providers() {
 		documents, err := grant("", "download", "list").Documents(p)
@@ -150,7 +151,7 @@ func TestDocumentsWithoutAPrefix(t *testing.T) {
 	}
 }
 
-// A condition of Google needs a prefix and a bucket.
+// If the bucket or the prefix is empty or invalid, GoogleCondition fails with InvalidArgument.
 func TestGoogleCondition(t *testing.T) {
 	for _, of := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
 		_, err := permissions.GoogleCondition(of[0], of[1])

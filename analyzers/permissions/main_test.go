@@ -189,14 +189,14 @@ func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	require.Contains(t, stderr, "no policy has remove on unknown bucket: Value in main.main")
 }
 
-// The picture has programs and buckets.
+// With -mermaid, the analyzer prints a diagram of programs and buckets.
 func TestMermaidHasProgramsAndBuckets(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies", "./programs/named")
 	require.Zero(t, status, stderr)
 	golden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
 }
 
-// A program may not do more than its file allows.
+// If a program needs a permission that its file does not allow, -check reports the place and fails.
 func TestCheckFindsFurtherPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
@@ -213,7 +213,8 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 	)
 }
 
-// Unknown buckets must be allowed.
+// If a program opens a bucket that the analyzer cannot name, -check reports it, unless the file allows an unknown
+// bucket.
 func TestCheckUnknownBuckets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	known := "programs/named\n  location photos\n    download\n    download-missing\n"
@@ -228,7 +229,7 @@ func TestCheckUnknownBuckets(t *testing.T) {
 	require.Zero(t, status, stdout)
 }
 
-// A wrong file is an error.
+// If the file of -check is malformed, the analyzer fails with an error.
 func TestCheckFileIsWrong(t *testing.T) {
 	for name, text := range map[string]string{
 		"an operation without a bucket": "program\n    download\n",
