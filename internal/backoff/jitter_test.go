@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/backoff"
 )
 
-// A schedule of package interleave repeats only if the waits of its processes do.
+// With the same seed, Jitter returns the same waits. Package interleave needs this to repeat a schedule.
 func TestJitterRepeatsWithASeed(t *testing.T) {
 	draw := func() (waits []time.Duration) {
 		cryptotest.SetGlobalRandom(t, 1)

@@ -223,7 +223,7 @@ func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 	}
 }
 
-// Transfers evict blocks of all readers.
+// If a transfer needs memory, the older blocks of all readers are evicted.
 func TestCacheEvictsForTransfers(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	var readers []*Cache
@@ -274,7 +274,8 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 	})
 }
 
-// Many readers together get their bytes.
+// If many goroutines read from two caches with one Limit, each gets the right bytes, and Close releases all
+// memory.
 func TestCacheOfManyReaders(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	var readers []*Cache
@@ -324,7 +325,7 @@ func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
 	readAt(t, r, 0, 10)
 }
 
-// Any size of blocks and of the cache works.
+// The cache reads the right bytes with any block size and any maximum, even 0.
 func TestCacheOfAnySize(t *testing.T) {
 	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
 		for _, maximum := range []int64{0, 1, 50, 1000, math.MaxInt64} {

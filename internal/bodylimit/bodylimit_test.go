@@ -22,7 +22,7 @@ var (
 // hidden hides the length of a body.
 type hidden struct{ io.Reader }
 
-// If a body is longer than its limit, reading it fails. Otherwise it is read whole.
+// If a body is longer than its limit, Reader fails with its error TooLarge. Otherwise it reads the whole body.
 func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	for _, row := range []struct {
 		name  string

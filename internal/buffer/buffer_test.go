@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A part of whole mebibytes reserves no more.
+// If Reserve gets a whole number of mebibytes, it reserves exactly that much.
 func TestReserveWholeMebibytes(t *testing.T) {
 	limit := &Limit{Max: 64 * mib}
 	b := New(limit, new(atomic.Int32))

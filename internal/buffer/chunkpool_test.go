@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Free chunks survive garbage collections.
+// The pool keeps a free chunk over several garbage collections.
 func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 	p := &chunkPool{size: secondChunk}
 	first := p.get()
@@ -20,7 +20,7 @@ func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 	require.NotSame(t, &first[0], &p.get()[0], "it is in use")
 }
 
-// Chunks that nobody needs are dropped.
+// If chunks were not in use for some time, trim drops them.
 func TestChunkPoolDropsChunks(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &chunkPool{size: secondChunk, trimmed: now}

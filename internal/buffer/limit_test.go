@@ -96,8 +96,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Streams that share a memory finish their parts in turn. Of streams that take one chunk at a time each ends up
-// with a piece of a part, and none can send: every chunk then waits until stillness was noticed.
+// If 32 streams share memory for three parts, they finish their parts in turn. If each took one chunk at a time,
+// no part would be complete, and each chunk would wait.
 func TestMemoryOfStreamsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
@@ -222,8 +222,8 @@ func keep(m *Limit, c *cachedThing) bool {
 	return true
 }
 
-// Cached memory gives way to every small buffer. It can be fetched again, so it counts as free for whoever needs
-// memory.
+// If a small buffer needs memory, the least recently used cached memory is evicted. Reserve counts cached memory
+// as free.
 func TestMemoryCachedGivesWay(t *testing.T) {
 	m := &Limit{Max: mib}
 	things := make([]cachedThing, 16)
@@ -254,7 +254,7 @@ func TestMemoryCachedEvictsNone(t *testing.T) {
 	require.False(t, keep(m, &cachedThing{bytes: 64<<10 + 1}))
 }
 
-// A grant over the limit is counted.
+// If memory is granted over the limit, the counter given to New grows.
 func TestMemoryCountsGrantsOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: mib}

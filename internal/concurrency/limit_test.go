@@ -50,7 +50,7 @@ func (w *network) move() {
 	}
 }
 
-// The number of requests follows the network.
+// Growing finds the number of requests that fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -75,7 +75,7 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 	}
 }
 
-// A fixed number of requests does not change.
+// The number of requests of Fixed does not change.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Fixed(3)
@@ -86,7 +86,7 @@ func TestFixed(t *testing.T) {
 	})
 }
 
-// The number of requests never exceeds its maximum.
+// The number of requests of Growing never exceeds its maximum.
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(5, 12, 0)
@@ -97,7 +97,8 @@ func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	})
 }
 
-// A source that is slower than the network never waits for a slot.
+// If no caller waits for a slot, because the source is slower than the network, the number of requests does not
+// grow.
 func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Growing(4, 16, 0)

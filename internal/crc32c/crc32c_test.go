@@ -22,7 +22,7 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	}
 }
 
-// The checksum of a text is that of its bytes.
+// SumString returns the checksum of the string's bytes, and allocates nothing.
 func TestTextOfItsBytes(t *testing.T) {
 	for _, text := range []string{"", "a", "123456789", "a/key\xff", strings.Repeat("long ", 300)} {
 		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)

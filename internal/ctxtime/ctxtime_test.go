@@ -39,7 +39,7 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-// If its context is done, the reader fails.
+// If ctx of Reader is canceled, the next Read fails with context.Canceled.
 func TestReaderFailsWhenItsContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := ctxtime.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/drain"
 )
 
-// A limit of the application, in front of the handler, changes the header of the response when a
-// Read reaches it. That is not at the same time as the response.
+// If the body reaches the limit of http.MaxBytesHandler while Respond writes the response, the two do not change
+// the header at the same time.
 func TestRespondWithALimitReached(t *testing.T) {
 	responding := make(chan struct{})
 	sent := make(chan struct{})

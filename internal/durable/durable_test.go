@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSyncDir does not show that a sync has an effect. Package powercut does.
+// TestSyncDir calls SyncDir. Only package powercut shows that a sync has an effect.
 func TestSyncDir(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -51,7 +51,7 @@ func TestTemporaryNames(t *testing.T) {
 	}
 }
 
-// Errors name the final file, not its temporary file.
+// OfFile replaces the name of a temporary file in an error by that of the final file.
 func TestErrorsNameTheFinalFile(t *testing.T) {
 	temp := filepath.Join("dir", TempName())
 	other := errors.New("another")

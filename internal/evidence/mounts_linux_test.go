@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/bindmount"
 )
 
-// One directory may have two paths on one device.
+// If a directory is mounted at a second path, Below, Apart and Meetings treat both paths as one directory.
 func TestMountsOfOneFileSystem(t *testing.T) {
 	for _, row := range []struct {
 		name, from, at string // a mount of one path of the top at another one
@@ -62,7 +62,7 @@ func TestMountsHidden(t *testing.T) {
 	require.True(t, Apart(data, outer))
 }
 
-// A folder of a bucket may show another one.
+// If a folder of a bucket is mounted at another folder, Apart and Beside return false for the two folders.
 func TestMountsOfFolders(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))

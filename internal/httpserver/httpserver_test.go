@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client can connect to the printed address.
+// If a server listens on all addresses, ReachableAddress returns localhost with its port.
 func TestReachableAddress(t *testing.T) {
 	for _, row := range []struct{ listening, want string }{
 		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},

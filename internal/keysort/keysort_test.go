@@ -25,7 +25,7 @@ func list(t *testing.T, s *Sorter) []string {
 	return all
 }
 
-// Records are sorted by key, then by value.
+// Sorted yields the records in the order of their keys, and equal keys in the order of their values.
 func TestSortedByKeyThenValue(t *testing.T) {
 	rows := []struct {
 		name    string
@@ -53,7 +53,7 @@ func TestSortedByKeyThenValue(t *testing.T) {
 	}
 }
 
-// Many runs are merged.
+// If the records exceed the memory, Sorted merges the runs on disk, also a second time.
 func TestSortedMergesManyRuns(t *testing.T) {
 	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestSortedMergesManyRuns(t *testing.T) {
 	}
 }
 
-// Listings may overlap.
+// If one loop over Sorted runs inside another, both get their records.
 func TestSortedListingsOverlap(t *testing.T) {
 	s := New(100)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -98,7 +98,7 @@ func TestSortedListingsOverlap(t *testing.T) {
 	require.Equal(t, "aaabacad", seen.String())
 }
 
-// Records may be larger than the memory.
+// If each record is larger than the memory, Sorted still yields all records.
 func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	s := New(10)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -196,7 +196,7 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 	require.ErrorIs(t, s.Add(ctx, []byte("b"), nil), context.Canceled)
 }
 
-// If a call is interrupted, repeating it loses and damages no record.
+// If ctx ends during Add or Sorted, the same call again loses no record and damages none.
 func TestSortedAfterAnInterruption(t *testing.T) {
 	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
@@ -238,7 +238,7 @@ func (c *interrupted) Err() error {
 	return nil
 }
 
-// Failures of the disk are reported.
+// If the directory for temporary files is missing, Add fails with os.ErrNotExist.
 func TestSortedReportsFailuresOfTheDisk(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows

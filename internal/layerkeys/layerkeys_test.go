@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Keys of layers are hidden unless they are named.
+// Hides returns true for keys of layers, unless the prefix of the listing names their folder.
 func TestHidesUnlessNamed(t *testing.T) {
 	for _, row := range []struct {
 		key, prefix string

@@ -25,7 +25,7 @@ func TestMetadataSurvivesItsCoding(t *testing.T) {
 	}
 }
 
-// Users do not see the library's own names.
+// Decode leaves out the library's own metadata, and HoldsReserved finds it.
 func TestMetadataHidesOwnNames(t *testing.T) {
 	values := Coding{}.Encode(nil, "1")
 	require.Nil(t, Coding{}.Decode(t.Context(), values))

@@ -42,7 +42,7 @@ func TestWaitRaisesANilPanic(t *testing.T) {
 	require.Panics(t, g.Wait)
 }
 
-// If a function calls runtime.Goexit, the waiting goroutine ends, too.
+// If a function calls runtime.Goexit, the goroutine that calls Wait ends, too, after all other functions.
 func TestWaitEndsWithGoexit(t *testing.T) {
 	var g Group
 	broken := false

@@ -120,7 +120,7 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 }
 
-// Find removes a partial file of another object.
+// If a partial file belongs to another object, Find removes it and returns nil.
 func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -130,7 +130,7 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	require.Empty(t, names(t, dir))
 }
 
-// If a continued partial file has other bytes than the object, the download fails.
+// If a partial file is continued with other bytes than those of the object, Check fails with ErrMismatch.
 func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -241,7 +241,8 @@ func TestFindRefusesLinks(t *testing.T) {
 	}
 }
 
-// A process may be killed when it has just made a mark, and written nothing.
+// If a process was killed before it wrote its mark, SweepAll removes the empty mark. It keeps files of other
+// programs.
 func TestSweepRemovesEmptyMarks(t *testing.T) {
 	for _, row := range []struct {
 		name string

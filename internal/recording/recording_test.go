@@ -186,7 +186,7 @@ func TestRecordingsReplaceWhatTells(t *testing.T) {
 	}
 }
 
-// Known secrets are where no rule expects them, in some form. These exchanges are left out.
+// If an exchange contains a known secret in any of these encodings, the recording leaves out the exchange.
 func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 	twice := url.QueryEscape(url.QueryEscape(testSecret))
 	contents := map[string]string{
@@ -267,7 +267,7 @@ func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 	}
 }
 
-// The content of an object stays as it is, also if it is like a document.
+// The recording keeps the content of an object, even if the content looks like a JSON or XML document.
 func TestRecordingsKeepContent(t *testing.T) {
 	for _, content := range []string{`{"new": 1}`, "<a>b</a>", "[", "<", "hello"} {
 		dir := t.TempDir()
@@ -309,7 +309,8 @@ func TestRecordingWriteFails(t *testing.T) {
 	require.Zero(t, written)
 }
 
-// Two runs may begin with the same empty folder. The second one to end keeps what the first one wrote.
+// If two runs record into the same folder, Write of the second fails with os.ErrExist and keeps the file of the
+// first.
 func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	dir := t.TempDir()
 	first := recording.New(dir, "s3://", nil)
@@ -331,7 +332,7 @@ func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	require.Equal(t, string(want), string(got))
 }
 
-// A value that is replaced stays one that its reader can parse.
+// If the recording replaces a value, such as a number, the new value has the same type.
 func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	dir := t.TempDir()
 	r := recording.New(dir, "gs://", nil)

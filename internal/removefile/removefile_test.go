@@ -112,8 +112,8 @@ func TestUnchanged(t *testing.T) {
 	require.NoError(t, Unchanged(newDir(t).root, "sub/missing", unchanged))
 }
 
-// A killed process leaves a file under its private name. The file that it meant to remove is removed, and any other
-// file gets its name back, without replacing a third one.
+// If a killed process left a file under its private name, Recover removes it if it is the file to remove. Any
+// other file gets its name back, if that is free.
 func TestRecover(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -178,7 +178,7 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-// A file whose long name is taken gets a new name that is short enough. The name ends before a character, not in it.
+// If a long name is taken, putBack gives the file a shorter name, cut between characters.
 func TestPutBackLongName(t *testing.T) {
 	tests := []struct{ name, long string }{
 		{"letters", strings.Repeat("n", longestName)},
@@ -200,7 +200,7 @@ func TestPutBackLongName(t *testing.T) {
 	}
 }
 
-// Some file systems permit only names of whole characters.
+// asideName cuts a long name between characters, because some file systems permit only valid UTF-8.
 func TestAsideNameHasWholeCharacters(t *testing.T) {
 	for n := range 4 {
 		name := asideName(strings.Repeat("n", n)+strings.Repeat("語", 80), fileInfo{})
@@ -243,8 +243,8 @@ func TestUnchangedAfterRecover(t *testing.T) {
 	}
 }
 
-// Two calls remove the same file. The first has compared it under its private name, and another program has given the
-// name to a new file since. The second call must not put the new file in the place of the one that the first removes.
+// If another call already removes the file and the name has a new file, Unchanged fails with ErrChanged and keeps
+// both files.
 func TestUnchangedTwice(t *testing.T) {
 	d := newDir(t)
 	d.replace("sub/k", "one")
@@ -282,7 +282,8 @@ func TestIsAside(t *testing.T) {
 	}
 }
 
-// A version must understand the names that an earlier one has left: docs/maintainers/stored-forms.md.
+// parseAside understands private names that an earlier version has left, as docs/maintainers/stored-forms.md
+// requires.
 func TestAsideNamesAreAStoredForm(t *testing.T) {
 	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
 	for _, name := range []string{

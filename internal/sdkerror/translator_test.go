@@ -213,7 +213,7 @@ func TestCodeFromStatus(t *testing.T) {
 	require.False(t, IsRetryable(storage.Internal))
 }
 
-// A long text is shown in part.
+// If the text of an error is too long, withShortText shows its beginning.
 func TestWithShortText(t *testing.T) {
 	short := errors.New("refused: " + strings.Repeat("é", 100))
 	long := errors.New("x" + strings.Repeat("é", maxText))

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// A signed upload grants what was requested.
+// VerifyURL returns a Grant with all options of the signed upload.
 func TestSignURLOfAnUpload(t *testing.T) {
 	k := keys(t, secret(1))
 	g, status := signedRequest(t, k, upload()).verify(k, noon)
@@ -51,7 +51,7 @@ func TestSignURLOfAnUpload(t *testing.T) {
 	require.Equal(t, want.CRC32C, put.CRC32C)
 }
 
-// A signed download grants what was requested.
+// VerifyURL returns a Grant with all options of the signed download.
 func TestSignURLOfADownload(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
@@ -63,7 +63,7 @@ func TestSignURLOfADownload(t *testing.T) {
 	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
 }
 
-// A signed part grants one part.
+// A URL of SignPart is valid only for its key, upload and part number.
 func TestSignPart(t *testing.T) {
 	k := keys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
@@ -247,7 +247,8 @@ func swapCase(r rune) rune {
 	return r
 }
 
-// A signed URL expires.
+// If the time of a signed URL is over, VerifyURL returns Expired. If it was signed far in the future, VerifyURL
+// returns Invalid.
 func TestSignURLExpires(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
@@ -270,7 +271,7 @@ func TestSignURLExpires(t *testing.T) {
 	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
 }
 
-// Keys can be rotated.
+// The first of several keys signs, and all of them verify. If a key is removed, its signatures are Invalid.
 func TestKeysRotated(t *testing.T) {
 	older := keys(t, secret(1))
 	newer := keys(t, secret(2))
@@ -308,7 +309,7 @@ func TestKeysPrintNothing(t *testing.T) {
 	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
 }
 
-// A form grants what was requested.
+// VerifyForm returns a Grant with all options of the signed form.
 func TestSignForm(t *testing.T) {
 	k := keys(t, secret(1))
 	fields := form(t, k, formRequest())
@@ -326,7 +327,7 @@ func TestSignForm(t *testing.T) {
 	require.Equal(t, signedurl.Invalid, status)
 }
 
-// An altered form is invalid.
+// If a field of a signed form is altered, removed, emptied or added, VerifyForm returns Invalid.
 func TestVerifyFormAltered(t *testing.T) {
 	k := keys(t, secret(1))
 	good := form(t, k, formRequest())
@@ -367,7 +368,7 @@ func TestSignFormNeedsBounds(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
 }
 
-// A form cannot have a condition.
+// If a request for a form has a condition, SignForm fails with Unsupported.
 func TestSignFormWithACondition(t *testing.T) {
 	r := formRequest()
 	r.Condition.Absent = true
@@ -376,7 +377,7 @@ func TestSignFormWithACondition(t *testing.T) {
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
-// A request that cannot be signed is unsupported.
+// If a request has another method, no base URL, a revision or no key, SignURL fails with Unsupported.
 func TestSignURLUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *driver.SignRequest){
@@ -399,7 +400,7 @@ func TestSignURLUnsupported(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Parameters of a signed URL are recognized.
+// HasParams returns true if a query has a parameter of a signed URL.
 func TestURLParametersAreRecognised(t *testing.T) {
 	for query, want := range map[string]bool{
 		"":                 false,

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/storedform"
 )
 
-// Check refuses a document of a later form, and nothing else.
+// If a document has a later form, Check fails with Unsupported.
 func TestCheckRefusesLaterForms(t *testing.T) {
 	tests := []struct {
 		name, text string

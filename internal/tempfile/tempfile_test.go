@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-// A file is not left.
+// Close removes the temporary file. Except on Windows, the file has no name even before that.
 func TestCloseLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)

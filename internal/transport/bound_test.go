@@ -94,7 +94,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	}
 }
 
-// The size of response headers is limited.
+// If the headers of a response exceed a limit, the request fails.
 func TestBoundOfHeads(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
@@ -180,8 +180,8 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 	}
 }
 
-// Of Amazon's version 4, only the signature is masked. The rest is no secret: an error may be about a header that
-// was signed.
+// In a signature of AWS, version 4, only the signature itself is masked. The names of the signed headers stay,
+// because an error may be about one of them.
 func TestMaskSignatureOfAmazon(t *testing.T) {
 	const signature = "9aef0123456789abcdef"
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
@@ -194,7 +194,7 @@ func TestMaskSignatureOfAmazon(t *testing.T) {
 		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=*")
 }
 
-// The signature is a secret by itself, whatever the scheme is.
+// If a response repeats only the signature of an Authorization header, it is masked, whatever the scheme is.
 func TestMaskSignatureOfOtherSchemes(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestMaskSignatureOfOtherSchemes(t *testing.T) {
 	require.Equal(t, "wrong: ****************", maskString("wrong: 0123456789abcdef", secretsOf(r)))
 }
 
-// A server quotes a secret as it is, as a part of a URL, or in hexadecimal digits.
+// A secret is masked as it is, escaped as in a URL, and in hexadecimal digits.
 func TestMaskSpellings(t *testing.T) {
 	const token = "a/token+of=the&session"
 	tests := []struct{ name, text, masked string }{
@@ -220,7 +220,8 @@ func TestMaskSpellings(t *testing.T) {
 	}
 }
 
-// A server quotes the URL as it was sent, whichever characters of a parameter the client has escaped.
+// If a response repeats the URL as it was sent, the signature is masked, whichever of its characters the client
+// escaped.
 func TestMaskParametersAsSent(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "https://example.com/a?sig=first+half/of%3d", nil)
 	require.Equal(t, "no /a?sig=****************", maskString("no /a?sig=first+half/of%3d", secretsOf(r)))

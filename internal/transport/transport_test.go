@@ -220,7 +220,8 @@ func TestErrorsThroughTheClient(t *testing.T) {
 	require.True(t, Sent(err), "the marks outlive the wrapping of http.Client: %v", err)
 }
 
-// net/http sends a request again whose connection had been given up meanwhile.
+// If a reused connection closes before the response, net/http sends the request again. If the second response is
+// lost too, the request counts as sent.
 func TestReplayOnAnotherConnection(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -32,7 +32,7 @@ func TestTokenFormStays(t *testing.T) {
 	require.Equal(t, "ji9hu53i18Dk", Hash("s3", "", "bucket"))
 }
 
-// A token that was changed is refused.
+// If a token was cut, changed or made longer, Parse refuses it.
 func TestParseRefusesAChangedToken(t *testing.T) {
 	token := (&Record{Key: "k"}).Token()
 	for name, changed := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-// Text is cut between characters.
+// WholeCharacters leaves out the bytes of characters that are cut off at the start or the end.
 func TestWholeCharacters(t *testing.T) {
 	for _, row := range []struct {
 		name              string

@@ -81,7 +81,7 @@ func create(t *testing.T, path string) string {
 	return path
 }
 
-// Files of gRPC are counted, and not read.
+// ReadFolder counts recordings of gRPC and does not read them.
 func TestReadFolderCountsGRPC(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.replay"), []byte("RPCReplay\x00"), 0o600))

@@ -98,7 +98,8 @@ var laterForms = []laterForm{
 	},
 }
 
-// A document of a later form is refused, and stays as it is: rule 3 of docs/maintainers/stored-forms.md.
+// If a document has a later form, its reader fails with Unsupported and keeps it, by rule 3 of
+// docs/maintainers/stored-forms.md.
 func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
@@ -126,8 +127,7 @@ func TestLaterFormsAreRefused(t *testing.T) {
 	}
 }
 
-// The journal of a resumed upload has its number since the first form. A later journal is neither read nor
-// overwritten.
+// If a WithResume file has a later form, Upload and AbandonUpload fail with Unsupported and keep the file.
 func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	text := readGolden(t, newest, "resumed-upload")["files"][0].Body
 	text = strings.Replace(text, `{"omnibucket upload":1,`, `{"omnibucket upload":2,`, 1)
@@ -143,7 +143,7 @@ func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	require.Equal(t, text, string(kept))
 }
 
-// A marker of an overlay has its kind in its metadata. One of another kind is neither read nor removed.
+// If a marker of an overlay has an unknown kind in its metadata, all calls on its key fail with Unsupported.
 func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 	s := readGolden(t, newest, "overlay-marker-copying")
 	s["new"][0].Metadata["omnibucketoverlay"] = "later"

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only failures are shown with their output.
+// Only tests that fail, and packages that do not build, are shown with their output.
 func TestOutputOfFailuresOnly(t *testing.T) {
 	for name, c := range map[string]struct{ events, want string }{
 		"a package that passes": {
@@ -66,7 +66,8 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 	}
 }
 
-// go splits long lines into several events.
+// The results of tests that pass are stored, even if go splits their lines into several events. Those of tests
+// that fail are not.
 func TestResultsAreStored(t *testing.T) {
 	dir := t.TempDir()
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a/b\","}
@@ -102,7 +103,7 @@ func TestRecordingsAreStored(t *testing.T) {
 	require.Empty(t, ran.suites)
 }
 
-// The table says what ran and what did not.
+// The table counts the tests that passed, and lists what did not run, with the reasons.
 func TestTableSaysWhatRan(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}

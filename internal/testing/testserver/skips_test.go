@@ -106,8 +106,8 @@ var skipped = map[string][]string{
 
 const root = "../../.."
 
-// A test that is skipped for want of a server or program would never fail, so Need, Offered and
-// Program are the only way to skip it.
+// Each call of Skip in the repository's tests is in the list skipped. For a missing server or program, tests call
+// Need, Offered or Program instead.
 func TestSkipsAreListed(t *testing.T) {
 	var want, names []string
 	for _, calls := range skipped {
@@ -134,7 +134,8 @@ func TestSkipsAreListed(t *testing.T) {
 	require.ElementsMatch(t, want, names, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
 }
 
-// Only this package reads addresses of servers. An address that is read elsewhere may be missing in silence.
+// No test outside of this package reads the address of a server from the environment. There, a missing address
+// would not be reported.
 func TestAddressesAreReadHereOnly(t *testing.T) {
 	for path, file := range testFiles(t) {
 		if strings.HasPrefix(path, "internal/testing/testserver/") || strings.HasPrefix(path, "dev/") {

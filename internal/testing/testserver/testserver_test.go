@@ -56,14 +56,15 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	}
 }
 
-// "make test-all", "make race" and .ci/run run tools/scripts/tests.
+// The script tools/scripts/tests requires every server and program. "make test-all", "make race" and .ci/run run
+// it.
 func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	script, err := os.ReadFile("../../../tools/scripts/tests")
 	require.NoError(t, err)
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }
 
-// A further test runs if everything is required.
+// Further skips a test, unless the environment requires everything.
 func TestFurtherRunsIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	Further(t)
@@ -86,7 +87,7 @@ func TestSampleIsWholeIfRequired(t *testing.T) {
 	require.Equal(t, "some", Sample("some", "all"))
 }
 
-// A nightly test runs only with its variable.
+// Nightly skips a test, unless OMNIBUCKET_NIGHTLY is set.
 func TestNightlyNeedsItsVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
 	Nightly(t, "make layers")
