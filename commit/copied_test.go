@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The mark of a trimmed log travels with a copy of its bucket, or older entries come back beside it. Trim never removes an
-// entry that an earlier call did not name, and nothing from the original.
+// If a trimmed log is copied with its mark, Trim of the copy removes the entries up to the number of the call
+// before. It removes nothing from the original.
 func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 	for name, back := range map[string][]string{
 		"copied with its bucket":  nil,

@@ -36,8 +36,7 @@ func copied(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	}
 }
 
-// A mark says what may be removed in its own log. One that came with a copy, or is newer than the entries of a backup
-// that was restored, says nothing of the entries beside it.
+// If the mark beside the entries comes from another log, Trim fails with Changed and removes nothing.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -77,7 +76,7 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 	return log
 }
 
-// A log that is copied as a whole can be trimmed like the original.
+// If a log is copied with all its objects, Trim works on the copy as on the original.
 func TestTrimACopiedLog(t *testing.T) {
 	src := trimmedTwice(t, 6, 8)
 	dst := memstore.New()
@@ -86,7 +85,8 @@ func TestTrimACopiedLog(t *testing.T) {
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }
 
-// A listing that lags shows entries that are gone, and lacks others: neither matters to what the mark says.
+// If a listing shows entries that are gone and lacks others, Trim removes only entries that the mark names. The
+// next call removes those that the listing lacked.
 func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d)

@@ -81,7 +81,7 @@ func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err
 	return got, nil
 }
 
-// Entries are read in order.
+// From yields the entries in their order, from any number on.
 func TestLogReadsInOrder(t *testing.T) {
 	log, b := inMemory(t)
 	last, err := log.Last(t.Context())
@@ -113,7 +113,7 @@ func TestLogReadsInOrder(t *testing.T) {
 	require.True(t, exists)
 }
 
-// The last entry is found without a listing.
+// Last finds the last of 1,000 entries with at most 21 requests, none of which is a listing.
 func TestLastWithoutAListing(t *testing.T) {
 	counting := faults.New()
 	b := memstore.New(driver.WithLayer(counting.Layer()))
@@ -211,7 +211,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}
 }
 
-// Entries before the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
+// Entries up to the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
 // and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, b := inMemory(t)
@@ -250,7 +250,7 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.Equal(t, []string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
-// A writer is paused before its write. Meanwhile others append, and trim what it would have collided with.
+// If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
 func TestAppendOfAPausedWriter(t *testing.T) {
 	paused, b := inMemory(t)
 	other, err := commit.New(b, "log/")
@@ -273,8 +273,8 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 	require.Equal(t, []string{"d", "late"}, got)
 }
 
-// If the log is trimmed twice meanwhile, the writer cannot know whether its number was free. No reader sees
-// what it wrote.
+// If others trim the log twice while Append is paused, it fails with OutcomeUnknown. No reader sees the entry that
+// it wrote.
 func TestAppendOutcomeUnknown(t *testing.T) {
 	paused, b := inMemory(t)
 	other, err := commit.New(b, "log/")
@@ -299,8 +299,8 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	require.False(t, stray)
 }
 
-// The response to a write is lost. Before the writer looks, others trim its entry, and another writer that was paused
-// puts an object into the free place. The entry was in the log, so that it must not be appended again.
+// The response to Append's write is lost, others trim the entry, and a paused writer stores an object under its
+// number. Append then does not append the entry again.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	for name, opts := range map[string][]storage.OpenOption{
 		"the log looks what is stored":           {once},
@@ -340,7 +340,7 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 	require.Equal(t, []string{"b", "c"}, got)
 }
 
-// A writer that was idle appends after the last entry.
+// If others append and trim while a Log is not used, its next Append comes after the last entry.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, b := inMemory(t)
@@ -360,7 +360,7 @@ func TestAppendAfterIdling(t *testing.T) {
 	})
 }
 
-// Trim removes from a bucket that lists in any order.
+// Trim also removes entries from a bucket that lists keys in any order.
 func TestTrimListsInAnyOrder(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	log, err := commit.New(b, "log/")
@@ -446,8 +446,8 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 	})
 }
 
-// A process is killed at each of its calls, before or after it took effect, or only the response is lost.
-// Each entry of which it was told is stored, all entries are there once, and others can continue.
+// If a process is killed at any of its calls, or a response is lost, each acknowledged entry is stored once. Other
+// processes can continue.
 func TestLogKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores, synctest.Test) }
 
 // killedAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
@@ -529,8 +529,8 @@ func contains(told []string, text string) bool {
 	return false
 }
 
-// Several processes append, read and trim at once, and responses are lost: some order of all calls explains
-// what each of them has seen.
+// If several processes append, read and trim at the same time and lose responses, some order of their calls
+// explains all results.
 func TestLogIsLinearizable(t *testing.T) { linearizable(t, stores, 6) }
 
 func linearizable(t *testing.T, stores []store, rounds uint64) {

@@ -16,8 +16,8 @@ import (
 
 func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 
-// Entries disappear below a Log that has seen them: a backup is restored, an expiry rule removes them. No reader
-// sees an entry that the Log appends after them.
+// If entries that a Log has seen are gone, its Append, Trim and Last fail with Changed. This happens after a
+// backup was restored, or by an expiry rule.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	remove := func(t *testing.T, b storage.Bucket, start, end int) {
@@ -71,7 +71,7 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	}
 }
 
-// A Log that has read an entry, and not written it, has seen it too.
+// If an entry is replaced after a Log has read it, Append of that Log fails with Changed.
 func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	writer, b := inMemory(t)
 	appendText(t, writer, "a", "b")
@@ -85,7 +85,8 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	require.ErrorIs(t, err, storage.Changed)
 }
 
-// Trim may have removed the entry: a Log that has not been used for some time appends after the last one.
+// If others have trimmed the entry that a Log has seen last, its Append comes after the last entry, without an
+// error.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	log, b := inMemory(t)
 	other, err := commit.New(b, "log/")
