@@ -82,7 +82,8 @@ func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
 	}
 }
 
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html
+// For a directory bucket of S3, Documents fails with Unsupported.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html.
 func TestDocumentsOfADirectoryBucket(t *testing.T) {
 	g := permissions.Grant{Operations: []permissions.Operation{"download"}, Bucket: "photos--use1-az4--x-s3"}
 	_, err := g.Documents(permissions.AWS)
@@ -146,7 +147,7 @@ var azureConditionForm = regexp.MustCompile(
 		`\n  AND\n  @Request\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:prefix\] StringStartsWith '([^']*)'\n \)\n\))?$`,
 )
 
-// A policy of Amazon names the partition of the region.
+// The ARNs in a policy of AWS name the partition of the grant's Region.
 func TestDocumentsNameThePartition(t *testing.T) {
 	for region, want := range map[string]string{
 		"": "aws", "eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov",

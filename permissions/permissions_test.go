@@ -135,7 +135,8 @@ func TestOnlyAfterFailures(t *testing.T) {
 	}
 }
 
-// MinIO takes the permission to list for the one to list versions.
+// For MinIO, the policy has s3:ListBucket for list-versions as well, and no further action for tags and missing
+// objects.
 func TestNeedsOfMinIOAreTheLeast(t *testing.T) {
 	documents, err := grant("", "list", "list-versions", "download-missing", "copy-tagged", "upload-with-tags").
 		Documents(permissions.MinIO)

@@ -159,7 +159,8 @@ func TestGoogleCondition(t *testing.T) {
 	}
 }
 
-// MinIO takes the value of s3:prefix from a header, too.
+// For MinIO, Documents refuses list and list-versions with a prefix, because MinIO also takes the value of
+// s3:prefix from a header of the client.
 func TestDocumentsOfMinIOLimitNoListing(t *testing.T) {
 	for _, o := range []permissions.Operation{"list", "list-versions"} {
 		_, err := grant("users/", "download", o).Documents(permissions.MinIO)

@@ -80,7 +80,8 @@ func golden(t *testing.T, file, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// Each program says in its first line what is difficult about it.
+// For each program in testdata/programs, the analyzer prints the same permissions as in its want.txt. The first
+// line of a program says what is difficult about it.
 func TestPrograms(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./programs/...")
 	require.Zero(t, status, stderr)
@@ -155,7 +156,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// A test of package policies runs these programs with the printed policies.
+// The policies printed for the programs of internal/testing/policies are those in its testdata. A test of that
+// package runs the programs with them.
 func TestPoliciesOfPrograms(t *testing.T) {
 	buckets := map[string]string{
 		"storage.Open in policies.Avatar":      "avatar-pictures",
@@ -180,7 +182,7 @@ func TestPoliciesOfPrograms(t *testing.T) {
 	}
 }
 
-// A printed policy says which permissions it does not contain.
+// If -policy leaves out a permission, the analyzer reports it and exits with status 1.
 func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)
@@ -264,7 +266,8 @@ func TestVendoredModules(t *testing.T) {
 	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"), stdout)
 }
 
-// MinIO lacks operations that a job with WithDelete does without, and cannot limit listings.
+// If MinIO lacks an operation that the program can do without, a note says so. MinIO cannot limit listings, and
+// the analyzer reports that as an error.
 func TestPoliciesLeaveOutWhatTheProviderLacks(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "minio", "./programs/deletes")
 	require.Equal(t, statusError, status, stderr)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A version of Go may add analyzers to "go vet". They must then run here, too.
+// The list standard has all analyzers that "go vet" registers, also those that a new version of Go adds.
 func TestStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "go", "tool", "vet", "help").CombinedOutput()
 	require.NoError(t, err, "%s", output)

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Each method of an interface of the library has a row. A method without a row would need no right.
+// The tables have a row for each method of Bucket, Core and Service. A method without a row would need no
+// permission.
 func TestTablesHaveEachMethod(t *testing.T) {
 	bucket := namesOfMethods(reflect.TypeFor[storage.Bucket]())
 	require.Equal(t, bucket, slices.Sorted(maps.Keys(methods)))
