@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-// A growth that is steeper than linear misses its goal.
+// If the CPU time of this library grows more steeply than linearly, reportGrowth counts a missed goal.
 func TestReportGrowthSteeperThanLinear(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -33,7 +33,7 @@ func TestReportGrowthSteeperThanLinear(t *testing.T) {
 	}
 }
 
-// The growths of others are printed without a goal.
+// reportGrowth prints the growth of other libraries, and has no goal for them.
 func TestReportGrowthOfOthers(t *testing.T) {
 	point := func(i int, others ...record.Row) record.Case {
 		rows := append([]record.Row{{Name: ours, CPU: float64(i) * 1e8}}, others...)
@@ -49,7 +49,7 @@ func TestReportGrowthOfOthers(t *testing.T) {
 	require.NotContains(t, out.String(), sdkManager, "it has one point")
 }
 
-// Transfers at once begin with one connection.
+// atOnce returns one connection for the small operation of a growth, and one for each object of a large one.
 func TestAtOnceBeginsWithOneConnection(t *testing.T) {
 	require.Equal(t, 1, atOnce(1000, kilobyte), "the first, small operation")
 	require.Equal(t, 1000, atOnce(1000, 1000*4*mebibyte))

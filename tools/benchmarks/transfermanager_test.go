@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// AWS's transfer manager uploads, reads and downloads with its defaults, which read by part number.
+// The transfer manager of AWS, with its defaults, uploads to our S3 server and reads the same bytes. It reads by
+// part number.
 func TestTransferManagerWithDefaults(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Strict: true})
 	manager := transfermanager.New(s3.New(s3.Options{

@@ -18,8 +18,8 @@ import (
 
 var storedAt = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 
-// With OMNIBUCKET_STORED_FORMS, the tables of this version are written into that file. A copy of this file writes
-// those of another version, see docs/maintainers/stored-forms.md.
+// If OMNIBUCKET_STORED_FORMS is set, the tables of this version are written into that file.
+// docs/maintainers/stored-forms.md says how to get those of another version.
 func TestTablesAreWritten(t *testing.T) {
 	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if path == "" {

@@ -277,8 +277,8 @@ var journeys = []journey{
 	}, 0},
 }
 
-// A process is killed at each call to the bucket and to the database, before and after it. No row is ever without its
-// bytes, and after one sweep no bytes are without a row.
+// If a process is killed at any call to the bucket or the database, each row has its bytes. After one sweep, all
+// bytes have a row.
 func TestRowsOfAKilledProcess(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		for _, j := range journeys {

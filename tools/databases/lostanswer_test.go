@@ -54,7 +54,7 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, values)
 }
 
-// A file whose record was created has its bytes, and the upload returns the record.
+// If the response to the INSERT of a file is lost, the upload still returns the record, and its bytes are stored.
 func TestCreateResponseLost(t *testing.T) {
 	whole := func(s *uploads.Service) (*uploads.File, error) {
 		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
@@ -94,7 +94,7 @@ func TestCreateResponseLost(t *testing.T) {
 	}
 }
 
-// A state that was stored is not taken for one that another call stored first.
+// If the response to SetState is lost, SetState recognizes its own state and succeeds.
 func TestSetStateResponseLost(t *testing.T) {
 	for _, row := range []struct{ name, write string }{
 		{"a new one", "INSERT INTO omnibucket_files_parts "},

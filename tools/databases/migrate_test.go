@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// Concurrent starts migrate once.
+// If several calls of New start on one database at the same time, all succeed, and each migration is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
@@ -40,8 +40,8 @@ func TestMigrateInConcurrentStarts(t *testing.T) {
 	})
 }
 
-// A connection that makes a new database a write-ahead log does not wait for another that writes,
-// whatever its timeout is: SQLite fails at once.
+// If another connection writes to a new SQLite database, New waits for it until its ctx ends. SQLite itself fails
+// at once with SQLITE_BUSY.
 func TestMigrateWaitsForAWriter(t *testing.T) {
 	d := databases[0]
 	address := d.create(t)
@@ -67,7 +67,7 @@ func TestMigrateWaitsForAWriter(t *testing.T) {
 	require.NoError(t, holder.Close())
 }
 
-// Without a write-ahead log, a commit waits for those who read.
+// If another connection reads a SQLite database without a write-ahead log, New waits for it.
 func TestMigrateWaitsForAReader(t *testing.T) {
 	d := databases[0]
 	address, _, _ := strings.Cut(d.create(t), "?")
@@ -113,7 +113,7 @@ const (
 	childDialect = "OMNIBUCKET_SQLRECORDS_DIALECT"
 )
 
-// Concurrent processes migrate once.
+// If several processes call New on one database at the same time, all of them succeed.
 func TestMigrateInConcurrentProcesses(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
@@ -150,7 +150,7 @@ func TestAsAChild(t *testing.T) {
 	}
 }
 
-// Tables of a later version are not touched.
+// If the tables have a later version, New fails with Unsupported.
 func TestMigrateLeavesLaterVersions(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		_, db := d.records(t)
@@ -162,7 +162,7 @@ func TestMigrateLeavesLaterVersions(t *testing.T) {
 	})
 }
 
-// A migration that fails leaves nothing.
+// If a migration fails, its transaction leaves no table, and a later New succeeds.
 func TestMigrateFailsLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		db := d.open(t, d.create(t))
@@ -179,8 +179,7 @@ func TestMigrateFailsLeavesNothing(t *testing.T) {
 	})
 }
 
-// An application without the right to change the schema uses tables that another
-// program has updated.
+// If the tables are current, New works for a user who may not change the schema.
 func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)

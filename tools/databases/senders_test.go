@@ -219,9 +219,9 @@ func storedBy(ctx context.Context, service *uploads.Service, bucket storage.Buck
 	return files, nil
 }
 
-// Processes store and remove files of one user, and are killed at any time. The usage is never above the allowance, and
-// never below nothing. When their clients have ended what they had begun, the next Sweep makes it exact. Only tickets
-// that no client has got stay reserved, because their process was killed during Sign.
+// If processes are killed while they store and remove files of one user, the usage stays between 0 and the
+// allowance. When the clients are done, Sweep makes the usage exact, except for the tickets of processes killed
+// during Sign.
 func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 	testserver.Slow(t)
 	kills := testserver.Sample(48, 720)

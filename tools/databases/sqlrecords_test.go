@@ -34,7 +34,7 @@ func TestPartStates(t *testing.T) {
 	})
 }
 
-// An administrator may have set another default for all transactions.
+// If the default isolation of PostgreSQL is serializable, Records pass the same tests.
 func TestRecordsWithMoreIsolation(t *testing.T) {
 	open := func(t *testing.T) uploads.Records {
 		u, err := url.Parse(createPostgreSQL(t))
@@ -50,7 +50,7 @@ func TestRecordsWithMoreIsolation(t *testing.T) {
 	uploadstest.RunStates(t, func(t *testing.T) uploads.States { return open(t).(uploads.States) })
 }
 
-// The clock of the database decides.
+// ListStates measures by the clock of the database how long a state was idle.
 func TestIdlePartStates(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
@@ -79,7 +79,7 @@ func age(t *testing.T, db *sql.DB, d database, delta time.Duration) {
 	require.NoError(t, err)
 }
 
-// Invalid input is refused.
+// If New gets no database or an unknown dialect, it fails with InvalidArgument.
 func TestNewRefusesInvalidInput(t *testing.T) {
 	db := databases[0].open(t, databases[0].create(t))
 	for _, row := range []struct {
@@ -98,7 +98,7 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 	}
 }
 
-// The table can be queried.
+// An application can query the table of files with SQL.
 func TestRecordsTableCanBeQueried(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
@@ -167,7 +167,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 	})
 }
 
-// A write that waits ends with its context.
+// If Create waits for a lock of the database and ctx ends, Create fails with DeadlineExceeded and stores nothing.
 func TestRecordsWriteEndsWithItsContext(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)

@@ -51,7 +51,8 @@ func withoutConditions(d driver.Driver) storage.Bucket {
 	})))
 }
 
-// A sweep goes by the clock of the bucket for the pieces, and by that of the database for the states.
+// If the bucket has no conditional writes, Sweep compares pieces with the bucket's clock, and states with that of
+// the database. It removes an upload when both are old.
 func TestSweepWithoutConditions(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)

@@ -18,7 +18,7 @@ import (
 // storedVersions are commits that were on main, and whose tables are in testdata.
 var storedVersions = []string{"758e7b28", "f63eaf37", "3595d2a5"}
 
-// Tables that a version has made are read, continued and written back.
+// If an earlier version made the tables, New reads, continues and writes them.
 func TestStoredFormsAreContinued(t *testing.T) {
 	for _, version := range storedVersions {
 		t.Run(version, func(t *testing.T) {
@@ -59,8 +59,8 @@ func TestStoredFormsAreContinued(t *testing.T) {
 	}
 }
 
-// The tables that this code makes have a golden file. If a migration is added, give the tables a row in
-// docs/maintainers/stored-forms.md, and write the golden file of the commit that has it.
+// The tables of this version are those of the newest golden file. For a new migration, add a row to
+// docs/maintainers/stored-forms.md and the golden file of its commit.
 func TestTablesHaveGoldenFile(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("testdata", storedVersions[len(storedVersions)-1]+".sql"))
 	require.NoError(t, err)

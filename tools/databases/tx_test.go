@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// A file waits for its row.
+// If no transaction keeps an uploaded file in time, Sweep removes the file. A later Keep fails with
+// ObjectNotFound.
 func TestKeepWaitsForTheRow(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		kept := o.upload(t)
@@ -78,7 +79,7 @@ func TestKeepAndExpire(t *testing.T) {
 	})
 }
 
-// A rollback changes nothing.
+// If a transaction that keeps one file and drops another is rolled back, neither has an effect.
 func TestRollbackChangesNothing(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		no := errors.New("no")
@@ -121,7 +122,7 @@ func (o *office) hook(t *testing.T, remove func()) *uploads.Service {
 	return s
 }
 
-// A sweep leaves a file that is kept while it runs.
+// If a file is kept while Sweep runs, Sweep does not remove it.
 func TestSweepLeavesAFileKeptMeanwhile(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		t.Run("before its record is removed", func(t *testing.T) {
@@ -162,7 +163,8 @@ func TestSweepLeavesAFileKeptMeanwhile(t *testing.T) {
 	})
 }
 
-// A transaction keeps what a sweep has removed: it has seen the database before the sweep.
+// If Sweep removes a file after a transaction began, Keep fails with ObjectNotFound, or with Unavailable if the
+// transaction is serializable.
 func TestKeepAfterASweep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		rows := []struct {
@@ -239,7 +241,8 @@ func TestSweepsAndTransactionsAtOnce(t *testing.T) {
 	})
 }
 
-// A file that Stored has kept stays if Stored fails. The commit has succeeded, but its response was lost.
+// If the function Stored keeps a file and then fails, the file stays, because the response to its commit may have
+// been lost.
 func TestStoredFailsAfterKeep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		failing := errors.New("the connection broke")
@@ -253,7 +256,7 @@ func TestStoredFailsAfterKeep(t *testing.T) {
 	})
 }
 
-// A row that names a file which no transaction has kept is a mistake. The foreign key makes it loud.
+// If a row names a file that was not kept, Sweep and Delete fail because of the foreign key, and the bytes stay.
 func TestRowWithoutKeep(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		f := o.upload(t)
@@ -271,7 +274,7 @@ func TestRowWithoutKeep(t *testing.T) {
 	})
 }
 
-// All files of a user are erased, also those that wait for a row.
+// A query finds all files of a user, also those that no row names yet, so that all of them can be dropped.
 func TestErasureFindsAllFilesOfAUser(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		kept := document(t, o)
@@ -297,7 +300,7 @@ func TestErasureFindsAllFilesOfAUser(t *testing.T) {
 	})
 }
 
-// More files than the limit of orphans are no orphans: a sweep removes them.
+// If more files expire than Sweep permits as orphans, Sweep removes all of them, because they have records.
 func TestSweepManyFilesWithoutARow(t *testing.T) {
 	onEachOffice(t, func(t *testing.T, o *office) {
 		for range 150 {

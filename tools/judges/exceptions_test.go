@@ -15,7 +15,7 @@ import (
 // others have recorded or seen.
 var follows = regexp.MustCompile(`\((recorded: LocalStack|seen: [\w.-]+/[\w.-]+#\d+|[\w-]+)\)`)
 
-// A reason that names AWS says what it follows.
+// If the reason of an exception names AWS or S3, it also names its source.
 func TestExceptionsOfAWSHaveSources(t *testing.T) {
 	for _, suite := range []string{"s3-tests", "s5cmd", "minio-go"} {
 		reasons, err := readExceptions(suite)
@@ -28,7 +28,7 @@ func TestExceptionsOfAWSHaveSources(t *testing.T) {
 	}
 }
 
-// The page says how many tests have a reason.
+// docs/maintainers/s3api.md has a row for each list of exceptions, with the number of its tests.
 func TestExceptionsAreCountedOnThePage(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "maintainers", "s3api.md"))
 	require.NoError(t, err)

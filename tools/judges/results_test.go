@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only innermost tests of Go count, with the first line that they wrote.
+// readGoTests returns only innermost tests, each with the first line that it wrote.
 func TestReadGoTestsCountsInnermost(t *testing.T) {
 	got := readGoTests([]byte(`=== RUN   TestA
 === PAUSE TestA
@@ -75,7 +75,7 @@ func TestReadTAP(t *testing.T) {
 	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
 }
 
-// The table is drawn from the results.
+// writeTable replaces the table on the page by that of the results.
 func TestWriteTable(t *testing.T) {
 	text := t.TempDir()
 	for place, results := range map[string][]result{
@@ -114,7 +114,7 @@ func TestWriteTable(t *testing.T) {
 		written(cells{{"restic-0.18.1", "ours http"}: "2", {"restic-0.19.1", "ours http"}: "1", {"restic-0.19.1", "minio http"}: "0, 1 failed"}), "a run of some suites keeps the others")
 }
 
-// A version or its suite is chosen.
+// choose finds suites by their name, with or without the version.
 func TestChoose(t *testing.T) {
 	all, err := choose(suites, []string{"restic"})
 	require.NoError(t, err)

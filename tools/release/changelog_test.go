@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The text of a release is its section of the changelog.
+// The notes of a release are its section of the changelog.
 func TestWriteNotes(t *testing.T) {
 	r := &repository{root: t.TempDir(), version: "v0.1.0", notes: filepath.Join(t.TempDir(), "notes.md")}
 	require.NoError(t, os.WriteFile(filepath.Join(r.root, "CHANGELOG.md"), []byte(changelog), 0o600))

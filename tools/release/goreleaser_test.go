@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The release tool refuses a configuration with an unknown field when a release is due.
+// The configuration of GoReleaser has no unknown field, and its files exist. Otherwise GoReleaser would refuse it
+// when a release is due.
 func TestGoReleaserConfiguration(t *testing.T) {
 	project, err := config.Load("../../.goreleaser.yaml")
 	require.NoError(t, err)

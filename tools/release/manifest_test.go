@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The manual of the command line has a Job of Kubernetes. Its tests try the Job's arguments.
+// The YAML of Kubernetes in docs/cli.md is a valid indexed Job. The tests of the command line try its arguments.
 func TestManualManifestIsAJob(t *testing.T) {
 	text, err := os.ReadFile("../../docs/cli.md")
 	require.NoError(t, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The first program of the README runs as the page says: the commands of its first blocks, with the
-// program as main.go, in an empty directory. The library comes from a module proxy, as for everybody.
+// If somebody runs the first commands of the README in an empty directory, the program prints what the page says.
+// The library comes from a module proxy.
 func TestReadmeFirstProgramRuns(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
@@ -29,8 +29,8 @@ func TestReadmeFirstProgramRuns(t *testing.T) {
 	require.Equal(t, 2, strings.Count(text, "hello, text/plain; charset=utf-8, 5 bytes\n"), text)
 }
 
-// The programs of two pages, for somebody who follows them in an empty directory. They compile the S3 driver
-// and server, so make install-check runs this.
+// If somebody follows two pages of the documentation in an empty directory, their programs build and their tests
+// pass. Only make install-check runs this.
 func TestProgramsOfThePagesRun(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_PAGES") == "" {
 		t.Skip("OMNIBUCKET_PAGES is not set: make install-check sets it")

@@ -26,7 +26,8 @@ const changelog = `# Changelog
 ## [0.0.1] - 2026-01-01
 `
 
-// The changelog has an entry for each release.
+// entryOf returns the changelog's section of a version. It fails if the section is missing, empty or without a
+// date.
 func TestChangelogHasEachRelease(t *testing.T) {
 	for version, row := range map[string]struct{ text, problem string }{
 		"":       {"### Added\n- One thing.", ""},
@@ -47,7 +48,7 @@ func TestChangelogHasEachRelease(t *testing.T) {
 	require.ErrorContains(t, err, "must be [Unreleased]")
 }
 
-// Modules of this repository that nobody imports get no tag.
+// isPublished returns false for modules that nobody imports, such as tools. They get no tag.
 func TestIsPublished(t *testing.T) {
 	for dir, want := range map[string]bool{
 		".":                       true,
@@ -61,14 +62,14 @@ func TestIsPublished(t *testing.T) {
 	}
 }
 
-// A released module replaces nothing.
+// released removes the replace directives of a module and requires the new version of the library.
 func TestReleasedModuleReplacesNothing(t *testing.T) {
 	text, err := released([]byte("module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v0.0.0\n\texample.com/b v1.0.0\n)\n\nreplace "+library+" => ../..\n"), "v1.2.3")
 	require.NoError(t, err)
 	require.Equal(t, "module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v1.2.3\n\texample.com/b v1.0.0\n)\n", string(text))
 }
 
-// Modules without updates are found.
+// withoutUpdates returns the modules that no entry of the configuration covers.
 func TestWithoutUpdates(t *testing.T) {
 	config := `
 updates:

@@ -80,7 +80,7 @@ func TestSnapshotHasEachFileWithItsChecksum(t *testing.T) {
 	}
 }
 
-// An archive can be made again from the commit, so that others can check it.
+// Two builds of one commit have archives with the same checksums.
 func TestSnapshotIsTheSameInASecondBuild(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	first := snapshotIn(t, "OMNIBUCKET_SNAPSHOT_FIRST")

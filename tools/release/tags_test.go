@@ -13,8 +13,8 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// A tag requires the release: the tags of the command line, and of a module that it requires, in a clone of the
-// repository.
+// tag needs a section of the changelog and a clean working tree. It tags the library and two modules in a clone,
+// without moving a branch.
 func TestCheckVersionOfATag(t *testing.T) {
 	root := t.TempDir()
 	r := &repository{root: root, golang: "go", version: checkVersion()}

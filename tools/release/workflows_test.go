@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A tag of an action can be moved; a commit cannot.
+// Each workflow names its actions by a commit, because somebody could move a tag.
 func TestWorkflowsUseActionsByCommit(t *testing.T) {
 	files, err := filepath.Glob("../../.github/workflows/*.yml")
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestWorkflowsUseActionsByCommit(t *testing.T) {
 	}
 }
 
-// A tag of an image can be moved; a digest cannot.
+// Each Dockerfile names its base image by a digest, because somebody could move a tag.
 func TestImagesAreBuiltOnADigest(t *testing.T) {
 	base := regexp.MustCompile(`(?m)^FROM .*$`)
 	pinned := regexp.MustCompile(`^FROM (scratch|(--platform=\S+ )?\S+:[\d.]+@sha256:[0-9a-f]{64})( AS \w+)?$`)

@@ -36,7 +36,7 @@ func cached(t *testing.T) []string {
 	return names
 }
 
-// Only one process builds.
+// If several calls of ensureBuilt run at the same time, one of them builds, and all return the same program.
 func TestEnsureBuiltByOneProcess(t *testing.T) {
 	g := tiny(t)
 	var group sync.WaitGroup
@@ -60,7 +60,7 @@ func TestEnsureBuiltByOneProcess(t *testing.T) {
 	require.True(t, os.SameFile(before, after), "an existing program is not built again")
 }
 
-// A changed pin causes a build.
+// If a pinned version changes, the stamp changes, so that the program is built again.
 func TestStampOfAChangedPin(t *testing.T) {
 	g := tiny(t)
 	one, err := g.stamp(t.Context())
@@ -71,7 +71,7 @@ func TestStampOfAChangedPin(t *testing.T) {
 	require.NotEqual(t, one, two)
 }
 
-// A failed build leaves nothing.
+// If a build fails, ensureBuilt leaves no file in the cache.
 func TestEnsureBuiltFailsLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "main.go"), []byte("package main\n"), 0o600))
@@ -80,7 +80,7 @@ func TestEnsureBuiltFailsLeavesNothing(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-// An interrupted build leaves nothing.
+// If ctx is canceled, ensureBuilt fails and leaves no file in the cache.
 func TestEnsureBuiltInterrupted(t *testing.T) {
 	g := tiny(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -90,7 +90,7 @@ func TestEnsureBuiltInterrupted(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-// A lock is waited for.
+// If another call has the lock, lock reports that it waits, until the lock is free or ctx ends.
 func TestLockWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	unlock, err := lock(t.Context(), path, func() { t.Error("nobody has it") })
@@ -108,7 +108,7 @@ func TestLockWaits(t *testing.T) {
 	unlock2()
 }
 
-// Files of a killed build are removed.
+// If an earlier build was killed, ensureBuilt removes its files.
 func TestEnsureBuiltRemovesKilledBuilds(t *testing.T) {
 	g := tiny(t)
 	dir, err := cacheDir()

@@ -21,7 +21,7 @@ func tinyModule(t *testing.T, programs map[string]string) npmModule {
 	return npmModule{npmTool: n, node: 20}
 }
 
-// A module is kept as it is installed.
+// If a module of npm is in the cache, ensureBuilt does not install it again.
 func TestModuleIsKeptAsInstalled(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
 	path, err := ensureBuilt(t.Context(), m)
@@ -34,7 +34,7 @@ func TestModuleIsKeptAsInstalled(t *testing.T) {
 	require.Equal(t, path, again, "an existing module is not installed again")
 }
 
-// A module needs its version of Node.
+// If Node.js is too old for a module, ensureBuilt fails and names the version that it needs.
 func TestModuleNeedsItsNodeVersion(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
 	_, err := ensureBuilt(t.Context(), m)
@@ -63,7 +63,7 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 	require.Equal(t, installed, path)
 }
 
-// A program that tests start is found, and not started.
+// If a server has a function find, start builds its tool and sets its variables, and starts no process.
 func TestStartOnlyFindsPrograms(t *testing.T) {
 	var f fleet
 	s := acts(t, "ends")[0]

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The exit code is that of the command.
+// runCommand returns the exit code of the command, and runs it with the given directory and variables.
 func TestRunCommandExitCode(t *testing.T) {
 	for name, row := range map[string]struct {
 		script string
@@ -32,14 +32,14 @@ func TestRunCommandExitCode(t *testing.T) {
 	}
 }
 
-// A missing command fails.
+// If the command is missing, runCommand fails with the exit code 1.
 func TestRunCommandMissing(t *testing.T) {
 	code, err := runCommand(t.TempDir(), []string{"no-such-command-anywhere"}, nil, nil)
 	require.Error(t, err)
 	require.Equal(t, 1, code)
 }
 
-// Signals reach the command.
+// runCommand passes signals on to the command.
 func TestRunCommandSignals(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signals <- syscall.SIGTERM

@@ -42,7 +42,7 @@ func acts(t *testing.T, how ...string) []server {
 	return all
 }
 
-// Servers start together.
+// If each of two servers is ready only with the other, start starts both.
 func TestFleetStartsTogether(t *testing.T) {
 	var f fleet
 	meeting := "two in " + t.TempDir()
@@ -52,7 +52,7 @@ func TestFleetStartsTogether(t *testing.T) {
 	require.NoError(t, f.stop())
 }
 
-// A server that ends is retried and reported.
+// If a server ends before it is ready, start tries again and then fails with the server's output.
 func TestFleetServerEnds(t *testing.T) {
 	var f fleet
 	err := f.start(t.Context(), acts(t, "serves", "ends"))
@@ -66,7 +66,7 @@ func TestFleetServerEnds(t *testing.T) {
 	}
 }
 
-// A server that ends while the command runs is reported at once.
+// If a server ends while the command runs, the fleet reports it at once.
 func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 	var f fleet
 	require.NoError(t, f.start(t.Context(), acts(t, "serves")))
@@ -79,7 +79,7 @@ func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 	require.ErrorIs(t, f.stop(), errEnded)
 }
 
-// A server has its usual address.
+// A server has the same address and directory in each run. If another run uses them, it gets others.
 func TestFleetUsualAddress(t *testing.T) {
 	servers := acts(t, "serves")
 	var first, second, third fleet
@@ -95,7 +95,7 @@ func TestFleetUsualAddress(t *testing.T) {
 	require.NoError(t, third.stop())
 }
 
-// The usual address is that of a version.
+// The usual address of a server depends on its name, its program and the settings.
 func TestUsualHostOfAVersion(t *testing.T) {
 	same := usualHost([]byte("settings"), "minio", []string{"minio-1"})
 	require.Equal(t, same, usualHost([]byte("settings"), "minio", []string{"minio-1"}))
@@ -109,7 +109,7 @@ func TestUsualHostOfAVersion(t *testing.T) {
 	}
 }
 
-// No other program is given the port of a server.
+// If a port is in use, freeHost returns another one.
 func TestFreeHostIsNotTaken(t *testing.T) {
 	free, err := freeHost("", nil)
 	require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestFreeHostIsNotTaken(t *testing.T) {
 	}
 }
 
-// Two servers of a fleet never get one address.
+// If the fleet has given an address to one server, freeHost gives another one to the next.
 func TestFreeHostIsUnique(t *testing.T) {
 	free, err := freeHost("", nil)
 	require.NoError(t, err)
@@ -137,7 +137,8 @@ func TestFreeHostIsUnique(t *testing.T) {
 	require.NotEqual(t, free, host, "the first server may not listen yet")
 }
 
-// The directory of a killed run is replaced.
+// If a killed run has left its directory, newDir replaces it after some time. Before that, newDir makes another
+// one.
 func TestNewDirAfterAKill(t *testing.T) {
 	for name, row := range map[string]struct {
 		age      time.Duration // of the one that is there

@@ -14,7 +14,7 @@ printf '#!/bin/sh\nout=${1#--outdir=}\nmkdir "$out" && echo "$@" > "$out/client.
 chmod +x node_modules/.bin/esbuild
 `
 
-// Scripts are bundled for browsers.
+// ensureBuilt bundles the scripts of npm packages for browsers. Other scripts get another path in the cache.
 func TestNPMScriptsAreBundled(t *testing.T) {
 	s := npmScripts{npmTool: tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeBundlerNPM}), entries: []string{"client=a-client"}}
 	path, err := ensureBuilt(t.Context(), s)

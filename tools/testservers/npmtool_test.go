@@ -40,7 +40,7 @@ func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 	return npmTool{pkg: "tiny", entry: "tiny/main.js", external: []string{"heavy"}}
 }
 
-// A package becomes one file.
+// ensureBuilt bundles an npm package to one file and removes the installed packages.
 func TestNPMPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	path, err := ensureBuilt(t.Context(), n)
@@ -55,7 +55,7 @@ func TestNPMPackageBecomesOneFile(t *testing.T) {
 	require.Equal(t, []string{"node", path}, command)
 }
 
-// An edit is made once.
+// If the text of an edit is in the file exactly once, apply replaces it. Otherwise apply fails.
 func TestEditApply(t *testing.T) {
 	for _, row := range []struct {
 		name, content, want string
@@ -82,7 +82,8 @@ func TestEditApply(t *testing.T) {
 	}
 }
 
-// A built package needs no npm.
+// If an npm package is in the cache, ensureBuilt works without npm. If its lock file changes, ensureBuilt needs
+// npm again.
 func TestNPMIsNotNeededOnceBuilt(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	built, err := ensureBuilt(t.Context(), n)
@@ -97,7 +98,7 @@ func TestNPMIsNotNeededOnceBuilt(t *testing.T) {
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
 }
 
-// A missing Node is reported.
+// If Node.js or npm is missing, too old or fails, ensureBuilt fails with an error that names the problem.
 func TestNPMWithoutNode(t *testing.T) {
 	for name, row := range map[string]struct {
 		programs map[string]string
@@ -118,7 +119,7 @@ func TestNPMWithoutNode(t *testing.T) {
 	}
 }
 
-// An interrupted install leaves nothing.
+// If ctx is canceled, ensureBuilt of an npm package leaves no file in the cache.
 func TestNPMInstallInterrupted(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -128,7 +129,7 @@ func TestNPMInstallInterrupted(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-// If a lock file had the host of a registry, everybody would use that host.
+// No lock file contains the host of a registry, because everybody would then use that host.
 func TestNPMLockFileNamesNoRegistry(t *testing.T) {
 	locks, err := filepath.Glob("*/package-lock.json")
 	require.NoError(t, err)

@@ -70,7 +70,7 @@ func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte)
 	return listener.Addr().String(), said
 }
 
-// The latest version of PostgreSQL is used.
+// postgresVersion compares versions as numbers: 15 is later than 9.
 func TestPostgresLatestVersion(t *testing.T) {
 	require.Greater(t, postgresVersion("/usr/lib/postgresql/15/bin"), postgresVersion("/usr/lib/postgresql/9/bin"))
 	require.Zero(t, postgresVersion("/opt/postgres/bin"))

@@ -28,7 +28,7 @@ func started(t *testing.T, act string) (launch, *process) {
 	return l, p
 }
 
-// A server is ready when it responds.
+// waitReady returns when the server responds.
 func TestWaitReadyServerResponds(t *testing.T) {
 	l, p := started(t, "serves")
 	require.NoError(t, p.waitReady(t.Context()))
@@ -36,7 +36,7 @@ func TestWaitReadyServerResponds(t *testing.T) {
 	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it was stopped")
 }
 
-// The output of a server that ends is reported.
+// If a server ends before it is ready, waitReady fails with its exit status and its output.
 func TestWaitReadyServerEnds(t *testing.T) {
 	_, p := started(t, "ends")
 	err := p.waitReady(t.Context())
@@ -46,7 +46,7 @@ func TestWaitReadyServerEnds(t *testing.T) {
 	require.ErrorIs(t, p.stop(), errEnded, "and it is reported again at the end")
 }
 
-// A server that is never ready fails.
+// If ctx ends before the server is ready, waitReady fails with the last response and the server's output.
 func TestWaitReadyServerIsNever(t *testing.T) {
 	l, p := started(t, "never ready")
 	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" responded with 503 Service Unavailable" {
@@ -60,7 +60,7 @@ func TestWaitReadyServerIsNever(t *testing.T) {
 	require.ErrorContains(t, err, "still loading")
 }
 
-// The tail is limited.
+// A tail keeps only the last tailSize bytes of the output.
 func TestTailIsLimited(t *testing.T) {
 	var output tail
 	require.Equal(t, "(none)", output.String())

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Servers are chosen by name.
+// choose finds servers by their names. For an unknown name, it fails and lists the names.
 func TestChoose(t *testing.T) {
 	all, err := choose("")
 	require.NoError(t, err)
@@ -20,7 +20,7 @@ func TestChoose(t *testing.T) {
 	require.ErrorContains(t, err, `unknown server "nothing"; the servers are minio, `)
 }
 
-// Every server is pinned.
+// The files that pin the version of each server exist.
 func TestPinsOfEveryServer(t *testing.T) {
 	for _, s := range servers {
 		for _, name := range s.tool.pins() {
@@ -29,7 +29,7 @@ func TestPinsOfEveryServer(t *testing.T) {
 	}
 }
 
-// Variables are named by the server.
+// The environment variables of a server contain its name.
 func TestVariable(t *testing.T) {
 	s := server{name: "minio-tls"}
 	require.Equal(t, "OMNIBUCKET_TEST_MINIO_TLS", s.variable(""))

@@ -35,7 +35,7 @@ func requests(t *testing.T, s *nullserver.Server) map[string]int {
 	return seen
 }
 
-// Requests are counted by name.
+// The server counts each request under the name of its operation.
 func TestCountsByName(t *testing.T) {
 	for _, row := range []struct{ method, path, operation string }{
 		{"PUT", "/container/key", PutBlob},
@@ -84,7 +84,7 @@ func TestSDKDownloads(t *testing.T) {
 	require.Equal(t, map[string]int{GetBlob: 6}, requests(t, s))
 }
 
-// The prefix sets the length of a listing.
+// The number at the beginning of a listing's prefix sets how many blobs the server lists.
 func TestListPrefixSetsTheLength(t *testing.T) {
 	s, client := start(t)
 	pages := client.NewListBlobsFlatPager("container", &azblob.ListBlobsFlatOptions{Prefix: to.Ptr("2500/"), MaxResults: to.Ptr(int32(1000))})

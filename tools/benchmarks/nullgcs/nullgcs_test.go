@@ -31,7 +31,7 @@ func bucket(t *testing.T, s *nullserver.Server) *storage.BucketHandle {
 	return client.Bucket("bucket")
 }
 
-// Requests are counted by name.
+// The server counts each request under the name of its operation.
 func TestCountsByName(t *testing.T) {
 	for _, row := range []struct{ method, path, operation string }{
 		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=multipart", Insert},
@@ -93,7 +93,7 @@ func TestSDKReadsAndVerifies(t *testing.T) {
 	require.Equal(t, nullserver.CRC32C(5000), r.Attrs.CRC32C)
 }
 
-// The prefix sets the length of a listing.
+// The number at the beginning of a listing's prefix sets how many objects the server lists.
 func TestListPrefixSetsTheLength(t *testing.T) {
 	query := &storage.Query{Prefix: "2500/"}
 	all := bucket(t, start(t)).Objects(t.Context(), query)
@@ -117,7 +117,8 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 	require.Empty(t, object.Etag, "which was not asked for")
 }
 
-// A chunk is accepted.
+// The server responds to each chunk of a resumable upload with the status and the Range header of Google's
+// servers.
 func TestUploadChunkIsAccepted(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {

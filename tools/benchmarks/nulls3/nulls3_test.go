@@ -36,7 +36,7 @@ func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
 	return response, body
 }
 
-// Objects have a requested checksum.
+// If a request for a whole object asks for its checksum, the response has one. A range has none.
 func TestGetObjectChecksum(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
@@ -58,7 +58,7 @@ func TestGetObjectChecksum(t *testing.T) {
 	require.Len(t, body, 1024)
 }
 
-// The prefix sets the length of a listing.
+// The number at the beginning of a listing's prefix sets how many keys the server lists.
 func TestListPrefixSetsTheLength(t *testing.T) {
 	s := start(t)
 	var page struct {
@@ -83,7 +83,7 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 	require.Equal(t, "2500/folder-002/002499.txt", keys[2499])
 }
 
-// Requests are counted.
+// The server counts each request under the name of its operation.
 func TestCounts(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct{ method, path, operation string }{
@@ -108,7 +108,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// A part has the checksum of its trailer.
+// The response to UploadPart has the checksum that the trailer of the request had.
 func TestUploadPartTrailerChecksum(t *testing.T) {
 	s := start(t)
 	body := "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n"

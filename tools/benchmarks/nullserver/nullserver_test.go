@@ -43,7 +43,7 @@ func get(t *testing.T, url, asked string) (*http.Response, []byte) {
 	return response, body
 }
 
-// The key sets the size of an object.
+// The number at the beginning of a key sets the size of its object. Ranges of the object are served.
 func TestObjectSizeByKey(t *testing.T) {
 	s := start(t, Options{})
 	const size = patternBytes + 100
@@ -75,7 +75,7 @@ func TestObjectSizeByKey(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 }
 
-// Requests are counted.
+// Counts returns the number of requests that the server has received.
 func TestCounts(t *testing.T) {
 	s := start(t, Options{})
 	for range 3 {

@@ -28,7 +28,7 @@ func measured(name, title string) Case {
 
 const ours = "omnibucket"
 
-// A plot is XML that fits its frame.
+// The plot of a case is XML with its times and its date. It leaves out what was not measured.
 func TestPlotFitsItsFrame(t *testing.T) {
 	svg := plot(measured("put", "1 KiB, put"))
 	decoder := xml.NewDecoder(strings.NewReader(svg))
@@ -45,7 +45,7 @@ func TestPlotFitsItsFrame(t *testing.T) {
 	require.NotContains(t, svg, "resident memory", "it was not measured")
 }
 
-// A later run replaces its cases only.
+// If a later run has some of the cases, Put replaces these and keeps the others.
 func TestPutReplacesItsCasesOnly(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Read(dir)
@@ -66,7 +66,7 @@ func TestPutReplacesItsCasesOnly(t *testing.T) {
 	require.Contains(t, string(svg), "new")
 }
 
-// A growth is one plot of all its sizes.
+// The cases of one growth make one plot, ordered by their sizes.
 func TestPlotOfAGrowth(t *testing.T) {
 	all := &File{}
 	for _, n := range []int{1000, 100, 10} { // in any order

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The listing has what other modules can use.
+// The listing has all that other modules can use, and nothing unexported.
 func TestListingHasWhatOtherModulesCanUse(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(`package p
@@ -65,7 +65,7 @@ func hiddenToo() {}
 	}, lines)
 }
 
-// Only public packages are listed.
+// isPublic returns false for packages in internal, in examples, and of commands.
 func TestIsPublic(t *testing.T) {
 	for path, want := range map[string]bool{
 		"example.com/storage":              true,
@@ -79,7 +79,7 @@ func TestIsPublic(t *testing.T) {
 	require.False(t, (&pkg{ImportPath: "example.com/storage/s3server/cmd/s3server", Name: "main"}).isPublic())
 }
 
-// Differences are named.
+// difference returns the lines that were removed and those that were added.
 func TestDifference(t *testing.T) {
 	removed, added := difference([]string{"a", "b", "c"}, []string{"a", "c", "d"})
 	require.Equal(t, []string{"b"}, removed)

@@ -84,8 +84,8 @@ func TestThisModule(t *testing.T) {
 	require.Empty(t, broken)
 }
 
-// The module requires no database driver. Version selection carries every requirement of go.mod into the programs
-// of users.
+// The go.mod of the library requires no database driver, because it would then be required by the programs of
+// users.
 func TestGoModRequiresNoDatabaseDriver(t *testing.T) {
 	requirements, err := os.ReadFile(filepath.Join("..", "..", "..", "go.mod"))
 	require.NoError(t, err)

@@ -31,7 +31,8 @@ func TestArguments(t *testing.T) {
 	require.Zero(t, n, buf.String())
 }
 
-// Phrases that do not parse are refused.
+// If a line of phrases.tsv has too few or too many fields, or a bad expression, parsePhrases fails and names the
+// line.
 func TestParsePhrasesFails(t *testing.T) {
 	for _, list := range []string{"a", "(\tb", "a\tb\t(", "a\tb\tc\td"} {
 		_, err := parsePhrases(list)

@@ -30,9 +30,8 @@ const (
 	stepLimit = 2 * time.Minute
 )
 
-// One program, built once, serves pages while only its file makes its bucket: in a directory, encrypted, cached,
-// mirrored, moved to an S3 server with writers running, and without the old store. It is killed at each step, and
-// nothing is lost that it has acknowledged.
+// If one program is killed at each step while its configuration file changes the layers and the store, no
+// acknowledged page is lost. The steps end on an S3 server without the old store.
 func TestConfiguredBucketMoves(t *testing.T) {
 	p := newPages(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"pages"}})

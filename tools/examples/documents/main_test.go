@@ -27,7 +27,7 @@ func upload(t *testing.T, files *uploads.Service) *uploads.File {
 	return f
 }
 
-// A document and its file are one.
+// If a document is removed, its file is removed with it. A file belongs to one document of its own user.
 func TestDocumentAndItsFileAreOne(t *testing.T) {
 	bucket := memstore.New()
 	path := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "documents.db"))

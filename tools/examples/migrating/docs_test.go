@@ -31,8 +31,8 @@ var pages = map[string]string{
 	"gocloud": "gocloud", "objstore": "objstore", "afero": "afero", "tusd": "tusd",
 }
 
-// Each call of a table and each block of Go stands in the calls.go of the page's package, and so
-// compiles. Tables without calls have another heading.
+// Each call in a table and each block of Go on the pages is in the calls.go of the page's package, and so
+// compiles.
 func TestPagesCallsCompile(t *testing.T) {
 	for page, dir := range pages {
 		t.Run(page, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestPagesCallsCompile(t *testing.T) {
 	}
 }
 
-// What a diff removes stands in the program before, and what it leaves in the one after.
+// The removed lines of a diff on the pages are in the old program, and the added lines in the new one.
 func TestPagesDiffsAreThePrograms(t *testing.T) {
 	for page := range pages {
 		for _, found := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
@@ -75,7 +75,7 @@ func TestPagesDiffsAreThePrograms(t *testing.T) {
 	}
 }
 
-// A program of a diff that has its imports names only packages that it imports, before and after.
+// If a diff shows the imports of a program, they include each package that it names, before and after the change.
 func TestPagesDiffsImportWhatTheyName(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(docs, "*.md"))
 	require.NoError(t, err)

@@ -31,7 +31,8 @@ import (
 // publish is a program before it moves.
 type publish func(ctx context.Context, bucket, name, report string) ([]string, error)
 
-// Each program and the one that it becomes see and guard the same objects of one server.
+// If an old program and the new one run on the same bucket, each sees the objects of the other and refuses to
+// replace them.
 func TestProgramsDoTheSame(t *testing.T) {
 	for name, row := range map[string]struct {
 		open      func(t *testing.T) (publish, storage.Service)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Two columns take hardly more than an ideal reader.
+// To read two columns, readColumns needs at most 1.3 times the requests and bytes of an ideal reader.
 func TestColumnsReadLittle(t *testing.T) {
 	for _, rows := range []int{500_000, 1_500_000} {
 		var seen traffic
@@ -33,8 +33,8 @@ func TestColumnsReadLittle(t *testing.T) {
 	}
 }
 
-// A program that reads the columns by a library, without their ranges, takes little more: each
-// chunk is about as long as the one before.
+// If a library reads two columns through a ReaderAt, it needs at most 1.3 times the requests and bytes of an ideal
+// reader.
 func TestReaderAtOfALargeTable(t *testing.T) {
 	const rows = 1_500_000
 	var seen traffic
@@ -65,7 +65,7 @@ func TestReaderAtOfALargeTable(t *testing.T) {
 	require.Equal(t, sums(rows), got)
 }
 
-// The files of storage.FS read at offsets, so that they need no code of ours.
+// A file of storage.FS is an io.ReaderAt, so that a library for Parquet can read it.
 func TestFSFileIsRead(t *testing.T) {
 	b := memstore.New()
 	_, err := upload(t.Context(), b, "tables/trips", 1000)

@@ -44,7 +44,7 @@ var ports = map[string]port{
 	},
 }
 
-// The tests of restic's backends and of kopia's storages judge the ports.
+// The backend of restic and the storage of kopia, ported to this library, pass the tests of these projects.
 func TestSuitesOfOthers(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_PORTS") == "" {
 		t.Skip("OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes")

@@ -95,7 +95,7 @@ func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
 	require.Empty(t, entries)
 }
 
-// An upload that breaks off leaves the old file.
+// If the client disconnects during an upload, the old file stays.
 func TestUploadBreaksOff(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://broken")
 	require.NoError(t, err)
@@ -112,7 +112,8 @@ func TestUploadBreaksOff(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-// A client sends the offset of each write, which begins at the end of the file or at 0.
+// If a client opens a file with O_APPEND and writes at its end, the bytes are appended. If it writes at 0, the
+// write fails.
 func TestAppendNeverOverwrites(t *testing.T) {
 	for name, row := range map[string]struct {
 		offset int64

@@ -80,7 +80,7 @@ func TestWebDAV(t *testing.T) {
 	}
 }
 
-// An upload that breaks off changes nothing.
+// If the body of a PUT breaks off, the old file stays, and no new file is made.
 func TestPutBreaksOff(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://broken")
 	require.NoError(t, err)

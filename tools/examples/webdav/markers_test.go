@@ -12,7 +12,8 @@ import (
 
 var href = regexp.MustCompile(`<D:href>(.*?)</D:href>`)
 
-// Consoles and rclone mark each folder by an empty object, whose key is that of the folder and a slash.
+// If a bucket has the empty objects with which consoles and rclone mark folders, WebDAV shows and changes the
+// folders as usual.
 func TestWebDAVWithFolderMarkers(t *testing.T) {
 	b, plant := foldermarker.New(t)
 	tree := []string{"a/b/file", "a/file", "a/empty/", "z"}
