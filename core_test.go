@@ -264,7 +264,7 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 }
 
 // Functions for versions, tags, open uploads and removals take and return the keys of a prefixed bucket without
-// the prefix. So do errors.
+// the prefix. Their errors have such keys, too.
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	b := whole(t)
 	view := storage.Prefixed(b, "p/")

@@ -116,8 +116,8 @@ func (d addressed) Describe() driver.Description {
 	return desc
 }
 
-// PublicURL uses the base of WithPublicBaseURL. Without it, a public bucket has the address of its store or
-// handler, and PublicURL of any other bucket fails.
+// PublicURL uses the base of WithPublicBaseURL, or the address of a public bucket's store or handler. If there is
+// neither, PublicURL fails.
 func TestPublicURLNeedsBase(t *testing.T) {
 	own := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })

@@ -52,8 +52,8 @@ func (d *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	return a, err
 }
 
-// If the response to Upload is lost, Upload sends the request again. If the repetition is refused, the write id of
-// the object tells whether the first one was applied.
+// If the response to Upload is lost, Upload sends the request again. If the store refuses the repetition, Upload
+// reads the object's write id to learn whether the first request was applied.
 func TestReconcileLostResponse(t *testing.T) {
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	unconditional := func(string) storage.UploadOption { return storage.WithContentType("text/plain") }

@@ -57,7 +57,7 @@ func (r *resumable) open(t *testing.T) (keys []string) {
 }
 
 // If a WithResume file belongs to the upload of another object, Upload begins a new one. It aborts the other one
-// only within its own prefix.
+// only if the call's bucket or view contains its key.
 func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	for _, row := range []struct {
 		name           string
