@@ -401,7 +401,7 @@ func TestSignURLUnsupported(t *testing.T) {
 }
 
 // HasParams returns true if a query has a parameter of a signed URL.
-func TestURLParametersAreRecognised(t *testing.T) {
+func TestHasParams(t *testing.T) {
 	for query, want := range map[string]bool{
 		"":                 false,
 		"v=1":              false,
