@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -86,7 +87,8 @@ func openCache(s *settings, dst, src End) *cache {
 	if from == "" || to == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(from + "\n" + to + "\n" + s.job()))
+	// A rule changes what a copy compares.
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s rule %t", from, to, s.job(), s.rule != nil))
 	c := &cache{path: filepath.Join(s.cacheDir, hex.EncodeToString(sum[:16])+cacheSuffix), began: s.now()}
 	c.openOld()
 	if !s.dryRun {
@@ -179,14 +181,20 @@ func (c *cache) close(complete bool) {
 				}
 			}
 		}
+		c.closeOld() // on Windows, an open file cannot be replaced
 		if !c.failed {
 			_ = c.write() // without the file, the next job compares as it does without a cache
 			sweepCache(filepath.Dir(c.path))
 		}
 		_ = c.sorter.Close() // its files are temporary
 	}
+	c.closeOld()
+}
+
+func (c *cache) closeOld() {
 	if c.old != nil {
 		_ = c.old.Close() // the file was only read
+		c.old = nil
 	}
 }
 
@@ -256,11 +264,13 @@ func digestOf(src, dst entry) (digest, bool) {
 			b = binary.AppendUvarint(b, e.inode)
 		}
 	}
-	// A copy between buckets also compares attributes. A store may give an object with other
-	// attributes the same revision, but not the same time.
-	if src.revision != "" && dst.revision != "" {
+	// Attributes of a source are compared, too. A store may give an object with other attributes the
+	// same revision, but not the same time. The time of an object that was just uploaded is not known.
+	if src.revision != "" {
 		b = binary.AppendVarint(b, src.modified.UnixNano())
-		b = binary.AppendVarint(b, dst.modified.UnixNano())
+		if dst.revision != "" {
+			b = binary.AppendVarint(b, dst.modified.UnixNano())
+		}
 	}
 	sum := sha256.Sum256(b)
 	return digest(sum[:16]), true

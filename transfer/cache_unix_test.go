@@ -4,6 +4,7 @@ package transfer_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -179,6 +181,62 @@ func TestWithCacheCopy(t *testing.T) {
 	attrs, err := dst.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "new", attrs.Metadata["tag"])
+}
+
+// An object is replaced after it was listed, and the version that was listed comes back later. The first job has
+// compared the other version, so a later job compares again.
+func TestWithCacheReplacedDuringComparison(t *testing.T) {
+	var replace func()
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(
+		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			if f := replace; op.Name == "Attrs" && f != nil {
+				replace = nil
+				f()
+			}
+			return nil, nil, nil
+		},
+	))
+	_, err := b.Upload(t.Context(), "a.txt", file("listed"))
+	require.NoError(t, err)
+	dir := tree(t, map[string]string{"a.txt": "second"})
+	var second *storage.Attrs
+	replace = func() {
+		mtime := map[string]string{"mtime": fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond())} // as of Upload
+		second, err = b.Upload(t.Context(), "a.txt", file("second"), storage.WithMetadata(mtime))
+		require.NoError(t, err)
+	}
+	cache := t.TempDir()
+	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), aMinuteLate()}
+	report, err := transfer.Download(t.Context(), b, dir, opts...)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Skipped)
+	require.NotNil(t, second)
+
+	require.NoError(t, b.Remove(t.Context(), "a.txt", storage.WithVersion(second.Version)))
+	_, err = transfer.Download(t.Context(), b, dir, opts...)
+	require.NoError(t, err)
+	data, err := os.ReadFile(filepath.Join(dir, "a.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "listed", string(data))
+}
+
+// A copy with a rule does not compare attributes. A later copy without the rule does.
+func TestWithCacheRule(t *testing.T) {
+	src := memstore.New()
+	dst := memstore.New()
+	_, err := dst.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "old"}))
+	require.NoError(t, err)
+	_, err = src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
+	require.NoError(t, err)
+	cache := t.TempDir()
+	rule := transfer.WithRule(func(string) []storage.WriteOption { return nil })
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), rule, aMinuteLate())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Skipped)
+
+	report, err = transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), aMinuteLate())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Transferred)
 }
 
 // The cache does not remember a file that was just written, because a file system may give a later write the same

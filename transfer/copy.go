@@ -34,29 +34,30 @@ func (c *bucketCopier) compare(src, dst entry) comparison {
 
 // compareDeep compares checksums. If the source seems to be younger, it also compares attributes,
 // unless a rule of WithRule may have changed them.
-func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
+func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error) {
 	srcAttrs, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	dstAttrs, err := c.to.Attrs(ctx, src.key)
 	younger := src.modified.After(dst.modified) || c.settings.future(dst.modified)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	listed = srcAttrs.Revision == src.revision && dstAttrs.Revision == dst.revision
 	if srcAttrs.Size != dstAttrs.Size {
-		return false, nil
+		return false, false, nil
 	}
 	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
-		return !younger, nil
+		return !younger, listed, nil
 	}
 	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
-		return false, nil
+		return false, false, nil
 	}
-	return !younger || c.settings.rule != nil || properties.Same(&srcAttrs.Properties, &dstAttrs.Properties), nil
+	return !younger || c.settings.rule != nil || properties.Same(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
 }
 
 func (c *bucketCopier) transfer(

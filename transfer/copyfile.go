@@ -23,7 +23,9 @@ func (r *fileCopier) compare(src, dst entry) comparison {
 }
 
 // compareDeep is never called, because compare always decides.
-func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
+func (r *fileCopier) compareDeep(context.Context, entry, entry) (equal, listed bool, err error) {
+	return false, false, nil
+}
 
 func (r *fileCopier) transfer(
 	ctx context.Context, src entry, listed bool, _ int, moved func(done, total int64),

@@ -30,24 +30,25 @@ func (d *downloader) compare(src, dst entry) comparison {
 
 // compareDeep reports whether the file has the object's mtime or its content. If only the content
 // is equal, it also sets the file's time, so that the next job need not read the file.
-func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
+func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error) {
 	attrs, err := d.from.Attrs(ctx, src.key)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	listed = attrs.Revision == src.revision
 	want := fileTime(attrs, src)
 	if attrs.Size != dst.size {
-		return false, nil
+		return false, false, nil
 	}
 	if sameTime(dst.modified, want) {
-		return true, nil
+		return true, listed, nil
 	}
 	if !attrs.CRC32C.Known {
-		return false, nil
+		return false, false, nil
 	}
 	sum, err := d.to.checksum(ctx, src.key)
 	if err != nil || sum != attrs.CRC32C.Sum {
-		return false, err
+		return false, false, err
 	}
 	if !d.settings.dryRun {
 		err = d.to.root.Chtimes(src.key, time.Time{}, want)
@@ -55,7 +56,7 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 	if err != nil {
 		err = fileError("Download", src.key, err)
 	}
-	return err == nil, err
+	return err == nil, listed, err
 }
 
 // fileTime returns the modification time for a file that is downloaded: the object's mtime, or

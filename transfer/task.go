@@ -31,12 +31,14 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 		return err
 	}
 	if t.comparison == unclear {
-		equal, err := j.compare(ctx, t)
+		equal, listed, err := j.compare(ctx, t)
 		if err != nil {
 			return err
 		}
 		if equal {
-			j.settings.cache.note(t.src, t.dst)
+			if listed {
+				j.settings.cache.note(t.src, t.dst)
+			}
 			return j.skipSame(ctx, t)
 		}
 		j.reporter.meter.totalBytes.Add(t.src.size)
@@ -88,7 +90,7 @@ func (j *job) appeared(ctx context.Context, t *task) bool {
 	}
 	comparison := compareKnown(j, t)
 	if comparison == unclear {
-		equal, err := j.compare(ctx, *t)
+		equal, _, err := j.compare(ctx, *t)
 		return err == nil && equal
 	}
 	return comparison == same
@@ -174,9 +176,11 @@ func (j *job) taskFailed(ctx context.Context, key string, err error) {
 	}
 }
 
-func (j *job) compare(ctx context.Context, t task) (bool, error) {
+// compare reports whether both ends have the same file. listed is as in compareDeep.
+func (j *job) compare(ctx context.Context, t task) (equal, listed bool, err error) {
 	if j.settings.checksum {
-		return compareChecksums(ctx, j.dst, j.src, t.src.key)
+		equal, err = compareChecksums(ctx, j.dst, j.src, t.src.key)
+		return equal, false, err
 	}
 	return j.transferrer.compareDeep(ctx, t.src, t.dst)
 }

@@ -207,8 +207,9 @@ type transferrer interface {
 	// compare compares two files of equal size by what their listings contain.
 	compare(src, dst entry) comparison
 	// compareDeep reads attributes and, if necessary, contents. It reports whether the files are
-	// the same. A job calls compareDeep if compare returned the constant unclear.
-	compareDeep(ctx context.Context, src, dst entry) (bool, error)
+	// the same. The result listed is false if it has compared another revision than the one that was
+	// listed. A job calls compareDeep if compare returned the constant unclear.
+	compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error)
 	// transfer transfers a file, and returns how many bytes it stored. It sends at most the given
 	// number of requests in parallel. known is true if the destination has a file with this key.
 	// During the transfer, it calls the given function with the number of bytes done so far, and

@@ -36,29 +36,30 @@ func (u *uploader) compare(src, dst entry) comparison {
 // attributes of the object. An upload by this package stores the time of the file in the metadata.
 // If that time is equal, the file is the same. Otherwise compareDeep compares checksums, if the
 // store keeps them.
-func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
+func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error) {
 	if u.from.matchesETag(ctx, src, dst.etag) {
-		return true, nil
+		return true, true, nil
 	}
 	attrs, err := u.to.Attrs(ctx, src.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	listed = attrs.Revision == dst.revision
 	if attrs.Size != src.size {
-		return false, nil
+		return false, false, nil
 	}
 	mtime, ok := attrs.Metadata[mtimeKey]
 	if ok && sameTime(src.modified, parseMtime(mtime)) {
-		return true, nil
+		return true, listed, nil
 	}
 	if attrs.CRC32C.Known {
 		sum, err := u.from.checksum(ctx, src.key)
-		return err == nil && sum == attrs.CRC32C.Sum, err
+		return err == nil && sum == attrs.CRC32C.Sum, listed, err
 	}
-	return !ok && !dst.modified.Before(src.modified) && !u.settings.future(dst.modified), nil
+	return !ok && !dst.modified.Before(src.modified) && !u.settings.future(dst.modified), listed, nil
 }
 
 func (u *uploader) transfer(
