@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 )
 
 // These are the times of the go command's own cache.
@@ -34,6 +35,9 @@ func openDisk(dir string) (*disk, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
+	}
+	if !utf8.ValidString(dir) { // the protocol is JSON
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("the path is not UTF-8")}
 	}
 	d := &disk{dir: filepath.Join(dir, "v1")}
 	if err := os.MkdirAll(d.temporary(), 0o700); err != nil {
@@ -122,20 +126,29 @@ func (o *newOutput) discard() {
 
 // keep makes the temporary file the output of an entry, and returns its path.
 func (d *disk) keep(o *newOutput, e entry) (string, error) {
+	path, err := d.place(o)
+	if err != nil {
+		return "", err
+	}
+	d.writeIndex(e)
+	return path, nil
+}
+
+// place gives the temporary file the name of its content, and returns its path.
+func (d *disk) place(o *newOutput) (string, error) {
 	err := errors.Join(o.buf.Flush(), o.file.Close())
 	if err != nil {
 		_ = os.Remove(o.file.Name())
 		return "", err
 	}
-	path := d.outputPath(e.output)
+	path := d.outputPath(o.hash())
 	if err := rename(o.file.Name(), path); err != nil {
 		_ = os.Remove(o.file.Name())
 		// On Windows, a file that is open cannot be replaced. Another process may use it.
-		if !hasContent(path, e) {
+		if !hasContent(path, o.hash()) {
 			return "", err
 		}
 	}
-	d.writeIndex(e)
 	return path, nil
 }
 
@@ -168,8 +181,8 @@ func rename(src, dst string) error {
 	return os.Rename(src, dst)
 }
 
-// hasContent reports whether a file is the output of an entry.
-func hasContent(path string, e entry) bool {
+// hasContent reports whether a file has the content with this hash.
+func hasContent(path string, hash id) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -177,7 +190,7 @@ func hasContent(path string, e entry) bool {
 	defer func() { _ = f.Close() }()
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)
-	return err == nil && id(sum.Sum(nil)) == e.output
+	return err == nil && id(sum.Sum(nil)) == hash
 }
 
 // trim removes files that were not used for maxUnused, and temporary files of killed processes. It

@@ -47,7 +47,7 @@ func (p *patience) failed(start time.Time) bool {
 }
 
 // answered counts a request that was answered, and reports whether the patience is used up. size is
-// the number of bytes that were received, or 0 for a miss.
+// the number of bytes that were received, or 0 for a miss or a wrong object.
 func (p *patience) answered(start time.Time, size int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

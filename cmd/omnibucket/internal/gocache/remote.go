@@ -29,6 +29,7 @@ func key(action id) string {
 var (
 	errSlow  = errors.New("the store does not answer in time")
 	errWrong = errors.New("an object in the store is not what a build has put there")
+	errLocal = errors.New("the local directory cannot be written")
 )
 
 // A remote is the part of the cache that is in a store. It never fails: without a response from the
@@ -95,10 +96,17 @@ func (r *remote) judge(action id, start time.Time, f fetched) bool {
 		}
 	} else {
 		r.stats.failures.Add(1)
-		usedUp = r.patience.failed(start) || isPermanent(err)
-		if errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch) {
+		switch {
+		case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
+			// The store has answered. If wrong objects counted as failures, five of them would end
+			// the use of the store before they are replaced.
+			usedUp = r.patience.answered(start, f.entry.size)
 			r.wrong.Store(action, true)
 			r.warn("an output of the build cache was refused and is built again", err)
+		case errors.Is(err, errLocal):
+			r.warn("the local directory of the build cache cannot take an output", err)
+		default:
+			usedUp = r.patience.failed(start) || isPermanent(err)
 		}
 	}
 	if usedUp {
@@ -142,7 +150,7 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 	}
 	output, err := r.disk.create()
 	if err != nil {
-		return fetched{err: err}
+		return fetched{err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
 	n, err := io.Copy(output, io.LimitReader(body, e.size+1)) // the end of an object verifies its checksum
 	if err == nil && (n != e.size || output.hash() != e.output) {
@@ -153,6 +161,9 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 		return fetched{err: err}
 	}
 	path, err := r.disk.keep(output, e)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errLocal, err)
+	}
 	return fetched{entry: e, path: path, err: err}
 }
 

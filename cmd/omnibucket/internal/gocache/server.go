@@ -174,18 +174,25 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 		output.discard()
 		return &response{ID: req.ID, Err: written.err.Error()}, nil
 	}
-	shared := output.hash() == e.output
+	if output.hash() != e.output {
+		s.warn("an output is not kept for later builds", errors.New("its id is not the SHA-256 of its content"))
+		// The content of a file may change while the go command sends it. This build gets the file, and
+		// no later one.
+		path, err := s.disk.place(output)
+		return putResponse(req, path, err), nil
+	}
 	path, err := s.disk.keep(output, e)
-	if err != nil {
-		return &response{ID: req.ID, Err: err.Error()}, nil
-	}
-	if !shared {
-		s.warn("outputs of this go command are kept on this machine only", errors.New("their ids are not the SHA-256 of their content"))
-	}
-	if shared && !s.settings.readOnly {
+	if err == nil && !s.settings.readOnly {
 		s.uploads.add(e)
 	}
-	return &response{ID: req.ID, DiskPath: path}, nil
+	return putResponse(req, path, err), nil
+}
+
+func putResponse(req *request, path string, err error) *response {
+	if err != nil {
+		return &response{ID: req.ID, Err: err.Error()}
+	}
+	return &response{ID: req.ID, DiskPath: path}
 }
 
 // putEntry returns the entry that a request puts.

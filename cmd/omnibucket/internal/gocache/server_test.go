@@ -518,18 +518,46 @@ func (b *build) hitsAfterPut() {
 	b.hits("next", "text")
 }
 
-// A go command whose ids are other hashes works, but its outputs could not be checked on another
-// machine.
-func TestOutputsWithOtherIDsAreNotShared(t *testing.T) {
+// If the content of an output does not have the hash that is its id, the build gets it, and no later build does. An
+// output with that hash stays as it is.
+func TestPutContentWithOtherHash(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())
-	resp := b.request("put", action("a"), action("not the hash"), "text")
-	require.Equal(t, "text", readText(t, resp.DiskPath))
-	require.False(t, b.request("get", action("a"), nil, "").Miss)
+	b.put("right", "right")
+	sum := sha256.Sum256([]byte("right"))
+	resp := b.request("put", action("a"), sum[:], "wrong")
+	require.Equal(t, "wrong", readText(t, resp.DiskPath))
+	require.True(t, b.request("get", action("a"), nil, "").Miss)
+	b.hits("right", "right")
 	warnings := b.close()
 	require.Len(t, warnings, 1)
 	require.Contains(t, warnings[0], "SHA-256")
-	require.Empty(t, keys(t, bucket))
+	require.Len(t, keys(t, bucket), 1)
+}
+
+// Wrong objects are no failures of the store: however many there are, the build replaces them, and the next build has
+// them all.
+func TestGetManyWrongObjects(t *testing.T) {
+	bucket := memstore.New()
+	var names []string
+	for i := range 3 * maxFailures {
+		name := fmt.Sprint("action ", i)
+		names = append(names, name)
+		_, err := bucket.Upload(t.Context(), key(id(action(name))), strings.NewReader("wrong"))
+		require.NoError(t, err)
+	}
+	b := start(t, t.TempDir(), bucket, defaultSettings())
+	for _, name := range names {
+		b.misses(name)
+		b.put(name, "content of "+name)
+	}
+	require.Len(t, b.close(), 1)
+
+	next := start(t, t.TempDir(), bucket, defaultSettings())
+	for _, name := range names {
+		next.hits(name, "content of "+name)
+	}
+	require.Empty(t, next.close())
 }
 
 // Eight builds share a directory and a store.
