@@ -229,11 +229,11 @@ func (d *download) fetchTo(file io.WriterAt) error {
 		f.size = min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
 	d.mu.Lock()
-	isEnd := d.ended
+	isClosed := d.ended
 	f.sink = sink
 	f.maxSize = 2 * maxSectionBytes
 	d.mu.Unlock()
-	if isEnd {
+	if isClosed {
 		return d.located(errClosed)
 	}
 	if f.limit.Acquire(f.ctx) == nil {

@@ -190,7 +190,7 @@ func foldMetadata(pairs map[string]string) (map[string]string, *storage.Error) {
 	return nil, e
 }
 
-// contentType implements rule W9. It returns given, unless that is empty. Otherwise it returns the
+// contentType implements rule W9. It returns value, unless that is empty. Otherwise it returns the
 // type of the key's extension. If the extension has no type, it detects the type from the first
 // bytes, which sniff returns. sniff may be nil.
 func contentType(value, key string, sniff func() []byte) string {

@@ -49,14 +49,14 @@ import (
 // the timeout is also late.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
-	bucket, ok := signedurl.OriginOf(b)
+	origin, ok := signedurl.OriginOf(b)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			errElsewhere.write(w, r)
 		})
 	}
 	o.object.fail, o.object.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
-	return &handler{bucket: b, origin: bucket, mount: mountOf(bucket.BaseURL, o), options: o}
+	return &handler{bucket: b, origin: origin, mount: mountOf(origin.BaseURL, o), options: o}
 }
 
 type handler struct {

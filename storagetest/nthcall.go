@@ -419,8 +419,8 @@ func readOperations() []operation {
 			if err != nil {
 				return nil, err
 			}
-			isMissing, err := b.Exists(ctx, "missing")
-			return []bool{exists, isMissing}, err
+			missingExists, err := b.Exists(ctx, "missing")
+			return []bool{exists, missingExists}, err
 		})},
 		{name: "a listing", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			var keys []string

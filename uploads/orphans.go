@@ -143,12 +143,12 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		if err != nil {
 			return nil, err
 		}
-		owner := pattern.ID(entry.Key)
-		if owner == "" {
+		fileID := pattern.ID(entry.Key)
+		if fileID == "" {
 			continue
 		}
 		o.bytes.total++
-		for ; hasMore && failure == nil && id < owner; next() {
+		for ; hasMore && failure == nil && id < fileID; next() {
 			o.records.add(id)
 		}
 		switch {
@@ -156,7 +156,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			// The remaining IDs are not known, so nothing shows whether the next objects have
 			// records.
 			return nil, failure
-		case hasMore && id == owner:
+		case hasMore && id == fileID:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
 			o.bytes.add(entry.Key)

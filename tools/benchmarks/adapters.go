@@ -224,8 +224,8 @@ var (
 	})
 	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		exists, err := s.exists(ctx, adapterKey)
-		isMissing, missingErr := s.exists(ctx, "folder/none")
-		if !exists || isMissing {
+		missingExists, missingErr := s.exists(ctx, "folder/none")
+		if !exists || missingExists {
 			err = errors.Join(err, errors.New("exists is wrong"))
 		}
 		return errors.Join(err, missingErr)

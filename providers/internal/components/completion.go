@@ -264,22 +264,22 @@ func (c *Completion) afterFailure(
 ) (*storage.Attrs, bool, error) {
 	e, ok := errors.AsType[*storage.Error](failure)
 	maybe := ok && (e.Unknown || e.Retryable)
-	conflict := storage.CodeOf(failure) == storage.PreconditionFailed
+	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	attrs, exists, err := c.look(ctx)
-	if exists {
+	attrs, isMade, err := c.look(ctx)
+	if isMade {
 		c.dropMade(ctx, m)
 		return attrs, false, nil
 	}
-	if !first && conflict {
+	if !first && isConflict {
 		return nil, false, errEndedUnknown
 	}
 	if (maybe || !first) && (err != nil || !m.isOf(attrs)) {
 		return nil, false, failure
 	}
 	released := c.release(ctx, m)
-	retry := conflict && c.request.Put.Condition == (storage.Condition{})
+	retry := isConflict && c.request.Put.Condition == (storage.Condition{})
 	if retry && released != nil {
 		return nil, false, released
 	}

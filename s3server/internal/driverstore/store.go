@@ -159,15 +159,15 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 
 // uncreate removes a new bucket whose settings could not be stored. It removes the bucket even if
 // the client has disconnected. The bucket stays if it has a record or an object by then.
-func (s *Store) uncreate(ctx context.Context, b *driverBucket, bucket *state.Bucket) {
+func (s *Store) uncreate(ctx context.Context, bucket *driverBucket, b *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if b.changing.Lock(ctx) != nil {
+	if bucket.changing.Lock(ctx) != nil {
 		return
 	}
-	defer b.changing.Unlock()
-	if found, err := b.read(ctx, true); err == nil && found.revision == "" {
-		_ = s.removeBucket(ctx, b, bucket) // return the first error, not this one
+	defer bucket.changing.Unlock()
+	if found, err := bucket.read(ctx, true); err == nil && found.revision == "" {
+		_ = s.removeBucket(ctx, bucket, b) // return the first error, not this one
 	}
 }
 

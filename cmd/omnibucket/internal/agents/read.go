@@ -76,7 +76,7 @@ func (s *server) addRead(b storage.Downloader) {
 	})
 }
 
-// readRange reads at most in.Length bytes, and requests no more from the store.
+// readRange reads at most args.Length bytes, and requests no more from the store.
 func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage.Attrs, []byte, error) {
 	opts := []storage.DownloadOption{storage.WithRange(args.Offset, args.Length), storage.WithConcurrency(1)}
 	if args.IfRevision != "" {
