@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,16 +97,15 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 			limits := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
 			d := memstore.NewDriver(memstore.Config{})
 			direct := engine.New(d)
-			gets := 0
+			var gets atomic.Int64 // Compose reads its sources in parallel
 			b := engine.New(d, driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Put" && gets > 0 {
+					if call == "Put" && gets.Swap(0) > 0 {
 						_, err := direct.Upload(ctx, "k", strings.NewReader("new"))
 						require.NoError(t, err)
-						gets = 0
 					}
 					if call == "Get" || call == "Head" {
-						gets++
+						gets.Add(1)
 					}
 					return next(ctx)
 				})
