@@ -102,12 +102,8 @@ func (c *cache) openOld() {
 	if err != nil {
 		return
 	}
-	magic := make([]byte, len(cacheMagic))
 	info, err := f.Stat()
-	if err == nil {
-		_, err = f.ReadAt(magic, 0)
-	}
-	if err != nil || string(magic) != cacheMagic {
+	if err != nil || !hasMagic(f) {
 		_ = f.Close() // the file was only read
 		return
 	}
@@ -207,8 +203,8 @@ func (c *cache) write() (err error) {
 	if err != nil {
 		return err
 	}
+	_, err = io.WriteString(f, cacheMagic) // unbuffered, so that sweepCache knows the file after a kill
 	w := bufio.NewWriter(f)
-	_, err = io.WriteString(w, cacheMagic)
 	var last digest
 	for r, failed := range c.sorter.Sorted(context.Background()) {
 		err = errors.Join(err, failed)
@@ -230,17 +226,33 @@ func (c *cache) write() (err error) {
 	return err
 }
 
-// sweepCache removes files of the cache that no job has used for a long time.
+// sweepCache removes files of the cache that no job has used for a long time. The directory may have
+// files of others, so a file must have the beginning of ours.
 func sweepCache(dir string) {
 	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
 	for _, f := range files {
-		if !strings.Contains(f.Name(), cacheSuffix) {
-			continue
-		}
-		if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > cacheAge {
-			_ = os.Remove(filepath.Join(dir, f.Name())) // the next job tries it again
+		path := filepath.Join(dir, f.Name())
+		info, err := f.Info()
+		if err == nil && strings.Contains(f.Name(), cacheSuffix) && time.Since(info.ModTime()) > cacheAge && isCache(path) {
+			_ = os.Remove(path) // the next job tries it again
 		}
 	}
+}
+
+// isCache reports whether a file begins as a file of the cache.
+func isCache(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return hasMagic(f)
+}
+
+func hasMagic(f *os.File) bool {
+	magic := make([]byte, len(cacheMagic))
+	_, err := f.ReadAt(magic, 0)
+	return err == nil && string(magic) == cacheMagic
 }
 
 // digestOf returns the digest of two files. It returns false if one of them cannot be told from a

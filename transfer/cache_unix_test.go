@@ -329,10 +329,13 @@ func TestWithCacheRemovesOldFiles(t *testing.T) {
 	b := memstore.New()
 	dir := tree(t, map[string]string{"a.txt": "text"})
 	cache := t.TempDir()
-	write(t, cache, map[string]string{"0123.same": "", "0123.same.tmp": "", "other": ""}) // of longAgo
+	write(t, cache, map[string]string{
+		"0123.same": "omnibucket-same1", "0123.same.tmp": "omnibucket-same1", "other": "", "notes.same.txt": "of the user",
+	}) // of longAgo
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(cache, "0123.same"))
 	require.NoFileExists(t, filepath.Join(cache, "0123.same.tmp"))
 	require.FileExists(t, filepath.Join(cache, "other"))
+	require.FileExists(t, filepath.Join(cache, "notes.same.txt"))
 }
