@@ -177,7 +177,7 @@ func TestGocacheBuildsAtOnce(t *testing.T) {
 // requireRightFiles fails if an output in a local directory does not have the hash in its name.
 func requireRightFiles(t *testing.T, dir string) {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "v1", "d", "*", "*"))
+	paths, err := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "d", "*", "*"))
 	require.NoError(t, err)
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
@@ -204,7 +204,7 @@ func TestGocacheIsKilled(t *testing.T) {
 		cmd := b.command("build", "./...")
 		require.NoError(t, cmd.Start())
 		killWhen(t, pid, func() bool {
-			found, _ := filepath.Glob(filepath.Join(dir, "v1", "*", "*", "*"))
+			found, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
 			return len(found) >= files
 		})
 		_ = cmd.Wait() // it may have been finished before the kill

@@ -3,8 +3,6 @@ package copying
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -211,14 +209,11 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 // cached returns the option that remembers which files were the same. If the system has no directory
 // for caches, cached returns none.
 func cached(p *program.Program) []transfer.Option {
-	dir, _ := p.Around.Lookup("XDG_CACHE_HOME")
-	if !filepath.IsAbs(dir) {
-		var err error
-		if dir, err = os.UserCacheDir(); err != nil {
-			return nil
-		}
+	dir, err := p.CacheDir("sync")
+	if err != nil {
+		return nil
 	}
-	return []transfer.Option{transfer.WithCache(filepath.Join(dir, "omnibucket", "sync"))}
+	return []transfer.Option{transfer.WithCache(dir)}
 }
 
 // listedBy returns the option that lists a source from its inventory.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,11 +103,11 @@ func (f *flags) check(p *program.Program) error {
 		f.uploads = defaultUploads
 	}
 	if f.dir == "" {
-		caches, err := os.UserCacheDir()
+		dir, err := p.CacheDir("gocache")
 		if err != nil {
 			return argument.Invalid("--dir must be set: "+err.Error(), "")
 		}
-		f.dir = filepath.Join(caches, "omnibucket", "gocache")
+		f.dir = dir
 	}
 	return nil
 }

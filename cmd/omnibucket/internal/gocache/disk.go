@@ -24,6 +24,9 @@ const (
 	maxUnused = 5 * 24 * time.Hour
 )
 
+// diskFolder is the folder of a directory in which all files of the cache are. Only they are trimmed.
+const diskFolder = "omnibucket-gocache-v1"
+
 // A disk is a directory with outputs and an index. Several processes may use it at once. Each file
 // appears whole, by a rename.
 type disk struct {
@@ -39,7 +42,7 @@ func openDisk(dir string) (*disk, error) {
 	if !utf8.ValidString(dir) { // the protocol is JSON
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("the path is not UTF-8")}
 	}
-	d := &disk{dir: filepath.Join(dir, "v1")}
+	d := &disk{dir: filepath.Join(dir, diskFolder)}
 	if err := os.MkdirAll(d.temporary(), 0o700); err != nil {
 		return nil, err
 	}

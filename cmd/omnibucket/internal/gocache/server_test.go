@@ -204,7 +204,7 @@ func TestOutputsAreShared(t *testing.T) {
 
 func temporaryFiles(t *testing.T, dir string) []os.DirEntry {
 	t.Helper()
-	files, err := os.ReadDir(filepath.Join(dir, "v1", "tmp"))
+	files, err := os.ReadDir(filepath.Join(dir, diskFolder, "tmp"))
 	require.NoError(t, err)
 	return files
 }

@@ -3,6 +3,8 @@ package program
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,6 +26,19 @@ func (p *Program) ConfigFile() string {
 		return path
 	}
 	return locations.DefaultPath(p.Around.Lookup)
+}
+
+// CacheDir returns the user's directory for a cache with this name. It fails if the system has no
+// directory for caches.
+func (p *Program) CacheDir(name string) (string, error) {
+	dir, _ := p.Around.Lookup("XDG_CACHE_HOME")
+	if !filepath.IsAbs(dir) {
+		var err error
+		if dir, err = os.UserCacheDir(); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(dir, "omnibucket", name), nil
 }
 
 // LoadConfig reads the configuration file. A missing file is an error only if the user named it.
