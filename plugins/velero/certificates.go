@@ -1,0 +1,82 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// trust adds certificates to those that this process trusts.
+//
+// Go reads the system's certificates once in a process. So a process has one value of caCert: Velero starts one for
+// each location that it works on.
+func trust(certificates string) error {
+	if certificates == "" {
+		return nil
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM([]byte(certificates)) {
+		return invalid(keyCACert, "must have a certificate in PEM", "check caCertRef or caCert of spec.objectStorage")
+	}
+	trusted.Lock()
+	defer trusted.Unlock()
+	if trusted.certificates == certificates {
+		return nil
+	}
+	if trusted.certificates != "" {
+		return invalid(keyCACert, "must be the same for all locations of a process", "")
+	}
+	if err := addCertificates(certificates); err != nil {
+		return within(keyCACert, err)
+	}
+	trusted.certificates = certificates
+	return nil
+}
+
+// trusted has the certificates that trust has added.
+var trusted struct {
+	sync.Mutex
+	certificates string
+}
+
+// addCertificates adds certificates to those of the system, and also those of AWS_CA_BUNDLE, which would replace the
+// system's for S3. It leaves no file behind, because Velero starts a process each minute.
+func addCertificates(certificates string) (err error) {
+	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
+		text, err := os.ReadFile(bundle)
+		if err != nil {
+			return err
+		}
+		certificates += "\n" + string(text)
+		if err := os.Unsetenv("AWS_CA_BUNDLE"); err != nil {
+			return err
+		}
+	}
+
+	dir, err := os.MkdirTemp("", programName+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(certificates), 0o600); err != nil {
+		return err
+	}
+	if err := os.Setenv("SSL_CERT_DIR", systemDirs()+":"+dir); err != nil {
+		return err
+	}
+	_, err = x509.SystemCertPool() // reads the directory
+	return err
+}
+
+// systemDirs returns the directories of the system's certificates.
+func systemDirs() string {
+	if dirs := os.Getenv("SSL_CERT_DIR"); dirs != "" {
+		return dirs
+	}
+	// These are the directories of package crypto/x509 on Linux.
+	return "/etc/ssl/certs:/etc/pki/tls/certs"
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/omnibucket/storage/locations"
+)
+
+// azureFile is the variable in which Velero passes the path of the credentials for Azure to all locations without
+// credentials of their own. The SDKs of the other providers read Velero's variables themselves.
+const azureFile = "AZURE_CREDENTIALS_FILE"
+
+// named counts the credentials that have been read from files.
+var named atomic.Int64
+
+// useCredentialsFile gives the location the credentials of a file. The file has the form that Velero's own plugin for
+// the provider reads. The credentials become variables of this process that begin with a new name, and the location
+// refers to them by that name. So other locations never use them.
+func (s *settings) useCredentialsFile(ctx context.Context) error {
+	location, _ := s.locations.Find(s.name)
+	scheme, _, _ := strings.Cut(location.Address, "://")
+	path := s.credentialsFile
+	if path == "" && scheme == "azblob" && location.Credentials == "" {
+		path = os.Getenv(azureFile)
+	}
+
+	if path == "" {
+		return nil
+	}
+	if location.Credentials != "" && scheme != "s3" {
+		return invalid(keyCredentials, "must not be set beside a file of credentials", "remove one of them")
+	}
+
+	var variables map[string]string
+	var err error
+	switch scheme {
+	case "s3":
+		variables, err = awsVariables(ctx, path, cmp.Or(location.Credentials, "default"))
+	case "gs":
+		variables = map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": path}
+	case "azblob":
+		variables, err = azureVariables(path, location)
+	default:
+		err = invalid(keyCredentialsFile, "must not be set for the scheme "+scheme, "remove spec.credential")
+	}
+	if err != nil {
+		return err
+	}
+
+	location.Credentials = fmt.Sprintf("velero_%d", named.Add(1))
+	for variable, value := range variables {
+		if err := os.Setenv(strings.ToUpper(location.Credentials)+"_"+variable, value); err != nil {
+			return within(keyCredentialsFile, fmt.Errorf("the value of %s: %w", variable, err))
+		}
+	}
+	s.locations.Locations[s.name] = location
+	return nil
+}
+
+// awsVariables returns the credentials of a profile in a file in the form of AWS's shared credentials.
+func awsVariables(ctx context.Context, path, profile string) (map[string]string, error) {
+	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
+		o.CredentialsFiles = []string{path}
+		o.ConfigFiles = []string{}
+	})
+	if err != nil {
+		return nil, within(keyCredentialsFile, err)
+	}
+	if !shared.Credentials.HasKeys() {
+		return nil, invalid(keyCredentialsFile,
+			"must have aws_access_key_id and aws_secret_access_key in the profile "+profile,
+			"for a role, remove spec.credential: the plugin then uses the credentials of Velero's pod")
+	}
+	return map[string]string{
+		"AWS_ACCESS_KEY_ID":     shared.Credentials.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": shared.Credentials.SecretAccessKey,
+		"AWS_SESSION_TOKEN":     shared.Credentials.SessionToken,
+		"AWS_REGION":            shared.Region,
+	}, nil
+}
+
+// velerosAzureKey is the name of Velero's own plugin for the key of an account.
+const velerosAzureKey = "AZURE_STORAGE_ACCOUNT_ACCESS_KEY"
+
+// azureNames are the variables in a file for Azure that are used. Velero's own plugin reads more, which are about
+// other services of Azure.
+var azureNames = map[string]string{
+	velerosAzureKey:                     "AZURE_STORAGE_KEY",
+	"AZURE_STORAGE_KEY":                 "AZURE_STORAGE_KEY",
+	"AZURE_STORAGE_ACCOUNT":             "AZURE_STORAGE_ACCOUNT",
+	"AZURE_STORAGE_SAS_TOKEN":           "AZURE_STORAGE_SAS_TOKEN",
+	"AZURE_STORAGE_CONNECTION_STRING":   "AZURE_STORAGE_CONNECTION_STRING",
+	"AZURE_TENANT_ID":                   "AZURE_TENANT_ID",
+	"AZURE_CLIENT_ID":                   "AZURE_CLIENT_ID",
+	"AZURE_CLIENT_SECRET":               "AZURE_CLIENT_SECRET",
+	"AZURE_CLIENT_CERTIFICATE_PATH":     "AZURE_CLIENT_CERTIFICATE_PATH",
+	"AZURE_CLIENT_CERTIFICATE_PASSWORD": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+	"AZURE_FEDERATED_TOKEN_FILE":        "AZURE_FEDERATED_TOKEN_FILE",
+}
+
+// azureVariables returns the credentials in a file with a line NAME=VALUE for each variable. If the file does not name
+// an account, that is the account of the location.
+func azureVariables(path string, location locations.Location) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, within(keyCredentialsFile, err)
+	}
+	variables := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		variable, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(lines.Text()), "export "), "=")
+		if name, ok := azureNames[strings.TrimSpace(variable)]; ok {
+			variables[name] = unquoted(strings.TrimSpace(value))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, within(keyCredentialsFile, err)
+	}
+	if len(variables) == 0 {
+		return nil, invalid(keyCredentialsFile, "must have lines such as "+velerosAzureKey+"=…", "")
+	}
+	if variables["AZURE_STORAGE_ACCOUNT"] == "" {
+		_, query, _ := strings.Cut(location.Address, "?")
+		values, _ := url.ParseQuery(query)
+		variables["AZURE_STORAGE_ACCOUNT"] = cmp.Or(values.Get("account"), location.Parameters["account"])
+	}
+	return variables, nil
+}
+
+// unquoted returns a value without the quotes around it.
+func unquoted(value string) string {
+	if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+		return value[1 : len(value)-1]
+	}
+	return value
+}

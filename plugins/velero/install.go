@@ -1,0 +1,47 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// programName is the name of the program in Velero's directory of plugins.
+const programName = "velero-plugin-for-omnibucket"
+
+// install copies this program into a directory. A program of an earlier version is replaced in one step. Velero would
+// start each executable file of the directory, so the copy is not executable before it is complete.
+func install(dir string) (err error) {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+
+	src, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+
+	dst, err := os.CreateTemp(dir, programName+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(dst.Name())
+		}
+	}()
+
+	if _, err = io.Copy(dst, src); err != nil {
+		_ = dst.Close()
+		return err
+	}
+	if err = dst.Close(); err != nil {
+		return err
+	}
+	if err = os.Chmod(dst.Name(), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(dst.Name(), filepath.Join(dir, programName))
+}
