@@ -1,0 +1,136 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// Errors about the configuration name the key that is wrong.
+func TestInitErrors(t *testing.T) {
+	t.Setenv("OMNIBUCKET_CONFIG", filepath.Join(t.TempDir(), "missing.yaml"))
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, []byte("# nothing\n"), 0o600))
+	for _, tt := range []struct {
+		name   string
+		config map[string]string
+		want   string
+	}{
+		{"no address", nil, "config key bucketURL must be the address of a bucket"},
+		{"a path", map[string]string{"bucketURL": "/srv/backups"}, "config key bucketURL must be the address of a bucket"},
+		{"a scheme that is unknown", map[string]string{"bucketURL": "ftp://backups"}, "config key bucketURL: "},
+		{"an account", map[string]string{"bucketURL": "s3://"}, `config key bucket must be ""`},
+		{"a key that is unknown", map[string]string{"bucketURL": "mem://backups", "s3Url": "x"}, "config key s3Url: "},
+		{"a key in the wrong case", map[string]string{"bucketUrl": "mem://backups"}, "config key bucketURL must be"},
+		{"a parameter of another scheme", map[string]string{"bucketURL": "gs://backups", "region": "x"}, "config key region: "},
+		{"a parameter twice", map[string]string{"bucketURL": "s3://backups?region=a", "region": "b"}, "config key bucketURL: "},
+		{"another bucket", map[string]string{"bucketURL": "mem://others"}, `config key bucket must be "others"`},
+		{"a timeout without a unit", map[string]string{"bucketURL": "mem://backups", "timeout": "60"}, "config key timeout must be a duration"},
+		{"a short timeout", map[string]string{"bucketURL": "mem://backups", "timeout": "1ms"}, "config key timeout must be a duration"},
+		{"an address beside a configuration", map[string]string{"bucketURL": "mem://backups", "configuration": ""}, "config key configuration must not be set"},
+		{"a name that is unknown", map[string]string{"bucketURL": "offsite", "configuration": "locations: {backups: 'mem://backups'}"}, "known are: backups"},
+		{"a configuration that is wrong", map[string]string{"bucketURL": "offsite", "configuration": "locations: ["}, "configuration: "},
+		{"a name without a configuration", map[string]string{"bucketURL": "offsite"}, "OMNIBUCKET_CONFIG"},
+		{"a parameter beside a name", map[string]string{"bucketURL": "b", "configuration": "locations: {b: 'mem://backups'}", "public": "true"}, "config key public must not be set"},
+		{"credentials beside a name", map[string]string{"bucketURL": "b", "configuration": "locations: {b: 'mem://backups'}", "credentials": "x"}, "config key credentials must not be set"},
+		{"no certificate", map[string]string{"bucketURL": "mem://backups", "caCert": "x"}, "config key caCert must have a certificate"},
+		{"credentials for memory", map[string]string{"bucketURL": "mem://backups", "credentialsFile": empty}, "config key credentialsFile must not be set"},
+		{"no file of credentials", map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty + "x"}, "config key credentialsFile: "},
+		{"a file without keys for S3", map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty}, "config key credentialsFile: "},
+		{"a file without a key for Azure", map[string]string{"bucketURL": "azblob://backups?account=a", "credentialsFile": empty}, "config key credentialsFile must have lines"},
+		{"two credentials for Google", map[string]string{"bucketURL": "gs://backups", "credentialsFile": empty, "credentials": "x"}, "config key credentials must not be set"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			config := map[string]string{"bucket": "backups", "prefix": ""}
+			for key, value := range tt.config {
+				config[key] = value
+			}
+			require.ErrorContains(t, (&objectStore{}).Init(config), tt.want)
+		})
+	}
+}
+
+// The credentials of a location are those of the profile in its file, and other locations keep theirs.
+func TestCredentialsFileOfS3(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
+	key := server.Credentials()
+	file := filepath.Join(t.TempDir(), "cloud")
+	require.NoError(t, os.WriteFile(file, []byte("[default]\naws_access_key_id=A\naws_secret_access_key=B\n"+
+		"[work]\naws_access_key_id="+key.AccessKeyID+"\naws_secret_access_key="+key.SecretKey+"\n"), 0o600))
+	config := map[string]string{
+		"bucket":          "backups",
+		"bucketURL":       "s3://backups/folder?region=us-east-1",
+		"endpoint":        server.URL,
+		"profile":         "omnibucket",
+		"credentialsFile": file,
+	}
+
+	s := &objectStore{}
+	require.NoError(t, s.Init(config))
+	_, err := s.ObjectExists("backups", "x")
+	require.ErrorContains(t, err, "permission denied")
+
+	config["credentials"] = "work"
+	require.NoError(t, s.Init(config))
+	_, err = s.ObjectExists("backups", "x")
+	require.NoError(t, err)
+}
+
+// Errors about a file of credentials in the form of another provider do not quote it.
+func TestCredentialsFileErrorsAreSilent(t *testing.T) {
+	const secret = "VERYSECRET"
+	for _, text := range []string{
+		`{"type": "service_account", "private_key": "` + secret + `"}`,
+		"[default]\naws_secret_access_key = " + secret + "\n",
+		"aws_secret_access_key = " + secret + "\n",
+		"AZURE_STORAGE_ACCOUNT_ACCESS_KEY=" + secret + "\n",
+		secret,
+	} {
+		file := filepath.Join(t.TempDir(), "cloud")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		for _, address := range []string{
+			"s3://backups?endpoint=http://127.0.0.1:1",
+			"gs://backups?endpoint=http://127.0.0.1:1",
+			"azblob://backups?endpoint=http://127.0.0.1:1/account&account=account",
+		} {
+			s := &objectStore{}
+			err := s.Init(map[string]string{
+				"bucket": "backups", "bucketURL": address, "credentialsFile": file, "timeout": "1s",
+			})
+			if err == nil {
+				_, err = s.CreateSignedURL("backups", "x", time.Minute)
+			}
+			if err != nil {
+				require.NotContains(t, err.Error(), secret, address)
+			}
+		}
+	}
+}
+
+// The time during which Velero sends nothing does not count. That of the store does.
+func TestProgressPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, p := newProgress(time.Minute)
+		defer p.stop()
+
+		time.Sleep(59 * time.Second)
+		p.pause()
+		p.made()
+		time.Sleep(time.Hour)
+		require.NoError(t, ctx.Err())
+
+		p.resume()
+		time.Sleep(59 * time.Second)
+		p.made()
+		time.Sleep(59 * time.Second)
+		require.NoError(t, ctx.Err())
+		time.Sleep(2 * time.Second)
+		require.ErrorContains(t, p.explain(ctx, ctx.Err()), "no progress for 1m0s")
+	})
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"github.com/vmware-tanzu/velero/pkg/persistence"
+	"github.com/vmware-tanzu/velero/pkg/plugin/clientmgmt"
+	"github.com/vmware-tanzu/velero/pkg/plugin/clientmgmt/process"
+	"github.com/vmware-tanzu/velero/pkg/plugin/framework"
+)
+
+// TestMain makes the program of the tests three programs. Velero's process manager starts it under the name of the
+// plugin, and it is the plugin. Velero also starts itself, to ask for the plugins that are a part of Velero: then it is
+// Velero without any. Otherwise it runs the tests, with arguments like those of Velero's server, which Velero passes to
+// each plugin.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == programName {
+		main()
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "run-plugins" {
+		framework.NewServer().Serve()
+		return
+	}
+	flag.Parse()
+	os.Args = []string{os.Args[0], "server", "--features=EnableCSI", "--uploader-type=kopia", "--log-level=debug"}
+	os.Exit(m.Run())
+}
+
+// A host is Velero with the plugin in its directory of plugins.
+type host struct {
+	t        *testing.T
+	registry process.Registry
+	manager  clientmgmt.Manager
+	log      *logrus.Logger
+	printed  *lockedBuffer // log of Velero and of the plugin
+	plugins  string        // directory
+}
+
+// newHost installs the plugin as its image does, and lets Velero find it.
+func newHost(t *testing.T) *host {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	image := filepath.Join(t.TempDir(), programName)
+	require.NoError(t, os.Symlink(program, image))
+	plugins := t.TempDir()
+	installed, err := os.StartProcess(image, []string{image, "install", plugins}, &os.ProcAttr{Env: os.Environ()})
+	require.NoError(t, err)
+	state, err := installed.Wait()
+	require.NoError(t, err)
+	require.True(t, state.Success())
+
+	h := &host{t: t, log: logrus.New(), printed: &lockedBuffer{}, plugins: plugins}
+	h.log.SetOutput(h.printed)
+	h.log.SetLevel(logrus.DebugLevel)
+	h.registry = process.NewRegistry(plugins, h.log, logrus.DebugLevel)
+	require.NoError(t, h.registry.DiscoverPlugins())
+	h.manager = clientmgmt.NewManager(h.log, logrus.DebugLevel, h.registry)
+	t.Cleanup(func() {
+		h.manager.CleanupClients()
+	})
+	return h
+}
+
+// A place is a bucket, in the form of a BackupStorageLocation.
+type place struct {
+	bucket      string
+	config      map[string]string
+	credentials string // content of the file, or ""
+	caCert      string
+}
+
+// backups returns Velero's store of backups in a place, with the prefix "cluster".
+func (h *host) backups(p place) (persistence.BackupStore, error) {
+	location := &velerov1.BackupStorageLocation{
+		ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: "velero"},
+		Spec: velerov1.BackupStorageLocationSpec{
+			Provider: provider,
+			Config:   p.config,
+			StorageType: velerov1.StorageType{
+				ObjectStorage: &velerov1.ObjectStorageLocation{Bucket: p.bucket, Prefix: "cluster"},
+			},
+		},
+	}
+	if p.caCert != "" {
+		location.Spec.ObjectStorage.CACertRef = &corev1.SecretKeySelector{Key: "ca"}
+	}
+	var secret secretFile
+	if p.credentials != "" {
+		secret = secretFile(filepath.Join(h.t.TempDir(), "cloud"))
+		require.NoError(h.t, os.WriteFile(string(secret), []byte(p.credentials), 0o600))
+		location.Spec.Credential = &corev1.SecretKeySelector{Key: "cloud"}
+	}
+	getter := persistence.NewObjectBackupStoreGetterWithSecretStore(secret, secretText(p.caCert))
+	return getter.Get(location, h.manager, h.log)
+}
+
+// A secretFile is the path of the file into which Velero writes a secret of the cluster.
+type secretFile string
+
+func (f secretFile) Path(*corev1.SecretKeySelector) (string, error) { return string(f), nil }
+
+// A secretText is a secret of the cluster.
+type secretText string
+
+func (s secretText) Get(*corev1.SecretKeySelector) (string, error) { return string(s), nil }
+
+// store returns Velero's end of the plugin, which is open for a place.
+func (h *host) store(p place) (store remoteStore, err error) {
+	store, err = h.manager.GetObjectStore(provider)
+	require.NoError(h.t, err)
+	config := map[string]string{keyBucket: p.bucket, keyPrefix: ""}
+	for key, value := range p.config {
+		config[key] = value
+	}
+	return store, store.Init(config)
+}
+
+// A lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// metadataOf returns the metadata of a backup, as Velero encodes it.
+func metadataOf(name string) string {
+	return fmt.Sprintf(`{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":%q},"spec":{},"status":{}}`, name)
+}
