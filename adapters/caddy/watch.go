@@ -1,0 +1,65 @@
+package caddy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/omnibucket/storage"
+)
+
+// A watch ends the requests of an open file if one of them takes too long.
+type watch struct {
+	ctx     context.Context
+	end     context.CancelFunc
+	timeout time.Duration
+	expired atomic.Bool
+}
+
+func (f *FileSystem) watch() *watch {
+	w := &watch{timeout: f.timeout()}
+	w.ctx, w.end = context.WithCancel(f.ctx)
+	return w
+}
+
+// start is called before a request. The caller must stop the timer after it.
+func (w *watch) start() *time.Timer {
+	return time.AfterFunc(w.timeout, func() {
+		w.expired.Store(true)
+		w.end()
+	})
+}
+
+// failure returns the error of an operation for file_server. A failure of the store gets its
+// status here, because file_server would answer a *fs.PathError with 400.
+func (w *watch) failure(op, name string, err error) error {
+	code := storage.CodeOf(err)
+	switch code {
+	case storage.ObjectNotFound, storage.PermissionDenied, storage.InvalidArgument:
+		return &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	status := http.StatusInternalServerError
+	if w.expired.Load() {
+		status = http.StatusGatewayTimeout
+	} else if code == storage.Unavailable || code == storage.RateLimited || code == storage.Canceled {
+		status = http.StatusServiceUnavailable
+	}
+	// The chain of errors ends here: a missing bucket would match fs.ErrNotExist.
+	return storeError{caddyhttp.HandlerError{StatusCode: status, Err: errors.New(err.Error())}}
+}
+
+// A storeError is a failure of the store. It matches fs.ErrPermission, because file_server returns
+// the status of such an error at once. After another error, it would look up each parent of the
+// file in the store that fails.
+type storeError struct {
+	caddyhttp.HandlerError
+}
+
+func (e storeError) Is(target error) bool { return target == fs.ErrPermission }
+
+func (e storeError) Unwrap() error { return e.HandlerError }
