@@ -1,0 +1,142 @@
+package caddy
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUnmarshalCaddyfile(t *testing.T) {
+	tests := []struct {
+		name string
+		text string
+		want Location
+		err  string
+	}{
+		{name: "address", text: "omnibucket s3://tls", want: Location{Address: "s3://tls"}},
+		{
+			name: "timeout",
+			text: "omnibucket {env.X} {\n timeout 1m\n}",
+			want: Location{Address: "{env.X}", Timeout: caddy.Duration(time.Minute)},
+		},
+		{name: "no address", text: "omnibucket", err: "wrong argument count"},
+		{name: "two addresses", text: "omnibucket a b", err: "wrong argument count"},
+		{name: "unknown parameter", text: "omnibucket a {\n region x\n}", err: "unrecognized parameter 'region'"},
+		{name: "timeout without a unit", text: "omnibucket a {\n timeout 10\n}", err: "timeout must be"},
+		{name: "timeout of nothing", text: "omnibucket a {\n timeout 0s\n}", err: "timeout must be"},
+		{name: "two timeouts", text: "omnibucket a {\n timeout 1s 2s\n}", err: "wrong argument count"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var s Storage
+			var f FileSystem
+			storageErr := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
+			fsErr := f.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
+			if tt.err != "" {
+				require.ErrorContains(t, storageErr, tt.err)
+				require.ErrorContains(t, fsErr, tt.err)
+				return
+			}
+			require.NoError(t, storageErr)
+			require.NoError(t, fsErr)
+			require.Equal(t, tt.want, s.Location)
+			require.Equal(t, tt.want, f.Location)
+		})
+	}
+}
+
+// An address that is wrong fails at Provision, and no error quotes what may be a secret.
+func TestProvisionWrongAddress(t *testing.T) {
+	const secret = "AKIAsecret"
+	t.Setenv("ADDRESS", "s3://"+secret+":"+secret+"@bucket?secret_access_key="+secret)
+	t.Setenv("EMPTY", "")
+	tests := []struct {
+		name     string
+		location Location
+	}{
+		{"none", Location{}},
+		{"unknown scheme", Location{Address: "ftp://" + secret}},
+		{"unknown parameter", Location{Address: "s3://bucket?region=x&key=" + secret}},
+		{"credentials", Location{Address: "{env.ADDRESS}"}},
+		{"empty placeholder", Location{Address: "{env.EMPTY}"}},
+		{"unknown placeholder", Location{Address: "s3://{bucket}"}},
+		{"negative timeout", Location{Address: "s3://bucket?region=x", Timeout: -1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+			defer cancel()
+			s := &Storage{Location: tt.location}
+			err := s.Provision(ctx)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), secret)
+			require.NoError(t, s.Cleanup())
+			f := &FileSystem{Location: tt.location}
+			err = f.Provision(ctx)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), secret)
+			require.NoError(t, f.Cleanup())
+		})
+	}
+}
+
+// A name stands for a location of omnibucket's configuration.
+func TestProvisionNameOfLocation(t *testing.T) {
+	t.Setenv("OMNIBUCKET_CADDYTEST", "file://"+filepath.ToSlash(t.TempDir())+"/b?create=true")
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	s := &Storage{Location: Location{Address: "caddytest"}}
+	require.NoError(t, s.Provision(ctx))
+	require.NoError(t, s.Cleanup())
+}
+
+// An address that ends in a folder stands for the objects in it.
+func TestProvisionFolder(t *testing.T) {
+	t.Setenv("OMNIBUCKET_ADDRESS", "s3://other?region=eu-west-1")
+	dir := filepath.Join(t.TempDir(), "bucket")
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	s := &Storage{Location: Location{Address: "file://" + filepath.ToSlash(dir) + "?create=true#tls"}}
+	require.NoError(t, s.Provision(ctx))
+	stored, err := s.CertMagicStorage()
+	require.NoError(t, err)
+	require.NoError(t, stored.Store(t.Context(), "a", []byte("content")))
+	require.FileExists(t, filepath.Join(dir, "tls", "a"))
+	require.NoError(t, s.Cleanup())
+
+	f := &FileSystem{Location: Location{Address: "s3://web/tls?region=eu-west-1"}}
+	require.NoError(t, f.Provision(ctx))
+	require.NoError(t, f.Cleanup())
+}
+
+// A lock that is held keeps the bucket open after Cleanup, because CertMagic releases its locks
+// later.
+func TestStorageUnlockAfterCleanup(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	s := &Storage{Location: Location{Address: "file://" + filepath.ToSlash(t.TempDir()) + "/bucket?create=true"}}
+	require.NoError(t, s.Provision(ctx))
+	stored, err := s.CertMagicStorage()
+	require.NoError(t, err)
+	require.NoError(t, stored.Lock(t.Context(), "a"))
+	require.NoError(t, s.Cleanup())
+
+	require.NoError(t, stored.Unlock(context.WithoutCancel(ctx), "a"))
+	require.Error(t, stored.Store(t.Context(), "a", nil), "the bucket is closed")
+	require.Error(t, stored.Lock(t.Context(), "a"))
+	require.Error(t, stored.Unlock(t.Context(), "a"))
+}
+
+func TestModTime(t *testing.T) {
+	second := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	modified := modTime(second.Add(time.Millisecond), "one")
+	require.Equal(t, second, modified.Truncate(time.Second))
+	require.Equal(t, modified, modTime(second, "one"))
+	require.NotEqual(t, modified, modTime(second, "two"))
+	require.Zero(t, modTime(time.Time{}, "one").UnixNano(), "file_server sends no ETag")
+}

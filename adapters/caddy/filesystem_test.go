@@ -1,0 +1,381 @@
+package caddy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A site is a Caddy whose file_server serves a bucket.
+type site struct {
+	*instance
+	store  *testStore
+	bucket storage.Bucket
+	url    string
+	admin  string // URL of the admin endpoint
+}
+
+// newSite serves a new bucket of a kind that newStore knows.
+func newSite(t *testing.T, kind string) *site {
+	t.Helper()
+	s := &site{store: newStore(t, kind)}
+	s.bucket = s.store.open(t)
+	port := freePort(t)
+	admin := freePort(t)
+	s.url = "http://127.0.0.1:" + port
+	s.admin = "http://127.0.0.1:" + admin
+	s.instance = startCaddy(t, fmt.Sprintf(`{
+	admin 127.0.0.1:%s
+	filesystem photos omnibucket {env.BUCKET} {
+		timeout 2s
+	}
+}
+http://127.0.0.1:%s {
+	file_server browse {
+		fs photos
+	}
+}`, admin, port), append(s.store.env, "BUCKET="+s.store.address)...)
+	return s
+}
+
+func (s *site) put(t *testing.T, key, content string) {
+	t.Helper()
+	_, err := s.bucket.Upload(t.Context(), key, strings.NewReader(content))
+	require.NoError(t, err)
+}
+
+// get requests a path with headers, which are pairs of a name and a value. It returns the response
+// and the body.
+func (s *site) get(t *testing.T, path string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	client := http.Client{
+		Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return resp, ""
+	}
+	return resp, string(body)
+}
+
+func TestFileSystemServesFiles(t *testing.T) {
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			s.put(t, "a/cat.txt", "0123456789")
+			s.put(t, "a/index.html", "<h1>index</h1>")
+			s.put(t, "dir/ä ö.txt", "umlauts")
+			s.put(t, "dir/b", "b")
+			resp, _ := s.get(t, "/a/cat.txt")
+			etag := resp.Header.Get("Etag")
+			modified := resp.Header.Get("Last-Modified")
+			require.NotEmpty(t, etag)
+			require.NotEmpty(t, modified)
+
+			tests := []struct {
+				name    string
+				path    string
+				headers []string
+				status  int
+				body    string
+			}{
+				{name: "file", path: "/a/cat.txt", status: 200, body: "0123456789"},
+				{name: "range", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4"}, status: 206, body: "234"},
+				{name: "end", path: "/a/cat.txt", headers: []string{"Range", "bytes=-3"}, status: 206, body: "789"},
+				{name: "range past the end", path: "/a/cat.txt", headers: []string{"Range", "bytes=20-"}, status: 416},
+				{name: "range of this revision", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4", "If-Range", etag}, status: 206, body: "234"},
+				{name: "range of another revision", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4", "If-Range", `"x"`}, status: 200, body: "0123456789"},
+				{name: "same ETag", path: "/a/cat.txt", headers: []string{"If-None-Match", etag}, status: 304},
+				{name: "another ETag", path: "/a/cat.txt", headers: []string{"If-None-Match", `"x"`}, status: 200, body: "0123456789"},
+				{name: "unmodified", path: "/a/cat.txt", headers: []string{"If-Modified-Since", modified}, status: 304},
+				{name: "precondition", path: "/a/cat.txt", headers: []string{"If-Match", `"x"`}, status: 412},
+				{name: "index", path: "/a/", status: 200, body: "<h1>index</h1>"},
+				{name: "index without a slash", path: "/a", status: 308},
+				{name: "escaped name", path: "/dir/%C3%A4%20%C3%B6.txt", status: 200, body: "umlauts"},
+				{name: "missing", path: "/missing", status: 404},
+				{name: "missing in a directory", path: "/a/missing", status: 404},
+				{name: "file as a directory", path: "/a/cat.txt/b", status: 404},
+			}
+			for _, tt := range tests {
+				resp, body := s.get(t, tt.path, tt.headers...)
+				require.Equal(t, tt.status, resp.StatusCode, tt.name)
+				if tt.body != "" {
+					require.Equal(t, tt.body, body, tt.name)
+				}
+			}
+		})
+	}
+}
+
+// A revision of the same size and the same second has another ETag.
+func TestFileSystemETagDiffersForEachRevision(t *testing.T) {
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			etags := map[string]bool{}
+			for _, content := range []string{"one", "two", "six", "ten"} {
+				s.put(t, "a", content)
+				resp, body := s.get(t, "/a")
+				require.Equal(t, content, body)
+				etags[resp.Header.Get("Etag")] = true
+			}
+			require.Len(t, etags, 4)
+		})
+	}
+}
+
+// browse returns the names that the page of a directory has.
+func (s *site) browse(t *testing.T, path string, headers ...string) (names []string, status int) {
+	t.Helper()
+	resp, body := s.get(t, path, append(headers, "Accept", "application/json")...)
+	if resp.StatusCode != http.StatusOK {
+		return nil, resp.StatusCode
+	}
+	var items []struct{ Name string }
+	require.NoError(t, json.Unmarshal([]byte(body), &items), body)
+	for _, item := range items {
+		names = append(names, item.Name)
+	}
+	return names, resp.StatusCode
+}
+
+// The page of a directory shows that a file was removed, also to a client that has the old page.
+func TestFileSystemBrowseShowsRemoval(t *testing.T) {
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			s.put(t, "dir/a", "a")
+			s.put(t, "dir/b", "b")
+			s.put(t, "dir/sub/c", "c")
+			names, _ := s.browse(t, "/dir/")
+			require.Equal(t, []string{"sub/", "a", "b"}, names)
+			resp, _ := s.get(t, "/dir/")
+			require.NoError(t, s.bucket.Remove(t.Context(), "dir/b"))
+
+			require.Eventually(t, func() bool {
+				names, status := s.browse(t, "/dir/", "If-Modified-Since", resp.Header.Get("Last-Modified"))
+				return status == http.StatusOK && len(names) == 2
+			}, 5*time.Second, 100*time.Millisecond)
+			names, _ = s.browse(t, "/")
+			require.Equal(t, []string{"dir/"}, names)
+		})
+	}
+}
+
+// memory returns the bytes of live objects in the process of Caddy, and the number of its goroutines.
+func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
+	t.Helper()
+	resp, err := http.Get(s.admin + "/debug/pprof/heap?gc=1")
+	closed(t, resp, err)
+	resp, err = http.Get(s.admin + "/debug/vars")
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var vars struct{ Memstats struct{ HeapAlloc uint64 } }
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&vars))
+	profile, err := http.Get(s.admin + "/debug/pprof/goroutine?debug=1")
+	require.NoError(t, err)
+	defer func() { _ = profile.Body.Close() }()
+	_, err = fmt.Fscanf(profile.Body, "goroutine profile: total %d", &goroutines)
+	require.NoError(t, err)
+	return vars.Memstats.HeapAlloc, goroutines
+}
+
+// The page of a folder of 10,000 files takes one listing, and its memory is freed.
+func TestFileSystemBrowseManyFiles(t *testing.T) {
+	const files = 10_000
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			s := newSite(t, kind)
+			for i := range files + 10 {
+				s.put(t, fmt.Sprintf("many/%05d", i), "")
+			}
+			names, _ := s.browse(t, "/many/")
+			require.Len(t, names, files, "file_server shows no more")
+			before, _ := s.memory(t)
+			for range 5 {
+				s.browse(t, "/many/")
+			}
+			after, _ := s.memory(t)
+			require.Less(t, after, before+4<<20)
+
+			if s.store.server != nil {
+				s.store.server.Reset()
+				s.browse(t, "/many/")
+				require.LessOrEqual(t, s.store.server.Count("ListObjectsV2"), 2*files/1000)
+			}
+		})
+	}
+}
+
+// While a client reads a large file slowly, Caddy does not read ahead without limit.
+func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
+	const size = 64 << 20
+	t.Parallel()
+	s := newSite(t, "s3")
+	s.put(t, "large", strings.Repeat("x", size))
+	before, _ := s.memory(t)
+	var readers []io.ReadCloser
+	for range 8 {
+		resp, err := http.Get(s.url + "/large")
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, resp.Body, 1<<20)
+		require.NoError(t, err)
+		readers = append(readers, resp.Body)
+	}
+	during, _ := s.memory(t)
+	require.Less(t, during, before+32<<20)
+	for _, r := range readers {
+		require.NoError(t, r.Close())
+	}
+}
+
+// A request to a store that fails ends with a status of the 5xx, in time.
+func TestFileSystemStoreFails(t *testing.T) {
+	tests := []struct {
+		name   string
+		fault  s3server.Fault
+		path   string
+		status int
+	}{
+		{name: "error", fault: s3server.Fail("", "InternalError"), path: "/a", status: 503},
+		{name: "error in a folder", fault: s3server.Fail("", "InternalError"), path: "/x/y/z", status: 503},
+		{name: "throttled", fault: s3server.Fail("", "SlowDown"), path: "/a", status: 504},
+		{name: "silent", fault: s3server.Delay("", time.Hour), path: "/a", status: 504},
+		{name: "silent in a folder", fault: s3server.Delay("", time.Hour), path: "/x/y/z", status: 504},
+		{name: "silent at a listing", fault: s3server.Delay("ListObjectsV2", time.Hour), path: "/", status: 504},
+		{name: "connection", fault: s3server.Drop(""), path: "/a", status: 503},
+		{name: "bucket", fault: s3server.Fail("", "NoSuchBucket"), path: "/", status: 500},
+		{name: "credentials", fault: s3server.Fail("", "InvalidAccessKeyId"), path: "/a", status: 500},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "s3")
+			s.put(t, "a", "content")
+			undo := s.store.server.Inject(tt.fault)
+			start := time.Now()
+			resp, _ := s.get(t, tt.path)
+			require.Equal(t, tt.status, resp.StatusCode)
+			require.Less(t, time.Since(start), 10*time.Second)
+
+			undo()
+			resp, _ = s.get(t, "/a")
+			require.Equal(t, 200, resp.StatusCode, "the store answers again")
+		})
+	}
+}
+
+// If the store stops in the middle of a file, the client does not take the part for the whole.
+func TestFileSystemStoreStopsInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "s3")
+	s.put(t, "a", strings.Repeat("x", 4<<20))
+	s.store.server.Inject(s3server.StallAfter("GetObject", 1<<20))
+	resp, err := http.Get(s.url + "/a")
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	start := time.Now()
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Less(t, time.Since(start), 20*time.Second)
+	s.waitFor(t, "reading a file")
+}
+
+// Reloading closes the buckets of the old configuration.
+func TestReloadLeavesNoGoroutines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "s3")
+	s.put(t, "a", "content")
+	resp, err := http.Get(s.admin + "/config/")
+	require.NoError(t, err)
+	config, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	reload := func() {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.admin+"/load", bytes.NewReader(config))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Cache-Control", "must-revalidate") // loads the same configuration again
+		resp, err := http.DefaultClient.Do(req)
+		require.Equal(t, 200, closed(t, resp, err).StatusCode)
+		_, body := s.get(t, "/a")
+		require.Equal(t, "content", body)
+	}
+	reload()
+	_, before := s.memory(t)
+	for range 10 {
+		reload()
+	}
+	require.Eventually(t, func() bool {
+		_, after := s.memory(t)
+		return after <= before+5
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// A hostile path finds no file, or one of the bucket.
+func TestFileSystemHostilePaths(t *testing.T) {
+	long := strings.Repeat("x", 1100)
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			s.put(t, "a/b", "content")
+			tests := []struct {
+				path   string
+				status int
+			}{
+				{"/../../../../etc/passwd", 404},
+				{"/a/../../../etc/passwd", 404},
+				{"/..%2f..%2fetc%2fpasswd", 404},
+				{"/%2e%2e/%2e%2e/etc/passwd", 404},
+				{"/a/..%5c..%5cetc", 404},
+				{"/a%2fb", 200},
+				{"/a//b", 200},
+				{"//a/b", 200},
+				{"/a/./b", 200},
+				{"/a/b%00", 404},
+				{"/%00", 404},
+				{"/a/%ff%fe", 400},
+				{"/.omnibucket/", 404},
+				{"/a/%0d%0aSet-Cookie:x", 404},
+				{"/" + long, 400},
+				{"/a/" + strings.Repeat("y/", 500) + "z", 404},
+				{"/" + strings.Repeat("../", 2000), 200},
+			}
+			for _, tt := range tests {
+				resp, body := s.get(t, tt.path)
+				require.Equal(t, tt.status, resp.StatusCode, tt.path)
+				require.NotContains(t, body, "root:", tt.path)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/a/b", strings.NewReader("new"))
+			require.NoError(t, err)
+			resp, err := http.DefaultClient.Do(req)
+			require.Equal(t, 405, closed(t, resp, err).StatusCode)
+		})
+	}
+}

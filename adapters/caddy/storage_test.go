@@ -1,0 +1,241 @@
+package caddy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// An authority is a CA that speaks ACME: a Caddy with the handler acme_server.
+type authority struct {
+	*instance
+	directory string // URL of its ACME directory
+	roots     string // file with its root certificate
+}
+
+// newAuthority starts a CA that connects to the given port of this machine to check a domain. It does
+// not use Caddy's own storage, which may remove a folder between its creation and the first file.
+func newAuthority(t *testing.T, checkedPort string) *authority {
+	t.Helper()
+	port := freePort(t)
+	c := startCaddy(t, fmt.Sprintf(`{
+	admin off
+	skip_install_trust
+	storage omnibucket file://{env.HOME}/store?create=true&sync=false
+	https_port %s
+	auto_https disable_redirects
+	servers {
+		protocols h1 h2
+	}
+}
+https://localhost:%[1]s {
+	log
+	tls internal
+	acme_server
+}`, port), alpnPort+"="+checkedPort)
+	return &authority{
+		instance:  c,
+		directory: "https://localhost:" + port + "/acme/local/directory",
+		roots:     filepath.Join(c.data, "store", "pki", "authorities", "local", "root.crt"),
+	}
+}
+
+// forward returns a port whose connections lead to another port, also if something listens there
+// only later. The CA connects once, maybe before the instance listens.
+func forward(t *testing.T, port string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go connect(conn, port)
+		}
+	}()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// connect copies between a connection and a port until one of both ends.
+func connect(conn net.Conn, port string) {
+	defer func() { _ = conn.Close() }()
+	for range 1000 {
+		other, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		defer func() { _ = other.Close() }()
+		go func() { _, _ = io.Copy(other, conn) }()
+		_, _ = io.Copy(conn, other)
+		return
+	}
+}
+
+// orders returns how many certificates were ordered.
+func (a *authority) orders() int {
+	return strings.Count(a.log.String(), `"uri":"/acme/local/new-order"`)
+}
+
+// site returns a Caddyfile with a site at a port, whose certificate is kept in the bucket of
+// {env.BUCKET} and comes from the CA.
+func (a *authority) site(port, name string) string {
+	return fmt.Sprintf(`{
+	admin off
+	storage omnibucket {env.BUCKET} {
+		timeout 2s
+	}
+	https_port %s
+	auto_https disable_redirects
+	servers {
+		protocols h1 h2
+	}
+}
+https://localhost:%[1]s {
+	tls {
+		issuer acme {
+			dir %s
+			trusted_roots %s
+			disable_http_challenge
+			alt_tlsalpn_port %[1]s
+		}
+	}
+	respond %q
+}`, port, a.directory, a.roots, name)
+}
+
+// get requests the site at a port. It returns the serial number of the certificate, or "" if there
+// is no certificate yet.
+func (a *authority) get(t *testing.T, port string) string {
+	t.Helper()
+	roots := x509.NewCertPool()
+	text, err := os.ReadFile(a.roots)
+	require.NoError(t, err)
+	require.True(t, roots.AppendCertsFromPEM(text))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, Timeout: 5 * time.Second}
+	resp, err := client.Get("https://localhost:" + port)
+	if err != nil {
+		return ""
+	}
+	_ = resp.Body.Close()
+	return resp.TLS.PeerCertificates[0].SerialNumber.String()
+}
+
+// Two instances with one bucket obtain one certificate, and both serve it. It is kept in the bucket
+// only.
+func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			store := newStore(t, kind)
+			env := append(store.env, "BUCKET="+store.address)
+			ports := []string{freePort(t), freePort(t)}
+			ca := newAuthority(t, forward(t, ports[1]))
+			var instances []*instance
+			for _, port := range ports {
+				instances = append(instances, launchCaddy(t, ca.site(port, "hello"), env...))
+			}
+			var serials []string
+			for i, port := range ports {
+				instances[i].waitFor(t, "serving initial configuration")
+				require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+				serials = append(serials, ca.get(t, port))
+			}
+
+			require.Equal(t, serials[0], serials[1])
+			require.Equal(t, 1, ca.orders())
+			for _, c := range instances {
+				require.NoDirExists(t, filepath.Join(c.data, "caddy", "certificates"))
+			}
+		})
+	}
+}
+
+// If an instance is killed while it obtains a certificate, another one obtains it soon.
+func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, "s3")
+	env := append(store.env, "BUCKET="+store.address)
+	port := freePort(t)
+	ca := newAuthority(t, port)
+	// Nothing checks the domain of this instance, because the CA connects to the port of the other one.
+	killed := startCaddy(t, ca.site(freePort(t), "killed"), env...)
+	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
+	killed.kill()
+
+	startCaddy(t, ca.site(port, "alive"), env...)
+	start := time.Now()
+	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+	require.Less(t, time.Since(start), 40*time.Second)
+}
+
+// locks returns the locks in the bucket.
+func (s *testStore) locks(t *testing.T) (keys []string) {
+	t.Helper()
+	for entry, err := range s.open(t).List(t.Context(), storage.WithPrefix("locks/")) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+// An instance that is stopped while it obtains a certificate releases its lock.
+func TestStorageStoppedInstanceReleasesItsLock(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, "s3")
+	ca := newAuthority(t, freePort(t)) // nothing listens there, so that no order ends
+	c := startCaddy(t, ca.site(freePort(t), "stopped"), append(store.env, "BUCKET="+store.address)...)
+	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
+	require.NotEmpty(t, store.locks(t))
+	require.NoError(t, c.process.Process.Signal(os.Interrupt))
+	c.waitForEnd(t)
+	require.Empty(t, store.locks(t))
+}
+
+// If the store does not answer, Caddy serves the certificate that it has loaded. An instance that
+// starts meanwhile says in time why it has none.
+func TestStorageStoreDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, "s3")
+	env := append(store.env, "BUCKET="+store.address)
+	port := freePort(t)
+	ca := newAuthority(t, port)
+	startCaddy(t, ca.site(port, "hello"), env...)
+	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+	store.server.Inject(s3server.Delay("", time.Hour))
+	require.NotEmpty(t, ca.get(t, port))
+
+	second := startCaddy(t, ca.site(freePort(t), "second"), env...)
+	second.waitFor(t, "caching certificate")
+	require.NotContains(t, second.log.String(), s3server.DefaultSecretKey)
+}
+
+// If the store is full, no certificate is ordered that could not be kept.
+func TestStorageFullStore(t *testing.T) {
+	t.Parallel()
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"bucket"}, MaxBytes: 1})
+	port := freePort(t)
+	ca := newAuthority(t, port)
+	c := startCaddy(t, ca.site(port, "hello"), append(server.Env(), "BUCKET="+server.Address("bucket"))...)
+	c.waitFor(t, "failed storage check")
+	require.Zero(t, ca.orders())
+}
