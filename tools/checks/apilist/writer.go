@@ -12,11 +12,10 @@ import (
 
 // A writer collects the API lines of one package.
 type writer struct {
-	pkg   string
 	lines []string
 }
 
-func (w *writer) add(text string) { w.lines = append(w.lines, w.pkg+": "+text) }
+func (w *writer) add(text string) { w.lines = append(w.lines, text) }
 
 func (w *writer) funcs(funcs []*doc.Func) {
 	for _, f := range funcs {
@@ -66,10 +65,12 @@ func (w *writer) typ(spec *ast.TypeSpec) {
 			w.add("type " + spec.Name.Name + " has unexported methods")
 		}
 	}
+
 	w.add("type " + oneLine(&head))
 	if members == nil {
 		return
 	}
+
 	for _, field := range members.List {
 		if len(field.Names) == 0 {
 			w.add("type " + spec.Name.Name + ", embedded " + oneLine(field.Type))
@@ -85,6 +86,7 @@ var spaces = regexp.MustCompile(`\s+`)
 // oneLine formats a node of the syntax tree as one line.
 func oneLine(node any) string {
 	var text bytes.Buffer
-	_ = format.Node(&text, token.NewFileSet(), node) // cannot fail for a node that was parsed
+	// This cannot fail for a node that was parsed.
+	_ = format.Node(&text, token.NewFileSet(), node)
 	return strings.ReplaceAll(strings.TrimSpace(spaces.ReplaceAllString(text.String(), " ")), "{ }", "{}")
 }
