@@ -44,18 +44,24 @@ var crc64nvme = []string{"github.com/minio/crc64nvme", "github.com/klauspost/cpu
 // s3Stores lists the packages in which s3server stores objects.
 var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driverstore"}
 
+// s3Requests lists the packages of s3server that a request goes through, down to the conversion of
+// its error.
+var s3Requests = []string{
+	"s3server/internal/request", "s3server/internal/access", "s3server/internal/operations",
+	"s3server/internal/storageerror",
+}
+
 // shared lists the packages that several providers may import.
 var shared = []string{
 	"driver", "providers/internal",
-	"internal/argument", "internal/ctxtime", "internal/durable", "internal/hexid", "internal/parallel",
-	"internal/properties", "internal/sdkerror", "internal/staleupload", "internal/transport", "internal/urlpath",
+	"internal/argument", "internal/escape", "internal/hexid", "internal/localfile",
+	"internal/revisions", "internal/running", "internal/sdkerror", "internal/transport",
 }
 
 // machines lists the parts of the engine that must not import a package of the API.
 var machines = []string{
-	"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext",
-	"internal/keyrule", "internal/metadata", "engine/internal/pace", "internal/progress", "internal/rangeplan",
-	"internal/redact", "internal/scope", "internal/seam", "engine/internal/telemetry", "internal/uploadtoken",
+	"internal/core", "internal/evidence", "internal/headertext", "internal/metadata",
+	"internal/objectkey", "internal/redact", "internal/running", "internal/uploadtoken", "engine/internal/pace", "engine/internal/telemetry",
 }
 
 var rules = []rule{
@@ -78,6 +84,14 @@ var rules = []rule{
 			return path == "." ||
 				external(path) && !(within(importer, "engine/internal/telemetry") && within(path, telemetry...))
 		},
+	},
+	{
+		says: "internal/core is for the root and the engine, and for what they share",
+		covers: func(path string) bool {
+			return path != "." && !within(path, "engine", "internal") && shipped(path)
+		},
+		forbids: func(_, path string) bool { return within(path, "internal/core") },
+		direct:  true,
 	},
 	{
 		says:   "memstore adds only an ordered map to the imports of the root, so that a test with it compiles no SDK",
@@ -148,11 +162,20 @@ var rules = []rule{
 		direct: true,
 	},
 	{
-		says:   "a part of s3server knows neither the server nor a store, and adds only CRC64NVME to the standard library",
-		covers: func(path string) bool { return within(path, "s3server/internal") && !within(path, s3Stores...) },
+		says: "a part of s3server knows neither the server nor a store, and adds only CRC64NVME to the standard library",
+		covers: func(path string) bool {
+			return within(path, "s3server/internal") && !within(path, s3Stores...) && !within(path, s3Requests...)
+		},
 		forbids: func(_, path string) bool {
 			return path == "." || path == "s3server" || within(path, "providers", "memstore") ||
 				external(path) && !within(path, crc64nvme...)
+		},
+	},
+	{
+		says:   "the way of a request through s3server knows neither the server nor what is behind state.Store",
+		covers: func(path string) bool { return within(path, s3Requests...) },
+		forbids: func(_, path string) bool {
+			return path == "s3server" || within(path, s3Stores...) || within(path, "providers", "memstore")
 		},
 	},
 	{
@@ -170,8 +193,8 @@ var rules = []rule{
 	},
 	{
 		says: "a package that ships does not depend on a package for testing",
-		// The adapter for Thanos must import a package of Thanos that imports testing.
-		covers:  func(path string) bool { return shipped(path) && path != "adapters/objstore" },
+		// The adapter for Thanos and the plugin for Velero must import packages of theirs that import testing.
+		covers:  func(path string) bool { return shipped(path) && !within(path, "adapters/objstore", "plugins/velero") },
 		forbids: func(_, path string) bool { return within(path, "testing", "github.com/stretchr/testify") },
 	},
 }
@@ -242,7 +265,7 @@ func within(path string, roots ...string) bool {
 // beside reports whether a package belongs to another module of this repository, and is for use in
 // programs.
 func beside(path string) bool {
-	return within(path, "adapters", "layers/encrypt") && !within(path, "adapters/internal")
+	return within(path, "adapters", "layers/encrypt", "plugins") && !within(path, "adapters/internal")
 }
 
 // provider returns the first two elements of a path, such as "providers/s3" for "providers/s3/profiles".
