@@ -1,0 +1,53 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage"
+)
+
+// copy copies an object or a folder to another place, which may be in another bucket of the source. It
+// never replaces an existing object.
+func (h *Handler) copy(r *http.Request) (any, error) {
+	var params struct {
+		Bucket, From, ToBucket, To, Revision string
+		Merge                                bool
+	}
+	if err := document(r, &params); err != nil {
+		return nil, err
+	}
+	b, _, err := h.source.Bucket(r.Context(), params.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	dst := b
+	isSame := params.ToBucket == "" || params.ToBucket == params.Bucket
+	if !isSame {
+		dst, _, err = h.source.Bucket(r.Context(), params.ToBucket)
+		if err != nil {
+			return nil, err
+		}
+	}
+	isFolder, err := areFolders(params.From, params.To)
+	if err != nil {
+		return nil, err
+	}
+	if isFolder {
+		if isSame && overlap(params.From, params.To) {
+			return nil, invalidArgument("to", "must be neither in the folder nor around it")
+		}
+		return transferFolder(r.Context(), b, params.From, dst, params.To, params.Merge)
+	}
+
+	if err := mustBeShown(r.Context(), b, params.From, params.Revision); err != nil {
+		return nil, err
+	}
+	opts, err := onlyIfFree(r.Context(), dst, params.To)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := storage.Copy(r.Context(), dst, params.To, b, params.From, opts...); err != nil {
+		return nil, err
+	}
+	return changes{Moved: 1, Failed: []failureView{}}, nil
+}
