@@ -1,0 +1,178 @@
+package console_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve/console"
+)
+
+// zipped returns the files in an archive that the page downloads from an address, by their names.
+func (f *fixture) zipped(t *testing.T, address string) map[string]string {
+	t.Helper()
+	w := f.send("GET", "/"+address, nil, func(r *http.Request) {
+		r.Header.Del("X-Console")
+	})
+	require.Equal(t, 200, w.Code, w.Body)
+	r, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	require.NoError(t, err)
+	files := map[string]string{}
+	for _, file := range r.File {
+		content, err := file.Open()
+		require.NoError(t, err)
+		text, err := io.ReadAll(content)
+		require.NoError(t, err)
+		files[file.Name] = string(text)
+	}
+	return files
+}
+
+// An archive has the selected objects, and those of the selected folders. Names in it begin below the
+// folder that the page shows.
+func TestArchive(t *testing.T) {
+	f := start(t, console.Config{Token: "secret"})
+	f.marker(t, "2026/")
+	f.marker(t, "2026/june/")
+	for _, key := range []string{"2026/june/1.txt", "2026/june/more/2.txt", "2026/3.txt", "2026/4.txt", "5.txt"} {
+		f.put(t, key, "text of "+key)
+	}
+	for _, tt := range []struct {
+		name      string
+		selection map[string]any
+		filename  string
+		files     []string
+	}{
+		{
+			name:      "an object and a folder",
+			selection: map[string]any{"prefix": "2026/", "objects": []string{"2026/3.txt"}, "folders": []string{"2026/june/"}},
+			filename:  "2026.zip",
+			files:     []string{"3.txt", "june/1.txt", "june/more/2.txt"},
+		},
+		{
+			name:      "a folder",
+			selection: map[string]any{"prefix": "2026/", "folders": []string{"2026/june/"}},
+			filename:  "june.zip",
+			files:     []string{"june/1.txt", "june/more/2.txt"},
+		},
+		{
+			name:      "the folder of the page",
+			selection: map[string]any{"prefix": "2026/", "folders": []string{"2026/"}},
+			filename:  "2026.zip",
+			files:     []string{"3.txt", "4.txt", "june/1.txt", "june/more/2.txt"},
+		},
+		{
+			name:      "the bucket",
+			selection: map[string]any{"folders": []string{""}},
+			filename:  "photos.zip",
+			files:     []string{"2026/3.txt", "2026/4.txt", "2026/june/1.txt", "2026/june/more/2.txt", "5.txt"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status, answer := f.post(t, "POST", "archive", tt.selection)
+			require.Equal(t, 200, status, answer)
+			require.EqualValues(t, len(tt.files), answer["objects"])
+
+			files := f.zipped(t, answer["download"].(string))
+			require.Len(t, files, len(tt.files))
+			prefix, _ := tt.selection["prefix"].(string)
+			for _, name := range tt.files {
+				require.Equal(t, "text of "+prefix+name, files[name])
+			}
+			w := f.send("GET", "/"+answer["download"].(string), nil, nil)
+			require.Contains(t, w.Header().Get("Content-Disposition"), tt.filename)
+			require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
+		})
+	}
+}
+
+// An archive of nothing, of a missing object, or of objects outside of the folder is refused.
+func TestArchiveRefused(t *testing.T) {
+	f := start(t, console.Config{})
+	f.put(t, "a/1", "x")
+	for _, tt := range []struct {
+		name      string
+		selection map[string]any
+		status    int
+	}{
+		{"nothing", map[string]any{}, 404},
+		{"an empty folder", map[string]any{"folders": []string{"none/"}}, 404},
+		{"a missing object", map[string]any{"objects": []string{"none"}}, 404},
+		{"an object outside", map[string]any{"prefix": "b/", "objects": []string{"a/1"}}, 400},
+		{"a folder outside", map[string]any{"prefix": "b/", "folders": []string{"a/"}}, 400},
+		{"half a name", map[string]any{"prefix": "a", "objects": []string{"a/1"}}, 400},
+		{"half the name of a folder", map[string]any{"folders": []string{"a"}}, 400},
+		{"too many objects", map[string]any{"objects": make([]string, 1001)}, 400},
+	} {
+		status, answer := f.post(t, "POST", "archive", tt.selection)
+		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
+	}
+	require.Equal(t, 404, f.send("GET", "/archive/guessed", nil, nil).Code)
+}
+
+// The address of an archive is valid for an hour.
+func TestArchiveExpires(t *testing.T) {
+	var hours atomic.Int64
+	f := start(t, console.Config{Now: func() time.Time { return time.Unix(hours.Load()*3600, 0) }})
+	f.put(t, "a", "x")
+	_, answer := f.post(t, "POST", "archive", map[string]any{"objects": []string{"a"}})
+
+	hours.Store(1)
+	require.Len(t, f.zipped(t, answer["download"].(string)), 1)
+
+	hours.Store(2)
+	require.Equal(t, 404, f.send("GET", "/"+answer["download"].(string), nil, nil).Code)
+}
+
+// A watchedCore closes ended when the context of a download ends.
+type watchedCore struct {
+	storage.Core
+	ended chan struct{}
+}
+
+func (c watchedCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	context.AfterFunc(ctx, func() {
+		close(c.ended)
+	})
+	return c.Core.Download(ctx, key, o)
+}
+
+// If the client leaves, the server stops to read from the store.
+func TestArchiveStopsWithClient(t *testing.T) {
+	memory := memstore.New()
+	_, err := memory.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 16<<20)))
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	watched, err := storage.Wrap(memory, func(c storage.Core) storage.Core { return watchedCore{c, ended} })
+	require.NoError(t, err)
+	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, watched), console.Config{})
+	require.NoError(t, err)
+	f := &fixture{page: page}
+	status, answer := f.post(t, "POST", "archive", map[string]any{"objects": []string{"large"}})
+	require.Equal(t, 200, status, answer)
+
+	server := httptest.NewServer(page)
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/"+answer["download"].(string), nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	_, err = io.ReadFull(resp.Body, make([]byte, 1000))
+	require.NoError(t, err)
+
+	cancel()
+	<-ended
+}
