@@ -37,7 +37,8 @@ func neutralize(h http.Header, _ *storage.Attrs) {
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	// Browsers cannot show a PDF in a sandbox, and never run a PDF in the page's origin.
 	if mediaType != typePDF {
-		h.Add("Content-Security-Policy", "sandbox") // Add keeps the policy of a middleware, and browsers apply both
+		// Add keeps the policy of a middleware, and browsers apply both.
+		h.Add("Content-Security-Policy", "sandbox")
 	}
 	if err != nil || !isHarmless(mediaType) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))

@@ -43,8 +43,8 @@ func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 }
 
 // headerDate returns the date in a header. If the header has no valid date, or the object's
-// modification time is unknown, given is false.
-func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
+// modification time is unknown, ok is false.
+func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, ok bool) {
 	value := r.Header.Get(header)
 	if value == "" || !isKnown(modified) {
 		return time.Time{}, false

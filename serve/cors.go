@@ -40,8 +40,8 @@ func matchesAny(patterns []string, text string) bool {
 
 // wildcardMatch reports whether text matches pattern. Each * in pattern matches any text.
 func wildcardMatch(pattern, text string) bool {
-	head, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
+	head, rest, hasStar := strings.Cut(pattern, "*")
+	if !hasStar {
 		return text == pattern
 	}
 	text, ok := strings.CutPrefix(text, head)
@@ -49,8 +49,8 @@ func wildcardMatch(pattern, text string) bool {
 		return false
 	}
 	for {
-		part, extra, wild := strings.Cut(rest, "*")
-		if !wild {
+		part, extra, hasStar := strings.Cut(rest, "*")
+		if !hasStar {
 			return strings.HasSuffix(text, part)
 		}
 		i := strings.Index(text, part)
@@ -140,6 +140,7 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 			}
 		}
 	}
+
 	if knowsOrigin {
 		return errCORS.withMessage(
 			"No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(
@@ -152,8 +153,8 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 
 // quote quotes text that a browser sent, and shortens it to fit a message.
 func quote(text string) string {
-	const most = 200 // bytes
-	return strconv.Quote(text[:min(len(text), most)])
+	const maxText = 200 // bytes
+	return strconv.Quote(text[:min(len(text), maxText)])
 }
 
 func requestedHeaders(h http.Header) []string {

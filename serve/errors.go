@@ -30,6 +30,7 @@ var (
 	errMethod     = &failure{http.StatusMethodNotAllowed, "MethodNotAllowed", "This method is not allowed here."}
 	errTooLong    = &failure{http.StatusRequestEntityTooLarge, "EntityTooLarge", "The body is longer than was signed."}
 	errTooShort   = &failure{http.StatusBadRequest, "EntityTooSmall", "The body is shorter than was signed."}
+	errNoLength   = &failure{http.StatusLengthRequired, "MissingContentLength", "A signed upload needs a Content-Length."}
 	errIncomplete = &failure{http.StatusBadRequest, "IncompleteBody", "The body ended before its length was reached."}
 	errSlow       = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not arrive in time."}
 	errRequest    = &failure{http.StatusBadRequest, "InvalidRequest", "The request cannot be understood."}
@@ -95,7 +96,8 @@ func failureOf(err error) *failure {
 	if errors.As(err, &tooLong) {
 		return errTooLong
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) { // the cause is http.Server.ReadTimeout
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// The cause is http.Server.ReadTimeout.
 		return errSlow
 	}
 	if f, ok := failures[storage.CodeOf(err)]; ok {

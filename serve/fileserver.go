@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 const indexPage = "index.html"
@@ -25,7 +25,8 @@ const indexPage = "index.html"
 //	http.Handle("/static/", http.StripPrefix("/static/", serve.FileServer(bucket)))
 func FileServer(b storage.Downloader, opts ...Option) http.Handler {
 	if b == nil {
-		b = storage.NewBucket(nil) // each request then fails, instead of a panic
+		// Each request then fails, instead of a panic.
+		b = storage.NewBucket(nil)
 	}
 	return &fileServer{bucket: b, options: readOptions(opts)}
 }
@@ -60,7 +61,7 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = f.directory
 	}
 	if err := answer(w, r, key); err != nil {
-		f.options.object.failed(w, r, err)
+		f.options.object.sendFailure(w, r, err)
 	}
 }
 
@@ -68,10 +69,10 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // redirects to the directory.
 func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) error {
 	err := f.options.object.serve(w, r, f.bucket, key)
-	if !missing(err) {
+	if !isMissing(err) {
 		return err
 	}
-	return f.redirectIf(f.isDirectory, w, r, key, urlpath.Escape(path.Base(key))+"/", err)
+	return f.redirectIf(f.isDirectory, w, r, key, escape.Path(path.Base(key))+"/", err)
 }
 
 // redirectIf asks a function whether the target of a redirect exists. If the function returns true,
@@ -106,7 +107,7 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	opts := f.options.object.downloads
 	reader, err := f.bucket.Download(r.Context(), key, append(opts[:len(opts):len(opts)], attributesOnly)...)
 	if err != nil {
-		if missing(err) {
+		if isMissing(err) {
 			err = nil
 		}
 		return false, err
@@ -122,21 +123,21 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 		prefix += "/"
 	}
 	err := f.options.object.serve(w, r, f.bucket, prefix+indexPage)
-	if !missing(err) {
+	if !isMissing(err) {
 		return err
 	}
 	if f.options.listing != nil {
-		if listed, failure := f.list(w, r, prefix); listed || failure != nil {
+		if ok, failure := f.list(w, r, prefix); ok || failure != nil {
 			return failure
 		}
 	}
 	if key == "" {
 		return err
 	}
-	return f.redirectIf(f.exists, w, r, key, "../"+urlpath.Escape(path.Base(key)), err)
+	return f.redirectIf(f.exists, w, r, key, "../"+escape.Path(path.Base(key)), err)
 }
 
-func missing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }
+func isMissing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }
 
 // redirect redirects to an address that is relative to the request, because the file server does
 // not know its own path.

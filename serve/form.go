@@ -18,7 +18,7 @@ const (
 // checked first. As on S3, everything after the file is ignored.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	// The multipart reader itself would accept headers of any length.
-	body := &boundedBody{from: r.Body, max: maxFormHead}
+	body := &boundedBody{src: r.Body, max: maxFormHead}
 	// Only a copy of the request gets the limited body, so that r.Body stays unchanged.
 	within := r.WithContext(r.Context())
 	within.Body = io.NopCloser(body)
@@ -26,16 +26,20 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return errForm
 	}
+
 	fields, file, f := readForm(parts)
-	if body.read > maxFormHead {
+	if body.bytesRead > maxFormHead {
 		return errFormTooLarge
 	}
 	if f == errForm && body.failure != nil {
-		return body.failure // the multipart reader may have hidden this cause
+		// The multipart reader may have hidden this cause.
+		return body.failure
 	}
 	if f != nil {
 		return f
 	}
+
+	// The fields are complete. Only the signed size limits the file.
 	body.max = -1
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
@@ -45,13 +49,16 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if f := failureOfStatus(status); f != nil {
 		return f
 	}
+
 	if r.ContentLength-2*maxFormHead > g.MaxSize {
-		return errTooLong // the declared length is enough to refuse the form
+		// The declared length is enough to refuse the form.
+		return errTooLong
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
 	if f != nil {
 		return f
 	}
+
 	w.Header().Set("ETag", attrs.ETag)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -80,7 +87,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		if total > maxFields {
 			return nil, nil, errFormTooLarge
 		}
-		if _, twice := fields[name]; name == "" || twice {
+		if _, exists := fields[name]; name == "" || exists {
 			return nil, nil, errForm
 		}
 		fields[name] = string(value)

@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // NewHandler responds at the signed addresses, signed forms and public addresses of a local or
@@ -55,7 +55,10 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 			errElsewhere.write(w, r)
 		})
 	}
-	o.object.fail, o.object.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
+	o.object.fail = nil
+	o.object.refuse = func(w http.ResponseWriter, r *http.Request, err error) {
+		failureOf(err).write(w, r)
+	}
 	return &handler{bucket: b, origin: origin, mount: mountOf(origin.BaseURL, o), options: o}
 }
 
@@ -71,7 +74,7 @@ const maxDrain = 16 << 20
 
 // ServeHTTP responds to one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, body := drain.Of(r)
+	r, body := webserver.BodyOf(r)
 	if f := h.respond(w, r); f != nil {
 		body.Refuse(w, r, maxDrain, func() {
 			f.write(w, r)
@@ -88,6 +91,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 		return preflight(w, r, info.CORS)
 	}
 	allowOrigin(w.Header(), info.CORS, r)
+
 	key, ok := h.mount.key(r)
 	if !ok {
 		return errOutside
@@ -112,6 +116,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 			return h.post(w, r)
 		}
 	}
+
 	w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST, PUT")
 	return errMethod
 }

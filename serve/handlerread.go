@@ -17,6 +17,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	o.headers = slices.Clone(o.headers)
 	o.downloads = slices.Clone(o.downloads)
 	var src storage.Downloader = h.bucket
+
 	if signedurl.HasParams(r.URL.RawQuery) {
 		g, f := h.verify(r, r.Method, key)
 		if f != nil && r.Method == http.MethodHead {
@@ -41,6 +42,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		}
 		src = &publicObjects{h.bucket, h.origin}
 	}
+
 	if !h.options.activeContent {
 		o.headers = append(o.headers, neutralize)
 	}

@@ -17,7 +17,7 @@ import (
 // itself begin with that path.
 func WithoutPrefix() Option {
 	return option(func(o *options) {
-		o.withoutPrefix = true
+		o.removesPrefix = true
 	})
 }
 
@@ -26,12 +26,13 @@ func WithoutPrefix() Option {
 type mount string
 
 func mountOf(baseURL string, o options) mount {
-	if o.withoutPrefix {
+	if o.removesPrefix {
 		return ""
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
-		return "/" // cannot happen, because the root package has parsed it
+		// This cannot happen, because the root package has parsed it.
+		return "/"
 	}
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
 }
@@ -43,16 +44,16 @@ func (m mount) key(r *http.Request) (string, bool) {
 	if m == "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
 	}
-	path := asSent(r)
+	path := sentPath(r)
 	if path+"/" == string(m) {
 		return "", true
 	}
 	return strings.CutPrefix(path, string(m))
 }
 
-// asSent returns the path that the client sent, even if http.StripPrefix has changed r.URL. If r
+// sentPath returns the path that the client sent, even if http.StripPrefix has changed r.URL. If r
 // did not come from a server, it returns the path of r.URL.
-func asSent(r *http.Request) string {
+func sentPath(r *http.Request) string {
 	if r.RequestURI == "" {
 		return r.URL.Path
 	}

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/layerkeys"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 const (
@@ -21,37 +21,41 @@ const (
 
 // list writes the entries of a directory while it reads the listing. If there are none, it returns
 // false, except for the root, which may be empty. If it returns an error, it has written nothing.
-func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (listed bool, _ error) {
+func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (ok bool, _ error) {
 	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()) {
-		if err != nil && !listed {
+		if err != nil && !ok {
 			return false, err
 		}
 		if err != nil {
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
 		}
-		if layerkeys.Hides(entry.Key, prefix) || evidence.IsKey(entry.Key) {
+
+		if objectkey.Hides(entry.Key, prefix) || evidence.IsKey(entry.Key) {
 			continue
 		}
-		if !listed {
+
+		if !ok {
 			beginListing(w)
-			listed = true
+			ok = true
 		}
 		if r.Method == http.MethodHead {
 			return true, nil
 		}
 		if _, err := io.WriteString(w, line(strings.TrimPrefix(entry.Key, prefix))); err != nil {
-			return true, nil // the client has disconnected
+			// The client has disconnected.
+			return true, nil
 		}
 	}
-	if prefix == "" && !listed {
+
+	if prefix == "" && !ok {
 		beginListing(w)
-		listed = true
+		ok = true
 	}
-	if listed {
+	if ok {
 		_, _ = io.WriteString(w, listingTail)
 	}
-	return listed, nil
+	return ok, nil
 }
 
 func beginListing(w http.ResponseWriter) {
@@ -66,5 +70,5 @@ func line(name string) string {
 	if file := strings.TrimSuffix(name, "/"); path.Clean("/"+file) != "/"+file || file == "" {
 		return ""
 	}
-	return `<a href="` + urlpath.Escape(name) + `">` + html.EscapeString(name) + "</a>\n"
+	return `<a href="` + escape.Path(name) + `">` + html.EscapeString(name) + "</a>\n"
 }

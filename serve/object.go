@@ -53,7 +53,8 @@ import (
 // objects, serve these objects from a separate host name, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
 	if b == nil {
-		b = storage.NewBucket(nil) // the request then fails, instead of a panic
+		// The request then fails, instead of a panic.
+		b = storage.NewBucket(nil)
 	}
 	serveObject(w, r, b, key, readOptions(opts).object)
 }
@@ -61,7 +62,7 @@ func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key st
 // serveObject serves an object and reports errors, like Object but with parsed options.
 func serveObject(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, o objectOptions) {
 	if err := o.serve(w, r, b, key); err != nil {
-		o.failed(w, r, err)
+		o.sendFailure(w, r, err)
 	}
 }
 
@@ -74,10 +75,10 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	if o.bad != nil {
 		return o.bad
 	}
-	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
+	a := &response{w: w, r: r, options: o, ranges: parseRange(r.Header.Get("Range"))}
 	// The whole object takes one request to the store. Its revision cannot change, so one attempt
 	// is enough.
-	if a.requested == nil {
+	if a.ranges == nil {
 		return a.attempt(b, key)
 	}
 	header := w.Header().Clone()
@@ -93,11 +94,11 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 
 // A response is the state of one HTTP response with an object.
 type response struct {
-	w         http.ResponseWriter
-	r         *http.Request
-	options   objectOptions
-	requested rangeHeader
-	from      *source
+	w       http.ResponseWriter
+	r       *http.Request
+	options objectOptions
+	ranges  rangeHeader
+	src     *source
 	// sized is true if a response with the whole object has a Content-Length. It is false if the
 	// caller has set Content-Encoding. In this case, the caller's ResponseWriter may compress the
 	// bytes, and the final length is not known.
@@ -105,28 +106,32 @@ type response struct {
 }
 
 func (a *response) attempt(b storage.Downloader, key string) (err error) {
-	first := a.requested.firstRead()
+	first := a.ranges.firstRead()
 	if a.r.Method == http.MethodHead {
 		first = attributesOnly
 	}
-	a.from, err = openSource(a.r.Context(), b, key, a.options.downloads, first)
+	a.src, err = openSource(a.r.Context(), b, key, a.options.downloads, first)
 	if err != nil {
 		return err
 	}
-	defer a.from.close()
-	attrs := a.from.attrs
+	defer a.src.close()
+
+	// Complete the header before the preconditions, which read the ETag.
+	attrs := a.src.attrs
 	h := a.w.Header()
 	a.sized = h.Get("Content-Encoding") == ""
 	setHeader(h, attrs)
 	for _, adjust := range a.options.headers {
 		adjust(h, attrs)
 	}
+
 	etag := h.Get("Etag")
 	if status := evaluatePreconditions(a.r, etag, attrs.Modified); status != 0 {
 		a.stop(status, key)
 		return nil
 	}
-	requested := a.requested
+
+	requested := a.ranges
 	if requested != nil && !rangeApplies(a.r, etag, attrs.Modified) {
 		requested = nil
 	}
@@ -148,7 +153,8 @@ func (a *response) stop(status int, key string) {
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
 		if h.Get("Etag") != "" {
-			h.Del("Last-Modified") // recommended by RFC 9110, section 15.4.5
+			// RFC 9110, section 15.4.5, recommends this.
+			h.Del("Last-Modified")
 		}
 	case a.options.refuse != nil:
 		a.options.refuse(a.w, a.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
@@ -166,24 +172,27 @@ func (a *response) send(ranges []byteRange) error {
 	h := a.w.Header()
 	body := ranges
 	if len(ranges) == 0 {
-		body = []byteRange{{0, a.from.attrs.Size}}
+		body = []byteRange{{0, a.src.attrs.Size}}
 	}
-	a.from.plan(body)
+
+	a.src.plan(body)
 	if a.r.Method != http.MethodHead {
-		if err := a.from.seek(body[0]); err != nil {
+		if err := a.src.seek(body[0]); err != nil {
 			return err
 		}
 	}
-	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: a.from.attrs.Size}
+
+	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: a.src.attrs.Size}
 	boundary := a.writeHeader(several)
 	if a.r.Method == http.MethodHead {
 		return nil
 	}
+
 	var err error
 	if boundary != nil {
-		err = several.writeTo(boundary, a.from.copy)
+		err = several.writeTo(boundary, a.src.copy)
 	} else {
-		err = a.from.copy(a.w, body[0])
+		err = a.src.copy(a.w, body[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
 		// Without Content-Length, only a broken connection tells the client that bytes are missing.
@@ -229,24 +238,24 @@ var (
 // setHeader sets the headers in h that describe the object. It keeps headers that the caller has
 // already set.
 func setHeader(h http.Header, a *storage.Attrs) {
-	offer(
-		h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"),
-	) // without a type, net/http would guess from the bytes
-	if a.ContentEncoding != "identity" { // it means none, and no response should name it (RFC 9110, section 8.4.1)
-		offer(h, "Content-Encoding", a.ContentEncoding)
+	// Without a type, net/http would guess from the bytes.
+	setDefaultHeader(h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"))
+	if a.ContentEncoding != "identity" {
+		// "identity" means none, and no response should name it (RFC 9110, section 8.4.1).
+		setDefaultHeader(h, "Content-Encoding", a.ContentEncoding)
 	}
-	offer(h, "Content-Language", a.ContentLanguage)
-	offer(h, "Content-Disposition", a.ContentDisposition)
-	offer(h, "Cache-Control", a.CacheControl)
-	offer(h, "Etag", a.ETag)
+	setDefaultHeader(h, "Content-Language", a.ContentLanguage)
+	setDefaultHeader(h, "Content-Disposition", a.ContentDisposition)
+	setDefaultHeader(h, "Cache-Control", a.CacheControl)
+	setDefaultHeader(h, "Etag", a.ETag)
 	if isKnown(a.Modified) {
 		h.Set("Last-Modified", a.Modified.UTC().Format(http.TimeFormat))
 	}
 }
 
-// offer sets a header unless it is already set. It ignores a value with control characters, which
+// setDefaultHeader sets a header unless it is already set. It ignores a value with control characters, which
 // could end the line and begin another header.
-func offer(h http.Header, name, value string) {
+func setDefaultHeader(h http.Header, name, value string) {
 	if _, ok := h[name]; ok || value == "" || strings.ContainsFunc(value, isControl) {
 		return
 	}

@@ -21,7 +21,7 @@ type options struct {
 	listing storage.Lister // lists directories for FileServer; nil means that they are not listed
 
 	activeContent bool // true if NewHandler serves HTML and the like unchanged
-	withoutPrefix bool // true if a proxy removes the path of the base URL
+	removesPrefix bool // true if a proxy removes the path of the base URL
 }
 
 // objectOptions holds the options for responses with an object.

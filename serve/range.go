@@ -111,9 +111,12 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 			total = min(total, math.MaxInt64-r.length) + r.length
 		}
 	}
+
 	if len(ranges) == 0 {
 		return nil, len(a) == 0
 	}
+
+	// Send the whole object if that is no more work.
 	if total > size || len(mergeRanges(ranges)) > maxReadSpans {
 		return nil, true
 	}
@@ -170,21 +173,21 @@ type readSpan struct {
 // mergeRanges groups ranges into spans. Later ranges never change the grouping of earlier ones.
 func mergeRanges(ranges []byteRange) []readSpan {
 	var legs []readSpan
-	var wanted, skipped int64
+	var requestedBytes, skippedBytes int64
 	for _, r := range ranges {
 		gap := int64(-1)
 		if len(legs) > 0 {
 			gap = r.start - legs[len(legs)-1].byteRange.end()
 		}
-		if gap < 0 || gap > maxGap || skipped+gap > max(maxGap, wanted) {
+		if gap < 0 || gap > maxGap || skippedBytes+gap > max(maxGap, requestedBytes) {
 			legs = append(legs, readSpan{r, 1})
 		} else {
 			last := &legs[len(legs)-1]
 			last.byteRange.length = r.end() - last.byteRange.start
 			last.ranges++
-			skipped += gap
+			skippedBytes += gap
 		}
-		wanted = min(wanted, math.MaxInt64-r.length) + r.length
+		requestedBytes = min(requestedBytes, math.MaxInt64-r.length) + r.length
 	}
 	return legs
 }

@@ -14,7 +14,7 @@ type parts struct {
 }
 
 // writeTo writes the parts in the order of the request.
-func (p parts) writeTo(mw *multipart.Writer, each func(w io.Writer, r byteRange) error) error {
+func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
 		part, err := mw.CreatePart(textproto.MIMEHeader{
 			"Content-Range": {r.contentRange(p.size)},
@@ -23,7 +23,7 @@ func (p parts) writeTo(mw *multipart.Writer, each func(w io.Writer, r byteRange)
 		if err != nil {
 			return err
 		}
-		if err := each(part, r); err != nil {
+		if err := writePart(part, r); err != nil {
 			return err
 		}
 	}

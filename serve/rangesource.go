@@ -12,15 +12,15 @@ import (
 // the store determines the revision. If a later response has another revision, the source fails
 // with Changed.
 type source struct {
-	ctx   context.Context
-	from  storage.Downloader
-	key   string
-	opts  []storage.DownloadOption
-	attrs *storage.Attrs
+	ctx    context.Context
+	bucket storage.Downloader
+	key    string
+	opts   []storage.DownloadOption
+	attrs  *storage.Attrs
 
-	reader  *storage.Reader // nil if no body is open
-	at, end int64           // offsets of the bytes that reader has not returned yet
-	spans   []readSpan      // spans with ranges that are not copied yet
+	reader   *storage.Reader // nil if no body is open
+	pos, end int64           // offsets of the bytes that reader has not returned yet
+	spans    []readSpan      // spans with ranges that are not copied yet
 }
 
 // openSource opens a source with one request to the store. Most responses need no further request.
@@ -30,7 +30,7 @@ func openSource(
 	ctx context.Context, src storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,
 ) (*source, error) {
-	s := &source{ctx: ctx, from: src, key: key, opts: opts}
+	s := &source{ctx: ctx, bucket: src, key: key, opts: opts}
 	err := s.download(first)
 	if storage.CodeOf(err) == storage.RangeNotSatisfiable {
 		err = s.download(attributesOnly)
@@ -43,13 +43,13 @@ func openSource(
 }
 
 func (s *source) download(opts ...storage.DownloadOption) error {
-	reader, err := s.from.Download(s.ctx, s.key, append(s.opts[:len(s.opts):len(s.opts)], opts...)...)
+	reader, err := s.bucket.Download(s.ctx, s.key, append(s.opts[:len(s.opts):len(s.opts)], opts...)...)
 	if err != nil {
 		return err
 	}
 	offset, length := reader.Range()
 	s.reader = reader
-	s.at = offset
+	s.pos = offset
 	s.end = offset + length
 	return nil
 }
@@ -61,13 +61,13 @@ func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 // seek prepares a reader for the next range r. It keeps an open reader that already covers r.
 // Otherwise it opens a reader for r and for the later ranges that the same request can read.
 func (s *source) seek(r byteRange) error {
-	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
+	if s.reader != nil && s.pos <= r.start && r.start-s.pos <= maxGap && r.end() <= s.end {
 		return nil
 	}
 	s.close()
 	rest := byteRange{r.start, s.spans[0].byteRange.end() - r.start}
 	opts := []storage.DownloadOption{rest.option()}
-	if s.attrs.Revision != "" && !s.pinned() {
+	if s.attrs.Revision != "" && !s.isPinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
 	err := s.download(opts...)
@@ -80,10 +80,11 @@ func (s *source) seek(r byteRange) error {
 	return err
 }
 
-// pinned reports whether the caller's download options name a version, which cannot change.
-func (s *source) pinned() bool {
+// isPinned reports whether the caller's download options name a version, which cannot change.
+func (s *source) isPinned() bool {
 	var r storage.DownloadOptions
-	_ = r.Apply(s.opts...) // no error: invalid options failed in an earlier call
+	// There is no error, because invalid options failed in an earlier call.
+	_ = r.Apply(s.opts...)
 	return r.Version != ""
 }
 
@@ -118,14 +119,14 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 }
 
 func (s *source) copyOpened(w io.Writer, r byteRange) error {
-	if s.at == r.start && s.end == r.end() {
+	if s.pos == r.start && s.end == r.end() {
 		return s.copyAll(w)
 	}
-	if _, err := io.CopyN(io.Discard, s.reader, r.start-s.at); err != nil {
+	if _, err := io.CopyN(io.Discard, s.reader, r.start-s.pos); err != nil {
 		return err
 	}
 	_, err := io.CopyN(w, s.reader, r.length)
-	s.at = r.end()
+	s.pos = r.end()
 	return err
 }
 
@@ -137,8 +138,8 @@ const sentWithHeader = 32 << 10
 // and files. If there is a checksum to verify, copyAll writes the last byte only after the checksum
 // matched. Without that byte, a client does not accept the response as complete.
 func (s *source) copyAll(w io.Writer) error {
-	want := s.end - s.at
-	s.at = s.end
+	want := s.end - s.pos
+	s.pos = s.end
 	complete := want == s.attrs.Size && s.attrs.CRC32C.Known
 	if !complete {
 		if want <= sentWithHeader {
@@ -146,7 +147,7 @@ func (s *source) copyAll(w io.Writer) error {
 		}
 		return requireLength(want)(s.reader.WriteTo(w))
 	}
-	t := &lastByteWriter{to: w, left: want}
+	t := &lastByteWriter{dst: w, remaining: want}
 	if err := requireLength(want)(s.reader.WriteTo(t)); err != nil {
 		return err
 	}
@@ -174,28 +175,28 @@ func (s *source) close() {
 // A lastByteWriter writes all bytes except the last. left is the number of bytes that are
 // still expected. The method release writes the last byte.
 type lastByteWriter struct {
-	to   io.Writer
-	left int64
-	last []byte
+	dst       io.Writer
+	remaining int64
+	buffer    []byte
 }
 
 var errTooMuch = errors.New("the reader returns more bytes than announced")
 
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
-	if size > t.left {
+	if size > t.remaining {
 		return 0, errTooMuch
 	}
-	if size < t.left || size == 0 {
-		t.left -= size
-		return t.to.Write(p)
+	if size < t.remaining || size == 0 {
+		t.remaining -= size
+		return t.dst.Write(p)
 	}
-	t.last = append(t.last, p[size-1])
-	t.left = 0
+	t.buffer = append(t.buffer, p[size-1])
+	t.remaining = 0
 	if size == 1 {
 		return 1, nil
 	}
-	n, err := t.to.Write(p[:size-1])
+	n, err := t.dst.Write(p[:size-1])
 	if err == nil {
 		n++
 	}
@@ -203,9 +204,9 @@ func (t *lastByteWriter) Write(p []byte) (int, error) {
 }
 
 func (t *lastByteWriter) release() error {
-	if len(t.last) == 0 {
+	if len(t.buffer) == 0 {
 		return nil
 	}
-	_, err := t.to.Write(t.last)
+	_, err := t.dst.Write(t.buffer)
 	return err
 }

@@ -24,9 +24,9 @@ type Server struct {
 	patience    time.Duration // longest wait of Close for requests in progress
 
 	mu sync.Mutex
-	// fresh holds the connections without a request so far. After Close it is nil, and no
+	// unusedConns holds the connections without a request so far. After Close it is nil, and no
 	// connection is accepted.
-	fresh map[net.Conn]struct{}
+	unusedConns map[net.Conn]struct{}
 }
 
 const (
@@ -54,12 +54,14 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Unavailable, Op: "NewServer", Err: err}
 	}
+
 	s := &Server{
-		URL:      "http://" + listener.Addr().String(),
-		served:   make(chan struct{}),
-		patience: closeTimeout,
-		fresh:    map[net.Conn]struct{}{},
+		URL:         "http://" + listener.Addr().String(),
+		served:      make(chan struct{}),
+		patience:    closeTimeout,
+		unusedConns: map[net.Conn]struct{}{},
 	}
+
 	s.Bucket, err = open(s.URL)
 	if err == nil && s.Bucket == nil {
 		err = &storage.Error{
@@ -72,6 +74,7 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 		_ = listener.Close()
 		return nil, err
 	}
+
 	s.http = &http.Server{Handler: NewHandler(s.Bucket, opts...), ReadHeaderTimeout: headerTimeout, ConnState: s.track}
 	go func() {
 		defer close(s.served)
@@ -99,16 +102,16 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.connections.Add(1)
-		if s.fresh == nil {
+		if s.unusedConns == nil {
 			_ = c.Close()
 			return
 		}
-		s.fresh[c] = struct{}{}
+		s.unusedConns[c] = struct{}{}
 		return
 	case http.StateClosed, http.StateHijacked:
 		s.connections.Done()
 	}
-	delete(s.fresh, c)
+	delete(s.unusedConns, c)
 }
 
 // Close waits at most 5 seconds for requests in progress, and then ends them. It closes the bucket
@@ -131,8 +134,8 @@ func (s *Server) Close() {
 func (s *Server) closeFresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.fresh {
+	for c := range s.unusedConns {
 		_ = c.Close()
 	}
-	s.fresh = nil
+	s.unusedConns = nil
 }

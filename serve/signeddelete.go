@@ -15,7 +15,8 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *fa
 		return f
 	}
 	for _, name := range [...]string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		if headertext.Lines(r.Header, name) != "" { // the removal would not enforce it
+		if headertext.Lines(r.Header, name) != "" {
+			// The removal would not enforce it.
 			return errCondition
 		}
 	}

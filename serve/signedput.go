@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -16,6 +15,10 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	g, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
 		return f
+	}
+	// S3 and Azure take no chunked body with a signed URL. A client that sends one here would fail there.
+	if r.ContentLength < 0 {
+		return errNoLength
 	}
 	if g.Upload != "" {
 		return h.putPart(w, r, g)
@@ -38,21 +41,23 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 // putPart stores the body of a request as a part of an upload. The URL was signed for that part.
 func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.Grant) *failure {
 	for _, name := range [...]string{"Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		if r.Header.Get(name) != "" { // a part cannot have a condition or a range
+		if r.Header.Get(name) != "" {
+			// A part cannot have a condition or a range.
 			return errRequest
 		}
 	}
 	opts := g.PartOptions()
-	content := &boundedBody{from: r.Body, min: g.MinSize, max: g.MaxSize}
-	if length := r.ContentLength; length >= 0 {
-		if f := content.check(length); f != nil {
-			return f
-		}
-		opts = append(opts, storage.WithSize(length))
+	content := &boundedBody{src: r.Body, min: g.MinSize, max: g.MaxSize}
+	if f := content.check(r.ContentLength); f != nil {
+		return f
 	}
+	opts = append(opts, storage.WithSize(r.ContentLength))
 	part, err := storage.PutSignedPart(r.Context(), h.bucket, g.Key, g.Upload, g.Part, content, opts...)
 	if err != nil {
-		return cmp.Or(content.failure, failureOf(err))
+		if content.failure != nil {
+			return content.failure
+		}
+		return failureOf(err)
 	}
 	w.Header().Set("ETag", part.ETag)
 	w.Header().Set("Content-Length", "0")
@@ -68,7 +73,8 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
-	if headertext.Lines(h, "Content-Range") != "" { // RFC 9110, section 14.5, requires a refusal
+	if headertext.Lines(h, "Content-Range") != "" {
+		// RFC 9110, section 14.5, requires a refusal.
 		return nil, errRequest
 	}
 	if headertext.Lines(h, "If-Match")+headertext.Lines(h, "If-Unmodified-Since") != "" {
@@ -90,20 +96,23 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 func (h *handler) store(
 	r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
 ) (*storage.Attrs, *failure) {
-	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
+	content := &boundedBody{src: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
 		if f := content.check(length); f != nil {
 			return nil, f
 		}
 		opts = append(opts, storage.WithSize(length))
 	}
-	granted, err := g.UploadOptions()
+	grantOpts, err := g.UploadOptions()
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	attrs, err := h.bucket.Upload(r.Context(), g.Key, content, append(opts, granted...)...)
+	attrs, err := h.bucket.Upload(r.Context(), g.Key, content, append(opts, grantOpts...)...)
 	if err != nil {
-		return nil, cmp.Or(content.failure, failureOf(err))
+		if content.failure != nil {
+			return nil, content.failure
+		}
+		return nil, failureOf(err)
 	}
 	return attrs, nil
 }
@@ -111,28 +120,29 @@ func (h *handler) store(
 // A boundedBody is a body whose length was signed. It fails as soon as its length cannot match, so
 // that the upload stores nothing.
 type boundedBody struct {
-	from     io.Reader
-	min, max int64 // permitted length in bytes; if max is -1, any length
-	read     int64
-	failure  *failure
+	src       io.Reader
+	min, max  int64 // permitted length in bytes; if max is -1, any length
+	bytesRead int64
+	failure   *failure
 }
 
 var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if remaining := b.max - b.read; b.max >= 0 && int64(len(p)) > remaining {
-		p = p[:remaining+1] // one byte more than permitted, to detect a body that is too long
+	if remaining := b.max - b.bytesRead; b.max >= 0 && int64(len(p)) > remaining {
+		// Read one byte more than permitted, to detect a body that is too long.
+		p = p[:remaining+1]
 	}
-	n, err := b.from.Read(p)
-	b.read += int64(n)
-	if b.max >= 0 && b.read > b.max {
+	n, err := b.src.Read(p)
+	b.bytesRead += int64(n)
+	if b.max >= 0 && b.bytesRead > b.max {
 		b.failure = errTooLong
 		return 0, errBounds
 	}
 	switch err {
 	case nil:
 	case io.EOF:
-		b.failure = b.check(b.read)
+		b.failure = b.check(b.bytesRead)
 		if b.failure != nil {
 			return 0, errBounds
 		}
@@ -146,11 +156,11 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 
 // failureOr returns the response to err. If that would be an internal error, failureOr returns its
 // second parameter instead.
-func failureOr(err error, other *failure) *failure {
+func failureOr(err error, fallback *failure) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
 	}
-	return other
+	return fallback
 }
 
 // check returns nil if a body may have size bytes, and otherwise the failure.

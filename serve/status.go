@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // statusOf returns the HTTP status for an error. If the store refuses the credentials, or the
@@ -31,22 +31,23 @@ func statusOf(err error) int {
 	case storage.DeadlineExceeded:
 		return http.StatusGatewayTimeout
 	}
-	if errors.Is(err, context.Canceled) { // a Downloader of another package may return context errors
+	if errors.Is(err, context.Canceled) {
+		// A Downloader of another package may return context errors.
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// failed sends the error response for err, even if the request was canceled. Requests are also
+// sendFailure sends the error response for err, even if the request was canceled. Requests are also
 // canceled when the server stops. If nothing were sent then, net/http would respond with an empty
 // 200.
-func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error) {
+func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
 	h := w.Header()
 	for _, name := range objectHeaders {
 		h.Del(name)
 	}
-	webapi.SetRetryAfter(h, err, 0)
+	webserver.SetRetryAfter(h, err, 0)
 	switch {
 	case o.fail != nil && !errors.Is(r.Context().Err(), context.Canceled):
 		o.fail(w, r, status, err)

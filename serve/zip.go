@@ -41,7 +41,7 @@ func Zip(
 ) {
 	o := readOptions(opts).object
 	if err := o.zip(w, r, b, objects); err != nil {
-		o.failed(w, r, err)
+		o.sendFailure(w, r, err)
 	}
 }
 
@@ -52,10 +52,12 @@ func (o objectOptions) zip(
 	if o.bad != nil {
 		return o.bad
 	}
+
 	archive, err := listArchive(objects)
 	if err != nil {
 		return err
 	}
+
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Length", strconv.FormatInt(archive.length(), 10))
@@ -68,6 +70,7 @@ func (o objectOptions) zip(
 	if r.Method == http.MethodHead {
 		return nil
 	}
+
 	if archive.write(r.Context(), w, b, o.downloads) != nil {
 		// The status was already sent. The client sees that the body is shorter than
 		// Content-Length.
@@ -90,6 +93,7 @@ type zippedFile struct {
 func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) {
 	a := &archive{}
 	names := newZipNames()
+
 	for entry, err := range objects {
 		if err != nil {
 			return nil, err
@@ -102,13 +106,14 @@ func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) 
 			}
 		}
 		a.files = append(a.files, zippedFile{
-			name:     names.of(entry.Key),
+			name:     names.nameOf(entry.Key),
 			key:      entry.Key,
 			revision: entry.Revision,
 			size:     entry.Size,
 			modified: entry.Modified,
 		})
 	}
+
 	if len(a.files) == 0 {
 		return nil, &storage.Error{Code: storage.ObjectNotFound, Op: "Zip", Err: errors.New("there are no objects")}
 	}
@@ -138,12 +143,12 @@ func (a *archive) length() int64 {
 			extra = zipTime
 		}
 		directory += zipEntry + int64(len(f.name)) + extra
-		large := f.size >= math.MaxUint32
-		if large || offset >= math.MaxUint32 {
+		isZip64 := f.size >= math.MaxUint32
+		if isZip64 || offset >= math.MaxUint32 {
 			directory += zipEntry64
 		}
 		offset += zipHeader + int64(len(f.name)) + extra + f.size + zipDescriptor
-		if large {
+		if isZip64 {
 			offset += zipDescriptor64 - zipDescriptor
 		}
 	}

@@ -18,8 +18,8 @@ type zipNames struct {
 
 func newZipNames() *zipNames { return &zipNames{map[string]bool{}, map[string]string{}} }
 
-// z.of(key) returns the name that the object with this key has in the archive.
-func (z *zipNames) of(key string) string {
+// nameOf returns the name that the object with this key has in the archive.
+func (z *zipNames) nameOf(key string) string {
 	var segments []string
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment != "" {
@@ -35,8 +35,8 @@ func (z *zipNames) of(key string) string {
 		folder = z.folder(folder + segment)
 	}
 	name := folder + segments[last]
-	for n := 2; z.taken(name); n++ {
-		name = folder + numbered(segments[last], n)
+	for n := 2; z.isTaken(name); n++ {
+		name = folder + addNumber(segments[last], n)
 	}
 	z.files[fold(name)] = true
 	return name
@@ -52,11 +52,12 @@ func (z *zipNames) folder(name string) string {
 	for n := 2; z.files[fold(free)]; n++ {
 		free = name + " (" + strconv.Itoa(n) + ")"
 	}
-	z.folders[fold(name)], z.folders[fold(free)] = free+"/", free+"/"
+	z.folders[fold(name)] = free + "/"
+	z.folders[fold(free)] = free + "/"
 	return free + "/"
 }
 
-func (z *zipNames) taken(name string) bool {
+func (z *zipNames) isTaken(name string) bool {
 	_, isFolder := z.folders[fold(name)]
 	return isFolder || z.files[fold(name)]
 }
@@ -76,8 +77,8 @@ func fold(name string) string {
 	return norm.NFD.String(strings.ToLower(strings.ToUpper(folded)))
 }
 
-// numbered adds a number before the extension of a name, as in "a (2).jpg".
-func numbered(segment string, n int) string {
+// addNumber adds a number before the extension of a name, as in "a (2).jpg".
+func addNumber(segment string, n int) string {
 	base, ext := cutExtension(segment)
 	return base + " (" + strconv.Itoa(n) + ")" + ext
 }
@@ -104,6 +105,8 @@ func safeSegment(segment string) string {
 		}
 		return r
 	}, segment)
+
+	// Shorten the base, not the extension.
 	base, ext := cutExtension(safe)
 	if len(ext) > maxExtension {
 		base = safe
@@ -113,6 +116,7 @@ func safeSegment(segment string) string {
 		_, n := utf8.DecodeLastRuneInString(base)
 		base = base[:len(base)-n]
 	}
+
 	safe = base + ext
 	if trimmed := strings.TrimRight(safe, ". "); len(trimmed) < len(safe) {
 		// Windows removes dots and spaces at the end of a name. The names "." and ".." name other
@@ -133,7 +137,8 @@ func isDevice(name string) bool {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true
 	}
-	port, number := "", ""
+	port := ""
+	number := ""
 	if len(base) > 3 {
 		port = base[:3]
 		number = base[3:]

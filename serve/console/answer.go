@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // maxDocument limits the JSON in a request, in bytes.
@@ -19,16 +19,16 @@ func respond(w http.ResponseWriter, r *http.Request, answer func(*http.Request) 
 	value, err := answer(r)
 	if err != nil {
 		e := storage.AsError(r.Context(), err)
-		webapi.SetRetryAfter(w.Header(), err, 0)
-		refuse(w, statusOf(e.Code), e.Code, inWords(e))
+		webserver.SetRetryAfter(w.Header(), err, 0)
+		refuse(w, statusOf(e.Code), e.Code, errorText(e))
 		return
 	}
-	webapi.WriteJSON(w, http.StatusOK, "application/json", value)
+	webserver.WriteJSON(w, http.StatusOK, "application/json", value)
 }
 
-// inWords returns the text of an error for a person. It leaves out the object's name, which the
+// errorText returns the text of an error for a person. It leaves out the object's name, which the
 // page already shows.
-func inWords(e *storage.Error) string {
+func errorText(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
 		clone := *e
@@ -47,7 +47,7 @@ func inWords(e *storage.Error) string {
 }
 
 func refuse(w http.ResponseWriter, status int, code storage.Code, text string) {
-	webapi.WriteJSON(w, status, "application/json", map[string]string{"error": text, "code": string(code)})
+	webserver.WriteJSON(w, status, "application/json", map[string]string{"error": text, "code": string(code)})
 }
 
 // statuses maps error codes to HTTP statuses. All other codes mean a failure of the server.
@@ -74,13 +74,13 @@ func statusOf(code storage.Code) int {
 	return http.StatusInternalServerError
 }
 
-func misused(argument, rule string) error {
+func invalidArgument(argument, rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "console", Err: errors.New(argument + " " + rule)}
 }
 
-// changing returns the given function if the page may change objects. Otherwise it returns a
+// requireWrite returns the given function if the page may change objects. Otherwise it returns a
 // function that fails with PermissionDenied.
-func (h *Handler) changing(answer func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+func (h *Handler) requireWrite(answer func(*http.Request) (any, error)) func(*http.Request) (any, error) {
 	if h.config.Write {
 		return answer
 	}

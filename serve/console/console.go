@@ -74,13 +74,14 @@ type Config struct {
 
 // A Handler serves the page. Several goroutines may use it at the same time.
 type Handler struct {
-	source  Source
-	config  Config
-	only    string // name of the only bucket, or ""
-	key     [32]byte
-	handler http.Handler
+	source     Source
+	config     Config
+	onlyBucket string // name of the only bucket, or ""
+	key        [32]byte
+	handler    http.Handler
 
-	open openUploads
+	open     openUploads
+	archives archives
 
 	mu       sync.Mutex
 	services map[string]*uploads.Service // services for large uploads, by bucket
@@ -90,29 +91,33 @@ type Handler struct {
 // ContentURL is not valid, it fails with InvalidArgument.
 func New(source Source, c Config) (*Handler, error) {
 	if source == nil {
-		return nil, misused("source", "must not be nil")
+		return nil, invalidArgument("source", "must not be nil")
 	}
 	if strings.Trim(c.Token, tokenLetters) != "" {
-		return nil, misused("Config.Token", "must have only letters, digits, - and _")
+		return nil, invalidArgument("Config.Token", "must have only letters, digits, - and _")
 	}
 	if c.ContentURL != "" && !isOrigin(c.ContentURL) ||
-		strings.Contains(c.ContentURL, "[") { // a content security policy cannot name an IPv6 address
-		return nil, misused(
+		strings.Contains(c.ContentURL, "[") {
+		// A content security policy cannot name an IPv6 address.
+		return nil, invalidArgument(
 			"Config.ContentURL",
 			"must be an address without a path, with a name or an IPv4 address, such as http://127.0.0.1:9001",
 		)
 	}
+
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+
 	h := &Handler{source: source, config: c, open: openUploads{now: c.Now}, services: map[string]*uploads.Service{}}
 	if one, ok := source.(oneBucket); ok {
-		h.only = one.info.Name
+		h.onlyBucket = one.info.Name
 	}
 	_, _ = rand.Read(h.key[:]) // never fails
+
 	h.handler = h.guard(h.routes())
 	if c.Token != "" {
-		h.handler = below("/"+c.Token, h.handler)
+		h.handler = mountBelow("/"+c.Token, h.handler)
 	}
 	return h, nil
 }
@@ -132,44 +137,51 @@ func (h *Handler) routes() http.Handler {
 	if h.config.ContentURL == "" {
 		mux.Handle("GET /content", h.Content())
 	}
+
 	for pattern, answer := range map[string]func(*http.Request) (any, error){
 		"GET /api/info":     h.info,
 		"GET /api/buckets":  h.buckets,
 		"GET /api/bucket":   h.bucket,
 		"GET /api/list":     h.list,
+		"GET /api/find":     h.find,
+		"GET /api/size":     h.size,
 		"GET /api/removed":  h.removed,
 		"GET /api/versions": h.versions,
 		"GET /api/object":   h.object,
 		"GET /api/text":     h.text,
 		"POST /api/link":    h.link,
-		"POST /api/move":    h.changing(h.move),
-		"POST /api/remove":  h.changing(h.remove),
-		"POST /api/restore": h.changing(h.restore),
-		"PUT /api/tags":     h.changing(h.setTags),
-		"PUT /api/upload":   h.changing(h.upload),
+		"POST /api/archive": h.archive,
+		"POST /api/copy":    h.requireWrite(h.copy),
+		"POST /api/move":    h.requireWrite(h.move),
+		"POST /api/remove":  h.requireWrite(h.remove),
+		"POST /api/restore": h.requireWrite(h.restore),
+		"PUT /api/tags":     h.requireWrite(h.setTags),
+		"PUT /api/upload":   h.requireWrite(h.upload),
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			respond(w, r, answer)
 		})
 	}
-	mux.HandleFunc("/uploads/{bucket}/{key}/", h.resumable)
+
+	mux.HandleFunc("GET /archive/{id}", h.sendArchive)
+	mux.HandleFunc("/uploads/{bucket}/{key}/", h.serveUploads)
 	if h.config.API != nil {
 		mux.Handle("/api/x/", http.StripPrefix("/api/x", h.config.API))
 	}
 	return mux
 }
 
-// below(path, next) is a handler that passes requests for addresses under path to next. It responds
+// mountBelow returns a handler that passes requests for addresses under path to next. It responds
 // with 404 to all other requests.
-func below(path string, next http.Handler) http.Handler {
-	stripped := http.StripPrefix(path, next)
+func mountBelow(path string, next http.Handler) http.Handler {
+	handler := http.StripPrefix(path, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, path+"/") && isClean(r.URL.EscapedPath()) {
-			stripped.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r)
 			return
 		}
-		protect(w.Header())
-		hangUp(w, r)
+		setSecurityHeaders(w.Header())
+		closeConnection(w, r)
 		http.Error(w, "there is nothing at this address: use the one that the program has printed", http.StatusNotFound)
 	})
 }

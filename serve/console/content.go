@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/hostname"
-	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/serve"
 )
 
@@ -47,7 +47,7 @@ var texts = []string{
 func mediaTypeOf(contentType, key string) string {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil || kind == "application/octet-stream" || kind == "binary/octet-stream" {
-		kind, _, _ = mime.ParseMediaType(mediatype.ByExtension(key))
+		kind, _, _ = mime.ParseMediaType(headertext.MediaTypeByExtension(key))
 	}
 	return kind
 }
@@ -71,15 +71,21 @@ func kindOf(mediaType string) string {
 	return "none"
 }
 
-// shows returns true if a preview of this kind loads the object's bytes from a signed address.
+// hasPreview returns true if a preview of this kind loads the object's bytes from a signed address.
 // The preview of a PDF requires that ContentURL is set, because a PDF needs its own origin.
-func (h *Handler) shows(kind string) bool {
-	return kind == "image" || kind == "video" || kind == "audio" || kind == "pdf" && h.config.ContentURL != ""
+func (h *Handler) hasPreview(kind string) bool {
+	switch kind {
+	case "image", "video", "audio":
+		return true
+	case "pdf":
+		return h.config.ContentURL != ""
+	}
+	return false
 }
 
-// A content is the object that a signed address names. shown is the media type for showing it. If
-// shown is "", the browser saves the object.
-type content struct{ bucket, key, version, shown string }
+// A content is the object that a signed address names. mediaType is the type for showing it. If
+// mediaType is "", the browser saves the object.
+type content struct{ bucket, key, version, mediaType string }
 
 // contentURL returns a signed address for the bytes of an object.
 func (h *Handler) contentURL(r *http.Request, c content) string {
@@ -88,15 +94,16 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 		"bucket":  {c.bucket},
 		"key":     {c.key},
 		"version": {c.version},
-		"as":      {c.shown},
+		"as":      {c.mediaType},
 		"expires": {expires},
 		"frame":   {""},
 	}
-	if c.shown == typePDF {
+	if c.mediaType == typePDF {
 		q.Set("frame", pageOrigin(r))
 	}
 	q.Set("signature", h.signature(q))
-	address := "content?" + q.Encode() // relative to the address of the page
+	// The address is relative to that of the page.
+	address := "content?" + q.Encode()
 	if h.config.ContentURL != "" {
 		address = h.config.ContentURL + "/" + address
 	}
@@ -135,7 +142,7 @@ func (h *Handler) Content() http.Handler {
 		q := r.URL.Query()
 		expires, err := strconv.ParseInt(q.Get("expires"), 10, 64)
 		switch {
-		case !hostname.IsKnown(r.Host, h.config.Hosts):
+		case !webserver.IsKnownHost(r.Host, h.config.Hosts):
 			http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
@@ -156,24 +163,30 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 		http.Error(w, "there is no such bucket", http.StatusNotFound)
 		return
 	}
+
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "private, no-store")
-	header.Set("Content-Security-Policy", contentPolicy(c.shown, frame))
-	header.Del("X-Frame-Options") // frame-ancestors in the policy replaces it
+	header.Set("Content-Security-Policy", contentPolicy(c.mediaType, frame))
+	// The directive frame-ancestors of the policy replaces it.
+	header.Del("X-Frame-Options")
 	if h.config.ContentURL != "" {
-		header.Set("Cross-Origin-Resource-Policy", "cross-origin") // the signature decides who may load it
+		// The signature decides who may load it.
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
+
 	opts := []serve.Option{serve.WithErrorHandler(cannotRead)}
-	if c.shown == "" {
+	if c.mediaType == "" {
 		header.Set("Content-Type", "application/octet-stream")
-		header["Content-Encoding"] = nil // the saved file has the stored bytes, even if they are compressed
+		// The saved file has the stored bytes, even if they are compressed.
+		header["Content-Encoding"] = nil
 		opts = append(opts, serve.WithDownloadName(path.Base(c.key)))
 	} else {
-		header.Set("Content-Type", c.shown)
+		header.Set("Content-Type", c.mediaType)
 		header.Set("Content-Disposition", "inline")
 	}
+
 	if c.version != "" {
 		opts = append(opts, serve.WithDownloadOptions(storage.WithVersion(c.version)))
 	}

@@ -46,5 +46,6 @@ func (h *Handler) files() http.Handler {
 
 func send(w http.ResponseWriter, name string, content []byte) {
 	w.Header().Set("Content-Type", types[path.Ext(name)]+"; charset=utf-8")
-	_, _ = w.Write(content) // an error means that the client has disconnected
+	// An error means that the client has disconnected.
+	_, _ = w.Write(content)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // tokenLetters are the characters that a token may have.
@@ -21,20 +21,20 @@ const header = "X-Console"
 func (h *Handler) guard(next http.Handler) http.Handler {
 	policy := h.policy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protect(w.Header())
+		setSecurityHeaders(w.Header())
 		w.Header().Set("Content-Security-Policy", policy)
 		isCall := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/")
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
-		case !hostname.IsKnown(r.Host, h.config.Hosts):
-			hangUp(w, r)
+		case !webserver.IsKnownHost(r.Host, h.config.Hosts):
+			closeConnection(w, r)
 			http.Error(
 				w, "the page does not know the name in the header Host: call it by its IP address or localhost",
 				http.StatusMisdirectedRequest,
 			)
 		case h.config.Authorize != nil && !h.config.Authorize(w, r):
-		case foreign(r):
-			hangUp(w, r)
+		case isForeign(r):
+			closeConnection(w, r)
 			refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
 		case (isCall || !reads) && r.Header.Get(header) == "" && !isPart(r):
 			refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
@@ -44,11 +44,12 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	})
 }
 
-// protect sets the security headers that every response has.
-func protect(h http.Header) {
+// setSecurityHeaders sets the security headers that every response has.
+func setSecurityHeaders(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer") // the path may contain the token
+	// The path may contain the token.
+	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cache-Control", "no-store")
@@ -63,9 +64,9 @@ func (h *Handler) policy() string {
 		"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
-// foreign reports whether a page of another origin has caused the request. Browsers tell this in
+// isForeign reports whether a page of another origin has caused the request. Browsers tell this in
 // the header Origin or Sec-Fetch-Site. A link on another page that opens this page is not foreign.
-func foreign(r *http.Request) bool {
+func isForeign(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
 		// The scheme may differ, because a proxy may have ended TLS.
@@ -75,13 +76,13 @@ func foreign(r *http.Request) bool {
 	case "", "none", "same-origin":
 		return false
 	}
-	opens := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return !opens || r.Method != http.MethodGet
+	isNavigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	return !isNavigation || r.Method != http.MethodGet
 }
 
-// hangUp closes the connection after a refused request with a body. Otherwise the server would wait
+// closeConnection closes the connection after a refused request with a body. Otherwise the server would wait
 // for the body, and a stranger could keep many connections open.
-func hangUp(w http.ResponseWriter, r *http.Request) {
+func closeConnection(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
 	}
@@ -104,6 +105,11 @@ func isPart(r *http.Request) bool {
 // isOrigin reports whether an address has only a scheme and a host.
 func isOrigin(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
-		u.Scheme+"://"+u.Host == address
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	return u.Scheme+"://"+u.Host == address
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -14,8 +15,8 @@ const maxPage = 1000
 
 func (h *Handler) info(*http.Request) (any, error) {
 	title := h.config.Title
-	if title == "" && h.only != "" {
-		title = h.only
+	if title == "" && h.onlyBucket != "" {
+		title = h.onlyBucket
 	} else if title == "" {
 		title = "Buckets"
 	}
@@ -25,7 +26,7 @@ func (h *Handler) info(*http.Request) (any, error) {
 		One    string `json:"one"`
 		Pages  []Page `json:"pages"`
 		Script bool   `json:"script"`
-	}{title, h.config.Write, h.only, append([]Page{}, h.config.Pages...), h.config.Script != nil}, nil
+	}{title, h.config.Write, h.onlyBucket, append([]Page{}, h.config.Pages...), h.config.Script != nil}, nil
 }
 
 type bucketView struct {
@@ -76,8 +77,8 @@ func labelsOf(b storage.BucketInfo) []string {
 	return labels
 }
 
-// asked returns the bucket, the key and the version that a query names.
-func (h *Handler) asked(r *http.Request) (b storage.Bucket, key, version string, err error) {
+// requestedObject returns the bucket, the key and the version that a query names.
+func (h *Handler) requestedObject(r *http.Request) (b storage.Bucket, key, version string, err error) {
 	q := r.URL.Query()
 	b, _, err = h.source.Bucket(r.Context(), q.Get("bucket"))
 	return b, q.Get("key"), q.Get("version"), err
@@ -122,6 +123,25 @@ type entryView struct {
 	Revision string    `json:"revision,omitempty"`
 	Version  string    `json:"version,omitempty"`
 	Until    time.Time `json:"until,omitzero"` // when the store deletes a removed object for good
+	View     string    `json:"view,omitempty"` // address of a picture for the list
+}
+
+// maxThumbnail is the largest picture that the list shows, in bytes. The browser loads the whole
+// object.
+const maxThumbnail = 8 << 20
+
+// viewWithThumbnail returns the view of an entry. If the query q asks for thumbnails, a picture has
+// an address. The extension of the key says what a picture is, because a listing has no media types.
+func (h *Handler) viewWithThumbnail(r *http.Request, q url.Values, e storage.ListEntry) entryView {
+	view := viewOf(e)
+	if q.Get("thumbnails") == "" || e.IsPrefix || e.Size > maxThumbnail {
+		return view
+	}
+	mediaType := mediaTypeOf("", e.Key)
+	if kindOf(mediaType) == "image" {
+		view.View = h.contentURL(r, content{bucket: q.Get("bucket"), key: e.Key, mediaType: mediaType})
+	}
+	return view
 }
 
 func viewOf(e storage.ListEntry) entryView {
@@ -136,6 +156,15 @@ func viewOf(e storage.ListEntry) entryView {
 	}
 }
 
+// pageOptions returns the options for pages of a listing. They are in the order of the keys, unless
+// the store has none.
+func pageOptions(b storage.Bucket) []storage.ListOption {
+	if storage.Supports(b, storage.OrderedListing) {
+		return nil
+	}
+	return []storage.ListOption{storage.WithAnyOrder()}
+}
+
 // list returns a page of one folder.
 func (h *Handler) list(r *http.Request) (any, error) {
 	q := r.URL.Query()
@@ -143,14 +172,13 @@ func (h *Handler) list(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	limit, err := strconv.Atoi(q.Get("limit"))
 	if err != nil || limit < 1 || limit > maxPage {
 		limit = maxPage
 	}
-	opts := []storage.ListOption{storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/")}
-	if !storage.Supports(b, storage.OrderedListing) {
-		opts = append(opts, storage.WithAnyOrder())
-	}
+	opts := append(pageOptions(b), storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/"))
+
 	answer := struct {
 		Entries []entryView `json:"entries"`
 		Next    string      `json:"next"`
@@ -163,7 +191,7 @@ func (h *Handler) list(r *http.Request) (any, error) {
 			return nil, err
 		}
 		for _, e := range page.Entries {
-			answer.Entries = append(answer.Entries, viewOf(e))
+			answer.Entries = append(answer.Entries, h.viewWithThumbnail(r, q, e))
 		}
 		answer.Next = page.Token
 	}

@@ -41,7 +41,7 @@ type objectView struct {
 
 // object returns all attributes of an object, and the addresses of its bytes.
 func (h *Handler) object(r *http.Request) (any, error) {
-	b, key, version, err := h.asked(r)
+	b, key, version, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,7 @@ func (h *Handler) object(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	view := objectView{
 		Key:        key,
 		Size:       attrs.Size,
@@ -63,6 +64,7 @@ func (h *Handler) object(r *http.Request) (any, error) {
 		Attributes: attributes(attrs),
 		Metadata:   pairs(attrs.Metadata),
 	}
+
 	if storage.Supports(b, storage.ObjectTags) {
 		tags, err := storage.Tags(r.Context(), b, key, opts...)
 		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
@@ -70,12 +72,13 @@ func (h *Handler) object(r *http.Request) (any, error) {
 		}
 		view.Tags = pairs(tags)
 	}
+
 	c := content{bucket: r.URL.Query().Get("bucket"), key: key, version: version}
 	view.Download = h.contentURL(r, c)
 	mediaType := mediaTypeOf(attrs.ContentType, key)
 	view.Kind = kindOf(mediaType)
-	if h.shows(view.Kind) {
-		c.shown = mediaType
+	if h.hasPreview(view.Kind) {
+		c.mediaType = mediaType
 		view.View = h.contentURL(r, c)
 	}
 	return view, nil
@@ -122,7 +125,7 @@ func attributes(a *storage.Attrs) []pair {
 
 // text returns the beginning of an object as text.
 func (h *Handler) text(r *http.Request) (any, error) {
-	b, key, version, err := h.asked(r)
+	b, key, version, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
 	}
@@ -168,33 +171,37 @@ func decoded(text []byte) string {
 
 // link returns a signed URL. Until it expires, anyone can read the object with it.
 func (h *Handler) link(r *http.Request) (any, error) {
-	var asked struct {
+	var params struct {
 		Bucket, Key, Version string
 		Seconds              int64
 	}
-	if err := document(r, &asked); err != nil {
+	if err := document(r, &params); err != nil {
 		return nil, err
 	}
-	const most = 7 * 24 * 60 * 60
-	if asked.Seconds < 1 || asked.Seconds > most {
-		return nil, misused("seconds", "must be from 1 to "+strconv.Itoa(most))
+
+	const maxSeconds = 7 * 24 * 60 * 60
+	if params.Seconds < 1 || params.Seconds > maxSeconds {
+		return nil, invalidArgument("seconds", "must be from 1 to "+strconv.Itoa(maxSeconds))
 	}
-	b, _, err := h.source.Bucket(r.Context(), asked.Bucket)
+
+	b, _, err := h.source.Bucket(r.Context(), params.Bucket)
 	if err != nil {
 		return nil, err
 	}
-	opts := []storage.SignedDownloadOption{storage.WithTTL(time.Duration(asked.Seconds) * time.Second)}
-	if asked.Version != "" {
-		opts = append(opts, storage.WithVersion(asked.Version))
+
+	opts := []storage.SignedDownloadOption{storage.WithTTL(time.Duration(params.Seconds) * time.Second)}
+	if params.Version != "" {
+		opts = append(opts, storage.WithVersion(params.Version))
 	}
-	signedURL, err := b.SignedDownloadURL(r.Context(), asked.Key, opts...)
+	signedURL, err := b.SignedDownloadURL(r.Context(), params.Key, opts...)
 	if err != nil {
 		return nil, err
 	}
+
 	if len(signedURL.Header) > 0 {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
-			Key:  asked.Key,
+			Key:  params.Key,
 			Hint: "a link to this object needs headers, which a browser does not send",
 		}
 	}
@@ -208,6 +215,8 @@ func isLocal(address string) bool {
 	if err != nil {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback() || u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost")
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+		return true
+	}
+	return u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost")
 }

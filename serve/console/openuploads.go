@@ -46,22 +46,23 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	key, _ := r.Context().Value(uploadKey{}).(string)
 	rest, inUpload := strings.CutPrefix(r.URL.Path, "/s3/multipart/")
 	id, action, _ := strings.Cut(rest, "/")
-	begins := r.Method == http.MethodPost && r.URL.Path == "/s3/multipart"
+	isBegin := r.Method == http.MethodPost && r.URL.Path == "/s3/multipart"
 	answer := &answerCopy{ResponseWriter: w}
-	if begins {
-		answer.most = maxAnswer
+	if isBegin {
+		answer.maxBytes = maxAnswer
 	}
 	service.ServeHTTP(answer, r)
 	isFinal := action == "complete" || action == "" && r.Method == http.MethodDelete
 	succeeded := answer.status < http.StatusBadRequest
-	if begins && succeeded {
-		var begun struct{ UploadID string }
-		if json.Unmarshal(answer.body.Bytes(), &begun) == nil && begun.UploadID != "" {
-			o.note(openUpload{service, begun.UploadID, key}, false)
+	if isBegin && succeeded {
+		var created struct{ UploadID string }
+		if json.Unmarshal(answer.body.Bytes(), &created) == nil && created.UploadID != "" {
+			o.note(openUpload{service, created.UploadID, key}, false)
+			// Failed aborts are repeated at the next upload.
 			_ = o.abort(
 				r.Context(),
 				o.now().Add(-maxIdle),
-			) // failed aborts are repeated at the next upload
+			)
 		}
 	} else if inUpload && id != "" {
 		o.note(openUpload{service, id, key}, isFinal && succeeded)
@@ -70,11 +71,11 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 
 // note records the time of a request of an upload. If the upload has ended, note removes it from
 // the list.
-func (o *openUploads) note(u openUpload, ended bool) {
+func (o *openUploads) note(u openUpload, isEnded bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, ok := o.uploads[u]
-	if ended {
+	if isEnded {
 		delete(o.uploads, u)
 	} else if ok || len(o.uploads) < maxStates {
 		if o.uploads == nil {
@@ -117,7 +118,7 @@ func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	if err != nil {
 		return err
 	}
-	answer := &answerCopy{ResponseWriter: discarded{}, most: maxAnswer}
+	answer := &answerCopy{ResponseWriter: discardWriter{}, maxBytes: maxAnswer}
 	u.service.ServeHTTP(answer, r)
 	if answer.status >= http.StatusInternalServerError {
 		return errors.New("console: an upload could not be aborted: " + answer.body.String())
@@ -129,9 +130,9 @@ func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 // An answerCopy passes on a response. It keeps the status and the beginning of the body.
 type answerCopy struct {
 	http.ResponseWriter
-	most   int // maximum number of bytes that are kept from the body
-	status int
-	body   bytes.Buffer
+	maxBytes int // maximum number of bytes that are kept from the body
+	status   int
+	body     bytes.Buffer
 }
 
 // Unwrap returns the underlying writer, so that the service can set deadlines.
@@ -146,13 +147,13 @@ func (a *answerCopy) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	a.body.Write(p[:min(len(p), a.most-a.body.Len())])
+	a.body.Write(p[:min(len(p), a.maxBytes-a.body.Len())])
 	return a.ResponseWriter.Write(p)
 }
 
-// discarded is a ResponseWriter that drops the response.
-type discarded struct{}
+// discardWriter is a ResponseWriter that drops the response.
+type discardWriter struct{}
 
-func (discarded) Header() http.Header         { return http.Header{} }
-func (discarded) WriteHeader(int)             {}
-func (discarded) Write(p []byte) (int, error) { return len(p), nil }
+func (discardWriter) Header() http.Header         { return http.Header{} }
+func (discardWriter) WriteHeader(int)             {}
+func (discardWriter) Write(p []byte) (int, error) { return len(p), nil }

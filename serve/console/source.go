@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
@@ -29,7 +30,9 @@ type oneBucket struct {
 }
 
 func (o oneBucket) Buckets(context.Context) iter.Seq2[storage.BucketInfo, error] {
-	return func(yield func(storage.BucketInfo, error) bool) { yield(o.info, nil) }
+	return func(yield func(storage.BucketInfo, error) bool) {
+		yield(o.info, nil)
+	}
 }
 
 func (o oneBucket) Bucket(_ context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
@@ -43,11 +46,11 @@ func (o oneBucket) Bucket(_ context.Context, name string) (storage.Bucket, stora
 // once, to learn whether the bucket keeps versions. The caller closes the account, which also
 // closes the buckets.
 func Account(service storage.Service) Source {
-	return &account{service: service, buckets: map[string]opened{}}
+	return &account{service: service, buckets: map[string]openBucket{}}
 }
 
-// An opened is an open bucket and its settings.
-type opened struct {
+// An openBucket is an open bucket and its settings.
+type openBucket struct {
 	bucket storage.Bucket
 	info   storage.BucketInfo
 }
@@ -59,7 +62,7 @@ type account struct {
 	service storage.Service
 
 	mu      sync.Mutex
-	buckets map[string]opened // by name
+	buckets map[string]openBucket // by name
 }
 
 func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
@@ -75,24 +78,23 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	}
 	// After this call, the account knows whether the bucket keeps versions.
 	info, err := a.service.BucketInfo(ctx, name)
-	switch storage.CodeOf(err) {
-	case "":
 	// Without permission to read the settings, a user may still read the objects.
-	case storage.PermissionDenied, storage.Unsupported:
-		info = &storage.BucketInfo{Name: name}
-	default:
+	if err != nil && !errors.Is(err, storage.PermissionDenied) && !errors.Is(err, storage.Unsupported) {
 		return nil, storage.BucketInfo{}, err
+	}
+	if info == nil {
+		info = &storage.BucketInfo{Name: name}
 	}
 	b, err := a.service.Bucket(name)
 	if err != nil {
 		return nil, storage.BucketInfo{}, err
 	}
-	return a.keep(opened{b, *info})
+	return a.addBucket(openBucket{b, *info})
 }
 
-// keep adds an open bucket to the account's open buckets, and returns it. If another request has
-// already added the same bucket, keep closes o and returns the bucket of the other request.
-func (a *account) keep(o opened) (storage.Bucket, storage.BucketInfo, error) {
+// addBucket adds an open bucket to the account's open buckets, and returns it. If another request has
+// already added the same bucket, addBucket closes o and returns the bucket of the other request.
+func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if first, ok := a.buckets[o.info.Name]; ok {

@@ -15,10 +15,11 @@ import (
 // upload stores the body of a request. It replaces an existing object only if the query has the
 // parameter named replace.
 func (h *Handler) upload(r *http.Request) (any, error) {
-	b, key, _, err := h.asked(r)
+	b, key, _, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
 	}
+
 	q := r.URL.Query()
 	var opts []storage.UploadOption
 	switch {
@@ -30,12 +31,14 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
+
 	if r.ContentLength >= 0 {
 		opts = append(opts, storage.WithSize(r.ContentLength))
 	}
 	if mediaType := q.Get("type"); mediaType != "" && storage.Supports(b, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
+
 	attrs, err := b.Upload(r.Context(), key, r.Body, opts...)
 	if err != nil {
 		return nil, err
@@ -43,15 +46,16 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 	return map[string]any{"key": attrs.Key, "size": attrs.Size}, nil
 }
 
-// resumable passes requests of upload.js to the upload service of a bucket. The address contains
+// serveUploads passes requests of upload.js to the upload service of a bucket. The address contains
 // the key of the object, so that the journal of upload.js has a separate entry for each object.
-func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 	if !h.config.Write {
 		refuse(w, http.StatusForbidden, readOnly.Code, readOnly.Error())
 		return
 	}
+
 	bucket := r.PathValue("bucket")
-	rest := afterKey(r)
+	rest := pathAfterKey(r)
 	key, err := base64.RawURLEncoding.DecodeString(r.PathValue("key"))
 	if err != nil {
 		refuse(
@@ -62,26 +66,29 @@ func (h *Handler) resumable(w http.ResponseWriter, r *http.Request) {
 		)
 		return
 	}
+
 	// The page uses only these two parts of the service.
 	if !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/") {
 		http.NotFound(w, r)
 		return
 	}
+
 	service, err := h.service(r.Context(), bucket)
 	if err != nil {
 		e := storage.AsError(r.Context(), err)
-		refuse(w, statusOf(e.Code), e.Code, inWords(e))
+		refuse(w, statusOf(e.Code), e.Code, errorText(e))
 		return
 	}
+
 	inner := r.Clone(context.WithValue(r.Context(), uploadKey{}, string(key)))
 	inner.URL.Path = rest
 	inner.URL.RawPath = ""
 	h.open.serve(w, inner, service)
 }
 
-// afterKey returns the part of the path after the name of the bucket and the key. Both may contain
+// pathAfterKey returns the part of the path after the name of the bucket and the key. Both may contain
 // escaped slashes.
-func afterKey(r *http.Request) string {
+func pathAfterKey(r *http.Request) string {
 	segments := strings.SplitN(r.URL.EscapedPath(), "/", 5)
 	rest, err := url.PathUnescape(segments[len(segments)-1])
 	if err != nil || len(segments) < 5 {
@@ -100,11 +107,13 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 	if err != nil {
 		return nil, err
 	}
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s := h.services[name]; s != nil {
 		return s, nil
 	}
+
 	s, err := uploads.New(b, uploads.Config{
 		Rules:      rules.Any(0),
 		ProxyParts: true,

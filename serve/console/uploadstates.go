@@ -26,7 +26,7 @@ type memoryStates struct {
 type memoryState struct {
 	text     []byte
 	revision string
-	stored   time.Time
+	storedAt time.Time
 }
 
 // maxStates is the largest number of uploads at the same time.
@@ -92,7 +92,7 @@ func (s *memoryStates) ListStates(
 		default:
 			found = append(
 				found,
-				uploads.ListedState{Key: key, Idle: s.now().Sub(s.states[key].stored).Truncate(time.Second)},
+				uploads.ListedState{Key: key, Idle: s.now().Sub(s.states[key].storedAt).Truncate(time.Second)},
 			)
 		}
 	}

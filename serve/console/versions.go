@@ -21,14 +21,16 @@ type versionView struct {
 
 // versions returns the versions of one object, the newest first.
 func (h *Handler) versions(r *http.Request) (any, error) {
-	b, key, _, err := h.asked(r)
+	b, key, _, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
 	}
+
 	page := struct {
 		Versions []versionView `json:"versions"`
 		More     bool          `json:"more"`
 	}{Versions: []versionView{}}
+
 	for v, err := range storage.Versions(r.Context(), b, storage.WithPrefix(key)) {
 		if err != nil {
 			return nil, err
@@ -50,7 +52,7 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 
 // removedPage is a page of removed objects.
 type removedPage struct {
-	after   string      // last key of the previous page
+	lastKey string      // last key of the previous page
 	Entries []entryView `json:"entries"`
 	Next    string      `json:"next"`    // key after which the next page begins
 	Partial bool        `json:"partial"` // true if the search stopped after maxScan versions
@@ -75,55 +77,56 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 		return nil, err
 	}
 	opts := []storage.ListOption{storage.WithPrefix(q.Get("prefix")), storage.WithLimit(maxScan)}
-	page := &removedPage{after: q.Get("after"), Entries: []entryView{}}
+	page := &removedPage{lastKey: q.Get("after"), Entries: []entryView{}}
 	if storage.Supports(b, storage.Versioning) {
-		err = page.fromVersions(r, b, opts)
+		err = page.addVersions(r, b, opts)
 	} else {
-		err = page.fromSoftDeleted(r, b, append(opts, storage.WithSoftDeleted()))
+		err = page.addSoftDeleted(r, b, append(opts, storage.WithSoftDeleted()))
 	}
 	return page, err
 }
 
-// fromVersions adds the removed objects of a bucket that keeps versions. The entry of an object
+// addVersions adds the removed objects of a bucket that keeps versions. The entry of an object
 // describes its newest version that is not a delete marker.
-func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
-	// If listed is true, no further entry is added for the key. There are three cases: the key has
+func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
+	// If isComplete is true, no further entry is added for the key. There are three cases: the key has
 	// an entry already, or was on an earlier page, or has a current version.
-	scanned := 0
+	entries := 0
 	key := ""
-	listed := true
+	isComplete := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
-		scanned++
+		entries++
 		if v.Key != key {
 			key = v.Key
-			listed = v.Current || v.Key <= p.after
+			isComplete = v.Current || v.Key <= p.lastKey
 		}
-		if listed || v.IsDeleteMarker {
+		if isComplete || v.IsDeleteMarker {
 			continue
 		}
-		listed = true
+		isComplete = true
 		if !p.add(removedView(v)) {
 			return nil
 		}
 	}
-	p.Partial = scanned == maxScan
+	p.Partial = entries == maxScan
 	return nil
 }
 
-// fromSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
+// addSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
 // objects that exist again.
-func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
-	scanned := 0
-	key := p.after
+func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
+	entries := 0
+	key := p.lastKey
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
-		scanned++
-		if v.Key <= key { // v is an older version of the same key, or was on an earlier page
+		entries++
+		if v.Key <= key {
+			// v is an older version of the same key, or was on an earlier page.
 			continue
 		}
 		key = v.Key
@@ -135,7 +138,7 @@ func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []
 			return nil
 		}
 	}
-	p.Partial = scanned == maxScan
+	p.Partial = entries == maxScan
 	return nil
 }
 

@@ -4,13 +4,13 @@ import { ask, field } from './dialogs.js';
 import { announce, button, counted, element, minute, number, shown, size } from './elements.js';
 import { leaf, parent } from './route.js';
 
-// taken explains that a name is taken, in other words than the server's.
-const taken = (error, folder) => (error.code !== 'preconditionfailed' ? error : new Failure(folder
-  ? 'There is already a folder with this name. Choose another name, or press “Rename” again to move the objects into it. Nothing is replaced.'
+// taken explains that a name is taken, in other words than the server's. again says how to go on with a folder.
+const taken = (error, folder, again) => (error.code !== 'preconditionfailed' ? error : new Failure(folder
+  ? `There is already a folder with this name. Choose another name, or ${again}. Nothing is replaced.`
   : 'There is already something with this name. Choose another.'));
 
-// stayed explains that not all objects of a folder were moved.
-const stayed = ({ moved, failed }) => new Failure(`${counted(moved, 'object was', 'objects were')} moved, but not all: `
+// stayed explains that not all objects of a folder were moved or copied.
+const stayed = ({ moved, failed }, done) => new Failure(`${counted(moved, 'object was', 'objects were')} ${done}, but not all: `
   + `${failed.slice(0, 3).map(({ key, error }) => `“${shown(key)}”: ${shown(error)}`).join('; ')}${failed.length > 3 ? ' …' : ''}`);
 
 // askRename returns the new key.
@@ -28,16 +28,41 @@ export function askRename(bucket, { key, folder, revision = '' }) {
     if (to === key) return to;
     const answer = await call('POST', 'move', {}, { bucket, from: key, to, revision, merge: merge === to }).catch((error) => {
       if (folder && error.code === 'preconditionfailed') merge = to;
-      throw taken(error, folder);
+      throw taken(error, folder, 'press “Rename” again to move the objects into it');
     });
     if (answer.failed.length) {
       merge = to; // the next attempt continues
-      throw stayed(answer);
+      throw stayed(answer, 'moved');
     }
     return to;
   };
   return ask({ title: `Rename ${shown(name)}`, parts: [label, element('p', { className: 'note' }, note)], submit: 'Rename', run })
     .then((to) => (to === key ? null : to));
+}
+
+// askCopy copies an object or a folder. It returns the new key, and its bucket.
+export function askCopy(bucket, { key, folder, revision = '' }, hasOthers) {
+  const { label, input } = field('Name of the copy, with its folders', { value: key.replace(/\/$/, '') });
+  const other = field('Bucket', { value: bucket });
+  let merge = ''; // the folder that exists, if it was refused once
+  const run = async () => {
+    const chosen = input.value.replace(/^\/+|\/+$/g, '');
+    if (!chosen) throw new Error('It needs a name.');
+    const to = chosen + (folder ? '/' : '');
+    const toBucket = other.input.value.trim() || bucket;
+    const place = `${toBucket}/${to}`;
+    const answer = await call('POST', 'copy', {}, { bucket, from: key, toBucket, to, revision, merge: merge === place }).catch((error) => {
+      if (folder && error.code === 'preconditionfailed') merge = place;
+      throw taken(error, folder, 'press “Copy” again to copy the objects into it');
+    });
+    if (answer.failed.length) {
+      merge = place; // the next attempt continues
+      throw stayed(answer, 'copied');
+    }
+    return { to, toBucket };
+  };
+  const note = folder ? 'Every object below the folder is copied, which takes a while for many.' : 'Nothing is replaced.';
+  return ask({ title: `Copy ${shown(leaf(key))}`, parts: [label, hasOthers ? other.label : null, element('p', { className: 'note' }, note)].filter(Boolean), submit: 'Copy', run });
 }
 
 const batch = 500; // of a request that removes

@@ -1,6 +1,6 @@
 // A bucket: its folders and objects, what was removed, and the details of one of them.
 import { ask, field } from './dialogs.js';
-import { askRemove, askRename } from './actions.js';
+import { askCopy, askRemove, askRename } from './actions.js';
 import { call, connection } from './call.js';
 import { announce, button, counted, element, icon, inWords, minute, pictogram, reporting, shown, size } from './elements.js';
 import { List } from './list.js';
@@ -10,16 +10,34 @@ import { address, leaf, parent, route } from './route.js';
 
 const pause = 250; // after a key before it searches, in milliseconds
 let view = null; // what is shown now
+let thumbnails = false; // whether lists show small pictures
+
+const byKey = (a, b) => (a.key < b.key ? -1 : Number(a.key > b.key));
+const changedAt = ({ modified }) => Date.parse(modified) || 0;
+
+// orders are those of a list: the text for each, and how it compares two objects. The store's own order is by name.
+const orders = [
+  ['Name', null],
+  ['Name, last first', (a, b) => byKey(b, a)],
+  ['Largest first', (a, b) => b.size - a.size],
+  ['Smallest first', (a, b) => a.size - b.size],
+  ['Newest first', (a, b) => changedAt(b) - changedAt(a)],
+  ['Oldest first', (a, b) => changedAt(a) - changedAt(b)],
+];
+
+// foldersFirst compares objects as given, and puts folders before them.
+const foldersFirst = (compare) => (a, b) => Boolean(b.folder) - Boolean(a.folder) || (a.folder ? 0 : compare(a, b)) || byKey(a, b);
 const known = new Map(); // name → what the bucket can do
 
 // browse shows a bucket. It keeps the list if only the search or the opened object are others.
-export async function browse(main, { name = '', prefix = '', show = 'objects', find = '', object = '', version = '' }, info, extras) {
+export async function browse(main, { name = '', prefix = '', show = 'objects', find = '', deep = '', object = '', version = '' }, info, extras) {
   if (!(view?.name === name && view.prefix === prefix && view.show === show && view.list && view.panel)) {
     const last = view;
-    view = new View(main, { name, prefix, show, find }, info, extras);
+    view = new View(main, { name, prefix, show, find, deep }, info, extras);
     await view.open(last);
-  } else if (view.find !== find) {
+  } else if (view.find !== find || view.deep !== deep) {
     view.find = find;
+    view.deep = deep;
     view.search.value = find;
     view.list.load();
   }
@@ -38,8 +56,8 @@ addEventListener('keydown', (event) => {
 });
 
 class View {
-  constructor(main, { name, prefix, show, find }, info, extras) {
-    Object.assign(this, { main, name, prefix, show, find, info, extras });
+  constructor(main, { name, prefix, show, find, deep }, info, extras) {
+    Object.assign(this, { main, name, prefix, show, find, deep, info, extras });
   }
 
   // open asks for the list and for what the bucket can do at once.
@@ -73,7 +91,7 @@ class View {
   }
 
   to(parameters) {
-    return address('bucket', { name: this.name, prefix: this.prefix, show: this.show === 'objects' ? '' : this.show, find: this.find, ...parameters });
+    return address('bucket', { name: this.name, prefix: this.prefix, show: this.show === 'objects' ? '' : this.show, find: this.find, deep: this.find && this.deep, ...parameters });
   }
 
   build() {
@@ -91,18 +109,48 @@ class View {
         this.list.focus();
       }
     });
-    this.tools = element('div', { className: 'tools' }, this.list ? this.search : null, this.kinds(), this.list ? this.count : null);
+    this.tools = element('div', { className: 'tools' }, this.list ? this.search : null, ...(this.show === 'objects' ? this.choices() : []), this.kinds(), this.list ? this.count : null);
     this.listing = element('div', { className: 'listing' }, this.tools, this.selection, this.list?.place);
     this.panel = element('section', { className: 'details', ariaLabel: 'Details', hidden: true });
     this.panel.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || event.defaultPrevented) return;
+      if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (by && this.list && !event.target.closest('input, select, pre, audio, video')) this.step(by);
+      else if (event.key === 'Escape') this.close();
+      else return;
       event.preventDefault();
-      this.close();
     });
     this.whole = element('div', { className: 'split' }, this.listing, this.panel);
     this.main.replaceChildren(this.top(), this.whole);
     if (this.write && this.show === 'objects') this.acceptDrops();
     if (this.list) this.changed();
+  }
+
+  // choices say how objects are found, ordered and drawn.
+  choices() {
+    const check = (text, checked, change) => {
+      const box = element('input', { type: 'checkbox', checked });
+      box.addEventListener('change', () => reporting(() => change(box.checked)));
+      return element('label', { className: 'check' }, box, text);
+    };
+    const hint = () => { this.search.placeholder = this.deep ? 'Name contains…' : 'Name begins with…'; };
+    hint();
+    const order = element('select', { ariaLabel: 'Order' }, ...orders.map(([text], i) => element('option', { value: String(i) }, text)));
+    order.addEventListener('change', () => {
+      const [, compare] = orders[order.value];
+      this.list.order(compare && foldersFirst(compare));
+    });
+    return [
+      check('Anywhere in names, and in folders below', Boolean(this.deep), (is) => {
+        this.deep = is ? '1' : '';
+        hint();
+        if (this.find) this.seek(this.find);
+      }),
+      order,
+      check('Thumbnails', thumbnails, (is) => {
+        thumbnails = is;
+        return this.list.load();
+      })];
   }
 
   // top has the way to this folder, and what can be done in it.
@@ -113,11 +161,13 @@ class View {
     const parts = this.prefix.split('/').slice(0, -1);
     parts.slice(0, -1).forEach((part, i) => step(shown(part) || '(empty)', { prefix: `${parts.slice(0, i + 1).join('/')}/` }));
     way.append(element('h2', { tabIndex: -1 }, this.prefix ? shown(parts.at(-1)) || '(empty)' : shown(this.name)));
+    const whole = [{ key: this.prefix, folder: true }];
+    const looks = this.show === 'objects' ? [button('Size', () => this.sum(whole)), button('ZIP', () => this.zip(whole), { drawing: 'download', title: 'Download everything here and below' })] : [];
     const actions = this.write && this.show === 'objects' ? [
       button('Upload files', () => this.pick(false), { className: 'main', drawing: 'upload' }),
       button('Upload a folder', () => this.pick(true), { drawing: 'folder', className: 'wide' }),
       button('New folder', () => this.newFolder(), { drawing: 'add' })] : [];
-    return element('div', { className: 'heading' }, way, element('div', { className: 'actions' }, ...actions));
+    return element('div', { className: 'heading' }, way, element('div', { className: 'actions' }, ...actions, ...looks));
   }
 
   kinds() {
@@ -143,7 +193,8 @@ class View {
       pictogram,
       addressOf: ({ key, folder }) => (folder ? this.to({ prefix: key, find: '' }) : this.to({ object: key })),
       fetchPage: async (after, signal) => {
-        const [{ entries, next }] = await Promise.all([call('GET', 'list', { bucket: this.name, prefix: this.prefix + this.find, after }, undefined, signal), this.ready]);
+        const [path, place] = this.deep && this.find ? ['find', { prefix: this.prefix, text: this.find }] : ['list', { prefix: this.prefix + this.find }];
+        const [{ entries, next }] = await Promise.all([call('GET', path, { bucket: this.name, ...place, after, thumbnails: thumbnails ? '1' : '' }, undefined, signal), this.ready]);
         return { entries: entries.filter(({ key, folder }) => folder || !key.endsWith('/') || key !== this.prefix), next };
       },
       press: (key, entry) => this.press(key, entry),
@@ -177,7 +228,7 @@ class View {
   }
 
   nothing() {
-    if (this.find) return [element('p', { className: 'empty' }, element('strong', {}, `Nothing here begins with “${shown(this.find)}”.`), ' Capital and small letters are not the same.', button('Show everything', () => this.seek('')))];
+    if (this.find) return [element('p', { className: 'empty' }, element('strong', {}, `Nothing here ${this.deep ? 'contains' : 'begins with'} “${shown(this.find)}”.`), this.deep ? '' : ' Capital and small letters are not the same.', button('Show everything', () => this.seek('')))];
     const write = known.get(this.name)?.write;
     return [element('div', { className: 'empty' }, icon('folder', 'large'), element('strong', {}, this.prefix ? 'This folder is empty.' : 'This bucket is empty.'),
       element('span', {}, !write ? 'Files appear here once somebody has uploaded some.' : this.prefix ? 'It is created by the first file that you upload into it.' : 'Drop files here, or choose some.'),
@@ -210,8 +261,11 @@ class View {
     const said = element('strong', {}, `${counted(selected.size, 'selected', 'selected')}${bytes ? `, ${size(bytes)}` : ''}`);
     const all = () => [...selected];
     const parts = this.show === 'removed' ? [this.write ? button('Restore', () => this.restore(all()), { drawing: 'restore', className: 'main' }) : null] : [
+      folders || selected.size > 1 ? button('ZIP', () => this.zip(all()), { drawing: 'download' }) : null,
+      folders ? button('Size', () => this.sum(all())) : null,
       folders ? null : button('Download', () => this.download(all()), { drawing: 'download' }),
       this.write && selected.size === 1 ? button('Rename', () => this.rename(all()[0]), { drawing: 'rename' }) : null,
+      this.write && selected.size === 1 ? button('Copy to…', () => this.copy(all()[0]), { drawing: 'copy' }) : null,
       this.write ? button('Remove', () => this.remove(all()), { drawing: 'remove', className: 'danger' }) : null];
     this.selection.replaceChildren(said, ...parts.filter(Boolean), button('Clear', () => { this.list.selectAll(false); this.list.focus(); }));
   }
@@ -243,6 +297,40 @@ class View {
       await new Promise((resolve) => setTimeout(resolve, 300)); // browsers drop downloads that follow too fast
     }
     announce(entries.length === 1 ? 'The download has begun.' : `${counted(entries.length, 'download')} have begun. The browser may ask whether it may save several files.`);
+  }
+
+  // zip downloads objects, and all that is below folders, as one archive.
+  async zip(entries) {
+    const keys = (isFolder) => entries.filter(({ folder }) => Boolean(folder) === isFolder).map(({ key }) => key);
+    const { download, objects, size: bytes } = await call('POST', 'archive', {}, { bucket: this.name, prefix: this.prefix, objects: keys(false), folders: keys(true) });
+    element('a', { href: download, download: '' }).click();
+    announce(`The download of ${counted(objects, 'object')}, ${size(bytes)}, has begun.`);
+  }
+
+  // sum says how many objects there are, with all that is below folders, and how large they are together.
+  async sum(entries) {
+    let [objects, bytes, isPartial] = [0, 0, false];
+    for (const { key, folder, size: own } of entries) {
+      const below = folder ? await call('GET', 'size', { bucket: this.name, prefix: key }) : { objects: 1, size: own, partial: false };
+      objects += below.objects;
+      bytes += below.size;
+      isPartial ||= below.partial;
+    }
+    announce(`${isPartial ? 'More than ' : ''}${counted(objects, 'object')}, ${size(bytes)}.`);
+  }
+
+  async copy(entry) {
+    const copied = await askCopy(this.name, entry, !this.info.one);
+    if (!copied) return;
+    if (copied.toBucket === this.name) await this.refresh(copied.to);
+    announce(`It is copied to ${shown(copied.to)}.`);
+  }
+
+  // step opens the object after the opened one, or before it.
+  step(by) {
+    const entry = this.list.beside(this.opened, by);
+    if (entry) location.hash = this.to({ object: entry.key });
+    else announce(by > 0 ? 'This is the last object of the list.' : 'This is the first object of the list.');
   }
 
   async rename(entry) {
@@ -309,7 +397,12 @@ class View {
 
   // refresh asks for one key again, which has changed, and shows what it is now.
   async refresh(key) {
-    if (view !== this || !this.list || this.show !== 'objects' || !key.startsWith(this.prefix + this.find)) return;
+    if (view !== this || !this.list || this.show !== 'objects') return;
+    if (this.deep && this.find) {
+      await this.list.load();
+      return;
+    }
+    if (!key.startsWith(this.prefix + this.find)) return;
     const at = this.folderBelow(key);
     if (at !== key && this.list.entries.some((entry) => entry.key === at)) return;
     const { entries: [entry] } = await call('GET', 'list', { bucket: this.name, prefix: at, limit: 1 });

@@ -24,6 +24,8 @@ const drawings = {
   restore: 'M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3',
   close: 'M6 6l12 12M18 6 6 18',
   back: 'M15 5l-7 7 7 7',
+  forward: 'M9 5l7 7-7 7',
+  copy: 'M9 9h10v11H9zM5 15V4h10',
   bucket: 'M4 7c0-1.7 3.6-3 8-3s8 1.3 8 3-3.6 3-8 3-8-1.3-8-3zM4 7l2 11c.3 1.2 2.8 2 6 2s5.7-.8 6-2l2-11',
 };
 

@@ -3,6 +3,7 @@ import { element, counted, draw, icon, inWords, button } from './elements.js';
 
 const ahead = 400; // rows before the end at which the next page is asked for
 const spare = 6; // rows above and below those in view
+const most = 10_000; // entries that are loaded and sorted, for another order than the store's
 
 // A List is a grid: one stop of Tab, in which arrows move. The focus is on the link of a row. Only this link and
 // the one below the pointer have an address: an address for each would make the others stops of Tab, too.
@@ -16,6 +17,7 @@ export class List {
   #loading = null;
   #ending = false; // whether the focus is on its way to the end, which other pages precede
   #anchor = 0; // where a range begins
+  #compare = null; // of another order than the store's
   #options;
 
   // columns have title, className and fill(cell, entry); nameOf, addressOf and pictogram describe an entry.
@@ -66,6 +68,7 @@ export class List {
   }
 
   #more() {
+    if (this.#compare && this.entries.length >= most) return;
     if (this.#after && !this.#loading) this.#fetch(this.#after, (entries) => { for (const entry of entries) this.entries.push(entry); });
   }
 
@@ -76,6 +79,7 @@ export class List {
       if (this.#loading !== loading) return;
       this.#loading = null;
       add(page.entries);
+      if (this.#compare) this.entries.sort(this.#compare);
       this.#after = page.next;
       this.failed = false;
       this.#say(...(this.entries.length || page.next ? [] : this.#options.nothing()));
@@ -84,6 +88,7 @@ export class List {
       this.#ending &&= this.space.contains(document.activeElement);
       if (this.#ending) this.focus(Infinity);
       this.#ending &&= this.more;
+      if (this.#compare) this.#more();
     } catch (error) {
       if (this.#loading !== loading) return;
       this.#loading = null;
@@ -105,6 +110,19 @@ export class List {
 
   #say(...parts) {
     this.state.replaceChildren(...parts);
+  }
+
+  // order shows the entries in the order of compare, or without it in the store's. A listing has no other order, so that
+  // its first entries are loaded, and sorted here.
+  order(compare) {
+    this.#compare = compare;
+    if (!compare) {
+      this.load();
+      return;
+    }
+    this.entries.sort(compare);
+    this.#changed();
+    this.#more();
   }
 
   get more() {
@@ -218,6 +236,7 @@ export class List {
       row.box.ariaLabel = `Select ${name}`;
       const drawing = this.#options.pictogram(entry);
       draw(row.drawing, drawing, drawing);
+      this.#picture(row, entry.view);
       row.classList.toggle('bare', Boolean(entry.folder));
       this.#options.columns.forEach(({ fill }, n) => fill?.(row.cells[n], entry));
     }
@@ -225,6 +244,18 @@ export class List {
     row.classList.toggle('open', Boolean(this.open) && this.open === entry.key);
     row.link.tabIndex = i === this.active ? 0 : -1;
     this.#link(row, i === this.active);
+  }
+
+  // picture shows the picture at an address in place of the drawing.
+  #picture(row, src) {
+    row.picture?.remove();
+    row.picture = null;
+    row.classList.toggle('pictured', Boolean(src));
+    if (!src) return;
+    const picture = element('img', { className: 'thumbnail', alt: '', decoding: 'async', src });
+    picture.addEventListener('error', () => { if (row.picture === picture) this.#picture(row, ''); });
+    row.picture = picture;
+    row.drawing.before(picture);
   }
 
   #link(row, is) {
@@ -242,12 +273,28 @@ export class List {
   focus(i = this.active) {
     if (!this.entries.length) return;
     this.active = Math.max(0, Math.min(i, this.entries.length - 1));
-    const { scrollTop, clientHeight } = this.scroll;
-    const top = this.active * this.#height;
-    if (top < scrollTop) this.scroll.scrollTop = top;
-    else if (top + this.#height > scrollTop + clientHeight) this.scroll.scrollTop = top + this.#height - clientHeight;
+    this.#reveal(this.active);
     this.#draw();
     this.#rows.get(this.active).link.focus({ preventScroll: true });
+  }
+
+  // reveal scrolls to a row, as little as needed.
+  #reveal(i) {
+    const { scrollTop, clientHeight } = this.scroll;
+    const top = i * this.#height;
+    if (top < scrollTop) this.scroll.scrollTop = top;
+    else if (top + this.#height > scrollTop + clientHeight) this.scroll.scrollTop = top + this.#height - clientHeight;
+  }
+
+  // beside returns the object after a key, or with -1 before it, and scrolls to it. It returns null if there is none.
+  beside(key, step) {
+    let i = this.entries.findIndex((entry) => entry.key === key);
+    if (i < 0) return null;
+    do i += step; while (this.entries[i]?.folder);
+    if (!this.entries[i]) return null;
+    this.#reveal(i);
+    this.#draw();
+    return this.entries[i];
   }
 
   focusKey(key) {
@@ -305,6 +352,10 @@ export class List {
 
   // indexOf returns the index of a key, or where it belongs.
   #indexOf(key) {
+    if (this.#compare) {
+      const i = this.entries.findIndex((entry) => entry.key === key);
+      return i < 0 ? this.entries.length : i;
+    }
     let low = 0;
     let high = this.entries.length;
     while (low < high) {
@@ -322,6 +373,7 @@ export class List {
     if (!is && this.more && i === this.entries.length) return;
     if (is) this.selected.delete(this.entries[i]);
     this.entries.splice(i, is ? 1 : 0, entry);
+    if (this.#compare) this.entries.sort(this.#compare);
     this.#say();
     this.#changed();
   }
@@ -337,7 +389,10 @@ export class List {
   }
 
   get described() {
-    return this.more ? `The first ${counted(this.entries.length, 'entry', 'entries')}, more as you scroll` : counted(this.entries.length, 'entry', 'entries');
+    const entries = counted(this.entries.length, 'entry', 'entries');
+    if (!this.more) return entries;
+    if (!this.#compare) return `The first ${entries}, more as you scroll`;
+    return this.entries.length < most ? `${entries} so far` : `Only the first ${entries} by name are sorted`;
   }
 }
 

@@ -8,6 +8,8 @@ import { leaf } from './route.js';
 // head is the name, with the button that closes.
 const head = (view, key, ...labels) => element('div', { className: 'head' },
   element('h3', { tabIndex: -1 }, shown(leaf(key))), ...labels,
+  ...(view.list ? [button('', () => view.step(-1), { className: 'quiet close', ariaLabel: 'Previous object', drawing: 'back' }),
+    button('', () => view.step(1), { className: 'quiet close', ariaLabel: 'Next object', drawing: 'forward' })] : []),
   button('', () => view.close(), { className: 'quiet close', ariaLabel: 'Close the details', drawing: 'close' }));
 
 // open puts a fresh panel in place. The focus moves into it once, not when it is only refreshed.
@@ -49,6 +51,7 @@ function actions(view, object, version) {
     features.sign ? button('Share', () => askShare(bucket, key, version), { drawing: 'share' }) : null,
     write && version ? button('Restore this version', () => restore(view, key, version), { drawing: 'restore' }) : null,
     changes ? button('Rename', () => view.rename(object), { drawing: 'rename' }) : null,
+    changes ? button('Copy to…', () => view.copy(object), { drawing: 'copy' }) : null,
     changes ? button('Replace', () => replace(view, key), { drawing: 'replace' }) : null,
     changes ? button('Tags', async () => { if (await askTags(bucket, key, object.tags)) await again(); }, { drawing: 'text', hidden: !object.tags }) : null,
     changes ? button('Remove', () => view.remove([object]), { drawing: 'remove', className: 'danger' }) : null];
