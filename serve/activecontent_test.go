@@ -13,7 +13,7 @@ import (
 // If a middleware sets a Content-Security-Policy, the handler adds its sandbox beside it.
 func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	const strict = "default-src 'none'"
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		contentType string
 		opts        []serve.Option
 		want        []string
@@ -21,17 +21,18 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 		"a page":                {"text/html", nil, []string{strict, "sandbox"}},
 		"a PDF":                 {"application/pdf", nil, []string{strict}},
 		"active content passes": {"text/html", []serve.Option{serve.AllowActiveContent()}, []string{strict}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, row.opts...)
-			s.put("a", "x", storage.WithContentType(row.contentType))
+			s := newSite(t, tt.opts...)
+			s.put("a", "x", storage.WithContentType(tt.contentType))
 			inner := s.handler
 			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Security-Policy", strict)
 				inner.ServeHTTP(w, r)
 			})
 			w := s.ask("GET", s.download("a").URL, nil)
-			require.Equal(t, row.want, w.Header().Values("Content-Security-Policy"))
+			require.Equal(t, tt.want, w.Header().Values("Content-Security-Policy"))
 		})
 	}
 }
@@ -39,7 +40,7 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 // The handler serves active content, such as HTML, as an attachment.
 func TestActiveContentIsAttachment(t *testing.T) {
 	const attachment = "attachment"
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		contentType, disposition string
 		want                     string
 	}{
@@ -59,28 +60,30 @@ func TestActiveContentIsAttachment(t *testing.T) {
 		"text":                       {"text/plain; charset=utf-8", "", ""},
 		"a film":                     {"video/mp4", "", ""},
 		"a document":                 {"application/pdf", "", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, allowed := range []bool{false, true} {
 				var opts []serve.Option
-				want := row.want
+				want := tt.want
 				nosniff := "nosniff"
 				policy := "sandbox"
-				if row.contentType == "application/pdf" {
+				if tt.contentType == "application/pdf" {
 					policy = "" // browsers show no PDF in a sandbox
 				}
 				if allowed {
 					opts = []serve.Option{serve.AllowActiveContent()}
-					want = row.disposition
+					want = tt.disposition
 					nosniff = ""
 					policy = ""
 				}
 				s := newSite(t, opts...)
-				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(row.contentType), storage.WithContentDisposition(row.disposition))
+				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(tt.contentType), storage.WithContentDisposition(tt.disposition))
+
 				for _, address := range []string{s.public("a"), s.download("a").URL} {
 					w := s.ask("GET", address, nil)
 					require.Equal(t, "<script>", w.Body.String())
-					require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
+					require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
 					require.Equal(t, want, w.Header().Get("Content-Disposition"))
 					require.Equal(t, nosniff, w.Header().Get("X-Content-Type-Options"))
 					require.Equal(t, policy, w.Header().Get("Content-Security-Policy"))
@@ -88,6 +91,7 @@ func TestActiveContentIsAttachment(t *testing.T) {
 			}
 		})
 	}
+
 	s := newSite(t)
 	s.put("a", "<script>", storage.WithContentType("image/png"))
 	w := s.ask("GET", s.download("a", storage.WithResponseContentType("text/html")).URL, nil)

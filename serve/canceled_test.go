@@ -23,19 +23,25 @@ const forGood = "public, max-age=31536000, immutable"
 
 // If the server cancels a request, the response is an error. A client would take an empty 200 for the object.
 func TestObjectCanceledRequestIsError(t *testing.T) {
-	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") })
+	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) {
+		t.Error("is not called")
+	})
 	handlers := map[string]func(b storage.Bucket) http.Handler{
 		"Object": func(b storage.Bucket) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", notAsked) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, b, "key", notAsked)
+			})
 		},
 		"Object, of a Downloader that fails in its own words": func(b storage.Bucket) http.Handler {
-			own := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+			d := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 				if _, err := b.Download(ctx, key, opts...); err == nil {
 					return nil, errors.New("nobody gave up")
 				}
 				return nil, ctx.Err()
 			})
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, own, "key", notAsked) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, d, "key", notAsked)
+			})
 		},
 		"FileServer": func(b storage.Bucket) http.Handler { return serve.FileServer(b, notAsked) },
 		"FileServer, of a listing": func(b storage.Bucket) http.Handler {
@@ -55,7 +61,9 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 		"a handler around it gives up": func(h http.Handler, stop *context.CancelFunc) *httptest.Server {
 			return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				ctx, cancel := context.WithCancelCause(r.Context())
-				*stop = func() { cancel(errors.New("enough")) }
+				*stop = func() {
+					cancel(errors.New("enough"))
+				}
 				h.ServeHTTP(w, r.WithContext(ctx))
 			}))
 		},
@@ -78,6 +86,7 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 						handler(b).ServeHTTP(w, r)
 					}), &stop)
 					defer server.Close()
+
 					got := fetch(t, method, server.URL+"/key", nil)
 					require.Equal(t, http.StatusServiceUnavailable, got.status)
 					require.NotContains(t, got.header.Get("Cache-Control"), "immutable")

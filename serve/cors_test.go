@@ -25,44 +25,61 @@ var (
 func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		origin, method, headers string
 		allowed                 string
 		maxAge                  string
 	}{
-		"a read from anywhere":          {"https://evil.example.org", "GET", "", "*", "3600"},
-		"a read with a header":          {"https://evil.example.org", "GET", "x-more", "", ""},
-		"an upload from the app":        {"https://app.example.com", "PUT", "content-type, X-Omnibucket-Meta-Name", "https://app.example.com", "90"},
-		"an upload from a laptop":       {"http://localhost:3000", "POST", "content-type", "http://localhost:3000", "90"},
-		"without headers":               {"http://localhost:3000", "PUT", "", "http://localhost:3000", "90"},
-		"an upload from another origin": {"https://evil.example.org", "PUT", "content-type", "", ""},
-		"from a name like the app's":    {"https://app.example.com.evil.org", "PUT", "content-type", "", ""},
-		"from another scheme":           {"http://app.example.com", "PUT", "content-type", "", ""},
-		"with a header more":            {"https://app.example.com", "PUT", "content-type, x-other", "", ""},
-		"with another method":           {"https://app.example.com", "DELETE", "", "", ""},
-		"from nowhere":                  {"null", "PUT", "", "", ""},
-	} {
+		"a read from anywhere": {origin: "https://evil.example.org", method: "GET", allowed: "*", maxAge: "3600"},
+		"a read with a header": {origin: "https://evil.example.org", method: "GET", headers: "x-more"},
+		"an upload from the app": {
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "content-type, X-Omnibucket-Meta-Name",
+			allowed: "https://app.example.com",
+			maxAge:  "90",
+		},
+		"an upload from a laptop": {
+			origin:  "http://localhost:3000",
+			method:  "POST",
+			headers: "content-type",
+			allowed: "http://localhost:3000",
+			maxAge:  "90",
+		},
+		"without headers":               {origin: "http://localhost:3000", method: "PUT", allowed: "http://localhost:3000", maxAge: "90"},
+		"an upload from another origin": {origin: "https://evil.example.org", method: "PUT", headers: "content-type"},
+		"from a name like the app's":    {origin: "https://app.example.com.evil.org", method: "PUT", headers: "content-type"},
+		"from another scheme":           {origin: "http://app.example.com", method: "PUT", headers: "content-type"},
+		"with a header more":            {origin: "https://app.example.com", method: "PUT", headers: "content-type, x-other"},
+		"with another method":           {origin: "https://app.example.com", method: "DELETE"},
+		"from nowhere":                  {origin: "null", method: "PUT"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			header := []string{"Origin", row.origin, "Access-Control-Request-Method", row.method}
-			if row.headers != "" {
-				header = append(header, "Access-Control-Request-Headers", row.headers)
+			header := []string{"Origin", tt.origin, "Access-Control-Request-Method", tt.method}
+			if tt.headers != "" {
+				header = append(header, "Access-Control-Request-Headers", tt.headers)
 			}
 			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
+
 			h := w.Header()
 			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers", h.Get("Vary"))
-			require.Equal(t, row.allowed, h.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, tt.allowed, h.Get("Access-Control-Allow-Origin"))
 			require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
-			if row.allowed == "" {
+
+			if tt.allowed == "" {
 				s.refused(w, 403, "AccessForbidden")
 				return
 			}
 			require.Equal(t, 204, w.Code)
-			require.Contains(t, h.Get("Access-Control-Allow-Methods"), row.method)
-			require.Equal(t, row.headers, h.Get("Access-Control-Allow-Headers"))
-			require.Equal(t, row.maxAge, h.Get("Access-Control-Max-Age"))
+			require.Contains(t, h.Get("Access-Control-Allow-Methods"), tt.method)
+			require.Equal(t, tt.headers, h.Get("Access-Control-Allow-Headers"))
+			require.Equal(t, tt.maxAge, h.Get("Access-Control-Max-Age"))
 		})
 	}
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
+
 	s.cors()
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
@@ -71,20 +88,45 @@ func TestPreflightFollowsRules(t *testing.T) {
 func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 	s := newSite(t)
 	s.cors(appPut)
-	for _, row := range []struct{ name, origin, method, headers, want string }{
-		{"an origin", "https://evil.example.org", "PUT", "x-other", `the origin &#34;https://evil.example.org&#34;. Name it in Origins`},
-		{"a method", "https://app.example.com", "DELETE", "x-other", `the method &#34;DELETE&#34; of the origin &#34;https://app.example.com&#34;. Name it in Methods`},
-		{"a header", "https://app.example.com", "PUT", "content-type, x-other", `the header &#34;x-other&#34; of this origin and method. Name it in AllowedHeaders`},
-		{"a create", "https://app.example.com", "PUT", "content-type, if-none-match", `Name it in AllowedHeaders. A signed upload with IfAbsent sends it`},
-		{"a long origin", "https://" + strings.Repeat("a", 1000), "PUT", "", strings.Repeat("a", 192) + "&#34;. Name it"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			header := []string{"Origin", row.origin, "Access-Control-Request-Method", row.method}
-			if row.headers != "" {
-				header = append(header, "Access-Control-Request-Headers", row.headers)
+	tests := []struct{ name, origin, method, headers, want string }{
+		{
+			name:    "an origin",
+			origin:  "https://evil.example.org",
+			method:  "PUT",
+			headers: "x-other",
+			want:    `the origin &#34;https://evil.example.org&#34;. Name it in Origins`,
+		},
+		{
+			name:    "a method",
+			origin:  "https://app.example.com",
+			method:  "DELETE",
+			headers: "x-other",
+			want:    `the method &#34;DELETE&#34; of the origin &#34;https://app.example.com&#34;. Name it in Methods`,
+		},
+		{
+			name:    "a header",
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "content-type, x-other",
+			want:    `the header &#34;x-other&#34; of this origin and method. Name it in AllowedHeaders`,
+		},
+		{
+			name:    "a create",
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "content-type, if-none-match",
+			want:    `Name it in AllowedHeaders. A signed upload with IfAbsent sends it`,
+		},
+		{name: "a long origin", origin: "https://" + strings.Repeat("a", 1000), method: "PUT", want: strings.Repeat("a", 192) + "&#34;. Name it"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			header := []string{"Origin", tt.origin, "Access-Control-Request-Method", tt.method}
+			if tt.headers != "" {
+				header = append(header, "Access-Control-Request-Headers", tt.headers)
 			}
 			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
-			require.Contains(t, w.Body.String(), row.want)
+			require.Contains(t, w.Body.String(), tt.want)
 			s.refused(w, 403, "AccessForbidden")
 		})
 	}
@@ -99,6 +141,7 @@ func TestPreflightKeepsVary(t *testing.T) {
 	r.Header.Set("Access-Control-Request-Method", "GET")
 	w := httptest.NewRecorder()
 	w.Header().Set("Vary", "Accept-Language")
+
 	s.handler.ServeHTTP(w, r)
 	require.Equal(t, 204, w.Code)
 	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
@@ -108,9 +151,10 @@ func TestPreflightKeepsVary(t *testing.T) {
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
+
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
 		s.cors(rules...)
-		for name, row := range map[string]struct {
+		tests := map[string]struct {
 			ask    func(header ...string) *httptest.ResponseRecorder
 			origin string
 			want   string
@@ -120,17 +164,19 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			"an upload":                     {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://app.example.com", "https://app.example.com"},
 			"a refused upload":              {func(h ...string) *httptest.ResponseRecorder { return s.ask("PUT", s.public("b"), nil, h...) }, "https://app.example.com", "https://app.example.com"},
 			"an upload from another origin": {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://evil.example.org", ""},
-		} {
-			w := row.ask("Origin", row.origin)
+		}
+		for name, tt := range tests {
+			w := tt.ask("Origin", tt.origin)
 			if rules == nil {
 				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), name)
 				require.Empty(t, w.Header().Get("Vary"), name)
 				continue
 			}
-			require.Equal(t, row.want, w.Header().Get("Access-Control-Allow-Origin"), name)
+			require.Equal(t, tt.want, w.Header().Get("Access-Control-Allow-Origin"), name)
 			require.Equal(t, "Origin", w.Header().Get("Vary"), name)
 		}
 	}
+
 	w := s.ask("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
 	w = s.ask("GET", s.download("a").URL, nil)

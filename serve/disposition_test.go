@@ -28,10 +28,12 @@ func TestDownloadName(t *testing.T) {
 				serve.Object(w, r, b, "key", serve.WithDownloadName(name))
 			})
 			require.Len(t, got.Header["Content-Disposition"], 1)
+
 			value := got.Header.Get("Content-Disposition")
 			for _, c := range []byte(value) {
 				require.True(t, c >= ' ' && c < 0x7F, "%q", value)
 			}
+
 			kind, parameters, err := mime.ParseMediaType(value)
 			require.NoError(t, err)
 			require.Equal(t, "attachment", kind)
@@ -40,7 +42,9 @@ func TestDownloadName(t *testing.T) {
 		})
 	}
 	t.Run("none", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", serve.WithDownloadName("")) })
+		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, b, "key", serve.WithDownloadName(""))
+		})
 		require.Equal(t, "attachment", got.Header.Get("Content-Disposition"))
 	})
 }
@@ -55,7 +59,10 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 		ContentLanguage:    hostile,
 		CacheControl:       hostile,
 	}}, func() io.Reader { return strings.NewReader("data") })
-	handle := func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, b, "key")
+	}
+
 	for _, span := range []string{"", "bytes=0-1", "bytes=0-0,2-2"} {
 		got := recorded(http.MethodGet, map[string]string{"Range": span}, handle)
 		for name, values := range got.Header {
@@ -63,6 +70,7 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 		}
 		require.NotContains(t, text(t, got), "script")
 	}
+
 	var wire bytes.Buffer
 	server := httptest.NewServer(http.HandlerFunc(handle))
 	defer server.Close()

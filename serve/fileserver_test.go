@@ -31,13 +31,14 @@ func pagesOf(t *testing.T, b storage.Bucket) {
 }
 
 func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
-	buckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		pagesOf(t, b)
-		ours := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
-		defer ours.Close()
+		server := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
+		defer server.Close()
 		theirs := httptest.NewServer(http.FileServerFS(storage.FS(t.Context(), b)))
 		defer theirs.Close()
-		for _, c := range []struct {
+
+		tests := []struct {
 			path    string
 			method  string
 			header  [2]string
@@ -85,35 +86,37 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 			{path: "/about.txt", method: http.MethodPost, differs: "nothing is done with what is posted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
 			{path: "/about.txt", method: http.MethodDelete, differs: "nothing is deleted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
 			{path: "/%FF", differs: "no key is like that; FileServerFS fails", status: http.StatusBadRequest, body: "400 Bad Request\n"},
-		} {
-			t.Run(c.method+c.path+" "+c.header[1], func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.method+tt.path+" "+tt.header[1], func(t *testing.T) {
 				header := http.Header{}
-				if c.header[0] != "" {
-					header.Set(c.header[0], c.header[1])
+				if tt.header[0] != "" {
+					header.Set(tt.header[0], tt.header[1])
 				}
-				if c.method == "" {
-					c.method = http.MethodGet
+				if tt.method == "" {
+					tt.method = http.MethodGet
 				}
-				got := fetch(t, c.method, ours.URL+c.path, header)
-				want := fetch(t, c.method, theirs.URL+c.path, header)
+				got := fetch(t, tt.method, server.URL+tt.path, header)
+				want := fetch(t, tt.method, theirs.URL+tt.path, header)
 				got.header.Del("Etag") // which a file system cannot have
-				if c.differs == "" {
+				if tt.differs == "" {
 					require.Equal(t, want, got)
 					return
 				}
-				require.NotEqual(t, want, got, "it is the same after all: %s", c.differs)
-				require.Equal(t, c.status, got.status)
-				require.Equal(t, c.to, got.header.Get("Location"))
-				require.Equal(t, c.body, got.body)
+
+				require.NotEqual(t, want, got, "it is the same after all: %s", tt.differs)
+				require.Equal(t, tt.status, got.status)
+				require.Equal(t, tt.to, got.header.Get("Location"))
+				require.Equal(t, tt.body, got.body)
 			})
 		}
 	})
 }
 
 func TestFileServerMakesOneRequest(t *testing.T) {
-	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		pagesOf(t, b)
-		for _, c := range []struct {
+		tests := []struct {
 			name, path string
 			opts       []serve.Option
 			status     int
@@ -132,13 +135,14 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 			{name: "a directory that may be listed", path: "/bare/", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusOK, calls: []string{"Get", "List"}},
 			{name: "and be found", path: "/bare", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusMovedPermanently, calls: []string{"Get", "List"}},
 			{name: "another method", path: "/about.txt/../missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-		} {
-			t.Run(c.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				asked.take()
 				w := httptest.NewRecorder()
-				serve.FileServer(b, c.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
-				require.Equal(t, c.status, w.Code)
-				require.Equal(t, c.calls, asked.take())
+				serve.FileServer(b, tt.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+				require.Equal(t, tt.status, w.Code)
+				require.Equal(t, tt.calls, asked.take())
 			})
 		}
 	})
@@ -168,6 +172,7 @@ func TestFileServerListing(t *testing.T) {
 		serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w
 	}
+
 	t.Run("names are escaped, in order", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(b))
 		require.Equal(t, http.StatusOK, w.Code)
@@ -180,11 +185,13 @@ func TestFileServerListing(t *testing.T) {
 </pre>
 `, lines)
 	})
+
 	t.Run("HEAD", func(t *testing.T) {
 		w := list(http.MethodHead, "/bare/", serve.WithListing(b))
 		require.Equal(t, http.StatusOK, w.Code)
 		require.NotContains(t, w.Body.String(), "a.txt")
 	})
+
 	t.Run("an empty root is an empty listing", func(t *testing.T) {
 		empty := memstore.New()
 		w := httptest.NewRecorder()
@@ -192,17 +199,20 @@ func TestFileServerListing(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		require.NotContains(t, w.Body.String(), "<a")
 	})
+
 	t.Run("what others wrote and no address leads to is left out", func(t *testing.T) {
 		foreign := lister{{Key: "d/"}, {Key: "d//", IsPrefix: true}, {Key: "d/../", IsPrefix: true}, {Key: "d/.", Size: 1}, {Key: "d/ok"}}
 		w := list(http.MethodGet, "/d/", serve.WithListing(foreign))
 		require.Equal(t, 1, strings.Count(w.Body.String(), "<a"))
 		require.Contains(t, w.Body.String(), `<a href="ok">ok</a>`)
 	})
+
 	t.Run("folder markers are no entries", func(t *testing.T) {
 		tree := []string{"a/b/c.txt", "a/b.txt", "empty/", "/", "/rooted", "a//nameless"}
 		marked, plant := foldermarker.New(t)
 		plant(tree...)
 		plant(foldermarker.Of(tree...)...)
+
 		for path, links := range map[string][]string{"/": {"a/", "empty/"}, "/a/": {"b.txt", "b/"}, "/a/b/": {"c.txt"}, "/empty/": nil} {
 			w := httptest.NewRecorder()
 			serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -212,14 +222,17 @@ func TestFileServerListing(t *testing.T) {
 				require.Contains(t, w.Body.String(), `<a href="`+link+`">`, path)
 			}
 		}
+
 		w := httptest.NewRecorder()
 		serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/empty", nil))
 		require.Equal(t, http.StatusMovedPermanently, w.Code, "it is a directory")
 	})
+
 	t.Run("a failure before the first entry is a status", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	})
+
 	t.Run("a later failure is shown", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{{Key: "bare/one"}}))
 		require.Equal(t, http.StatusOK, w.Code)
@@ -259,7 +272,7 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	b := memstore.New()
 	pagesOf(t, b)
 	h := http.StripPrefix("/static", serve.FileServer(b))
-	for path, want := range map[string]struct {
+	tests := map[string]struct {
 		status int
 		to     string
 	}{
@@ -269,12 +282,13 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 		"/static/dir":            {http.StatusMovedPermanently, "dir/"},
 		"/static/dir/index.html": {http.StatusMovedPermanently, "./"},
 		"/static/missing":        {status: http.StatusNotFound},
-	} {
+	}
+	for path, tt := range tests {
 		t.Run(path, func(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-			require.Equal(t, want.status, w.Code)
-			require.Equal(t, want.to, w.Header().Get("Location"))
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.to, w.Header().Get("Location"))
 		})
 	}
 }
@@ -284,7 +298,7 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
 		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
 	}
-	for path, to := range map[string]string{
+	for path, target := range map[string]string{
 		"/javascript:alert(1)": "javascript%3Aalert%281%29/",
 		"//evil.example":       "evil.example/",
 		"/%2Fevil.example":     "evil.example/",
@@ -293,7 +307,7 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 		w := httptest.NewRecorder()
 		serve.FileServer(b).ServeHTTP(w, r)
 		require.Equal(t, http.StatusMovedPermanently, w.Code, path)
-		require.Equal(t, to, w.Header().Get("Location"))
+		require.Equal(t, target, w.Header().Get("Location"))
 	}
 }
 
@@ -311,7 +325,7 @@ func TestFileServerErrorHandler(t *testing.T) {
 }
 
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		path    string
 		listing bool
 	}{
@@ -319,7 +333,8 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 		"looking for what lies below": {path: "/x", listing: true},
 		"looking for an object":       {path: "/x/"},
 		"listing":                     {path: "/x/", listing: true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			n := 0
 			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -332,11 +347,12 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 				})
 			}))
 			var opts []serve.Option
-			if c.listing {
+			if tt.listing {
 				opts = append(opts, serve.WithListing(b))
 			}
 			w := httptest.NewRecorder()
-			serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
+
+			serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 			require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		})
 	}
@@ -347,9 +363,11 @@ func TestFileServerOfNilBucketFails(t *testing.T) {
 	w := httptest.NewRecorder()
 	serve.FileServer(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
 	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+
 	w = httptest.NewRecorder()
 	serve.Object(w, httptest.NewRequest(http.MethodGet, "/k", nil), nil, "k")
 	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+
 	w = httptest.NewRecorder()
 	serve.NewHandler(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
 	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)

@@ -70,6 +70,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
 		storage.WithContentDisposition("inline; filename=\"e f.png\""), storage.WithContentLanguage("fr"), storage.WithPublicRead(), storage.WithCRC32C(0xE3069283))
+
 	w := s.post(f, fieldsOf(f, "123456789"))
 	require.Equal(t, 204, w.Code, w.Body.String())
 	attrs, err := s.bucket.Attrs(t.Context(), "a b/\u00e9+")
@@ -88,7 +89,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		file   string
 		status int
 		code   string
@@ -97,9 +98,10 @@ func TestFormEnforcesBounds(t *testing.T) {
 		"nothing":       {"", 400, "EntityTooSmall"},
 		"too long":      {"longer", 413, "EntityTooLarge"},
 		"much too long": {strings.Repeat("x", 1<<20), 413, "EntityTooLarge"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s.refused(s.post(f, fieldsOf(f, row.file)), row.status, row.code)
+			s.refused(s.post(f, fieldsOf(f, tt.file)), tt.status, tt.code)
 			s.empty()
 		})
 	}
@@ -124,32 +126,33 @@ func TestFormLargestBound(t *testing.T) {
 func TestFormRefused(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
-	without := func(name string) []field {
+	withoutField := func(name string) []field {
 		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		delete(altered.Fields, name)
 		return fieldsOf(&altered, "x")
 	}
-	with := func(name, value string) []field {
+	withField := func(name, value string) []field {
 		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		altered.Fields[name] = value
 		return fieldsOf(&altered, "x")
 	}
 	first := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		fields []field
 		status int
 		code   string
 	}{
-		"with another type":        {with("content-type", "text/html"), 403, "SignatureDoesNotMatch"},
-		"with another key":         {with("key", "b"), 403, "SignatureDoesNotMatch"},
-		"with wider bounds":        {with("ob-size", "0-1000"), 403, "SignatureDoesNotMatch"},
-		"with a later end":         {with("ob-expires", "2000000000"), 403, "SignatureDoesNotMatch"},
-		"with another signature":   {with("ob-signature", "x"), 403, "SignatureDoesNotMatch"},
-		"with a field more":        {with("cache-control", "no-store"), 403, "SignatureDoesNotMatch"},
-		"without a type":           {without("content-type"), 403, "SignatureDoesNotMatch"},
-		"without a signature":      {without("ob-signature"), 403, "SignatureDoesNotMatch"},
-		"without bounds":           {without("ob-size"), 403, "SignatureDoesNotMatch"},
-		"without a key":            {without("key"), 403, "SignatureDoesNotMatch"},
+		"with another type":        {withField("content-type", "text/html"), 403, "SignatureDoesNotMatch"},
+		"with another key":         {withField("key", "b"), 403, "SignatureDoesNotMatch"},
+		"with wider bounds":        {withField("ob-size", "0-1000"), 403, "SignatureDoesNotMatch"},
+		"with a later end":         {withField("ob-expires", "2000000000"), 403, "SignatureDoesNotMatch"},
+		"with another signature":   {withField("ob-signature", "x"), 403, "SignatureDoesNotMatch"},
+		"with a field more":        {withField("cache-control", "no-store"), 403, "SignatureDoesNotMatch"},
+		"without a type":           {withoutField("content-type"), 403, "SignatureDoesNotMatch"},
+		"without a signature":      {withoutField("ob-signature"), 403, "SignatureDoesNotMatch"},
+		"without bounds":           {withoutField("ob-size"), 403, "SignatureDoesNotMatch"},
+		"without a key":            {withoutField("key"), 403, "SignatureDoesNotMatch"},
 		"without fields":           {[]field{{"file", "x", "photo.png"}}, 403, "SignatureDoesNotMatch"},
 		"with the file first":      {append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...), 403, "SignatureDoesNotMatch"},
 		"without a file":           {fieldsOf(f, "x")[:len(f.Fields)], 400, "MalformedPOSTRequest"},
@@ -159,9 +162,10 @@ func TestFormRefused(t *testing.T) {
 		"with a long field":        {first(field{name: "x", value: strings.Repeat("x", 21<<10)}), 400, "MaxPostPreDataLengthExceeded"},
 		"with many fields":         {first(many(10_000)...), 400, "MaxPostPreDataLengthExceeded"},
 		"with a long header":       {first(field{"x", "", strings.Repeat("n", 1<<20)}), 400, "MaxPostPreDataLengthExceeded"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s.refused(s.post(f, row.fields), row.status, row.code)
+			s.refused(s.post(f, tt.fields), tt.status, tt.code)
 			s.empty()
 		})
 	}
@@ -193,11 +197,13 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
 	size := bytes.Index(body, []byte("of the file")) + len("of the file")
+
 	for end := 0; end <= size; end += 7 {
 		w := s.ask("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
 		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
 		s.empty()
 	}
+
 	for name, contentType := range map[string]string{
 		"no form":          "application/json",
 		"no type":          "",
@@ -231,16 +237,17 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))
 	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + 4
-	read := 0
+	n := 0
 	rest := readFunc(func(p []byte) (int, error) {
-		read += len(p)
+		n += len(p)
 		return len(p), nil
 	})
 	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), rest))
 	r.Header.Set("Content-Type", contentType)
+
 	r.ContentLength = 5 << 30
 	s.refused(s.send(r), 413, "EntityTooLarge")
-	require.Less(t, read, 17<<20, "no more than of any body that is refused")
+	require.Less(t, n, 17<<20, "no more than of any body that is refused")
 	s.empty()
 }
 

@@ -26,28 +26,30 @@ func TestHandlerSignedDownload(t *testing.T) {
 	s := newSite(t)
 	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"), storage.WithCacheControl("max-age=60"))
 	u := s.download("a b+c/100%.png")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		method string
 		header []string
 		status int
 		body   string
 	}{
-		"whole":             {"GET", nil, 200, "0123456789"},
-		"head":              {"HEAD", nil, 200, ""},
-		"a range":           {"GET", []string{"Range", "bytes=2-4"}, 206, "234"},
-		"a suffix":          {"GET", []string{"Range", "bytes=-2"}, 206, "89"},
-		"of the same":       {"GET", []string{"Range", "bytes=2-4", "If-Range", attrs.ETag}, 206, "234"},
-		"of another":        {"GET", []string{"Range", "bytes=2-4", "If-Range", `"other"`}, 200, "0123456789"},
-		"known already":     {"GET", []string{"If-None-Match", attrs.ETag}, 304, ""},
-		"not known":         {"GET", []string{"If-None-Match", `"other"`}, 200, "0123456789"},
-		"not changed since": {"GET", []string{"If-Modified-Since", s.now.Format(http.TimeFormat)}, 304, ""},
-	} {
+		"whole":             {method: "GET", status: 200, body: "0123456789"},
+		"head":              {method: "HEAD", status: 200},
+		"a range":           {method: "GET", header: []string{"Range", "bytes=2-4"}, status: 206, body: "234"},
+		"a suffix":          {method: "GET", header: []string{"Range", "bytes=-2"}, status: 206, body: "89"},
+		"of the same":       {method: "GET", header: []string{"Range", "bytes=2-4", "If-Range", attrs.ETag}, status: 206, body: "234"},
+		"of another":        {method: "GET", header: []string{"Range", "bytes=2-4", "If-Range", `"other"`}, status: 200, body: "0123456789"},
+		"known already":     {method: "GET", header: []string{"If-None-Match", attrs.ETag}, status: 304},
+		"not known":         {method: "GET", header: []string{"If-None-Match", `"other"`}, status: 200, body: "0123456789"},
+		"not changed since": {method: "GET", header: []string{"If-Modified-Since", s.now.Format(http.TimeFormat)}, status: 304},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := s.ask(row.method, u.URL, nil, row.header...)
-			require.Equal(t, row.status, w.Code, w.Body.String())
-			require.Equal(t, row.body, w.Body.String())
+			w := s.ask(tt.method, u.URL, nil, tt.header...)
+			require.Equal(t, tt.status, w.Code, w.Body.String())
+			require.Equal(t, tt.body, w.Body.String())
 			require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
-			if row.status < 300 {
+			if tt.status < 300 {
 				require.Equal(t, "image/png", w.Header().Get("Content-Type"))
 				require.Equal(t, "max-age=60", w.Header().Get("Cache-Control"))
 				require.Empty(t, w.Header().Get("Content-Disposition"))
@@ -83,10 +85,11 @@ func TestHandlerSignedHeaders(t *testing.T) {
 func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	s := newSite(t)
 	s.put("secret-key", "hidden")
-	signed := s.download("secret-key").URL
+	signedURL := s.download("secret-key").URL
 	expired := s.download("secret-key", storage.WithTTL(time.Second)).URL
 	s.now = s.now.Add(time.Minute)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		method, address, code string
 	}{
 		"an object":                     {"GET", s.public("secret-key"), "AccessDenied"},
@@ -98,34 +101,35 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 		"a way outside":                 {"GET", siteBase + "/../x", "AccessDenied"},
 		"an upload":                     {"PUT", s.public("new"), "SignatureDoesNotMatch"},
 		"an upload to the bucket":       {"PUT", siteBase + "/", "AccessDenied"},
-		"another method":                {"PUT", signed, "SignatureDoesNotMatch"},
-		"another key":                   {"GET", strings.Replace(signed, "secret-key", "secret-kez", 1), "SignatureDoesNotMatch"},
-		"a key that was escaped twice":  {"GET", strings.Replace(signed, "secret-key", "secret%252Dkey", 1), "SignatureDoesNotMatch"},
-		"a truncated signature":         {"GET", signed[:len(signed)-3], "SignatureDoesNotMatch"},
-		"a doubled query":               {"GET", signed + "&" + signed[strings.IndexByte(signed, '?')+1:], "SignatureDoesNotMatch"},
-		"an upper-cased query":          {"GET", signed[:strings.IndexByte(signed, '?')] + strings.ToUpper(signed[strings.IndexByte(signed, '?'):]), "AccessDenied"},
+		"another method":                {"PUT", signedURL, "SignatureDoesNotMatch"},
+		"another key":                   {"GET", strings.Replace(signedURL, "secret-key", "secret-kez", 1), "SignatureDoesNotMatch"},
+		"a key that was escaped twice":  {"GET", strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1), "SignatureDoesNotMatch"},
+		"a truncated signature":         {"GET", signedURL[:len(signedURL)-3], "SignatureDoesNotMatch"},
+		"a doubled query":               {"GET", signedURL + "&" + signedURL[strings.IndexByte(signedURL, '?')+1:], "SignatureDoesNotMatch"},
+		"an upper-cased query":          {"GET", signedURL[:strings.IndexByte(signedURL, '?')] + strings.ToUpper(signedURL[strings.IndexByte(signedURL, '?'):]), "AccessDenied"},
 		"an expired address":            {"GET", expired, "RequestExpired"},
 		"an expired and altered one":    {"GET", expired + "x", "SignatureDoesNotMatch"},
-		"the address of another bucket": {"GET", otherBucket(t, s), "SignatureDoesNotMatch"},
-	} {
+		"the address of another bucket": {"GET", newOtherBucket(t, s), "SignatureDoesNotMatch"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := s.ask(row.method, row.address, strings.NewReader("evil"))
+			w := s.ask(tt.method, tt.address, strings.NewReader("evil"))
 			require.Equal(t, http.StatusForbidden, w.Code)
-			if row.method == "HEAD" {
+			if tt.method == "HEAD" {
 				require.Empty(t, w.Body.String())
 				return
 			}
-			s.refused(w, http.StatusForbidden, row.code)
+			s.refused(w, http.StatusForbidden, tt.code)
 		})
 	}
 	s.holds("secret-key", "hidden")
-	require.Equal(t, http.StatusOK, s.ask("GET", signed, nil).Code, "the address itself is good")
-	require.Equal(t, http.StatusOK, s.ask("GET", strings.Replace(signed, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
+	require.Equal(t, http.StatusOK, s.ask("GET", signedURL, nil).Code, "the address itself is good")
+	require.Equal(t, http.StatusOK, s.ask("GET", strings.Replace(signedURL, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
 		"a browser or proxy may escape a path in its own way")
 }
 
-// otherBucket is an address of a bucket in the same account.
-func otherBucket(t *testing.T, s *site) string {
+// newOtherBucket is an address of a bucket in the same account.
+func newOtherBucket(t *testing.T, s *site) string {
 	t.Helper()
 	s.update(s.service.CreateBucket(t.Context(), "other-bucket"))
 	b, err := s.service.Bucket("other-bucket")
@@ -145,6 +149,7 @@ func TestHandlerSignedMissingObject(t *testing.T) {
 func TestHandlerPublicObjects(t *testing.T) {
 	s := newSite(t)
 	s.put("shown", "for all", storage.WithPublicRead())
+
 	s.put("hidden", "for few")
 	require.Equal(t, "for all", s.ask("GET", s.public("shown"), nil).Body.String())
 	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(), "an unknown query is ignored")
@@ -175,11 +180,13 @@ func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	}))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	s.put("a", "public", storage.WithPublicRead())
+
 	replace = func() {
 		replace = func() {}
 		s.put("a", "private")
 	}
 	s.refused(s.ask("GET", siteBase+"/a", nil), 403, "AccessDenied")
+
 	replace = func() {
 		replace = func() {}
 		s.put("a", "public again", storage.WithPublicRead())
@@ -204,17 +211,18 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 // The handler works in a ServeMux, under http.StripPrefix, and alone.
 func TestHandlerMounts(t *testing.T) {
 	s := newSite(t)
-	whole := func(pattern string, h http.Handler) http.Handler {
+	wrap := func(pattern string, h http.Handler) http.Handler {
 		mux := http.NewServeMux()
 		mux.Handle(pattern, h)
 		return mux
 	}
+
 	for name, handler := range map[string]http.Handler{
 		"bare":                             s.handler,
-		"in a mux":                         whole("/files/", s.handler),
-		"in a mux, by method":              whole("GET /files/{rest...}", s.handler),
-		"under StripPrefix":                whole("/files/", http.StripPrefix("/files", s.handler)),
-		"under StripPrefix, slash and all": whole("/files/", http.StripPrefix("/files/", s.handler)),
+		"in a mux":                         wrap("/files/", s.handler),
+		"in a mux, by method":              wrap("GET /files/{rest...}", s.handler),
+		"under StripPrefix":                wrap("/files/", http.StripPrefix("/files", s.handler)),
+		"under StripPrefix, slash and all": wrap("/files/", http.StripPrefix("/files/", s.handler)),
 	} {
 		for _, key := range []string{"a", "files/a", "files", "a b/\u00e9+%2F?#"} {
 			s.put(key, "text of "+key)
@@ -223,6 +231,7 @@ func TestHandlerMounts(t *testing.T) {
 			require.Equal(t, "text of "+key, w.Body.String(), "%s: %q", name, key)
 		}
 	}
+
 	s.put("a", "text")
 	u := s.download("a").URL
 	for name, path := range map[string]string{"taken away": "/a", "another": "/other/a", "longer": "/filesystem/a", "with another before it": "/x/files/a"} {
@@ -241,29 +250,33 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	for _, key := range keys {
 		s.put(key, "text of "+key)
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		to      string // the proxy's result for /files/
 		handler http.Handler
 	}{
 		"to the root":                        {"/", s.handler},
 		"to another path, under StripPrefix": {"/internal/", http.StripPrefix("/internal", s.handler)},
-	} {
+	}
+	for name, tt := range tests {
 		proxied := func(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
-			r := httptest.NewRequest(method, strings.Replace(address, siteBase+"/", "http://inner"+row.to, 1), body)
+			r := httptest.NewRequest(method, strings.Replace(address, siteBase+"/", "http://inner"+tt.to, 1), body)
 			for i := 0; i < len(header); i += 2 {
 				r.Header.Set(header[i], header[i+1])
 			}
 			w := httptest.NewRecorder()
-			row.handler.ServeHTTP(w, r)
+			tt.handler.ServeHTTP(w, r)
 			return w
 		}
 		for _, key := range keys {
 			require.Equal(t, "text of "+key, proxied("GET", s.download(key).URL, nil).Body.String(), "%s: %q signed", name, key)
 			require.Equal(t, "text of "+key, proxied("GET", s.public(key), nil).Body.String(), "%s: %q public", name, key)
 		}
+
 		u := s.upload("files/new", storage.WithContentType("text/plain"))
 		require.Equal(t, 200, proxied("PUT", u.URL, strings.NewReader(name), "Content-Type", "text/plain").Code)
 		s.holds("files/new", name)
+
 		f := s.form("files/form", 0, 100)
 		contentType, body := encode(t, fieldsOf(f, name))
 		require.Equal(t, 204, proxied("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType).Code)
@@ -321,7 +334,7 @@ func TestHandlerMissingBucket(t *testing.T) {
 
 // Each error code of the bucket has its HTTP status and its S3 error code in the response.
 func TestHandlerErrorResponses(t *testing.T) {
-	for code, want := range map[storage.Code]struct {
+	tests := map[storage.Code]struct {
 		status int
 		code   string
 	}{
@@ -332,7 +345,8 @@ func TestHandlerErrorResponses(t *testing.T) {
 		storage.TooLarge:         {413, "EntityTooLarge"},
 		storage.Unsupported:      {501, "NotImplemented"},
 		storage.Internal:         {500, "InternalError"},
-	} {
+	}
+	for code, tt := range tests {
 		refuse := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name == "Upload" || op.Name == "Download" {
 				return nil, nil, &storage.Error{Code: code, Err: errors.New("secret-key of memory")}
@@ -341,8 +355,8 @@ func TestHandlerErrorResponses(t *testing.T) {
 		}
 		b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithHook(refuse))
 		s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
-		s.refused(s.ask("GET", s.download("a").URL, nil), want.status, want.code)
-		s.refused(s.use(s.upload("a"), "x"), want.status, want.code)
+		s.refused(s.ask("GET", s.download("a").URL, nil), tt.status, tt.code)
+		s.refused(s.use(s.upload("a"), "x"), tt.status, tt.code)
 	}
 }
 

@@ -50,10 +50,12 @@ func TestHandlerServesCurl(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	b := server.Bucket
+
 	for _, key := range hostileKeys {
 		put, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithPublicRead(),
 			storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 		require.NoError(t, err)
+
 		require.Equal(t, "200", curlSigned(t, put, "text"), "%q", key)
 		require.Contains(t, curlSigned(t, put, "text"), "PreconditionFailed", "%q", key)
 		attrs, err := b.Attrs(t.Context(), key)

@@ -18,9 +18,9 @@ import (
 )
 
 // start makes the site listen on a port. Each request passes through before first.
-func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
+func (s *site) start(hook func(w http.ResponseWriter)) *httptest.Server {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		before(w)
+		hook(w)
 		s.handler.ServeHTTP(w, r)
 	}))
 	s.Cleanup(server.Close)
@@ -73,7 +73,8 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	strict := s.start(impatient)
 	upload := line(t, s.upload("a", storage.WithSize(4)))
 	free := line(t, s.upload("a"))
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		request string
 		hold    bool
 		status  int
@@ -85,25 +86,28 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 		"a length that is too large":     {upload + "Content-Length: 5\r\n\r\n12345", true, 413},
 		"a length that is not reached":   {upload + "Content-Length: 4\r\n\r\n12", false, 400},
 		"a slow body":                    {upload + "Content-Length: 4\r\n\r\n12", true, 408},
-		"a slow body of any length":      {free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n", true, 408},
-		"chunks past the bound":          {upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n", true, 413},
-		"endless chunks":                 {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 413},
-		"chunks that end early":          {upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 400},
-		"chunks that break off":          {upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12", false, 400},
-		"chunks that are none":           {upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n", false, 400},
-		"a chunk of a negative length":   {upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n", false, 400},
+		"a slow body of any length":      {free + "Content-Length: 9\r\n\r\n12", true, 408},
+		"chunks":                         {free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 411},
+		"chunks past the bound":          {upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n", true, 411},
+		"endless chunks":                 {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 411},
+		"chunks that end early":          {upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 411},
+		"chunks that break off":          {upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12", false, 411},
+		"chunks that are none":           {upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n", false, 411},
+		"a chunk of a negative length":   {upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n", false, 411},
 		"an expectation that is refused": {upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", true, 413},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			to := server
-			if row.status == http.StatusRequestTimeout {
-				to = strict
+			target := server
+			if tt.status == http.StatusRequestTimeout {
+				target = strict
 			}
-			answer := raw(t, to, row.request, row.hold)
-			require.Equal(t, row.status, answer.StatusCode)
+			answer := raw(t, target, tt.request, tt.hold)
+			require.Equal(t, tt.status, answer.StatusCode)
 			s.empty()
 		})
 	}
+
 	answer := raw(t, server, upload+"Content-Length: 4\r\n\r\n1234", true)
 	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
 }
@@ -136,6 +140,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content"))
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
+
 	for name, upTo := range map[string]string{
 		"before the first boundary":  "",
 		"in the first boundary":      "--",
@@ -197,6 +202,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 		require.NoError(t, err)
 		return answer.StatusCode, string(text)
 	}
+
 	for _, key := range hostileKeys {
 		status, text := do(s.upload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)

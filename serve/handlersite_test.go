@@ -113,6 +113,7 @@ func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
 	require.Equal(s, status, w.Code, w.Body.String())
 	require.Equal(s, "application/xml", w.Header().Get("Content-Type"))
 	require.Equal(s, "nosniff", w.Header().Get("X-Content-Type-Options"))
+
 	var body struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
@@ -121,6 +122,7 @@ func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
 	require.NoError(s, xml.Unmarshal(w.Body.Bytes(), &body))
 	require.Equal(s, code, body.Code)
 	require.NotEmpty(s, body.Message)
+
 	for _, secret := range []string{"bucket\"", "secret-key", "ob-", "memory"} {
 		require.NotContains(s, w.Body.String(), secret)
 	}

@@ -72,8 +72,8 @@ func text(t *testing.T, r *http.Response) string {
 func TestObjectNeedsOnlyDownload(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
-	only := storage.Ref[storage.Downloader](b)
-	for _, c := range []struct {
+	d := storage.Ref[storage.Downloader](b)
+	tests := []struct {
 		method, span string
 		status       int
 	}{
@@ -82,10 +82,13 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 		{http.MethodGet, "bytes=2-3", http.StatusPartialContent},
 		{http.MethodGet, "bytes=2-3,0-0", http.StatusPartialContent},
 		{http.MethodGet, "bytes=100-", http.StatusRequestedRangeNotSatisfiable},
-	} {
-		t.Run(c.method+" "+c.span, func(t *testing.T) {
-			got := recorded(c.method, map[string]string{"Range": c.span}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, only, "key") })
-			require.Equal(t, c.status, got.StatusCode)
+	}
+	for _, tt := range tests {
+		t.Run(tt.method+" "+tt.span, func(t *testing.T) {
+			got := recorded(tt.method, map[string]string{"Range": tt.span}, func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, d, "key")
+			})
+			require.Equal(t, tt.status, got.StatusCode)
 		})
 	}
 }
@@ -94,21 +97,24 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
-	own := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
+	header := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
 	handle := func(w http.ResponseWriter, r *http.Request) {
-		for name, value := range own {
+		for name, value := range header {
 			w.Header().Set(name, value)
 		}
 		serve.Object(w, r, b, "key")
 	}
 	got := recorded(http.MethodGet, nil, handle)
-	for name, value := range own {
+
+	for name, value := range header {
 		require.Equal(t, []string{value}, got.Header[name])
 	}
+
 	t.Run("conditions are judged by the caller's ETag", func(t *testing.T) {
 		got := recorded(http.MethodGet, map[string]string{"If-None-Match": `"mine"`}, handle)
 		require.Equal(t, http.StatusNotModified, got.StatusCode)
 	})
+
 	t.Run("a writer that compresses is told no length", func(t *testing.T) {
 		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "br")
@@ -126,7 +132,9 @@ func TestObjectIdentityIsNoEncoding(t *testing.T) {
 		func() io.Reader { return strings.NewReader("x") },
 	)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		got := recorded(method, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
+		got := recorded(method, nil, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, b, "key")
+		})
 		require.Empty(t, got.Header["Content-Encoding"], method)
 		require.Equal(t, "1", got.Header.Get("Content-Length"), method)
 	}
@@ -135,7 +143,9 @@ func TestObjectIdentityIsNoEncoding(t *testing.T) {
 // If an object has no content type, Object sets a Content-Type, so that net/http does not guess one.
 func TestObjectSetsContentType(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
-	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
+	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, html, "key")
+	})
 	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
 	require.Equal(t, "<html>", text(t, got))
 }
@@ -168,22 +178,26 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	data := strings.Repeat("0123456789", 100_000)
 	put(t, b, "key", data)
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Range", "bytes=5000-")
 	w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}
+
 	serve.Object(w, r, b, "key")
 	require.Equal(t, data[5000:], w.Body.String())
 	require.Len(t, w.from, 1)
+
 	limited, ok := w.from[0].(*io.LimitedReader)
 	require.True(t, ok)
 	require.IsType(t, &os.File{}, limited.R, "what sendfile is used for")
 }
 
-// replacing overwrites the object after each of the first n reads.
-func replacing(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
+// newReplacingDriver overwrites the object after each of the first n reads.
+func newReplacingDriver(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
 	i := 0
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		err := next(ctx)
@@ -207,55 +221,67 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		driver := memstore.NewDriver(memstore.Config{})
 		current = engine.New(driver)
 		put(t, current, "key", first)
-		b := engine.New(replacing(t, driver, times, content))
+		b := engine.New(newReplacingDriver(t, driver, times, content))
 		return recorded(http.MethodGet, map[string]string{"Range": span, "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Own", "stays")
 			serve.Object(w, r, b, "key")
 		})
 	}
+
 	t.Run("once, between two requests for one answer: the new one is served", func(t *testing.T) {
 		got := serving(t, 1, "bytes=2-4")
 		require.Equal(t, http.StatusOK, got.StatusCode)
 		require.Equal(t, content(0), text(t, got))
 		require.Equal(t, []string{"stays"}, got.Header["X-Own"])
-		now, err := current.Attrs(t.Context(), "key")
+		attrs, err := current.Attrs(t.Context(), "key")
 		require.NoError(t, err)
-		require.Equal(t, now.ETag, got.Header.Get("Etag"))
+		require.Equal(t, attrs.ETag, got.Header.Get("Etag"))
 	})
+
 	t.Run("again and again", func(t *testing.T) {
 		got := serving(t, 100, "bytes=2-4")
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 		require.Empty(t, got.Header.Get("Etag"))
 	})
+
 	t.Run("the bytes of one revision are sent, where they are on their way", func(t *testing.T) {
 		got := serving(t, 100, "")
 		require.Equal(t, http.StatusOK, got.StatusCode)
 		require.Equal(t, first, text(t, got))
 	})
+
 	t.Run("between two ranges: cut off", func(t *testing.T) {
 		driver := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(driver), "key", first)
-		b := engine.New(replacing(t, driver, 1, content))
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }))
+		b := engine.New(newReplacingDriver(t, driver, 1, content))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, b, "key")
+		}))
 		defer server.Close()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
 		r.Header.Set("Range", "bytes=2-4,0-1")
 		response, err := client.Do(r)
 		require.NoError(t, err)
-		defer func() { require.NoError(t, response.Body.Close()) }()
+		defer func() {
+			require.NoError(t, response.Body.Close())
+		}()
+
 		body, err := io.ReadAll(response.Body)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Contains(t, string(body), "aaa")
 		require.NotContains(t, string(body), "\r\n\r\nbb")
 	})
+
 	t.Run("a Downloader without revisions is found out by size", func(t *testing.T) {
 		n := int64(10)
 		growing := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 			n++
 			return bodied(storage.Attrs{Size: n}, func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
 		})
-		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, growing, "key") })
+		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, growing, "key")
+		})
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	})
 }
@@ -264,7 +290,9 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 func TestObjectEndsEarly(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
 		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, short, "key") }))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, short, "key")
+		}))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
 		if span != "" {
@@ -275,6 +303,7 @@ func TestObjectEndsEarly(t *testing.T) {
 			_, err = io.ReadAll(response.Body)
 			require.NoError(t, response.Body.Close())
 		}
+
 		require.Error(t, err, "%q", span)
 		server.Close()
 	}

@@ -13,7 +13,7 @@ import (
 // WithDownloadOptions refuses conditions. Object makes several requests for one response, so a condition could
 // fail after the first bytes were sent.
 func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
-	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")
 		asked.take()
@@ -34,7 +34,9 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 						}),
 					}
 					for _, handler := range []http.Handler{
-						http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", opts...) }),
+						http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+							serve.Object(w, r, b, "key", opts...)
+						}),
 						serve.FileServer(b, opts...),
 					} {
 						got := recorded(http.MethodGet, map[string]string{"Range": span}, handler.ServeHTTP)

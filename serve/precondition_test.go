@@ -30,7 +30,9 @@ func TestObjectPreconditionFails(t *testing.T) {
 			b := memstore.New()
 			attrs := put(t, b, "key", "data", told...)
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				got := recorded(method, header, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
+				got := recorded(method, header, func(w http.ResponseWriter, r *http.Request) {
+					serve.Object(w, r, b, "key")
+				})
 				require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
 				for _, name := range presentation {
 					require.NotContains(t, got.Header, name)
@@ -42,14 +44,16 @@ func TestObjectPreconditionFails(t *testing.T) {
 		t.Run("NewHandler, "+name, func(t *testing.T) {
 			s := newSite(t)
 			s.put("a", "data", told...)
-			var asked []string
+			var requests []string
 			for name, value := range header {
-				asked = append(asked, name, value)
+				requests = append(requests, name, value)
 			}
-			w := s.ask("GET", s.download("a").URL, nil, asked...)
+
+			w := s.ask("GET", s.download("a").URL, nil, requests...)
 			s.refused(w, 412, "PreconditionFailed")
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
-			w = s.ask("HEAD", s.download("a").URL, nil, asked...)
+
+			w = s.ask("HEAD", s.download("a").URL, nil, requests...)
 			require.Equal(t, http.StatusPreconditionFailed, w.Code)
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 			require.Empty(t, w.Body.String())

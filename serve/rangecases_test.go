@@ -106,7 +106,9 @@ var rangeCases = []contentCase{
 		header:  map[string]string{"Range": "bytes=99999999999999999999-"},
 		calls:   pastTheEnd,
 		differs: "RFC 9110, section 14.1.1, bounds no number; ServeContent answers without Content-Range",
-		want:    func(a answer, t *testing.T) { requireNoOverlap(t, a, "bytes */1000") },
+		want: func(a answer, t *testing.T) {
+			requireNoOverlap(t, a, "bytes */1000")
+		},
 	},
 	ranged("of nothing at all", "bytes="),
 	ranged("of nothing but commas", "bytes=,,"),
@@ -236,7 +238,9 @@ func longNumber(name, value, contentRange string) contentCase {
 func ofNothing(name, value string) contentCase {
 	c := of("empty", ranged(name, value))
 	c.differs = "RFC 9110, section 14.1.2: there is no such byte, and Amazon S3 refuses the range; ServeContent ignores it"
-	c.want = func(a answer, t *testing.T) { requireNoOverlap(t, a, "bytes */0") }
+	c.want = func(a answer, t *testing.T) {
+		requireNoOverlap(t, a, "bytes */0")
+	}
 	return c
 }
 

@@ -30,7 +30,7 @@ func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 		return nil, nil, err
 	}
 	c.requests++
-	read := readFunc(func(p []byte) (int, error) {
+	readFn := readFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
 		c.bytes += int64(n)
 		return n, err
@@ -38,7 +38,7 @@ func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, struct {
 		io.Reader
 		io.Closer
-	}{read, body}, nil
+	}{readFn, body}, nil
 }
 
 // Many ranges in one header do not make the server read much more than the client receives.
@@ -53,37 +53,48 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		return store
 	}))
 	put(t, b, "key", strings.Repeat("x", size))
+
 	// later is like aRow, from start on.
-	later := func(start, n, length, step int) string {
+	rangeList := func(start, n, length, step int) string {
 		var all []string
 		for i := range n {
 			all = append(all, fmt.Sprintf("%d-%d", start+i*step, start+i*step+length-1))
 		}
 		return strings.Join(all, ",")
 	}
-	for _, c := range []struct {
+
+	tests := []struct {
 		name, span string
 		status     int
 		requests   int
 		asked      int64 // bytes; besides them, 1 MiB may be read, or as much again
 	}{
-		{"two beside each other", "bytes=0-9,10-19", 206, 1, 20},
-		{"ten, 100 kB apart", aRow(10, 10_000, 110_000), 206, 1, 100_000},
-		{"ten, 200 kB apart", aRow(10, 10_000, 210_000), 206, 5, 100_000},
-		{"ten of 1 MiB, 1 MiB apart", aRow(10, MiB, 2*MiB), 206, 1, 10 * MiB},
-		{"ten small ones after a large one", "bytes=0-20971519," + later(21*MiB, 10, 1, MiB), 206, 1, 20*MiB + 10},
-		{"a byte of each MiB", aRow(size/MiB, 1, MiB), 200, 2, size},
-		{"a byte of every other kilobyte", aRow(32_000, 1, 2000), 200, 2, size},
-		{"a byte of each MiB, and a suffix", aRow(size/MiB, 1, MiB) + ",-1", 200, 2, size},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+		{name: "two beside each other", span: "bytes=0-9,10-19", status: 206, requests: 1, asked: 20},
+		{name: "ten, 100 kB apart", span: aRow(10, 10_000, 110_000), status: 206, requests: 1, asked: 100_000},
+		{name: "ten, 200 kB apart", span: aRow(10, 10_000, 210_000), status: 206, requests: 5, asked: 100_000},
+		{name: "ten of 1 MiB, 1 MiB apart", span: aRow(10, MiB, 2*MiB), status: 206, requests: 1, asked: 10 * MiB},
+		{
+			name:     "ten small ones after a large one",
+			span:     "bytes=0-20971519," + rangeList(21*MiB, 10, 1, MiB),
+			status:   206,
+			requests: 1,
+			asked:    20*MiB + 10,
+		},
+		{name: "a byte of each MiB", span: aRow(size/MiB, 1, MiB), status: 200, requests: 2, asked: size},
+		{name: "a byte of every other kilobyte", span: aRow(32_000, 1, 2000), status: 200, requests: 2, asked: size},
+		{name: "a byte of each MiB, and a suffix", span: aRow(size/MiB, 1, MiB) + ",-1", status: 200, requests: 2, asked: size},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			store.requests = 0
 			store.bytes = 0
-			got := recorded(http.MethodGet, map[string]string{"Range": c.span}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
-			require.Equal(t, c.status, got.StatusCode)
-			require.GreaterOrEqual(t, got.ContentLength, c.asked)
-			require.LessOrEqual(t, store.bytes, c.asked+max(MiB, c.asked))
-			require.Equal(t, c.requests, store.requests)
+			got := recorded(http.MethodGet, map[string]string{"Range": tt.span}, func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, b, "key")
+			})
+			require.Equal(t, tt.status, got.StatusCode)
+			require.GreaterOrEqual(t, got.ContentLength, tt.asked)
+			require.LessOrEqual(t, store.bytes, tt.asked+max(MiB, tt.asked))
+			require.Equal(t, tt.requests, store.requests)
 		})
 	}
 }

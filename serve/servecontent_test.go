@@ -68,24 +68,24 @@ func (c *calls) layer(d driver.Driver) driver.Driver {
 func (c *calls) take() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seen := c.seen
+	lines := c.seen
 	c.seen = nil
-	return seen
+	return lines
 }
 
-// buckets are the buckets that the tests run on.
-func buckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls)) {
+// runOnBuckets are the buckets that the tests run on.
+func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
-		asked := &calls{}
-		run(t, engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(asked.layer)), asked)
+		requests := &calls{}
+		run(t, engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(requests.layer)), requests)
 	})
 	t.Run("local", func(t *testing.T) {
-		asked := &calls{}
-		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, driver.WithLayer(asked.layer))
+		requests := &calls{}
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, driver.WithLayer(requests.layer))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		run(t, b, asked)
+		run(t, b, requests)
 	})
 }
 
@@ -142,7 +142,9 @@ func fetch(t *testing.T, method, address string, header http.Header) answer {
 	r.Header = header.Clone()
 	response, err := client.Do(r)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, response.Body.Close()) }()
+	defer func() {
+		require.NoError(t, response.Body.Close())
+	}()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	a := answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: string(body)}
@@ -176,8 +178,8 @@ type contentCase struct {
 }
 
 func (c contentCase) request(attrs *storage.Attrs) http.Header {
-	at := func(d time.Duration) string { return attrs.Modified.Add(d).Format(http.TimeFormat) }
-	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", at(0), "{before}", at(-time.Second), "{after}", at(time.Second))
+	timeAfter := func(d time.Duration) string { return attrs.Modified.Add(d).Format(http.TimeFormat) }
+	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", timeAfter(0), "{before}", timeAfter(-time.Second), "{after}", timeAfter(time.Second))
 	header := http.Header{}
 	for name, value := range c.header {
 		header.Set(name, fill.Replace(value))
@@ -196,12 +198,12 @@ func (c contentCase) asks(method string) []string {
 }
 
 func TestObjectRespondsLikeServeContent(t *testing.T) {
-	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		fill(t, b)
-		ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, r.URL.Path[1:])
 		}))
-		defer ours.Close()
+		defer server.Close()
 		theirs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			attrs, err := b.Attrs(r.Context(), r.URL.Path[1:])
 			if err != nil {
@@ -210,6 +212,7 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 			serveContent(w, r, attrs, stored[attrs.Key].data)
 		}))
 		defer theirs.Close()
+
 		for _, c := range slices.Concat(rangeCases, conditionCases, rangeConditionCases) {
 			if c.key == "" {
 				c.key = "text.txt"
@@ -220,10 +223,11 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 			if c.method == "" {
 				methods = []string{http.MethodGet, http.MethodHead}
 			}
+
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
 					asked.take()
-					got := fetch(t, method, ours.URL+"/"+c.key, c.request(attrs))
+					got := fetch(t, method, server.URL+"/"+c.key, c.request(attrs))
 					require.Equal(t, c.asks(method), asked.take(), "driver calls")
 					want := fetch(t, method, theirs.URL+"/"+c.key, c.request(attrs))
 					if c.differs == "" {

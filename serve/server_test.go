@@ -51,6 +51,7 @@ func TestServerServesSignedAddresses(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
+
 	down, err := server.Bucket.SignedDownloadURL(t.Context(), "a key.txt")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(down.URL, server.URL+"/"))
@@ -71,6 +72,7 @@ func TestServerOpenFails(t *testing.T) {
 		return nil, failure
 	})
 	require.ErrorIs(t, err, failure)
+
 	_, err = net.Dial("tcp", address)
 	require.Error(t, err, "the listener is closed")
 	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })
@@ -103,21 +105,24 @@ func listening(server *serve.Server) bool {
 // Close waits for requests in progress.
 func TestServerCloseWaitsForRequests(t *testing.T) {
 	closes := 0
-	begun := make(chan struct{})
+	requestStarted := make(chan struct{})
 	server := started(t,
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
 		storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil
 			}
-			close(begun)
-			return nil, func(storage.Outcome) { require.Zero(t, closes, "the bucket is closed last") }, nil
+			close(requestStarted)
+			return nil, func(storage.Outcome) {
+				require.Zero(t, closes, "the bucket is closed last")
+			}, nil
 		}))
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
 	require.NoError(t, err)
 	body, pieces := io.Pipe()
 	r, err := up.Request(t.Context(), body)
 	require.NoError(t, err)
+	r.ContentLength = int64(len("first, then"))
 	answered := make(chan int)
 	go func() {
 		status := 0
@@ -129,21 +134,25 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	}()
 	_, err = pieces.Write([]byte("first, "))
 	require.NoError(t, err)
-	<-begun
+	<-requestStarted
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, idle.Close()) }()
+	defer func() {
+		require.NoError(t, idle.Close())
+	}()
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
 		server.Close()
 	}()
+
 	_, err = idle.Read(make([]byte, 1))
 	require.Error(t, err, "Close has begun")
 	_, err = pieces.Write([]byte("then"))
 	require.NoError(t, err)
 	require.NoError(t, pieces.Close())
 	require.Equal(t, http.StatusOK, <-answered)
+
 	<-closed
 	require.Equal(t, 1, closes)
 }

@@ -19,17 +19,17 @@ import (
 // Close cuts off an upload whose body never ends. Nothing of it is stored, and its handler has returned when Close
 // returns.
 func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
-	begun := make(chan struct{})
-	ended := false
+	started := make(chan struct{})
+	finished := false
 	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil
 			}
-			close(begun)
+			close(started)
 			return nil, func(storage.Outcome) {
-				ended = true
+				finished = true
 			}, nil
 		})), nil
 	})
@@ -39,7 +39,9 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
+	defer func() {
+		require.NoError(t, conn.Close())
+	}()
 	r, err := up.Request(t.Context(), nil)
 	require.NoError(t, err)
 	header := "PUT " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.URL.Host + "\r\nContent-Length: 100\r\n"
@@ -48,12 +50,14 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	}
 	_, err = io.WriteString(conn, header+"\r\nnot all of it")
 	require.NoError(t, err)
-	<-begun
+	<-started
+
 	server.Close()
-	require.True(t, ended)
+	require.True(t, finished)
 	exists, err := engine.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
 	require.NoError(t, err)
 	require.False(t, exists)
+
 	_, err = http.Get(server.URL)
 	require.Error(t, err)
 }
@@ -67,8 +71,11 @@ func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 	server.patience = time.Hour
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
+	defer func() {
+		require.NoError(t, conn.Close())
+	}()
 	server.Close()
+
 	_, err = conn.Read(make([]byte, 1))
 	require.Error(t, err, "it is closed")
 }

@@ -23,21 +23,26 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.put("b", "y")
 	signedURL := sign("a")
 	short := sign("a", storage.WithTTL(time.Second))
+
 	for _, method := range []string{"GET", "HEAD"} {
 		require.Equal(t, 403, s.ask(method, signedURL.URL, nil).Code, "also if the object is public")
 	}
+
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		s.refused(s.ask("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
 	}
 	s.holds("a", "x")
+
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.refused(s.ask("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
 	s.refused(s.ask("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.holds("a", "x")
+
 	for range 2 {
 		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code, "a second request has nothing to remove")
 	}
+
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
 	s.refused(s.ask("DELETE", short.URL, nil), 403, "RequestExpired")
@@ -51,6 +56,7 @@ func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
 	signedURL, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
 	require.NoError(t, err)
+
 	w := s.ask("GET", signedURL.URL, nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "private, max-age=3600", w.Header().Get("Cache-Control"))
@@ -76,6 +82,7 @@ func TestSignedURLStableInTwoProcesses(t *testing.T) {
 		require.NoError(t, err)
 		return signedURL
 	}
+
 	first := sign(when)
 	require.Equal(t, first, sign(when.Add(time.Hour-1)))
 	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)

@@ -20,7 +20,8 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 		w := s.ask("PUT", signedURL.URL, strings.NewReader(text), header...)
 		return w.Code, w.Header().Get("ETag")
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		text   string
 		header []string
 		status int
@@ -29,10 +30,12 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 		"too short":   {"123", nil, 400},
 		"a range":     {"1234", []string{"Content-Range", "bytes 0-3/8"}, 400},
 		"a condition": {"1234", []string{"If-None-Match", "*"}, 400},
-	} {
-		status, _ := put(row.text, row.header...)
-		require.Equal(t, row.status, status, name)
 	}
+	for name, tt := range tests {
+		status, _ := put(tt.text, tt.header...)
+		require.Equal(t, tt.status, status, name)
+	}
+
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, parts)

@@ -26,9 +26,11 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	u := s.upload("a b/c", storage.WithContentType("image/png"), storage.WithCacheControl("no-store"), storage.WithStorageClass("COLD"),
 		storage.WithContentDisposition("inline"), storage.WithContentEncoding("gzip"), storage.WithContentLanguage("fr"),
 		storage.WithMetadata(map[string]string{"name": "caf\u00e9 & co", "k_1": "v"}), storage.WithCRC32C(0xE3069283), storage.WithSize(9))
+
 	w := s.use(u, "123456789", "X-Omnibucket-Meta-More", "of the client's own", "Expires", "never")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Empty(t, w.Body.String())
+
 	attrs, err := s.bucket.Attrs(t.Context(), "a b/c")
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
@@ -48,10 +50,11 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 func TestSignedUploadOfPublicObject(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithPublicRead())
-	without := *u
-	without.Header = u.Header.Clone()
-	without.Header.Del("X-Omnibucket-Acl")
-	s.refused(s.use(&without, "x"), 403, "SignatureDoesNotMatch")
+	unsigned := *u
+	unsigned.Header = u.Header.Clone()
+
+	unsigned.Header.Del("X-Omnibucket-Acl")
+	s.refused(s.use(&unsigned, "x"), 403, "SignatureDoesNotMatch")
 	require.Equal(t, 200, s.use(u, "x").Code)
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
@@ -61,41 +64,98 @@ func TestSignedUploadOfPublicObject(t *testing.T) {
 func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
-	plain := s.upload("a", storage.WithContentType("image/png"))
+	signedURL := s.upload("a", storage.WithContentType("image/png"))
 	expired := s.upload("a", storage.WithTTL(time.Second))
 	s.now = s.now.Add(time.Minute)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		signed *storage.SignedURL
 		length int64
 		header []string
 		status int
 		code   string
 	}{
-		"too long":                       {sized, 5, nil, 413, "EntityTooLarge"},
-		"enormous":                       {sized, 1 << 62, nil, 413, "EntityTooLarge"},
-		"too short":                      {sized, 3, nil, 400, "EntityTooSmall"},
-		"another type":                   {plain, 4, []string{"Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
-		"two types":                      {plain, 4, []string{"Content-Type", "image/png", "Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
-		"no type":                        {plain, 4, []string{"Content-Typ", "image/png"}, 403, "SignatureDoesNotMatch"},
-		"expired":                        {expired, 4, []string{"Content-Type", "application/octet-stream"}, 403, "RequestExpired"},
-		"a part of an object":            {plain, 4, []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"}, 400, "InvalidRequest"},
-		"a condition on an ETag":         {plain, 4, []string{"Content-Type", "image/png", "If-Match", `"x"`}, 501, "NotImplemented"},
-		"a condition on another ETag":    {plain, 4, []string{"Content-Type", "image/png", "If-None-Match", `"x"`}, 501, "NotImplemented"},
-		"a condition after an empty one": {plain, 4, []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`}, 501, "NotImplemented"},
-		"a condition on a time":          {plain, 4, []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"}, 501, "NotImplemented"},
-	} {
+		"too long":  {signed: sized, length: 5, status: 413, code: "EntityTooLarge"},
+		"enormous":  {signed: sized, length: 1 << 62, status: 413, code: "EntityTooLarge"},
+		"too short": {signed: sized, length: 3, status: 400, code: "EntityTooSmall"},
+		"another type": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "text/html"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"two types": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "Content-Type", "text/html"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"no type": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Typ", "image/png"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"expired": {
+			signed: expired,
+			length: 4,
+			header: []string{"Content-Type", "application/octet-stream"},
+			status: 403,
+			code:   "RequestExpired",
+		},
+		"a part of an object": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"a condition on an ETag": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "If-Match", `"x"`},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a condition on another ETag": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "If-None-Match", `"x"`},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a condition after an empty one": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a condition on a time": {
+			signed: signedURL,
+			length: 4,
+			header: []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if row.header == nil {
-				row.header = []string{"Content-Type", "image/png"}
+			if tt.header == nil {
+				tt.header = []string{"Content-Type", "image/png"}
 			}
-			r := httptest.NewRequestWithContext(t.Context(), row.signed.Method, row.signed.URL, endless{})
-			r.ContentLength = row.length
-			for i := 0; i < len(row.header); i += 2 {
-				r.Header.Add(row.header[i], row.header[i+1])
+			r := httptest.NewRequestWithContext(t.Context(), tt.signed.Method, tt.signed.URL, endless{})
+			r.ContentLength = tt.length
+			for i := 0; i < len(tt.header); i += 2 {
+				r.Header.Add(tt.header[i], tt.header[i+1])
 			}
+
 			w := s.send(r)
-			s.refused(w, row.status, row.code)
-			if row.status == http.StatusNotImplemented {
+			s.refused(w, tt.status, tt.code)
+			if tt.status == http.StatusNotImplemented {
 				require.Contains(t, w.Body.String(), "Omit them, or send If-None-Match: * with an upload.")
 			}
 			s.empty()
@@ -108,27 +168,47 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4))
 	broken := errors.New("the connection broke")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		body   io.Reader
 		length int64
 		status int
 		code   string
 	}{
-		"longer, in chunks":            {strings.NewReader("12345"), -1, 413, "EntityTooLarge"},
-		"longer, byte by byte":         {iotest.OneByteReader(strings.NewReader("12345")), -1, 413, "EntityTooLarge"},
-		"without an end":               {endless{}, -1, 413, "EntityTooLarge"},
-		"shorter, in chunks":           {strings.NewReader("123"), -1, 400, "EntityTooSmall"},
-		"nothing, in chunks":           {strings.NewReader(""), -1, 400, "EntityTooSmall"},
-		"shorter than its own length":  {io.MultiReader(strings.NewReader("12"), iotest.ErrReader(io.ErrUnexpectedEOF)), 4, 400, "IncompleteBody"},
-		"broken off":                   {io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken)), -1, 400, "IncompleteBody"},
-		"over the limit of the server": {http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("1234")), 2), 4, 413, "EntityTooLarge"},
-		"too slow for the server":      {io.MultiReader(strings.NewReader("12"), iotest.ErrReader(os.ErrDeadlineExceeded)), 4, 408, "RequestTimeout"},
-	} {
+		"longer":    {body: strings.NewReader("12345"), length: 5, status: 413, code: "EntityTooLarge"},
+		"shorter":   {body: strings.NewReader("123"), length: 3, status: 400, code: "EntityTooSmall"},
+		"in chunks": {body: strings.NewReader("1234"), length: -1, status: 411, code: "MissingContentLength"},
+		"shorter than its own length": {
+			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(io.ErrUnexpectedEOF)),
+			length: 4,
+			status: 400,
+			code:   "IncompleteBody",
+		},
+		"broken off": {
+			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken)),
+			length: 4,
+			status: 400,
+			code:   "IncompleteBody",
+		},
+		"over the limit of the server": {
+			body:   http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("1234")), 2),
+			length: 4,
+			status: 413,
+			code:   "EntityTooLarge",
+		},
+		"too slow for the server": {
+			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(os.ErrDeadlineExceeded)),
+			length: 4,
+			status: 408,
+			code:   "RequestTimeout",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequestWithContext(t.Context(), sized.Method, sized.URL, row.body)
-			r.ContentLength = row.length
+			r := httptest.NewRequestWithContext(t.Context(), sized.Method, sized.URL, tt.body)
+			r.ContentLength = tt.length
 			r.Header = sized.Header
-			s.refused(s.send(r), row.status, row.code)
+			s.refused(s.send(r), tt.status, tt.code)
 			s.empty()
 		})
 	}
@@ -166,11 +246,13 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	require.Equal(t, "*", u.Header.Get("If-None-Match"))
 	require.Equal(t, 200, s.use(u, "first").Code)
 	s.refused(s.use(u, "second"), 412, "PreconditionFailed")
+
 	for _, first := range []string{"", "*"} {
 		s.refused(s.use(s.upload("a"), "third", "If-None-Match", first, "If-None-Match", "*"), 412, "PreconditionFailed")
 	}
 	require.Equal(t, 200, s.use(s.upload("b"), "fourth", "If-Match", "", "If-Match", "").Code, "two empty lines are no condition")
 	s.holds("a", "first")
+
 	u.Header.Del("If-None-Match")
 	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")
 }
@@ -183,18 +265,19 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
 	var gap int64 // the most that was read from the client and not yet by the store
-	sent := int64(0)
+	count := int64(0)
 	body := readFunc(func(p []byte) (int, error) {
-		if sent == size {
+		if count == size {
 			return 0, io.EOF
 		}
-		gap = max(gap, sent-maximum)
-		n := int(min(int64(len(p)), size-sent))
-		sent += int64(n)
+		gap = max(gap, count-maximum)
+		n := int(min(int64(len(p)), size-count))
+		count += int64(n)
 		return n, nil
 	})
 	r := httptest.NewRequestWithContext(t.Context(), u.Method, u.URL, body)
 	r.ContentLength = size
+
 	r.Header = u.Header
 	require.Equal(t, 200, s.send(r).Code)
 	require.EqualValues(t, size, maximum)

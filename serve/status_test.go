@@ -55,22 +55,27 @@ func TestObjectErrorStatus(t *testing.T) {
 			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
 			require.Empty(t, got.Header.Get("Cache-Control"), "that was meant for the object")
 			require.Empty(t, got.Header.Get("Content-Disposition"), "that was meant for the object")
+
 			body := text(t, got)
 			require.NotEmpty(t, body)
 			require.NotContains(t, body, "secret")
 		})
 	}
 	t.Run("an error that is not ours", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(io.ErrUnexpectedEOF), "key") })
+		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, refusing(io.ErrUnexpectedEOF), "key")
+		})
 		require.Equal(t, http.StatusInternalServerError, got.StatusCode)
 	})
 }
 
 // A key that is invalid for every store gets 400, without a request to the store.
 func TestObjectInvalidKey(t *testing.T) {
-	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		for _, key := range []string{"", "..", "a/../b", "\xff", strings.Repeat("k", 1025)} {
-			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, key) })
+			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, b, key)
+			})
 			require.Equal(t, http.StatusBadRequest, got.StatusCode, "%q", key)
 		}
 		require.Empty(t, asked.take())
@@ -80,7 +85,9 @@ func TestObjectInvalidKey(t *testing.T) {
 // Object passes the RetryAfter of a storage.Error on as Retry-After.
 func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
-	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(err), "key") })
+	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, refusing(err), "key")
+	})
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
@@ -100,12 +107,14 @@ func TestErrorHandler(t *testing.T) {
 			}))
 		}
 	}
+
 	t.Run("has the error and the last word", func(t *testing.T) {
 		got := recorded(http.MethodGet, nil, handle("missing"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
 		require.Equal(t, http.StatusNotFound, status)
 		require.ErrorIs(t, failure, storage.ObjectNotFound)
 	})
+
 	t.Run("of a range", func(t *testing.T) {
 		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=100-"}, handle("key"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
@@ -113,6 +122,7 @@ func TestErrorHandler(t *testing.T) {
 		require.ErrorIs(t, failure, storage.RangeNotSatisfiable)
 		require.Equal(t, "bytes */4", got.Header.Get("Content-Range"))
 	})
+
 	t.Run("is not asked about conditions", func(t *testing.T) {
 		got := recorded(http.MethodGet, map[string]string{"If-None-Match": attrs.ETag}, handle("key"))
 		require.Equal(t, http.StatusNotModified, got.StatusCode)
@@ -145,11 +155,13 @@ func TestObjectFailsHalfway(t *testing.T) {
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
 		put(t, rotten, name, strings.Repeat("x", size))
 	}
+
 	broken := bodied(storage.Attrs{Size: 100_000}, func() io.Reader {
 		return io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)), errorReader{errors.New("broken")})
 	})
 	early := bodied(storage.Attrs{Size: 100_000}, func() io.Reader { return strings.NewReader(strings.Repeat("x", 50_000)) })
-	for _, c := range []struct {
+
+	tests := []struct {
 		name, key, span, encoding string
 		from                      storage.Downloader
 	}{
@@ -163,25 +175,27 @@ func TestObjectFailsHalfway(t *testing.T) {
 		{name: "the reader ends early in a range", from: early, span: "bytes=0-80000"},
 		{name: "the reader fails, and no length was told", from: broken, encoding: "br"},
 		{name: "the reader ends early, and no length was told", from: early, encoding: "br"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if c.encoding != "" {
-					w.Header().Set("Content-Encoding", c.encoding)
+				if tt.encoding != "" {
+					w.Header().Set("Content-Encoding", tt.encoding)
 				}
-				serve.Object(w, r, c.from, c.key)
+				serve.Object(w, r, tt.from, tt.key)
 			}))
 			defer server.Close()
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 			require.NoError(t, err)
-			if c.span != "" {
-				r.Header.Set("Range", c.span)
+			if tt.span != "" {
+				r.Header.Set("Range", tt.span)
 			}
 			response, err := client.Do(r)
 			if err == nil {
 				_, err = io.Copy(io.Discard, response.Body)
 				require.NoError(t, response.Body.Close())
 			}
+
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		})
 	}

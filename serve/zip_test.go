@@ -30,8 +30,8 @@ import (
 // A listing lists the objects of an archive.
 type listing func(context.Context) iter.Seq2[storage.ListEntry, error]
 
-// zipped serves the objects of a bucket as an archive, and returns its URL.
-func zipped(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
+// zipOf serves the objects of a bucket as an archive, and returns its URL.
+func zipOf(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve.Zip(w, r, b, list(r.Context()), opts...)
@@ -84,7 +84,7 @@ var albumTexts = map[string]string{
 	"sub/large.bin": strings.Repeat("x", 300_000),
 }
 
-func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := storage.Prefixed(memstore.New(opts...), "albums/7/")
 	for key, text := range albumTexts {
@@ -96,8 +96,9 @@ func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 
 // Zip sends an archive of all listed objects.
 func TestZipHasObjects(t *testing.T) {
-	b := album(t)
-	url := zipped(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
+	b := newAlbum(t)
+	url := zipOf(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
+
 	response, body, err := fetchWhole(t, http.MethodGet, url)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, response.StatusCode)
@@ -111,6 +112,7 @@ func TestZipHasObjects(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, response.ContentLength, head.ContentLength)
 	require.Empty(t, nothing)
+
 	ranged, data, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, ranged.StatusCode, "a range is the whole archive")
@@ -119,8 +121,8 @@ func TestZipHasObjects(t *testing.T) {
 
 // Another program extracts what Zip sends.
 func TestZipIsExtracted(t *testing.T) {
-	b := album(t)
-	_, body, err := fetchWhole(t, http.MethodGet, zipped(t, b, everything(b)))
+	b := newAlbum(t)
+	_, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, everything(b)))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
@@ -128,6 +130,7 @@ func TestZipIsExtracted(t *testing.T) {
 	cmd.Dir = dir
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", data)
+
 	text, err := os.ReadFile(filepath.Join(dir, "out", "sub", "é.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "two", string(text))
@@ -135,8 +138,8 @@ func TestZipIsExtracted(t *testing.T) {
 
 // If the list is empty, invalid or fails, Zip responds with an error status before the first byte.
 func TestZipRefusesEarly(t *testing.T) {
-	b := album(t)
-	for _, row := range []struct {
+	b := newAlbum(t)
+	tests := []struct {
 		name   string
 		list   listing
 		status int
@@ -148,13 +151,16 @@ func TestZipRefusesEarly(t *testing.T) {
 			return b.List(ctx, storage.WithDelimiter("/"))
 		}, http.StatusBadRequest},
 		{"a listing that fails", func(context.Context) iter.Seq2[storage.ListEntry, error] {
-			return func(yield func(storage.ListEntry, error) bool) { yield(storage.ListEntry{}, storage.Unavailable) }
+			return func(yield func(storage.ListEntry, error) bool) {
+				yield(storage.ListEntry{}, storage.Unavailable)
+			}
 		}, http.StatusServiceUnavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response, body, err := fetchWhole(t, http.MethodGet, zipped(t, b, row.list))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, tt.list))
 			require.NoError(t, err)
-			require.Equal(t, row.status, response.StatusCode)
+			require.Equal(t, tt.status, response.StatusCode)
 			require.NotContains(t, response.Header.Get("Content-Type"), "zip")
 			require.NotContains(t, string(body), "PK")
 		})
@@ -177,14 +183,14 @@ func TestZipFailsInMiddle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
-			b := album(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := newAlbum(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				listed = append(listed, entry)
 			}
 			spoil(t, b, injector)
-			url := zipped(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
+			url := zipOf(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(r)
@@ -193,6 +199,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 				return
 			}
 			defer response.Body.Close()
+
 			body, err := io.ReadAll(response.Body)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.Less(t, int64(len(body)), response.ContentLength)
@@ -305,7 +312,7 @@ func TestZipManyFiles(t *testing.T) {
 // Zip replaces names that are unsafe to extract, such as "..", and names that Windows reserves.
 func TestZipNamesAreSafe(t *testing.T) {
 	long := strings.Repeat("é", 200)
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		keys []string
 		want []string
@@ -332,10 +339,11 @@ func TestZipNamesAreSafe(t *testing.T) {
 		{"a long name", []string{long}, []string{long[:240]}},
 		{"a long name with an extension", []string{long + ".tar.gz"}, []string{long[:236] + ".gz"}},
 		{"a long extension", []string{"a." + long}, []string{"a." + long[:238]}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var listed []storage.ListEntry
-			for _, key := range row.keys {
+			for _, key := range tt.keys {
 				listed = append(listed, storage.ListEntry{Key: key})
 			}
 			body := archiveOf(t, emptyObjects{}, listed)
@@ -345,7 +353,8 @@ func TestZipNamesAreSafe(t *testing.T) {
 			for _, file := range r.File {
 				names = append(names, file.Name)
 			}
-			require.Equal(t, row.want, names)
+
+			require.Equal(t, tt.want, names)
 		})
 	}
 }

@@ -19,8 +19,8 @@ func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 		{"STRAẞE", "strasse"},
 	} {
 		names := newZipNames()
-		require.Equal(t, tt.one, names.of(tt.one))
-		require.Equal(t, tt.other+" (2)", names.of(tt.other))
+		require.Equal(t, tt.one, names.nameOf(tt.one))
+		require.Equal(t, tt.other+" (2)", names.nameOf(tt.other))
 	}
 }
 

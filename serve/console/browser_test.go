@@ -48,8 +48,8 @@ func browserSite(t *testing.T, name string, b storage.Bucket, write bool) string
 	return site.URL + "/"
 }
 
-// signing serves signed links to a bucket, which open makes, until the test ends.
-func signing(t *testing.T, open func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
+// newSigningBucket serves signed links to a bucket, which open makes, until the test ends.
+func newSigningBucket(t *testing.T, open func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 		return open(storage.WithSigningBaseURL(baseURL)), nil
@@ -75,7 +75,7 @@ func versioned(opts ...storage.OpenOption) storage.Bucket {
 
 // The actions of the page work in a browser.
 func TestBrowserActions(t *testing.T) {
-	b := signing(t, versioned)
+	b := newSigningBucket(t, versioned)
 	putAll(t, b)
 	consoletest.Browse(
 		t,
@@ -89,7 +89,7 @@ func TestBrowserActions(t *testing.T) {
 
 // The page shows a bucket correctly in a browser, whatever its features and contents are.
 func TestBrowserStates(t *testing.T) {
-	b := signing(t, versioned)
+	b := newSigningBucket(t, versioned)
 	putAll(t, b)
 	bucket, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
@@ -105,17 +105,19 @@ func TestBrowserStates(t *testing.T) {
 // The page shows keys that other programs have stored, and opens each object by its address, even if objects share
 // the page's origin.
 func TestBrowserAttacks(t *testing.T) {
-	b := signing(t, versioned)
+	b := newSigningBucket(t, versioned)
 	putAll(t, b)
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), console.Config{Write: true})
 	require.NoError(t, err)
-	own := httptest.NewServer(page)
-	defer own.Close()
+	server := httptest.NewServer(page)
+	defer server.Close()
 	for name, url := range map[string]string{
 		"another origin":    browserSite(t, "photos", b, true),
-		"the page's origin": own.URL + "/",
+		"the page's origin": server.URL + "/",
 	} {
-		t.Run(name, func(t *testing.T) { consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, url, nil) })
+		t.Run(name, func(t *testing.T) {
+			consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, url, nil)
+		})
 	}
 }
 
@@ -153,24 +155,40 @@ func TestBrowserManyKeys(t *testing.T) {
 
 // The test takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
 func TestPictures(t *testing.T) {
-	b := signing(t, versioned)
-	dir := t.TempDir()
-	for _, path := range pagetest.Landscapes(t, dir, "Last light.jpg", "Green valley.jpg", "Lake at dawn.jpg") {
+	b := newSigningBucket(t, versioned)
+	text := func(lines int) []byte { return []byte(strings.Repeat("A line of text.\n", lines)) }
+	objects := map[string][]byte{
+		"Budget.csv":            text(210),
+		"Campsites.json":        text(88),
+		"Checklist.pdf":         text(14_000),
+		"Ferry times.txt":       text(26),
+		"Guest book.md":         text(310),
+		"Hills and lakes.gpx":   text(3_400),
+		"Insurance.pdf":         text(21_000),
+		"Invoice 4711.pdf":      text(5_200),
+		"Notes.md":              text(120),
+		"Packing list.txt":      text(640),
+		"Postcards.zip":         text(96_000),
+		"Receipts.xlsx":         text(2_900),
+		"Rain.wav":              consoletest.Sound(),
+		"Songs by the fire.txt": text(75),
+		"Waves.wav":             consoletest.Sound(),
+		"Website.html":          text(51),
+		"backup/one.txt":        text(1),
+		"family/tree.md":        text(40),
+		"films/list.txt":        text(9),
+		"hills/one.txt":         text(1),
+	}
+	landscapes := pagetest.Landscapes(t, t.TempDir(), "Above the clouds.jpg", "Fog.jpg", "First snow.jpg", "Green valley.jpg",
+		"Harbour.jpg", "Lake at dawn.jpg", "Last light.jpg", "Old bridge.jpg", "Summer storm.jpg", "Three peaks.jpg")
+	for _, path := range landscapes {
 		content, err := os.ReadFile(path) //nolint:gosec // it is in the test's directory
 		require.NoError(t, err)
-		_, err = b.Upload(t.Context(), "2026/"+filepath.Base(path), bytes.NewReader(content))
-		require.NoError(t, err)
+		objects[filepath.Base(path)] = content
 	}
-	for _, name := range []string{"family/", "family/tree.md", "hills/", "Packing list.txt", "Waves.wav"} {
-		content := consoletest.Sound()
-		if !strings.HasSuffix(name, ".wav") {
-			content = []byte(strings.Repeat("A line of text.\n", 40*len(name)))
-		}
-		_, err := b.Upload(
-			t.Context(),
-			strings.TrimSuffix("2026/"+name, "/")+map[bool]string{true: "/one.txt"}[strings.HasSuffix(name, "/")],
-			bytes.NewReader(content),
-		)
+	require.Len(t, objects, 30)
+	for key, content := range objects {
+		_, err := b.Upload(t.Context(), "2026/"+key, bytes.NewReader(content))
 		require.NoError(t, err)
 	}
 	consoletest.Browse(

@@ -2,11 +2,16 @@ package console_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/serve/console"
 )
 
@@ -24,29 +29,30 @@ func (f *fixture) keys(t *testing.T) []string {
 
 // Renaming never replaces another object or folder.
 func TestRenameReplacesNothing(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, from, to string
 		status         int
 		keys           []string
 	}{
-		{"an object", "a", "z", 200, []string{"b", "f/1", "f/2/3", "g/1", "z"}},
-		{"to a name that another has", "a", "b", 412, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"an object that is gone", "none", "z", 404, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"a folder", "f/", "h/", 200, []string{"a", "b", "g/1", "h/1", "h/2/3"}},
-		{"a folder to one that exists", "f/", "g/", 412, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"a folder into itself", "f/", "f/x/", 400, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"a folder to its parent", "f/2/", "f/", 400, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"a folder to an object", "f/", "x", 400, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{"to a name that no object can have", "a", "../x", 400, []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "an object", from: "a", to: "z", status: 200, keys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
+		{name: "to a name that another has", from: "a", to: "b", status: 412, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "an object that is gone", from: "none", to: "z", status: 404, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "a folder", from: "f/", to: "h/", status: 200, keys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
+		{name: "a folder to one that exists", from: "f/", to: "g/", status: 412, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "a folder into itself", from: "f/", to: "f/x/", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "a folder to its parent", from: "f/2/", to: "f/", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "a folder to an object", from: "f/", to: "x", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{name: "to a name that no object can have", from: "a", to: "../x", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := start(t, writing)
 			for _, key := range []string{"a", "b", "f/1", "f/2/3", "g/1"} {
 				f.put(t, key, key)
 			}
-			status, answer := f.post(t, "POST", "move", map[string]any{"from": row.from, "to": row.to})
-			require.Equal(t, row.status, status, answer)
-			require.Equal(t, row.keys, f.keys(t))
+			status, answer := f.post(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
+			require.Equal(t, tt.status, status, answer)
+			require.Equal(t, tt.keys, f.keys(t))
 		})
 	}
 }
@@ -68,9 +74,9 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	})
 	require.Equal(t, 200, status)
 	require.EqualValues(t, 3, answer["removed"])
-	failed := answer["failed"].([]any)
-	require.Len(t, failed, 1)
-	require.Equal(t, string(storage.PreconditionFailed), failed[0].(map[string]any)["code"])
+	failures := answer["failed"].([]any)
+	require.Len(t, failures, 1)
+	require.Equal(t, string(storage.PreconditionFailed), failures[0].(map[string]any)["code"])
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 
 	status, _ = f.post(t, "POST", "remove", map[string]any{"folders": []string{""}})
@@ -93,9 +99,11 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	var l list
 	f.get(t, "removed", &l)
 	require.Equal(t, []string{"a"}, l.keys())
+
 	status, answer := f.post(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, "2", f.read(t, "a"))
+
 	status, _ = f.post(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 404, status, "it exists")
 
@@ -107,6 +115,7 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	}
 	f.get(t, "versions", &v, "key", "a")
 	require.True(t, v.Versions[0].Current)
+
 	oldest := v.Versions[len(v.Versions)-1].Version
 	status, answer = f.post(t, "POST", "restore", map[string]any{"key": "a", "version": oldest})
 	require.Equal(t, 200, status, answer)
@@ -148,19 +157,39 @@ func TestUploadCutOffStoresNothing(t *testing.T) {
 	require.Empty(t, f.keys(t))
 }
 
-// The page makes a link for a time of at most seven days, and refuses other times. Without a signing base URL, the
-// response is 501.
+// The page makes a link for a time of at most seven days, and refuses other times. The link opens the object until
+// that time has passed. Without a signing base URL, the response is 501.
 func TestLinkLifetime(t *testing.T) {
-	f := start(t, console.Config{}, storage.WithSigningBaseURL(origin+"/.signed/"))
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	drv := memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }})
+	f := startBucket(t, engine.New(drv, storage.WithSigningBaseURL(origin+"/.signed/")), console.Config{})
 	f.put(t, "a", "x")
-	for _, row := range []struct{ seconds, status int }{{3600, 200}, {0, 400}, {-1, 400}, {7*24*3600 + 1, 400}} {
-		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": row.seconds})
-		require.Equal(t, row.status, status, answer)
-		if row.status == 200 {
-			require.Contains(t, answer["url"], origin+"/.signed/")
-			require.Equal(t, true, answer["local"], "nobody else can open it")
-		}
+
+	objects := serve.NewHandler(f.bucket)
+	open := func(link string) int {
+		w := httptest.NewRecorder()
+		objects.ServeHTTP(w, httptest.NewRequest("GET", link, nil))
+		return w.Code
 	}
+	for _, seconds := range []int{1, 3600, 7 * 24 * 3600} {
+		end := now.Add(time.Duration(seconds) * time.Second)
+		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
+		require.Equal(t, 200, status, answer)
+		link := answer["url"].(string)
+		require.Contains(t, link, origin+"/.signed/")
+		require.Equal(t, true, answer["local"], "nobody else can open it")
+
+		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
+		now = end.Add(-time.Nanosecond)
+		require.Equal(t, 200, open(link))
+		now = end
+		require.Equal(t, 403, open(link))
+	}
+	for _, seconds := range []int{0, -1, 7*24*3600 + 1} {
+		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
+		require.Equal(t, 400, status, answer)
+	}
+
 	unsigned := start(t, console.Config{})
 	unsigned.put(t, "a", "x")
 	status, _ := unsigned.post(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})
@@ -186,6 +215,7 @@ func TestMoveFolderIntoExistingOne(t *testing.T) {
 	f.put(t, "old/a", "a")
 	f.put(t, "old/b", "mine")
 	f.put(t, "new/b", "of another")
+
 	status, _ := f.post(t, "POST", "move", map[string]any{"from": "old/", "to": "new/"})
 	require.Equal(t, 412, status)
 	status, answer := f.post(t, "POST", "move", map[string]any{"from": "old/", "to": "new/", "merge": true})

@@ -14,7 +14,9 @@ import (
 // The API answers only requests of the page itself, not those of other sites or hosts.
 func TestHandlerServesOnlyPage(t *testing.T) {
 	set := func(name, value string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set(name, value) }
+		return func(r *http.Request) {
+			r.Header.Set(name, value)
+		}
 	}
 	host := func(name string) func(*http.Request) {
 		return func(r *http.Request) {
@@ -26,7 +28,9 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			r.URL.Path = path
 		}
 	}
-	without := func(r *http.Request) { r.Header.Del("X-Console") }
+	dropHeader := func(r *http.Request) {
+		r.Header.Del("X-Console")
+	}
 	both := func(all ...func(*http.Request)) func(*http.Request) {
 		return func(r *http.Request) {
 			for _, change := range all {
@@ -34,54 +38,74 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			}
 		}
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, method, target string
 		change               func(*http.Request)
 		status               int
 	}{
-		{"the page", "GET", "/", without, 200},
-		{"upload.js", "GET", "/upload.js", without, 200},
-		{"no token", "GET", "/", path("/"), 404},
-		{"no token, for a script", "GET", "/", path("/api/info"), 404},
-		{"another token", "GET", "/", path("/secreu/"), 404},
-		{"the beginning of the token", "GET", "/", path("/secre"), 404},
-		{"the token without a slash", "GET", "/", path("/secret"), 404},
-		{"a listing", "GET", "/api/list?bucket=photos", nil, 200},
-		{"a listing without the header", "GET", "/api/list?bucket=photos", without, 403},
-		{"a change without the header", "POST", "/api/remove", without, 403},
-		{"an upload without the header", "PUT", "/api/upload?bucket=photos&key=x", without, 403},
-		{"a large upload without the header", "POST", "/uploads/photos/eA/s3/multipart", without, 403},
+		{name: "the page", method: "GET", target: "/", change: dropHeader, status: 200},
+		{name: "upload.js", method: "GET", target: "/upload.js", change: dropHeader, status: 200},
+		{name: "no token", method: "GET", target: "/", change: path("/"), status: 404},
+		{name: "no token, for a script", method: "GET", target: "/", change: path("/api/info"), status: 404},
+		{name: "another token", method: "GET", target: "/", change: path("/secreu/"), status: 404},
+		{name: "the beginning of the token", method: "GET", target: "/", change: path("/secre"), status: 404},
+		{name: "the token without a slash", method: "GET", target: "/", change: path("/secret"), status: 404},
+		{name: "a listing", method: "GET", target: "/api/list?bucket=photos", status: 200},
+		{name: "a listing without the header", method: "GET", target: "/api/list?bucket=photos", change: dropHeader, status: 403},
+		{name: "a change without the header", method: "POST", target: "/api/remove", change: dropHeader, status: 403},
+		{name: "an upload without the header", method: "PUT", target: "/api/upload?bucket=photos&key=x", change: dropHeader, status: 403},
+		{name: "a large upload without the header", method: "POST", target: "/uploads/photos/eA/s3/multipart", change: dropHeader, status: 403},
 		{
-			"a part with a forged address", "PUT", "/uploads/photos/eA/s3/part/x/1?signature=x&expires=9999999999",
-			without, 404,
+			name:   "a part with a forged address",
+			method: "PUT",
+			target: "/uploads/photos/eA/s3/part/x/1?signature=x&expires=9999999999",
+			change: dropHeader,
+			status: 404,
 		},
-		{"its own origin", "GET", "/api/info", set("Origin", origin), 200},
-		{"the same host by TLS", "GET", "/api/info", set("Origin", "https://127.0.0.1:8080"), 200},
-		{"another origin", "GET", "/api/info", set("Origin", "http://evil.example"), 403},
-		{"another port", "GET", "/api/info", set("Origin", "http://127.0.0.1:9999"), 403},
-		{"the null origin of a sandbox", "POST", "/api/remove", set("Origin", "null"), 403},
-		{"a request of another site", "GET", "/api/info", set("Sec-Fetch-Site", "cross-site"), 403},
-		{"a request of another port", "GET", "/api/info", set("Sec-Fetch-Site", "same-site"), 403},
+		{name: "its own origin", method: "GET", target: "/api/info", change: set("Origin", origin), status: 200},
+		{name: "the same host by TLS", method: "GET", target: "/api/info", change: set("Origin", "https://127.0.0.1:8080"), status: 200},
+		{name: "another origin", method: "GET", target: "/api/info", change: set("Origin", "http://evil.example"), status: 403},
+		{name: "another port", method: "GET", target: "/api/info", change: set("Origin", "http://127.0.0.1:9999"), status: 403},
+		{name: "the null origin of a sandbox", method: "POST", target: "/api/remove", change: set("Origin", "null"), status: 403},
+		{name: "a request of another site", method: "GET", target: "/api/info", change: set("Sec-Fetch-Site", "cross-site"), status: 403},
+		{name: "a request of another port", method: "GET", target: "/api/info", change: set("Sec-Fetch-Site", "same-site"), status: 403},
 		{
-			"a picture on another site", "GET", "/",
-			both(set("Sec-Fetch-Site", "cross-site"), set("Sec-Fetch-Dest", "image")), 403,
+			name:   "a picture on another site",
+			method: "GET",
+			target: "/",
+			change: both(set("Sec-Fetch-Site", "cross-site"), set("Sec-Fetch-Dest", "image")),
+			status: 403,
 		},
-		{"a frame on another site", "GET", "/", both(set("Sec-Fetch-Site", "cross-site"),
-			set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "iframe")), 403},
-		{"a link on another site", "GET", "/", both(set("Sec-Fetch-Site", "cross-site"),
-			set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "document")), 200},
-		{"localhost", "GET", "/", host("localhost:8080"), 200},
-		{"an IPv6 address", "GET", "/", host("[::1]:8080"), 200},
-		{"a name that it was given", "GET", "/", host("DevBox:8080"), 200},
-		{"the name of another site, bound to this address", "GET", "/", host("evil.example:8080"), 421},
-		{"no name", "GET", "/", host(""), 421},
-		{"a file that is not there", "GET", "/console.go", nil, 404},
-		{"a path out of the page", "GET", "/", path("/secret/../page/index.html"), 404},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:   "a frame on another site",
+			method: "GET",
+			target: "/",
+			change: both(set("Sec-Fetch-Site", "cross-site"),
+				set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "iframe")),
+			status: 403,
+		},
+		{
+			name:   "a link on another site",
+			method: "GET",
+			target: "/",
+			change: both(set("Sec-Fetch-Site", "cross-site"),
+				set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "document")),
+			status: 200,
+		},
+		{name: "localhost", method: "GET", target: "/", change: host("localhost:8080"), status: 200},
+		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:8080"), status: 200},
+		{name: "a name that it was given", method: "GET", target: "/", change: host("DevBox:8080"), status: 200},
+		{name: "the name of another site, bound to this address", method: "GET", target: "/", change: host("evil.example:8080"), status: 421},
+		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
+		{name: "a file that is not there", method: "GET", target: "/console.go", status: 404},
+		{name: "a path out of the page", method: "GET", target: "/", change: path("/secret/../page/index.html"), status: 404},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := start(t, console.Config{Token: "secret", Write: true, Hosts: []string{"devbox"}})
-			w := f.send(row.method, row.target, []byte("{}"), row.change)
-			require.Equal(t, row.status, w.Code, w.Body)
+			w := f.send(tt.method, tt.target, []byte("{}"), tt.change)
+			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
 			require.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"))
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
@@ -131,7 +155,9 @@ func TestHandlerAuthorize(t *testing.T) {
 	}})
 	require.Equal(t, 401, f.send("GET", "/", nil, nil).Code)
 	require.Equal(t, 401, f.send("GET", "/api/list?bucket=photos", nil, nil).Code)
-	require.Equal(t, 200, f.send("GET", "/", nil, func(r *http.Request) { r.Header.Set("Cookie", "session=1") }).Code)
+	require.Equal(t, 200, f.send("GET", "/", nil, func(r *http.Request) {
+		r.Header.Set("Cookie", "session=1")
+	}).Code)
 }
 
 // New refuses an invalid Config.

@@ -55,7 +55,7 @@ func (p *largePage) send(method, target, body string, header bool) (int, map[str
 
 // begin begins an upload and sends its only part.
 func (p *largePage) begin(metadata string) (status int, id string) {
-	status, begun := p.send(
+	status, response := p.send(
 		"POST",
 		p.base+"/s3/multipart",
 		`{"filename":"large.bin","type":"text/plain","size":5,"metadata":{`+metadata+`}}`,
@@ -64,10 +64,11 @@ func (p *largePage) begin(metadata string) (status int, id string) {
 	if status != http.StatusOK {
 		return status, ""
 	}
-	id = begun["uploadId"].(string)
+	id = response["uploadId"].(string)
 	_, part := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "", true)
 	u, err := url.Parse(part["url"].(string))
 	require.NoError(p.t, err)
+
 	n, _ := p.send("PUT", u.RequestURI(), "hello", false)
 	require.Equal(p.t, http.StatusOK, n)
 	return status, id
@@ -94,6 +95,7 @@ func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 			status, id := p.begin("")
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, http.StatusOK, p.complete(id))
+
 			text, attrs, err := storage.ReadAll(t.Context(), p.bucket, "sub/large.bin")
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(text))
@@ -135,6 +137,7 @@ func TestLargeUploadSweep(t *testing.T) {
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
 	_, _ = p.begin("")
 	now = now.Add(23*time.Hour + time.Minute)
+
 	_, _ = p.begin("")
 	require.Equal(t, 1, p.open(), "the idle one was aborted when another began")
 	require.NoError(t, p.page.Close(t.Context()))

@@ -25,6 +25,7 @@ func TestListPages(t *testing.T) {
 		f.get(t, "list", &l, query...)
 		return l
 	}
+
 	root := listed()
 	require.Equal(t, []string{"f/", "g"}, root.keys())
 	require.True(t, root.Entries[0].Folder)
@@ -58,10 +59,12 @@ func TestListRemovedObjectsInPages(t *testing.T) {
 			require.NoError(t, f.bucket.Remove(t.Context(), key))
 		}
 	}
+
 	var first, second list
 	f.get(t, "removed", &first)
 	require.Len(t, first.Entries, 1000)
 	require.Equal(t, "0001", first.Entries[0].Key)
+
 	f.get(t, "removed", &second, "after", first.Next)
 	require.Len(t, second.Entries, 188)
 	require.Empty(t, second.Next)
@@ -76,35 +79,38 @@ func TestListSoftDeletedObjectsInPages(t *testing.T) {
 		require.NoError(t, f.bucket.Remove(t.Context(), key))
 	}
 	f.put(t, "b", "written again")
+
 	var all, rest list
 	f.get(t, "removed", &all)
 	require.Equal(t, []string{"a", "c"}, all.keys())
+
 	f.get(t, "removed", &rest, "after", "a")
 	require.Equal(t, []string{"c"}, rest.keys())
 }
 
 // The API tells the page whether the bucket has versions, and whether it can sign links.
 func TestInfoHasFeatures(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		opts     []storage.OpenOption
 		versions bool
 		sign     bool
 	}{
-		{"neither", nil, false, false},
-		{"versions", []storage.OpenOption{storage.WithVersioning(true)}, true, false},
-		{"links", []storage.OpenOption{storage.WithSigningBaseURL(origin)}, false, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := start(t, console.Config{Write: true}, row.opts...)
+		{name: "neither"},
+		{name: "versions", opts: []storage.OpenOption{storage.WithVersioning(true)}, versions: true},
+		{name: "links", opts: []storage.OpenOption{storage.WithSigningBaseURL(origin)}, sign: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := start(t, console.Config{Write: true}, tt.opts...)
 			var b struct {
 				Write    bool
 				Features struct{ Versions, Sign, Tags, Resume, Conditions bool }
 			}
 			f.get(t, "bucket", &b)
 			require.True(t, b.Write)
-			require.Equal(t, row.versions, b.Features.Versions)
-			require.Equal(t, row.sign, b.Features.Sign)
+			require.Equal(t, tt.versions, b.Features.Versions)
+			require.Equal(t, tt.sign, b.Features.Sign)
 			require.True(t, b.Features.Tags && b.Features.Resume && b.Features.Conditions)
 		})
 	}
@@ -112,13 +118,17 @@ func TestInfoHasFeatures(t *testing.T) {
 
 // The routes of Config.API have the same guard as the page's own API.
 func TestConfigAPIHasSameGuard(t *testing.T) {
-	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(r.URL.Path))
+	})
 	f := start(
 		t,
 		console.Config{API: api, Script: []byte("export {};"), Pages: []console.Page{{Name: "more", Title: "More"}}},
 	)
 	require.Equal(t, "/things", f.send("GET", "/api/x/things", nil, nil).Body.String())
-	require.Equal(t, 403, f.send("GET", "/api/x/things", nil, func(r *http.Request) { r.Header.Del("X-Console") }).Code)
+	require.Equal(t, 403, f.send("GET", "/api/x/things", nil, func(r *http.Request) {
+		r.Header.Del("X-Console")
+	}).Code)
 	require.Equal(t, "export {};", f.send("GET", "/extra.js", nil, nil).Body.String())
 	require.Contains(t, f.send("GET", "/api/info", nil, nil).Body.String(), `"pages":[{"name":"more","title":"More"}]`)
 	require.Equal(t, 404, start(t, console.Config{}).send("GET", "/extra.js", nil, nil).Code)

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/markerkey"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve/console"
 )
@@ -32,7 +32,12 @@ type fixture struct {
 
 func start(t *testing.T, c console.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	b := memstore.New(opts...)
+	return startBucket(t, memstore.New(opts...), c)
+}
+
+// startBucket starts a page for the bucket b.
+func startBucket(t *testing.T, b storage.Bucket, c console.Config) *fixture {
+	t.Helper()
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), c)
 	require.NoError(t, err)
 	f := &fixture{bucket: b, page: page}
@@ -53,7 +58,7 @@ func (f *fixture) put(t *testing.T, key, text string, opts ...storage.UploadOpti
 func (f *fixture) marker(t *testing.T, key string) {
 	t.Helper()
 	f.put(t, "marker of a folder", "")
-	_, err := storage.Copy(markerkey.Allow(t.Context()), f.bucket, key, f.bucket, "marker of a folder")
+	_, err := storage.Copy(objectkey.AllowFolderMarker(t.Context()), f.bucket, key, f.bucket, "marker of a folder")
 	require.NoError(t, err)
 	require.NoError(t, f.bucket.Remove(t.Context(), "marker of a folder"))
 }

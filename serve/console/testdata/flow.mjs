@@ -163,6 +163,86 @@ async function searches() {
   await shows(['data.bin', 'empty.txt', 'long.txt', 'read me.md']);
 }
 
+async function searchesInside() {
+  await at(inside({}));
+  await entry('2026/').waitFor();
+  await page.getByLabel('Anywhere in names, and in folders below').check();
+  await page.getByPlaceholder('Name contains…').fill('LAKE');
+  await shows(['2026/june/lake.png']);
+  await page.reload();
+  await shows(['2026/june/lake.png']);
+  await entry('2026/june/lake.png').click();
+  await opened('lake.png');
+  await page.getByRole('searchbox').fill('no such name');
+  await page.getByText('Nothing here contains “no such name”.').waitFor();
+  await check.everything(page);
+}
+
+async function sorts() {
+  await at(inside({ prefix: 'notes/' }));
+  await shows(['data.bin', 'empty.txt', 'long.txt', 'read me.md']);
+  const order = page.getByLabel('Order', { exact: true });
+  await order.selectOption('Largest first');
+  await shows(['long.txt', 'read me.md', 'data.bin', 'empty.txt']);
+  await order.selectOption('Smallest first');
+  await shows(['empty.txt', 'data.bin', 'read me.md', 'long.txt']);
+  await order.selectOption('Name, last first');
+  await shows(['read me.md', 'long.txt', 'empty.txt', 'data.bin']);
+  await order.selectOption('Oldest first');
+  await page.waitForFunction(() => document.querySelectorAll('.space .name').length === 4);
+  await order.selectOption('Name');
+  await shows(['data.bin', 'empty.txt', 'long.txt', 'read me.md']);
+}
+
+async function goesToTheNext() {
+  await at(inside({ prefix: 'notes/' }));
+  await entry('data.bin').click();
+  await opened('data.bin');
+  await press('Next object');
+  await opened('empty.txt');
+  await page.waitForFunction(() => document.activeElement.textContent === 'empty.txt');
+  await page.keyboard.press('ArrowRight');
+  await opened('long.txt');
+  await page.keyboard.press('ArrowLeft');
+  await opened('empty.txt');
+  await press('Previous object');
+  await opened('data.bin');
+  await press('Previous object');
+  await hears('This is the first object of the list.');
+}
+
+async function showsThumbnails() {
+  await at(inside({ prefix: '2026/june/' }));
+  await shows(['hills.png', 'lake.png']);
+  await page.getByLabel('Thumbnails').check();
+  await page.waitForFunction(() => [...document.querySelectorAll('.thumbnail')].filter((e) => e.naturalWidth === 320).length === 2);
+  await check.everything(page);
+  await page.getByLabel('Thumbnails').uncheck();
+  await page.waitForFunction(() => !document.querySelector('.thumbnail'));
+}
+
+async function counts() {
+  await at(inside({ prefix: '2026/' }));
+  await entry('june/').waitFor();
+  await press('Size');
+  await hears('3 objects, ');
+  await box('june/').click();
+  await page.locator('.selection').getByRole('button', { name: 'Size' }).click();
+  await hears('2 objects, ');
+}
+
+async function zips() {
+  await at(inside({ prefix: '2026/' }));
+  await box('june/').click();
+  await box('july.png').click();
+  const [one] = await Promise.all([page.waitForEvent('download'), page.locator('.selection').getByRole('button', { name: 'ZIP' }).click()]);
+  assert.equal(one.suggestedFilename(), '2026.zip');
+  const text = (await bytesOf(one)).toString('latin1');
+  for (const name of ['july.png', 'june/hills.png', 'june/lake.png']) assert.ok(text.includes(name), name);
+  await hears('The download of 3 objects, ');
+  await press('Clear');
+}
+
 async function previews() {
   await at(inside({ prefix: '2026/june/' }));
   await entry('lake.png').click();
@@ -419,6 +499,21 @@ async function renames() {
   await shows(['beach/', 'plan.txt']);
 }
 
+async function copies() {
+  await at(inside({ prefix: 'new/', object: 'new/tiny.txt' }));
+  await opened('tiny.txt');
+  await press('Copy to…');
+  await dialog.getByLabel('Name of the copy, with its folders').fill('new/sound.wav');
+  await answer('Copy');
+  await dialog.getByText('There is already something with this name.').waitFor();
+  expectComplaints(/412/);
+  await dialog.getByLabel('Name of the copy, with its folders').fill('copies/tiny.txt');
+  await answer('Copy');
+  await hears('It is copied to copies/tiny.txt.');
+  await at(inside({ prefix: 'copies/' }));
+  await shows(['tiny.txt']);
+}
+
 async function removes() {
   await at(inside({ prefix: 'new/' }));
   await entry('tiny.txt').click();
@@ -548,7 +643,7 @@ async function isReadOnly() {
   await opened('sound.wav');
   await details.getByRole('link', { name: 'Download', exact: true }).waitFor(); // the heading is there before the actions
   const offered = await page.locator('main').getByRole('button').allInnerTexts(); // a directory makes its key only where writing is permitted
-  assert.ok(offered.every((text) => text === '' || has.sign && text === 'Share'), `nothing else is offered: ${offered}`);
+  assert.ok(offered.every((text) => ['', 'Size', 'ZIP'].includes(text) || has.sign && text === 'Share'), `nothing else is offered: ${offered}`);
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.activeElement.matches('.name'));
   await page.keyboard.press('Delete');
@@ -609,6 +704,7 @@ async function goesOffline() {
   await page.getByText('It cannot be loaded. This device is offline.').waitFor();
   await check.everything(page);
   await pictured('offline');
+  await page.getByText('It cannot be loaded. This device is offline.').waitFor(); // as long as the network is gone
   await context.setOffline(false);
   await entry('long.txt').waitFor(); // by itself
   await page.getByText('This device is offline.').first().waitFor({ state: 'hidden' });
@@ -738,6 +834,27 @@ async function listsMany() {
   assert.equal(await page.locator('.list').getAttribute('aria-rowcount'), '100001');
 }
 
+// End goes to the last entry, even if only the first page is there.
+async function endsAtTheEnd() {
+  await at('#/bucket?name=many');
+  await entry('picture 000000.jpg').click();
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.activeElement.textContent === 'picture 000000.jpg');
+  await page.keyboard.press('End');
+  await page.waitForFunction(() => document.activeElement.textContent === 'picture 099999.jpg');
+}
+
+// Only the first 10,000 entries are sorted, and the page says so.
+async function sortsMany() {
+  await at('#/bucket?name=many');
+  await entry('picture 000000.jpg').waitFor();
+  await page.getByLabel('Order', { exact: true }).selectOption('Name, last first');
+  await page.getByText('Only the first 10,000 entries by name are sorted').waitFor();
+  await page.waitForFunction(() => document.querySelector('.space .name').textContent === 'picture 009999.jpg');
+  await page.getByLabel('Order', { exact: true }).selectOption('Name');
+  await page.waitForFunction(() => document.querySelector('.space .name').textContent === 'picture 000000.jpg');
+}
+
 async function searchesMany() {
   await page.getByRole('searchbox').pressSequentially('picture 0999', { delay: 20 });
   await page.locator('.count', { hasText: /^100\u00a0entries$/ }).waitFor();
@@ -747,18 +864,22 @@ async function searchesMany() {
 async function takesPictures() {
   await at(inside({ prefix: '2026/', object: '2026/Lake at dawn.jpg' }));
   await page.waitForFunction(() => document.querySelector('.preview img')?.naturalWidth > 0);
-  await entry('Waves.wav').waitFor();
+  await entry('Last light.jpg').waitFor();
   await details.locator('.versions li').waitFor();
-  await photograph(session, 'console', test.drawTo, ['desktop-light', 'desktop-dark', 'phone-light']);
+  await photograph(session, 'console', test.drawTo, ['desktop-light', 'desktop-dark']);
+  await at(inside({ prefix: '2026/' }));
+  await page.getByLabel('Thumbnails').check();
+  await page.waitForFunction(() => [...document.querySelectorAll('.thumbnail')].some((e) => e.naturalWidth > 0));
+  await photograph(session, 'console', test.drawTo, ['phone-light']);
 }
 
 const walks = {
   pictures: [takesPictures],
-  actions: [listsFolders, movesByKeys, searches, previews, playsFilms, downloads, shares, uploadsFiles, asksBeforeItReplaces, uploadsFolders, takesDrops, uploadsLargeFiles,
-    cancelsUploads, triesUploadsAgain, makesFolders, renames, removes, restores, replacesAndShowsVersions, tags],
+  actions: [listsFolders, movesByKeys, searches, searchesInside, sorts, goesToTheNext, showsThumbnails, counts, zips, previews, playsFilms, downloads, shares, uploadsFiles, asksBeforeItReplaces, uploadsFolders, takesDrops, uploadsLargeFiles,
+    cancelsUploads, triesUploadsAgain, makesFolders, renames, copies, removes, restores, replacesAndShowsVersions, tags],
   states: [isEmpty, isReadOnly, saysWhatAStoreLacks, loads, fails, goesOffline, ends],
   attacks: [runsNothing],
-  many: [listsMany, searchesMany],
+  many: [listsMany, endsAtTheEnd, sortsMany, searchesMany],
 };
 await walk(session, walks[test.steps]);
 assert.deepEqual(ran, []);
