@@ -61,6 +61,15 @@ export async function walk({ browser, page, complaints, picture }, steps) {
   }
 }
 
+const sessions = new WeakMap(); // by page
+
+// protocol returns a session of the browser's protocol. It is the same for each call, and ends with
+// the page: the end of a session also ends what other sessions emulate, such as a lost network.
+export function protocol(page) {
+  if (!sessions.has(page)) sessions.set(page, page.context().newCDPSession(page));
+  return sessions.get(page);
+}
+
 const looks = [
   { scheme: 'light', screen: 'desktop', width: 1100, height: 800, scale: 1.5 },
   { scheme: 'dark', screen: 'desktop', width: 1100, height: 800, scale: 1.5 },
@@ -73,8 +82,8 @@ const phoneHeight = 1100; // of a picture in the documentation: long pages end t
 // photograph takes pictures of the whole page, in both schemes and on two screens. Those that
 // documents name (shown) are also stored as directory/subject-screen-scheme.webp, unless
 // directory is empty.
-export async function photograph({ context, page, picture }, subject, directory, shown = []) {
-  const session = await context.newCDPSession(page);
+export async function photograph({ page, picture }, subject, directory, shown = []) {
+  const session = await protocol(page);
   for (const { scheme, screen, width, height, scale } of looks) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height });
@@ -87,5 +96,4 @@ export async function photograph({ context, page, picture }, subject, directory,
     const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality, clip, captureBeyondViewport: true });
     await writeFile(path.join(directory, `${subject}-${screen}-${scheme}.webp`), Buffer.from(data, 'base64'));
   }
-  await session.detach();
 }

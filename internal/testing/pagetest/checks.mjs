@@ -1,6 +1,7 @@
 // What holds of every page, in every state: it fits a phone, its text can be read, its controls
 // have names, and Tab reaches them.
 import assert from 'node:assert/strict';
+import { protocol } from './browser.mjs';
 
 // fits checks that nothing is wider than a screen, by default the narrowest.
 export async function fits(page, width = 360) {
@@ -75,9 +76,8 @@ const needNames = new Set(['button', 'link', 'textbox', 'searchbox', 'checkbox',
 
 // named checks the browser's accessibility tree: each control, picture, list and region has a name.
 export async function named(page) {
-  const session = await page.context().newCDPSession(page);
+  const session = await protocol(page);
   const { nodes } = await session.send('Accessibility.getFullAXTree');
-  await session.detach();
   const exposed = nodes.filter(({ ignored, role }) => !ignored && needNames.has(role?.value));
   assert.ok(exposed.length > 0, 'the accessibility tree is empty');
   const unnamed = exposed.filter(({ name }) => !name?.value?.trim()).map(({ role }) => role.value);

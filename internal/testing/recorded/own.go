@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/testing/recording"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest"
 )

@@ -27,7 +27,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/testing/recording"
 )
 
 // A Provider is the cloud that sent the recorded responses.

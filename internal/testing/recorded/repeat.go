@@ -19,7 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/testing/recording"
 )
 
 // A StandIn is a server that imitates a provider in tests.

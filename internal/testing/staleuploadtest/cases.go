@@ -1,5 +1,5 @@
-// Package staleuploadtest has test cases for package staleupload. The tests of the stores that use
-// staleupload run them, too.
+// Package staleuploadtest has test cases for the multipart uploads that package lifetime considers
+// abandoned. The tests of the stores that use the package run them.
 package staleuploadtest
 
 import (

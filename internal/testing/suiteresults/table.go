@@ -13,6 +13,7 @@ import (
 // A table counts the packages and tests that ran, and the tests that were skipped.
 type table struct {
 	packages, tests, failed int
+	untested                int // number of packages without tests
 	suites                  []suite
 	skipped                 map[string]int // number of skipped tests for each reason
 }
@@ -35,6 +36,8 @@ func (t *table) count(e event) {
 		t.packages++
 	case e.Test == "" && e.Action == "pass":
 		t.packages++
+	case e.Test == "" && e.Action == "skip":
+		t.untested++
 	case e.Action == "pass" && !strings.Contains(e.Test, "/"):
 		t.tests++
 	}
