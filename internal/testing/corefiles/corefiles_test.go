@@ -21,22 +21,24 @@ func TestFilesOf(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")
 	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
-	var found strings.Builder
+	var output strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(callsByName)) {
 		counters := t.TempDir()
 		profile := filepath.Join(dir, "profile")
 		run(t, []string{"GOCOVERDIR=" + counters}, binary, name)
 		run(t, nil, "go", "tool", "covdata", "textfmt", "-i="+counters, "-o="+profile)
 		files := filesOf(t, profile)
-		fmt.Fprintf(&found, "%s: %d files\n\t%s\n", name, len(files), strings.Join(files, "\n\t"))
+		fmt.Fprintf(&output, "%s: %d files\n\t%s\n", name, len(files), strings.Join(files, "\n\t"))
 	}
+
 	golden := filepath.Join("testdata", "files.txt")
 	if os.Getenv("UPDATE") != "" {
-		require.NoError(t, os.WriteFile(golden, []byte(found.String()), 0o644))
+		require.NoError(t, os.WriteFile(golden, []byte(output.String()), 0o644))
 	}
+
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	require.Equal(t, string(want), found.String(), `"UPDATE=1 go test ./internal/testing/corefiles" writes the list`)
+	require.Equal(t, string(want), output.String(), `"UPDATE=1 go test ./internal/testing/corefiles" writes the list`)
 }
 
 func run(t *testing.T, env []string, name string, args ...string) {

@@ -61,11 +61,11 @@ func nameOf(f *ast.FuncDecl) string {
 	if pointer, ok := receiver.(*ast.StarExpr); ok {
 		receiver = pointer.X
 	}
-	named, ok := receiver.(*ast.Ident)
+	id, ok := receiver.(*ast.Ident)
 	if !ok {
 		return ""
 	}
-	return named.Name + "." + f.Name.Name
+	return id.Name + "." + f.Name.Name
 }
 
 // Each function that takes a context, and so may make requests, has a scene of the explorer or a sentence why it needs
@@ -74,6 +74,7 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 	text, err := os.ReadFile("functions.txt")
 	require.NoError(t, err)
 	listed := make(map[string]string)
+
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -83,6 +84,7 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 		require.NotContains(t, listed, name)
 		listed[name] = strings.TrimSpace(value)
 	}
+
 	exist := make(map[string]bool)
 	scenes := make(map[string]bool)
 	for _, folder := range folders {
@@ -95,9 +97,11 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 			scenes[f.Name.Name] = true
 		}
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(exist)) {
 		require.NotEmpty(t, listed[name], "%s is not in functions.txt: add its scene, or - and a sentence why", name)
 	}
+
 	for name, value := range listed {
 		require.True(t, exist[name], "%s is in functions.txt, and does not exist", name)
 		if strings.HasPrefix(value, "- ") {

@@ -41,7 +41,7 @@ func TestConfigurationsAndCredentialsShowNoSecret(t *testing.T) {
 		Credentials: []s3server.Credential{{AccessKeyID: "shown", SecretKey: secret, SessionToken: secret}},
 		TLS:         &tls.Config{ServerName: secret},
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		value any
 		shows string
@@ -59,16 +59,17 @@ func TestConfigurationsAndCredentialsShowNoSecret(t *testing.T) {
 		{"s3server.Handler", s3server.New(server), ""},
 		{"uploads.Config", uploads.Config{Prefix: "shown", TokenKey: []byte(secret)}, "{Prefix:shown TokenKey:REDACTED}"},
 		{"uploads.Service", files, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x"} {
-				requireHidden(t, fmt.Sprintf(verb, row.value))
-				requireHidden(t, fmt.Sprintf(verb, struct{ Value any }{row.value}))
+				requireHidden(t, fmt.Sprintf(verb, tt.value))
+				requireHidden(t, fmt.Sprintf(verb, struct{ Value any }{tt.value}))
 			}
-			require.Contains(t, fmt.Sprintf("%+v", row.value), row.shows)
+			require.Contains(t, fmt.Sprintf("%+v", tt.value), tt.shows)
 			var log bytes.Buffer
-			slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "value", row.value)
-			slog.New(slog.NewJSONHandler(&log, nil)).Info("opened", "value", row.value)
+			slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "value", tt.value)
+			slog.New(slog.NewJSONHandler(&log, nil)).Info("opened", "value", tt.value)
 			requireHidden(t, log.String())
 		})
 	}

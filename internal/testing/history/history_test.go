@@ -8,7 +8,7 @@ import (
 
 func TestHistoryExplained(t *testing.T) {
 	const upload = "upload"
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		calls []*pastCall
 		want  bool
@@ -29,8 +29,9 @@ func TestHistoryExplained(t *testing.T) {
 		{"an upload that ended may have made its object", []*pastCall{{"", 1, 6, EndedUnknown(upload)}, {"", 2, 3, Saw(upload)}, {"", 4, 5, Wrote("a")}}, true},
 		{"an upload that ended makes no object later", []*pastCall{{"", 1, 2, EndedUnknown(upload)}, {"", 3, 4, Wrote("a")}, {"", 5, 6, Saw(upload)}}, false},
 		{"an upload has ended because its object was replaced", []*pastCall{{"", 1, 6, CompletedWith(upload)}, {"", 2, 5, Wrote("a")}, {"", 3, 4, FoundEnded(upload)}}, true},
-	} {
-		h := &History{calls: row.calls}
-		require.Equal(t, row.want, h.Explained(KeyState{}), "%s\n%v", row.name, h)
+	}
+	for _, tt := range tests {
+		h := &History{calls: tt.calls}
+		require.Equal(t, tt.want, h.Explained(KeyState{}), "%s\n%v", tt.name, h)
 	}
 }

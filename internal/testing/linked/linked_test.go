@@ -83,6 +83,7 @@ func program(t *testing.T, packages []string) string {
 		imports = append(imports, strings.TrimSuffix(library+"/"+dir, "/"))
 		values = append(values, exported(t, filepath.Join("..", "..", "..", dir))...)
 	}
+
 	require.Greater(t, len(values), 20)
 	var source strings.Builder
 	source.WriteString("package main\n\nimport (\n")
@@ -93,6 +94,7 @@ func program(t *testing.T, packages []string) string {
 	for _, value := range values {
 		fmt.Fprintf(&source, "\t%s,\n", value)
 	}
+
 	source.WriteString("}\n\nfunc main() {\n\tvar _ fmt.Stringer\n\tprintln(len(values))\n}\n")
 	return source.String()
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPlace(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		before string
 		suits  bool
 		want   string
@@ -16,11 +16,12 @@ func TestPlace(t *testing.T) {
 		"in memory":              {"", true, "/memory"},
 		"without enough memory":  {"", false, ""},
 		"where the command says": {"/somewhere", true, "/somewhere"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("TMPDIR", test.before)
-			place("/memory", func(string) bool { return test.suits })
-			require.Equal(t, test.want, os.Getenv("TMPDIR"))
+			t.Setenv("TMPDIR", tt.before)
+			place("/memory", func(string) bool { return tt.suits })
+			require.Equal(t, tt.want, os.Getenv("TMPDIR"))
 		})
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/permissions"
 )
 
@@ -89,17 +89,17 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	put(elsewhere, "users/a", secret)
 
 	client := s.client(aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret})
-	begun, err := client.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+	upload, err := client.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
 		Bucket: aws.String(attacked),
 		Key:    aws.String("secret/m"),
 	})
 	require.NoError(t, err)
-	sc.uploadID = *begun.UploadId
+	sc.uploadID = *upload.UploadId
 	t.Cleanup(func() {
 		_, err := client.AbortMultipartUpload(context.WithoutCancel(t.Context()), &awss3.AbortMultipartUploadInput{
 			Bucket:   aws.String(attacked),
 			Key:      aws.String("secret/m"),
-			UploadId: begun.UploadId,
+			UploadId: upload.UploadId,
 		})
 		require.NoError(t, err)
 	})
@@ -115,12 +115,12 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	require.NoError(t, err)
 	sc.credentials = s.session(t, documents[0].Text)
 
-	own, err := s.client(sc.credentials).CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+	ownUpload, err := s.client(sc.credentials).CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
 		Bucket: aws.String(attacked),
 		Key:    aws.String("users/m"),
 	})
 	require.NoError(t, err)
-	sc.ownUploadID = *own.UploadId
+	sc.ownUploadID = *ownUpload.UploadId
 	return sc
 }
 
@@ -138,10 +138,12 @@ func attackAll(t *testing.T, s *policyServer) {
 			}
 			require.NotContains(t, body, secret)
 			require.NotContains(t, body, "confidential")
+
 			if status >= http.StatusMultipleChoices {
 				return
 			}
 			require.Contains(t, a.allowed, s.provider, "it is not refused")
+
 			for _, told := range []string{"<Key>secret", "<Key>users2", "<Prefix>secret"} {
 				require.True(t, a.echoed || !strings.Contains(body, told), "it tells %q", told)
 			}
@@ -157,6 +159,7 @@ func (sc *scene) check(t *testing.T) {
 	client := sc.client(aws.Credentials{AccessKeyID: sc.key, SecretAccessKey: sc.secret})
 	versions, err := client.ListObjectVersions(t.Context(), &awss3.ListObjectVersionsInput{Bucket: aws.String(attacked)})
 	require.NoError(t, err)
+
 	var outside []string
 	for _, v := range versions.Versions {
 		if !strings.HasPrefix(*v.Key, "users/") {
@@ -175,11 +178,13 @@ func (sc *scene) check(t *testing.T) {
 			require.NotContains(t, string(text), secret, "%s has a secret", *v.Key)
 		}
 	}
+
 	slices.Sort(outside)
 	require.Equal(t, []string{"secret/a", "secret/a", "users2/a"}, outside)
 	for _, marker := range versions.DeleteMarkers {
 		require.True(t, strings.HasPrefix(*marker.Key, "users/"), *marker.Key)
 	}
+
 	parts, err := client.ListParts(t.Context(), &awss3.ListPartsInput{
 		Bucket:   aws.String(attacked),
 		Key:      aws.String("secret/m"),
@@ -191,9 +196,9 @@ func (sc *scene) check(t *testing.T) {
 
 func (sc *scene) attacks(t *testing.T) []attack {
 	both := []string{"aws", "minio"}
-	ours := []string{"aws"}
+	names := []string{"aws"}
 	onMinIO := []string{"minio"}
-	copied := func(name, source string) attack {
+	copyAttack := func(name, source string) attack {
 		return attack{
 			name:   "copy " + name,
 			method: "PUT",
@@ -205,7 +210,7 @@ func (sc *scene) attacks(t *testing.T) []attack {
 	theirs := "uploadId=" + url.QueryEscape(sc.uploadID)
 	return []attack{
 		{name: "read below the prefix", path: "/users/a", allowed: both},
-		{name: "list below the prefix", query: "list-type=2&prefix=users/", allowed: ours},
+		{name: "list below the prefix", query: "list-type=2&prefix=users/", allowed: names},
 
 		{name: "list all", query: "list-type=2"},
 		{name: "list all by version 1", query: ""},
@@ -223,7 +228,7 @@ func (sc *scene) attacks(t *testing.T) []attack {
 			name:    "list by a signed header prefix",
 			query:   "prefix=users/",
 			header:  []string{"Prefix", "secret/"},
-			allowed: ours,
+			allowed: names,
 		},
 		{
 			name:   "list by a header x-amz-prefix",
@@ -237,14 +242,14 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		},
 		{name: "list by a parameter Prefix", query: "list-type=2&Prefix=users/"},
 		{name: "list other keys by a parameter Prefix", query: "list-type=2&Prefix=users/&prefix=secret/"},
-		{name: "list by two parameters, ours first", query: "list-type=2&prefix=users/&prefix=secret/", allowed: ours},
-		{name: "list by two parameters, ours last", query: "list-type=2&prefix=secret/&prefix=users/", allowed: ours},
+		{name: "list by two parameters, ours first", query: "list-type=2&prefix=users/&prefix=secret/", allowed: names},
+		{name: "list by two parameters, ours last", query: "list-type=2&prefix=secret/&prefix=users/", allowed: names},
 		{name: "list by an escaped parameter", query: "list-type=2&%70refix=secret/"},
-		{name: "list by a parent folder", query: "list-type=2&prefix=users/../secret/", allowed: ours},
-		{name: "list with a semicolon", query: "list-type=2&prefix=users/;prefix=secret/", allowed: ours},
-		{name: "list after a key", query: "list-type=2&prefix=users/&start-after=a", allowed: ours},
-		{name: "list by a marker", query: "prefix=users/&marker=a&delimiter=/", allowed: ours},
-		{name: "list by a token", query: "list-type=2&prefix=users/&continuation-token=c2VjcmV0Lw==", allowed: ours},
+		{name: "list by a parent folder", query: "list-type=2&prefix=users/../secret/", allowed: names},
+		{name: "list with a semicolon", query: "list-type=2&prefix=users/;prefix=secret/", allowed: names},
+		{name: "list after a key", query: "list-type=2&prefix=users/&start-after=a", allowed: names},
+		{name: "list by a marker", query: "prefix=users/&marker=a&delimiter=/", allowed: names},
+		{name: "list by a token", query: "list-type=2&prefix=users/&continuation-token=c2VjcmV0Lw==", allowed: names},
 		{name: "list with metadata", query: "list-type=2&metadata=true&prefix=secret/"},
 		{name: "list by a form", method: "POST", query: "list-type=2&prefix=secret/"},
 		{
@@ -300,16 +305,16 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		{name: "read an access list", path: "/secret/a", query: "acl"},
 		{name: "read from an archive", path: "/secret/a/b.zip", header: []string{"X-Minio-Extract", "true"}},
 
-		copied("another key", attacked+"/secret/a"),
-		copied("an escaped key", attacked+"/secret%2Fa"),
-		copied("after a slash", "/"+attacked+"/secret/a"),
-		copied("after two slashes", "//"+attacked+"/secret/a"),
-		copied("by a parent folder", attacked+"/users/../secret/a"),
-		copied("by an escaped parent folder", attacked+"/users/%2e%2e/secret/a"),
-		copied("a version", attacked+"/secret/a?versionId="+sc.oldSecret),
-		copied("with an escaped question mark", attacked+"/users/a%3FversionId="+sc.oldSecret),
-		copied("another bucket", other+"/users/a"),
-		copied("by an ARN", "arn:aws:s3:::"+attacked+"/secret/a"),
+		copyAttack("another key", attacked+"/secret/a"),
+		copyAttack("an escaped key", attacked+"/secret%2Fa"),
+		copyAttack("after a slash", "/"+attacked+"/secret/a"),
+		copyAttack("after two slashes", "//"+attacked+"/secret/a"),
+		copyAttack("by a parent folder", attacked+"/users/../secret/a"),
+		copyAttack("by an escaped parent folder", attacked+"/users/%2e%2e/secret/a"),
+		copyAttack("a version", attacked+"/secret/a?versionId="+sc.oldSecret),
+		copyAttack("with an escaped question mark", attacked+"/users/a%3FversionId="+sc.oldSecret),
+		copyAttack("another bucket", other+"/users/a"),
+		copyAttack("by an ARN", "arn:aws:s3:::"+attacked+"/secret/a"),
 		{
 			name:   "copy an old version below the prefix",
 			method: "PUT",
@@ -407,7 +412,7 @@ func (sc *scene) attacks(t *testing.T) []attack {
 		},
 
 		{name: "put another key", method: "PUT", path: "/secret/b", body: "x"},
-		{name: "put by a parent folder", method: "PUT", path: "/users/../secret/b", body: "x", allowed: ours},
+		{name: "put by a parent folder", method: "PUT", path: "/users/../secret/b", body: "x", allowed: names},
 		{name: "remove another key", method: "DELETE", path: "/secret/a"},
 		{
 			name:    "remove several",
@@ -466,7 +471,7 @@ func (sc *scene) attacks(t *testing.T) []attack {
 			form: map[string]string{
 				"key": "users/form", "x-minio-fanout-list": `{"key":"secret/fan"}{"key":"users/fan"}`,
 			},
-			allowed: ours,
+			allowed: names,
 		},
 		{name: "form with two keys", form: map[string]string{"key": "users/form", "Key": "secret/form"}, allowed: both},
 
@@ -552,7 +557,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 		require.NoError(t, err)
 		plainValue, err := url.PathUnescape(value)
 		require.NoError(t, err)
-		query = append(query, urlpath.EscapeAll(plainName)+"="+urlpath.EscapeAll(plainValue))
+		query = append(query, escape.All(plainName)+"="+escape.All(plainValue))
 	}
 	slices.SortStableFunc(query, func(a, b string) int {
 		if byValue {
@@ -563,7 +568,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 		return strings.Compare(nameA, nameB)
 	})
 	headers := "host:" + base.Host + "\n"
-	signed := "host"
+	signedHeaders := "host"
 	var names []string
 	for name := range request.Header {
 		names = append(names, strings.ToLower(name))
@@ -574,14 +579,14 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 			continue
 		}
 		headers += name + ":" + strings.Join(request.Header.Values(name), ",") + "\n"
-		signed += ";" + name
+		signedHeaders += ";" + name
 	}
 	day := request.Header.Get("X-Amz-Date")[:8]
 	scope := day + "/" + sc.query.Get("region") + "/s3/aws4_request"
-	plain, err := url.PathUnescape(path)
+	decoded, err := url.PathUnescape(path)
 	require.NoError(t, err)
 	canonical := strings.Join([]string{
-		request.Method, urlpath.Escape(plain), strings.Join(query, "&"), headers, signed,
+		request.Method, escape.Path(decoded), strings.Join(query, "&"), headers, signedHeaders,
 		hex.EncodeToString(sum[:]),
 	}, "\n")
 	digest := sha256.Sum256([]byte(canonical))
@@ -589,7 +594,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 		"AWS4-HMAC-SHA256\n"+request.Header.Get("X-Amz-Date")+"\n"+scope+"\n"+hex.EncodeToString(digest[:]))
 	request.Header.Set("Authorization", fmt.Sprintf(
 		"AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-		sc.credentials.AccessKeyID, scope, signed, signature,
+		sc.credentials.AccessKeyID, scope, signedHeaders, signature,
 	))
 	return request
 }
@@ -597,12 +602,12 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 // post sends a form whose policy permits all fields.
 func (sc *scene) post(t *testing.T, a *attack) (status int, body string) {
 	t.Helper()
-	at := time.Now().UTC()
-	day := at.Format("20060102")
+	when := time.Now().UTC()
+	day := when.Format("20060102")
 	credential := sc.credentials.AccessKeyID + "/" + day + "/" + sc.query.Get("region") + "/s3/aws4_request"
 	fields := [][2]string{
 		{"x-amz-algorithm", "AWS4-HMAC-SHA256"}, {"x-amz-credential", credential},
-		{"x-amz-date", at.Format("20060102T150405Z")}, {"x-amz-security-token", sc.credentials.SessionToken},
+		{"x-amz-date", when.Format("20060102T150405Z")}, {"x-amz-security-token", sc.credentials.SessionToken},
 	}
 	conditions := []any{map[string]string{"bucket": attacked}}
 	for _, field := range fields {
@@ -616,7 +621,7 @@ func (sc *scene) post(t *testing.T, a *attack) (status int, body string) {
 		conditions = append(conditions, []string{"starts-with", "$" + name, ""})
 	}
 	policy, err := json.Marshal(map[string]any{
-		"expiration": at.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"),
+		"expiration": when.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"),
 		"conditions": conditions,
 	})
 	require.NoError(t, err)

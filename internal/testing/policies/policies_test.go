@@ -50,8 +50,8 @@ var smallPrograms = []smallProgram{
 	{
 		name:    "avatar",
 		buckets: []string{"pictures"},
-		run: func(ctx context.Context, _ *testing.T, at addresses) error {
-			return policies.Avatar(ctx, at.src("pictures"))
+		run: func(ctx context.Context, _ *testing.T, urls addresses) error {
+			return policies.Avatar(ctx, urls.src("pictures"))
 		},
 	},
 	{
@@ -59,10 +59,10 @@ var smallPrograms = []smallProgram{
 		buckets: []string{"backups"},
 		before:  map[string][]string{"backups": {"old.txt"}},
 		after:   map[string][]string{"backups": {"new.txt", "old.txt"}},
-		run: func(ctx context.Context, t *testing.T, at addresses) error {
+		run: func(ctx context.Context, t *testing.T, urls addresses) error {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "new.txt"), []byte("text"), 0o600))
-			return policies.Backup(ctx, at.src("backups"), dir, t.TempDir())
+			return policies.Backup(ctx, urls.src("backups"), dir, t.TempDir())
 		},
 	},
 	{
@@ -70,8 +70,8 @@ var smallPrograms = []smallProgram{
 		buckets: []string{"logs"},
 		before:  map[string][]string{"logs": {"logs/a", "secret"}},
 		after:   map[string][]string{"logs": {"logs/a", "secret"}},
-		run: func(ctx context.Context, _ *testing.T, at addresses) error {
-			sum, err := policies.Lister(ctx, at.src("logs"))
+		run: func(ctx context.Context, _ *testing.T, urls addresses) error {
+			sum, err := policies.Lister(ctx, urls.src("logs"))
 			if err == nil && sum != int64(len(contentOf("logs", "logs/a"))) {
 				err = errors.New("the sum is wrong")
 			}
@@ -83,8 +83,8 @@ var smallPrograms = []smallProgram{
 		buckets: []string{"source", "mirror"},
 		before:  map[string][]string{"source": {"both.txt", "new.txt"}, "mirror": {"both.txt", "surplus.txt"}},
 		after:   map[string][]string{"source": {"both.txt", "new.txt"}, "mirror": {"both.txt", "new.txt"}},
-		run: func(ctx context.Context, _ *testing.T, at addresses) error {
-			return policies.Mirror(ctx, at.src("source"), at.dst("mirror"))
+		run: func(ctx context.Context, _ *testing.T, urls addresses) error {
+			return policies.Mirror(ctx, urls.src("source"), urls.dst("mirror"))
 		},
 	},
 	{
@@ -94,8 +94,8 @@ var smallPrograms = []smallProgram{
 		old:    "source",
 		before: map[string][]string{"source": {"both.txt", "new.txt"}, "target": {"both.txt"}},
 		after:  map[string][]string{"target": {"both.txt", "new.txt"}},
-		run: func(ctx context.Context, _ *testing.T, at addresses) error {
-			return policies.Migration(ctx, at.src("source"), at.dst("target"))
+		run: func(ctx context.Context, _ *testing.T, urls addresses) error {
+			return policies.Migration(ctx, urls.src("source"), urls.dst("target"))
 		},
 	},
 }
@@ -128,8 +128,9 @@ func (s *policyServer) addresses(p *smallProgram, endpoint string) func(name str
 // service opens the account of the owner of all buckets.
 func (s *policyServer) service(t *testing.T) storage.Service {
 	t.Helper()
-	profile, known := s3.NamedProfile(s.query.Get("profile"))
-	require.True(t, known)
+	profile, ok := s3.NamedProfile(s.query.Get("profile"))
+	require.True(t, ok)
+
 	pathStyle := true
 	service, err := s3.NewService(t.Context(), s3.Config{
 		Region:      s.query.Get("region"),
@@ -152,16 +153,16 @@ func (s *policyServer) session(t *testing.T, policy string) aws.Credentials {
 		BaseEndpoint: &s.endpoint,
 		Credentials:  credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
 	})
-	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+	output, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 		Policy:          &policy,
 	})
 	require.NoError(t, err)
 	return aws.Credentials{
-		AccessKeyID:     *out.Credentials.AccessKeyId,
-		SecretAccessKey: *out.Credentials.SecretAccessKey,
-		SessionToken:    *out.Credentials.SessionToken,
+		AccessKeyID:     *output.Credentials.AccessKeyId,
+		SecretAccessKey: *output.Credentials.SecretAccessKey,
+		SessionToken:    *output.Credentials.SessionToken,
 	}
 }
 
@@ -308,9 +309,9 @@ func (s *policyServer) run(t *testing.T, owner storage.Service, p *smallProgram,
 		far := s.addresses(p, strings.Replace(s.endpoint, "127.0.0.1", "localhost", 1))
 		all = append(all, addresses{near, far})
 	}
-	for _, at := range all {
+	for _, urls := range all {
 		s.fill(t, owner, p)
-		err = errors.Join(err, p.run(t.Context(), t, at), s.check(t, owner, p))
+		err = errors.Join(err, p.run(t.Context(), t, urls), s.check(t, owner, p))
 	}
 	return err
 }
@@ -395,8 +396,8 @@ func (s *policyServer) printedPolicies(t *testing.T) map[string]printedPolicy {
 	all := map[string]printedPolicy{}
 	// The comments before each policy begin with the name of its program.
 	for document := range strings.SplitSeq(string(printed), "# internal/testing/policies/") {
-		comments, _, found := strings.Cut(document, "{\n")
-		if !found {
+		comments, _, ok := strings.Cut(document, "{\n")
+		if !ok {
 			continue
 		}
 		program, _, _ := strings.Cut(comments, ":")

@@ -69,8 +69,8 @@ func newDisk(t *testing.T, kind, size, options string) *disk {
 	require.NoError(t, os.Mkdir(d.path, 0o777))
 	run(t, "truncate", "-s", size, d.image)
 	run(t, "mkfs."+kind, "-q", d.image)
-	if out, err := exec.Command("mount", "-t", kind, "-o", d.options, d.image, d.path).CombinedOutput(); err != nil {
-		cannot(t, "mount: %s", out)
+	if output, err := exec.Command("mount", "-t", kind, "-o", d.options, d.image, d.path).CombinedOutput(); err != nil {
+		cannot(t, "mount: %s", output)
 	}
 	t.Cleanup(func() { run(t, "umount", d.path) })
 	return d
@@ -95,8 +95,8 @@ func (d *disk) cut(t *testing.T) string {
 
 func run(t *testing.T, name string, arguments ...string) {
 	t.Helper()
-	out, err := exec.Command(name, arguments...).CombinedOutput()
-	require.NoError(t, err, "%s %s: %s", name, strings.Join(arguments, " "), out)
+	output, err := exec.Command(name, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s %s: %s", name, strings.Join(arguments, " "), output)
 }
 
 // content is too large for any file system to store a part of it beside the name.
@@ -228,17 +228,17 @@ func isPublic(public bool) func(*testing.T, string) {
 // paused returns when job calls pause. The job stays there until the test ends.
 func paused(t *testing.T, job func(pause func())) {
 	reached := make(chan struct{})
-	ended := make(chan struct{})
+	exited := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		job(sync.OnceFunc(func() {
 			close(reached)
-			<-ended
+			<-exited
 		}))
 	}()
 	t.Cleanup(func() {
-		close(ended)
+		close(exited)
 		<-done
 	})
 	select {
@@ -291,119 +291,195 @@ func steps(program string) []step {
 		return func(t *testing.T, root string) {
 			c := exec.Command(program, arguments...)
 			c.Dir = root
-			out, err := c.CombinedOutput()
-			require.NoError(t, err, "%s", out)
+			output, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", output)
 		}
 	}
 	served := filepath.Join(filepath.Dir(program), "served")
 	return []step{
-		{"DownloadFile", nil, download, whole("one")},
-		{"DownloadFile over a file", old("one"), download, whole("one")},
-		{"transfer.Download", nil, func(t *testing.T, root string) {
-			_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
-			require.NoError(t, err)
-		}, whole("made", "tree", "deep", "er", "two")},
-		{"transfer.Download over a file", old("made", "tree", "one"), func(t *testing.T, root string) {
-			_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
-			require.NoError(t, err)
-		}, whole("made", "tree", "one")},
-		{"transfer.Sync removes", func(t *testing.T, root string) {
-			old("made", "tree", "deep", "spare")(t, root)
-			old("made", "tree", "deep", "er", "two")(t, root)
-		}, func(t *testing.T, root string) {
-			_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")), transfer.Bucket(source(t)), transfer.WithDelete())
-			require.NoError(t, err)
-		}, func(t *testing.T, root string) {
-			require.NoFileExists(t, filepath.Join(root, "made", "tree", "deep", "spare"))
-		}},
-		{"transfer.Sync saves what it removes", nil, func(t *testing.T, root string) {
-			paused(t, func(pause func()) {
-				_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{removal: pause}.with(t, source(t))), transfer.Bucket(memstore.New()),
-					transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
-			})
-		}, whole("saved", "one")},
-		{"a journal notes what transfer.Download did", nil, func(t *testing.T, root string) {
-			paused(t, func(pause func()) {
-				b := source(t)
-				_, err := b.Upload(t.Context(), "one/below", strings.NewReader("a file is in the way, so that the journal stays"))
+		{name: "DownloadFile", do: download, holds: whole("one")},
+		{name: "DownloadFile over a file", before: old("one"), do: download, holds: whole("one")},
+		{
+			name: "transfer.Download",
+			do: func(t *testing.T, root string) {
+				_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
 				require.NoError(t, err)
-				_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
-			})
-		}, whole("tree", "one")},
-		{"omnibucket cp", old("one"), command("cp", "file://"+served+"#one", "one"), whole("one")},
-		{"omnibucket cp -r", nil, command("cp", "-r", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
-		{"omnibucket sync", nil, command("sync", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
-		{"Upload", nil, put("a/b/c", local.Config{}), stored("a/b/c", local.Config{})},
-		{"Upload over an object", put("a", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
-		{"Upload with the name of a directory", put("a/b", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
-		{"Upload below an object", put("a", local.Config{}), put("a/b", local.Config{}), stored("a", local.Config{})},
-		{"Upload with a sidecar", put("a", local.Config{}), put("a", local.Config{Sidecars: true}), func(t *testing.T, root string) {
-			stored("a", local.Config{})(t, root)
-			sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
-			require.NoError(t, err)
-			require.Contains(t, string(sidecar), "text/x-kept")
-		}},
-		{"Upload over a private file", old("made", "bucket", "a"), put("a", local.Config{}), func(t *testing.T, root string) {
-			stored("a", local.Config{})(t, root)
-			info, err := os.Stat(filepath.Join(root, "made", "bucket", "a"))
-			require.NoError(t, err)
-			require.Equal(t, os.FileMode(0o600), info.Mode())
-		}},
-		{"Remove", put("a", local.Config{}), remove("a"), removed("a")},
-		{"Remove an object with the name of a directory", func(t *testing.T, root string) {
-			put("a/b", local.Config{})(t, root)
-			put("a", local.Config{})(t, root)
-		}, remove("a"), removed("a")},
-		{"SetTags", put("a", local.Config{}), setTags(1, local.Config{}), tagged(1)},
-		{"SetTags of an object with a sidecar", put("a", local.Config{Sidecars: true}), setTags(1, local.Config{Sidecars: true}), func(t *testing.T, root string) {
-			tagged(1)(t, root)
-			sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
-			require.NoError(t, err)
-			require.Contains(t, string(sidecar), `"tags"`)
-		}},
-		{"SetTags that no extended attribute can hold", func(t *testing.T, root string) {
-			put("a", local.Config{})(t, root)
-			setTags(1, local.Config{})(t, root)
-		}, setTags(9, local.Config{}), tagged(9)},
-		{"SetTags that an extended attribute can hold again", func(t *testing.T, root string) {
-			put("a", local.Config{})(t, root)
-			setTags(9, local.Config{})(t, root)
-		}, setTags(1, local.Config{}), tagged(1)},
-		{"WithObjectLock and SetLegalHold", put("a", local.Config{NoSync: true}), func(t *testing.T, root string) {
-			b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{}, storage.WithObjectLock())
-			require.NoError(t, err)
-			require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
-			require.NoError(t, storage.Close(b))
-		}, func(t *testing.T, root string) {
-			b := bucket(t, root, local.Config{})
-			attrs, err := b.Attrs(t.Context(), "a")
-			require.NoError(t, err)
-			require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version)), storage.Locked)
-		}},
-		{"AbortUpload", nil, func(t *testing.T, root string) {
-			d, err := local.NewDriver(filepath.Join(root, "made", "bucket"), local.Config{Create: true})
-			require.NoError(t, err)
-			upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "k"})
-			require.NoError(t, err)
-			run(t, "sync", "-f", root)
-			require.NoError(t, d.AbortParts(t.Context(), "k", upload))
-			require.NoError(t, d.Close())
-		}, func(t *testing.T, root string) {
-			left, err := os.ReadDir(filepath.Join(root, "made", "bucket", ".omnibucket", "uploads"))
-			require.NoError(t, err)
-			require.Empty(t, left)
-		}},
-		{"CreateBucket", nil, createBucket(true), isPublic(true)},
-		{"UpdateBucket", createBucket(true), func(t *testing.T, root string) {
-			_, err := service(t, root).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
-			require.NoError(t, err)
-		}, isPublic(false)},
-		{"DeleteBucket", createBucket(true), func(t *testing.T, root string) {
-			require.NoError(t, service(t, root).DeleteBucket(t.Context(), "photos"))
-		}, func(t *testing.T, root string) {
-			_, err := service(t, root).BucketInfo(t.Context(), "photos")
-			require.ErrorIs(t, err, storage.BucketNotFound)
-		}},
+			},
+			holds: whole("made", "tree", "deep", "er", "two"),
+		},
+		{
+			name:   "transfer.Download over a file",
+			before: old("made", "tree", "one"),
+			do: func(t *testing.T, root string) {
+				_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
+				require.NoError(t, err)
+			},
+			holds: whole("made", "tree", "one"),
+		},
+		{
+			name: "transfer.Sync removes",
+			before: func(t *testing.T, root string) {
+				old("made", "tree", "deep", "spare")(t, root)
+				old("made", "tree", "deep", "er", "two")(t, root)
+			},
+			do: func(t *testing.T, root string) {
+				_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")), transfer.Bucket(source(t)), transfer.WithDelete())
+				require.NoError(t, err)
+			},
+			holds: func(t *testing.T, root string) {
+				require.NoFileExists(t, filepath.Join(root, "made", "tree", "deep", "spare"))
+			},
+		},
+		{
+			name: "transfer.Sync saves what it removes",
+			do: func(t *testing.T, root string) {
+				paused(t, func(pause func()) {
+					_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{removal: pause}.with(t, source(t))), transfer.Bucket(memstore.New()),
+						transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
+				})
+			},
+			holds: whole("saved", "one"),
+		},
+		{
+			name: "a journal notes what transfer.Download did",
+			do: func(t *testing.T, root string) {
+				paused(t, func(pause func()) {
+					b := source(t)
+					_, err := b.Upload(t.Context(), "one/below", strings.NewReader("a file is in the way, so that the journal stays"))
+					require.NoError(t, err)
+					_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
+				})
+			},
+			holds: whole("tree", "one"),
+		},
+		{name: "omnibucket cp", before: old("one"), do: command("cp", "file://"+served+"#one", "one"), holds: whole("one")},
+		{name: "omnibucket cp -r", do: command("cp", "-r", "file://"+served, "tree"), holds: whole("tree", "deep", "er", "two")},
+		{name: "omnibucket sync", do: command("sync", "file://"+served, "tree"), holds: whole("tree", "deep", "er", "two")},
+		{name: "Upload", do: put("a/b/c", local.Config{}), holds: stored("a/b/c", local.Config{})},
+		{name: "Upload over an object", before: put("a", local.Config{}), do: put("a", local.Config{}), holds: stored("a", local.Config{})},
+		{
+			name:   "Upload with the name of a directory",
+			before: put("a/b", local.Config{}),
+			do:     put("a", local.Config{}),
+			holds:  stored("a", local.Config{}),
+		},
+		{name: "Upload below an object", before: put("a", local.Config{}), do: put("a/b", local.Config{}), holds: stored("a", local.Config{})},
+		{
+			name:   "Upload with a sidecar",
+			before: put("a", local.Config{}),
+			do:     put("a", local.Config{Sidecars: true}),
+			holds: func(t *testing.T, root string) {
+				stored("a", local.Config{})(t, root)
+				sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
+				require.NoError(t, err)
+				require.Contains(t, string(sidecar), "text/x-kept")
+			},
+		},
+		{
+			name:   "Upload over a private file",
+			before: old("made", "bucket", "a"),
+			do:     put("a", local.Config{}),
+			holds: func(t *testing.T, root string) {
+				stored("a", local.Config{})(t, root)
+				info, err := os.Stat(filepath.Join(root, "made", "bucket", "a"))
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600), info.Mode())
+			},
+		},
+		{name: "Remove", before: put("a", local.Config{}), do: remove("a"), holds: removed("a")},
+		{
+			name: "Remove an object with the name of a directory",
+			before: func(t *testing.T, root string) {
+				put("a/b", local.Config{})(t, root)
+				put("a", local.Config{})(t, root)
+			},
+			do:    remove("a"),
+			holds: removed("a"),
+		},
+		{name: "SetTags", before: put("a", local.Config{}), do: setTags(1, local.Config{}), holds: tagged(1)},
+		{
+			name:   "SetTags of an object with a sidecar",
+			before: put("a", local.Config{Sidecars: true}),
+			do:     setTags(1, local.Config{Sidecars: true}),
+			holds: func(t *testing.T, root string) {
+				tagged(1)(t, root)
+				sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
+				require.NoError(t, err)
+				require.Contains(t, string(sidecar), `"tags"`)
+			},
+		},
+		{
+			name: "SetTags that no extended attribute can hold",
+			before: func(t *testing.T, root string) {
+				put("a", local.Config{})(t, root)
+				setTags(1, local.Config{})(t, root)
+			},
+			do:    setTags(9, local.Config{}),
+			holds: tagged(9),
+		},
+		{
+			name: "SetTags that an extended attribute can hold again",
+			before: func(t *testing.T, root string) {
+				put("a", local.Config{})(t, root)
+				setTags(9, local.Config{})(t, root)
+			},
+			do:    setTags(1, local.Config{}),
+			holds: tagged(1),
+		},
+		{
+			name:   "WithObjectLock and SetLegalHold",
+			before: put("a", local.Config{NoSync: true}),
+			do: func(t *testing.T, root string) {
+				b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{}, storage.WithObjectLock())
+				require.NoError(t, err)
+				require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
+				require.NoError(t, storage.Close(b))
+			},
+			holds: func(t *testing.T, root string) {
+				b := bucket(t, root, local.Config{})
+				attrs, err := b.Attrs(t.Context(), "a")
+				require.NoError(t, err)
+				require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version)), storage.Locked)
+			},
+		},
+		{
+			name: "AbortUpload",
+			do: func(t *testing.T, root string) {
+				d, err := local.NewDriver(filepath.Join(root, "made", "bucket"), local.Config{Create: true})
+				require.NoError(t, err)
+				upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "k"})
+				require.NoError(t, err)
+				run(t, "sync", "-f", root)
+				require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+				require.NoError(t, d.Close())
+			},
+			holds: func(t *testing.T, root string) {
+				entries, err := os.ReadDir(filepath.Join(root, "made", "bucket", ".omnibucket", "uploads"))
+				require.NoError(t, err)
+				require.Empty(t, entries)
+			},
+		},
+		{name: "CreateBucket", do: createBucket(true), holds: isPublic(true)},
+		{
+			name:   "UpdateBucket",
+			before: createBucket(true),
+			do: func(t *testing.T, root string) {
+				_, err := service(t, root).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
+				require.NoError(t, err)
+			},
+			holds: isPublic(false),
+		},
+		{
+			name:   "DeleteBucket",
+			before: createBucket(true),
+			do: func(t *testing.T, root string) {
+				require.NoError(t, service(t, root).DeleteBucket(t.Context(), "photos"))
+			},
+			holds: func(t *testing.T, root string) {
+				_, err := service(t, root).BucketInfo(t.Context(), "photos")
+				require.ErrorIs(t, err, storage.BucketNotFound)
+			},
+		},
 	}
 }
 
@@ -412,8 +488,8 @@ func buildProgram(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "omnibucket")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = filepath.Join("..", "..", "..", "cmd", "omnibucket")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 	b, err := local.Open(filepath.Join(filepath.Dir(program), "served"), local.Config{Create: true})
 	require.NoError(t, err)
 	_, err = transfer.Sync(context.Background(), transfer.Bucket(b), transfer.Bucket(source(t)))
@@ -429,12 +505,13 @@ func TestPowerCut(t *testing.T) {
 	}
 	requireLoop(t)
 	program := buildProgram(t)
-	for _, system := range []struct{ kind, size, options string }{
+	tests := []struct{ kind, size, options string }{
 		{"ext4", "64M", ",commit=300"},
 		{"xfs", "300M", ",nouuid"},
-	} {
-		t.Run(system.kind, func(t *testing.T) {
-			d := newDisk(t, system.kind, system.size, system.options)
+	}
+	for _, tt := range tests {
+		t.Run(tt.kind, func(t *testing.T) {
+			d := newDisk(t, tt.kind, tt.size, tt.options)
 			for _, step := range steps(program) {
 				t.Run(step.name, func(t *testing.T) {
 					empty(t, d.path)

@@ -15,10 +15,10 @@ const goodEntry = `{"Request": {"Method": "GET", "URL": "https://b.s3.amazonaws.
 
 // Malformed recordings are refused, because a contributor may send files that no recorder has written.
 func TestParseRefusesMalformedFiles(t *testing.T) {
-	found, err := parse([]byte(`{"Entries": [`+goodEntry+`]}`), Amazon, "file")
+	exchanges, err := parse([]byte(`{"Entries": [`+goodEntry+`]}`), Amazon, "file")
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(found[0].Response.Body))
-	require.Equal(t, Get, found[0].Kind)
+	require.Equal(t, "hello", string(exchanges[0].Response.Body))
+	require.Equal(t, Get, exchanges[0].Kind)
 
 	for _, provider := range []Provider{Amazon, Google, Azure} {
 		for name, change := range map[string][2]string{
@@ -51,10 +51,10 @@ func TestClassifyTakesAnyAddress(t *testing.T) {
 			for _, method := range []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"} {
 				text := strings.Replace(goodEntry, "/a\"", path+`"`, 1)
 				text = strings.Replace(text, "GET", method, 1)
-				found, err := parse([]byte(`{"Entries": [`+text+`]}`), provider, "file")
+				exchanges, err := parse([]byte(`{"Entries": [`+text+`]}`), provider, "file")
 				require.NoError(t, err)
-				require.NotEmpty(t, found[0].Kind)
-				found[0].Expected()
+				require.NotEmpty(t, exchanges[0].Kind)
+				exchanges[0].Expected()
 			}
 		}
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/recording"
 	"github.com/omnibucket/storage/internal/testing/recorded"
+	"github.com/omnibucket/storage/internal/testing/recording"
 )
 
 const (
@@ -34,20 +34,20 @@ type message struct {
 
 func (m *message) with(text string) message {
 	replace := func(in string) string { return strings.ReplaceAll(in, "SECRET", text) }
-	replaceAll := func(in http.Header) http.Header {
-		out := http.Header{}
-		for name, values := range in {
+	replaceAll := func(header http.Header) http.Header {
+		result := http.Header{}
+		for name, values := range header {
 			for _, value := range values {
-				out.Add(name, replace(value))
+				result.Add(name, replace(value))
 			}
 		}
-		return out
+		return result
 	}
-	out := *m
-	out.url = replace(m.url)
-	out.header, out.received = replaceAll(m.header), replaceAll(m.received)
-	out.body, out.document = replace(m.body), replace(m.document)
-	return out
+	result := *m
+	result.url = replace(m.url)
+	result.header, result.received = replaceAll(m.header), replaceAll(m.received)
+	result.body, result.document = replace(m.body), replace(m.document)
+	return result
 }
 
 type answering func(r *http.Request) *http.Response
@@ -103,46 +103,171 @@ var hidingPlaces = []struct {
 	name, cloud string
 	message     message
 }{
-	{name: "a key id in an authorization", cloud: "s3", message: message{url: amazonObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=SECRET/20260101/eu-west-1/s3, Signature=00112233"}}}},
-	{name: "a signature in an authorization", cloud: "s3", message: message{url: minioObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/s3, Signature=SECRET"}}}},
+	{
+		name:    "a key id in an authorization",
+		cloud:   "s3",
+		message: message{url: amazonObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=SECRET/20260101/eu-west-1/s3, Signature=00112233"}}},
+	},
+	{
+		name:    "a signature in an authorization",
+		cloud:   "s3",
+		message: message{url: minioObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/s3, Signature=SECRET"}}},
+	},
 	{name: "an authorization in two headers", cloud: "s3", message: message{url: amazonObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256", "Credential=SECRET/20260101/eu-west-1/s3"}}}},
 	{name: "a session token", cloud: "s3", message: message{url: amazonObject, header: http.Header{"X-Amz-Security-Token": {"SECRET"}}}},
 	{name: "a customer's key", cloud: "s3", message: message{url: amazonObject, header: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key": {"SECRET"}}}},
 	{name: "the hash of a customer's key in a response", cloud: "s3", message: message{url: amazonObject, received: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key-Md5": {"SECRET"}}}},
 	{name: "the id of a KMS key", cloud: "s3", message: message{url: amazonObject, received: http.Header{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": {"SECRET"}}}},
 	{name: "a signed URL", cloud: "s3", message: message{url: amazonObject + "?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET%2F20260101&X-Amz-Security-Token=SECRET"}},
-	{name: "chunks with signatures", cloud: "s3", message: message{method: "PUT", url: amazonObject, header: http.Header{"X-Amz-Content-Sha256": {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}}, body: "5;chunk-signature=48696464656e265365637265742f6f66\r\nhello\r\n0;chunk-signature=48696464656e265365637265742f6f66\r\nx-amz-trailer-signature:48696464656e265365637265742f6f66\r\n\r\n"}},
-	{name: "a field of a form", cloud: "s3", message: message{method: "POST", url: minioObject, header: http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}, body: "--x\r\nContent-Disposition: form-data; name=\"policy\"\r\n\r\nSECRET\r\n--x--\r\n"}},
-	{name: "what was signed, in an error", cloud: "s3", message: message{url: amazonObject, status: 403, document: `<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>SECRET</AWSAccessKeyId><StringToSign>AWS4 SECRET</StringToSign><CanonicalRequest><![CDATA[GET /?x=SECRET]]></CanonicalRequest></Error>`}},
-	{name: "an unknown element with attributes", cloud: "s3", message: message{url: amazonObject, status: 400, document: `<Error xmlns="http://s3"><Code>X</Code><!-- SECRET --><s:New xmlns:s="u" of="SECRET"> SECRET </s:New></Error>`}},
-	{name: "an owner", cloud: "s3", message: message{url: minioObject + "?list-type=2", document: `<ListBucketResult><Contents><Key>a</Key><Owner><ID>SECRET</ID><DisplayName>SECRET</DisplayName></Owner></Contents></ListBucketResult>`}},
-	{name: "credentials in a document", cloud: "s3", message: message{method: "POST", url: minioObject, document: `<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>SECRET</SecretAccessKey><SessionToken>SECRET</SessionToken></Credentials><AssumedRoleUser><Arn>SECRET</Arn></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`}},
-	{name: "an account in a message", cloud: "s3", message: message{url: amazonObject, status: 403, document: `<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::471147114711:user/SECRET is not authorized</Message></Error>`}},
+	{
+		name:  "chunks with signatures",
+		cloud: "s3",
+		message: message{
+			method: "PUT",
+			url:    amazonObject,
+			header: http.Header{"X-Amz-Content-Sha256": {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}},
+			body:   "5;chunk-signature=48696464656e265365637265742f6f66\r\nhello\r\n0;chunk-signature=48696464656e265365637265742f6f66\r\nx-amz-trailer-signature:48696464656e265365637265742f6f66\r\n\r\n",
+		},
+	},
+	{
+		name:  "a field of a form",
+		cloud: "s3",
+		message: message{
+			method: "POST",
+			url:    minioObject,
+			header: http.Header{"Content-Type": {"multipart/form-data; boundary=x"}},
+			body:   "--x\r\nContent-Disposition: form-data; name=\"policy\"\r\n\r\nSECRET\r\n--x--\r\n",
+		},
+	},
+	{
+		name:  "what was signed, in an error",
+		cloud: "s3",
+		message: message{
+			url:      amazonObject,
+			status:   403,
+			document: `<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>SECRET</AWSAccessKeyId><StringToSign>AWS4 SECRET</StringToSign><CanonicalRequest><![CDATA[GET /?x=SECRET]]></CanonicalRequest></Error>`,
+		},
+	},
+	{
+		name:    "an unknown element with attributes",
+		cloud:   "s3",
+		message: message{url: amazonObject, status: 400, document: `<Error xmlns="http://s3"><Code>X</Code><!-- SECRET --><s:New xmlns:s="u" of="SECRET"> SECRET </s:New></Error>`},
+	},
+	{
+		name:  "an owner",
+		cloud: "s3",
+		message: message{
+			url:      minioObject + "?list-type=2",
+			document: `<ListBucketResult><Contents><Key>a</Key><Owner><ID>SECRET</ID><DisplayName>SECRET</DisplayName></Owner></Contents></ListBucketResult>`,
+		},
+	},
+	{
+		name:  "credentials in a document",
+		cloud: "s3",
+		message: message{
+			method:   "POST",
+			url:      minioObject,
+			document: `<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>SECRET</SecretAccessKey><SessionToken>SECRET</SessionToken></Credentials><AssumedRoleUser><Arn>SECRET</Arn></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
+		},
+	},
+	{
+		name:    "an account in a message",
+		cloud:   "s3",
+		message: message{url: amazonObject, status: 403, document: `<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::471147114711:user/SECRET is not authorized</Message></Error>`},
+	},
 	{name: "a cookie", cloud: "s3", message: message{url: amazonObject, received: http.Header{"Set-Cookie": {"SECRET"}}}},
 
 	{name: "an OAuth token", cloud: "gs", message: message{url: googleObject, header: http.Header{"Authorization": {"Bearer SECRET"}}}},
-	{name: "an HMAC key", cloud: "gs", message: message{url: googleXML, header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 Credential=SECRET/20260101/auto/storage/goog4_request, Signature=00112233"}}}},
+	{
+		name:    "an HMAC key",
+		cloud:   "gs",
+		message: message{url: googleXML, header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 Credential=SECRET/20260101/auto/storage/goog4_request, Signature=00112233"}}},
+	},
 	{name: "a signed URL of Google", cloud: "gs", message: message{url: googleXML + "?X-Goog-Signature=SECRET&X-Goog-Credential=SECRET&GoogleAccessId=SECRET"}},
 	{name: "a project to bill", cloud: "gs", message: message{url: googleObject + "?userProject=SECRET", header: http.Header{"X-Goog-User-Project": {"SECRET"}}}},
 	{name: "a key for an object", cloud: "gs", message: message{url: googleObject, header: http.Header{"X-Goog-Encryption-Key": {"SECRET"}, "X-Goog-Copy-Source-Encryption-Key": {"SECRET"}}}},
-	{name: "the address of a session", cloud: "gs", message: message{method: "POST", url: googleUpload, received: http.Header{"Location": {googleUpload + "&upload_id=SECRET"}, "X-Guploader-Uploadid": {"SECRET"}}}},
+	{
+		name:    "the address of a session",
+		cloud:   "gs",
+		message: message{method: "POST", url: googleUpload, received: http.Header{"Location": {googleUpload + "&upload_id=SECRET"}, "X-Guploader-Uploadid": {"SECRET"}}},
+	},
 	{name: "a request to a session", cloud: "gs", message: message{method: "PUT", url: googleUpload + "&upload_id=SECRET", body: "x"}},
-	{name: "fields of an object", cloud: "gs", message: message{url: googleObject, document: `{"kind":"storage#object","name":"a","bucket":"` + testBucket + `","selfLink":"SECRET","owner":{"entity":"user-SECRET"},"projectNumber":4711471147114711,"customerEncryption":{"keySha256":"SECRET"},"new":{"field":"SECRET"}}`}},
-	{name: "a resource with the headers of a read", cloud: "gs", message: message{url: googleObject + "?alt=json", received: http.Header{"X-Goog-Generation": {"1"}}, document: `{"kind":"storage#object","mediaLink":"SECRET"}`}},
+	{
+		name:  "fields of an object",
+		cloud: "gs",
+		message: message{
+			url:      googleObject,
+			document: `{"kind":"storage#object","name":"a","bucket":"` + testBucket + `","selfLink":"SECRET","owner":{"entity":"user-SECRET"},"projectNumber":4711471147114711,"customerEncryption":{"keySha256":"SECRET"},"new":{"field":"SECRET"}}`,
+		},
+	},
+	{
+		name:    "a resource with the headers of a read",
+		cloud:   "gs",
+		message: message{url: googleObject + "?alt=json", received: http.Header{"X-Goog-Generation": {"1"}}, document: `{"kind":"storage#object","mediaLink":"SECRET"}`},
+	},
 	{name: "members of a policy", cloud: "gs", message: message{url: googleObject, document: `{"kind":"storage#policy","bindings":[{"role":"roles/x","members":["allUsers","user:SECRET"]}]}`}},
-	{name: "an address in a message of Google", cloud: "gs", message: message{url: googleObject, status: 403, document: `{"error":{"code":403,"message":"robot@SECRET.iam.gserviceaccount.com does not have storage.objects.get access","errors":[{"debugInfo":"SECRET","message":"no","reason":"forbidden"}]}}`}},
-	{name: "a batch", cloud: "gs", message: message{method: "POST", url: googleXML, header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}}, body: "--x\r\nContent-Type: application/http\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: Bearer SECRET\r\n\r\n--x--\r\n"}},
+	{
+		name:  "an address in a message of Google",
+		cloud: "gs",
+		message: message{
+			url:      googleObject,
+			status:   403,
+			document: `{"error":{"code":403,"message":"robot@SECRET.iam.gserviceaccount.com does not have storage.objects.get access","errors":[{"debugInfo":"SECRET","message":"no","reason":"forbidden"}]}}`,
+		},
+	},
+	{
+		name:  "a batch",
+		cloud: "gs",
+		message: message{
+			method: "POST",
+			url:    googleXML,
+			header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}},
+			body:   "--x\r\nContent-Type: application/http\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: Bearer SECRET\r\n\r\n--x--\r\n",
+		},
+	},
 
 	{name: "a shared access signature", cloud: "azblob", message: message{url: azureObject + "?sv=2024-11-04&sig=SECRET&skoid=SECRET"}},
-	{name: "a signature in the address of a source", cloud: "azblob", message: message{method: "PUT", url: azurite, header: http.Header{"X-Ms-Copy-Source": {"https://acc0untname.blob.core.windows.net/" + testBucket + "/b?sig=SECRET"}}}},
+	{
+		name:    "a signature in the address of a source",
+		cloud:   "azblob",
+		message: message{method: "PUT", url: azurite, header: http.Header{"X-Ms-Copy-Source": {"https://acc0untname.blob.core.windows.net/" + testBucket + "/b?sig=SECRET"}}},
+	},
 	{name: "an authorization of a source", cloud: "azblob", message: message{method: "PUT", url: azureObject, header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer SECRET"}}}},
 	{name: "a shared key", cloud: "azblob", message: message{url: azurite, header: http.Header{"Authorization": {"SharedKey acc0untname:SECRET"}}}},
 	{name: "a token", cloud: "azblob", message: message{url: azureObject, header: http.Header{"Authorization": {"Bearer SECRET"}}}},
 	{name: "a key of a blob", cloud: "azblob", message: message{url: azureObject, header: http.Header{"X-Ms-Encryption-Key": {"SECRET"}, "X-Ms-Encryption-Key-Sha256": {"SECRET"}}}},
-	{name: "a user's delegation key", cloud: "azblob", message: message{method: "POST", url: azureObject + "?restype=service&comp=userdelegationkey", document: `<UserDelegationKey><SignedOid>SECRET</SignedOid><Value>SECRET</Value></UserDelegationKey>`}},
-	{name: "a listing with the address of the service", cloud: "azblob", message: message{url: azurite + "?comp=list", document: "\ufeff" + `<?xml version="1.0"?><EnumerationResults ServiceEndpoint="https://SECRET/" ContainerName="` + testBucket + `"><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>`}},
-	{name: "the details of an authentication", cloud: "azblob", message: message{url: azureObject, status: 403, document: `<Error><Code>AuthenticationFailed</Code><Message>no</Message><AuthenticationErrorDetail>The string to sign was 'SECRET'</AuthenticationErrorDetail></Error>`}},
-	{name: "a batch of Azure", cloud: "azblob", message: message{method: "POST", url: azureObject + "?comp=batch", header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}}, body: "--x\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: SharedKey acc0untname:SECRET\r\n\r\n--x--\r\n"}},
+	{
+		name:    "a user's delegation key",
+		cloud:   "azblob",
+		message: message{method: "POST", url: azureObject + "?restype=service&comp=userdelegationkey", document: `<UserDelegationKey><SignedOid>SECRET</SignedOid><Value>SECRET</Value></UserDelegationKey>`},
+	},
+	{
+		name:  "a listing with the address of the service",
+		cloud: "azblob",
+		message: message{
+			url:      azurite + "?comp=list",
+			document: "\ufeff" + `<?xml version="1.0"?><EnumerationResults ServiceEndpoint="https://SECRET/" ContainerName="` + testBucket + `"><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>`,
+		},
+	},
+	{
+		name:  "the details of an authentication",
+		cloud: "azblob",
+		message: message{
+			url:      azureObject,
+			status:   403,
+			document: `<Error><Code>AuthenticationFailed</Code><Message>no</Message><AuthenticationErrorDetail>The string to sign was 'SECRET'</AuthenticationErrorDetail></Error>`,
+		},
+	},
+	{
+		name:  "a batch of Azure",
+		cloud: "azblob",
+		message: message{
+			method: "POST",
+			url:    azureObject + "?comp=batch",
+			header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}},
+			body:   "--x\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: SharedKey acc0untname:SECRET\r\n\r\n--x--\r\n",
+		},
+	},
 }
 
 // secretForms are the forms of a secret that somebody could find in a file.
@@ -171,16 +296,17 @@ func TestRecordingsReplaceWhatTells(t *testing.T) {
 				text = "Hidden-Secret"
 			}
 			send(t, r, tt.message.with(text))
-			written, left, err := r.Write()
+
+			count, remaining, err := r.Write()
 			require.NoError(t, err)
-			require.Equal(t, 1, written, "the secret is replaced, so that the exchange can be recorded")
-			require.Zero(t, left)
+			require.Equal(t, 1, count, "the secret is replaced, so that the exchange can be recorded")
+			require.Zero(t, remaining)
 
 			require.Len(t, recorded.ReadFolder(t, recorded.Amazon, dir).Exchanges, 1)
-			found := recorded.Text(t, dir)
+			recordedText := recorded.Text(t, dir)
 			forms := append(secretForms(), "omnibucket-certify-", "acc0untname", "127.0.0.1", "4711", "48696464")
 			for _, form := range forms {
-				require.NotContains(t, found, form)
+				require.NotContains(t, recordedText, form)
 			}
 		})
 	}
@@ -209,6 +335,7 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 		"azblob": {"AZURE_STORAGE_CONNECTION_STRING=AccountName=acc0untname;AccountKey=" + testSecret + ";EndpointSuffix=core.windows.net"},
 	}
 	objects := map[string]string{"s3": amazonObject, "gs": googleXML, "azblob": azureObject}
+
 	for cloud, object := range objects {
 		for name, content := range contents {
 			t.Run(cloud+" "+name, func(t *testing.T) {
@@ -218,10 +345,11 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 				send(t, r, message{url: object, document: content, received: http.Header{"Accept-Ranges": {"bytes"}}})
 				send(t, r, message{url: object, document: "standard", received: http.Header{"X-Amz-Meta-A": {content}}})
 				send(t, r, message{url: object, document: "standard"})
-				written, left, err := r.Write()
+
+				count, remaining, err := r.Write()
 				require.NoError(t, err)
-				require.Equal(t, 3, left)
-				require.Equal(t, 1, written)
+				require.Equal(t, 3, remaining)
+				require.Equal(t, 1, count)
 			})
 		}
 	}
@@ -254,15 +382,15 @@ func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 		"a password in a header":         {url: azureObject, header: http.Header{"Referer": {"https://name:" + escaped + "@h/"}}},
 		"a session in a response":        {url: googleUpload, received: http.Header{"X-Goog-Upload-Url": {googleUpload + "&upload_id=" + escaped}}},
 	}
-	for name, later := range tests {
+	for name, msg := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := recording.New(t.TempDir(), "gs://", nil)
 			send(t, r, message{method: "PUT", url: googleXML, body: testSecret})
-			send(t, r, later)
-			written, left, err := r.Write()
+			send(t, r, msg)
+			count, remaining, err := r.Write()
 			require.NoError(t, err)
-			require.Equal(t, 1, written)
-			require.Equal(t, 1, left)
+			require.Equal(t, 1, count)
+			require.Equal(t, 1, remaining)
 		})
 	}
 }
@@ -273,11 +401,13 @@ func TestRecordingsKeepContent(t *testing.T) {
 		dir := t.TempDir()
 		r := recording.New(dir, "s3://", nil)
 		send(t, r, message{url: amazonObject, document: content, received: http.Header{"Accept-Ranges": {"bytes"}}})
-		_, left, err := r.Write()
+
+		_, remaining, err := r.Write()
 		require.NoError(t, err)
-		require.Zero(t, left)
-		found := recorded.ReadFolder(t, recorded.Amazon, dir)
-		require.Equal(t, content, string(found.Exchanges[0].Response.Body))
+		require.Zero(t, remaining)
+
+		folder := recorded.ReadFolder(t, recorded.Amazon, dir)
+		require.Equal(t, content, string(folder.Exchanges[0].Response.Body))
 	}
 }
 
@@ -304,9 +434,10 @@ func TestRecordingWriteFails(t *testing.T) {
 	require.NoError(t, r.Begin())
 	send(t, r, message{url: amazonObject})
 	require.NoError(t, os.Remove(dir))
-	written, _, err := r.Write()
+
+	count, _, err := r.Write()
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.Zero(t, written)
+	require.Zero(t, count)
 }
 
 // If two runs record into the same folder, Write of the second fails with os.ErrExist and keeps the file of the
@@ -324,9 +455,9 @@ func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	require.NoError(t, err)
 
 	send(t, second, message{url: amazonObject, document: "another"})
-	written, _, err := second.Write()
+	count, _, err := second.Write()
 	require.ErrorIs(t, err, os.ErrExist)
-	require.Zero(t, written)
+	require.Zero(t, count)
 	got, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
@@ -343,6 +474,7 @@ func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	})
 	_, _, err := r.Write()
 	require.NoError(t, err)
+
 	x := recorded.ReadFolder(t, recorded.Google, dir).Exchanges[0]
 	require.Equal(t, http.Header{
 		"X-New-Time":  {"Mon, 30 Nov 2026 16:00:00 GMT"},

@@ -29,6 +29,7 @@ var writtenFiles = map[string]func(t *testing.T) stored{
 		d := newStore("store")
 		put(t, d, "k", "text")
 		b := cached(t, dir, d)
+
 		text, _, err := storage.ReadAll(t.Context(), b, "k")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(text))
@@ -93,9 +94,9 @@ type revisedStore struct {
 }
 
 func (d *revisedStore) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	own := *r
-	own.Condition = storage.Condition{}
-	attrs, err := d.Driver.Head(ctx, &own)
+	req := *r
+	req.Condition = storage.Condition{}
+	attrs, err := d.Driver.Head(ctx, &req)
 	if err == nil {
 		attrs.Revision = "1"
 	}
@@ -103,9 +104,9 @@ func (d *revisedStore) Head(ctx context.Context, r *driver.GetRequest) (*storage
 }
 
 func (d *revisedStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	own := *r
-	own.Condition = storage.Condition{}
-	attrs, body, err := d.Driver.Get(ctx, &own)
+	req := *r
+	req.Condition = storage.Condition{}
+	attrs, body, err := d.Driver.Get(ctx, &req)
 	if err == nil {
 		d.reads++
 		attrs.Revision = "1"

@@ -59,37 +59,38 @@ var written = map[string]func(t *testing.T) stored{
 		d := newStore("store")
 		l, err := lease.Acquire(t.Context(), engine.New(d), "lease")
 		require.NoError(t, err)
-		held := dump(t, d)
+		objects := dump(t, d)
 		require.NoError(t, l.Release())
-		return stored{"store": held}
+		return stored{"store": objects}
 	},
 	"overlay-marker-copying": func(t *testing.T) stored {
 		failing := faults.New()
-		over := newStore("new")
+		wrapped := newStore("new")
 		old := newStore("old")
-		b := overlaid(t, failing.Layer()(over), old, overlay.Config{CopyOnRead: true})
+		b := overlaid(t, failing.Layer()(wrapped), old, overlay.Config{CopyOnRead: true})
 		put(t, old, "k", "text")
 		failing.Set(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete))
 		_, _, _ = storage.ReadAll(t.Context(), b, "k")
-		return stored{"new": dump(t, over), "old": dump(t, old)}
+		return stored{"new": dump(t, wrapped), "old": dump(t, old)}
 	},
 	"overlay-marker-removed": func(t *testing.T) stored {
 		failing := faults.New()
-		over := newStore("new")
+		wrapped := newStore("new")
 		old := newStore("old")
-		b := overlaid(t, over, failing.Layer()(old), overlay.Config{})
+		b := overlaid(t, wrapped, failing.Layer()(old), overlay.Config{})
 		put(t, old, "k", "text")
 		failing.Set(faults.Fail(faults.Delete))
+
 		require.Error(t, b.Remove(t.Context(), "k"))
-		return stored{"new": dump(t, over), "old": dump(t, old)}
+		return stored{"new": dump(t, wrapped), "old": dump(t, old)}
 	},
 	"overlay-tombstone": func(t *testing.T) stored {
-		over := newStore("new")
+		wrapped := newStore("new")
 		old := newStore("old")
-		b := overlaid(t, over, old, overlay.Config{KeepOld: true})
+		b := overlaid(t, wrapped, old, overlay.Config{KeepOld: true})
 		put(t, old, "k", "text")
 		require.NoError(t, b.Remove(t.Context(), "k"))
-		return stored{"new": dump(t, over), "old": dump(t, old)}
+		return stored{"new": dump(t, wrapped), "old": dump(t, old)}
 	},
 	"mirror-note": func(t *testing.T) stored {
 		failing := faults.New()
@@ -115,6 +116,7 @@ var written = map[string]func(t *testing.T) stored{
 		put(t, src, "a", "a")
 		put(t, src, "b", "b")
 		failing := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied))
+
 		_, err := transfer.Copy(t.Context(), engine.New(failing.Layer()(dst)), engine.New(src),
 			transfer.WithJournal(engine.New(state), "journal"), transfer.WithConcurrency(1))
 		require.Error(t, err)
@@ -123,16 +125,16 @@ var written = map[string]func(t *testing.T) stored{
 	"upload-records": func(t *testing.T) stored {
 		d := newStore("store")
 		records := uploads.BucketRecords(engine.New(d))
-		at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+		when := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
-			ID:          uploads.NewID(at),
+			ID:          uploads.NewID(when),
 			Key:         "files/k",
 			Name:        "report.pdf",
 			Size:        7,
 			ContentType: "application/pdf",
 			User:        uploads.User{ID: "user"},
 			Purpose:     "reports",
-			Expires:     at.Add(time.Hour),
+			Expires:     when.Add(time.Hour),
 			CRC32C:      storage.CRC32C{Sum: 9, Known: true},
 		}))
 		return stored{"store": dump(t, d)}
@@ -214,10 +216,10 @@ func (d *placedStore) Describe() driver.Description {
 	return desc
 }
 
-func overlaid(t *testing.T, over, old driver.Driver, c overlay.Config) storage.Bucket {
+func overlaid(t *testing.T, wrapped, old driver.Driver, c overlay.Config) storage.Bucket {
 	layer, err := overlay.New(engine.New(old), c)
 	require.NoError(t, err)
-	return engine.New(over, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(layer))
+	return engine.New(wrapped, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(layer))
 }
 
 func mirrored(t *testing.T, primary, second driver.Driver) storage.Bucket {

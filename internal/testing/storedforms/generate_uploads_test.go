@@ -45,12 +45,12 @@ var writtenUploads = map[string]func(t *testing.T) stored{
 		d := newParts("store")
 		s := newService(t, d, uploads.Config{ProxyParts: true})
 		a := request(t, s, "POST", "/s3/multipart", `{"filename":"k.txt","type":"text/plain","size":9}`, nil)
-		var begun struct{ UploadID, Key string }
-		require.NoError(t, json.Unmarshal(a.Body.Bytes(), &begun), a.Body.String())
-		etag := putPart(t, s, begun.UploadID, 1, "text more")
+		var upload struct{ UploadID, Key string }
+		require.NoError(t, json.Unmarshal(a.Body.Bytes(), &upload), a.Body.String())
+		etag := putPart(t, s, upload.UploadID, 1, "text more")
 		return stored{
 			"store":  dump(t, d),
-			"client": {{Key: "upload", Body: begun.UploadID}, {Key: "etag", Body: etag}},
+			"client": {{Key: "upload", Body: upload.UploadID}, {Key: "etag", Body: etag}},
 		}
 	},
 	"upload-pieces": func(t *testing.T) stored {
@@ -142,6 +142,7 @@ func createTus(t *testing.T, s *uploads.Service, size int, concat string) string
 	if concat != "" {
 		h.Set("Upload-Concat", concat)
 	}
+
 	a := request(t, s, "POST", "/tus/", "", h)
 	require.Equal(t, http.StatusCreated, a.Code, a.Body.String())
 	address := a.Header().Get("Location")
@@ -157,10 +158,10 @@ func patchTus(t *testing.T, s *uploads.Service, address string, offset int, text
 // putPart sends a part of an upload of the S3 routes, and returns its ETag.
 func putPart(t *testing.T, s *uploads.Service, upload string, number int, text string) string {
 	a := request(t, s, "GET", fmt.Sprintf("/s3/multipart/%s/%d", upload, number), "", nil)
-	var signed struct{ URL, Method string }
-	require.NoError(t, json.Unmarshal(a.Body.Bytes(), &signed), a.Body.String())
-	path := signed.URL[strings.Index(signed.URL, "/s3/"):]
-	a = request(t, s, signed.Method, path, text, http.Header{})
+	var signedPart struct{ URL, Method string }
+	require.NoError(t, json.Unmarshal(a.Body.Bytes(), &signedPart), a.Body.String())
+	path := signedPart.URL[strings.Index(signedPart.URL, "/s3/"):]
+	a = request(t, s, signedPart.Method, path, text, http.Header{})
 	require.Less(t, a.Code, 300, a.Body.String())
 	return a.Header().Get("ETag")
 }
@@ -227,7 +228,7 @@ func (d *partsStore) CompleteParts(ctx context.Context, r *driver.CompleteReques
 		}
 		r.Parts = append(r.Parts, last)
 	}
-	var whole []byte
+	var data []byte
 	for _, part := range r.Parts {
 		attrs, body, err := d.Get(ctx, &driver.GetRequest{Key: partKey(r.Upload, part.Number), Length: -1})
 		if err != nil {
@@ -240,11 +241,11 @@ func (d *partsStore) CompleteParts(ctx context.Context, r *driver.CompleteReques
 		if int64(len(text)) != attrs.Size || part.Tag != fmt.Sprint("tag-", part.Number) {
 			return nil, errors.New("another part")
 		}
-		whole = append(whole, text...)
+		data = append(data, text...)
 	}
 	request := *r.Put
-	request.Body = bytes.NewReader(whole)
-	request.Size = int64(len(whole))
+	request.Body = bytes.NewReader(data)
+	request.Size = int64(len(data))
 	attrs, err := d.Put(ctx, &request)
 	if err != nil {
 		return nil, err

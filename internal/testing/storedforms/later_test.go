@@ -104,24 +104,25 @@ func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
 			s := readGolden(t, newest, form.name)
-			changed := 0
+			count := 0
 			for i, o := range s[form.store] {
 				if strings.HasPrefix(o.Key, form.key) && strings.HasPrefix(o.Body, "{") {
 					s[form.store][i].Body = `{"form":99,` + o.Body[1:]
-					changed++
+					count++
 				}
 			}
-			require.Equal(t, 1, changed)
+
+			require.Equal(t, 1, count)
 			synctest.Test(t, func(t *testing.T) {
 				stores := map[string]driver.Driver{}
 				for name := range s {
 					stores[name] = s.load(t, name)
 				}
-				before := bodies(dump(t, stores[form.store]))
+				bodiesBefore := bodies(dump(t, stores[form.store]))
 				err := form.read(t, stores)
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "update this program")
-				require.Subset(t, bodies(dump(t, stores[form.store])), before)
+				require.Subset(t, bodies(dump(t, stores[form.store])), bodiesBefore)
 			})
 		})
 	}
@@ -134,13 +135,15 @@ func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	b := engine.New(&namedUploads{Driver: newStore("store")})
+
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "update this program")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(storage.AbandonUpload(t.Context(), b, path)))
-	kept, err := os.ReadFile(path)
+
+	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, text, string(kept))
+	require.Equal(t, text, string(data))
 }
 
 // If a marker of an overlay has an unknown kind in its metadata, all calls on its key fail with Unsupported.
@@ -148,10 +151,10 @@ func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 	s := readGolden(t, newest, "overlay-marker-copying")
 	s["new"][0].Metadata["omnibucketoverlay"] = "later"
 	synctest.Test(t, func(t *testing.T) {
-		over := s.load(t, "new")
+		wrapped := s.load(t, "new")
 		old := s.load(t, "old")
-		before := dump(t, over)
-		b := overlaid(t, over, old, overlay.Config{})
+		objects := dump(t, wrapped)
+		b := overlaid(t, wrapped, old, overlay.Config{})
 		calls := map[string]func() error{
 			"Attrs": func() error {
 				_, err := b.Attrs(t.Context(), "k")
@@ -171,11 +174,12 @@ func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 				return err
 			},
 		}
+
 		for name, call := range calls {
 			err := call()
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		}
-		require.Equal(t, before, dump(t, over))
+		require.Equal(t, objects, dump(t, wrapped))
 		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(old)))
 	})
 }

@@ -36,17 +36,21 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 		put(t, d, "k", "text")
 		cache, err := diskcache.Open(dir, diskcache.Config{Unpinned: true})
 		require.NoError(t, err)
-		defer func() { require.NoError(t, cache.Close()) }()
-		from := &revisedStore{Driver: d}
-		text, _, err := storage.ReadAll(t.Context(), engine.New(from, driver.WithLayer(cache.Layer())), "k")
+		defer func() {
+			require.NoError(t, cache.Close())
+		}()
+		src := &revisedStore{Driver: d}
+
+		text, _, err := storage.ReadAll(t.Context(), engine.New(src, driver.WithLayer(cache.Layer())), "k")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(text))
+
 		if !strings.HasPrefix(s["files"][0].Key, "omnibucket-blocks/") { // form 1
-			require.Equal(t, 1, from.reads, "a block of the first form is not found")
+			require.Equal(t, 1, src.reads, "a block of the first form is not found")
 			require.NotContains(t, bodies(dumpFiles(t, dir)), s["files"][0].Key, "nor does it stay")
 			return
 		}
-		require.Zero(t, from.reads, "the cache has the block")
+		require.Zero(t, src.reads, "the cache has the block")
 		require.Equal(t, s["files"], dumpFiles(t, dir))
 	},
 	"directory": func(t *testing.T, s stored) {
@@ -54,22 +58,27 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 		s.loadFiles(t, dir)
 		renumber(t, dir)
 		b := directory(t, dir)
+
 		text, attrs, err := storage.ReadAll(t.Context(), b, "a/k")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(text))
 		require.Equal(t, "text/x-test", attrs.ContentType)
 		require.True(t, attrs.CRC32C.Known, "the file is that of the sidecar")
+
 		upload, err := storage.ContinueUpload(t.Context(), b, s.client("token"))
 		require.NoError(t, err)
 		parts, err := upload.Parts(t.Context())
 		require.NoError(t, err)
 		require.Len(t, parts, 1)
+
 		_, err = upload.Complete(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"a/k": "text", "large": "part one"}, contents(t, b))
+
 		attrs, err = b.Attrs(t.Context(), "large")
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)
+
 		require.NoError(t, b.Remove(t.Context(), "a/k"))
 		require.NotContains(t, slices.Collect(maps.Keys(bodies(dumpFiles(t, dir)))), "a/.omnibucket~k")
 	},
@@ -81,6 +90,7 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 		require.NoError(t, err)
 		_, err = upload.Complete(t.Context())
 		require.NoError(t, err)
+
 		text, attrs, err := storage.ReadAll(t.Context(), engine.New(d), "k")
 		require.NoError(t, err)
 		require.Equal(t, "text more", string(text))
@@ -123,20 +133,20 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 }
 
 // send makes the request of a signed URL, which is JSON.
-func send(t *testing.T, b storage.Bucket, signed, body string) *httptest.ResponseRecorder {
+func send(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	var u storage.SignedURL
-	require.NoError(t, json.Unmarshal([]byte(signed), &u))
+	require.NoError(t, json.Unmarshal([]byte(signedURL), &u))
 	r, err := u.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
 	return serveRequest(t, b, r)
 }
 
 // sendForm sends a file with a signed form, which is JSON.
-func sendForm(t *testing.T, b storage.Bucket, signed, body string) *httptest.ResponseRecorder {
+func sendForm(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	var form storage.SignedForm
-	require.NoError(t, json.Unmarshal([]byte(signed), &form))
+	require.NoError(t, json.Unmarshal([]byte(signedURL), &form))
 	var text bytes.Buffer
 	w := multipart.NewWriter(&text)
 	for name, value := range form.Fields {
@@ -190,26 +200,27 @@ func renumber(t *testing.T, dir string) {
 	layouts, err := filepath.Glob(filepath.Join(dir, ".omnibucket/uploads/*/layout"))
 	require.NoError(t, err)
 	require.Len(t, layouts, 1)
+
 	text, err := os.ReadFile(layouts[0])
 	require.NoError(t, err)
 	name, rest, _ := strings.Cut(string(text), " ")
-	before, _, _ := strings.Cut(rest, " ")
+	oldNumber, _, _ := strings.Cut(rest, " ")
 	info, err := os.Stat(filepath.Join(filepath.Dir(layouts[0]), name))
 	require.NoError(t, err)
 	number := reflect.Indirect(reflect.ValueOf(info.Sys())).FieldByName("Ino")
 	if !number.IsValid() {
 		t.Skip("files have no numbers here")
 	}
-	old, err := strconv.ParseUint(before, 10, 64)
+	old, err := strconv.ParseUint(oldNumber, 10, 64)
 	require.NoError(t, err)
-	replace := func(path, old, now string) {
+	replace := func(path, old, replacement string) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Contains(t, string(text), old)
-		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, now, 1)), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
 	}
-	replace(layouts[0], before, strconv.FormatUint(number.Uint(), 10))
+	replace(layouts[0], oldNumber, strconv.FormatUint(number.Uint(), 10))
 	replace(
 		filepath.Join(filepath.Dir(layouts[0]), "placed-1"), "@"+strconv.FormatUint(old, 16)+"-",
 		"@"+strconv.FormatUint(number.Uint(), 16)+"-",

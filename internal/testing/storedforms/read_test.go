@@ -39,10 +39,12 @@ var readers = map[string]func(t *testing.T, s stored){
 		b := engine.New(s.load(t, "store"))
 		log, err := commit.New(b, "log/")
 		require.NoError(t, err)
+
 		require.Equal(t, [2]int64{3, 7}, ends(t, log))
 		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("8"), nil })
 		require.NoError(t, err)
 		require.EqualValues(t, 8, number)
+
 		require.NoError(t, log.Trim(t.Context(), 7))
 		require.Equal(t, [2]int64{6, 8}, ends(t, log))
 		require.NoError(t, log.Trim(t.Context(), 8))
@@ -52,6 +54,7 @@ var readers = map[string]func(t *testing.T, s stored){
 		b := engine.New(s.load(t, "store"))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
+
 		_, err := lease.Acquire(ctx, b, "lease")
 		require.ErrorIs(t, err, storage.DeadlineExceeded, "another process holds it")
 		l, err := lease.Acquire(t.Context(), b, "lease")
@@ -60,35 +63,40 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.NoError(t, l.Release())
 	},
 	"overlay-marker-copying": func(t *testing.T, s stored) {
-		over := s.load(t, "new")
+		wrapped := s.load(t, "new")
 		old := s.load(t, "old")
-		b := overlaid(t, over, old, overlay.Config{})
+
+		b := overlaid(t, wrapped, old, overlay.Config{})
 		require.Equal(t, map[string]string{"k": "text"}, contents(t, b))
-		left, err := overlay.Left(t.Context(), b)
+		remaining, err := overlay.Left(t.Context(), b)
 		require.NoError(t, err)
-		require.EqualValues(t, 1, left)
+		require.EqualValues(t, 1, remaining)
+
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err)
 		require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
-		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(over)))
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(wrapped)))
 	},
 	"overlay-marker-removed": func(t *testing.T, s stored) {
-		over := s.load(t, "new")
+		wrapped := s.load(t, "new")
 		old := s.load(t, "old")
-		b := overlaid(t, over, old, overlay.Config{})
+
+		b := overlaid(t, wrapped, old, overlay.Config{})
 		require.Empty(t, contents(t, b))
 		_, err := b.Attrs(t.Context(), "k")
 		require.ErrorIs(t, err, storage.ObjectNotFound)
+
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err)
 		require.Equal(t, overlay.Report{}, report)
-		require.Empty(t, contents(t, engine.New(over)))
+		require.Empty(t, contents(t, engine.New(wrapped)))
 		require.Empty(t, contents(t, engine.New(old)))
 	},
 	"overlay-tombstone": func(t *testing.T, s stored) {
-		over := s.load(t, "new")
+		wrapped := s.load(t, "new")
 		old := s.load(t, "old")
-		b := overlaid(t, over, old, overlay.Config{KeepOld: true})
+
+		b := overlaid(t, wrapped, old, overlay.Config{KeepOld: true})
 		require.Empty(t, contents(t, b))
 		_, err := b.Upload(t.Context(), "k", strings.NewReader("new"), storage.IfAbsent())
 		require.NoError(t, err)
@@ -96,15 +104,17 @@ var readers = map[string]func(t *testing.T, s stored){
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 		require.Equal(t, overlay.Report{}, report)
-		require.Empty(t, contents(t, engine.New(over)))
+		require.Empty(t, contents(t, engine.New(wrapped)))
 	},
 	"mirror-note": func(t *testing.T, s stored) {
 		primary := s.load(t, "primary")
 		second := s.load(t, "second")
 		b := mirrored(t, primary, second)
+
 		status, err := mirror.Status(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, status.Notes)
+
 		time.Sleep(2 * time.Hour) // a younger note may be that of a write in progress
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
@@ -129,6 +139,7 @@ var readers = map[string]func(t *testing.T, s stored){
 		put(t, src, "a", "a")
 		put(t, src, "b", "b")
 		state := engine.New(s.load(t, "state"))
+
 		report, err := transfer.Copy(t.Context(), engine.New(dst), engine.New(src), transfer.WithJournal(state, "journal"))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, report.Transferred)
@@ -138,15 +149,19 @@ var readers = map[string]func(t *testing.T, s stored){
 	"upload-records": func(t *testing.T, s stored) {
 		b := engine.New(s.load(t, "store"))
 		records := uploads.BucketRecords(b)
-		found, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
+
+		files, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
 		require.NoError(t, err)
-		require.Len(t, found, 1)
-		f := found[0]
+		require.Len(t, files, 1)
+
+		f := files[0]
 		require.Equal(t, []any{"files/k", "report.pdf", int64(7), "user", "reports"},
 			[]any{f.Key, f.Name, f.Size, f.User.ID, f.Purpose})
+
 		expired, err := records.Expired(t.Context(), f.Expires.Add(time.Hour), 10)
 		require.NoError(t, err)
 		require.Len(t, expired, 1)
+
 		require.NoError(t, records.Remove(t.Context(), f))
 		require.Empty(t, contents(t, b))
 	},
@@ -154,6 +169,7 @@ var readers = map[string]func(t *testing.T, s stored){
 		path := filepath.Join(t.TempDir(), "journal")
 		require.NoError(t, os.WriteFile(path, []byte(s["files"][0].Body), 0o600))
 		d := &namedUploads{Driver: newStore("store")}
+
 		_, err := engine.New(d).Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
 		require.NoError(t, err)
 		require.Zero(t, d.begun, "the upload of the journal is continued")
@@ -167,16 +183,19 @@ var readers = map[string]func(t *testing.T, s stored){
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	all := maps.Clone(readers)
 	maps.Copy(all, fileReaders)
+
 	maps.Copy(all, uploadReaders)
 	require.Equal(t, slices.Sorted(maps.Keys(allWritten())), slices.Sorted(maps.Keys(all)))
 	for _, version := range versions {
-		for name, read := range all {
+		for name, readForm := range all {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				if reason := lacking(version, name); reason != "" {
 					t.Skip(reason)
 				}
 				s := readGolden(t, version, name)
-				synctest.Test(t, func(t *testing.T) { read(t, s) })
+				synctest.Test(t, func(t *testing.T) {
+					readForm(t, s)
+				})
 			})
 		}
 	}
@@ -238,6 +257,7 @@ func contents(t *testing.T, b storage.Bucket) map[string]string {
 		require.NoError(t, err)
 		text, err := io.ReadAll(r)
 		require.NoError(t, err)
+
 		require.NoError(t, r.Close())
 		require.EqualValues(t, len(text), e.Size, e.Key)
 		all[e.Key] = string(text)

@@ -39,9 +39,11 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 		d := s.loadParts(t)
 		service := newService(t, d, uploads.Config{ProxyParts: true})
 		upload := s.client("upload")
+
 		a := request(t, service, "GET", "/s3/multipart/"+upload, "", nil)
 		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
 		require.Contains(t, a.Body.String(), `"Size":9`)
+
 		body := fmt.Sprintf(`{"parts":[{"PartNumber":1,"ETag":%q}]}`, s.client("etag"))
 		a = request(t, service, "POST", "/s3/multipart/"+upload+"/complete", body, nil)
 		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
@@ -65,6 +67,7 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 			},
 		})
 		time.Sleep(5 * time.Minute) // the claim of the call that was killed has ended
+
 		a := request(t, service, "HEAD", s.client("address"), "", tusHeaders("", ""))
 		require.Less(t, a.Code, 300, a.Body.String())
 		require.Equal(t, 1, told)
@@ -80,9 +83,11 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 	"upload-allowance": func(t *testing.T, s stored) {
 		d := s.loadParts(t)
 		service := newService(t, d, uploads.Config{Allowance: allow})
+
 		u, err := service.Usage(t.Context(), "user")
 		require.NoError(t, err)
 		require.Equal(t, uploads.Usage{Bytes: 4, Files: 1, ReservedBytes: 18, ReservedFiles: 2}, u)
+
 		patchTus(t, service, s.client("address"), 4, " more")
 		_, err = service.Finish(t.Context(), s.client("token"), uploads.User{ID: "user"})
 		require.NoError(t, err)
@@ -93,6 +98,7 @@ var uploadReaders = map[string]func(t *testing.T, s stored){
 			_, err = service.Sweep(t.Context())
 			require.NoError(t, err)
 		}
+
 		for key := range contents(t, engine.New(d)) {
 			require.False(t, strings.HasPrefix(key, "files/usage/"), "the ledger of the first form has moved")
 		}
@@ -105,6 +111,7 @@ func requireFile(t *testing.T, d driver.Driver, s *uploads.Service) {
 	b := engine.New(d)
 	files := contents(t, b)
 	text := ""
+
 	for key, body := range files {
 		if strings.HasPrefix(key, "files/user/") {
 			require.Empty(t, text, "there are two files")
@@ -112,6 +119,7 @@ func requireFile(t *testing.T, d driver.Driver, s *uploads.Service) {
 		}
 	}
 	require.Equal(t, "text more", text, "%v", files)
+
 	time.Sleep(60 * 24 * time.Hour)
 	_, err := s.Sweep(t.Context())
 	require.NoError(t, err)

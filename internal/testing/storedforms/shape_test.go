@@ -42,17 +42,17 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 func shapeOf(s stored) (lines []string) {
 	for store, objects := range s {
 		for _, o := range objects {
-			at := store + " " + random.ReplaceAllString(o.Key, "*")
-			lines = append(lines, at+" type "+o.ContentType)
+			place := store + " " + random.ReplaceAllString(o.Key, "*")
+			lines = append(lines, place+" type "+o.ContentType)
 			for name, value := range o.Metadata {
-				lines = append(lines, at+" metadata "+name+" "+random.ReplaceAllString(value, "*"))
+				lines = append(lines, place+" metadata "+name+" "+random.ReplaceAllString(value, "*"))
 			}
 			body := []byte(o.Body)
 			if text, err := hex.DecodeString(o.Body); err == nil && store == "files" {
 				body = text
 			}
 			for _, line := range shapeOfText(body) {
-				lines = append(lines, at+" "+line)
+				lines = append(lines, place+" "+line)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // Only tests that fail, and packages that do not build, are shown with their output.
 func TestOutputOfFailuresOnly(t *testing.T) {
-	for name, c := range map[string]struct{ events, want string }{
+	tests := map[string]struct{ events, want string }{
 		"a package that passes": {
 			`{"Action":"start","Package":"p"}
 			{"Action":"run","Package":"p","Test":"TestA"}
@@ -57,11 +57,12 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 			"p/a_test.go:1:1: undefined: x\nFAIL\tp [build failed]\n",
 		},
 		"a message of go": {"go: updates to go.mod needed\n", "go: updates to go.mod needed\n"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var printed bytes.Buffer
-			require.NoError(t, run(strings.NewReader(c.events), &printed, "", newTable()))
-			require.Equal(t, c.want, printed.String())
+			require.NoError(t, run(strings.NewReader(tt.events), &printed, "", newTable()))
+			require.Equal(t, tt.want, printed.String())
 		})
 	}
 }
@@ -77,9 +78,11 @@ func TestResultsAreStored(t *testing.T) {
 		{"Action":"pass","Package":"p","Test":"TestA"}
 		{"Action":"fail","Package":"p","Test":"TestB"}`
 	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir, newTable()))
-	stored, err := os.ReadDir(dir)
+
+	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, stored, 2, "a test that fails proves nothing")
+	require.Len(t, entries, 2, "a test that fails proves nothing")
+
 	for name, want := range map[string]string{
 		"a-b-driver.json": `{"name":"a/b","kind":"driver"}`,
 		"a-service.json":  `{"name":"a","kind":"service"}`,
@@ -97,6 +100,7 @@ func TestRecordingsAreStored(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    report.go:1: result of the suite: {\"kind\":\"recording\",\"name\":\"m/n v1\",\"provider\":\"A\"}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA"}`
 	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir, ran))
+
 	text, err := os.ReadFile(filepath.Join(dir, "recording-m-n v1-A.json"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"kind":"recording","name":"m/n v1","provider":"A"}`, string(text))
@@ -117,6 +121,7 @@ func TestTableSaysWhatRan(t *testing.T) {
 		{"Action":"fail","Package":"q"}`
 	ran := newTable()
 	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, "", ran))
+
 	var printed bytes.Buffer
 	ran.print(&printed)
 	require.Equal(t, `

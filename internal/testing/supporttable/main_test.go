@@ -20,8 +20,10 @@ func TestRender(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
+
 	var first, second bytes.Buffer
 	require.NoError(t, run(dir, &first))
+
 	require.NoError(t, run(dir, &second))
 	require.Equal(t, first.String(), second.String())
 	for _, line := range []string{

@@ -38,20 +38,22 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	} else if what == "program" {
 		Program(t, "no-such-program")
 	}
-	for _, row := range []struct{ what, says string }{
+	tests := []struct{ what, says string }{
 		{"one of the servers", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
 		{"server", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
 		{"program", "no-such-program is missing: install it"},
-	} {
+	}
+	for _, tt := range tests {
 		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
 			program, err := os.Executable()
 			require.NoError(t, err)
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
-			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+row.what, "OMNIBUCKET_TEST_MINIO=", Required+"="+required)
+			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+tt.what, "OMNIBUCKET_TEST_MINIO=", Required+"="+required)
+
 			said, err := child.CombinedOutput()
 			require.Equal(t, required == "", err == nil, string(said))
 			require.Contains(t, string(said), result+t.Name())
-			require.Contains(t, string(said), row.says)
+			require.Contains(t, string(said), tt.says)
 		}
 	}
 }
