@@ -34,7 +34,8 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	b.inner = inner
 	b.exchange = x
 	b.idle.L = &b.mu
-	x.whole = false // false again if net/http replays the request, because the body is then sent from its start
+	// It is false again if net/http replays the request, because the body is then sent from its start.
+	x.bodyRead = false
 	return b
 }
 
@@ -50,23 +51,24 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.exchange.sourceReads()
 	returned := false
 	defer func() {
-		if !returned { // Read called runtime.Goexit, which ended the goroutine of net/http without an error
-			b.rested(0)
+		if !returned {
+			// Read called runtime.Goexit, which ended the goroutine of net/http without an error.
+			b.endRead(0)
 			b.exchange.cancel(errLetGo)
 		}
 	}()
 	n, err := b.inner.Read(p)
 	returned = true
-	sofar := b.rested(n)
+	sofar := b.endRead(n)
 	if err == nil || err == io.EOF {
 		b.exchange.handedOver(sofar, err == io.EOF)
 	}
 	return n, err
 }
 
-// rested marks the end of a Read that returned n bytes. It returns how many bytes were read so far
+// endRead marks the end of a Read that returned n bytes. It returns how many bytes were read so far
 // in total.
-func (b *requestBody) rested(n int) int64 {
+func (b *requestBody) endRead(n int) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 const (
@@ -24,9 +24,9 @@ const (
 // ErrTooLong is wrapped by the error for a response whose body is larger than [Document].
 var ErrTooLong = errors.New("the response is longer than a true one can be")
 
-// bound limits the size of the response's body, so that a driver may safely read it to its end. The
+// limitBody limits the size of the response's body, so that a driver may safely read it to its end. The
 // content of an object has no limit, because the user reads it.
-func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Call) (*http.Response, error) {
+func (x *exchange) limitBody(r *http.Request, response *http.Response, call *serving.Call) (*http.Response, error) {
 	success := response.StatusCode >= 200 && response.StatusCode < 300
 	if hasNoBody(r, response) {
 		if response.Body != nil {
@@ -39,6 +39,7 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		x.end()
 		return response, nil
 	}
+
 	if !success {
 		x.readError(r, response)
 		return response, nil
@@ -47,19 +48,21 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 	x.reply.exchange = x
 	response.Body = &x.reply
 	// For the content of an object, the engine itself limits the time of each Read.
-	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent)
+	x.reply.unwatched = call != nil && r.Method == http.MethodGet && serving.IsContent(x.parent)
 	if call == nil || x.reply.unwatched {
 		if err := checkRange(response); err != nil {
 			return nil, err
 		}
 		return response, nil
 	}
+
 	x.reply.left = Document
 	x.reply.bounded = true
 	if response.ContentLength > x.reply.left {
 		_ = x.reply.Close()
 		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
 	}
+
 	// Mask the credentials of the request in the body. Even a response with status 200 may contain
 	// an error that repeats the credentials.
 	if secrets := credentialsOf(r); len(secrets) > 0 {
@@ -86,11 +89,13 @@ func tooLong(bound int64) error {
 func (x *exchange) readError(r *http.Request, response *http.Response) {
 	secrets := secretsOf(r)
 	maskHeader(response, secrets)
-	x.wait(x.stall) // one time limit for all Reads together
+	// There is one time limit for all Reads together.
+	x.wait(x.stall)
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
 	x.rest()
 	if err != nil && (len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)) && x.parent.Err() == nil {
-		err = nil // the status of the response is enough
+		// The status of the response is enough.
+		err = nil
 	}
 	_ = response.Body.Close()
 	tail := failingReader{io.EOF}

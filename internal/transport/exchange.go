@@ -22,15 +22,15 @@ type exchange struct {
 	foreign bool        // true if the user gave the base transport, which may not report what happens to the request
 	unhook  func() bool // stops the context.AfterFunc that closes the bodies; may be nil
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	replied bool // true after the head of the response arrived
-	ended   bool
-	traced  bool           // true if the base transport reports its connections
-	linked  bool           // true if the request has a connection; only set if traced
-	headed  bool           // true if the head of the request was written
-	whole   bool           // true if net/http has read the request's body to its end
-	bodies  []*requestBody // the request's body, and a new one for each replay by net/http on another connection
+	mu       sync.Mutex
+	timer    *time.Timer
+	replied  bool // true after the head of the response arrived
+	ended    bool
+	traced   bool           // true if the base transport reports its connections
+	linked   bool           // true if the request has a connection; only set if traced
+	headed   bool           // true if the head of the request was written
+	bodyRead bool           // true if net/http has read the request's body to its end
+	bodies   []*requestBody // the request's body, and a new one for each replay by net/http on another connection
 
 	// The following fields are part of the exchange so that they need no allocations of their own.
 	firstBody requestBody
@@ -42,9 +42,11 @@ type exchange struct {
 func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
 	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
 	if !hasBody(r) || isSmall(r) {
-		x.whole = true // a small body is sent together with the head
+		// A small body is sent together with the head.
+		x.bodyRead = true
 	} else if x.length == 0 {
-		x.length = -1 // for net/http, length 0 with a body means that the length is unknown
+		// For net/http, length 0 with a body means that the length is unknown.
+		x.length = -1
 	}
 	x.ctx, x.cancel = context.WithCancelCause(parent)
 	return x
@@ -102,7 +104,7 @@ func (x *exchange) sourceReads() {
 // sends a large body of known length, no trace is needed. net/http writes the head before it reads
 // such a body, so the first Read shows that the head was written.
 func (x *exchange) requestContext() context.Context {
-	if !x.whole && x.length > 0 && !x.foreign {
+	if !x.bodyRead && x.length > 0 && !x.foreign {
 		return x.ctx
 	}
 	if x.foreign {
@@ -126,7 +128,7 @@ func (x *exchange) begin() {
 	switch {
 	case !x.foreign:
 		x.waitLocked(connectionWait)
-	case x.whole:
+	case x.bodyRead:
 		x.waitLocked(x.answer)
 	default:
 		x.waitLocked(x.stall)
@@ -149,7 +151,8 @@ func (x *exchange) connecting(string) {
 func (x *exchange) dialed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.linked { // otherwise the request already uses another connection
+	if !x.linked {
+		// Otherwise the request already uses another connection.
 		x.waitLocked(x.stall)
 	}
 }
@@ -168,7 +171,7 @@ func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.headed = true
-	if x.whole && !x.replied {
+	if x.bodyRead && !x.replied {
 		x.waitLocked(x.answer)
 	}
 }
@@ -181,10 +184,11 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 	defer x.mu.Unlock()
 	x.headed = x.headed || x.length > 0
 	if x.replied {
-		return // the response came early, and the rest of the body no longer matters
+		// The response came early, and the rest of the body no longer matters.
+		return
 	}
 	if end || x.length >= 0 && sofar >= x.length {
-		x.whole = true
+		x.bodyRead = true
 		x.waitLocked(x.answer)
 		return
 	}
@@ -207,15 +211,18 @@ func (x *exchange) answered() {
 // fail returns err as an *Error, and sets Sent. If the exchange stalled, Err is ErrStalled.
 func (x *exchange) fail(err error) *Error {
 	if errors.Is(context.Cause(x.ctx), ErrStalled) {
-		err = ErrStalled // in place of "context canceled", because the caller did not cancel
+		// This replaces "context canceled", because the caller did not cancel.
+		err = ErrStalled
 	} else if x.parent.Err() != nil {
-		err = context.Cause(x.parent) // the cause; err only says that the body was closed
+		// Return the cause, because err only says that the body was closed.
+		err = context.Cause(x.parent)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	isSent := x.headed && x.whole
-	if x.foreign { // a user's transport may read the body before it has a connection
-		isSent = x.whole && (x.headed || !x.traced) && !Unconnected(err)
+	isSent := x.headed && x.bodyRead
+	if x.foreign {
+		// A user's transport may read the body before it has a connection.
+		isSent = x.bodyRead && (x.headed || !x.traced) && !Unconnected(err)
 	}
 	return &Error{Sent: isSent, Err: err}
 }

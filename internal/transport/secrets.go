@@ -70,10 +70,10 @@ var secretParameters = []string{
 }
 
 func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
-	var found []string
+	var secrets []string
 	add := func(secret string) {
-		if len(secret) >= shortestSecret && !slices.Contains(found, secret) {
-			found = append(found, secret)
+		if len(secret) >= shortestSecret && !slices.Contains(secrets, secret) {
+			secrets = append(secrets, secret)
 		}
 	}
 	for name, values := range r.Header {
@@ -91,7 +91,7 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 		}
 	}
 	addParameters(r.URL, add)
-	return found
+	return secrets
 }
 
 // addCredential adds the secrets in the value of a header. In a header of Amazon's signature
@@ -129,10 +129,12 @@ func secretWord(word string) string {
 func addParameters(u *url.URL, add func(string)) {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		name, _ = url.QueryUnescape(name) // if a name or value is malformed, it becomes ""
+		// If a name or value is malformed, it becomes "".
+		name, _ = url.QueryUnescape(name)
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
 			plain, _ := url.QueryUnescape(value)
-			add(value) // the spelling of the client
+			// This is the spelling of the client.
+			add(value)
 			add(plain)
 		}
 	}

@@ -24,15 +24,19 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // in place of the error of the body, which was closed when ctx ended
+			// This replaces the error of the body, which was closed when ctx ended.
+			err = context.Cause(ctx)
 		}
 	}()
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // ends a Read that waits for data
+		// This ends a Read that waits for data.
+		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() })
 		defer stop()
 	}
 	defer r.Body.Close()
-	content = make([]byte, 0, r.ContentLength+1) // one byte more, to notice a body that is longer than declared
+
+	// Make space for one byte more, to notice a body that is longer than declared.
+	content = make([]byte, 0, r.ContentLength+1)
 	for len(content) < cap(content) {
 		n, err := r.Body.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]
@@ -43,6 +47,7 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 			return nil, err
 		}
 	}
+
 	if int64(len(content)) != r.ContentLength {
 		return nil, fmt.Errorf("the body is not of %d bytes, as was said", r.ContentLength)
 	}

@@ -15,7 +15,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // These are the defaults of [Options]. For its own requests, the engine may replace Stall by a value
@@ -75,6 +75,7 @@ func New(o Options) *Transport {
 	if dialContext == nil {
 		dialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
+
 	// Only HTTP/1.1 is used. HTTP/2 would send all requests to a host over one connection, whose
 	// flow control would limit their total rate.
 	var protocols http.Protocols
@@ -125,22 +126,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // Send is like RoundTrip, but uses ctx in place of the context of r.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter := counterOf(ctx)
-	call := wire.Of(ctx)
+	call := serving.CallOf(ctx)
 	if t.foreign && counter == nil && call == nil {
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
 	counter.request()
 
-	small, err := readSmall(ctx, r)
+	content, err := readSmall(ctx, r)
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
-	stall, answer := t.patience(call, small != nil || !hasBody(r))
+	stall, answer := t.timeouts(call, content != nil || !hasBody(r))
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
 	x.foreign = t.foreign
 	req := r.WithContext(x.requestContext())
-	if small != nil {
-		replace(req, small)
+	if content != nil {
+		replace(req, content)
 	} else {
 		x.wrapBody(req)
 	}
@@ -161,7 +162,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	}
 	x.answered()
 	counter.response()
-	return x.bound(r, response, call)
+	return x.limitBody(r, response, call)
 }
 
 // CloseIdleConnections closes the connections that no request uses. It may be called several times.
@@ -172,10 +173,10 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// patience returns two time limits: stall is for a silence within a body, and answer is for the
+// timeouts returns two time limits: stall is for a silence within a body, and answer is for the
 // time before the response. After a large body, answer is doubled, because buffers of the system
 // may still hold a part of the body.
-func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Duration) {
+func (t *Transport) timeouts(call *serving.Call, short bool) (stall, answer time.Duration) {
 	if call == nil || call.Stall == 0 {
 		return t.stall, t.answer
 	}
