@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 type noWatch struct{}
@@ -31,17 +31,17 @@ func TestBoundOfBodies(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	operation := func(ctx context.Context) context.Context { return wire.With(ctx, &wire.Call{}) }
+	operation := func(ctx context.Context) context.Context { return serving.WithCall(ctx, &serving.Call{}) }
 	for _, row := range []struct {
 		name, path string
 		ctx        context.Context
 		read       int64
 		fails      bool
 	}{
-		{"the body of an error", "/failed", operation(t.Context()), ErrorBody, false},
-		{"a document", "/", operation(t.Context()), Document, true},
-		{"the content of an object", "/", wire.WithContent(operation(t.Context()), noWatch{}), Document + 2<<20, false},
-		{"a request that is not the engine's", "/", t.Context(), Document + 2<<20, false},
+		{name: "the body of an error", path: "/failed", ctx: operation(t.Context()), read: ErrorBody},
+		{name: "a document", path: "/", ctx: operation(t.Context()), read: Document, fails: true},
+		{name: "the content of an object", path: "/", ctx: serving.WithContent(operation(t.Context()), noWatch{}), read: Document + 2<<20},
+		{name: "a request that is not the engine's", path: "/", ctx: t.Context(), read: Document + 2<<20},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r, err := http.NewRequestWithContext(row.ctx, http.MethodGet, server.URL+row.path, nil)
@@ -56,6 +56,7 @@ func TestBoundOfBodies(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+
 			require.Equal(t, row.read, n)
 		})
 	}
@@ -84,7 +85,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	for name, tr := range map[string]*Transport{"as it is": tr, "wrapped": Over(wrapping{tr})} {
 		for _, path := range []string{"/", "/failed"} {
 			t.Run(name+path, func(t *testing.T) {
-				r := request(t, wire.With(t.Context(), &wire.Call{}), http.MethodHead, server.URL+path, nil)
+				r := request(t, serving.WithCall(t.Context(), &serving.Call{}), http.MethodHead, server.URL+path, nil)
 				response, err := tr.RoundTrip(r)
 				require.NoError(t, err)
 				require.EqualValues(t, length, response.ContentLength)
@@ -154,7 +155,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 	defer server.Close()
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
-			ctx := wire.With(t.Context(), &wire.Call{})
+			ctx := serving.WithCall(t.Context(), &serving.Call{})
 			r, err := http.NewRequestWithContext(ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
 			require.NoError(t, err)
 			r.Header.Set("Authorization", "SharedKey account:"+mac)
@@ -168,9 +169,11 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 			text, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
+
 			for _, secret := range []string{token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source"} {
 				require.NotContains(t, string(text), secret)
 			}
+
 			if method == http.MethodGet {
 				require.NotContains(t, response.Header.Get("X-Ms-Error-Code"), mac)
 			}
@@ -188,9 +191,9 @@ func TestMaskSignatureOfAmazon(t *testing.T) {
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
 		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+signature)
-	shown := maskString("x-amz-date is too old; "+r.Header.Get("Authorization"), secretsOf(r))
-	require.NotContains(t, shown, signature)
-	require.Contains(t, shown, "x-amz-date is too old; AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
+	text := maskString("x-amz-date is too old; "+r.Header.Get("Authorization"), secretsOf(r))
+	require.NotContains(t, text, signature)
+	require.Contains(t, text, "x-amz-date is too old; AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
 		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=*")
 }
 

@@ -12,15 +12,15 @@ import (
 
 // NewClient makes a client with a transport of its own, or copies the given client without changing it.
 func TestClientIsMadeOrCopied(t *testing.T) {
-	client, own := NewClient(nil)
-	require.Same(t, own, client.Transport)
+	client, tr := NewClient(nil)
+	require.Same(t, tr, client.Transport)
 
-	given := &http.Client{Timeout: time.Minute}
-	client, own = NewClient(given)
-	require.Nil(t, own, "its transport is its owner's to close")
-	require.NotSame(t, given, client)
+	httpClient := &http.Client{Timeout: time.Minute}
+	client, tr = NewClient(httpClient)
+	require.Nil(t, tr, "its transport is its owner's to close")
+	require.NotSame(t, httpClient, client)
 	require.Equal(t, time.Minute, client.Timeout)
-	require.Nil(t, given.CheckRedirect, "it is left as it was")
+	require.Nil(t, httpClient.CheckRedirect, "it is left as it was")
 }
 
 // The client follows redirects only if the user's own client has a rule for them.
@@ -37,12 +37,14 @@ func TestClientFollowsNoRedirects(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		return answer.StatusCode, nil
 	}
-	for name, given := range map[string]*http.Client{"ours": nil, "another's": {}} {
-		status, err := ask(given)
+
+	for name, client := range map[string]*http.Client{"ours": nil, "another's": {}} {
+		status, err := ask(client)
 		require.NoError(t, err, name)
 		require.Equal(t, http.StatusTemporaryRedirect, status, name)
 	}
-	refused := errors.New("the user's own rule")
-	_, err := ask(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return refused }})
-	require.ErrorIs(t, err, refused)
+
+	ruleErr := errors.New("the user's own rule")
+	_, err := ask(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return ruleErr }})
+	require.ErrorIs(t, err, ruleErr)
 }

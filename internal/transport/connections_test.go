@@ -14,12 +14,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/openfiles"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
-	files, known := openfiles.Limit()
-	if !known {
+	files, ok := localfile.OpenLimit()
+	if !ok {
 		t.Skip("the system has no such limit")
 	}
 	bound := New(Options{}).base.(*http.Transport).MaxConnsPerHost
@@ -30,11 +30,11 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
-		var open, most atomic.Int64
+		var open, peak atomic.Int64
 		tr := onPipes(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
 			now := open.Add(1)
-			for known := most.Load(); now > known && !most.CompareAndSwap(known, now); {
-				known = most.Load()
+			for n := peak.Load(); now > n && !peak.CompareAndSwap(n, now); {
+				n = peak.Load()
 			}
 			time.Sleep(time.Second)
 			open.Add(-1)
@@ -56,7 +56,8 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 		for _, err := range failures {
 			require.NoError(t, err, "waiting for two minutes is no stall")
 		}
-		require.Equal(t, int64(limit), most.Load())
+
+		require.Equal(t, int64(limit), peak.Load())
 	})
 }
 

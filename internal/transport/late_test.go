@@ -16,14 +16,14 @@ import (
 
 // onWire is a transport whose one connection serve has the other end of. given
 // settles whether the transport is one that somebody gave.
-func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
+func onWire(t *testing.T, ownClient bool, serve func(net.Conn)) *Transport {
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		t.Cleanup(func() { _ = peer.Close() })
 		go serve(peer)
 		return client, nil
 	}
-	if !given {
+	if !ownClient {
 		return New(Options{DialContext: dial})
 	}
 	base := &http.Transport{DialContext: dial}
@@ -36,15 +36,16 @@ func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
 func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onWire(t, false, func(c net.Conn) {
-			in := bufio.NewReader(c)
-			_, _ = http.ReadRequest(in)
+			r := bufio.NewReader(c)
+			_, _ = http.ReadRequest(r)
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nx")
-			_, _ = io.Copy(io.Discard, in)
+			_, _ = io.Copy(io.Discard, r)
 		})
 		body := struct{ io.Reader }{&slowly{bytes: 10, pause: 10 * time.Second}}
 		start := time.Now()
 		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
 		require.NoError(t, err)
+
 		text, err := io.ReadAll(response.Body)
 		require.NoError(t, err, "the status tells enough")
 		require.Equal(t, "x", string(text))
@@ -54,25 +55,29 @@ func TestStallOfAnEarlyAnswer(t *testing.T) {
 }
 
 func TestStallOfAHandshake(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		given bool
 		takes time.Duration
 	}{
 		{"by our transport", false, dialTimeout},
 		{"by one that was given", true, DefaultStall},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onWire(t, row.given, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+				tr := onWire(t, tt.given, func(c net.Conn) {
+					_, _ = io.Copy(io.Discard, c)
+				})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				ctx, _ = CountRequests(ctx)
 				start := time.Now()
+
 				_, err := tr.RoundTrip(request(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
 				require.Error(t, err)
 				require.False(t, Sent(err))
-				require.Equal(t, row.takes, time.Since(start))
+				require.Equal(t, tt.takes, time.Since(start))
 			})
 		})
 	}
@@ -89,10 +94,13 @@ func (exits) Read([]byte) (int, error) {
 // If Read of a body calls runtime.Goexit, the request fails at once and counts as not sent.
 func TestBodyEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onWire(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		tr := onWire(t, false, func(c net.Conn) {
+			_, _ = io.Copy(io.Discard, c)
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		start := time.Now()
+
 		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, exits{}))
 		require.Error(t, err)
 		require.False(t, Sent(err))

@@ -27,7 +27,7 @@ func (w writes) Write(p []byte) (int, error) {
 }
 
 func TestSmallBodyLeavesWithItsHead(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		bytes  int
 		writes int32
@@ -35,8 +35,9 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 		{"one byte", 1, 1},
 		{"the largest", smallBody, 1},
 		{"a larger one is read later", smallBody + 1, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				_, _ = w.Write(body)
@@ -48,17 +49,19 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 				return writes{conn, &count}, err
 			}})
 			t.Cleanup(tr.CloseIdleConnections)
-			body := strings.Repeat("x", row.bytes)
+			body := strings.Repeat("x", tt.bytes)
+
 			// As an SDK hands it over: nobody knows what is within.
 			r := request(t, t.Context(), http.MethodPut, server.URL, struct{ io.Reader }{strings.NewReader(body)})
-			r.ContentLength = int64(row.bytes)
+			r.ContentLength = int64(tt.bytes)
 			response, err := tr.RoundTrip(r)
 			require.NoError(t, err)
 			got, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
+
 			require.NoError(t, response.Body.Close())
 			require.True(t, body == string(got), "%d bytes of %d", len(got), len(body))
-			require.Equal(t, row.writes, count.Load())
+			require.Equal(t, tt.writes, count.Load())
 		})
 	}
 }
@@ -76,36 +79,38 @@ func (c *closing) Close() error {
 
 func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 	broken := errors.New("the disk is gone")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		body io.Reader
 		is   error
 		says string
 	}{
-		{"shorter", strings.NewReader("hell"), nil, "not of 5 bytes"},
-		{"empty", strings.NewReader(""), nil, "not of 5 bytes"},
-		{"longer", strings.NewReader("hello!"), nil, "not of 5 bytes"},
-		{"failing", io.MultiReader(strings.NewReader("he"), failing{broken}), broken, ""},
-		{"failing where it ends", io.MultiReader(strings.NewReader("hello"), failing{broken}), broken, ""},
-		{"failing with what an end looks like", failing{io.ErrUnexpectedEOF}, io.ErrUnexpectedEOF, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			asked := false
+		{name: "shorter", body: strings.NewReader("hell"), says: "not of 5 bytes"},
+		{name: "empty", body: strings.NewReader(""), says: "not of 5 bytes"},
+		{name: "longer", body: strings.NewReader("hello!"), says: "not of 5 bytes"},
+		{name: "failing", body: io.MultiReader(strings.NewReader("he"), failing{broken}), is: broken},
+		{name: "failing where it ends", body: io.MultiReader(strings.NewReader("hello"), failing{broken}), is: broken},
+		{name: "failing with what an end looks like", body: failing{io.ErrUnexpectedEOF}, is: io.ErrUnexpectedEOF},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			called := false
 			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {
-				asked = true
+				called = true
 			})
-			body := &closing{Reader: row.body}
+			body := &closing{Reader: tt.body}
 			r := request(t, t.Context(), http.MethodPut, server.URL, body)
 			r.ContentLength = 5
+
 			_, err := tr.RoundTrip(r)
 			require.Error(t, err)
-			if row.is != nil {
-				require.ErrorIs(t, err, row.is)
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
 			}
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 			require.False(t, Sent(err))
 			require.EqualValues(t, 1, body.closed.Load())
-			require.False(t, asked, "nothing was sent")
+			require.False(t, called, "nothing was sent")
 		})
 	}
 }
@@ -121,6 +126,7 @@ func TestSmallBodyThatNeverComesIsReleased(t *testing.T) {
 	body, _ := io.Pipe() // that nobody writes to
 	r := request(t, ctx, http.MethodPut, server.URL, body)
 	r.ContentLength = 5
+
 	_, err := tr.RoundTrip(r)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.False(t, Sent(err))

@@ -18,19 +18,23 @@ import (
 
 // onPipes serves h; gone is closed when the test ends, for handlers that fall
 // silent.
-func onPipes(t *testing.T, h func(w http.ResponseWriter, r *http.Request, gone <-chan struct{})) *Transport {
+func onPipes(t *testing.T, h func(w http.ResponseWriter, r *http.Request, closed <-chan struct{})) *Transport {
 	conns := make(chan net.Conn)
-	gone := make(chan struct{})
+	closed := make(chan struct{})
 	listener := &pipeListener{conns: conns, closed: make(chan struct{})}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h(w, r, gone) })}
-	go func() { _ = server.Serve(listener) }()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h(w, r, closed)
+	})}
+	go func() {
+		_ = server.Serve(listener)
+	}()
 	tr := New(Options{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		conns <- peer
 		return client, nil
 	}})
 	t.Cleanup(func() {
-		close(gone)
+		close(closed)
 		tr.CloseIdleConnections()
 		_ = server.Close()
 		time.Sleep(time.Second) // net/http's server lingers for half of one
@@ -51,6 +55,7 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
+
 func (l *pipeListener) Close() error   { close(l.closed); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
@@ -74,21 +79,24 @@ func (r *slowly) Read(p []byte) (int, error) {
 
 func TestStallOfAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 			_, _ = io.WriteString(w, "abc")
 			_ = http.NewResponseController(w).Flush()
-			<-gone
+			<-closed
 		})
 		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, anywhere, nil))
 		require.NoError(t, err)
 		start := time.Now()
+
 		got, err := io.ReadAll(response.Body)
 		require.Equal(t, "abc", string(got), "what came before the stall is delivered")
 		require.ErrorIs(t, err, ErrStalled)
 		require.Equal(t, DefaultStall, time.Since(start))
+
 		var temporary interface{ Temporary() bool }
 		require.ErrorAs(t, err, &temporary)
 		require.True(t, temporary.Temporary())
+
 		var timeout net.Error
 		require.ErrorAs(t, err, &timeout)
 		require.True(t, timeout.Timeout())
@@ -98,26 +106,27 @@ func TestStallOfAnAnswer(t *testing.T) {
 
 func TestStallIsNone(t *testing.T) {
 	const nearly, long = DefaultStall - time.Second, 10 * DefaultStall
-	for _, row := range []struct {
+	tests := []struct {
 		name          string
 		server, think time.Duration // between two bytes sent, between two bytes read
 		body          io.Reader
 	}{
-		{"a slow answer that moves", nearly, 0, nil},
-		{"a slow consumer of the answer", 0, long, nil},
-		{"a slow source of the request", 0, 0, &slowly{bytes: 5, pause: long}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a slow answer that moves", server: nearly},
+		{name: "a slow consumer of the answer", think: long},
+		{name: "a slow source of the request", body: &slowly{bytes: 5, pause: long}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					for range 8 {
-						time.Sleep(row.server)
+						time.Sleep(tt.server)
 						_, _ = io.WriteString(w, "x")
 						_ = http.NewResponseController(w).Flush()
 					}
 				})
-				body := row.body
+				body := tt.body
 				if body != nil {
 					body = struct{ io.Reader }{body} // of a length that net/http does not know
 				}
@@ -127,8 +136,9 @@ func TestStallIsNone(t *testing.T) {
 				for range 8 {
 					_, err := response.Body.Read(one)
 					require.NoError(t, err)
-					time.Sleep(row.think)
+					time.Sleep(tt.think)
 				}
+
 				_, err = response.Body.Read(one)
 				require.ErrorIs(t, err, io.EOF)
 				require.NoError(t, response.Body.Close())
@@ -140,7 +150,9 @@ func TestStallIsNone(t *testing.T) {
 // If the server does not read the request, the request counts as stalled.
 func TestStallOfARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, gone <-chan struct{}) { <-gone })
+		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, closed <-chan struct{}) {
+			<-closed
+		})
 		start := time.Now()
 		_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, strings.NewReader(strings.Repeat("x", 1<<20))))
 		require.ErrorIs(t, err, ErrStalled)
@@ -150,19 +162,21 @@ func TestStallOfARequest(t *testing.T) {
 }
 
 func TestStallWithoutAnswer(t *testing.T) {
-	for _, row := range []struct{ name, method, body string }{
+	tests := []struct{ name, method, body string }{
 		{"without a body", http.MethodDelete, ""},
 		{"with a body", http.MethodPut, "hello"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
-					<-gone
+					<-closed
 				})
 				ctx, counter := CountRequests(t.Context())
 				start := time.Now()
-				_, err := tr.RoundTrip(request(t, ctx, row.method, anywhere, strings.NewReader(row.body)))
+
+				_, err := tr.RoundTrip(request(t, ctx, tt.method, anywhere, strings.NewReader(tt.body)))
 				require.ErrorIs(t, err, ErrStalled)
 				require.True(t, Sent(err))
 				require.Equal(t, DefaultAnswer, time.Since(start))
@@ -173,27 +187,28 @@ func TestStallWithoutAnswer(t *testing.T) {
 }
 
 func TestStallAnswerMayTakeLonger(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		takes time.Duration
 		err   error
 	}{
 		{"than usual", 9 * time.Minute, nil},
 		{"but not for ever", 11 * time.Minute, ErrStalled},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					select {
-					case <-gone:
-					case <-time.After(row.takes):
+					case <-closed:
+					case <-time.After(tt.takes):
 					}
 				})
 				ctx := WithAnswer(t.Context(), 10*time.Minute)
 				response, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, strings.NewReader("copy")))
-				require.ErrorIs(t, err, row.err)
-				if row.err == nil {
+				require.ErrorIs(t, err, tt.err)
+				if tt.err == nil {
 					require.NoError(t, response.Body.Close())
 				}
 			})
@@ -204,9 +219,9 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 // If ctx ends while the client waits for the response, the request does not count as stalled.
 func TestStallIsNoCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			<-gone
+			<-closed
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -219,14 +234,18 @@ func TestStallIsNoCancel(t *testing.T) {
 
 func TestReadUnderWayIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) { _, _ = io.Copy(io.Discard, r.Body) })
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		body := &slowly{bytes: 9, pause: time.Minute}
 		start := time.Now()
+
 		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, body))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(start), "the first Read had begun")
+
 		synctest.Wait()
 		require.Equal(t, 8, body.bytes, "and no other did")
 	})
@@ -234,7 +253,9 @@ func TestReadUnderWayIsWaitedFor(t *testing.T) {
 
 func TestPipeBodyIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) { _, _ = io.Copy(io.Discard, r.Body) })
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		body, _ := io.Pipe() // that nobody writes to
@@ -250,12 +271,14 @@ func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
 			_, _ = io.WriteString(w, "no")
 		})
 		body := &slowly{bytes: 1000, pause: time.Second}
+
 		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusPreconditionFailed, response.StatusCode)
+
 		require.NoError(t, response.Body.Close())
-		left := body.bytes
+		remaining := body.bytes
 		time.Sleep(time.Hour)
-		require.Equal(t, left, body.bytes, "after Close nobody reads the body")
+		require.Equal(t, remaining, body.bytes, "after Close nobody reads the body")
 	})
 }

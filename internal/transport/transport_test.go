@@ -44,17 +44,18 @@ func TestExchange(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
 	})
-	for _, row := range []struct{ name, method, body string }{
+	tests := []struct{ name, method, body string }{
 		{"without a body", http.MethodGet, ""},
 		{"with a body", http.MethodPut, "hello"},
 		{"with a body larger than the buffers", http.MethodPut, strings.Repeat("x", 1<<20)},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response, err := tr.RoundTrip(request(t, t.Context(), row.method, server.URL, strings.NewReader(row.body)))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, err := tr.RoundTrip(request(t, t.Context(), tt.method, server.URL, strings.NewReader(tt.body)))
 			require.NoError(t, err)
 			got, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
-			require.Equal(t, row.body, string(got))
+			require.Equal(t, tt.body, string(got))
 			require.NoError(t, response.Body.Close())
 			require.NoError(t, response.Body.Close(), "Close is idempotent")
 		})
@@ -62,14 +63,16 @@ func TestExchange(t *testing.T) {
 }
 
 func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodHead, server.URL, nil))
 	require.NoError(t, err)
 	require.Equal(t, http.NoBody, response.Body)
 }
 
 func TestConnectionsAreReused(t *testing.T) {
-	var made atomic.Int32
+	var count atomic.Int32
 	const parallel = 32
 	var arrived sync.WaitGroup
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +81,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			made.Add(1)
+			count.Add(1)
 		}
 	}
 	server.Start()
@@ -89,18 +92,19 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 	for range 2 {
 		arrived.Add(parallel)
-		var done sync.WaitGroup
+		var group sync.WaitGroup
 		for range parallel {
-			done.Go(func() {
+			group.Go(func() {
 				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
 				if err == nil {
 					_ = response.Body.Close()
 				}
 			})
 		}
-		done.Wait()
+		group.Wait()
 	}
-	require.EqualValues(t, parallel, made.Load(), "the second round uses the connections of the first")
+
+	require.EqualValues(t, parallel, count.Load(), "the second round uses the connections of the first")
 }
 
 func TestBulkGoesOverHTTP1(t *testing.T) {
@@ -119,6 +123,7 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
 	defer response.Body.Close()
+
 	proto, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1", string(proto))
@@ -138,6 +143,7 @@ func TestResetAfterTheRequest(t *testing.T) {
 		reset(t, w)
 	})
 	ctx, counter := CountRequests(t.Context())
+
 	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, strings.NewReader("x")))
 	require.Error(t, err)
 	require.True(t, Sent(err), "the server saw all of it, and may have acted")
@@ -147,7 +153,9 @@ func TestResetAfterTheRequest(t *testing.T) {
 }
 
 func TestResetWithinTheRequest(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { reset(t, w) })
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		reset(t, w)
+	})
 	ctx, counter := CountRequests(t.Context())
 	body, feed := io.Pipe()
 	go func() { // a body that has no end before the connection has one
@@ -157,6 +165,7 @@ func TestResetWithinTheRequest(t *testing.T) {
 			}
 		}
 	}()
+
 	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, body))
 	require.Error(t, err)
 	require.False(t, Sent(err), "a server that saw part of a body cannot act on it")
@@ -172,23 +181,27 @@ func TestCutAnswer(t *testing.T) {
 	ctx, counter := CountRequests(t.Context())
 	response, err := tr.RoundTrip(request(t, ctx, http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
+
 	got, err := io.ReadAll(response.Body)
 	require.Equal(t, "0123456789", string(got))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+
 	require.NoError(t, response.Body.Close())
 	require.Zero(t, counter.Unanswered(), "its head came: it was answered")
 }
 
 func TestConnectionFails(t *testing.T) {
-	refused := errors.New("refused")
-	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
+	refusal := errors.New("refused")
+	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refusal }})
 	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/", strings.NewReader("x")))
-	require.ErrorIs(t, err, refused)
+	require.ErrorIs(t, err, refusal)
 	require.False(t, Sent(err))
 }
 
 func TestFailingBody(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
 	broken := errors.New("the disk is gone")
 	body := io.MultiReader(strings.NewReader("begin"), errReader{broken})
 	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, body))
@@ -214,7 +227,9 @@ func TestCountRequests(t *testing.T) {
 }
 
 func TestErrorsThroughTheClient(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { reset(t, w) })
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		reset(t, w)
+	})
 	client := &http.Client{Transport: tr}
 	_, err := client.Do(request(t, t.Context(), http.MethodPost, server.URL, strings.NewReader("x")))
 	require.True(t, Sent(err), "the marks outlive the wrapping of http.Client: %v", err)
@@ -223,19 +238,20 @@ func TestErrorsThroughTheClient(t *testing.T) {
 // If a reused connection closes before the response, net/http sends the request again. If the second response is
 // lost too, the request counts as sent.
 func TestReplayOnAnotherConnection(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		cuts int // of the attempts after the first request
 		sent bool
 	}{
 		{"that is answered", 1, false},
 		{"that is lost too", 2, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var requests atomic.Int32
 			tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				if n := int(requests.Add(1)); n > 1 && n <= 1+row.cuts {
+				if n := int(requests.Add(1)); n > 1 && n <= 1+tt.cuts {
 					conn, _, err := http.NewResponseController(w).Hijack()
 					if err == nil {
 						_ = conn.Close()
@@ -255,9 +271,10 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 			}
 			_, err := get()
 			require.NoError(t, err)
+
 			got, err := get()
-			require.Equal(t, row.sent, Sent(err))
-			if !row.sent {
+			require.Equal(t, tt.sent, Sent(err))
+			if !tt.sent {
 				require.NoError(t, err)
 				require.Equal(t, "hello", got, "all of the body, from its start")
 			}
@@ -270,6 +287,7 @@ func TestSendIsUnderItsOwnContext(t *testing.T) {
 	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, err := tr.Send(ctx, request(t, t.Context(), http.MethodGet, server.URL, nil))
 	require.ErrorIs(t, err, context.Canceled)
 	response, err := tr.Send(t.Context(), request(t, ctx, http.MethodGet, server.URL, nil))
