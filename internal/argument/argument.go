@@ -1,11 +1,15 @@
-// Package argument makes the errors with which drivers and the engine refuse invalid arguments.
+// Package argument makes the errors with which packages of this module refuse what they are given. It may be an argument
+// that breaks a rule, a value that is not a bucket of package storage, or a context that ended. It may also be a document
+// in a form that a later version has stored (see docs/maintainers/stored-forms.md).
+//
+// The package parses the sizes and durations of flags and of configuration files.
 package argument
 
 import (
 	"errors"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -13,6 +17,13 @@ import (
 // argument breaks. hint says what to do instead, or is "".
 func Invalid(name, rule, hint string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(name + " " + rule), Hint: hint}
+}
+
+// InvalidFor is like [Invalid], and the error names the operation or function op, such as uploads.New.
+func InvalidFor(op, name, rule, hint string) *storage.Error {
+	e := Invalid(name, rule, hint)
+	e.Op = op
+	return e
 }
 
 // NeedBucket returns Unsupported for a value that is not a bucket of package storage, and nil for a bucket. The error

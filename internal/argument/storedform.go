@@ -1,6 +1,4 @@
-// Package storedform recognizes documents that a later version of this library has stored in a form
-// that this version does not know. See docs/maintainers/stored-forms.md.
-package storedform
+package argument
 
 import (
 	"bytes"
@@ -10,15 +8,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// field is the name of the field of a JSON document that has the number of its form. No form that
+// formField is the name of the field of a JSON document that has the number of its form. No form that
 // exists today has the field.
-const field = `"form"`
+const formField = `"form"`
 
-// Check returns an error with the code Unsupported if the JSON document text has a form whose number is
+// CheckForm returns an error with the code Unsupported if the JSON document text has a form whose number is
 // greater than newest, the last form that the caller reads. A document without a number, and a text
 // that is not JSON, are left to the caller. The parameters op and key are those of the error.
-func Check(op, key string, text []byte, newest int) error {
-	if !bytes.Contains(text, []byte(field)) {
+func CheckForm(op, key string, text []byte, newest int) error {
+	if !bytes.Contains(text, []byte(formField)) {
 		return nil
 	}
 	var document struct {

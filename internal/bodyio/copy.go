@@ -1,5 +1,5 @@
-// Package chunks pools byte slices that are used to copy data.
-package chunks
+// Package bodyio copies bodies through pooled memory, and limits the length of a body that a client uploads.
+package bodyio
 
 import (
 	"io"
@@ -10,8 +10,8 @@ import (
 // [io.Copy], it calls only Read and Write, because a WriterTo or ReaderFrom would bypass the checks
 // that Read makes.
 func Copy(w io.Writer, src io.Reader) (int64, error) {
-	chunk := Get()
-	defer Put(chunk)
+	chunk := GetChunk()
+	defer PutChunk(chunk)
 	var written int64
 	for {
 		n, err := src.Read(chunk[:])
@@ -34,13 +34,13 @@ func Copy(w io.Writer, src io.Reader) (int64, error) {
 	}
 }
 
-// Size is the length of a chunk in bytes.
-const Size = 128 << 10
+// ChunkSize is the length of a chunk in bytes.
+const ChunkSize = 128 << 10
 
-var pool = sync.Pool{New: func() any { return new([Size]byte) }}
+var pool = sync.Pool{New: func() any { return new([ChunkSize]byte) }}
 
-// Get returns a chunk from the pool. Its content is arbitrary.
-func Get() *[Size]byte { return pool.Get().(*[Size]byte) }
+// GetChunk returns a chunk from the pool. Its content is arbitrary.
+func GetChunk() *[ChunkSize]byte { return pool.Get().(*[ChunkSize]byte) }
 
-// Put returns a chunk to the pool.
-func Put(chunk *[Size]byte) { pool.Put(chunk) }
+// PutChunk returns a chunk to the pool.
+func PutChunk(chunk *[ChunkSize]byte) { pool.Put(chunk) }

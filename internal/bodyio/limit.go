@@ -1,5 +1,4 @@
-// Package bodylimit limits the length of a body that a client uploads to a store.
-package bodylimit
+package bodyio
 
 import (
 	"bytes"
@@ -7,9 +6,9 @@ import (
 	"strings"
 )
 
-// A Reader reads Body, and fails with TooLarge if Body has more than Left bytes. To notice a body
+// A LimitedReader reads Body, and fails with TooLarge if Body has more than Left bytes. To notice a body
 // that is too long, it reads up to one byte more than it permits.
-type Reader struct {
+type LimitedReader struct {
 	Body     io.Reader
 	Left     int64 // number of bytes that Body may still have
 	TooLarge error
@@ -19,17 +18,17 @@ type Reader struct {
 	More func() (int64, error)
 }
 
-// New returns a reader of body that fails with tooLarge if body is longer than limit. If [Length]
-// shows that body is short enough, New returns body itself.
-func New(body io.Reader, limit int64, tooLarge error) io.Reader {
+// LimitReader returns a reader of body that fails with tooLarge if body is longer than limit. If [Length]
+// shows that body is short enough, LimitReader returns body itself.
+func LimitReader(body io.Reader, limit int64, tooLarge error) io.Reader {
 	if remaining, ok := Length(body); ok && remaining <= limit {
 		return body
 	}
-	return &Reader{Body: body, Left: limit, TooLarge: tooLarge}
+	return &LimitedReader{Body: body, Left: limit, TooLarge: tooLarge}
 }
 
 // Ask calls More and adds the result to Left. If More was called before, Ask does nothing.
-func (r *Reader) Ask() error {
+func (r *LimitedReader) Ask() error {
 	if r.More == nil {
 		return nil
 	}
@@ -43,7 +42,7 @@ func (r *Reader) Ask() error {
 }
 
 // Read implements [io.Reader].
-func (r *Reader) Read(p []byte) (int, error) {
+func (r *LimitedReader) Read(p []byte) (int, error) {
 	remaining := max(0, r.Left)
 	if int64(len(p))-1 > remaining {
 		p = p[:remaining+1]

@@ -1,4 +1,5 @@
-// Package crc32c computes CRC32C (Castagnoli) checksums, and joins the checksums of parts.
+// Package crc32c computes CRC32C (Castagnoli) checksums, and joins the checksums of parts. A [CRC] joins those of other
+// cyclic redundancy checks (CRCs).
 package crc32c
 
 import (
@@ -6,8 +7,6 @@ import (
 	"encoding/binary"
 	"hash"
 	"hash/crc32"
-
-	"github.com/omnibucket/storage/internal/crcjoin"
 )
 
 var table = crc32.MakeTable(crc32.Castagnoli)
@@ -32,7 +31,7 @@ func SumString(text string) uint32 {
 // p.
 func Update(crc uint32, p []byte) uint32 { return crc32.Update(crc, table, p) }
 
-var joined = crcjoin.CRC{Polynomial: crc32.Castagnoli, Width: 32}
+var joined = CRC{Polynomial: crc32.Castagnoli, Width: 32}
 
 // Join returns the checksum of two byte strings, one after the other. a and b are their checksums,
 // and length is the length of the second string in bytes.

@@ -1,5 +1,4 @@
-// Package crcjoin computes the cyclic redundancy check (CRC) of a text from the CRCs of its parts.
-package crcjoin
+package crc32c
 
 // A CRC describes a cyclic redundancy check in the reflected form: the most significant bit of a
 // checksum is the constant term of the polynomial. The register is inverted at the beginning and at

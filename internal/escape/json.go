@@ -1,16 +1,13 @@
-// Package asciijson escapes JSON so that it contains only ASCII characters. Some services accept no
-// other characters. Others compute a signature from the bytes of a document, and ASCII leaves no
-// doubt about these bytes.
-package asciijson
+package escape
 
 import (
 	"fmt"
 	"unicode/utf16"
 )
 
-// Escape returns a JSON document in which an escape, such as \u00e9, replaces each character that
+// ASCIIJSON returns a JSON document in which an escape, such as \u00e9, replaces each character that
 // is not ASCII.
-func Escape(document []byte) []byte {
+func ASCIIJSON(document []byte) []byte {
 	escaped := make([]byte, 0, len(document))
 	for _, r := range string(document) {
 		switch {

@@ -11,11 +11,11 @@ import (
 // account. If files is true, relative also asks the system whether different paths lead to the same
 // directory. This can be so if the file system ignores case.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
-	dir = resolved(dir)
-	outer = resolved(outer)
+	dir = resolve(dir)
+	outer = resolve(outer)
 	rel, ok = pathFrom(outer, dir)
 	if !ok && files {
-		rel, ok = sameAbove(dir, outer)
+		rel, ok = ancestorIs(dir, outer)
 	}
 	if !ok {
 		rel, ok = mountedIn(dir, outer)
@@ -23,9 +23,9 @@ func relative(dir, outer string, files bool) (rel string, ok bool) {
 	return rel, ok
 }
 
-// sameAbove reports whether dir, or a directory above dir, is the same file as outer. rel is the
+// ancestorIs reports whether dir, or a directory above dir, is the same file as outer. rel is the
 // path from that directory to dir.
-func sameAbove(dir, outer string) (rel string, ok bool) {
+func ancestorIs(dir, outer string) (rel string, ok bool) {
 	want, err := os.Stat(outer)
 	if err != nil {
 		return "", false
@@ -53,9 +53,9 @@ func pathFrom(outer, dir string) (rel string, ok bool) {
 	return rel, true
 }
 
-// resolved returns path as an absolute path without symbolic links. The end of the path may not
+// resolve returns path as an absolute path without symbolic links. The end of the path may not
 // exist yet. A link is resolved before a ".." that follows it, as the operating system does.
-func resolved(path string) string {
+func resolve(path string) string {
 	if !filepath.IsAbs(path) {
 		if wd, err := os.Getwd(); err == nil {
 			path = wd + string(filepath.Separator) + path
@@ -75,12 +75,12 @@ func resolved(path string) string {
 	if start == end || start <= len(filepath.VolumeName(path)) {
 		return filepath.Clean(path)
 	}
-	return filepath.Join(resolved(path[:start]), path[start:end])
+	return filepath.Join(resolve(path[:start]), path[start:end])
 }
 
-// existing returns path, or the nearest directory above path that exists.
-func existing(path string) string {
-	dir := resolved(path)
+// nearestExisting returns path, or the nearest directory above path that exists.
+func nearestExisting(path string) string {
+	dir := resolve(path)
 	for {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
 			return dir

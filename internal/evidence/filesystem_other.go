@@ -9,5 +9,5 @@ import (
 
 // oneFileSystem reports whether two directories are on the same volume.
 func oneFileSystem(a, b string) bool {
-	return strings.EqualFold(filepath.VolumeName(existing(a)), filepath.VolumeName(existing(b)))
+	return strings.EqualFold(filepath.VolumeName(nearestExisting(a)), filepath.VolumeName(nearestExisting(b)))
 }

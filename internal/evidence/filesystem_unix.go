@@ -10,8 +10,8 @@ import (
 // oneFileSystem reports whether two directories are on the same device. If they are not, they may
 // still be the same directory, for example through a network mount.
 func oneFileSystem(a, b string) bool {
-	first, ok := device(existing(a))
-	second, both := device(existing(b))
+	first, ok := device(nearestExisting(a))
+	second, both := device(nearestExisting(b))
 	return ok && both && first == second
 }
 

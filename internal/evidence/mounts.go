@@ -30,23 +30,23 @@ func viewsOf(a, b string) (first, second []view, known bool) {
 		return nil, nil, known
 	}
 	first, known = views(a, all)
-	second, both := views(b, all)
-	return first, second, known && both
+	second, secondKnown := views(b, all)
+	return first, second, known && secondKnown
 }
 
 // views returns the views of dir, according to the given mounts. The first view is that of dir
 // itself; the others are mounted in dir. It returns false if no mount shows dir.
 func views(dir string, all []mount) ([]view, bool) {
-	dir = resolved(dir)
+	dir = resolve(dir)
 	m, ok := mountOf(dir, all)
 	if !ok {
 		return nil, false
 	}
-	rest, _ := pathFrom(m.point, dir)
-	result := []view{{"", m.device, filepath.Join(m.root, rest)}}
+	relative, _ := pathFrom(m.point, dir)
+	result := []view{{"", m.device, filepath.Join(m.root, relative)}}
 	for _, m := range all {
-		folder, below := pathFrom(dir, m.point)
-		if !below || folder == "" {
+		folder, isBelow := pathFrom(dir, m.point)
+		if !isBelow || folder == "" {
 			continue
 		}
 		if visible, _ := mountOf(m.point, all); visible == m {
@@ -59,7 +59,7 @@ func views(dir string, all []mount) ([]view, bool) {
 // mountOf returns the mount that shows path. If several mounts with the same parent contain path,
 // the mount with the shortest mount point hides the others. It was made after the others. If it
 // were older, it would be their parent.
-func mountOf(path string, all []mount) (at mount, found bool) {
+func mountOf(path string, all []mount) (top mount, found bool) {
 	ids := map[string]bool{}
 	for _, m := range all {
 		ids[m.id] = true
@@ -69,16 +69,16 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 		next := mount{}
 		hasMore := false
 		for _, m := range all {
-			mounted := m.parent == parent && m.id != parent || !found && (!ids[m.parent] || m.parent == m.id)
-			if _, inside := pathFrom(m.point, path); inside && mounted && (!hasMore || len(m.point) < len(next.point)) {
+			candidate := m.parent == parent && m.id != parent || !found && (!ids[m.parent] || m.parent == m.id)
+			if _, contains := pathFrom(m.point, path); contains && candidate && (!hasMore || len(m.point) < len(next.point)) {
 				next = m
 				hasMore = true
 			}
 		}
 		if !hasMore {
-			return at, found
+			return top, found
 		}
-		at = next
+		top = next
 		parent = next.id
 		found = true
 	}
@@ -87,12 +87,12 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 // mountedIn reports whether a mount makes dir appear in outer. rel is the path at which dir
 // appears, relative to outer.
 func mountedIn(dir, outer string) (rel string, ok bool) {
-	inner, views, _ := viewsOf(dir, outer)
-	if len(inner) == 0 {
+	innerViews, outerViews, _ := viewsOf(dir, outer)
+	if len(innerViews) == 0 {
 		return "", false
 	}
-	for _, v := range views {
-		if rest, inside := v.holds(inner[0]); inside {
+	for _, v := range outerViews {
+		if rest, contains := v.holds(innerViews[0]); contains {
 			return filepath.Join(v.folder, rest), true
 		}
 	}
@@ -121,9 +121,9 @@ func mountsApart(a, b string) bool {
 	}
 	for _, v := range first {
 		for _, w := range second {
-			_, inside := v.holds(w)
-			_, around := w.holds(v)
-			if inside || around || v.device != w.device {
+			_, contains := v.holds(w)
+			_, isContained := w.holds(v)
+			if contains || isContained || v.device != w.device {
 				return false
 			}
 		}
@@ -178,8 +178,8 @@ func MountedIn(places []Place) (folders []string) {
 		if p.directory() == "" {
 			continue
 		}
-		shown, _ := views(p.directory(), all)
-		for _, v := range shown[min(1, len(shown)):] {
+		dirViews, _ := views(p.directory(), all)
+		for _, v := range dirViews[min(1, len(dirViews)):] {
 			folders = append(folders, asFolder(v.folder))
 		}
 	}

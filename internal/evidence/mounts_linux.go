@@ -13,10 +13,12 @@ func readMounts() ([]mount, bool) {
 	if err != nil {
 		return nil, false
 	}
-	defer f.Close() // an error of Close does not matter after reading
+	// An error of Close does not matter after reading.
+	defer f.Close()
 	var all []mount
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20) // the line of an overlay with many layers is long
+	// The line of an overlay with many layers is long.
+	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 5 {

@@ -4,8 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/omnibucket/storage/internal/equal"
 )
 
 // A Place says where objects are stored. Two places are the same if both their accounts and their
@@ -44,10 +42,12 @@ func Opaque(places []Place) []Place {
 	return hidden
 }
 
-func (p Place) sameAccount(q Place) bool { return equal.Values(bare(p.Account), bare(q.Account)) }
+func (p Place) sameAccount(q Place) bool {
+	return EqualValues(unwrapOpaque(p.Account), unwrapOpaque(q.Account))
+}
 
-// bare returns the value of which Opaque has made account. It returns any other account unchanged.
-func bare(account any) any {
+// unwrapOpaque returns the value of which Opaque has made account. It returns any other account unchanged.
+func unwrapOpaque(account any) any {
 	if o, ok := account.(opaque); ok {
 		return o.account
 	}
@@ -153,8 +153,8 @@ func (p Place) KeyIn(key string, other Place) (string, bool) {
 		return prefix + key, true
 	}
 	prefix, ok := other.below(p)
-	rest, below := strings.CutPrefix(key, prefix)
-	return rest, ok && below
+	rest, hasPrefix := strings.CutPrefix(key, prefix)
+	return rest, ok && hasPrefix
 }
 
 func (p Place) apart(q Place) bool {
@@ -168,7 +168,8 @@ func (p Place) apart(q Place) bool {
 	other := q.directory()
 	local := dir != "" && other != ""
 	if p.sameBucket(q) {
-		return !local || mountsApart(dir, other) // two folders of a bucket may still show the same file through a mount
+		// Two folders of a bucket may still show the same file through a mount.
+		return !local || mountsApart(dir, other)
 	}
 	if local {
 		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)

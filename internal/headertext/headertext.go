@@ -1,4 +1,4 @@
-// Package headertext checks and builds values of HTTP headers with which objects are served.
+// Package headertext checks and builds values of HTTP headers with which objects are served, such as their media types.
 package headertext
 
 import (

@@ -1,26 +1,25 @@
-// Package mediatype maps the extensions of file names to media types.
-package mediatype
+package headertext
 
 import "strings"
 
-// ByExtension returns the media type for the extension of name, which is a file name or a key. It
+// MediaTypeByExtension returns the media type for the extension of name, which is a file name or a key. It
 // returns "" if the extension is missing or unknown.
-func ByExtension(name string) string {
+func MediaTypeByExtension(name string) string {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
 		return ""
 	}
 	extension := name[dot+1:]
-	if t, ok := byExtension[extension]; ok {
+	if t, ok := mediaTypes[extension]; ok {
 		return t
 	}
-	return byExtension[strings.ToLower(extension)]
+	return mediaTypes[strings.ToLower(extension)]
 }
 
-// byExtension maps extensions to the media types that IANA has registered. Text types have the
+// mediaTypes maps extensions to the media types that IANA has registered. Text types have the
 // charset UTF-8. The map is the same on every machine. The function mime.TypeByExtension depends on
 // tables of the system.
-var byExtension = map[string]string{
+var mediaTypes = map[string]string{
 	"7z":      "application/x-7z-compressed",
 	"aac":     "audio/aac",
 	"apng":    "image/apng",

@@ -1,5 +1,7 @@
-// Package storeclock reads the clock of a store, which sets the modification times of its objects.
-package storeclock
+// Package inquiry asks a store by writing a small object: what its clock says, which sets the modification times of its
+// objects, and whether the two ends of a job are the same place. For the latter, it implements [evidence.End] for
+// buckets and directories.
+package inquiry
 
 import (
 	"context"
@@ -19,44 +21,56 @@ const attempts = 20
 // Now returns the current time of the clock that sets Attrs.Modified. To read the clock, it writes
 // an empty object with the given key, and does not remove it. Other programs may write and remove
 // the same object at the same time.
-func Now(ctx context.Context, bucket storage.ReadWriter, key string) (time.Time, error) {
+func Now(ctx context.Context, b storage.ReadWriter, key string) (time.Time, error) {
+	attrs, err := writeEmpty(ctx, b, key)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return attrs.Modified, nil
+}
+
+// writeEmpty writes an empty object, and returns its attributes with the time of the write.
+func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
-		attrs, err := bucket.Upload(ctx, key, strings.NewReader(""))
-		if err == nil && attrs.Modified.IsZero() { // S3 does not return the modification time of a write
-			attrs, err = bucket.Attrs(ctx, key)
+		attrs, err := b.Upload(ctx, key, strings.NewReader(""))
+		if err == nil && attrs.Modified.IsZero() {
+			// S3 does not return the modification time of a write.
+			attrs, err = b.Attrs(ctx, key)
 		}
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound && attempt < attempts:
 		case err != nil:
-			return time.Time{}, err
+			return nil, err
 		case attrs.Modified.IsZero():
-			return time.Time{}, &storage.Error{
+			return nil, &storage.Error{
 				Code: storage.Internal,
 				Key:  key,
 				Err:  errors.New("the store does not report the time of the write"),
 			}
 		default:
-			return attrs.Modified, nil
+			return attrs, nil
 		}
 	}
 }
 
-// Ask returns the current time of the clock that sets Attrs.Modified, for a job that removes
-// objects by their age. The clock of this machine may be wrong. Ask writes an empty object below
-// the folder of prefix, and removes it. Jobs skip such an object. If it cannot be removed, as in an
-// archive, it stays.
-func Ask(ctx context.Context, bucket storage.ReadWriter, prefix string) (time.Time, error) {
+// AskTime returns the current time of the clock that sets Attrs.Modified, for a job that removes
+// objects by their age. The clock of this machine may be wrong. AskTime writes an empty object
+// below the folder of prefix, and removes it. Jobs skip such an object. If it cannot be removed, as in
+// an archive, it stays.
+func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Time, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	key := evidence.NewKey(prefix[:strings.LastIndexByte(prefix, '/')+1])
-	now, err := Now(ctx, bucket, key)
+	attrs, err := writeEmpty(ctx, b, key)
 	if err != nil {
 		return time.Time{}, unknown(err)
 	}
-	discard(ctx, bucket, key)
-	return now, nil
+	end := &bucket{write: b, version: attrs.Version}
+	// If it fails, the object stays, and jobs skip it.
+	_ = end.Discard(ctx, key)
+	return attrs.Modified, nil
 }
 
-// unknown returns the error of [Ask] if the object could not be written.
+// unknown returns the error of [AskTime] if the object could not be written.
 func unknown(err error) error {
 	e := &storage.Error{
 		Code: storage.CodeOf(err),
@@ -72,15 +86,4 @@ func unknown(err error) error {
 		e.Hint = "permit to write an object whose name begins with omnibucket-question-, or give the time with transfer.WithNow"
 	}
 	return e
-}
-
-// discard removes the object that Ask has written, and its version.
-func discard(ctx context.Context, bucket storage.ReadWriter, key string) {
-	if storage.Supports(bucket, storage.Versioning) {
-		attrs, err := bucket.Attrs(ctx, key)
-		if err == nil && attrs.Version != "" && bucket.Remove(ctx, key, storage.WithVersion(attrs.Version)) == nil {
-			return
-		}
-	}
-	_ = bucket.Remove(ctx, key) // if it fails, the object stays, and jobs skip it
 }

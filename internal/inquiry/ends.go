@@ -1,6 +1,4 @@
-// Package jobends implements [evidence.End] for buckets and directories, so that a job can find out
-// whether its two ends are the same place.
-package jobends
+package inquiry
 
 import (
 	"context"
@@ -35,7 +33,8 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 	if err == nil {
 		b.version = attrs.Version
 	} else if errors.Is(err, storage.OutcomeUnknown) {
-		_ = b.write.Remove(context.WithoutCancel(ctx), key) // the object may have been stored in spite of the error
+		// The object may have been stored in spite of the error.
+		_ = b.write.Remove(context.WithoutCancel(ctx), key)
 	}
 	return err
 }
@@ -88,7 +87,8 @@ func (d directory) Put(_ context.Context, key string) error {
 	}
 	_, err = f.WriteString(evidence.Text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		_ = d.files.Remove(key) // the file may be incomplete, for example because the disk is full
+		// The file may be incomplete, for example because the disk is full.
+		_ = d.files.Remove(key)
 	}
 	return err
 }

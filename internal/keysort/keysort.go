@@ -125,7 +125,8 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 		s.records = nil
 	}
 	if len(s.levels) == 0 {
-		slices.SortFunc(s.records, compare) // does nothing if an earlier call has sorted them
+		// This does nothing if an earlier call has sorted them.
+		slices.SortFunc(s.records, compare)
 		return s.inMemory
 	}
 	return s.merged(ctx, s.levels...)

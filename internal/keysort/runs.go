@@ -10,7 +10,7 @@ import (
 	"iter"
 	"os"
 
-	"github.com/omnibucket/storage/internal/tempfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // The type runs is a temporary file with one or more runs. A run is a sorted sequence of records.
@@ -28,12 +28,13 @@ type span struct{ from, to int64 }
 // add writes records, which must be sorted, to the end of the file as a new run.
 func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error {
 	if f.file == nil {
-		file, err := tempfile.Create("omnibucket-sort-*")
+		file, err := localfile.CreateTemp("omnibucket-sort-*")
 		if err != nil {
 			return err
 		}
 		f.file = file
 	}
+
 	const buffer = 64 << 10
 	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // overwrites what a failed call left
 	end := f.size
@@ -57,6 +58,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		}
 		last = append(last[:0], r.Key...)
 	}
+
 	if err := dst.Flush(); err != nil {
 		return err
 	}
@@ -83,6 +85,7 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 			return
 		}
 		heap.Init(&open)
+
 		for len(open) > 0 {
 			if err := ctx.Err(); err != nil {
 				yield(Record{}, err)
@@ -134,7 +137,7 @@ func (f *runs) close() error {
 	if f.file == nil {
 		return nil
 	}
-	err := tempfile.Close(f.file)
+	err := localfile.CloseTemp(f.file)
 	*f = runs{}
 	return err
 }

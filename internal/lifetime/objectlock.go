@@ -1,6 +1,6 @@
-// Package objectlock implements retention and legal holds for the stores that must check them
-// themselves: memory and local directories.
-package objectlock
+// Package lifetime says how long an object must stay, and how long an abandoned multipart upload may stay. It is for the
+// stores that must decide that themselves: memory and local directories. Retentions and legal holds keep an object.
+package lifetime
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/retentionrule"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // ErrNoLock is the error if a caller requests a retention or legal hold in a bucket that was made
@@ -20,9 +20,9 @@ var ErrNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// Apply changes the settings of a bucket to those in r. The settings are versioning, locks and
+// ApplySettings changes the settings of a bucket to those in r. The settings are versioning, locks and
 // retention. A bucket that locks objects must keep versions.
-func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
+func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning
 	}
@@ -46,13 +46,13 @@ func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.
 // Locks reports whether a write sets a legal hold or a retention.
 func Locks(c *storage.Controls) bool { return c.LegalHold || c.Retention != (storage.Retention{}) }
 
-// Default returns the retention of a new object whose write did not set one. d is the default
+// DefaultRetention returns the retention of a new object whose write did not set one. d is the default
 // retention of the bucket.
-func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
+func DefaultRetention(d storage.DefaultRetention, now time.Time) storage.Retention {
 	if d.Days == 0 {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: d.Mode, Until: retentionrule.RoundUp(now).AddDate(0, 0, d.Days)}
+	return storage.Retention{Mode: d.Mode, Until: metadata.RoundUpTime(now).AddDate(0, 0, d.Days)}
 }
 
 // CheckRemoval fails with Locked if a legal hold or a retention prevents the removal of an object.

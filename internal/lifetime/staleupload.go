@@ -1,5 +1,4 @@
-// Package staleupload decides when the memory and local stores discard abandoned multipart uploads.
-package staleupload
+package lifetime
 
 import (
 	"slices"
@@ -12,20 +11,20 @@ import (
 const (
 	// Day is the unit of lifecycle rules.
 	Day = 24 * time.Hour
-	// Idle is the time after which an upload that gets no new part is discarded. Google and Azure
+	// IdleUpload is the time after which an upload that gets no new part is discarded. Google and Azure
 	// also wait for seven days.
-	Idle = 7 * Day
-	// Period is the time between two sweeps of an open bucket. Without it, a program that begins
+	IdleUpload = 7 * Day
+	// SweepPeriod is the time between two sweeps of an open bucket. Without it, a program that begins
 	// many uploads would check all open uploads at each call.
-	Period = time.Hour
+	SweepPeriod = time.Hour
 )
 
-// Expired reports whether one of the rules discards an upload. key is the key of the
-// upload, and start is the time at which the upload began. Expired counts whole days
-// since that time, as Amazon does
+// ExpiredUpload reports whether one of the rules discards an upload. key is the key of the
+// upload, and start is the time at which the upload began. ExpiredUpload counts whole days since that
+// time, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
 // It compares numbers of days, because a Duration cannot hold very large numbers of days.
-func Expired(rules []storage.LifecycleRule, key string, start, now time.Time) bool {
+func ExpiredUpload(rules []storage.LifecycleRule, key string, start, now time.Time) bool {
 	days := int(now.Sub(start) / Day)
 	return slices.ContainsFunc(rules, func(r storage.LifecycleRule) bool {
 		return r.AbortUploadsAfterDays > 0 && days >= r.AbortUploadsAfterDays && strings.HasPrefix(key, r.Prefix)

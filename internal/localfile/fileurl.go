@@ -1,10 +1,10 @@
-package urlpath
+package localfile
 
 import "path/filepath"
 
-// File converts the path of a file: URL to a path of the operating system. On Windows, /C:/data
+// FromURL converts the path of a file: URL to a path of the operating system. On Windows, /C:/data
 // becomes C:\data.
-func File(path string, windows bool) string {
+func FromURL(path string, windows bool) string {
 	if windows && len(path) >= 3 && path[0] == '/' && path[2] == ':' {
 		path = path[1:]
 	}

@@ -1,7 +1,7 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly || windows)
 
-package filelock
+package localfile
 
 import "os"
 
-func try(*os.File) (free, certain bool) { return true, false }
+func tryLock(*os.File) (free, certain bool) { return true, false }

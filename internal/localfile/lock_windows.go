@@ -1,4 +1,4 @@
-package filelock
+package localfile
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// try locks one byte that lies beyond the end of any file. A lock on Windows prevents other
+// tryLock locks one byte that lies beyond the end of any file. A lock on Windows prevents other
 // processes from reading and writing the locked bytes, so no byte with content may be locked.
-func try(f *os.File) (free, certain bool) {
+func tryLock(f *os.File) (free, certain bool) {
 	const (
 		failImmediately  = 1
 		exclusive        = 2

@@ -1,12 +1,12 @@
 //go:build unix
 
-package openfiles
+package localfile
 
 import "syscall"
 
-// Limit returns the number of files, including connections, that the process may have open at the same time. known is
+// OpenLimit returns the number of files, including connections, that the process may have open at the same time. known is
 // false if the system has no such limit.
-func Limit() (files uint64, known bool) {
+func OpenLimit() (files uint64, known bool) {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return 0, false

@@ -1,11 +1,4 @@
-// Package removefile removes a local file only if the file is still the one that its caller has
-// read.
-//
-// Between a look at a file and its removal by name, another program may give the name to another
-// file. So [Unchanged] first renames the file to a private name, and then compares. If it holds
-// another file, it gives that file its name back. If the process is killed in between, the file
-// keeps its private name until [Recover] decides what becomes of it.
-package removefile
+package localfile
 
 import (
 	"errors"
@@ -15,25 +8,22 @@ import (
 	"os"
 	"path"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/filelock"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/words"
 )
 
-// ErrChanged is the error of [Unchanged] if the file was replaced or changed.
-var ErrChanged = errors.New("the file changed")
+// ErrReplaced is the error of [RemoveUnchanged] if the file was replaced or changed.
+var ErrReplaced = errors.New("the file changed")
 
 const (
 	// asidePrefix is the beginning of each private name. Hexadecimal digits, a hyphen and the name of
 	// the file follow. The first sixteen digits identify the file that may be removed. The others are
 	// random, so that no call ever gives a file the private name of another call's file. A name of an
 	// older version has no random digits.
-	asidePrefix  = durable.TempPrefix + "removed-"
-	digits       = 16
-	randomDigits = 8
+	asidePrefix    = TempPrefix + "removed-"
+	identityDigits = 16
+	randomDigits   = 8
 	// longestName is the number of bytes that file systems permit in a name.
 	longestName = 255
 )
@@ -52,43 +42,36 @@ func parseAside(name string) (id, original string, ok bool) {
 		return "", "", false
 	}
 	hex, original, _ := strings.Cut(rest, "-")
-	if len(hex) != digits && len(hex) != digits+randomDigits || strings.Trim(hex, "0123456789abcdef") != "" {
+	if len(hex) != identityDigits && len(hex) != identityDigits+randomDigits || !isHex(hex) {
 		return "", "", false
 	}
-	return hex[:digits], original, original != "" && original != "." && original != ".."
+	return hex[:identityDigits], original, original != "" && original != "." && original != ".."
 }
 
 // asideName returns a new private name for the file info, if its base name is name. A very long name
-// loses its end.
+// loses its end, but no part of a character, because some file systems permit only whole ones.
 func asideName(name string, info fs.FileInfo) string {
-	return shortened(asidePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
-}
-
-// shortened returns the beginning of name with at most the given number of bytes. It ends before a
-// character, because some file systems permit only whole ones.
-func shortened(name string, limit int) string {
-	if len(name) <= limit {
-		return name
-	}
-	for limit > 0 && !utf8.RuneStart(name[limit]) {
-		limit--
-	}
-	return name[:limit]
+	return words.Beginning(asidePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
 }
 
 // identity returns digits that differ for two files which exist at the same time. They also differ
 // if the file was written since.
 func identity(info fs.FileInfo) string {
 	sum := fnv.New64a()
-	_, _ = fmt.Fprintln(sum, inode(info), info.Size(), info.ModTime().UnixNano())
+	_, _ = fmt.Fprintln(sum, Inode(info), info.Size(), info.ModTime().UnixNano())
 	return fmt.Sprintf("%016x", sum.Sum64())
 }
 
-// Unchanged removes the file name, a path with slashes below root. It calls the function same with
+// RemoveUnchanged removes the file name, a path with slashes below root. It calls the function same with
 // the file that it finds. If same returns false, or another file has the name by the time of the
-// removal, Unchanged removes nothing and returns [ErrChanged]. It succeeds if no file has the
+// removal, RemoveUnchanged removes nothing and returns [ErrReplaced]. It succeeds if no file has the
 // name.
-func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
+//
+// Between a look at a file and its removal by name, another program may give the name to another
+// file. So RemoveUnchanged first renames the file to a private name, and then compares. If it holds
+// another file, it gives that file its name back. If the process is killed in between, the file
+// keeps its private name until [RecoverAside] decides what becomes of it.
+func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 	info, closeFile, err := look(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -98,7 +81,7 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 	}
 	defer closeFile()
 	if !info.Mode().IsRegular() || !same(info) {
-		return ErrChanged
+		return ErrReplaced
 	}
 	aside := path.Join(path.Dir(name), asideName(path.Base(name), info))
 	err = root.Rename(name, aside)
@@ -116,7 +99,7 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
-		return recovered(root, name)
+		return checkRecovered(root, name)
 	}
 	if err != nil {
 		return err
@@ -125,18 +108,18 @@ func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 		if err := putBack(root, aside, name); err != nil {
 			return err
 		}
-		return ErrChanged
+		return ErrReplaced
 	}
 	return remove(root, aside)
 }
 
-// recovered determines what [Recover] of another job has done with a file that has no longer its
-// private name. If it was the file to remove, Recover has removed it. Otherwise the file, or one that
+// checkRecovered determines what [RecoverAside] of another job has done with a file that has no longer its
+// private name. If it was the file to remove, RecoverAside has removed it. Otherwise the file, or one that
 // has replaced it, has the name again.
-func recovered(root *os.Root, name string) error {
+func checkRecovered(root *os.Root, name string) error {
 	_, err := root.Lstat(name)
 	if err == nil {
-		return ErrChanged
+		return ErrReplaced
 	}
 	return ignoreMissing(err)
 }
@@ -145,11 +128,11 @@ func recovered(root *os.Root, name string) error {
 // file. The file is not kept open if the user may not read it, or if the system cannot rename an open
 // file.
 func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err error) {
-	if !filelock.RemovesOpenFiles() {
+	if !RemovesOpenFiles() {
 		info, err = root.Lstat(name)
 		return info, func() {}, err
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|localfile.Nonblocking, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|Nonblocking, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		info, err = root.Lstat(name)
 		return info, func() {}, err
@@ -179,7 +162,7 @@ func putBack(root *os.Root, aside, name string) error {
 	}
 	dir, base := path.Split(name)
 	ending := ".kept-" + hexid.New(4)
-	return link(root, aside, dir+shortened(base, longestName-len(ending))+ending)
+	return link(root, aside, dir+words.Beginning(base, longestName-len(ending))+ending)
 }
 
 // link renames a file, but replaces none. It succeeds if the file has no longer its old name,
@@ -209,11 +192,11 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Recover decides what becomes of a file whose private name a killed process has left. The path
-// aside ends in that name. Recover removes the file if it is the one that the process meant to
+// RecoverAside decides what becomes of a file whose private name a killed process has left. The path
+// aside ends in that name. RecoverAside removes the file if it is the one that the process meant to
 // remove. Otherwise the file gets its name back. The process may also be alive: it then finds that
 // its work is done.
-func Recover(root *os.Root, aside string) (restored bool, err error) {
+func RecoverAside(root *os.Root, aside string) (restored bool, err error) {
 	info, err := root.Lstat(aside)
 	if err != nil {
 		return false, ignoreMissing(err)

@@ -1,5 +1,6 @@
-// Package localfile reads local files that other programs may change at the same time, and returns
-// how much disk space is free.
+// Package localfile has operations on local files that package os lacks. It makes the names of files survive a power
+// failure, and locks files. It removes a file only if nobody has replaced it, and reads files that other programs may
+// change at the same time.
 package localfile
 
 import (

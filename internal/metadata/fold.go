@@ -16,11 +16,11 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 	folded = make(map[string]string, len(metadata)+1)
 	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
 	for key, value := range metadata {
-		name := LowerASCII(key)
-		if !ValidName(name) {
+		name := lowerASCII(key)
+		if !validName(name) {
 			return nil, "key " + redact.Quoted(key) + " must be a letter and up to 63 letters, digits, - or _", ""
 		}
-		if IsReserved(name) {
+		if isReserved(name) {
 			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
 		}
 		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
@@ -38,6 +38,7 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 		}
 		folded[name] = value
 	}
+
 	for name, value := range folded {
 		size += len(name) + len(EncodeValue(value))
 	}

@@ -1,5 +1,5 @@
-// Package metadata converts the metadata of objects between the form that users see and the form
-// that a store keeps.
+// Package metadata has the rules of what is stored beside the content of an object: its metadata, tags and retention.
+// It converts metadata between the form that users see and the form that a store keeps.
 //
 // Names are in lower case, because HTTP headers do not distinguish case. If a store keeps only
 // ASCII, a value with other characters is encoded as words of RFC 2047. Names that begin with
@@ -11,8 +11,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
 const (
@@ -21,7 +19,7 @@ const (
 	Reserved = "omnibucket"
 	// WriteIDName is the name under which the write id is stored. It has only letters: Ceph RGW
 	// before Quincy changes "_" to "-", and nginx drops headers with "_" by default.
-	WriteIDName = writeid.Key
+	WriteIDName = "omnibucketwriteid"
 	// WriteIDLength is the length of a write id: 16 random bytes as hexadecimal digits.
 	WriteIDLength = 32
 
@@ -66,12 +64,13 @@ func (c Coding) Decode(ctx context.Context, values map[string]string) map[string
 	}
 	result := make(map[string]string, len(values))
 	for key, value := range values {
-		name := LowerASCII(key)
-		if IsReserved(name) && !c.keeps(ctx, name) {
+		name := lowerASCII(key)
+		if isReserved(name) && !c.keeps(ctx, name) {
 			continue
 		}
 		if _, twice := result[name]; twice && name != key {
-			continue // if two names differ only in case, the value of the lower-case name is used
+			// If two names differ only in case, the value of the lower-case name is used.
+			continue
 		}
 		if c.ASCII {
 			value = decodeValue(value)
@@ -112,28 +111,28 @@ func HoldsWriteID(values map[string]string, id string) bool {
 // HoldsReserved reports whether stored metadata has a name that belongs to the library.
 func HoldsReserved(values map[string]string) bool {
 	for name := range values {
-		if IsReserved(strings.ToLower(name)) {
+		if isReserved(strings.ToLower(name)) {
 			return true
 		}
 	}
 	return false
 }
 
-// IsReserved reports whether name belongs to the library. name must be in lower case.
-func IsReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
+// isReserved reports whether name belongs to the library. name must be in lower case.
+func isReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 
-// ValidName reports whether name is a valid name of metadata: a lower-case letter, followed by up
+// validName reports whether name is a valid name of metadata: a lower-case letter, followed by up
 // to 63 lower-case letters, digits, "-" or "_".
-func ValidName(name string) bool {
+func validName(name string) bool {
 	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' &&
 		!strings.ContainsFunc(name, func(c rune) bool {
 			return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
 		})
 }
 
-// LowerASCII changes only ASCII letters to lower case. The function strings.ToLower would also
+// lowerASCII changes only ASCII letters to lower case. The function strings.ToLower would also
 // change U+212A, the kelvin sign, to "k".
-func LowerASCII(s string) string {
+func lowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
 			r += 'a' - 'A'

@@ -1,12 +1,10 @@
-// Package tagrule checks tags of objects against the rules that every provider can keep.
-package tagrule
+package metadata
 
 import (
 	"fmt"
 	"net/url"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
 )
 
@@ -21,14 +19,14 @@ const (
 	tagRule        = "of ASCII letters, digits, spaces and + - . : = _, beginning with a letter or digit and without a space at the end"
 )
 
-// Check returns the rule that the tags break, or "".
-func Check(tags map[string]string) string {
+// CheckTags returns the rule that the tags break, or "".
+func CheckTags(tags map[string]string) string {
 	if len(tags) > maxTags {
 		return fmt.Sprintf("has %d tags, and may have %d", len(tags), maxTags)
 	}
 	encoded := url.Values{}
 	for key, value := range tags {
-		lower := metadata.LowerASCII(key)
+		lower := lowerASCII(key)
 		if len(key) > maxTagKey || !validTag(key) {
 			return "key " + redact.Quoted(key) + " must be 1 to 128 " + tagRule
 		}

@@ -1,5 +1,12 @@
-// Package keyrule checks whether a key of an object is valid for every provider.
-package keyrule
+// Package objectkey has the rules of the keys of objects: which keys every provider can store, which are those of
+// folders, and which are those that layers use themselves. It also has the prefixes of listings.
+//
+// Consoles and rclone store markers for folders: objects, mostly empty, whose keys end in "/". The engine refuses to
+// write any other object with such a key (rule K1). A layer may copy them.
+//
+// A layer, such as a mirror or an overlay, stores objects for its own use. Jobs skip these objects, because they are
+// only meaningful in the bucket where the layer wrote them. Programs that show a bucket to people skip them, too.
+package objectkey
 
 import (
 	"strings"
@@ -17,11 +24,11 @@ const (
 	ruleDot       = `must not have a segment that ends in "."`
 )
 
-// Write returns the rule that the key of a new object breaks, or "". It implements rule K1: every
+// WriteRule returns the rule that the key of a new object breaks, or "". It implements rule K1: every
 // provider must be able to store the key, and every client to address it. So the key must be valid
 // in S3's XML, in signed URLs in browsers, and in file systems.
-func Write(key string) string {
-	if rule := Any(key); rule != "" {
+func WriteRule(key string) string {
+	if rule := Rule(key); rule != "" {
 		return rule
 	}
 	if key[0] == '/' {
@@ -61,6 +68,7 @@ func checkKeyBytes(key string) string {
 		}
 		prev = c
 	}
+
 	if prev == '.' {
 		return ruleDot
 	}
@@ -86,9 +94,9 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Any returns the rule that key breaks, or "" if key breaks none. It checks only the rules for the
-// keys of existing objects. The rules for the keys of new objects are stricter (see [Write]).
-func Any(key string) string {
+// Rule returns the rule that key breaks, or "" if key breaks none. It checks only the rules for the
+// keys of existing objects. The rules for the keys of new objects are stricter (see [WriteRule]).
+func Rule(key string) string {
 	if key == "" {
 		return "must not be empty"
 	}
@@ -107,29 +115,4 @@ func Any(key string) string {
 		}
 	}
 	return ""
-}
-
-// CommonPrefix returns the common prefix that stands for key in a listing with the given prefix and
-// delimiter. The common prefix is the part of key up to the first delimiter after prefix, with that
-// delimiter. If no delimiter follows prefix, CommonPrefix returns false.
-func CommonPrefix(key, prefix, delimiter string) (string, bool) {
-	if delimiter != "" && strings.HasPrefix(key, prefix) {
-		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
-			return key[:len(prefix)+i+len(delimiter)], true
-		}
-	}
-	return "", false
-}
-
-// PrefixEnd returns the smallest string that is greater than every string that begins with prefix. It returns false if
-// all bytes of prefix are 0xFF.
-func PrefixEnd(prefix string) (string, bool) {
-	end := []byte(prefix)
-	for i := len(end) - 1; i >= 0; i-- {
-		end[i]++
-		if end[i] != 0 { // otherwise the byte was 0xFF and is now 0, so the byte before it must be increased
-			return string(end[:i+1]), true
-		}
-	}
-	return "", false
 }

@@ -9,10 +9,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/chunks"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 const (
@@ -91,7 +90,7 @@ func (f *File) verify() bool {
 			continue
 		}
 		sum := crc32c.New()
-		n, err := chunks.Copy(sum, io.NewSectionReader(f.file, s.offset, s.end-s.offset))
+		n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, s.end-s.offset))
 		if err == nil && n == s.end-s.offset && sum.Sum32() == s.crc {
 			f.done = append(f.done, s)
 			end = s.end
@@ -106,7 +105,7 @@ func (f *File) verify() bool {
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
-		f, err = create(dir, target, durable.TempPrefix+hexid.New(8), mode)
+		f, err = create(dir, target, localfile.TempName(), mode)
 	}
 	return f, err
 }
@@ -195,13 +194,13 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	f.active[s.end] = s
 	f.unnoted += int64(n)
 	if f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
-		f.note()
+		f.noteActive()
 	}
 	return n, err
 }
 
-// note writes the active spans to f.mark, and moves them to f.done. The caller must hold f.mu.
-func (f *File) note() {
+// noteActive writes the active spans to f.mark, and moves them to f.done. The caller must hold f.mu.
+func (f *File) noteActive() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
 		f.done = append(f.done, s)
@@ -222,7 +221,7 @@ func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.active) > 0 {
-		f.note()
+		f.noteActive()
 	}
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
@@ -274,7 +273,8 @@ func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 		}
 		f.position = m[0]
 		_, err = r.WriteTo(f)
-		_ = r.Close() // an error of Close does not matter, because the bytes were read
+		// An error of Close does not matter, because the bytes were read.
+		_ = r.Close()
 		if err != nil {
 			return err
 		}

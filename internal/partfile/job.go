@@ -7,8 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // A Job creates the temporary files of one job. Unlike a [File], they cannot be continued later.
@@ -40,7 +39,7 @@ func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, 
 // identifies the temporary files of the Job.
 func (j *Job) begin() {
 	j.begun.Do(func() {
-		j.name = durable.TempPrefix + hexid.New(8)
+		j.name = localfile.TempName()
 		m, err := createMark(j.dir, filepath.Join(j.top, j.name), header{})
 		// Do not report the error. Subdirectories may be writable, and if they are not, Create
 		// fails.

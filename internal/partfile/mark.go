@@ -26,8 +26,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/filelock"
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
@@ -98,7 +96,7 @@ type mark struct {
 // finds the mark file.
 func nameFor(target string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(target)))
-	return durable.TempPrefix + hex.EncodeToString(sum[:8])
+	return localfile.TempPrefix + hex.EncodeToString(sum[:8])
 }
 
 var errForeign = errors.New("the file is not a mark, or its process is alive")
@@ -116,12 +114,13 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		return nil, err
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	free, _ := filelock.Try(f)
+	free, _ := localfile.TryLock(f)
 	if !free || !created && !m.isEmpty() {
 		m.close()
 		return nil, os.ErrExist
 	}
-	if created && !m.isThere() { // another process removed the new file before this call locked it
+	if created && !m.isInPlace() {
+		// Another process removed the new file before this call locked it.
 		m.close()
 		return createMark(dir, path, h)
 	}
@@ -137,7 +136,7 @@ func removeEmpty(dir Dir, path string) {
 		return
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	free, certain := filelock.Try(f)
+	free, certain := localfile.TryLock(f)
 	info, err := f.Stat()
 	if err == nil && free && m.isEmpty() && info.Mode().Perm() == markMode &&
 		(certain || time.Since(info.ModTime()) > unlockedAge) {
@@ -150,7 +149,7 @@ func removeEmpty(dir Dir, path string) {
 // isEmpty reports whether the open file of m is empty and m.path still names this file.
 func (m *mark) isEmpty() bool {
 	info, err := m.file.Stat()
-	return err == nil && info.Size() == 0 && m.isThere()
+	return err == nil && info.Size() == 0 && m.isInPlace()
 }
 
 // openOwn opens a regular file that belongs to this user and has only one name. It fails with
@@ -197,16 +196,17 @@ func openDead(dir Dir, path string) (*mark, error) {
 // locksDead tries to lock the mark file. It returns true if it has locked the file and the process
 // that wrote the file is dead.
 func (m *mark) locksDead() bool {
-	free, certain := filelock.Try(m.file)
-	if !free || !m.isThere() || m.read() != nil { // read again: the mark may have changed before the lock
+	free, certain := localfile.TryLock(m.file)
+	if !free || !m.isInPlace() || m.read() != nil {
+		// Read again: the mark may have changed before the lock.
 		return false
 	}
 	info, err := m.file.Stat()
 	return certain || err == nil && time.Since(info.ModTime()) > unlockedAge
 }
 
-// isThere reports whether the path of the mark still leads to the open file.
-func (m *mark) isThere() bool {
+// isInPlace reports whether the path of the mark still leads to the open file.
+func (m *mark) isInPlace() bool {
 	info, err := m.file.Stat()
 	current, failure := m.dir.Lstat(m.path)
 	return err == nil && failure == nil && os.SameFile(info, current)
@@ -229,6 +229,7 @@ func (m *mark) read() error {
 		m.header.Name != filepath.Base(m.path) {
 		return errForeign
 	}
+
 	size := int64(len(line))
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -291,10 +292,11 @@ func (m *mark) remove() {
 	if m == nil {
 		return
 	}
-	if !filelock.RemovesOpenFiles() {
+	if !localfile.RemovesOpenFiles() {
 		m.close()
 	}
-	_ = m.dir.Remove(m.path) // if this fails, a later job removes the file
+	// If this fails, a later job removes the file.
+	_ = m.dir.Remove(m.path)
 	m.close()
 }
 
@@ -305,10 +307,10 @@ func dataPath(dir, markName, n string) string { return filepath.Join(dir, markNa
 // markOf returns the name of the mark that belongs to a temporary file. name is the name of the
 // temporary file.
 func markOf(name string) string {
-	digits, _, _ := strings.Cut(strings.TrimPrefix(name, durable.TempPrefix), "-")
-	return durable.TempPrefix + digits
+	digits, _, _ := strings.Cut(strings.TrimPrefix(name, localfile.TempPrefix), "-")
+	return localfile.TempPrefix + digits
 }
 
 // IsMark reports whether name has the form of the name of a mark file, which describes temporary
 // files.
-func IsMark(name string) bool { return durable.IsTempName(name) && markOf(name) == name }
+func IsMark(name string) bool { return localfile.IsTempName(name) && markOf(name) == name }

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // Sweep removes the mark file at path and the temporary files that it describes. If their process
@@ -17,6 +17,7 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		removeEmpty(root, path)
 		return
 	}
+
 	if m.header.Target != "" {
 		target := filepath.Join(filepath.Dir(path), m.header.Target)
 		if filepath.Base(m.header.Target) != m.header.Target || keep(target) {
@@ -26,23 +27,26 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		m.removeWithFile()
 		return
 	}
+
 	name := filepath.Base(path)
 	complete := true
-	_ = fs.WalkDir(root.FS(), filepath.ToSlash(filepath.Dir(path)), func(at string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(filepath.Dir(path)), func(entryPath string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			complete = false
-		case !d.Type().IsRegular() || !durable.IsTempName(d.Name()) || d.Name() == name:
+		case !d.Type().IsRegular() || !localfile.IsTempName(d.Name()) || d.Name() == name:
 		case markOf(d.Name()) == name:
-			if root.Remove(filepath.FromSlash(at)) != nil {
+			if root.Remove(filepath.FromSlash(entryPath)) != nil {
 				complete = false
 			}
 		case IsMark(d.Name()):
-			Sweep(root, filepath.FromSlash(at), keep)
+			Sweep(root, filepath.FromSlash(entryPath), keep)
 		}
 		return nil
 	})
-	if !complete { // a temporary file remains, and the next job finds it through the mark file
+
+	if !complete {
+		// A temporary file remains, and the next job finds it through the mark file.
 		m.close()
 		return
 	}

@@ -1,5 +1,4 @@
-// Package joined splits an error that joins several errors.
-package joined
+package piecemeal
 
 // Errors returns the errors that err joins, if err is a result of [errors.Join] or of another type
 // with the method Unwrap() []error. Otherwise it returns a slice that contains only err, or nil if

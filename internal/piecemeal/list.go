@@ -1,6 +1,6 @@
-// Package folderwalk makes a listing of a directory continue after folders that the user may not
-// read.
-package folderwalk
+// Package piecemeal does a job for each object for which it can be done. A listing continues after folders that the user
+// may not read. A removal returns a result for each object or version.
+package piecemeal
 
 import (
 	"context"
@@ -11,12 +11,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Continue yields the entries of a listing of bucket. The caller passes the prefix of the listing,
+// List yields the entries of a listing of bucket. The caller passes the prefix of the listing,
 // the key after which the listing begins, and the listing itself. In a local directory, a listing
-// fails at a folder that the user may not read, such as lost+found. After this failure, Continue
+// fails at a folder that the user may not read, such as lost+found. After this failure, List
 // lists the rest folder by folder. It yields each unreadable folder as a common prefix together
-// with its error. Any other error ends Continue.
-func Continue(
+// with its error. Any other error ends List.
+func List(
 	ctx context.Context, bucket storage.Lister, prefix, startAfter string, list iter.Seq2[storage.ListEntry, error],
 ) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {

@@ -1,6 +1,4 @@
-// Package removeeach removes a group of objects or versions, and returns the result for each of
-// them.
-package removeeach
+package piecemeal
 
 import (
 	"cmp"
@@ -9,20 +7,25 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/joined"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/core/removal"
 )
 
-// Most is the largest number of entries in a group. In a larger group, RemoveAll could stop early
-// because of too many failures. No provider removes more entries with one request.
-const Most = removal.MaxFailures
+const (
+	// MaxFailures is the largest number of entries in a group. In a larger group, RemoveAll could stop early
+	// because of too many failures. No provider removes more entries with one request.
+	MaxFailures = removal.MaxFailures
+	// AtOnce is the number of removals in parallel, if each takes a request.
+	AtOnce = removal.AtOnce
+	// Together is the number of objects in a group whose removals take a request each.
+	Together = removal.Together
+)
 
-// Of removes the entries of group. For each entry, errs contains nil if the entry was removed.
+// Remove removes the entries of group. For each entry, errs contains nil if the entry was removed.
 // Otherwise errs contains an error, and the entry may still exist.
 //
 // If the removal stopped before all entries were tried, the second result is the error that stopped
 // the removal. For each entry that was not tried, errs contains the same error.
-func Of(
+func Remove(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {
 	var tried int // number of entries that were tried
@@ -32,8 +35,9 @@ func Of(
 	} else {
 		tried, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
 	}
+
 	still := map[[2]string]error{} // errors by key and version
-	for _, err := range joined.Errors(err) {
+	for _, err := range Errors(err) {
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Key != "" {
 			still[[2]string{e.Key, e.Version}] = err
 			tried++
@@ -41,6 +45,7 @@ func Of(
 			early = err
 		}
 	}
+
 	errs = make([]error, len(group))
 	for i, v := range group {
 		errs[i] = still[[2]string{v.Key, v.Version}]

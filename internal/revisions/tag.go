@@ -1,6 +1,4 @@
-// Package revisiontag adds a tag to the revisions in a page of a listing. The tag names the store of
-// the revisions.
-package revisiontag
+package revisions
 
 import (
 	"strings"
@@ -12,8 +10,8 @@ import (
 // only one block stays in memory, and not the revisions of the whole page.
 const block = 4 << 10
 
-// Add puts tag before the revision of each entry that has a revision.
-func Add(tag string, entries []storage.ListEntry) {
+// AddTag puts tag before the revision of each entry that has a revision.
+func AddTag(tag string, entries []storage.ListEntry) {
 	remaining := 0 // bytes of the revisions that are not in a block yet
 	for i := range entries {
 		remaining += len(tag) + len(entries[i].Revision)

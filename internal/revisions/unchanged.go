@@ -1,6 +1,6 @@
-// Package unchanged removes an object that was copied or judged, unless another object has replaced it
-// in the meantime.
-package unchanged
+// Package revisions tells objects apart that have the same key: whether an object is still the one that was copied or
+// judged, whether two have the same properties, and to which store a revision belongs.
+package revisions
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 
 var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// Remove removes an object of b that was copied or judged. source holds the attributes of the object at
-// that time. If another object has replaced it, Remove keeps the new object and
+// RemoveUnchanged removes an object of b that was copied or judged. source holds the attributes of the
+// object at that time. If another object has replaced it, RemoveUnchanged keeps the new object and
 // fails with Changed.
 //
-// Remove compares revisions. A store may have no revisions, or may give equal content the same
-// revision, as S3 does. For such a store, Remove also compares modification times. The options
-// apply when Remove reads the current attributes.
-func Remove(
+// RemoveUnchanged compares revisions. A store may have no revisions, or may give equal content the same
+// revision, as S3 does. For such a store, RemoveUnchanged also compares modification times. The options
+// apply when it reads the current attributes.
+func RemoveUnchanged(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
 	conflict := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
@@ -37,6 +37,7 @@ func Remove(
 			return conflict
 		}
 	}
+
 	if !conditional {
 		return b.Remove(ctx, key)
 	}

@@ -1,6 +1,4 @@
-// Package backoff decides whether a failed request is retried, and how long to wait before the
-// retry.
-package backoff
+package running
 
 import (
 	"sync/atomic"
@@ -35,8 +33,8 @@ type Policy struct {
 	budget    atomic.Int64
 }
 
-// New returns a Policy. An argument that is zero or negative selects a default.
-func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
+// NewPolicy returns a Policy. An argument that is zero or negative selects a default.
+func NewPolicy(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
 		p.Attempts = defaultAttempts
@@ -84,6 +82,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 		first = throttledDelay
 		doubled = max(0, t.throttled-throttledSame)
 	}
+
 	if t.Failed >= maximum || t.Waited >= p.maxWait {
 		return 0, false
 	}

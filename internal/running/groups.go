@@ -1,11 +1,11 @@
-package parallel
+package running
 
 import "iter"
 
-// Groups divides all items into groups of the given size, and calls a function for each group. The
-// function returns an error or nil for each item, and a bool. If the bool is false, Groups ends
-// early. Groups also ends early if the number of failures has reached maxFailures.
-func Groups[T any](
+// EachGroup divides all items into groups of the given size, and calls a function for each group. The
+// function returns an error or nil for each item, and a bool. If the bool is false, EachGroup ends
+// early. It also ends early if the number of failures has reached maxFailures.
+func EachGroup[T any](
 	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, hasMore bool),
 ) (done int, failures []error) {
 	pass := func(group []T) bool {
@@ -19,6 +19,7 @@ func Groups[T any](
 		}
 		return hasMore && len(failures) < maxFailures
 	}
+
 	var group []T
 	for one := range all {
 		group = append(group, one)
@@ -30,6 +31,7 @@ func Groups[T any](
 		}
 		group = group[:0]
 	}
+
 	if len(group) > 0 {
 		pass(group)
 	}

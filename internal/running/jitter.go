@@ -1,4 +1,4 @@
-package backoff
+package running
 
 import (
 	crand "crypto/rand"

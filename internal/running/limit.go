@@ -1,17 +1,7 @@
-// Package concurrency finds the number of parallel requests that moves the most bytes per second.
-//
-// A [Limit] has a slot for each request that may be in progress. A round is a series of as many
-// requests as there are slots. If a request had to wait for a slot in a round, a Limit of [Growing]
-// doubles its slots. If the doubled slots move enough more bytes per second, the Limit keeps them,
-// and may double them again. If the rate has not grown enough after two rounds, the Limit returns
-// to the former number for a while. It waits for a second round, because the first one has to open
-// new connections.
-//
-// If the server refuses connections, the Limit keeps one slot. A [Probe] decides whether a single
-// connection is slow enough for parallel requests to help.
-package concurrency
+package running
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -33,8 +23,17 @@ const (
 	tryAgain = 2 * time.Second
 )
 
-// A Limit limits the number of parallel requests. A Limit of [Fixed] never changes that number. A
-// Limit of [Growing] doubles it as long as more requests move more bytes per second.
+// A Limit limits the number of parallel requests. A Limit of [FixedLimit] never changes that number.
+//
+// A Limit has a slot for each request that may be in progress. A round is a series of as many
+// requests as there are slots. If a request had to wait for a slot in a round, a Limit of
+// [GrowingLimit] doubles its slots. If the doubled slots move enough more bytes per second, the Limit
+// keeps them, and may double them again. If the rate has not grown enough after two rounds, the Limit
+// returns to the former number for a while. It waits for a second round, because the first one has to
+// open new connections.
+//
+// If the server refuses connections, the Limit keeps one slot. A [Probe] decides whether a single
+// connection is slow enough for parallel requests to help.
 type Limit struct {
 	slots chan struct{} // holds a token for each free slot
 
@@ -43,6 +42,7 @@ type Limit struct {
 	max      int
 	adaptive bool // true if the number of slots may change
 	refused  bool // true if Refused was called
+	best     int  // what found returns
 	excess   int  // number of slots to remove when requests release them
 	waiting  int  // number of calls of Acquire that are waiting
 
@@ -56,24 +56,24 @@ type Limit struct {
 	paused time.Time // last time when the number of slots was reduced, because doubling it had not helped
 }
 
-// Fixed returns a Limit that always permits n parallel requests.
-func Fixed(n int) *Limit {
+// FixedLimit returns a Limit that always permits n parallel requests.
+func FixedLimit(n int) *Limit {
 	l := &Limit{slots: make(chan struct{}, n), current: n, max: n}
 	l.add(n)
 	return l
 }
 
-// Growing returns a Limit for a number of parallel requests. initial is the number at
+// GrowingLimit returns a Limit for a number of parallel requests. initial is the number at
 // first, and highest is the largest number. rate is the measured rate of one request
 // in bytes per second, or 0 if it is unknown. If rate is above 0, the Limit also checks whether the
 // first number is worthwhile.
-func Growing(initial, highest int, rate float64) *Limit {
+func GrowingLimit(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
 		slots:    make(chan struct{}, highest),
 		current:  initial,
 		max:      highest,
-		adaptive: initial < highest,
+		adaptive: initial < highest || rate > 0,
 		since:    time.Now(),
 	}
 	if rate > 0 && initial > 1 {
@@ -166,6 +166,7 @@ func (l *Limit) Ended() {
 	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
 	l.since = now
 	l.ended = 0
+
 	switch {
 	case l.before > 0 && rate < l.needed() && !l.second:
 		l.second = true
@@ -182,6 +183,15 @@ func (l *Limit) Ended() {
 		l.before = 0
 	}
 	l.second = false
+	l.best = cmp.Or(l.before, l.current)
+}
+
+// found returns the largest number of slots that was worthwhile so far. It returns 0 if no round
+// has shown that yet, and 1 after Refused.
+func (l *Limit) found() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.best
 }
 
 // Refused reduces the Limit to one request at a time for good. The caller calls it when the server
@@ -190,6 +200,7 @@ func (l *Limit) Refused() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refused = true
+	l.best = 1
 	l.set(1)
 }
 

@@ -1,14 +1,13 @@
-// Package ctxlock has a lock that may be held during a request. A call that waits for it heeds its own ctx, which a
-// call that waits for a lock of package sync does not.
-package ctxlock
+package running
 
 import "context"
 
-// A Lock is a mutex. New makes one.
+// A Lock is a mutex that may be held during a request: a call that waits for it heeds its own ctx, which a call that
+// waits for a lock of package sync does not. [NewLock] makes one.
 type Lock struct{ held chan struct{} }
 
-// New returns a lock that nobody holds.
-func New() Lock { return Lock{held: make(chan struct{}, 1)} }
+// NewLock returns a lock that nobody holds.
+func NewLock() Lock { return Lock{held: make(chan struct{}, 1)} }
 
 // Lock acquires the lock, and waits if it is held. If ctx is done first, it fails with the error of ctx. If it
 // succeeds, the caller must call Unlock.
@@ -41,7 +40,7 @@ type Once[T any] struct {
 
 // NewOnce returns a Once whose value is made by fn.
 func NewOnce[T any](fn func(ctx context.Context) (T, error)) *Once[T] {
-	return &Once[T]{lock: New(), read: fn}
+	return &Once[T]{lock: NewLock(), read: fn}
 }
 
 // Get returns the value. If ctx is done before another call has made it, Get fails with the error of ctx.

@@ -1,7 +1,4 @@
-// Package panics passes a panic in a goroutine of the library on to the goroutine of the caller,
-// where the caller can recover from it. Without this package, such a panic would end the process,
-// because recover works only in the goroutine that panics.
-package panics
+package running
 
 import (
 	"errors"

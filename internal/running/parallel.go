@@ -1,12 +1,20 @@
-// Package parallel calls a function for several items at the same time.
-package parallel
+// Package running says how functions are called: several at the same time, again after a failure, and until a context
+// ends.
+//
+// A [Limit] says how many calls may be in progress, and can find the number of requests that moves the most bytes per
+// second. A [Group] passes a panic in one of its goroutines on to the goroutine of the caller, where the caller can
+// recover from it. Without that, the panic would end the process, because recover works only in the goroutine that panics.
+//
+// A [Policy] decides whether a failed request is retried, and how long to wait before the retry.
+//
+// A context can end a wait ([Sleep]), a repeated call ([Every]), a reader ([Reader]), and the wait for a [Lock], which
+// may be held during a request.
+package running
 
 import (
 	"cmp"
 	"context"
 	"iter"
-
-	"github.com/omnibucket/storage/internal/panics"
 )
 
 // Each calls the function do with each number from 0 to n-1. At most limit calls run at the same
@@ -27,9 +35,11 @@ func Stream[T any](
 	ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	var group panics.Group
-	defer group.Join() // waits for the calls even if the loop panics
+	var group Group
+	// Join waits for the calls even if the loop panics.
+	defer group.Join()
 	defer cancel(nil)
+
 	slots := make(chan struct{}, limit)
 	var failure error
 	for item, err := range all {
@@ -47,7 +57,8 @@ func Stream[T any](
 		group.Go(func() {
 			defer func() { <-slots }()
 			if err := do(ctx, item); err != nil {
-				cancel(err) // only the first cancel sets the cause
+				// Only the first cancel sets the cause.
+				cancel(err)
 			}
 		}, func() {
 			cancel(nil)

@@ -1,5 +1,4 @@
-// Package ctxtime has operations that a context can end: a wait, a repeated call, and a reader.
-package ctxtime
+package running
 
 import (
 	"context"

@@ -34,6 +34,8 @@ func WithCode(err error, code storage.Code, hint string) *storage.Error {
 	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 		e = *storageErr
 	}
-	e.Code, e.Hint, e.Retryable = code, hint, IsRetryable(code)
+	e.Code = code
+	e.Hint = hint
+	e.Retryable = IsRetryable(code)
 	return &e
 }

@@ -2,7 +2,8 @@ package sdkerror
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // maxText is the length in bytes up to which the text of an SDK's error is shown completely. The
@@ -29,9 +30,6 @@ func withShortText(err error) error {
 	if len(text) <= maxText {
 		return err
 	}
-	cut := maxText
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return &longError{strings.Clone(text[:cut]) + "…", err}
+	// A clone does not keep the long text in memory.
+	return &longError{strings.Clone(words.Beginning(text, maxText)) + "…", err}
 }

@@ -25,7 +25,8 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 		e.Code = storage.BucketNotFound
 		e.Hint = hint
 	case storageErr.Status == 0 || storageErr.Retryable:
-		return storageErr // the second request did not tell whether the bucket exists
+		// The second request did not tell whether the bucket exists.
+		return storageErr
 	}
 	return e
 }

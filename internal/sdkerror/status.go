@@ -35,7 +35,8 @@ func CodeFromStatus(status int) storage.Code {
 	if code, ok := statusCodes[status]; ok {
 		return code
 	}
-	if status >= 200 && status < 300 || status >= 500 { // 2xx: the response was truncated
+	if status >= 200 && status < 300 || status >= 500 {
+		// With status 2xx, the response was truncated.
 		return storage.Unavailable
 	}
 	return storage.Internal
@@ -55,7 +56,8 @@ func RetryAfter(h http.Header) time.Duration {
 	}
 	if t, err := http.ParseTime(value); err == nil {
 		if date, err := http.ParseTime(h.Get("Date")); err == nil && t.After(date) {
-			return t.Sub(date) // both times come from the server's clock, so the client's clock does not matter
+			// Both times come from the server's clock, so the client's clock does not matter.
+			return t.Sub(date)
 		}
 	}
 	return 0
@@ -79,5 +81,6 @@ func MaybeApplied(status int) bool {
 	if status >= 500 || status == statusClientClosed {
 		return true
 	}
-	return status >= 200 && status < 300 // 2xx: the request took effect, and only the response was truncated
+	// With status 2xx, the request took effect, and only the response was truncated.
+	return status >= 200 && status < 300
 }

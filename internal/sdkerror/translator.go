@@ -27,7 +27,8 @@ type Translator struct {
 
 // Translate returns a new *storage.Error for err, which is an error of the SDK.
 func (t *Translator) Translate(err error) *storage.Error {
-	if storageErr, ok := errors.AsType[*storage.Error](err); ok { // the error comes from the credentials or from the body
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		// The error comes from the credentials or from the body.
 		e := *storageErr
 		return &e
 	}
@@ -92,7 +93,8 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 		return nil
 	}
 	e := t.Translate(err)
-	if e.Unknown && e.Code == storage.ObjectNotFound { // a 404 from a gateway does not prove that the object is missing
+	if e.Unknown && e.Code == storage.ObjectNotFound {
+		// A 404 from a gateway does not prove that the object is missing.
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	}
@@ -108,7 +110,8 @@ func (t *Translator) isUnknown(err error, status int, counter *transport.Counter
 		return true
 	}
 	if isOwn {
-		return false // the error comes from the credentials or from the body, before the request was sent
+		// The error comes from the credentials or from the body, before the request was sent.
+		return false
 	}
 	if transport.Sent(err) {
 		return true
@@ -117,10 +120,12 @@ func (t *Translator) isUnknown(err error, status int, counter *transport.Counter
 		return t.MaybeApplied(status)
 	}
 	if counter.LastAnswered() && t.MaybeSent(err) {
-		return true // a response arrived when ctx ended, and the SDK has dropped it
+		// A response arrived when ctx ended, and the SDK has dropped it.
+		return true
 	}
 	if counter.Requests() > 0 {
-		return false // a transport.Transport has seen that the request was not sent completely
+		// A transport.Transport has seen that the request was not sent completely.
+		return false
 	}
 	return !transport.Unconnected(err) && t.MaybeSent(err)
 }

@@ -1,6 +1,4 @@
-// Package wire passes data about one operation between the engine and the HTTP transport. The data is
-// in the context, so that the drivers and layers in between do not handle it.
-package wire
+package serving
 
 import (
 	"context"
@@ -29,16 +27,16 @@ func (c *Call) ID() string {
 	return c.id
 }
 
-type callKey struct{}
+type callInContext struct{}
 
-// With returns a context whose HTTP requests belong to the operation c.
-func With(ctx context.Context, c *Call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
+// WithCall returns a context whose HTTP requests belong to the operation c.
+func WithCall(ctx context.Context, c *Call) context.Context {
+	return context.WithValue(ctx, callInContext{}, c)
 }
 
-// Of returns the Call in ctx, or nil.
-func Of(ctx context.Context) *Call {
-	c, _ := ctx.Value(callKey{}).(*Call)
+// CallOf returns the Call in ctx, or nil.
+func CallOf(ctx context.Context) *Call {
+	c, _ := ctx.Value(callInContext{}).(*Call)
 	return c
 }
 
@@ -48,24 +46,24 @@ type Watch interface {
 	Pause()
 }
 
-type contentKey struct{}
+type contentInContext struct{}
 
 // WithContent returns a context for a request whose response may be the content of an object. w
 // limits the time of each Read of that content. Other successful responses are documents, whose
 // length the transport limits.
 func WithContent(ctx context.Context, w Watch) context.Context {
-	return context.WithValue(ctx, contentKey{}, w)
+	return context.WithValue(ctx, contentInContext{}, w)
 }
 
 // IsContent reports whether ctx, or a context that it is derived from, is a result of
 // [WithContent].
-func IsContent(ctx context.Context) bool { return ctx.Value(contentKey{}) != nil }
+func IsContent(ctx context.Context) bool { return ctx.Value(contentInContext{}) != nil }
 
 // Pause calls Pause of the Watch in ctx, if ctx has a Watch. The timer for the Read in progress
 // then stops. A layer calls Pause if the Read already has its bytes but waits for another reason,
 // such as a rate limit.
 func Pause(ctx context.Context) {
-	if w, ok := ctx.Value(contentKey{}).(Watch); ok {
+	if w, ok := ctx.Value(contentInContext{}).(Watch); ok {
 		w.Pause()
 	}
 }

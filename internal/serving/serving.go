@@ -1,5 +1,7 @@
-// Package serving gives packages such as serve and transfer access to the engine of a bucket. Users
-// cannot import it, because it is internal.
+// Package serving has the ways past the API between the engine and other packages. Packages such as serve and transfer
+// reach the engine of a bucket. A [Call] passes data about one operation between the engine and the HTTP transport. It
+// is in the context, so that the drivers and layers in between do not handle it. Users cannot import this package,
+// because it is internal.
 package serving
 
 import (
@@ -8,9 +10,9 @@ import (
 	"encoding/hex"
 	"reflect"
 
-	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A Directory is the path of a local directory. It can be passed to [Places] in place of a bucket.
@@ -28,7 +30,7 @@ type Engine interface {
 	SharesAccount(Engine) bool
 	// Served returns what the handler of package serve needs.
 	Served() Served
-	RetryPolicy() *backoff.Policy
+	RetryPolicy() *running.Policy
 }
 
 // Served is what the handler of package serve needs to know about a bucket.
@@ -89,7 +91,8 @@ func Places(location any) []evidence.Place {
 		return v.places()
 	}
 	if reflect.TypeOf(location).NumMethod() == 0 {
-		return nil // a value without methods is not a bucket
+		// A value without methods is not a bucket.
+		return nil
 	}
 	return []evidence.Place{{Account: location}}
 }

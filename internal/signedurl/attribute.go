@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // An Attribute is a property of the object to store, or a condition on storing it. A client sends
@@ -58,11 +58,12 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 	}
 	for name, value := range r.Metadata {
 		// Browsers send only ASCII in headers, so the value is escaped.
-		attributes = append(attributes, Attribute{metadataPrefix + name, urlpath.Escape(value)})
+		attributes = append(attributes, Attribute{metadataPrefix + name, escape.Path(value)})
 	}
 	if r.PublicRead {
 		attributes = append(attributes, Attribute{aclAttribute, publicRead})
 	}
+
 	if len(r.Tags) > 0 {
 		tags := url.Values{}
 		for key, value := range r.Tags {
@@ -70,6 +71,7 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 		}
 		attributes = append(attributes, Attribute{tagsAttribute, tags.Encode()})
 	}
+
 	if r.Retention != (storage.Retention{}) {
 		attributes = append(
 			attributes,
@@ -106,6 +108,7 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 		}
 		opts = append(opts, opt)
 	}
+
 	if len(metadata) > 0 {
 		opts = append(opts, storage.WithMetadata(metadata))
 	}

@@ -32,6 +32,7 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 	if g.RequiresAbsence() {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "use SignedUploadURL: a form cannot have a condition"}
 	}
+
 	fields := map[string]string{
 		objectField:  g.Key,
 		expiresParam: strconv.FormatInt(g.Expires, 10),
@@ -75,6 +76,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	if g.MinSize, g.MaxSize, err = parseSize(fields[sizeParam]); err != nil {
 		return nil, Invalid
 	}
+
 	for name, value := range fields {
 		switch name {
 		case objectField, expiresParam, keyParam, sizeParam, crcParam, signatureField:
@@ -82,6 +84,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 			g.Attributes = append(g.Attributes, Attribute{name, value})
 		}
 	}
+
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	if s := g.status(now); s != Valid {
 		return nil, s

@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // Features is the set of features of signed URLs that this package supports.
@@ -66,7 +66,9 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(start, lasts), MinSize: -1, MaxSize: -1}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		g.Version, g.ResponseType, g.ResponseDisposition = r.Version, r.ResponseType, r.ResponseDisposition()
+		g.Version = r.Version
+		g.ResponseType = r.ResponseType
+		g.ResponseDisposition = r.ResponseDisposition()
 		g.ResponseCacheControl = r.ResponseCacheControl
 	case http.MethodDelete:
 		g.Version = r.Version
@@ -146,7 +148,7 @@ func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error)
 		header.Set(a.Name, a.Value)
 	}
 	return &storage.SignedURL{
-		URL:       baseURL + urlpath.Escape(g.Key) + "?" + query + signatureParam + signature,
+		URL:       baseURL + escape.Path(g.Key) + "?" + query + signatureParam + signature,
 		Method:    g.Method,
 		Header:    header,
 		ExpiresAt: time.Unix(g.Expires, 0).UTC(),
@@ -176,6 +178,7 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 	}
 	g.Method = method
 	g.Key = objectKey
+
 	for i := range g.Attributes {
 		a := &g.Attributes[i]
 		values := header[http.CanonicalHeaderKey(a.Name)]
@@ -184,6 +187,7 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 		}
 		a.Value = values[0]
 	}
+
 	if !key.verify(signature, g.signedParts(bucket, unsignedQuery)...) {
 		return nil, Invalid
 	}

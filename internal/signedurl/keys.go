@@ -59,7 +59,8 @@ func NewKeys(secrets Secrets) (Keys, error) {
 			}
 		}
 		secret = slices.Clone(secret)
-		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }} // a printed key shows no secret
+		// A printed key shows no secret.
+		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }}
 		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
 		k.all = append(k.all, next)
 	}
@@ -100,7 +101,8 @@ func (k key) verify(signature string, parts ...string) bool {
 
 func (k key) sum(parts ...string) []byte {
 	mac := k.mac()
-	for _, part := range parts { // writing to a hash never fails
+	// Writing to a hash never fails.
+	for _, part := range parts {
 		_, _ = mac.Write(append(binary.AppendUvarint(nil, uint64(len(part))), part...))
 	}
 	return mac.Sum(nil)

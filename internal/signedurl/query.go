@@ -35,6 +35,7 @@ func (g *Grant) query(keyID string) string {
 	if g.Part > 0 {
 		part = strconv.Itoa(g.Part)
 	}
+
 	values := url.Values{}
 	for name, value := range map[string]string{
 		crcParam:         textOfCRC(g.CRC32C),

@@ -1,4 +1,4 @@
-package drain
+package webserver
 
 import (
 	"io"
@@ -11,9 +11,10 @@ type Body struct {
 	started bool
 }
 
-// Of returns a copy of r, and the Body that has replaced the body of the copy.
-func Of(r *http.Request) (*http.Request, *Body) {
-	r = r.WithContext(r.Context()) // a copy, so that the caller's request is not changed
+// BodyOf returns a copy of r, and the Body that has replaced the body of the copy.
+func BodyOf(r *http.Request) (*http.Request, *Body) {
+	// Make a copy, so that the caller's request is not changed.
+	r = r.WithContext(r.Context())
 	b := &Body{ReadCloser: r.Body}
 	r.Body = b
 	return r, b
@@ -26,7 +27,7 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 // Refuse refuses the request. It calls respond, which writes the response, and reads the rest of
-// the body as [Respond] does. If the client sends no body, or waits for "100 Continue", or uses
+// the body as [Refuse] does. If the client sends no body, or waits for "100 Continue", or uses
 // HTTP/2, there is nothing to read, and Refuse only calls respond.
 func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond func()) {
 	if b.ReadCloser == nil || b.ReadCloser == http.NoBody || r.ProtoMajor != 1 ||
@@ -34,5 +35,5 @@ func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond
 		respond()
 		return
 	}
-	Respond(r.Context(), w, b.ReadCloser, max, respond)
+	Refuse(r.Context(), w, b.ReadCloser, max, respond)
 }

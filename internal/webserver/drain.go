@@ -1,7 +1,4 @@
-// Package drain responds to a request that is refused before its body was read. If the server
-// closed the connection while the client is still sending, the client would see a reset in place of
-// the response. If the server read the body first, a stalled client would get its response late.
-package drain
+package webserver
 
 import (
 	"context"
@@ -12,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
-	// limit is the longest time for which a refused body is read, because a client may send only a
-	// byte a minute.
-	limit = 30 * time.Second
+	// drainLimit is the longest time for which a refused body is read, because a client may send only
+	// a byte a minute.
+	drainLimit = 30 * time.Second
 	// grace is how long the response waits for a client that sends nothing. patience is how long it
 	// waits for a client that keeps sending. If the body ends in that time, the connection can be
 	// used again.
@@ -29,28 +26,33 @@ const (
 	linger = 500 * time.Millisecond
 )
 
-// Respond discards the rest of a request body, and calls the function respond, which writes the
-// response. Respond reads at most max bytes, for at most 30 seconds, and stops when ctx is done.
+// Refuse discards the rest of the body of a request that is refused, and calls the function respond,
+// which writes the response. If the server closed the connection while the client is still sending,
+// the client would see a reset in place of the response. If the server read the whole body first, a
+// stalled client would get its response late.
+//
+// Refuse reads at most max bytes, for at most 30 seconds, and stops when ctx is done.
 // The response must have a Content-Length. Without it, the client would wait for the end of the
 // response while the body is read.
 //
 // Usually the response comes after the body. The response comes first if the client sends nothing
 // for 200 milliseconds, or is still sending after 5 seconds. The response then has the header
-// "Connection: close", and Respond continues to read, even if ctx is done.
+// "Connection: close", and Refuse continues to read, even if ctx is done.
 //
-// If the response comes first, Respond sets a deadline to end the current Read of the body before
+// If the response comes first, Refuse sets a deadline to end the current Read of the body before
 // the response. Otherwise, a Read of [http.MaxBytesReader] could change the header of the response.
-// After the deadline, net/http cannot read more of a chunked body. For such a body, Respond only
+// After the deadline, net/http cannot read more of a chunked body. For such a body, Refuse only
 // keeps the connection open for another 500 milliseconds.
 //
-// If a middleware hides the connection from [http.ResponseController], Respond cannot set a
+// If a middleware hides the connection from [http.ResponseController], Refuse cannot set a
 // deadline. The response then comes at the end of the body, or after 30 seconds. If the client
 // sends nothing, the request ends only after the ReadTimeout of the server.
-func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
+func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
 	conn := http.NewResponseController(w)
-	end := time.Now().Add(limit)
+	end := time.Now().Add(drainLimit)
 	first := begin(rest, max, end)
 	expired := first.waitWhileBytesCome(ctx)
+
 	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
 	// cancels ctx. A later check could not tell whether ctx was done before.
 	isDone := ctx.Err() != nil
@@ -62,9 +64,11 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		w.Header().Set("Connection", "close")
 	}
 	if stopped {
-		_ = conn.EnableFullDuplex() // so that the body can be read after the response
+		// The body must be readable after the response.
+		_ = conn.EnableFullDuplex()
 	}
 	respond()
+
 	if !expired && !stopped {
 		return
 	}
@@ -72,6 +76,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	if isDone {
 		return
 	}
+
 	last := first
 	if stopped {
 		_ = conn.Flush()
@@ -80,6 +85,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		_ = last.wait(context.WithoutCancel(ctx), time.Until(end)) || last.stop(conn)
 		last.caught.Raise()
 	}
+
 	if last.timedOut && time.Now().Before(end) {
 		_ = conn.Flush()
 		time.Sleep(linger)
@@ -93,7 +99,7 @@ type reading struct {
 	// The following fields may be read after the goroutine has closed the channel.
 	whole    bool // true if the body was read to its end
 	timedOut bool
-	caught   panics.Caught
+	caught   running.Caught
 }
 
 func begin(rest io.Reader, max int64, end time.Time) *reading {

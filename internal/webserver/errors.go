@@ -1,6 +1,4 @@
-// Package webapi has functions that the HTTP APIs of packages uploads and filesapi share. They set
-// request IDs, write JSON responses, and translate errors.
-package webapi
+package webserver
 
 import (
 	"context"
@@ -9,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// FromAuthorize returns the error code and the message that a client receives when the
+// AuthorizeError returns the error code and the message that a client receives when the
 // application's function Authorize has failed with err.
-func FromAuthorize[C ~string](err error) (C, string) {
+func AuthorizeError[C ~string](err error) (C, string) {
 	code := storage.CodeOf(err)
 	switch {
 	case code == storage.Unauthenticated:
@@ -25,9 +23,4 @@ func FromAuthorize[C ~string](err error) (C, string) {
 		return "busy", "This does not work just now. Try again in a moment."
 	}
 	return "internal", "Something went wrong here. Try again in a moment."
-}
-
-// Misconfigured returns the error for a function such as New whose argument breaks a rule.
-func Misconfigured(op, argument, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(argument + " " + rule), Hint: hint}
 }

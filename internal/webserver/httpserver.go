@@ -1,17 +1,17 @@
-// Package httpserver serves HTTP until a context is done.
-package httpserver
+// Package webserver has what the HTTP servers and handlers of this repository share. It serves until a context is done,
+// and checks the host name with which a client calls. It refuses a request before its body was read, sets request IDs,
+// and writes JSON responses and the header Retry-After.
+package webserver
 
 import (
 	"context"
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/omnibucket/storage/internal/hostname"
 )
 
-// grace is how long requests in progress may continue after the context is done.
-const grace = 10 * time.Second
+// shutdownGrace is how long requests in progress may continue after the context is done.
+const shutdownGrace = 10 * time.Second
 
 // Serve serves HTTP on listener until ctx is done. Requests in progress may then continue for 10
 // seconds. Serve closes the listener.
@@ -24,7 +24,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return err
 	case <-ctx.Done():
 	}
-	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	if server.Shutdown(finishing) != nil {
 		_ = server.Close() // ends unfinished responses
@@ -42,7 +42,7 @@ func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if hostname.IsKnown(r.Host, names) {
+		if IsKnownHost(r.Host, names) {
 			next.ServeHTTP(w, r)
 			return
 		}

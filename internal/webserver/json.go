@@ -1,10 +1,11 @@
-package webapi
+package webserver
 
 import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/words"
 )
 
 // maxField is the largest number of bytes of a field's name in a response. The name is limited
@@ -12,24 +13,13 @@ import (
 const maxField = 64
 
 // Field shortens the name of a field for use in a response.
-func Field(name string) string { return Beginning(name, maxField) }
-
-// Beginning returns the beginning of text without cutting a character. limit is the
-// largest number of bytes.
-func Beginning(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
-}
+func Field(name string) string { return words.Beginning(name, maxField) }
 
 // WriteJSON sends a response whose body is value in JSON.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	document, err := json.Marshal(value)
-	if err != nil { // fails only for a time after the year 9999
+	if err != nil {
+		// Encoding fails only for a time after the year 9999.
 		status = http.StatusInternalServerError
 		document = []byte(`{"code":"internal","message":"Something went wrong here."}`)
 	}
@@ -37,5 +27,6 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, value any)
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(document)))
 	w.WriteHeader(status)
-	_, _ = w.Write(document) // fails if the client has closed the connection
+	// Write fails if the client has closed the connection.
+	_, _ = w.Write(document)
 }

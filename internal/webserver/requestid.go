@@ -1,4 +1,4 @@
-package webapi
+package webserver
 
 import (
 	"crypto/rand"
@@ -10,9 +10,9 @@ import (
 // its response.
 const RequestIDHeader = "X-Request-Id"
 
-// Begin sets the headers that every response has, including the ID of the request. It returns a
+// BeginRequest sets the headers that every response has, including the ID of the request. It returns a
 // request that also has the ID. If r lacks the ID, the result is a copy, so that r is not changed.
-func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
+func BeginRequest(w http.ResponseWriter, r *http.Request) *http.Request {
 	id := RequestID(r)
 	header := w.Header()
 	if r.Header.Get(RequestIDHeader) != id {
@@ -20,7 +20,8 @@ func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
 		r.Header.Set(RequestIDHeader, id)
 	}
 	header.Set(RequestIDHeader, id)
-	header.Set("Cache-Control", "no-store") // responses contain signed URLs, tokens and users' content
+	// Responses contain signed URLs, tokens and users' content.
+	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	return r
 }

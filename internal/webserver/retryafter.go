@@ -1,4 +1,4 @@
-package webapi
+package webserver
 
 import (
 	"errors"
@@ -9,18 +9,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Temporary reports whether a request that failed with this status may succeed if the client
+// IsTemporary reports whether a request that failed with this status may succeed if the client
 // repeats it later.
-func Temporary(status int) bool {
+func IsTemporary(status int) bool {
 	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented ||
 		status == http.StatusLocked ||
 		status == http.StatusTooManyRequests
 }
 
-// RetryLater sets the header Retry-After if the status is [Temporary]. The value is the time that
+// RetryLater sets the header Retry-After if the status is [IsTemporary]. The value is the time that
 // the store asked to wait, but at least one second.
 func RetryLater(h http.Header, status int, err error) {
-	if Temporary(status) {
+	if IsTemporary(status) {
 		SetRetryAfter(h, err, time.Second)
 	}
 }

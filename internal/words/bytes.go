@@ -1,4 +1,5 @@
-// Package words formats sizes for people, and cuts texts without cutting a character.
+// Package words formats what programs show to people: sizes, their own version, and texts that were cut without cutting
+// a character.
 package words
 
 import (
@@ -18,7 +19,8 @@ func Bytes(n int64) string {
 	value := float64(n)
 	unit := ""
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1<<10 {
+		if value < 1023.95 {
+			// A larger value would be rounded to 1024.0.
 			break
 		}
 		value = value / (1 << 10)

@@ -2,6 +2,18 @@ package words
 
 import "unicode/utf8"
 
+// Beginning returns the beginning of text without cutting a character. limit is the largest number of
+// bytes.
+func Beginning(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
 // WholeCharacters returns the range of data that contains only whole UTF-8 characters. If cutStart
 // is true, more text comes before data, and the range leaves out a partial character at the start.
 // If cutEnd is true, more text comes after data, and the range leaves out a partial character at

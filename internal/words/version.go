@@ -1,15 +1,14 @@
-// Package programversion returns the version of the running program.
-package programversion
+package words
 
 import (
 	"cmp"
 	"runtime/debug"
 )
 
-// Of returns a line such as "omnibucket v0.1.0 go1.26.8". release is the version that the linker
+// Version returns a line such as "omnibucket v0.1.0 go1.26.8". release is the version that the linker
 // has set in the programs of a release. Without it, Go knows the version only if "go install" built
 // the program from a module.
-func Of(program, release string) string {
+func Version(program, release string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return program + " " + cmp.Or(release, "of an unknown version")

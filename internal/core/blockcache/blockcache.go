@@ -21,8 +21,8 @@ import (
 	"errors"
 	"io"
 
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // blockOverhead is the number of bytes that the cache counts for a block in addition to its
@@ -52,7 +52,7 @@ type Cache struct {
 	count  int64 // number of blocks in the object
 	ctx    context.Context
 	cancel context.CancelFunc
-	group  panics.Group
+	group  running.Group
 
 	blocks map[int64]*block // blocks that are in memory or being fetched, by number
 	bytes  int64            // memory of all blocks in bytes, including their overhead
@@ -84,7 +84,9 @@ func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
 // Init makes c an empty Cache. When ctx ends, the requests of c end, too. The caller must call
 // [Cache.Close].
 func (c *Cache) Init(ctx context.Context, config Config) {
-	c.Config, c.count, c.blocks = config, max(1, config.Size/config.BlockSize), map[int64]*block{}
+	c.Config = config
+	c.count = max(1, config.Size/config.BlockSize)
+	c.blocks = map[int64]*block{}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 }
 
@@ -144,10 +146,10 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err error) {
 	within := c.ctx
 	if ctx.Done() != nil {
-		both, cancel := context.WithCancel(c.ctx)
+		readCtx, cancel := context.WithCancel(c.ctx)
 		defer cancel()
 		defer context.AfterFunc(ctx, cancel)()
-		within = both
+		within = readCtx
 	}
 	err = c.Fetch(within, off, int64(len(p)), func(src io.Reader) (err error) {
 		n, err = io.ReadFull(src, p)
@@ -176,6 +178,7 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		needed++
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
+
 	window := c.window(first, s)
 	expected := int64(0)
 	if s.expected > off {
@@ -183,7 +186,8 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		window = c.numberAt(expected-1) - first + 1
 	}
 	window = min(window, c.maxAhead())
-	if direct > c.BlockSize && needed > window { // for such a large read, a copy in the cache would not help
+	if direct > c.BlockSize && needed > window {
+		// For such a large read, a copy in the cache would not help.
 		s.direct = needed
 		return nil, direct, nil
 	}
@@ -263,6 +267,7 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 		b.ahead = min(2*n, c.maxAhead())
 		b.next = last + 1
 	}
+
 	settled := 0
 	settle := func(n int, err error) {
 		for ; settled < n; settled++ {
@@ -274,7 +279,7 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 		defer c.Limit.AddInFlight(-1)
 		settle(len(run), c.download(run, settle))
 	}, func() {
-		settle(len(run), panics.ErrPanicked)
+		settle(len(run), running.ErrPanicked)
 	})
 }
 

@@ -41,13 +41,13 @@ func poolOf(size int) *chunkPool {
 // A Buffer holds one part in memory. It gets its chunks from the Limit as it needs them, so that a
 // slow source does not occupy the memory of a whole part.
 type Buffer struct {
-	limit    *Limit
-	over     *atomic.Int32 // number of chunks that were granted over the limit
-	chunks   [][]byte      // the chunks at their full length; only a part of the last one may be filled
-	inline   [1][]byte     // array for chunks, so that a small body with one chunk needs no allocation for the slice
-	size     int64         // bytes filled
-	reserved int64         // bytes granted
-	crc      uint32        // checksum of the filled bytes
+	limit     *Limit
+	overLimit *atomic.Int32 // number of chunks that were granted over the limit
+	chunks    [][]byte      // the chunks at their full length; only a part of the last one may be filled
+	inline    [1][]byte     // array for chunks, so that a small body with one chunk needs no allocation for the slice
+	size      int64         // bytes filled
+	reserved  int64         // bytes granted
+	crc       uint32        // checksum of the filled bytes
 }
 
 // New returns an empty Buffer. If the limit grants more memory than it has, the Buffer adds 1 to
@@ -62,7 +62,7 @@ func New(limit *Limit, excess *atomic.Int32) *Buffer {
 // are those of [New].
 func (b *Buffer) Init(limit *Limit, excess *atomic.Int32) {
 	b.limit = limit
-	b.over = excess
+	b.overLimit = excess
 	b.chunks = b.inline[:0]
 }
 
@@ -94,7 +94,8 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 			return free[:min(int64(len(free)), limit)], nil
 		}
 	}
-	return nil, io.ErrShortBuffer // cannot be reached, because the chunks have space for at least one more byte
+	// This cannot be reached, because the chunks have space for at least one more byte.
+	return nil, io.ErrShortBuffer
 }
 
 // Reserve gets the memory for size bytes in advance, and waits for it if necessary.
@@ -107,13 +108,13 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 	return nil
 }
 
-// grow gets one more chunk. whole is the size of the whole part in bytes.
+// grow gets one more chunk. partSize is the size of the whole part in bytes.
 //
 // If grow has to wait, it requests all memory that the part still needs. If each stream requested
 // one chunk at a time, every stream could get some memory, but none enough to send its part.
 //
 // If no memory becomes free, the limit grants only one small chunk, which may exceed the limit.
-func (b *Buffer) grow(ctx context.Context, size int64) error {
+func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
 		b.add(first)
@@ -121,21 +122,22 @@ func (b *Buffer) grow(ctx context.Context, size int64) error {
 	}
 	sizes := []int{first}
 	total := int64(first)
-	for len(b.chunks) > 1 && b.reserved+total < size {
+	for len(b.chunks) > 1 && b.reserved+total < partSize {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes = append(sizes, size)
 		total += int64(size)
 	}
-	least := min(total, secondChunk)
-	granted, exceeded, err := b.limit.Acquire(ctx, b, total, least)
+
+	minSize := min(total, secondChunk)
+	granted, exceeded, err := b.limit.Acquire(ctx, b, total, minSize)
 	if err != nil {
 		return err
 	}
 	if exceeded {
-		b.over.Add(1)
+		b.overLimit.Add(1)
 	}
 	if granted < total {
-		sizes = []int{int(least)}
+		sizes = []int{int(minSize)}
 	}
 	for _, size := range sizes {
 		b.add(size)
@@ -154,7 +156,8 @@ func (b *Buffer) add(size int) {
 // even if it has read some bytes.
 func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
-		if err := ctx.Err(); err != nil { // checked before each Read, because a slow source may take long
+		if err := ctx.Err(); err != nil {
+			// Check it before each Read, because a slow source may take long.
 			return err
 		}
 		free, err := b.Space(ctx, size-b.size)

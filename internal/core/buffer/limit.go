@@ -37,12 +37,12 @@ type Limit struct {
 }
 
 type waiter struct {
-	owner   *Buffer
-	bytes   int64         // number of bytes that the request needs
-	least   int64         // number of bytes that giveOver grants, even over the limit
-	ready   chan struct{} // closed when memory was granted
-	granted int64
-	over    bool
+	owner    *Buffer
+	bytes    int64         // number of bytes that the request needs
+	minBytes int64         // number of bytes that giveOver grants, even over the limit
+	ready    chan struct{} // closed when memory was granted
+	granted  int64
+	over     bool
 }
 
 // Acquire waits until the limit permits the larger of the two numbers of bytes, and grants that
@@ -50,7 +50,7 @@ type waiter struct {
 // over the limit. The result over is true if the grant exceeds the limit. owner is the buffer that
 // gets the memory, or nil.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
-	w := &waiter{owner: owner, bytes: bytes, least: least, ready: make(chan struct{})}
+	w := &waiter{owner: owner, bytes: bytes, minBytes: least, ready: make(chan struct{})}
 	m.mu.Lock()
 	still := m.stalled && m.inFlight == 0
 	switch {
@@ -107,7 +107,8 @@ func (m *Limit) abandon(w *waiter) {
 	for i, other := range m.waiting {
 		if other == w {
 			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
-			m.grant() // a request behind w may need less memory, and so fit
+			// A request behind w may need less memory, and so fit.
+			m.grant()
 			return
 		}
 	}
@@ -214,7 +215,7 @@ func (m *Limit) giveOver(w *waiter) {
 	m.stalled = true
 	m.tight = true
 	m.favored = w.owner
-	m.give(w, w.least)
+	m.give(w, w.minBytes)
 }
 
 // watchForStall starts a timer if none is running. If nothing has been granted, freed or

@@ -57,7 +57,8 @@ func (s Scope) In(outer Scope) Scope {
 // Key returns the caller's key with the prefix of the Scope in front. An empty key stays empty, so
 // that a later check refuses it.
 func (s *Scope) Key(key string) string {
-	if key == "" || s.Prefix == "" { // this is faster than a concatenation with ""
+	if key == "" || s.Prefix == "" {
+		// This is faster than a concatenation with "".
 		return key
 	}
 	return s.Prefix + key

@@ -6,7 +6,7 @@ package seam
 import (
 	"io"
 
-	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
 // StateOf returns the [ErrorState] of err, which must be an *Error of the root package.

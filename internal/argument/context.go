@@ -1,0 +1,16 @@
+package argument
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
+
+// ContextCode returns the code for err, which is the error of a context: DeadlineExceeded or Canceled.
+func ContextCode(err error) storage.Code {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return storage.DeadlineExceeded
+	}
+	return storage.Canceled
+}

@@ -1,0 +1,22 @@
+package localfile
+
+import "os"
+
+// CreateTemp creates a file in [os.TempDir] and removes its name. The system then frees the file when
+// it is closed or the process ends, even if it is killed. On Windows, an open file cannot lose its name, and only [CloseTemp]
+// removes the file.
+func CreateTemp(pattern string) (*os.File, error) {
+	f, err := os.CreateTemp("", pattern)
+	if err == nil {
+		// Remove fails on Windows, where our CloseTemp removes the file.
+		_ = os.Remove(f.Name())
+	}
+	return f, err
+}
+
+// CloseTemp closes and removes a file that CreateTemp made.
+func CloseTemp(f *os.File) error {
+	err := f.Close()
+	_ = os.Remove(f.Name())
+	return err
+}

@@ -1,0 +1,24 @@
+package localfile
+
+import (
+	"strings"
+
+	"github.com/omnibucket/storage/internal/hexid"
+)
+
+// TempPrefix is the beginning of the name of every temporary file.
+const TempPrefix = ".omnibucket-"
+
+// TempName returns a name for a file that is renamed when it is complete. Jobs do not treat such a file as an object.
+func TempName() string { return TempPrefix + hexid.New(8) }
+
+// IsTempName reports whether name is a result of [TempName], optionally followed by a hyphen and a
+// number. Jobs do not treat files with such names as objects. Only the content of such a file shows
+// which program made it.
+func IsTempName(name string) bool {
+	digits, ok := strings.CutPrefix(name, TempPrefix)
+	digits, number, numbered := strings.Cut(digits, "-")
+	return ok && len(digits) == 16 && isHex(digits) && (!numbered || number != "" && len(number) <= 16 && isHex(number))
+}
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package openfiles
-
-// Limit returns the number of files, including connections, that the process may have open at the same time. known is
-// false if the system has no such limit.
-func Limit() (files uint64, known bool) { return 0, false }

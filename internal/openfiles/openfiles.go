@@ -1,2 +1,0 @@
-// Package openfiles returns how many files this process may have open.
-package openfiles

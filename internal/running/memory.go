@@ -1,0 +1,49 @@
+package running
+
+import (
+	"sync"
+	"time"
+)
+
+// memoryTime is the time after which a Memory forgets, also if transfers have used it. The network
+// may be another one by then. A transfer that begins with many requests would not notice that other
+// programs now need their share of the link.
+const memoryTime = 5 * time.Minute
+
+// A Memory remembers the number of parallel requests that transfers of one bucket have found best,
+// so that the next transfer need not find it again. It serves only transfers that already know
+// that their link is slow (see [Probe]). The zero Memory remembers nothing.
+type Memory struct {
+	mu        sync.Mutex
+	requests  int       // the best number of requests of the last transfer that found one; 0 if none has
+	since     time.Time // when requests was first found
+	transfers int       // transfers between Begin and End
+}
+
+// Begin returns with how many requests a transfer begins. It returns initial if the Memory has no
+// higher number. Transfers at the same time share the link, so each gets its part of the number.
+func (m *Memory) Begin(initial int) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.transfers++
+	if time.Since(m.since) > memoryTime {
+		m.requests = 0
+	}
+	return max(initial, m.requests/m.transfers)
+}
+
+// End ends a transfer, and remembers the number of requests that its Limit has found. A transfer
+// that was too short to find one changes nothing. The caller calls End once for each Begin.
+func (m *Memory) End(l *Limit) {
+	found := l.found()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.transfers--
+	if found == 0 {
+		return
+	}
+	if m.requests == 0 {
+		m.since = time.Now()
+	}
+	m.requests = found
+}
