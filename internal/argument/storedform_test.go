@@ -1,4 +1,4 @@
-package storedform_test
+package argument_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // If a document has a later form, Check fails with Unsupported.
@@ -27,7 +27,7 @@ func TestCheckRefusesLaterForms(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := storedform.Check("Read", "k", []byte(tt.text), 2)
+			err := argument.CheckForm("Read", "k", []byte(tt.text), 2)
 			if !tt.later {
 				require.NoError(t, err)
 				return

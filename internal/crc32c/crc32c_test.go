@@ -14,11 +14,11 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	for i := range data {
 		data[i] = byte(random.Uint32())
 	}
-	whole := Sum(data)
+	want := Sum(data)
 	for _, cut := range []int{0, 1, 7, 8, 9, 2500, 4095, 4999, 5000} {
 		a := Sum(data[:cut])
 		b := Sum(data[cut:])
-		require.Equal(t, whole, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
+		require.Equal(t, want, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
 	}
 }
 
@@ -28,7 +28,9 @@ func TestTextOfItsBytes(t *testing.T) {
 		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)
 	}
 	long := strings.Repeat("k", 1000)
-	require.Zero(t, testing.AllocsPerRun(10, func() { SumString(long) }))
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		SumString(long)
+	}))
 }
 
 func TestText(t *testing.T) {

@@ -1,4 +1,4 @@
-package urlpath_test
+package escape_test
 
 import (
 	"net/url"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 func TestEscape(t *testing.T) {
@@ -15,14 +15,14 @@ func TestEscape(t *testing.T) {
 		"a b+c%":      "a%20b%2Bc%25",
 		"é?#":         "%C3%A9%3F%23",
 	} {
-		require.Equal(t, want, urlpath.Escape(key))
+		require.Equal(t, want, escape.Path(key))
 	}
 }
 
 func FuzzEscape(f *testing.F) {
 	f.Add("a/b c+d%é")
 	f.Fuzz(func(t *testing.T, key string) {
-		back, err := url.PathUnescape(urlpath.Escape(key))
+		back, err := url.PathUnescape(escape.Path(key))
 		require.NoError(t, err)
 		require.Equal(t, key, back)
 	})

@@ -12,37 +12,47 @@ import (
 
 // If a directory is mounted at a second path, Below, Apart and Meetings treat both paths as one directory.
 func TestMountsOfOneFileSystem(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, from, at string // a mount of one path of the top at another one
 		inner, outer   string
 		below          string // the prefix, or "-" if inner does not lie in outer
 		apart          bool
 		meets          bool
 	}{
-		{"of an end in the other", "data", "outer/z", "data", "outer", "z/", false, true},
-		{"of a directory above an end", "above", "outer/z", "above/data", "outer", "z/data/", false, true},
-		{"of an end at the other's path", "data", "outer", "data", "outer", "", false, true},
-		{"at a path with a space", "data", "outer/a b", "data", "outer", "a b/", false, true},
-		{"at a path that is not there yet", "above", "outer/z", "above/new/data", "outer", "z/new/data/", false, true},
-		{"of a part of an end", "data/part", "outer/z", "data", "outer", "-", false, true},
-		{"of another directory", "third", "outer/z", "data", "outer", "-", true, false},
-		{"elsewhere", "third", "fourth", "data", "outer", "-", true, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "of an end in the other", from: "data", at: "outer/z", inner: "data", outer: "outer", below: "z/", meets: true},
+		{name: "of a directory above an end", from: "above", at: "outer/z", inner: "above/data", outer: "outer", below: "z/data/", meets: true},
+		{name: "of an end at the other's path", from: "data", at: "outer", inner: "data", outer: "outer", meets: true},
+		{name: "at a path with a space", from: "data", at: "outer/a b", inner: "data", outer: "outer", below: "a b/", meets: true},
+		{
+			name:  "at a path that is not there yet",
+			from:  "above",
+			at:    "outer/z",
+			inner: "above/new/data",
+			outer: "outer",
+			below: "z/new/data/",
+			meets: true,
+		},
+		{name: "of a part of an end", from: "data/part", at: "outer/z", inner: "data", outer: "outer", below: "-", meets: true},
+		{name: "of another directory", from: "third", at: "outer/z", inner: "data", outer: "outer", below: "-", apart: true},
+		{name: "elsewhere", from: "third", at: "fourth", inner: "data", outer: "outer", below: "-", apart: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			top := t.TempDir()
 			for _, dir := range []string{"data/part", "outer", "third", "above"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 			}
-			bindmount.Make(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
-			at := func(dir string) []Place { return []Place{{Directory: filepath.Join(top, dir), Direct: true}} }
-			prefix, ok := Below(at(row.inner), at(row.outer))
-			require.Equal(t, row.below != "-", ok)
+			bindmount.Make(t, filepath.Join(top, tt.from), filepath.Join(top, tt.at))
+			places := func(dir string) []Place { return []Place{{Directory: filepath.Join(top, dir), Direct: true}} }
+
+			prefix, ok := Below(places(tt.inner), places(tt.outer))
+			require.Equal(t, tt.below != "-", ok)
 			if ok {
-				require.Equal(t, row.below, prefix)
+				require.Equal(t, tt.below, prefix)
 			}
-			require.Equal(t, row.apart, Apart(at(row.inner), at(row.outer)))
-			require.Equal(t, row.apart, Apart(at(row.outer), at(row.inner)))
-			require.Equal(t, row.meets, len(Meetings(at(row.inner), at(row.outer))) > 0)
+			require.Equal(t, tt.apart, Apart(places(tt.inner), places(tt.outer)))
+			require.Equal(t, tt.apart, Apart(places(tt.outer), places(tt.inner)))
+			require.Equal(t, tt.meets, len(Meetings(places(tt.inner), places(tt.outer))) > 0)
 		})
 	}
 }
@@ -57,6 +67,7 @@ func TestMountsHidden(t *testing.T) {
 	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
 	data := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}
 	outer := []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
+
 	_, below := Below(data, outer)
 	require.False(t, below)
 	require.True(t, Apart(data, outer))
@@ -66,13 +77,13 @@ func TestMountsHidden(t *testing.T) {
 func TestMountsOfFolders(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
-	at := func(prefix string) []Place {
+	places := func(prefix string) []Place {
 		return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}}
 	}
-	require.True(t, Apart(at("a/"), at("b/")))
+	require.True(t, Apart(places("a/"), places("b/")))
 	bindmount.Make(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
-	require.False(t, Apart(at("a/"), at("b/")))
-	require.False(t, Beside(at("a/"), at("b/")))
+	require.False(t, Apart(places("a/"), places("b/")))
+	require.False(t, Beside(places("a/"), places("b/")))
 }
 
 // If another file system is mounted in a directory, no other directory counts as apart from it. That file system

@@ -1,4 +1,4 @@
-package storeclock
+package inquiry
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (b *busy) Upload(
 }
 
 func TestNowIsTheTimeOfItsObject(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		removals int
 		code     storage.Code
@@ -45,18 +45,31 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 		{"which stays", 0, ""},
 		{"which others remove", 3, ""},
 		{"which others always remove", 1000, storage.ObjectNotFound},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := &busy{removals: row.removals}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &busy{removals: tt.removals}
 			bucket := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
 				b.Core = c
 				return b
 			})
 			now, err := Now(t.Context(), bucket, "clock")
-			require.Equal(t, row.code, storage.CodeOf(err))
-			if row.code == "" {
+			require.Equal(t, tt.code, storage.CodeOf(err))
+			if tt.code == "" {
 				require.Equal(t, b.modified, now)
 			}
 		})
+	}
+}
+
+// A bucket that keeps versions keeps none of the object that asked for the time.
+func TestAskTimeLeavesNoVersion(t *testing.T) {
+	b := memstore.New(storage.WithVersioning(true))
+
+	_, err := AskTime(t.Context(), b, "folder/")
+	require.NoError(t, err)
+	for v, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+		require.Fail(t, "a version is left", v.Key)
 	}
 }

@@ -43,7 +43,9 @@ func TestSortedByKeyThenValue(t *testing.T) {
 		for _, memory := range []int{1, 100, 1 << 20} {
 			t.Run(fmt.Sprintf("%s in %d bytes", row.name, memory), func(t *testing.T) {
 				s := New(memory)
-				defer func() { require.NoError(t, s.Close()) }()
+				defer func() {
+					require.NoError(t, s.Close())
+				}()
 				for _, r := range row.records {
 					require.NoError(t, s.Add(t.Context(), []byte(r[0]), []byte(r[1])))
 				}
@@ -58,7 +60,9 @@ func TestSortedMergesManyRuns(t *testing.T) {
 	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
 			s := New(memory)
-			defer func() { require.NoError(t, s.Close()) }()
+			defer func() {
+				require.NoError(t, s.Close())
+			}()
 			random := rand.New(rand.NewPCG(1, 2))
 			var want []string
 			for i := range 20_000 {
@@ -72,6 +76,7 @@ func TestSortedMergesManyRuns(t *testing.T) {
 				kb, vb, _ := strings.Cut(b, "=")
 				return compare(Record{[]byte(ka), []byte(va)}, Record{[]byte(kb), []byte(vb)})
 			})
+
 			require.Equal(t, want, list(t, s))
 			require.Equal(t, want, list(t, s), "a second listing")
 		})
@@ -81,27 +86,33 @@ func TestSortedMergesManyRuns(t *testing.T) {
 // If one loop over Sorted runs inside another, both get their records.
 func TestSortedListingsOverlap(t *testing.T) {
 	s := New(100)
-	defer func() { require.NoError(t, s.Close()) }()
+	defer func() {
+		require.NoError(t, s.Close())
+	}()
 	for _, key := range []string{"c", "a", "b", "d"} {
 		require.NoError(t, s.Add(t.Context(), []byte(key), make([]byte, 30)))
 	}
-	var seen strings.Builder
+
+	var output strings.Builder
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
 		for inner, err := range s.Sorted(t.Context()) {
 			require.NoError(t, err)
-			seen.Write(inner.Key)
+			output.Write(inner.Key)
 			break
 		}
-		seen.Write(r.Key)
+		output.Write(r.Key)
 	}
-	require.Equal(t, "aaabacad", seen.String())
+
+	require.Equal(t, "aaabacad", output.String())
 }
 
 // If each record is larger than the memory, Sorted still yields all records.
 func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	s := New(10)
-	defer func() { require.NoError(t, s.Close()) }()
+	defer func() {
+		require.NoError(t, s.Close())
+	}()
 	large := strings.Repeat("x", 3*blockBytes)
 	require.NoError(t, s.Add(t.Context(), []byte("b"), []byte(large)))
 	require.NoError(t, s.Add(t.Context(), []byte("a"), []byte(large)))
@@ -115,7 +126,9 @@ func TestMemoryStaysBounded(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	const records = 100_000 // 4 MB
 	s := New(256 << 10)
-	defer func() { require.NoError(t, s.Close()) }()
+	defer func() {
+		require.NoError(t, s.Close())
+	}()
 	key := make([]byte, 20)
 	value := make([]byte, 20)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -129,12 +142,13 @@ func TestMemoryStaysBounded(t *testing.T) {
 		}
 	}
 	measure(0)
-	before := maximum
+	oldMaximum := maximum
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
 		require.NoError(t, s.Add(t.Context(), key, value))
 		measure(i)
 	}
+
 	n := 0
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
@@ -143,7 +157,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 		measure(n)
 	}
 	require.Equal(t, records, n)
-	require.Less(t, maximum-before, uint64(1<<20))
+	require.Less(t, maximum-oldMaximum, uint64(1<<20))
 }
 
 func TestCloseLeavesNoFile(t *testing.T) {
@@ -152,7 +166,9 @@ func TestCloseLeavesNoFile(t *testing.T) {
 		use  func(t *testing.T, s *Sorter)
 	}{
 		{"after runs", func(*testing.T, *Sorter) {}},
-		{"after a whole listing", func(t *testing.T, s *Sorter) { list(t, s) }},
+		{"after a whole listing", func(t *testing.T, s *Sorter) {
+			list(t, s)
+		}},
 		{"after a part of a listing", func(t *testing.T, s *Sorter) {
 			for _, err := range s.Sorted(t.Context()) {
 				require.NoError(t, err)
@@ -180,6 +196,7 @@ func TestCloseLeavesNoFile(t *testing.T) {
 			row.use(t, s)
 			require.NoError(t, s.Close())
 			require.NoError(t, s.Close(), "Close is idempotent")
+
 			leftovers, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			require.Empty(t, leftovers)
@@ -189,7 +206,9 @@ func TestCloseLeavesNoFile(t *testing.T) {
 
 func TestAddFailsWhenContextIsDone(t *testing.T) {
 	s := New(1)
-	defer func() { require.NoError(t, s.Close()) }()
+	defer func() {
+		require.NoError(t, s.Close())
+	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, s.Add(ctx, []byte("a"), nil))
 	cancel()
@@ -201,7 +220,10 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
 		t.Run(fmt.Sprint(memory), func(t *testing.T) {
 			s := New(memory)
-			defer func() { require.NoError(t, s.Close()) }()
+			defer func() {
+				require.NoError(t, s.Close())
+			}()
+
 			var want []string
 			for i := range 5000 {
 				key := fmt.Sprintf("%05d", i*7919%5000)
@@ -215,6 +237,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
 				}
 			}
+
 			slices.Sort(want)
 			for _, err := range s.Sorted(&interrupted{Context: t.Context()}) {
 				require.ErrorIs(t, err, context.Canceled)

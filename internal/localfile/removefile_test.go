@@ -1,4 +1,4 @@
-package removefile
+package localfile
 
 import (
 	"io/fs"
@@ -41,18 +41,18 @@ func (d dir) replace(name, text string) {
 // files returns the content of each file below sub.
 func (d dir) files() map[string]string {
 	d.t.Helper()
-	found := map[string]string{}
+	files := map[string]string{}
 	list, err := fs.ReadDir(d.root.FS(), "sub")
 	require.NoError(d.t, err)
 	for _, e := range list {
 		text, err := d.root.ReadFile(path.Join("sub", e.Name()))
 		require.NoError(d.t, err)
-		found[e.Name()] = string(text)
+		files[e.Name()] = string(text)
 	}
-	return found
+	return files
 }
 
-func TestUnchanged(t *testing.T) {
+func TestRemoveUnchanged(t *testing.T) {
 	long := strings.Repeat("n", 255)
 	tests := []struct {
 		name, file string
@@ -60,93 +60,109 @@ func TestUnchanged(t *testing.T) {
 		want       map[string]string
 		err        error
 	}{
-		{"the same file", "k", func(dir, fs.FileInfo) bool { return true }, map[string]string{}, nil},
-		{"a long name", long, func(dir, fs.FileInfo) bool { return true }, map[string]string{}, nil},
+		{name: "the same file", file: "k", same: func(dir, fs.FileInfo) bool { return true }, want: map[string]string{}},
+		{name: "a long name", file: long, same: func(dir, fs.FileInfo) bool { return true }, want: map[string]string{}},
 		{
-			"the caller sees another file", "k",
-			func(dir, fs.FileInfo) bool { return false },
-			map[string]string{"k": "one"}, ErrChanged,
+			name: "the caller sees another file",
+			file: "k",
+			same: func(dir, fs.FileInfo) bool { return false },
+			want: map[string]string{"k": "one"},
+			err:  ErrReplaced,
 		},
 		{
-			"another file after the look", "k",
-			func(d dir, _ fs.FileInfo) bool {
+			name: "another file after the look",
+			file: "k",
+			same: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/k", "two")
 				return true
 			},
-			map[string]string{"k": "two"}, ErrChanged,
+			want: map[string]string{"k": "two"},
+			err:  ErrReplaced,
 		},
 		{
-			"another file with a long name after the look", long,
-			func(d dir, _ fs.FileInfo) bool {
+			name: "another file with a long name after the look",
+			file: long,
+			same: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/"+long, "two")
 				return true
 			},
-			map[string]string{long: "two"}, ErrChanged,
+			want: map[string]string{long: "two"},
+			err:  ErrReplaced,
 		},
 		{
-			"the file was written after the look", "k",
-			func(d dir, _ fs.FileInfo) bool {
+			name: "the file was written after the look",
+			file: "k",
+			same: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.WriteFile("sub/k", []byte("two"), 0o666))
 				return true
 			},
-			map[string]string{"k": "two"}, ErrChanged,
+			want: map[string]string{"k": "two"},
+			err:  ErrReplaced,
 		},
 		{
-			"the file was removed after the look", "k",
-			func(d dir, _ fs.FileInfo) bool {
+			name: "the file was removed after the look",
+			file: "k",
+			same: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.Remove("sub/k"))
 				return true
 			},
-			map[string]string{}, nil,
+			want: map[string]string{},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
 			d.replace("sub/"+tt.file, "one")
-			err := Unchanged(d.root, "sub/"+tt.file, func(info fs.FileInfo) bool { return tt.same(d, info) })
+			err := RemoveUnchanged(d.root, "sub/"+tt.file, func(info fs.FileInfo) bool { return tt.same(d, info) })
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.want, d.files())
 		})
 	}
-	require.NoError(t, Unchanged(newDir(t).root, "sub/missing", unchanged))
+	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", unchanged))
 }
 
-// If a killed process left a file under its private name, Recover removes it if it is the file to remove. Any
+// If a killed process left a file under its private name, RecoverAside removes it if it is the file to remove. Any
 // other file gets its name back, if that is free.
-func TestRecover(t *testing.T) {
+func TestRecoverAside(t *testing.T) {
 	tests := []struct {
 		name     string
 		prepare  func(d dir, aside string)
 		restored bool
 		kept     []string
 	}{
-		{"the file to remove", func(dir, string) {}, false, nil},
+		{name: "the file to remove", prepare: func(dir, string) {}},
 		{
-			"the file to remove, and another one has the name",
-			func(d dir, _ string) { d.replace("sub/k", "two") },
-			false, []string{"two"},
+			name: "the file to remove, and another one has the name",
+			prepare: func(d dir, _ string) {
+				d.replace("sub/k", "two")
+			},
+			kept: []string{"two"},
 		},
 		{
-			"another file",
-			func(d dir, aside string) { d.replace(aside, "other") },
-			true, []string{"other"},
+			name: "another file",
+			prepare: func(d dir, aside string) {
+				d.replace(aside, "other")
+			},
+			restored: true,
+			kept:     []string{"other"},
 		},
 		{
-			"another file, and a third one has the name",
-			func(d dir, aside string) {
+			name: "another file, and a third one has the name",
+			prepare: func(d dir, aside string) {
 				d.replace(aside, "other")
 				d.replace("sub/k", "third")
 			},
-			true, []string{"third", "other"},
+			restored: true,
+			kept:     []string{"third", "other"},
 		},
 		{
-			"another file that already has its name again",
-			func(d dir, aside string) {
+			name: "another file that already has its name again",
+			prepare: func(d dir, aside string) {
 				d.replace(aside, "other")
 				require.NoError(d.t, d.root.Link(aside, "sub/k"))
 			},
-			true, []string{"other"},
+			restored: true,
+			kept:     []string{"other"},
 		},
 	}
 	for _, tt := range tests {
@@ -155,23 +171,26 @@ func TestRecover(t *testing.T) {
 			d.replace("sub/k", "one")
 			info, err := d.root.Lstat("sub/k")
 			require.NoError(t, err)
+
 			aside := path.Join("sub", asideName("k", info))
 			require.True(t, IsAside(path.Base(aside)))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 			tt.prepare(d, aside)
 
-			restored, err := Recover(d.root, aside)
+			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.restored, restored)
+
 			var result []string
 			for _, text := range d.files() {
 				result = append(result, text)
 			}
 			require.ElementsMatch(t, tt.kept, result)
+
 			if len(tt.kept) > 0 {
 				require.Equal(t, tt.kept[0], d.files()["k"])
 			}
-			restored, err = Recover(d.root, aside)
+			restored, err = RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.False(t, restored)
 		})
@@ -190,9 +209,11 @@ func TestPutBackLongName(t *testing.T) {
 			d.replace("sub/"+tt.long, "one")
 			d.replace("sub/aside", "two")
 			require.NoError(t, putBack(d.root, "sub/aside", "sub/"+tt.long))
+
 			files := d.files()
 			require.Len(t, files, 2)
 			require.Equal(t, "one", files[tt.long])
+
 			for name := range files {
 				require.True(t, utf8.ValidString(name), name)
 			}
@@ -209,9 +230,9 @@ func TestAsideNameHasWholeCharacters(t *testing.T) {
 	}
 }
 
-// If another job recovers the file before Unchanged compares it, the file is removed. A file that replaced it gets
-// its name back, and Unchanged fails with ErrChanged.
-func TestUnchangedAfterRecover(t *testing.T) {
+// If another job recovers the file before RemoveUnchanged compares it, the file is removed. A file that replaced it gets
+// its name back, and RemoveUnchanged fails with ErrReplaced.
+func TestRemoveUnchangedAfterRecover(t *testing.T) {
 	tests := []struct {
 		name     string
 		replaced bool // another program replaced the file just before it got its private name
@@ -219,7 +240,7 @@ func TestUnchangedAfterRecover(t *testing.T) {
 		want     map[string]string
 	}{
 		{name: "the file to remove", want: map[string]string{}},
-		{name: "another file", replaced: true, err: ErrChanged, want: map[string]string{"k": "two"}},
+		{name: "another file", replaced: true, err: ErrReplaced, want: map[string]string{"k": "two"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,7 +254,8 @@ func TestUnchangedAfterRecover(t *testing.T) {
 			}
 			aside := path.Join("sub", asideName("k", info))
 			require.NoError(t, d.root.Rename("sub/k", aside))
-			restored, err := Recover(d.root, aside)
+
+			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.replaced, restored)
 
@@ -243,19 +265,19 @@ func TestUnchangedAfterRecover(t *testing.T) {
 	}
 }
 
-// If another call already removes the file and the name has a new file, Unchanged fails with ErrChanged and keeps
+// If another call already removes the file and the name has a new file, RemoveUnchanged fails with ErrReplaced and keeps
 // both files.
-func TestUnchangedTwice(t *testing.T) {
+func TestRemoveUnchangedTwice(t *testing.T) {
 	d := newDir(t)
 	d.replace("sub/k", "one")
 	first := ""
-	err := Unchanged(d.root, "sub/k", func(info fs.FileInfo) bool {
+	err := RemoveUnchanged(d.root, "sub/k", func(info fs.FileInfo) bool {
 		first = path.Join("sub", asideName("k", info))
 		require.NoError(t, d.root.Rename("sub/k", first))
 		d.replace("sub/k", "two")
 		return true
 	})
-	require.ErrorIs(t, err, ErrChanged)
+	require.ErrorIs(t, err, ErrReplaced)
 	require.Equal(t, map[string]string{path.Base(first): "one", "k": "two"}, d.files())
 }
 
@@ -271,7 +293,7 @@ func TestIsAside(t *testing.T) {
 		{asidePrefix + "0123456789abcdef01234567", false},
 		{asidePrefix + "0123456789abcdef-", false},
 		{asidePrefix + "0123456789abcdef-.", false},
-		{asidePrefix + "0123456789abcdef-..", false}, // Recover would move it to the directory above
+		{asidePrefix + "0123456789abcdef-..", false}, // RecoverAside would move it to the directory above
 		{asidePrefix + "0123456789abcdef-...", true},
 		{asidePrefix + "0123456789abcdeg-k", false},
 		{asidePrefix + "k", false},

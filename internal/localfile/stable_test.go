@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opened returns a file opened like that of a transfer.
-func opened(t *testing.T, text string) (*Stable, string) {
+// openStable returns a file opened like that of a transfer.
+func openStable(t *testing.T, text string) (*Stable, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
@@ -24,16 +24,16 @@ func opened(t *testing.T, text string) (*Stable, string) {
 
 // If a file changes between two reads, the second read fails.
 func TestStableFailsAfterAChange(t *testing.T) {
-	s, path := opened(t, "0123456789")
-	from := s.Reader()
+	s, path := openStable(t, "0123456789")
+	r := s.Reader()
 	half := make([]byte, 5)
-	_, err := io.ReadFull(from, half)
+	_, err := io.ReadFull(r, half)
 	require.NoError(t, err)
 	require.Equal(t, "01234", string(half))
 	require.False(t, s.Changed())
 
 	require.NoError(t, os.WriteFile(path, []byte("0123456789 and more"), 0o644))
-	rest, err := io.ReadAll(from)
+	rest, err := io.ReadAll(r)
 	require.ErrorIs(t, err, ErrChanged)
 	require.Empty(t, rest)
 	require.True(t, s.Changed())
@@ -41,7 +41,7 @@ func TestStableFailsAfterAChange(t *testing.T) {
 
 // Empty accepts a file of size zero. If the file has bytes later, Empty fails with ErrChanged.
 func TestStableEmpty(t *testing.T) {
-	s, path := opened(t, "")
+	s, path := openStable(t, "")
 	require.NoError(t, s.Empty())
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))
 	require.ErrorIs(t, s.Empty(), ErrChanged)

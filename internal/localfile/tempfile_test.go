@@ -1,4 +1,4 @@
-package tempfile_test
+package localfile_test
 
 import (
 	"io"
@@ -8,20 +8,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/tempfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// Close removes the temporary file. Except on Windows, the file has no name even before that.
-func TestCloseLeavesNoFile(t *testing.T) {
+// CloseTemp removes the temporary file. Except on Windows, the file has no name even before that.
+func TestCloseTempLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir) // Windows
 	empty := func() {
-		left, err := os.ReadDir(dir)
+		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		require.Empty(t, left)
+		require.Empty(t, entries)
 	}
-	f, err := tempfile.Create("test-*")
+	f, err := localfile.CreateTemp("test-*")
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
 		empty() // also if the process is killed now
@@ -30,17 +30,19 @@ func TestCloseLeavesNoFile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.Seek(0, io.SeekStart)
 	require.NoError(t, err)
+
 	text, err := io.ReadAll(f)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
-	require.NoError(t, tempfile.Close(f))
+
+	require.NoError(t, localfile.CloseTemp(f))
 	empty()
-	require.ErrorIs(t, tempfile.Close(f), os.ErrClosed)
+	require.ErrorIs(t, localfile.CloseTemp(f), os.ErrClosed)
 }
 
-func TestCreateFailsWithoutADirectory(t *testing.T) {
+func TestCreateTempFailsWithoutADirectory(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows
-	_, err := tempfile.Create("test-*")
+	_, err := localfile.CreateTemp("test-*")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -9,19 +9,20 @@ import (
 
 func TestMetadataSurvivesItsCoding(t *testing.T) {
 	values := map[string]string{"a": "plain", "b": "é"}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		coding  Coding
 		writeID string
 		stored  map[string]string
 	}{
-		{"as it is", Coding{}, "", values},
-		{"with a write id", Coding{}, "1", map[string]string{"a": "plain", "b": "é", WriteIDName: "1"}},
-		{"as ASCII", Coding{ASCII: true}, "", map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="}},
-	} {
-		stored := row.coding.Encode(values, row.writeID)
-		require.Equal(t, row.stored, stored, row.name)
-		require.Equal(t, values, row.coding.Decode(t.Context(), stored), row.name)
+		{name: "as it is", coding: Coding{}, stored: values},
+		{name: "with a write id", coding: Coding{}, writeID: "1", stored: map[string]string{"a": "plain", "b": "é", WriteIDName: "1"}},
+		{name: "as ASCII", coding: Coding{ASCII: true}, stored: map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="}},
+	}
+	for _, tt := range tests {
+		encoded := tt.coding.Encode(values, tt.writeID)
+		require.Equal(t, tt.stored, encoded, tt.name)
+		require.Equal(t, values, tt.coding.Decode(t.Context(), encoded), tt.name)
 	}
 }
 
@@ -62,6 +63,6 @@ func TestMetadataNames(t *testing.T) {
 		"é":                     false,
 		strings.Repeat("a", 65): false,
 	} {
-		require.Equal(t, valid, ValidName(name), name)
+		require.Equal(t, valid, validName(name), name)
 	}
 }

@@ -1,4 +1,4 @@
-package markerkey_test
+package objectkey_test
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/markerkey"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
-func TestIs(t *testing.T) {
+func TestIsFolderMarker(t *testing.T) {
 	long := strings.Repeat("a/", 511)
 	for key, is := range map[string]bool{
 		"a/":                            true,
@@ -28,7 +28,7 @@ func TestIs(t *testing.T) {
 		strings.Repeat("a", 1024) + "/": false,
 		long:                            false,
 	} {
-		require.Equal(t, is, markerkey.Is(key), key)
+		require.Equal(t, is, objectkey.IsFolderMarker(key), key)
 	}
 }
 
@@ -36,7 +36,7 @@ func TestIs(t *testing.T) {
 // whole key.
 func TestCheckedByTheNameOfTheFolder(t *testing.T) {
 	for key, want := range map[string]string{"a/": "a", "a": "a", "a//": "a//", "/": "/"} {
-		require.Equal(t, want, markerkey.Checked(markerkey.Allow(t.Context()), key))
-		require.Equal(t, key, markerkey.Checked(t.Context(), key))
+		require.Equal(t, want, objectkey.Checked(objectkey.AllowFolderMarker(t.Context()), key))
+		require.Equal(t, key, objectkey.Checked(t.Context(), key))
 	}
 }

@@ -1,4 +1,4 @@
-package layerkeys
+package objectkey
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 
 // Hides returns true for keys of layers, unless the prefix of the listing names their folder.
 func TestHidesUnlessNamed(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		key, prefix string
 		hidden      bool
 	}{
@@ -22,30 +22,31 @@ func TestHidesUnlessNamed(t *testing.T) {
 		{".omnibucket-mirror", "", false},
 		{".omnibucket-x/pair", "", false},
 		{"a", "", false},
-	} {
-		require.Equal(t, row.hidden, Hides(row.key, row.prefix), row)
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.hidden, Hides(tt.key, tt.prefix), tt)
 	}
 }
 
 func TestMarkerSize(t *testing.T) {
 	sizes := map[int64]bool{}
 	for _, key := range []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)} {
-		require.Len(t, NewMarker(key), int(MarkerSize(key)))
-		require.NotEqual(t, NewMarker(key), NewMarker(key))
-		require.GreaterOrEqual(t, MarkerSize(key), int64(leastMarker))
-		sizes[MarkerSize(key)] = true
+		require.Len(t, NewOverlayMarker(key), int(OverlayMarkerSize(key)))
+		require.NotEqual(t, NewOverlayMarker(key), NewOverlayMarker(key))
+		require.GreaterOrEqual(t, OverlayMarkerSize(key), int64(leastMarker))
+		sizes[OverlayMarkerSize(key)] = true
 	}
 	require.Len(t, sizes, 5)
 }
 
-// HasMarkerSize accepts only the size of the key's marker, or that of a marker of an earlier release.
+// HasOverlayMarkerSize accepts only the size of the key's marker, or that of a marker of an earlier release.
 func TestHasMarkerSize(t *testing.T) {
 	for _, key := range []string{"", "a", "a/b"} {
-		size := MarkerSize(key)
-		require.True(t, HasMarkerSize(key, size), key)
-		require.True(t, HasMarkerSize(key, formerMarker), key)
+		size := OverlayMarkerSize(key)
+		require.True(t, HasOverlayMarkerSize(key, size), key)
+		require.True(t, HasOverlayMarkerSize(key, formerMarker), key)
 		for _, other := range []int64{-1, 0, leastMarker - 1, size - 1, size + 1, leastMarker + markerSizes} {
-			require.False(t, HasMarkerSize(key, other), "%q of %d bytes", key, other)
+			require.False(t, HasOverlayMarkerSize(key, other), "%q of %d bytes", key, other)
 		}
 	}
 }

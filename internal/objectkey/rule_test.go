@@ -1,4 +1,4 @@
-package keyrule
+package objectkey
 
 import (
 	"strings"
@@ -13,16 +13,16 @@ func FuzzKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		write := Write(key)
-		read := Any(key)
+		write := WriteRule(key)
+		rule := Rule(key)
 		if write == "" {
-			require.Empty(t, read, "what can be written can be read")
+			require.Empty(t, rule, "what can be written can be read")
 			require.True(t, utf8.ValidString(key) && key != "" && len(key) <= 1024)
 			require.NotContains(t, "/"+key+"/", "//")
 			require.NotContains(t, "/"+key+"/", "/../")
 			require.NotContains(t, key, "\\")
 		}
-		if read == "" {
+		if rule == "" {
 			require.NotContains(t, "/"+key+"/", "/./")
 			require.NotContains(t, "/"+key+"/", "/../")
 		}

@@ -32,8 +32,8 @@ func object(body []byte) partfile.Object {
 	return partfile.Object{Source: "s3\n\nphotos\nkey", Revision: "1", Size: int64(len(body)), CRC32C: &sum}
 }
 
-// leave writes the first bytes of body as a process that dies.
-func leave(t *testing.T, target string, body []byte, n int64) {
+// leavePartFile writes the first bytes of body as a process that dies.
+func leavePartFile(t *testing.T, target string, body []byte, n int64) {
 	t.Helper()
 	f, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func fill(t *testing.T, f *partfile.File, body []byte) (got int64) {
 	return got
 }
 
-func names(t *testing.T, dir string) (names []string) {
+func listNames(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func names(t *testing.T, dir string) (names []string) {
 
 // Find returns a partial file of the same object, so that the download continues.
 func TestFindContinuesAFile(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		written int64
 		damage  func(t *testing.T, data, mark string)
 		fetched int64 // at most
@@ -89,33 +89,38 @@ func TestFindContinuesAFile(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
 		}, 28 << 20},
-		"an end that was lost": {20 << 20, func(t *testing.T, data, _ string) { require.NoError(t, os.Truncate(data, 10<<20)) }, 34 << 20},
+		"an end that was lost": {20 << 20, func(t *testing.T, data, _ string) {
+			require.NoError(t, os.Truncate(data, 10<<20))
+		}, 34 << 20},
 		"a torn line": {20 << 20, func(t *testing.T, _, mark string) {
 			info, err := os.Stat(mark)
 			require.NoError(t, err)
 			require.NoError(t, os.Truncate(mark, info.Size()-3))
 		}, 28 << 20},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			body := content()
 			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
-			leave(t, target, body, row.written)
-			leftovers := names(t, dir)
+			leavePartFile(t, target, body, tt.written)
+
+			leftovers := listNames(t, dir)
 			require.Len(t, leftovers, 2)
-			if row.damage != nil {
-				row.damage(t, filepath.Join(dir, leftovers[1]), filepath.Join(dir, leftovers[0]))
+			if tt.damage != nil {
+				tt.damage(t, filepath.Join(dir, leftovers[1]), filepath.Join(dir, leftovers[0]))
 			}
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
-			require.LessOrEqual(t, fill(t, f, body), row.fetched)
+			require.LessOrEqual(t, fill(t, f, body), tt.fetched)
+
 			require.NoError(t, f.Check())
 			require.NoError(t, os.Rename(f.Path(), target))
 			f.Renamed()
 			got, err := os.ReadFile(target)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(body, got))
-			require.Equal(t, []string{"target"}, names(t, dir))
+			require.Equal(t, []string{"target"}, listNames(t, dir))
 		})
 	}
 }
@@ -125,9 +130,9 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	leave(t, target, body, 20<<20)
+	leavePartFile(t, target, body, 20<<20)
 	require.Nil(t, partfile.Find(partfile.System{}, target, "another"))
-	require.Empty(t, names(t, dir))
+	require.Empty(t, listNames(t, dir))
 }
 
 // If a partial file is continued with other bytes than those of the object, Check fails with ErrMismatch.
@@ -135,15 +140,17 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	leave(t, target, body, 20<<20)
+	leavePartFile(t, target, body, 20<<20)
+
 	f := partfile.Find(partfile.System{}, target, object(body).Source)
 	require.NotNil(t, f)
 	other := bytes.Clone(body)
 	other[size-1]++
 	fill(t, f, other)
 	require.ErrorIs(t, f.Check(), partfile.ErrMismatch)
+
 	f.Remove()
-	require.Empty(t, names(t, dir))
+	require.Empty(t, listNames(t, dir))
 }
 
 // If two processes download to one path, the second neither waits for the partial file of the first nor continues
@@ -161,13 +168,15 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	second, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Path(), second.Path())
+
 	sweepAll(t, dir, false)
 	require.FileExists(t, first.Path())
 	require.FileExists(t, second.Path())
+
 	second.Remove()
 	require.NoError(t, first.Check())
 	first.Remove()
-	require.Empty(t, names(t, dir))
+	require.Empty(t, listNames(t, dir))
 }
 
 // sweepAll sweeps all marks at the top of dir.
@@ -175,8 +184,10 @@ func sweepAll(t *testing.T, dir string, keep bool) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, root.Close()) }()
-	for _, name := range names(t, dir) {
+	defer func() {
+		require.NoError(t, root.Close())
+	}()
+	for _, name := range listNames(t, dir) {
 		if partfile.IsMark(name) {
 			partfile.Sweep(root, name, func(string) bool { return keep })
 		}
@@ -194,20 +205,22 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	}
 	foreign := filepath.Join(dir, "a", "b", ".omnibucket-0123456789abcdef-1")
 	require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o644))
-	leave(t, filepath.Join(dir, "a", "large"), content(), 20<<20)
+	leavePartFile(t, filepath.Join(dir, "a", "large"), content(), 20<<20)
 	sweepAll(t, dir, false)
-	require.Len(t, names(t, filepath.Join(dir, "a", "b")), 4, "the job lives")
 
-	mark := filepath.Join(dir, names(t, dir)[0])
+	require.Len(t, listNames(t, filepath.Join(dir, "a", "b")), 4, "the job lives")
+
+	mark := filepath.Join(dir, listNames(t, dir)[0])
 	text, err := os.ReadFile(mark)
 	require.NoError(t, err)
+
 	job.Close()
 	require.NoFileExists(t, mark)
 	require.NoError(t, os.WriteFile(mark, text, 0o600)) // as a killed process leaves it
 	sweepAll(t, dir, true)
-	require.Equal(t, []string{filepath.Base(foreign)}, names(t, filepath.Join(dir, "a", "b")))
+	require.Equal(t, []string{filepath.Base(foreign)}, listNames(t, filepath.Join(dir, "a", "b")))
 	require.NoFileExists(t, mark)
-	require.Len(t, names(t, filepath.Join(dir, "a")), 3, "somebody may continue it")
+	require.Len(t, listNames(t, filepath.Join(dir, "a")), 3, "somebody may continue it")
 }
 
 // If a partial file was replaced by a link to another file, Find returns nil and leaves the other file as it is.
@@ -216,24 +229,27 @@ func TestFindRefusesLinks(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	mine := filepath.Join(dir, "mine")
-	leave(t, target, body, 20<<20)
-	data := filepath.Join(dir, names(t, dir)[1])
+	leavePartFile(t, target, body, 20<<20)
+	data := filepath.Join(dir, listNames(t, dir)[1])
 	require.NoError(t, os.WriteFile(mine, []byte("precious"), 0o600))
+
 	for name, plant := range map[string]func() error{
 		"a symbolic link": func() error { return os.Symlink(mine, data) },
 		"a hard link":     func() error { return os.Link(mine, data) },
 	} {
-		leave(t, target, body, 20<<20)
+		leavePartFile(t, target, body, 20<<20)
 		require.NoError(t, os.Remove(data), name)
 		if err := plant(); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
 			continue
 		}
+
 		require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source), name)
 		_ = os.Remove(data)
-		kept, err := os.ReadFile(mine)
+		content, err := os.ReadFile(mine)
 		require.NoError(t, err)
-		require.Equal(t, "precious", string(kept), name)
-		for _, rest := range names(t, dir) {
+		require.Equal(t, "precious", string(content), name)
+
+		for _, rest := range listNames(t, dir) {
 			if rest != "mine" {
 				require.NoError(t, os.Remove(filepath.Join(dir, rest)))
 			}
@@ -244,29 +260,33 @@ func TestFindRefusesLinks(t *testing.T) {
 // If a process was killed before it wrote its mark, SweepAll removes the empty mark. It keeps files of other
 // programs.
 func TestSweepRemovesEmptyMarks(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		text string
 		mode os.FileMode
 		gone bool
 	}{
-		{"a mark without a byte", "", 0o600, true},
-		{"an empty file of another program", "", 0o644, false},
-		{"a file of another program", "x", 0o600, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			if row.gone && runtime.GOOS == "windows" {
-				row.gone = false // modes tell nothing there
+		{name: "a mark without a byte", mode: 0o600, gone: true},
+		{name: "an empty file of another program", mode: 0o644},
+		{name: "a file of another program", text: "x", mode: 0o600},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.gone && runtime.GOOS == "windows" {
+				tt.gone = false // modes tell nothing there
 			}
 			dir := t.TempDir()
 			path := filepath.Join(dir, ".omnibucket-0123456789abcdef")
-			require.NoError(t, os.WriteFile(path, []byte(row.text), row.mode))
+			require.NoError(t, os.WriteFile(path, []byte(tt.text), tt.mode))
 			root, err := os.OpenRoot(dir)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, root.Close()) }()
+			defer func() {
+				require.NoError(t, root.Close())
+			}()
 			partfile.SweepAll(root, ".")
+
 			_, err = os.Lstat(path)
-			require.Equal(t, row.gone, errors.Is(err, os.ErrNotExist), err)
+			require.Equal(t, tt.gone, errors.Is(err, os.ErrNotExist), err)
 		})
 	}
 }

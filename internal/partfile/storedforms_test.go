@@ -35,27 +35,29 @@ func TestStoredFormsAreContinued(t *testing.T) {
 	body := []byte("text more")
 	dir := t.TempDir()
 	writeStored(t, dir, storedFiles)
+
 	f := partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(body).Source)
 	require.NotNil(t, f)
 	require.Equal(t, object(body), f.Object())
 	require.EqualValues(t, 5, fill(t, f, body))
+
 	require.NoError(t, f.Check())
 	f.Remove()
 	sweepAll(t, dir, false)
-	require.Empty(t, names(t, dir))
+	require.Empty(t, listNames(t, dir))
 }
 
 // If a mark has a later format, it belongs to a later version. This version keeps it and its files.
 func TestLaterFormIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
-	later := map[string]string{}
+	newForms := map[string]string{}
 	for name, text := range storedFiles {
-		later[name] = strings.Replace(text, `files":1`, `files":2`, 1)
+		newForms[name] = strings.Replace(text, `files":1`, `files":2`, 1)
 	}
-	writeStored(t, dir, later)
+	writeStored(t, dir, newForms)
 	require.Nil(t, partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(nil).Source))
 	sweepAll(t, dir, false)
-	require.Len(t, names(t, dir), len(later))
+	require.Len(t, listNames(t, dir), len(newForms))
 }
 
 // The files that this code leaves have the form that is in storedFiles. If they have another, give that the next number in
@@ -74,13 +76,13 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, small.Close())
 
-	written := map[string]string{}
-	for _, name := range names(t, dir) {
+	forms := map[string]string{}
+	for _, name := range listNames(t, dir) {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
-		written[name] = string(text)
+		forms[name] = string(text)
 	}
-	require.Equal(t, withoutNumbers(storedFiles), withoutNumbers(written))
+	require.Equal(t, withoutNumbers(storedFiles), withoutNumbers(forms))
 }
 
 // withoutNumbers leaves out the random names.

@@ -1,4 +1,4 @@
-package removeeach
+package piecemeal
 
 import (
 	"context"
@@ -34,6 +34,7 @@ func TestOf(t *testing.T) {
 	one := locked("a", "1")
 	another := locked("b", "1")
 	end := error(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+
 	for name, row := range map[string]struct {
 		removed  int
 		failures []error
@@ -50,12 +51,13 @@ func TestOf(t *testing.T) {
 			for _, v := range [][2]string{{"a", "1"}, {"b", "1"}, {"a", "2"}} {
 				group = append(group, storage.VersionEntry{ListEntry: storage.ListEntry{Key: v[0]}, Version: v[1]})
 			}
-			errs, early := Of(t.Context(), storage.NewBucket(&remover{removed: row.removed, err: errors.Join(row.failures...)}), group, true)
+			errs, early := Remove(t.Context(), storage.NewBucket(&remover{removed: row.removed, err: errors.Join(row.failures...)}), group, true)
 			require.Equal(t, row.errs, errs)
 			require.Equal(t, slices.Contains(row.failures, end), early != nil)
 		})
 	}
-	errs, early := Of(t.Context(), storage.NewBucket(&remover{removed: 1, err: locked("b", "")}), []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "a"}}, {ListEntry: storage.ListEntry{Key: "b"}}}, false)
+
+	errs, early := Remove(t.Context(), storage.NewBucket(&remover{removed: 1, err: locked("b", "")}), []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "a"}}, {ListEntry: storage.ListEntry{Key: "b"}}}, false)
 	require.Equal(t, []error{nil, locked("b", "")}, errs)
 	require.NoError(t, early)
 }

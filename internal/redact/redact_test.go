@@ -7,7 +7,7 @@ import (
 )
 
 func TestSecrets(t *testing.T) {
-	for _, row := range []struct{ name, text, want string }{
+	tests := []struct{ name, text, want string }{
 		{"nothing", "connection refused", "connection refused"},
 		{"a signed address", `Get "https://h/k?X-Amz-Signature=abc&x=1": EOF`, `Get "https://h/k?REDACTED": EOF`},
 		{"two addresses", "HTTP://h/k?a=b and https://i?c=d", "HTTP://h/k?REDACTED and https://i?REDACTED"},
@@ -15,7 +15,8 @@ func TestSecrets(t *testing.T) {
 		{"a parameter", "sig=abc%2F&se=2030", "sig=REDACTED&se=2030"},
 		{"a connection string", "AccountName=a;AccountKey=abc==;x", "AccountName=a;AccountKey=REDACTED;x"},
 		{"a longer name", "design=blue", "design=blue"},
-	} {
-		require.Equal(t, row.want, Secrets(row.text), row.name)
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, Secrets(tt.text), tt.name)
 	}
 }

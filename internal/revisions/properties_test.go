@@ -1,4 +1,4 @@
-package properties
+package revisions
 
 import (
 	"reflect"
@@ -21,10 +21,10 @@ func TestSameComparesAllButTheStorageClass(t *testing.T) {
 			} else {
 				field.SetString("x")
 			}
-			require.Equal(t, name == "StorageClass", Same(&a, &b))
+			require.Equal(t, name == "StorageClass", SameProperties(&a, &b))
 			require.Equal(t, name == "StorageClass" || name == "Metadata", SameHeaders(&a, &b))
-			require.True(t, Same(&a, &a))
+			require.True(t, SameProperties(&a, &a))
 		})
 	}
-	require.True(t, Same(&storage.Properties{Metadata: map[string]string{}}, &storage.Properties{}), "no metadata")
+	require.True(t, SameProperties(&storage.Properties{Metadata: map[string]string{}}, &storage.Properties{}), "no metadata")
 }

@@ -1,4 +1,4 @@
-package revisiontag
+package revisions
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ import (
 func TestAddTagsEachRevision(t *testing.T) {
 	long := strings.Repeat("r", 2*block)
 	entries := []storage.ListEntry{{Revision: "1"}, {Key: "folder/", IsPrefix: true}, {Revision: long}, {Revision: "2"}}
-	Add("tag:", entries)
+	AddTag("tag:", entries)
 	require.Equal(t, []storage.ListEntry{
 		{Revision: "tag:1"}, {Key: "folder/", IsPrefix: true}, {Revision: "tag:" + long}, {Revision: "tag:2"},
 	}, entries)
@@ -24,7 +24,7 @@ func TestRevisionsShareAllocations(t *testing.T) {
 		for i := range entries {
 			entries[i].Revision = "12345678"
 		}
-		Add("tag:", entries)
+		AddTag("tag:", entries)
 	})
 	require.LessOrEqual(t, allocated, 4.0, "12,000 bytes in blocks of 4 KiB")
 }

@@ -1,4 +1,4 @@
-package parallel
+package running
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGroups(t *testing.T) {
+func TestEachGroup(t *testing.T) {
 	broken := errors.New("broken")
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		items, size, most int
 		fails             func(item int) bool
 		enough            int // items after which do wants no more; 0: never
@@ -23,28 +23,31 @@ func TestGroups(t *testing.T) {
 		"failures do not end it":      {items: 4, size: 2, most: 9, fails: func(i int) bool { return i == 0 }, done: 3, failures: 1, groups: []int{2, 2}},
 		"too many failures end it":    {items: 6, size: 2, most: 2, fails: func(int) bool { return true }, failures: 2, groups: []int{2}},
 		"it ends if do wants no more": {items: 6, size: 2, most: 9, enough: 2, done: 2, groups: []int{2}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			all := make([]int, test.items)
+			all := make([]int, tt.items)
 			for i := range all {
 				all[i] = i
 			}
+
 			var groups []int
-			seen := 0
-			done, failures := Groups(slices.Values(all), test.size, test.most, func(group []int) ([]error, bool) {
+			count := 0
+
+			n, failures := EachGroup(slices.Values(all), tt.size, tt.most, func(group []int) ([]error, bool) {
 				groups = append(groups, len(group))
-				seen += len(group)
+				count += len(group)
 				errs := make([]error, len(group))
 				for i, item := range group {
-					if test.fails != nil && test.fails(item) {
+					if tt.fails != nil && tt.fails(item) {
 						errs[i] = broken
 					}
 				}
-				return errs, test.enough == 0 || seen < test.enough
+				return errs, tt.enough == 0 || count < tt.enough
 			})
-			require.Equal(t, test.done, done)
-			require.Len(t, failures, test.failures)
-			require.Equal(t, test.groups, groups)
+			require.Equal(t, tt.done, n)
+			require.Len(t, failures, tt.failures)
+			require.Equal(t, tt.groups, groups)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package backoff_test
+package running_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // With the same seed, Jitter returns the same waits. Package interleave needs this to repeat a schedule.
@@ -15,7 +15,7 @@ func TestJitterRepeatsWithASeed(t *testing.T) {
 	draw := func() (waits []time.Duration) {
 		cryptotest.SetGlobalRandom(t, 1)
 		for range 20 {
-			wait := backoff.Jitter(time.Second)
+			wait := running.Jitter(time.Second)
 			require.GreaterOrEqual(t, wait, time.Duration(0))
 			require.Less(t, wait, time.Second)
 			waits = append(waits, wait)

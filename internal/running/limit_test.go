@@ -1,4 +1,4 @@
-package concurrency
+package running
 
 import (
 	"context"
@@ -52,24 +52,25 @@ func (w *network) move() {
 
 // Growing finds the number of requests that fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		each, all   float64
 		least, most int // at the end
 	}{
-		{"each request has its own rate", 50e6, 1e12, 16, 16},
-		{"one request fills the link", 50e6, 50e6, 2, 2},
-		{"two requests fill the link", 50e6, 90e6, 4, 4},
-		{"three requests fill the link", 50e6, 125e6, 4, 4},
-		{"eight requests fill the link", 50e6, 400e6, 8, 8},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "each request has its own rate", each: 50e6, all: 1e12, least: 16, most: 16},
+		{name: "one request fills the link", each: 50e6, all: 50e6, least: 2, most: 2},
+		{name: "two requests fill the link", each: 50e6, all: 90e6, least: 4, most: 4},
+		{name: "three requests fill the link", each: 50e6, all: 125e6, least: 4, most: 4},
+		{name: "eight requests fill the link", each: 50e6, all: 400e6, least: 8, most: 8},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := Growing(4, 16, min(row.each, row.all))
-				w := &network{each: row.each, all: row.all, latency: time.Millisecond}
+				l := GrowingLimit(4, 16, min(tt.each, tt.all))
+				w := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
 				w.run(l, 120)
-				require.GreaterOrEqual(t, l.Current(), row.least)
-				require.LessOrEqual(t, l.Current(), row.most)
+				require.GreaterOrEqual(t, l.Current(), tt.least)
+				require.LessOrEqual(t, l.Current(), tt.most)
 			})
 		})
 	}
@@ -78,7 +79,7 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 // The number of requests of Fixed does not change.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Fixed(3)
+		l := FixedLimit(3)
 		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 100)
 		require.Equal(t, 3, l.Current())
@@ -89,7 +90,7 @@ func TestFixed(t *testing.T) {
 // The number of requests of Growing never exceeds its maximum.
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Growing(5, 12, 0)
+		l := GrowingLimit(5, 12, 0)
 		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 300)
 		require.Equal(t, 12, l.Current())
@@ -101,7 +102,7 @@ func TestGrowingNeverExceedsTheMost(t *testing.T) {
 // grow.
 func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Growing(4, 16, 0)
+		l := GrowingLimit(4, 16, 0)
 		for range 50 {
 			require.NoError(t, l.Acquire(t.Context()))
 			time.Sleep(time.Millisecond)
@@ -116,8 +117,9 @@ func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 // If the network becomes faster, the number of requests grows again after a while.
 func TestGrowingTriesMoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Growing(4, 16, 0)
+		l := GrowingLimit(4, 16, 0)
 		w := &network{each: 50e6, all: 50e6}
+
 		w.run(l, 60)
 		require.Equal(t, 4, l.Current())
 		w.all = 1e12
@@ -128,7 +130,7 @@ func TestGrowingTriesMoreAgain(t *testing.T) {
 }
 
 func TestAcquireEndsWithItsContext(t *testing.T) {
-	l := Fixed(1)
+	l := FixedLimit(1)
 	require.NoError(t, l.Acquire(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -139,7 +141,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 
 // If the number of slots shrinks while some are in use, released slots are not given out again.
 func TestReleaseAfterShrinking(t *testing.T) {
-	l := Growing(2, 4, 0)
+	l := GrowingLimit(2, 4, 0)
 	l.set(4)
 	for range 4 {
 		require.NoError(t, l.Acquire(t.Context()))
@@ -147,9 +149,10 @@ func TestReleaseAfterShrinking(t *testing.T) {
 	l.set(2)
 	l.Release()
 	l.Release()
-	done, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
+
 	cancel()
-	require.Error(t, l.Acquire(done))
+	require.Error(t, l.Acquire(canceled))
 	l.Release()
 	require.NoError(t, l.Acquire(t.Context()))
 }
@@ -157,11 +160,12 @@ func TestReleaseAfterShrinking(t *testing.T) {
 // If the server refuses a request for its load, only one request at a time remains.
 func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Growing(4, 16, 0)
+		l := GrowingLimit(4, 16, 0)
 		w := &network{each: 50e6, all: 1e12}
 		w.run(l, 30)
 		l.Refused()
 		w.most.Store(0)
+
 		w.run(l, 30)
 		require.Equal(t, 1, l.Current())
 		require.EqualValues(t, 1, w.most.Load())

@@ -1,4 +1,4 @@
-package ctxlock_test
+package running_test
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 func TestLockIsHeldOnce(t *testing.T) {
-	lock := ctxlock.New()
+	lock := running.NewLock()
 	count := 0
 	var group sync.WaitGroup
 	for range 100 {
@@ -30,7 +30,7 @@ func TestLockIsHeldOnce(t *testing.T) {
 
 func TestLockHeedsTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lock := ctxlock.New()
+		lock := running.NewLock()
 		require.NoError(t, lock.Lock(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -42,12 +42,12 @@ func TestLockHeedsTheContext(t *testing.T) {
 
 func TestOnceMakesOneValue(t *testing.T) {
 	calls := 0
-	once := ctxlock.NewOnce(func(context.Context) (int, error) {
+	lazy := running.NewOnce(func(context.Context) (int, error) {
 		calls++
 		return calls, context.Canceled
 	})
 	for range 3 {
-		value, err := once.Get(t.Context())
+		value, err := lazy.Get(t.Context())
 		require.Equal(t, 1, value)
 		require.ErrorIs(t, err, context.Canceled)
 	}

@@ -1,4 +1,4 @@
-package panics
+package running
 
 import (
 	"errors"
@@ -12,23 +12,27 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		value any
 	}{
 		{"a text", "boom"},
 		{"an error", errors.New("boom")},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var g Group
 			returned, broken := false, false
 			g.Go(func() {
 				returned = true
 			}, nil)
-			g.Go(func() { panic(row.value) }, func() {
+
+			g.Go(func() {
+				panic(tt.value)
+			}, func() {
 				broken = true
 			})
-			require.PanicsWithValue(t, row.value, g.Wait)
+			require.PanicsWithValue(t, tt.value, g.Wait)
 			require.True(t, returned)
 			require.True(t, broken)
 			require.NotPanics(t, g.Wait, "a panic is raised once")
@@ -38,7 +42,9 @@ func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 
 func TestWaitRaisesANilPanic(t *testing.T) {
 	var g Group
-	g.Go(func() { panic(nil) }, nil) //nolint:govet // callers may do this
+	g.Go(func() {
+		panic(nil)
+	}, nil) //nolint:govet // callers may do this
 	require.Panics(t, g.Wait)
 }
 
@@ -53,10 +59,13 @@ func TestWaitEndsWithGoexit(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() { reached <- recover() != nil }()
+		defer func() {
+			reached <- recover() != nil
+		}()
 		g.Wait()
 		reached <- true
 	}()
+
 	<-done
 	require.False(t, <-reached)
 	require.True(t, broken)

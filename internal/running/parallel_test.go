@@ -1,4 +1,4 @@
-package parallel
+package running
 
 import (
 	"context"
@@ -15,23 +15,24 @@ var errBroken = errors.New("broken")
 
 func TestEachCallsAllAndHonoursTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var done [20]atomic.Bool
-		var running, most atomic.Int64
-		err := Each(t.Context(), len(done), 3, func(_ context.Context, i int) error {
-			if now := running.Add(1); now > most.Load() {
-				most.Store(now)
+		var flags [20]atomic.Bool
+		var running, peak atomic.Int64
+		err := Each(t.Context(), len(flags), 3, func(_ context.Context, i int) error {
+			if now := running.Add(1); now > peak.Load() {
+				peak.Store(now)
 			}
 			pause()
 			running.Add(-1)
-			done[i].Store(true)
+			flags[i].Store(true)
 			return nil
 		})
 		require.NoError(t, err)
-		for i := range done {
-			require.True(t, done[i].Load(), i)
+
+		for i := range flags {
+			require.True(t, flags[i].Load(), i)
 		}
-		require.LessOrEqual(t, most.Load(), int64(3))
-		require.Greater(t, most.Load(), int64(1), "calls overlap")
+		require.LessOrEqual(t, peak.Load(), int64(3))
+		require.Greater(t, peak.Load(), int64(1), "calls overlap")
 	})
 }
 
@@ -40,10 +41,10 @@ func pause() { time.Sleep(time.Second) }
 
 func TestEachStopsAtTheFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var begun, ended atomic.Int64
+		var starts, finishes atomic.Int64
 		err := Each(t.Context(), 100, 4, func(ctx context.Context, i int) error {
-			begun.Add(1)
-			defer ended.Add(1)
+			starts.Add(1)
+			defer finishes.Add(1)
 			if i == 2 {
 				return errBroken
 			}
@@ -51,8 +52,8 @@ func TestEachStopsAtTheFirstFailure(t *testing.T) {
 			return ctx.Err()
 		})
 		require.Equal(t, errBroken, err)
-		require.LessOrEqual(t, begun.Load(), int64(4), "no further calls are made")
-		require.Equal(t, begun.Load(), ended.Load(), "Each waits for all calls")
+		require.LessOrEqual(t, starts.Load(), int64(4), "no further calls are made")
+		require.Equal(t, starts.Load(), finishes.Load(), "Each waits for all calls")
 	})
 }
 
@@ -65,36 +66,36 @@ func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
 
 func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var done atomic.Int64
+		var count atomic.Int64
 		err := Stream(t.Context(), func(yield func(int, error) bool) {
 			_ = yield(1, nil) && yield(2, nil) && yield(0, errBroken)
 		}, 5, func(ctx context.Context, _ int) error {
 			pause()
-			done.Add(1)
+			count.Add(1)
 			return ctx.Err()
 		})
 		require.Equal(t, errBroken, err)
-		require.EqualValues(t, 2, done.Load(), "they are not canceled")
+		require.EqualValues(t, 2, count.Load(), "they are not canceled")
 	})
 }
 
 func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
-	taken := 0
+	count := 0
 	err := Stream(t.Context(), func(yield func(int, error) bool) {
-		for taken = range 100 {
-			if !yield(taken, nil) {
+		for count = range 100 {
+			if !yield(count, nil) {
 				return
 			}
 		}
 	}, 1, func(context.Context, int) error { return errBroken })
 	require.Equal(t, errBroken, err)
-	require.LessOrEqual(t, taken, 1)
+	require.LessOrEqual(t, count, 1)
 }
 
 // If the items of Stream panic, Stream cancels the calls in progress, and the panic reaches its caller.
 func TestStreamPanicOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var ended atomic.Bool
+		var iterEnd atomic.Bool
 		require.PanicsWithValue(t, "items", func() {
 			_ = Stream(t.Context(), func(yield func(int, error) bool) {
 				yield(1, nil)
@@ -102,11 +103,11 @@ func TestStreamPanicOfTheItems(t *testing.T) {
 				panic("items")
 			}, 2, func(ctx context.Context, _ int) error {
 				<-ctx.Done()
-				ended.Store(true)
+				iterEnd.Store(true)
 				return nil
 			})
 		})
-		require.True(t, ended.Load())
+		require.True(t, iterEnd.Load())
 	})
 }
 

@@ -1,4 +1,4 @@
-package concurrency
+package running
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 // Probe reports a connection as slow only if its rate is low, not if the machine is busy or the reader is slower.
 func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	const read = 16 << 10
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		rate   float64       // bytes a second of the connection
 		paused time.Duration // time for which the process has no processor, once a sample
@@ -23,23 +23,24 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 		{name: "a fast connection of a busy machine", rate: 800e6, paused: 12 * time.Millisecond},
 		{name: "a slow connection of a busy machine", rate: 50e6, paused: 12 * time.Millisecond, slow: true},
 		{name: "a reader that is slower than its slow connection", rate: 50e6, busy: time.Millisecond},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var probe Probe
 				samples := 0
 				for i := range 4 * sampleBytes / read {
 					start := time.Now()
-					time.Sleep(time.Duration(read / row.rate * float64(time.Second)))
+					time.Sleep(time.Duration(read / tt.rate * float64(time.Second)))
 					if i%(sampleBytes/read) == 30 {
-						time.Sleep(row.paused)
+						time.Sleep(tt.paused)
 					}
 					rate, slow := probe.Read(start, read)
 					if rate > 0 {
 						samples++
-						require.Equal(t, row.slow, slow)
+						require.Equal(t, tt.slow, slow)
 					}
-					time.Sleep(row.busy)
+					time.Sleep(tt.busy)
 				}
 				require.Equal(t, 4, samples)
 			})

@@ -1,4 +1,4 @@
-package ctxtime_test
+package running_test
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 func TestSleepEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		require.NoError(t, ctxtime.Sleep(t.Context(), time.Hour))
+		require.NoError(t, running.Sleep(t.Context(), time.Hour))
 		require.Equal(t, time.Hour, time.Since(start))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		require.ErrorIs(t, ctxtime.Sleep(ctx, time.Hour), context.DeadlineExceeded)
+		require.ErrorIs(t, running.Sleep(ctx, time.Hour), context.DeadlineExceeded)
 		require.Equal(t, time.Hour+time.Minute, time.Since(start))
 	})
 }
@@ -32,7 +32,7 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
 		defer cancel()
 		var calls []time.Duration
-		ctxtime.Every(ctx, 10*time.Second, func(context.Context) {
+		running.Every(ctx, 10*time.Second, func(context.Context) {
 			calls = append(calls, time.Since(start))
 		})
 		require.Equal(t, []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second}, calls)
@@ -42,10 +42,11 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 // If ctx of Reader is canceled, the next Read fails with context.Canceled.
 func TestReaderFailsWhenItsContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := ctxtime.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))
+	r := running.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))
 	_, err := io.ReadFull(r, make([]byte, 1))
 	require.NoError(t, err)
 	cancel()
+
 	n, err := r.Read(make([]byte, 1))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, n)

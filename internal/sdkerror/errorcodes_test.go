@@ -16,17 +16,18 @@ func TestLookup(t *testing.T) {
 		Codes:    map[string]Meaning{"Gone": {Code: storage.ObjectNotFound, Hint: "by code"}},
 		Statuses: map[int]Meaning{http.StatusConflict: {Code: storage.Unavailable, Hint: "by status"}},
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name, code string
 		status     int
 		want       Meaning
 	}{
-		{"a known code", "Gone", http.StatusConflict, Meaning{Code: storage.ObjectNotFound, Hint: "by code"}},
-		{"an unknown code", "Other", http.StatusConflict, Meaning{Code: storage.Unavailable, Hint: "by status"}},
-		{"a status that means the same everywhere", "", http.StatusForbidden, Meaning{Code: storage.PermissionDenied}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.want, table.Lookup(row.code, row.status))
+		{name: "a known code", code: "Gone", status: http.StatusConflict, want: Meaning{Code: storage.ObjectNotFound, Hint: "by code"}},
+		{name: "an unknown code", code: "Other", status: http.StatusConflict, want: Meaning{Code: storage.Unavailable, Hint: "by status"}},
+		{name: "a status that means the same everywhere", status: http.StatusForbidden, want: Meaning{Code: storage.PermissionDenied}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, table.Lookup(tt.code, tt.status))
 		})
 	}
 	require.True(t, table.Has("Gone"))

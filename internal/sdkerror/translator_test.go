@@ -42,7 +42,7 @@ func newTranslator() *Translator {
 }
 
 func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		want bool
@@ -63,10 +63,11 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 		{"not from an HTTP client", errors.New("no such key file"), false},
 		{"from the body or the credentials", &storage.Error{Code: storage.BodyFailed, Err: errSent}, false},
 		{"Unknown already", &storage.Error{Code: storage.Unavailable, Unknown: true}, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			err := newTranslator().Write(t.Context(), func(context.Context) error { return row.err })
-			require.Equal(t, row.want, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := newTranslator().Write(t.Context(), func(context.Context) error { return tt.err })
+			require.Equal(t, tt.want, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 		})
 	}
 }
@@ -91,6 +92,7 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 		}
 		return errSent // an SDK may hide the transport's error
 	}
+
 	err := newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, server.URL) })
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent and got no response")
 	err = newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, "http://127.0.0.1:1") })
@@ -134,7 +136,7 @@ func TestWithHint(t *testing.T) {
 }
 
 func TestWithoutResponseOnTheNetwork(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		want storage.Error
@@ -145,12 +147,17 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 		{"canceled", &transport.Error{Err: context.Canceled}, storage.Error{Code: storage.Canceled}},
 		{"a deadline", context.DeadlineExceeded, storage.Error{Code: storage.DeadlineExceeded}},
 		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, storage.Error{Code: storage.Unavailable, Retryable: true}},
-		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, storage.Error{Code: storage.RateLimited, Retryable: true, Hint: "raise the limit of open files (ulimit -n), or make fewer calls at once"}},
+		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, storage.Error{
+			Code:      storage.RateLimited,
+			Retryable: true,
+			Hint:      "raise the limit of open files (ulimit -n), or make fewer calls at once",
+		}},
 		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, storage.Error{Code: storage.Unavailable, Retryable: true}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			row.want.Err = row.err
-			require.Equal(t, &row.want, WithoutResponse(row.err, false))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.want.Err = tt.err
+			require.Equal(t, &tt.want, WithoutResponse(tt.err, false))
 		})
 	}
 }
@@ -163,7 +170,7 @@ func TestWithoutResponse(t *testing.T) {
 }
 
 func TestNotFound(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		bucketErr error
 		want      storage.Error
@@ -173,9 +180,10 @@ func TestNotFound(t *testing.T) {
 		{"no permission to see the bucket", &storage.Error{Status: 403}, storage.Error{Code: storage.ObjectNotFound, Status: 404}},
 		{"nothing is known", &storage.Error{Code: storage.Canceled}, storage.Error{Code: storage.Canceled}},
 		{"the bucket is unavailable", &storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}, storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, &row.want, NotFound(&storage.Error{Code: storage.ObjectNotFound, Status: 404}, row.bucketErr, "hint"))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, &tt.want, NotFound(&storage.Error{Code: storage.ObjectNotFound, Status: 404}, tt.bucketErr, "hint"))
 		})
 	}
 }
@@ -218,9 +226,10 @@ func TestWithShortText(t *testing.T) {
 	short := errors.New("refused: " + strings.Repeat("é", 100))
 	long := errors.New("x" + strings.Repeat("é", maxText))
 	require.Equal(t, short, withShortText(short))
-	shown := withShortText(long)
-	require.ErrorIs(t, shown, long)
-	require.LessOrEqual(t, len(shown.Error()), maxText+len("…"))
-	require.True(t, utf8.ValidString(shown.Error()))
+
+	got := withShortText(long)
+	require.ErrorIs(t, got, long)
+	require.LessOrEqual(t, len(got.Error()), maxText+len("…"))
+	require.True(t, utf8.ValidString(got.Error()))
 	require.NoError(t, withShortText(nil))
 }

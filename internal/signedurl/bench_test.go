@@ -7,7 +7,7 @@ import (
 )
 
 func BenchmarkSignURL(b *testing.B) {
-	k := keys(b, secret(1))
+	k := newKeys(b, secret(1))
 	r := download()
 	r.Version = ""
 	r.ResponseType = ""
@@ -20,7 +20,7 @@ func BenchmarkSignURL(b *testing.B) {
 }
 
 func BenchmarkVerifyURL(b *testing.B) {
-	k := keys(b, secret(1))
+	k := newKeys(b, secret(1))
 	r := signedRequest(b, k, upload())
 	for b.Loop() {
 		if _, status := r.verify(k, noon); status != signedurl.Valid {

@@ -18,7 +18,7 @@ func FuzzVerifyURL(f *testing.F) {
 	f.Add("100%", "text/html; charset=\"x\"", "a&b=c;d", "", int64(-1), "&ob-signature=")
 	f.Add("\xff\x00", "", "", "%zz", int64(0), "=")
 	f.Fuzz(func(t *testing.T, key, kind, value, version string, size int64, altered string) {
-		k := keys(t, secret(1))
+		k := newKeys(t, secret(1))
 		r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: size, MaxSize: size}
 		if version != "" {
 			r.Method = http.MethodGet
@@ -30,9 +30,11 @@ func FuzzVerifyURL(f *testing.F) {
 		u, err := signedurl.SignURL(k, "bucket", r, noon)
 		require.NoError(t, err)
 		_, query, _ := strings.Cut(u.URL, "?")
+
 		g, status := signedurl.VerifyURL(k, "bucket", u.Method, key, query, u.Header, noon)
 		require.Equal(t, signedurl.Valid, status)
 		require.Equal(t, version, g.Version)
+
 		_, err = g.UploadOptions()
 		require.NoError(t, err)
 
@@ -59,7 +61,7 @@ func FuzzTwoGrants(f *testing.F) {
 		if key1 == key2 && kind1 == kind2 && value1 == value2 {
 			return
 		}
-		k := keys(t, secret(1))
+		k := newKeys(t, secret(1))
 		sign := func(key, kind, value string) *request {
 			r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: -1, MaxSize: -1}
 			r.ContentType = kind
@@ -67,6 +69,7 @@ func FuzzTwoGrants(f *testing.F) {
 			return signedRequest(t, k, r)
 		}
 		one := sign(key1, kind1, value1)
+
 		two := sign(key2, kind2, value2)
 		require.NotEqual(t, one.query, two.query)
 		two.query = one.query

@@ -11,8 +11,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/signedurl"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -21,7 +21,7 @@ const base = "https://files.example.com/b/"
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
 
-func keys(t testing.TB, secrets ...[]byte) signedurl.Keys {
+func newKeys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	t.Helper()
 	k, err := signedurl.NewKeys(secrets)
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func signedRequest(t testing.TB, k signedurl.Keys, r *driver.SignRequest) *reque
 	require.NoError(t, err)
 	address, query, ok := strings.Cut(u.URL, "?")
 	require.True(t, ok)
-	require.Equal(t, base+urlpath.Escape(r.Key), address)
+	require.Equal(t, base+escape.Path(r.Key), address)
 	return &request{"bucket", u.Method, r.Key, query, u.Header}
 }
 

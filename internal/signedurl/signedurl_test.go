@@ -19,7 +19,7 @@ import (
 
 // VerifyURL returns a Grant with all options of the signed upload.
 func TestSignURLOfAnUpload(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	g, status := signedRequest(t, k, upload()).verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
@@ -44,6 +44,7 @@ func TestSignURLOfAnUpload(t *testing.T) {
 	require.NoError(t, err)
 	var put storage.UploadOptions
 	require.NoError(t, put.Apply(opts...))
+
 	want := upload()
 	require.Equal(t, want.Properties, put.Properties)
 	require.Equal(t, want.PublicRead, put.PublicRead)
@@ -53,9 +54,10 @@ func TestSignURLOfAnUpload(t *testing.T) {
 
 // VerifyURL returns a Grant with all options of the signed download.
 func TestSignURLOfADownload(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	r := signedRequest(t, k, download())
 	require.Empty(t, r.header)
+
 	g, status := r.verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, "memory:7", g.Version)
@@ -65,7 +67,7 @@ func TestSignURLOfADownload(t *testing.T) {
 
 // A URL of SignPart is valid only for its key, upload and part number.
 func TestSignPart(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
 		Key:     "a/b c",
 		Upload:  "u&1",
@@ -77,6 +79,7 @@ func TestSignPart(t *testing.T) {
 	}, noon)
 	require.NoError(t, err)
 	require.Empty(t, u.Header)
+
 	_, query, _ := strings.Cut(u.URL, "?")
 	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", query, nil, noon)
 	require.Equal(t, signedurl.Valid, status)
@@ -91,6 +94,7 @@ func TestSignPart(t *testing.T) {
 		CRC32C:     storage.CRC32C{Sum: 0xe3069283, Known: true},
 		Attributes: g.Attributes,
 	}, g)
+
 	for _, altered := range []string{
 		strings.Replace(query, "ob-part=7", "ob-part=8", 1), strings.Replace(query, "ob-part=7&", "", 1),
 		strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1), "ob-part=8&" + query,
@@ -99,6 +103,7 @@ func TestSignPart(t *testing.T) {
 		_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", altered, nil, noon)
 		require.Equal(t, signedurl.Invalid, status, altered)
 	}
+
 	for _, r := range []driver.SignPartRequest{{Upload: "u", Number: 1}, {BaseURL: base, Number: 1}, {BaseURL: base, Upload: "u"}} {
 		_, err := signedurl.SignPart(k, "bucket", &r, noon)
 		require.ErrorIs(t, err, storage.Unsupported)
@@ -107,10 +112,10 @@ func TestSignPart(t *testing.T) {
 
 // If one thing in a valid request is altered, VerifyURL returns Invalid.
 func TestVerifyURLAltered(t *testing.T) {
-	k := keys(t, secret(1))
-	other := keys(t, secret(2))
+	k := newKeys(t, secret(1))
+	other := newKeys(t, secret(2))
 	swapped := func(s string) string { return strings.Map(swapCase, s) }
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		alter func(r *request)
 	}{
@@ -163,8 +168,12 @@ func TestVerifyURLAltered(t *testing.T) {
 		{"a doubled query", func(r *request) {
 			r.query += "&" + r.query
 		}},
-		{"an upper-cased signature", func(r *request) { r.replace(r.signature(), strings.ToUpper(r.signature())) }},
-		{"a signature in another case", func(r *request) { r.replace(r.signature(), swapped(r.signature())) }},
+		{"an upper-cased signature", func(r *request) {
+			r.replace(r.signature(), strings.ToUpper(r.signature()))
+		}},
+		{"a signature in another case", func(r *request) {
+			r.replace(r.signature(), swapped(r.signature()))
+		}},
 		{"a padded signature", func(r *request) {
 			r.query += "="
 		}},
@@ -182,25 +191,51 @@ func TestVerifyURLAltered(t *testing.T) {
 			last := alphabet[strings.IndexByte(alphabet, s[len(s)-1])^1]
 			r.query = r.query[:len(r.query)-1] + string(last)
 		}},
-		{"a signature of zeros", func(r *request) { r.replace(r.signature(), strings.Repeat("A", 43)) }},
-		{"an escaped signature", func(r *request) { r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:]) }},
+		{"a signature of zeros", func(r *request) {
+			r.replace(r.signature(), strings.Repeat("A", 43))
+		}},
+		{"an escaped signature", func(r *request) {
+			r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:])
+		}},
 		{"an upper-cased query", func(r *request) {
 			r.query = strings.ToUpper(r.query)
 		}},
-		{"a later expiry", func(r *request) { r.replace("ob-expires=1", "ob-expires=2") }},
-		{"an expiry with a leading zero", func(r *request) { r.replace("ob-expires=", "ob-expires=0") }},
-		{"an expiry with a sign", func(r *request) { r.replace("ob-expires=", "ob-expires=%2B") }},
-		{"no expiry", func(r *request) { r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "") }},
+		{"a later expiry", func(r *request) {
+			r.replace("ob-expires=1", "ob-expires=2")
+		}},
+		{"an expiry with a leading zero", func(r *request) {
+			r.replace("ob-expires=", "ob-expires=0")
+		}},
+		{"an expiry with a sign", func(r *request) {
+			r.replace("ob-expires=", "ob-expires=%2B")
+		}},
+		{"no expiry", func(r *request) {
+			r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "")
+		}},
 		{"another key id", func(r *request) {
 			r.replace(form(t, k, formRequest())["ob-key"], form(t, other, formRequest())["ob-key"])
 		}},
-		{"a wider size", func(r *request) { r.replace("ob-size=1-9", "ob-size=1-99") }},
-		{"no size", func(r *request) { r.replace("&ob-size=1-9", "") }},
-		{"another checksum", func(r *request) { r.replace("e3069283", "e3069284") }},
-		{"no checksum", func(r *request) { r.replace("ob-crc32c=e3069283&", "") }},
-		{"one header fewer", func(r *request) { r.replace("cache-control%3B", "") }},
-		{"headers in lower-case escapes", func(r *request) { r.replace("%3B", "%3b") }},
-		{"unescaped headers", func(r *request) { r.replace("%3B", ";") }},
+		{"a wider size", func(r *request) {
+			r.replace("ob-size=1-9", "ob-size=1-99")
+		}},
+		{"no size", func(r *request) {
+			r.replace("&ob-size=1-9", "")
+		}},
+		{"another checksum", func(r *request) {
+			r.replace("e3069283", "e3069284")
+		}},
+		{"no checksum", func(r *request) {
+			r.replace("ob-crc32c=e3069283&", "")
+		}},
+		{"one header fewer", func(r *request) {
+			r.replace("cache-control%3B", "")
+		}},
+		{"headers in lower-case escapes", func(r *request) {
+			r.replace("%3B", "%3b")
+		}},
+		{"unescaped headers", func(r *request) {
+			r.replace("%3B", ";")
+		}},
 		{"another parameter", func(r *request) {
 			r.query = "x=y&" + r.query
 		}},
@@ -210,7 +245,9 @@ func TestVerifyURLAltered(t *testing.T) {
 		{"a response type that the client added", func(r *request) {
 			r.replace("&ob-signature", "&response-content-type=text%2Fhtml&ob-signature")
 		}},
-		{"an empty parameter", func(r *request) { r.replace("&ob-signature", "&ob-version=&ob-signature") }},
+		{"an empty parameter", func(r *request) {
+			r.replace("&ob-signature", "&ob-version=&ob-signature")
+		}},
 		{"another order", func(r *request) {
 			r.replace("ob-crc32c=e3069283&", "")
 			r.replace("&ob-signature", "&ob-crc32c=e3069283&ob-signature")
@@ -218,17 +255,30 @@ func TestVerifyURLAltered(t *testing.T) {
 		{"a broken escape", func(r *request) {
 			r.query = "%zz&" + r.query
 		}},
-		{"another content type", func(r *request) { r.header.Set("Content-Type", "text/html") }},
-		{"no content type", func(r *request) { r.header.Del("Content-Type") }},
-		{"two content types", func(r *request) { r.header.Add("Content-Type", "image/png") }},
-		{"another metadata", func(r *request) { r.header.Set("X-Omnibucket-Meta-Name", "x") }},
-		{"no condition", func(r *request) { r.header.Del("If-None-Match") }},
-		{"not public", func(r *request) { r.header.Del("X-Omnibucket-Acl") }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{"another content type", func(r *request) {
+			r.header.Set("Content-Type", "text/html")
+		}},
+		{"no content type", func(r *request) {
+			r.header.Del("Content-Type")
+		}},
+		{"two content types", func(r *request) {
+			r.header.Add("Content-Type", "image/png")
+		}},
+		{"another metadata", func(r *request) {
+			r.header.Set("X-Omnibucket-Meta-Name", "x")
+		}},
+		{"no condition", func(r *request) {
+			r.header.Del("If-None-Match")
+		}},
+		{"not public", func(r *request) {
+			r.header.Del("X-Omnibucket-Acl")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			good := signedRequest(t, k, upload())
 			r := signedRequest(t, k, upload())
-			row.alter(r)
+			tt.alter(r)
 			require.NotEqual(t, good, r, "the row changes something")
 			g, status := r.verify(k, noon)
 			require.Equal(t, signedurl.Invalid, status)
@@ -250,9 +300,10 @@ func swapCase(r rune) rune {
 // If the time of a signed URL is over, VerifyURL returns Expired. If it was signed far in the future, VerifyURL
 // returns Invalid.
 func TestSignURLExpires(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	r := signedRequest(t, k, download())
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		now  time.Time
 		want signedurl.Status
 	}{
@@ -262,10 +313,12 @@ func TestSignURLExpires(t *testing.T) {
 		"long after":                      {noon.Add(1000 * time.Hour), signedurl.Expired},
 		"by a clock that is minutes slow": {noon.Add(-10 * time.Minute), signedurl.Valid},
 		"from the future":                 {noon.Add(-8 * 24 * time.Hour), signedurl.Invalid},
-	} {
-		_, status := r.verify(k, row.now)
-		require.Equal(t, row.want, status, name)
 	}
+	for name, tt := range tests {
+		_, status := r.verify(k, tt.now)
+		require.Equal(t, tt.want, status, name)
+	}
+
 	r.key = "other"
 	_, status := r.verify(k, noon.Add(time.Hour))
 	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
@@ -273,10 +326,10 @@ func TestSignURLExpires(t *testing.T) {
 
 // The first of several keys signs, and all of them verify. If a key is removed, its signatures are Invalid.
 func TestKeysRotated(t *testing.T) {
-	older := keys(t, secret(1))
-	newer := keys(t, secret(2))
-	both := keys(t, secret(2), secret(1))
-	for name, row := range map[string]struct {
+	older := newKeys(t, secret(1))
+	newer := newKeys(t, secret(2))
+	both := newKeys(t, secret(2), secret(1))
+	tests := map[string]struct {
 		signs, checks signedurl.Keys
 		want          signedurl.Status
 	}{
@@ -285,11 +338,12 @@ func TestKeysRotated(t *testing.T) {
 		"an older one verifies":   {older, both, signedurl.Valid},
 		"a removed one does not":  {older, newer, signedurl.Invalid},
 		"no key verifies nothing": {older, signedurl.Keys{}, signedurl.Invalid},
-	} {
-		_, status := signedRequest(t, row.signs, upload()).verify(row.checks, noon)
-		require.Equal(t, row.want, status, name)
-		_, status = signedurl.VerifyForm(row.checks, "bucket", form(t, row.signs, formRequest()), noon)
-		require.Equal(t, row.want, status, name)
+	}
+	for name, tt := range tests {
+		_, status := signedRequest(t, tt.signs, upload()).verify(tt.checks, noon)
+		require.Equal(t, tt.want, status, name)
+		_, status = signedurl.VerifyForm(tt.checks, "bucket", form(t, tt.signs, formRequest()), noon)
+		require.Equal(t, tt.want, status, name)
 	}
 }
 
@@ -298,11 +352,13 @@ func TestKeysPrintNothing(t *testing.T) {
 	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "too short")
-	k := keys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
+
+	k := newKeys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		require.Equal(t, "REDACTED", fmt.Sprintf(format, k))
 		require.Equal(t, "REDACTED", fmt.Sprintf(format, signedurl.Secrets{secret(1)}))
 	}
+
 	text, err := json.Marshal(signedurl.Secrets{secret(1)})
 	require.NoError(t, err)
 	require.Equal(t, `"REDACTED"`, string(text))
@@ -311,9 +367,10 @@ func TestKeysPrintNothing(t *testing.T) {
 
 // VerifyForm returns a Grant with all options of the signed form.
 func TestSignForm(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	fields := form(t, k, formRequest())
 	require.Equal(t, "a/b c", fields["key"])
+
 	g, status := signedurl.VerifyForm(k, "bucket", fields, noon)
 	require.Equal(t, signedurl.Valid, status)
 	r := upload()
@@ -321,6 +378,7 @@ func TestSignForm(t *testing.T) {
 	want, _ := signedRequest(t, k, r).verify(k, noon)
 	want.Method = http.MethodPost
 	require.Equal(t, want, g)
+
 	_, status = signedurl.VerifyForm(k, "bucket", fields, noon.Add(time.Hour))
 	require.Equal(t, signedurl.Expired, status)
 	_, status = signedurl.VerifyForm(k, "other", fields, noon)
@@ -329,7 +387,7 @@ func TestSignForm(t *testing.T) {
 
 // If a field of a signed form is altered, removed, emptied or added, VerifyForm returns Invalid.
 func TestVerifyFormAltered(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	good := form(t, k, formRequest())
 	invalid := func(name string, fields map[string]string) {
 		_, status := signedurl.VerifyForm(k, "bucket", fields, noon)
@@ -358,8 +416,9 @@ func TestVerifyFormAltered(t *testing.T) {
 // If a request for a form has no size bounds, SignForm fails with Unsupported. SignURL does not sign a request for
 // a form.
 func TestSignFormNeedsBounds(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	r := formRequest()
+
 	_, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 	r.MinSize = -1
@@ -372,14 +431,14 @@ func TestSignFormNeedsBounds(t *testing.T) {
 func TestSignFormWithACondition(t *testing.T) {
 	r := formRequest()
 	r.Condition.Absent = true
-	_, err := signedurl.SignForm(keys(t, secret(1)), "bucket", r, noon)
+	_, err := signedurl.SignForm(newKeys(t, secret(1)), "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
 // If a request has another method, no base URL, a revision or no key, SignURL fails with Unsupported.
 func TestSignURLUnsupported(t *testing.T) {
-	k := keys(t, secret(1))
+	k := newKeys(t, secret(1))
 	for name, alter := range map[string]func(r *driver.SignRequest){
 		"another method": func(r *driver.SignRequest) {
 			r.Method = http.MethodPatch

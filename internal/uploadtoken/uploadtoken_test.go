@@ -11,6 +11,7 @@ import (
 func TestTokenHasItsRecord(t *testing.T) {
 	size := int64(0)
 	crc := uint32(7)
+
 	for _, r := range []Record{
 		{},
 		{Bucket: "b", Key: "é", Upload: "u", Metadata: map[string]string{"k": "v"}, Until: 1, Hold: true, Size: &size, CRC32C: &crc},
@@ -35,7 +36,7 @@ func TestTokenFormStays(t *testing.T) {
 // If a token was cut, changed or made longer, Parse refuses it.
 func TestParseRefusesAChangedToken(t *testing.T) {
 	token := (&Record{Key: "k"}).Token()
-	for name, changed := range map[string]string{
+	for name, badToken := range map[string]string{
 		"empty":    "",
 		"cut":      token[:len(token)-1],
 		"longer":   token + "A",
@@ -44,7 +45,7 @@ func TestParseRefusesAChangedToken(t *testing.T) {
 		"too long": strings.Repeat("A", maxLength+1),
 		"a newer":  "Ag" + token[2:],
 	} {
-		_, ok := Parse(changed)
+		_, ok := Parse(badToken)
 		require.False(t, ok, name)
 	}
 }

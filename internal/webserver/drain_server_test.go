@@ -1,4 +1,4 @@
-package drain_test
+package webserver_test
 
 import (
 	"bufio"
@@ -13,18 +13,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
-// If the body reaches the limit of http.MaxBytesHandler while Respond writes the response, the two do not change
+// If the body reaches the limit of http.MaxBytesHandler while Refuse writes the response, the two do not change
 // the header at the same time.
-func TestRespondWithALimitReached(t *testing.T) {
+func TestRefuseWithALimitReached(t *testing.T) {
 	responding := make(chan struct{})
-	sent := make(chan struct{})
+	requestSent := make(chan struct{})
 	server := httptest.NewServer(http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		drain.Respond(r.Context(), w, r.Body, 4<<20, func() {
+		webserver.Refuse(r.Context(), w, r.Body, 4<<20, func() {
 			close(responding)
-			<-sent
+			<-requestSent
 			for range 1000 {
 				w.Header().Set("Content-Length", "0")
 			}
@@ -40,7 +40,8 @@ func TestRespondWithALimitReached(t *testing.T) {
 	<-responding
 	_, err = io.WriteString(conn, strings.Repeat("x", 95))
 	require.NoError(t, err)
-	close(sent)
+	close(requestSent)
+
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
@@ -48,9 +49,11 @@ func TestRespondWithALimitReached(t *testing.T) {
 }
 
 // If a client sends chunks without a known size for a while, it reads the response instead of a connection reset.
-func TestRespondToAChunkedClient(t *testing.T) {
+func TestRefuseToAChunkedClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		drain.Respond(r.Context(), w, r.Body, 4<<20, func() { w.WriteHeader(http.StatusUnauthorized) })
+		webserver.Refuse(r.Context(), w, r.Body, 4<<20, func() {
+			w.WriteHeader(http.StatusUnauthorized)
+		})
 	}))
 	defer server.Close()
 	pipe, body := io.Pipe()
@@ -63,6 +66,7 @@ func TestRespondToAChunkedClient(t *testing.T) {
 	}()
 	response, err := server.Client().Post(server.URL, "text/plain", pipe)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 	require.False(t, response.Close, "the body was read to its end")
@@ -70,11 +74,11 @@ func TestRespondToAChunkedClient(t *testing.T) {
 
 // If a client still sends a long body after the response, it can read the response. The rest of the body is larger
 // than the connection's buffers.
-func TestRespondBeforeALongBody(t *testing.T) {
+func TestRefuseBeforeALongBody(t *testing.T) {
 	const size = 20 << 20
 	responded := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		drain.Respond(r.Context(), w, r.Body, 2*size, func() {
+		webserver.Refuse(r.Context(), w, r.Body, 2*size, func() {
 			w.WriteHeader(http.StatusUnauthorized)
 			close(responded)
 		})
@@ -88,6 +92,7 @@ func TestRespondBeforeALongBody(t *testing.T) {
 	<-responded
 	_, err = conn.Write(make([]byte, size))
 	require.NoError(t, err)
+
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)

@@ -1,4 +1,4 @@
-package drain_test
+package webserver_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // A slowBody returns one byte in 5 seconds, and never ends. It is also the response, whose connection
@@ -40,11 +40,11 @@ func (b *slowBody) SetReadDeadline(end time.Time) error {
 	return nil
 }
 
-func TestRespond(t *testing.T) {
+func TestRefuse(t *testing.T) {
 	slow := func() *slowBody {
 		return &slowBody{ResponseRecorder: httptest.NewRecorder(), moved: make(chan struct{})}
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		body     io.Reader     // nil: slow
 		after    time.Duration // until the response
 		takes    time.Duration
@@ -60,34 +60,37 @@ func TestRespond(t *testing.T) {
 		"a slow body is not read any more if the context is done":        {closes: true, canceled: true},
 		"a slow body comes first if a middleware hides the deadline":     {after: 30 * time.Second, takes: 30 * time.Second, closes: true, hidden: true},
 		"not if the context is done":                                     {closes: true, hidden: true, canceled: true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				if row.canceled {
+				if tt.canceled {
 					cancel()
 				}
 				wire := slow()
 				start := time.Now()
-				after := time.Duration(-1)
+				delay := time.Duration(-1)
 				w := http.ResponseWriter(wire)
-				body := row.body
+				body := tt.body
 				if body == nil {
 					body = wire
 				}
-				if row.hidden {
+				if tt.hidden {
 					w = wire.ResponseRecorder
 				}
-				drain.Respond(ctx, w, body, 10, func() {
-					after = time.Since(start)
+
+				webserver.Refuse(ctx, w, body, 10, func() {
+					delay = time.Since(start)
 					w.WriteHeader(http.StatusUnauthorized)
 				})
-				require.Equal(t, row.after, after)
-				require.Equal(t, row.takes, time.Since(start))
-				require.Equal(t, row.closes, wire.Result().Header.Get("Connection") == "close")
+				require.Equal(t, tt.after, delay)
+				require.Equal(t, tt.takes, time.Since(start))
+				require.Equal(t, tt.closes, wire.Result().Header.Get("Connection") == "close")
 				require.Equal(t, http.StatusUnauthorized, wire.Code)
-				if row.hidden {
+
+				if tt.hidden {
 					time.Sleep(time.Minute) // the last Read is not ended
 				}
 			})
@@ -96,9 +99,9 @@ func TestRespond(t *testing.T) {
 }
 
 // If reading the body panics, the panic reaches the handler.
-func TestRespondPassesOnPanics(t *testing.T) {
+func TestRefusePassesOnPanics(t *testing.T) {
 	require.PanicsWithValue(t, "broken", func() {
-		drain.Respond(t.Context(), httptest.NewRecorder(), panicReader{}, 10, func() {})
+		webserver.Refuse(t.Context(), httptest.NewRecorder(), panicReader{}, 10, func() {})
 	})
 }
 

@@ -1,4 +1,4 @@
-package httpserver
+package webserver
 
 import (
 	"net"
@@ -9,11 +9,12 @@ import (
 
 // If a server listens on all addresses, ReachableAddress returns localhost with its port.
 func TestReachableAddress(t *testing.T) {
-	for _, row := range []struct{ listening, want string }{
+	tests := []struct{ listening, want string }{
 		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
-	} {
-		address, err := net.ResolveTCPAddr("tcp", row.listening)
+	}
+	for _, tt := range tests {
+		address, err := net.ResolveTCPAddr("tcp", tt.listening)
 		require.NoError(t, err)
-		require.Equal(t, row.want, ReachableAddress(address))
+		require.Equal(t, tt.want, ReachableAddress(address))
 	}
 }

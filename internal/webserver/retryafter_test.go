@@ -1,4 +1,4 @@
-package webapi_test
+package webserver_test
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 // If a store is busy, every handler returns its Retry-After header.
 func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		status int
 		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
@@ -59,9 +59,12 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 			return h, httptest.NewRequest("GET", "/files/"+uploads.NewID(time.Now()), nil)
 		}},
 		{"uploads by tus", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			h, err := uploads.New(b, uploads.Config{Authorize: user, Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
-				return &uploads.Target{Key: "a"}, nil
-			}})
+			h, err := uploads.New(b, uploads.Config{
+				Authorize: user,
+				Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+					return &uploads.Target{Key: "a"}, nil
+				},
+			})
 			require.NoError(t, err)
 			r := httptest.NewRequest("POST", "/tus/", nil)
 			r.Header.Set("Tus-Resumable", "1.0.0")
@@ -71,17 +74,18 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 		{"serve", http.StatusTooManyRequests, func(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
 			return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			busy := func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(context.Context, string, func(context.Context) error) error {
 					return &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
 				})
 			}
-			h, r := row.open(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+			h, r := tt.open(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			require.Equal(t, row.status, w.Code, w.Body)
+			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Equal(t, "7", w.Header().Get("Retry-After"))
 		})
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
 const mib = 1 << 20
@@ -31,7 +31,7 @@ type generated struct {
 	broken   any // fetch panics with it
 }
 
-func (g *generated) fetch(ctx context.Context, offset, length int64, read func(io.Reader) error) error {
+func (g *generated) fetch(ctx context.Context, offset, length int64, consume func(io.Reader) error) error {
 	g.mu.Lock()
 	g.requests = append(g.requests, request{offset, length})
 	broken := g.broken
@@ -46,7 +46,7 @@ func (g *generated) fetch(ctx context.Context, offset, length int64, read func(i
 			return ctx.Err()
 		}
 	}
-	return read(io.NewSectionReader(numbers{}, offset, length))
+	return consume(io.NewSectionReader(numbers{}, offset, length))
 }
 
 // numbers has at each offset a byte of its own.
@@ -74,6 +74,7 @@ func readAt(t *testing.T, c *Cache, offset, length int64) {
 	want := make([]byte, length)
 	n, err := c.ReadAt(context.Background(), got, offset)
 	require.NoError(t, err)
+
 	_, _ = numbers{}.ReadAt(want, offset)
 	require.Equal(t, length, int64(n))
 	require.True(t, string(want) == string(got), "other bytes at %d", offset)
@@ -88,12 +89,14 @@ func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
 	for _, offset := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
 		readAt(t, r, offset, 5)
 	}
+
 	require.Equal(t, int64(three), m.Used())
 	g.requests = nil
 	for _, offset := range []int64{0, 200, 300} {
 		readAt(t, r, offset, 5)
 	}
 	require.Empty(t, g.requests)
+
 	readAt(t, r, 100, 5)
 	require.Equal(t, []request{{100, 10}}, g.requests)
 	r.Close()
@@ -105,11 +108,12 @@ func TestCacheOfTinyBlocks(t *testing.T) {
 	const size, most = 4, 1 << 20
 	m := &buffer.Limit{Max: 8 * mib}
 	r := open(t, &generated{size: 100_000}, m, size, most)
-	before := heap()
+	heapBefore := heap()
 	for offset := int64(0); offset < r.Size; offset += size {
 		readAt(t, r, offset, size)
 	}
-	require.Less(t, heap()-before, int64(most*11/10))
+
+	require.Less(t, heap()-heapBefore, int64(most*11/10))
 	require.Greater(t, r.bytes, int64(most/2), "it keeps what fits")
 	require.LessOrEqual(t, m.Used(), int64(most))
 }
@@ -139,8 +143,10 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 			readAt(t, r, offset, 5)
 			synctest.Wait()
 		}
+
 		var lengths []int64
 		next := int64(0)
+
 		for _, one := range g.requests {
 			require.Equal(t, next, one.offset, "nothing is requested twice, or left out")
 			next += one.length
@@ -162,10 +168,12 @@ func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 				synctest.Wait()
 			}
 		}
+
 		requested := int64(0)
 		for _, one := range g.requests {
 			requested += one.length
 		}
+
 		t.Logf("%d bytes by %d requests", requested, len(g.requests))
 		require.LessOrEqual(t, requested, int64(12_000), "little is read ahead in vain")
 		require.LessOrEqual(t, len(g.requests), 8*1000/10)
@@ -185,28 +193,29 @@ func TestReadAheadNotForScatteredReads(t *testing.T) {
 // After two scans of about equal length, such as columns of a table, one request reads all of the next scan.
 func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 	const scan = 70
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		begins   [][]int64 // of scans that are read together
 		length   int64     // of the last scans
 		requests []request // of the last scans
 	}{
-		{"one after the other", [][]int64{{0}, {1000}, {2000}}, scan, []request{{2000, scan}}},
-		{"two at once before it", [][]int64{{0, 1000}, {2000}}, scan, []request{{2000, scan}}},
-		{"a longer one", [][]int64{{0}, {1000}, {2000}}, scan + 10, []request{{2000, scan}, {2000 + scan, 2 * scan}}},
-		{"after one of them", [][]int64{{0}, {1000}}, 10, []request{{1000, 10}}},
-		{"after single reads", [][]int64{{0}, {1000}, {5000, 5100}, {2000}}, 5, []request{{2000, 10}}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "one after the other", begins: [][]int64{{0}, {1000}, {2000}}, length: scan, requests: []request{{2000, scan}}},
+		{name: "two at once before it", begins: [][]int64{{0, 1000}, {2000}}, length: scan, requests: []request{{2000, scan}}},
+		{name: "a longer one", begins: [][]int64{{0}, {1000}, {2000}}, length: scan + 10, requests: []request{{2000, scan}, {2000 + scan, 2 * scan}}},
+		{name: "after one of them", begins: [][]int64{{0}, {1000}}, length: 10, requests: []request{{1000, 10}}},
+		{name: "after single reads", begins: [][]int64{{0}, {1000}, {5000, 5100}, {2000}}, length: 5, requests: []request{{2000, 10}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &generated{size: 10_000}
 				r := open(t, g, &buffer.Limit{Max: mib}, 10, 100*(10+blockOverhead))
-				last := len(row.begins) - 1
-				for i, begins := range row.begins {
+				last := len(tt.begins) - 1
+				for i, begins := range tt.begins {
 					length := int64(scan)
 					if i == last {
 						g.requests = nil
-						length = row.length
+						length = tt.length
 					} else if begins[0] == 5000 {
 						length = 5
 					}
@@ -217,7 +226,8 @@ func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 						}
 					}
 				}
-				require.Equal(t, row.requests, g.requests)
+
+				require.Equal(t, tt.requests, g.requests)
 			})
 		})
 	}
@@ -235,14 +245,16 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 		readAt(t, readers[0], i*mib, 10)
 		readAt(t, readers[1], i*mib, 10)
 	}
+
 	require.Equal(t, int64(mib), m.Used())
-	_, over, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
+	_, overLimit, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
-	require.False(t, over)
+	require.False(t, overLimit)
 	require.Equal(t, int64(mib), m.Used())
 	require.Len(t, readers[0].blocks, 4, "each has lost its older half")
 	require.Len(t, readers[1].blocks, 4)
 	require.True(t, m.Try(mib/2))
+
 	readAt(t, readers[0], 0, 10) // without memory, it is read directly
 	require.Equal(t, int64(mib), m.Used())
 	m.Release(mib)
@@ -256,19 +268,24 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		g := &generated{size: mib - blockOverhead, held: make(chan struct{})}
 		r := open(t, g, m, mib, 8*mib)
 		var group sync.WaitGroup
-		group.Go(func() { readAt(t, r, 0, 10) })
+		group.Go(func() {
+			readAt(t, r, 0, 10)
+		})
+
 		synctest.Wait()
 		require.Equal(t, int64(mib), m.Used())
 		granted := false
 		group.Go(func() {
-			_, over, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
-			granted = err == nil && !over
+			_, overLimit, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
+			granted = err == nil && !overLimit
 		})
 		synctest.Wait()
 		require.False(t, granted)
+
 		close(g.held)
 		group.Wait()
 		require.True(t, granted)
+
 		m.Release(mib / 2)
 		require.Zero(t, m.Used(), "the block was evicted")
 	})
@@ -282,6 +299,7 @@ func TestCacheOfManyReaders(t *testing.T) {
 	for range 2 {
 		readers = append(readers, open(t, &generated{size: 4*mib + 123}, m, 50_000, mib))
 	}
+
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -319,7 +337,9 @@ func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
 	m := &buffer.Limit{Max: mib}
 	g := &generated{size: 100, broken: "boom"}
 	r := open(t, g, m, 10, 8*mib)
-	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(context.Background(), make([]byte, 1), 0) }, "a panic of the user's Bucket reaches the caller")
+	require.PanicsWithValue(t, "boom", func() {
+		_, _ = r.ReadAt(context.Background(), make([]byte, 1), 0)
+	}, "a panic of the user's Bucket reaches the caller")
 	require.Zero(t, m.Used())
 	g.broken = nil
 	readAt(t, r, 0, 10)
@@ -351,9 +371,11 @@ func TestCloseInterruptsReads(t *testing.T) {
 				})
 				synctest.Wait()
 				c.Close()
+
 				group.Wait()
 				require.ErrorIs(t, err, context.Canceled)
 				require.Zero(t, m.Used())
+
 				_, err = c.ReadAt(context.Background(), make([]byte, 1), 0)
 				require.ErrorIs(t, err, errClosed)
 			})

@@ -25,31 +25,33 @@ func TestChunkPoolDropsChunks(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &chunkPool{size: secondChunk, trimmed: now}
 	use := func(n int) {
-		var taken [][]byte
+		var chunks [][]byte
 		for range n {
-			taken = append(taken, p.get())
+			chunks = append(chunks, p.get())
 		}
-		for _, c := range taken {
+		for _, c := range chunks {
 			p.put(c)
 		}
 	}
-	for _, step := range []struct {
+
+	tests := []struct {
 		name string
 		uses int // chunks at once since the last trim
 		wait time.Duration
 		kept int
 	}{
-		{"a large upload", 8, 0, 8},
-		{"a collection soon after", 0, chunkIdle / 2, 8},
-		{"the time is over, but they were new", 0, chunkIdle, 8},
-		{"small uploads since then", 3, chunkIdle, 3},
-		{"they are in use again and again", 3, chunkIdle, 3},
-		{"none", 0, chunkIdle, 0},
-	} {
-		use(step.uses)
-		now = now.Add(step.wait)
+		{name: "a large upload", uses: 8, kept: 8},
+		{name: "a collection soon after", wait: chunkIdle / 2, kept: 8},
+		{name: "the time is over, but they were new", wait: chunkIdle, kept: 8},
+		{name: "small uploads since then", uses: 3, wait: chunkIdle, kept: 3},
+		{name: "they are in use again and again", uses: 3, wait: chunkIdle, kept: 3},
+		{name: "none", wait: chunkIdle},
+	}
+	for _, tt := range tests {
+		use(tt.uses)
+		now = now.Add(tt.wait)
 		p.trim(now)
-		require.Len(t, p.free, step.kept, step.name)
+		require.Len(t, p.free, tt.kept, tt.name)
 	}
 	require.False(t, p.watched, "an empty pool waits for nothing")
 }

@@ -24,13 +24,14 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 2 {
 			group.Go(func() {
-				_, over, err := m.Acquire(t.Context(), nil, mib, mib)
+				_, overLimit, err := m.Acquire(t.Context(), nil, mib, mib)
 				require.NoError(t, err)
-				require.False(t, over)
+				require.False(t, overLimit)
 				order = append(order, i)
 			})
 			synctest.Wait()
 		}
+
 		time.Sleep(time.Hour)
 		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
 		m.AddInFlight(-1)
@@ -67,6 +68,7 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 		})
 		synctest.Wait()
 		cancel()
+
 		group.Wait()
 		require.ErrorIs(t, err, context.Canceled)
 		m.AddInFlight(-1)
@@ -118,6 +120,7 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 		}
 		group.Wait()
 		require.Zero(t, m.used)
+
 		// How often stillness is met depends on who runs first. It is met once for each part at most;
 		// where each chunk waits for it, this takes a minute.
 		require.Less(t, time.Since(start), streams*parts*(sending+stallAfter))
@@ -131,14 +134,16 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 		const streams, sending = 64, time.Millisecond
 		m := &Limit{Max: streams * TwoChunks}
 		start := time.Now()
-		var group, began sync.WaitGroup
-		began.Add(streams)
+		var group, started sync.WaitGroup
+		started.Add(streams)
+
 		for range streams {
 			group.Go(func() {
 				b := New(m, new(atomic.Int32))
 				require.NoError(t, b.Fill(t.Context(), zeros{}, TwoChunks))
-				began.Done()
-				began.Wait()
+				started.Done()
+				started.Wait()
+
 				require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
 				require.LessOrEqual(t, m.Used(), m.Max+5*mib, "one part over the limit at a time")
 				m.AddInFlight(1)
@@ -176,6 +181,7 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		const limit, sources, sent = 8 * mib, 60, 80 << 10
 		m := &Limit{Max: limit}
 		end := make(chan struct{})
+
 		var group sync.WaitGroup
 		for range sources {
 			group.Go(func() {
@@ -185,6 +191,7 @@ func TestMemoryOfStalledSources(t *testing.T) {
 				require.EqualValues(t, sent, b.Size())
 			})
 		}
+
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Empty(t, m.waiting)
@@ -192,9 +199,11 @@ func TestMemoryOfStalledSources(t *testing.T) {
 
 		start := time.Now()
 		b := New(m, new(atomic.Int32))
+
 		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
 		require.Less(t, time.Since(start), 2*stallAfter)
 		require.EqualValues(t, 5*mib, b.Size())
+
 		b.Free()
 		close(end)
 		group.Wait()
@@ -227,12 +236,14 @@ func keep(m *Limit, c *cachedThing) bool {
 func TestMemoryCachedGivesWay(t *testing.T) {
 	m := &Limit{Max: mib}
 	things := make([]cachedThing, 16)
+
 	for i := range things {
 		things[i].bytes = mib / 16
 		require.True(t, keep(m, &things[i]))
 	}
 	require.Equal(t, int64(mib), m.Used())
 	require.Equal(t, int64(mib/2), m.Reserve(mib), "all of it can be evicted")
+
 	m.Unreserve(mib / 2)
 	require.True(t, m.Try(firstChunk))
 	require.LessOrEqual(t, m.Used(), int64(mib))
@@ -259,10 +270,10 @@ func TestMemoryCountsGrantsOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: mib}
 		require.True(t, m.Try(mib))
-		var over atomic.Int32
-		b := New(m, &over)
+		var overLimit atomic.Int32
+		b := New(m, &overLimit)
 		require.NoError(t, b.Reserve(t.Context(), mib))
-		require.Positive(t, over.Load())
+		require.Positive(t, overLimit.Load())
 		b.Free()
 	})
 }

@@ -9,32 +9,39 @@ import (
 )
 
 func TestPlanOfRanges(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		spans      []Span
 		gap, limit int64
 		runs       []Span
 		copies     int
 	}{
-		{"nothing", nil, 10, 100, nil, 0},
-		{"no bytes", []Span{{5, 5}, {1000, 1000}, {0, 0}}, 10, 100, nil, 0},
-		{"a gap as wide as allowed", []Span{{20, 30}, {0, 10}}, 10, 100, []Span{{0, 30}}, 0},
-		{"a wider gap", []Span{{21, 31}, {0, 10}}, 10, 100, []Span{{0, 10}, {21, 31}}, 0},
-		{"touching", []Span{{0, 10}, {10, 20}}, 0, 100, []Span{{0, 20}}, 0},
-		{"overlapping", []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}}, 0, 100, []Span{{0, 15}}, 3},
-		{"one within another", []Span{{0, 100}, {10, 20}, {90, 110}}, 0, 1000, []Span{{0, 110}}, 2},
-		{"longer than a request", []Span{{0, 250}}, 10, 100, []Span{{0, 100}, {100, 200}, {200, 250}}, 0},
-		{"together longer than a request", []Span{{0, 60}, {60, 120}, {125, 135}}, 10, 100, []Span{{0, 60}, {60, 135}}, 0},
-		{"to an end that any object may claim", []Span{{0, math.MaxInt64}}, 0, math.MaxInt64, []Span{{0, math.MaxInt64}}, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			p := New(row.spans, row.gap, row.limit)
+		{name: "nothing", gap: 10, limit: 100},
+		{name: "no bytes", spans: []Span{{5, 5}, {1000, 1000}, {0, 0}}, gap: 10, limit: 100},
+		{name: "a gap as wide as allowed", spans: []Span{{20, 30}, {0, 10}}, gap: 10, limit: 100, runs: []Span{{0, 30}}},
+		{name: "a wider gap", spans: []Span{{21, 31}, {0, 10}}, gap: 10, limit: 100, runs: []Span{{0, 10}, {21, 31}}},
+		{name: "touching", spans: []Span{{0, 10}, {10, 20}}, limit: 100, runs: []Span{{0, 20}}},
+		{name: "overlapping", spans: []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}}, limit: 100, runs: []Span{{0, 15}}, copies: 3},
+		{name: "one within another", spans: []Span{{0, 100}, {10, 20}, {90, 110}}, limit: 1000, runs: []Span{{0, 110}}, copies: 2},
+		{name: "longer than a request", spans: []Span{{0, 250}}, gap: 10, limit: 100, runs: []Span{{0, 100}, {100, 200}, {200, 250}}},
+		{
+			name:  "together longer than a request",
+			spans: []Span{{0, 60}, {60, 120}, {125, 135}},
+			gap:   10,
+			limit: 100,
+			runs:  []Span{{0, 60}, {60, 135}},
+		},
+		{name: "to an end that any object may claim", spans: []Span{{0, math.MaxInt64}}, limit: math.MaxInt64, runs: []Span{{0, math.MaxInt64}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := New(tt.spans, tt.gap, tt.limit)
 			var runs []Span
 			for run := range p.Runs {
 				runs = append(runs, Span{run.Offset, run.End})
 			}
-			require.Equal(t, row.runs, runs)
-			require.Len(t, p.Copies, row.copies)
+			require.Equal(t, tt.runs, runs)
+			require.Len(t, p.Copies, tt.copies)
 		})
 	}
 }
@@ -48,6 +55,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			offset := random.Int64N(101)
 			spans[i] = Span{offset, offset + random.Int64N(101-offset)}
 		}
+
 		gap := random.Int64N(20)
 		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
@@ -62,6 +70,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 		}
 		last := int64(-1)
 		bytes := int64(0)
+
 		for run := range p.Runs {
 			require.Greater(t, run.Offset, last-1, "runs ascend without overlap")
 			require.LessOrEqual(t, run.End-run.Offset, limit)
@@ -76,15 +85,17 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			last = run.End
 		}
 		require.Equal(t, p.Bytes, bytes)
+
 		for _, c := range p.Copies {
-			from := spans[c.From]
-			require.LessOrEqual(t, from.Offset, c.To.Offset)
-			require.GreaterOrEqual(t, from.End, c.To.End)
+			span := spans[c.From]
+			require.LessOrEqual(t, span.Offset, c.To.Offset)
+			require.GreaterOrEqual(t, span.End, c.To.End)
 			for offset := c.To.Offset; offset < c.To.End; offset++ {
-				require.Equal(t, 1, filled[c.From][offset-from.Offset], "it is there when it is copied")
+				require.Equal(t, 1, filled[c.From][offset-span.Offset], "it is there when it is copied")
 			}
 			fill(c.To)
 		}
+
 		for i := range filled {
 			for _, n := range filled[i] {
 				require.Equal(t, 1, n)

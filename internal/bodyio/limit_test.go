@@ -1,0 +1,132 @@
+package bodyio_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/bodyio"
+)
+
+var (
+	errTooLarge = errors.New("too large")
+	errFailed   = errors.New("nobody knows")
+)
+
+// hidden hides the length of a body.
+type hidden struct{ io.Reader }
+
+// If a body is longer than its limit, Reader fails with its error TooLarge. Otherwise it reads the whole body.
+func TestBodyIsReadUpToItsLimit(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		body  io.Reader
+		limit int64
+		more  func() (int64, error)
+		want  string
+		err   error
+	}{
+		{name: "as long as its limit", body: strings.NewReader("12345"), limit: 5, want: "12345"},
+		{name: "one byte longer", body: strings.NewReader("12345"), limit: 4, want: "", err: errTooLarge},
+		{
+			name:  "one byte longer, read byte by byte",
+			body:  iotest.OneByteReader(strings.NewReader("12345")),
+			limit: 4,
+			want:  "1234",
+			err:   errTooLarge,
+		},
+		{name: "any length", body: strings.NewReader("12345"), limit: math.MaxInt64, want: "12345"},
+		{name: "empty, with a limit of 0", body: strings.NewReader(""), want: ""},
+		{name: "more is allowed", body: strings.NewReader("12345"), limit: 2, more: func() (int64, error) { return 3, nil }, want: "12345"},
+		{
+			name:  "more is allowed, but not enough",
+			body:  strings.NewReader("12345"),
+			limit: 2,
+			more:  func() (int64, error) { return 2, nil },
+			want:  "123",
+			err:   errTooLarge,
+		},
+		{
+			name:  "less is allowed than was said",
+			body:  strings.NewReader("12345"),
+			limit: 2,
+			more:  func() (int64, error) { return -9, nil },
+			want:  "",
+			err:   errTooLarge,
+		},
+		{
+			name:  "how much more is not known",
+			body:  strings.NewReader("12345"),
+			limit: 2,
+			more:  func() (int64, error) { return 0, errFailed },
+			want:  "",
+			err:   errFailed,
+		},
+		{
+			name:  "a body that breaks off",
+			body:  io.MultiReader(strings.NewReader("1"), iotest.ErrReader(errFailed)),
+			limit: 4,
+			want:  "1",
+			err:   errFailed,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := &bodyio.LimitedReader{Body: row.body, Left: row.limit, TooLarge: errTooLarge, More: row.more}
+			got, err := io.ReadAll(r)
+			require.ErrorIs(t, err, row.err)
+			require.Equal(t, row.want, string(got))
+			if row.err == errTooLarge {
+				_, err = r.Read(make([]byte, 10))
+				require.ErrorIs(t, err, errTooLarge, "it stays too large")
+			}
+		})
+	}
+}
+
+// Reader calls its function More only once, also after Ask.
+func TestBodyAsksOnceForMore(t *testing.T) {
+	calls := 0
+	r := &bodyio.LimitedReader{
+		Body:     strings.NewReader("12345"),
+		Left:     1,
+		TooLarge: errTooLarge,
+		More: func() (int64, error) {
+			calls++
+			return 4, nil
+		},
+	}
+	require.NoError(t, r.Ask())
+	require.NoError(t, iotest.TestReader(r, []byte("12345")))
+	require.Equal(t, 1, calls)
+}
+
+// If a body in memory fits its limit, New returns the body itself.
+func TestBodyInMemoryIsReadItself(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		body   io.Reader
+		length int64
+		known  bool
+	}{
+		{name: "bytes", body: bytes.NewReader([]byte("12345")), length: 5, known: true},
+		{name: "a text", body: strings.NewReader("12345"), length: 5, known: true},
+		{name: "a buffer", body: bytes.NewBufferString("12345"), length: 5, known: true},
+		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, 5), length: 5, known: true},
+		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			length, ok := bodyio.Length(row.body)
+			require.Equal(t, row.known, ok)
+			require.Equal(t, row.length, length)
+			require.Equal(t, row.known, bodyio.LimitReader(row.body, 5, errTooLarge) == row.body)
+			_, err := io.ReadAll(bodyio.LimitReader(row.body, 4, errTooLarge))
+			require.ErrorIs(t, err, errTooLarge)
+		})
+	}
+}

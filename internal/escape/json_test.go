@@ -1,0 +1,17 @@
+package escape_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/escape"
+)
+
+func TestASCIIJSON(t *testing.T) {
+	require.Equal(t, `{"a":"\u00e9\u65e5\ud83d\ude00 b"}`, string(escape.ASCIIJSON([]byte(`{"a":"é日😀 b"}`))))
+	var text string
+	require.NoError(t, json.Unmarshal(escape.ASCIIJSON([]byte(`"é日😀"`)), &text))
+	require.Equal(t, "é日😀", text)
+}

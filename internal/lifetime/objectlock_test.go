@@ -1,0 +1,49 @@
+package lifetime
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+
+func TestRemoval(t *testing.T) {
+	newTime := now.Add(time.Hour)
+	tests := map[string]struct {
+		retention    storage.Retention
+		hold, bypass bool
+		want         storage.Code
+		hint         string
+	}{
+		"free":                       {retention: storage.Retention{}, want: ""},
+		"a retention that has ended": {retention: storage.Retention{Mode: storage.Compliance, Until: now}, want: ""},
+		"governance": {
+			retention: storage.Retention{Mode: storage.Governance, Until: newTime},
+			want:      storage.Locked,
+			hint:      "WithGovernanceBypass",
+		},
+		"governance, bypassed": {retention: storage.Retention{Mode: storage.Governance, Until: newTime}, bypass: true, want: ""},
+		"compliance, bypassed": {retention: storage.Retention{Mode: storage.Compliance, Until: newTime}, bypass: true, want: storage.Locked},
+		"a hold, bypassed":     {retention: storage.Retention{}, hold: true, bypass: true, want: storage.Locked, hint: "SetLegalHold"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := CheckRemoval(tt.retention, tt.hold, tt.bypass, now)
+			require.Equal(t, tt.want, storage.CodeOf(err))
+			if tt.hint != "" {
+				require.ErrorContains(t, err, tt.hint)
+			}
+		})
+	}
+}
+
+// DefaultRetention rounds the end of a default retention up to a whole second.
+func TestDefaultIsRoundedUp(t *testing.T) {
+	got := DefaultRetention(storage.DefaultRetention{Mode: storage.Governance, Days: 1}, now)
+	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC)}, got)
+	require.Zero(t, DefaultRetention(storage.DefaultRetention{}, now))
+}

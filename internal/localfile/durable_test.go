@@ -1,0 +1,38 @@
+package localfile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSyncDir calls SyncDir. Only package powercut shows that a sync has an effect.
+func TestSyncDir(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, root.Close())
+	}()
+	require.NoError(t, SyncDir(dir))
+
+	require.NoError(t, SyncDirIn(root, "."))
+	require.ErrorIs(t, SyncDir(filepath.Join(dir, "missing")), os.ErrNotExist)
+	require.ErrorIs(t, SyncDirIn(root, "missing"), os.ErrNotExist)
+}
+
+func TestMkdirAll(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o777))
+	require.DirExists(t, filepath.Join(dir, "a", "b", "c"))
+
+	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b")+"/", 0o777), "it exists")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
+	require.Error(t, MkdirAll(filepath.Join(dir, "file", "x"), 0o777))
+
+	t.Chdir(dir)
+	require.NoError(t, MkdirAll("relative/path", 0o777))
+	require.DirExists(t, filepath.Join(dir, "relative", "path"))
+}

@@ -1,0 +1,35 @@
+package localfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// WithPath replaces the name of a temporary file in an error by that of the final file.
+func TestErrorsNameTheFinalFile(t *testing.T) {
+	temp := filepath.Join("dir", TempName())
+	other := errors.New("another")
+	tests := map[string]struct {
+		err         error
+		named, hint string
+	}{
+		"a full disk":              {&fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC}, "write dir/file: " + syscall.ENOSPC.Error(), "free some space: the disk is full"},
+		"a quota":                  {fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}), "write dir/file: " + syscall.EDQUOT.Error(), "raise the disk quota: it is used up"},
+		"a rename":                 {&os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: other}, "rename dir/file: another", ""},
+		"an error of another file": {&fs.PathError{Op: "read", Path: "source", Err: other}, "read source: another", ""},
+		"another error":            {other, "another", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.EqualError(t, WithPath(tt.err, "dir/file"), tt.named)
+			require.Equal(t, tt.hint, ErrorHint(tt.err))
+		})
+	}
+}
