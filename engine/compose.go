@@ -8,15 +8,15 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/sourcebody"
-	"github.com/omnibucket/storage/internal/mediatype"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/core/removal"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 func (b bucket) Compose(
 	ctx context.Context, key string, srcKeys []string, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	o := &composeOp{srcKeys: srcKeys, given: opts}
+	o := &composeOp{srcKeys: srcKeys, opts: opts}
 	// The result may replace a source. It must not be made of an object that a mirror's second store has.
 	ctx = driver.WithoutFailover(ctx)
 	return run(ctx, &o.op, o.open(b.engine, key), o.run)
@@ -26,7 +26,7 @@ func (b bucket) Compose(
 type composeOp struct {
 	op      operation
 	req     driver.CopyRequest
-	given   *storage.CopyOptions
+	opts    *storage.CopyOptions
 	srcKeys []string
 	sources []*storage.Attrs
 }
@@ -37,10 +37,10 @@ func (c *composeOp) open(b *engine, key string) *storage.Error {
 	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
 		return e
 	}
-	if e := b.resolveCopy(c.op.key, &c.req, c.given); e != nil {
+	if e := b.resolveCopy(c.op.key, &c.req, c.opts); e != nil {
 		return e
 	}
-	native, e := b.natives(c.given.SourceNative)
+	native, e := b.natives(c.opts.SourceNative)
 	if e != nil {
 		return e
 	}
@@ -59,7 +59,7 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	if c.req.ContentType == "" {
 		c.req.ContentType = contentType("", c.op.key, nil)
-		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" &&
+		if headertext.MediaTypeByExtension(c.op.key) == "" && c.sources[0].ContentType != "" &&
 			c.op.engine.has(storage.ContentProperties) {
 			c.req.ContentType = c.sources[0].ContentType
 		}
@@ -76,7 +76,7 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	errs := make([]*storage.Error, len(c.srcKeys))
-	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
+	running.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
 		c.sources[i], errs[i] = head(ctx, &c.op, &driver.GetRequest{
 			Key:    c.srcKeys[i],
 			Length: -1,
@@ -103,6 +103,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		Condition:  c.req.Condition,
 	}
 	r.CRC32C.Known = true
+
 	for i, source := range c.sources {
 		ref := engine.driver.Locate(c.srcKeys[i])
 		ref.Revision = source.Revision
@@ -112,7 +113,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
 		r.Size += source.Size
 	}
-	name := optionState(c.given).WriteID
+
+	name := optionState(c.opts).WriteID
 	writeID := ""
 	// The composed object may replace one of its sources. If the response is lost, a retry would
 	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
@@ -125,6 +127,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
 		replaced = c.sources[i].Revision
 	}
+
 	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Compose(ctx, r) }
 	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, &intent{
 		properties: c.req.Properties,
@@ -152,9 +155,9 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	}}
 	defer body.Close()
 	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
-		return replaceRead(ctx, &c.op, r, "", c.sources[i].Revision, c.given.Transfer, body)
+		return replaceRead(ctx, &c.op, r, "", c.sources[i].Revision, c.opts.Transfer, body)
 	}
-	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
+	return storeSource(ctx, &c.op, r, c.opts.Transfer, body)
 }
 
 // openSource opens source i. It fails with Changed if the source is not the revision that

@@ -8,14 +8,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/retentionrule"
-	"github.com/omnibucket/storage/internal/tagrule"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // checkTags returns InvalidArgument if tags break a rule. argument is the parameter or option that
 // the error names.
 func checkTags(argument string, tags map[string]string) *storage.Error {
-	if rule := tagrule.Check(tags); rule != "" {
+	if rule := metadata.CheckTags(tags); rule != "" {
 		return invalid(argument, rule)
 	}
 	return nil
@@ -42,19 +41,20 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	if tags == nil {
 		return map[string]string{}, nil
 	}
-	return maps.Clone(tags), nil // return a copy, because a driver may keep its map
+	// Return a copy, because a driver may keep its map.
+	return maps.Clone(tags), nil
 }
 
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts *storage.ChangeOptions) error {
-	o := &changeOp{given: opts, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+	o := &changeOp{opts: opts, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
 	return o.run(ctx, b.engine, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
 // A changeOp is one call of SetTags, SetRetention, SetLegalHold or Restore.
 type changeOp struct {
-	op    operation
-	req   driver.ChangeRequest
-	given *storage.ChangeOptions
+	op   operation
+	req  driver.ChangeRequest
+	opts *storage.ChangeOptions
 }
 
 // run checks the options, and then calls the function send, which makes the request. The caller has
@@ -67,7 +67,7 @@ func (c *changeOp) run(
 	o := &c.op
 	r := &c.req
 	e := o.prepareWrite(b, name, key)
-	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.given), b.need(need, name))
+	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.opts), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return send(o.engine.driver, ctx, r) })
 		switch {
@@ -76,7 +76,8 @@ func (c *changeOp) run(
 			e.Code = storage.OutcomeUnknown
 			e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
 		default:
-			e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
+			// The request has no condition, so a gateway sent the 412, not the store.
+			e.Code = storage.Unavailable
 		}
 		return e
 	})
@@ -88,7 +89,8 @@ func (c *engine) resolveChange(key string, r *driver.ChangeRequest, opts *storag
 	r.Key = key
 	r.Version = opts.Version
 	r.BypassGovernance = opts.BypassGovernance
-	if !opts.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
+	if !opts.SoftDeleted {
+		// A soft-deleted version exists even if the bucket keeps no versions.
 		unversioned = c.needVersion(opts.Version)
 	}
 	r.Native, foreign = c.natives(opts.Native)
@@ -96,11 +98,11 @@ func (c *engine) resolveChange(key string, r *driver.ChangeRequest, opts *storag
 }
 
 func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts *storage.ChangeOptions) error {
-	o := &changeOp{given: opts}
+	o := &changeOp{opts: opts}
 	var checked *storage.Error
 	if r != (storage.Retention{}) {
-		r.Until = retentionrule.RoundUp(r.Until)
-		if rule := retentionrule.Check(string(r.Mode), r.Until, time.Now()); rule != "" {
+		r.Until = metadata.RoundUpTime(r.Until)
+		if rule := metadata.CheckRetention(string(r.Mode), r.Until, time.Now()); rule != "" {
 			checked = invalid("retention", rule)
 		}
 	}
@@ -109,12 +111,12 @@ func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retentio
 }
 
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts *storage.ChangeOptions) error {
-	o := &changeOp{given: opts, req: driver.ChangeRequest{LegalHold: hold}}
+	o := &changeOp{opts: opts, req: driver.ChangeRequest{LegalHold: hold}}
 	return o.run(ctx, b.engine, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
 func (b bucket) Restore(ctx context.Context, key string, opts *storage.ChangeOptions) error {
-	o := &changeOp{given: opts}
+	o := &changeOp{opts: opts}
 	o.req.RestoreDays = opts.RestoreDays
 	o.req.RestoreTier = opts.RestoreTier
 	need := storage.Restoring

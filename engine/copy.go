@@ -8,11 +8,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/sourcebody"
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/markerkey"
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // Source names the object as the source of a copy. Copy then copies inside the provider if it can.
@@ -22,11 +21,11 @@ func (b bucket) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	c := b.engine
-	o := &copyOp{from: src, given: opts}
+	o := &copyOp{from: src, opts: opts}
 	o.op.keys = []string{src.Key()}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
-		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, opts)
+		e = c.resolveCopy(objectkey.Checked(ctx, key), &o.req, opts)
 		o.req.Key = key
 	}
 	if o.tail() != nil {
@@ -47,7 +46,8 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 		return false
 	}
 	if src.desc.Places == nil {
-		return true // the source has no layer with a second store
+		// The source has no layer with a second store.
+		return true
 	}
 	_, inDst := evidence.Below(src.Places(), dst.Places())
 	_, inSrc := evidence.Below(dst.Places(), src.Places())
@@ -57,10 +57,10 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 // A copyOp is one call of Copy. Hooks and telemetry see it as one operation on the destination's
 // bucket, and as one download from the source's bucket.
 type copyOp struct {
-	op    operation
-	req   driver.CopyRequest
-	given *storage.CopyOptions
-	from  storage.CopySource
+	op   operation
+	req  driver.CopyRequest
+	opts *storage.CopyOptions
+	from storage.CopySource
 	// source is the download of the source, in an operation of its own. It is nil if the source is
 	// not from package engine.
 	source *download
@@ -74,7 +74,7 @@ func (c *copyOp) sourceEngine() *engine {
 }
 
 // tail returns the bytes that Append adds to the source. It returns nil for other operations.
-func (c *copyOp) tail() []byte { return optionState(c.given).Tail }
+func (c *copyOp) tail() []byte { return optionState(c.opts).Tail }
 
 // resolveCopy checks the options of Copy or Compose, and copies them into r.
 func (c *engine) resolveCopy(key string, r *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
@@ -86,7 +86,7 @@ func (c *engine) resolveCopy(key string, r *driver.CopyRequest, opts *storage.Co
 	r.Properties = opts.Properties
 	r.Controls = opts.Controls
 	r.Condition = opts.Condition
-	w := written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
+	w := writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
 	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&opts.Transfer))
 }
 
@@ -109,7 +109,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if onServer {
 		srcRef := src.driver.Locate(c.source.op.key)
 		dst := c.op.engine.driver.Locate(c.op.key)
-		if equal.Values(srcRef.Account, dst.Account) {
+		if evidence.EqualValues(srcRef.Account, dst.Account) {
 			a, e := c.serverCopy(ctx, srcRef)
 			return orStream(ctx, a, e, &c.req, c.streamCopy)
 		}
@@ -133,7 +133,7 @@ func orStream(
 		return a, e
 	}
 	a, failure := stream(ctx)
-	after(failure, e)
+	inheritUnknown(failure, e)
 	return a, failure
 }
 
@@ -141,7 +141,7 @@ func orStream(
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	c.source = &download{}
 	d := c.source
-	set := c.given
+	set := c.opts
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
@@ -169,7 +169,7 @@ func sourceError(err error) *storage.Error {
 // other tags, both buckets support tags, and the source is from package engine.
 // mayHave is false if the source is known to have no tags.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && c.given.Tags == nil && c.source != nil &&
+	return mayHave && c.opts.Tags == nil && c.source != nil &&
 		c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
 }
 
@@ -223,7 +223,7 @@ func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 // destination must be of the same provider, because other providers refuse the name of the class or
 // give it another meaning. A source that is not from package engine has no known provider.
 func (c *copyOp) keepsClass() bool {
-	if c.given.Set&storage.StorageClassSet != 0 {
+	if c.opts.Set&storage.StorageClassSet != 0 {
 		return true
 	}
 	return c.source != nil && c.op.engine.has(storage.StorageClasses) &&
@@ -247,6 +247,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
+
+	// The tags were read after the content, so check that both are of the same object.
 	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.engine.desc.TagsByHead
 	if c.keepsTags(mayHave) {
 		r.Tags, e = c.sourceTags()
@@ -257,13 +259,16 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 			return nil, e
 		}
 	}
+
+	// Append must not replace an object that was written meanwhile.
 	if c.tail() != nil && r.Condition == (storage.Condition{}) {
 		r.Condition.Revision = source.Revision
 		if e := c.op.engine.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
 			return nil, e
 		}
 	}
-	r.Size, r.CRC32C = c.whole(source)
+	r.Size, r.CRC32C = c.expectedResult(source)
+
 	body := sourcebody.One(src, c.tail())
 	ontoItself := c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 	if ontoItself && c.tail() == nil && source.Revision != "" {
@@ -271,9 +276,9 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		if e != nil {
 			return nil, e
 		}
-		return replaceRead(ctx, &c.op, r, c.req.Source.Version, untagged, c.given.Transfer, body)
+		return replaceRead(ctx, &c.op, r, c.req.Source.Version, untagged, c.opts.Transfer, body)
 	}
-	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
+	return storeSource(ctx, &c.op, r, c.opts.Transfer, body)
 }
 
 // replaceRead uploads body, which reads the object that the upload replaces. The object may change
@@ -295,9 +300,9 @@ func replaceRead(
 	return a, e
 }
 
-// whole returns the size in bytes and the checksum of the result: the source, followed by the bytes
+// expectedResult returns the size in bytes and the checksum of the result: the source, followed by the bytes
 // of Append.
-func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
+func (c *copyOp) expectedResult(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	added := int64(len(c.tail()))
 	return source.Size + added, driver.JoinCRC32C(source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.tail()), Known: true},
 		added)
@@ -345,9 +350,9 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
 		Length:      -1,
-		Version:     c.given.Version,
-		Concurrency: c.given.Concurrency,
-		Native:      c.given.SourceNative,
+		Version:     c.opts.Version,
+		Concurrency: c.opts.Concurrency,
+		Native:      c.opts.SourceNative,
 	}
 }
 
@@ -358,11 +363,13 @@ func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storag
 		return r, nil
 	}
 	e = asError(ctx, err)
-	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key())
+	e.Op = "Copy"
+	e.Key = cmp.Or(e.Key, c.from.Key())
 	// This error is about the source. With this Code, the caller would think that a condition on
 	// the destination is not met.
 	if e.Code == storage.PreconditionFailed {
-		e.Code, e.Err = storage.Changed, bodyFailed(err).Err
+		e.Code = storage.Changed
+		e.Err = bodyFailed(err).Err
 	}
 	return nil, e
 }

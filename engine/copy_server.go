@@ -14,10 +14,13 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		a, e := c.copyWithoutAttrs(ctx, src)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return a, e
-		} // the copy failed for good; reading the attributes of the source below shows why
+		}
+		// The copy failed for good. Reading the attributes of the source below shows why.
 	}
+
+	// Read the attributes of the source. The copy must be of this revision.
 	d := c.source
-	set := c.given
+	set := c.opts
 	engine := c.op.engine
 	req := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
@@ -37,13 +40,17 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	src.Native = d.first.req.Native
 	r.Source = src
 	r.ReplaceTags = set.Tags != nil
+
+	// The intent says what the copy must store. After a lost response, the object is compared with it.
 	name := optionState(set).WriteID
 	in := &intent{native: r.Native, condition: r.Condition, named: name != ""}
-	in.size, in.crc = c.whole(source)
+	in.size, in.crc = c.expectedResult(source)
 	in.keptTags, e = c.copyTags(&r, source.TagCount)
 	if e != nil {
 		return nil, e
 	}
+
+	// The copy has the properties of its source, except for those that the caller sets.
 	marked := metadata.HoldsReserved(source.Metadata)
 	source.Metadata = d.op.engine.metadata.Decode(d.ctx, source.Metadata)
 	r.Properties = source.Properties
@@ -62,6 +69,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
+
 	replaced := ""
 	if c.replacesSource(&src) {
 		replaced = source.Revision
@@ -74,7 +82,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 func (c *copyOp) appendOnServer(
 	ctx context.Context, r *driver.CopyRequest, in *intent,
 ) (*storage.Attrs, *storage.Error) {
-	set := c.given
+	set := c.opts
 	req := &driver.ComposeRequest{
 		Key:        r.Key,
 		Sources:    []driver.ObjectRef{r.Source},
@@ -121,7 +129,7 @@ func (c *copyOp) replacesSource(src *driver.ObjectRef) bool {
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r := &c.req
 	target := c.op.engine
-	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
+	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.opts.WithoutAttrs && c.opts.Set == 0 &&
 		r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
@@ -133,11 +141,12 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*s
 	src.Version = r.Source.Version
 	src.Native = c.source.first.req.Native
 	r.Source = src
-	r.ReplaceTags = c.given.Tags != nil
+	r.ReplaceTags = c.opts.Tags != nil
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &r) }
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
-		a.ContentType = "" // the type is that of the source, which was not read
+		// The type is that of the source, which was not read.
+		a.ContentType = ""
 	}
 	return a, e
 }
@@ -174,7 +183,8 @@ func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,
 ) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, o, call)
-	if e != nil && e.Code == storage.ObjectNotFound { // the source existed before, so it was removed meanwhile
+	if e != nil && e.Code == storage.ObjectNotFound {
+		// The source existed before, so it was removed meanwhile.
 		e.Code = storage.Changed
 	}
 	return finishWrite(ctx, o, a, e, in)
@@ -183,7 +193,7 @@ func writeOnServer(
 // replaceProperties replaces the properties in p that options have set. p has the properties of the
 // source.
 func (c *copyOp) replaceProperties(p *storage.Properties) {
-	set := c.given.Set
+	set := c.opts.Set
 	for _, text := range textProperties {
 		if set&text.bit != 0 {
 			*text.of(p) = *text.of(&c.req.Properties)

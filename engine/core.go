@@ -17,10 +17,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/telemetry"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A bucket implements storage.Core. Each method is one call of the API. The methods share an engine.
@@ -36,7 +37,8 @@ type engine struct {
 	hooks          []storage.Hook
 	bufferLimit    *buffer.Limit
 	retry          *retrier
-	hedger         *hedger // nil if reads are not hedged
+	hedger         *hedger        // nil if reads are not hedged
+	downloads      running.Memory // how many sections the last large download read at the same time
 	telemetry      *telemetry.Reporter
 	public         bool
 	publicBaseURL  string
@@ -61,12 +63,13 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
 	o := &storage.OpenOptions{}
 	bad := o.Apply(opts...)
-	d, layered := layer(d, o.Layers)
+	d, layered := wrapLayers(d, o.Layers)
 	desc := d.Describe()
 	reports := reporter(o, &desc)
 	if o.AttemptSpans {
-		d = traced(reports, d)
+		d = withTelemetry(reports, d)
 	}
+
 	c := &engine{
 		driver:         d,
 		desc:           desc,
@@ -86,6 +89,7 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 	if c.optionError == nil {
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
 	}
+
 	if o.HedgedReads && !desc.Local {
 		c.hedger = &hedger{}
 	}
@@ -100,9 +104,9 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 	return c
 }
 
-// layer wraps d in layers. The last layer is the outermost. If a layer is invalid, the function
-// layer returns an error. The returned driver then has only the layers before the invalid one.
-func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
+// wrapLayers wraps d in layers. The last layer is the outermost. If a layer is invalid, wrapLayers
+// returns an error. The returned driver then has only the layers before the invalid one.
+func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	for _, v := range layers {
 		wrap, ok := v.(driver.Layer)
 		if !ok || wrap == nil {
@@ -117,9 +121,9 @@ func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	return d, nil
 }
 
-// idle returns Unsupported if an option asks for versions, locks or soft delete, and the store
+// checkOptions returns Unsupported if an option asks for versions, locks or soft delete, and the store
 // cannot provide them.
-func (c *engine) idle(o *storage.OpenOptions) (e *storage.Error) {
+func (c *engine) checkOptions(o *storage.OpenOptions) (e *storage.Error) {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		e = c.need(storage.ObjectLock, "WithObjectLock")
 	}
@@ -137,7 +141,7 @@ func (c *engine) idle(o *storage.OpenOptions) (e *storage.Error) {
 // the bucket supports what the options ask for.
 func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
-	c.optionError = cmp.Or(c.optionError, c.idle(o))
+	c.optionError = cmp.Or(c.optionError, c.checkOptions(o))
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
@@ -279,7 +283,7 @@ func (c *engine) need(f storage.Features, name string) *storage.Error {
 // checkReadKey checks a key that is read or removed. It implements rule K2: keys that other tools
 // wrote are valid, too.
 func (c *engine) checkReadKey(key string) *storage.Error {
-	if rule := keyrule.Any(key); rule != "" {
+	if rule := objectkey.Rule(key); rule != "" {
 		return invalid("key", rule)
 	}
 	return c.checkLeadingSlash(key)

@@ -3,10 +3,9 @@ package engine
 import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/core/buffer"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -39,7 +38,7 @@ func (b bucket) Native() any { return b.engine.driver.Native() }
 // engines.
 func (c *engine) SharesAccount(other serving.Engine) bool {
 	o, ok := other.(*engine)
-	return ok && equal.Values(c.driver.Locate("").Account, o.driver.Locate("").Account)
+	return ok && evidence.EqualValues(c.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
 func (c *engine) Places() []evidence.Place {
@@ -66,7 +65,7 @@ func (c *engine) Need(f storage.Features, what string) *storage.Error {
 	return c.need(f, what)
 }
 
-func (c *engine) RetryPolicy() *backoff.Policy { return c.retry.policy }
+func (c *engine) RetryPolicy() *running.Policy { return c.retry.policy }
 
 // Served returns what the handler of package serve needs. If an option was invalid, it is empty.
 func (c *engine) Served() serving.Served {

@@ -8,10 +8,10 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/core/progress"
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // The first response of a download pins a revision, and determines which bytes are delivered. Each
@@ -51,7 +51,7 @@ type download struct {
 	first section // the section of the first connection
 	// probe measures the first connection. If the connection is slow, a fetch begins. probe is nil
 	// if no fetch may begin.
-	probe       *concurrency.Probe
+	probe       *running.Probe
 	fetch       *fetch // reads the sections after the first one; nil if there is only one
 	remaining   int64  // bytes that are not delivered yet
 	concurrency int    // the number of WithConcurrency, or 0
@@ -61,7 +61,7 @@ type download struct {
 
 	mu       sync.Mutex
 	ended    bool           // whether Close was called
-	failed   *storage.Error // the first failure, which every later Read returns
+	err      *storage.Error // the first failure, which every later Read returns
 	reserved int64          // bytes of memory that are reserved for the buffers of a fetch
 }
 
@@ -97,25 +97,28 @@ func (d *download) open() *storage.Error {
 	s := &d.first
 	s.d = d
 	s.ctx = d.ctx
-	if s.req.Length == 0 { // providers cannot return an empty range
+	if s.req.Length == 0 {
+		// Providers cannot return an empty range.
 		return d.openEmpty()
 	}
-	wanted := s.req.Length
+
+	wantedLength := s.req.Length
 	split := d.concurrency > 1 && d.canSplit()
 	// A download with several sections first requests only the bytes of the first section. If the
 	// caller wants the whole object, the first request asks for the whole object instead, because
 	// S3 returns no checksum for a range.
-	if split && (s.req.Offset > 0 || wanted > 0) {
+	if split && (s.req.Offset > 0 || wantedLength > 0) {
 		s.req.Length = firstSectionBytes
 	}
 	attrs, e := s.connect()
-	s.req.Length = wanted
+	s.req.Length = wantedLength
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
 		return d.openEmpty()
 	}
 	if e != nil {
 		return e
 	}
+
 	if e := d.start(attrs); e != nil {
 		s.close()
 		return e
@@ -128,7 +131,7 @@ func (d *download) open() *storage.Error {
 		s.set(offset, firstSectionBytes)
 	}
 	if d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != "" && length > growthLeast {
-		d.probe = &concurrency.Probe{}
+		d.probe = &running.Probe{}
 	}
 	return nil
 }
@@ -196,6 +199,7 @@ func (d *download) Read(p []byte) (int, error) {
 	}
 	// One Read of a file cannot be interrupted, so it must be short.
 	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
+
 	var n int
 	var e *storage.Error
 	switch {
@@ -209,6 +213,7 @@ func (d *download) Read(p []byte) (int, error) {
 	default:
 		n, e = d.first.read(p)
 	}
+
 	d.deliver(p[:n])
 	if e != nil && d.remaining > 0 {
 		return n, d.fail(e)
@@ -241,8 +246,8 @@ func (d *download) finish() error {
 func (d *download) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed != nil {
-		return d.failed
+	if d.err != nil {
+		return d.err
 	}
 	if d.ended {
 		return d.located(errClosed)
@@ -264,10 +269,10 @@ var errClosed = &storage.Error{Code: storage.InvalidArgument, Op: "Read", Err: e
 func (d *download) fail(e *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed == nil {
-		d.failed = d.located(e)
+	if d.err == nil {
+		d.err = d.located(e)
 	}
-	return d.failed
+	return d.err
 }
 
 // Close ends the download. It may be called at any time, also while a Read waits.
@@ -278,11 +283,15 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	e := d.failed
+	e := d.err
 	f := d.fetch
 	d.unreserve()
 	d.mu.Unlock()
 	if f != nil {
+		if d.probe != nil {
+			// grow has prepared the fetch.
+			d.op.engine.downloads.End(f.limit)
+		}
 		f.cancel()
 	}
 	d.first.close()

@@ -72,7 +72,7 @@ func (b *bufferSink) add(s *section) error {
 	s.fetched.buffer = newBuffer(o)
 	b.queue <- s
 	if err := s.fetched.buffer.Reserve(s.ctx, s.remaining.Load()); err != nil {
-		s.fetched.failed = asError(s.ctx, err)
+		s.fetched.err = asError(s.ctx, err)
 		close(s.fetched.done)
 		return err
 	}
@@ -91,7 +91,7 @@ func (b *bufferSink) filled(s *section, p []byte) error {
 
 func (b *bufferSink) end(s *section, err error) {
 	b.f.d.op.engine.bufferLimit.AddInFlight(-1)
-	s.fetched.failed = err
+	s.fetched.err = err
 }
 
 // read delivers the next bytes, and waits until there are some.
@@ -101,7 +101,8 @@ func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 	if e != nil {
 		return 0, e
 	}
-	<-s.fetched.done // closed when the section ends, also if the context ends it
+	// The channel is closed when the section ends, also if the context ends it.
+	<-s.fetched.done
 	return b.copy(s, p)
 }
 
@@ -111,7 +112,8 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	s := b.current
 	b.f.d.mu.Unlock()
 	if s == nil {
-		s = <-b.queue // closed when the context is done
+		// The queue is closed when the context is done.
+		s = <-b.queue
 	}
 	if s != nil {
 		return s, nil
@@ -136,12 +138,13 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 		return 0, errClosed
 	}
 	b.current = s
-	if s.fetched.failed != nil {
+	if s.fetched.err != nil {
 		if e := b.f.interrupted(); e != nil {
 			return 0, e
 		}
-		return 0, ownError(s.fetched.failed)
+		return 0, ownError(s.fetched.err)
 	}
+
 	n, _ := s.fetched.buffer.ReadAt(p[:min(int64(len(p)), s.fetched.buffer.Size()-b.offset)], b.offset)
 	b.offset += int64(n)
 	if b.offset == s.fetched.buffer.Size() {

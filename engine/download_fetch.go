@@ -7,13 +7,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/chunks"
-	"github.com/omnibucket/storage/internal/concurrency"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/rangeplan"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/rangeplan"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -34,8 +31,8 @@ type fetch struct {
 	from, end int64             // the span that is fetched: offsets in the object
 	size      int64             // bytes of a section; 0 if later sections are larger than the first
 	maxSize   int64             // bytes of the largest section, if size is 0
-	limit     *concurrency.Limit
-	group     panics.Group
+	limit     *running.Limit
+	group     running.Group
 	last      <-chan struct{} // closed when the section that was started last has ended; nil if none was started
 	active    atomic.Int32    // number of sections that have a connection or request one
 
@@ -46,9 +43,9 @@ type fetch struct {
 // This type has the part of a section's state that only a fetch and its sink use.
 type fetched struct {
 	done   chan struct{} // closed when the section has ended
-	failed error         // why the section failed, or nil
+	err    error         // why the section failed, or nil
 	buffer *buffer.Buffer
-	chunk  *[chunks.Size]byte
+	chunk  *[bodyio.ChunkSize]byte
 	crc    uint32
 }
 
@@ -71,7 +68,7 @@ type sink interface {
 
 // newFetch returns a fetch of the bytes of d that begin at the offset start. size is the size of a
 // section in bytes. If size is 0, the first sections are small, and later sections are larger.
-func newFetch(d *download, start int64, limit *concurrency.Limit, size int64) *fetch {
+func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
 		d:       d,
@@ -94,7 +91,7 @@ func (d *download) fixedFetch() *fetch {
 	length -= firstSectionBytes
 	n := min(int64(d.concurrency), rangeplan.MaxAtOnce, (length+minSectionBytes-1)/minSectionBytes)
 	size := min(max((length+n-1)/n, minSectionBytes), maxSectionBytes)
-	return newFetch(d, offset+firstSectionBytes, concurrency.Fixed(int(n)), size)
+	return newFetch(d, offset+firstSectionBytes, running.FixedLimit(int(n)), size)
 }
 
 // readProbed reads from the first connection. If the connection is slow, it prepares a fetch.
@@ -127,12 +124,14 @@ func (d *download) grow(rate float64) {
 		d.reserved = d.op.engine.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
 		sections = d.reserved / maxSectionBytes
 	}
-	if sections < 2 { // too little memory now; the next sample of the probe tries again
+	if sections < 2 {
+		// There is too little memory now; the next sample of the probe tries again.
 		d.unreserve()
 		return
 	}
 	offset := d.first.req.Offset
-	d.fetch = newFetch(d, offset+keep, concurrency.Growing(initialSections, int(sections), rate), 0)
+	initial := d.op.engine.downloads.Begin(initialSections)
+	d.fetch = newFetch(d, offset+keep, running.GrowingLimit(initial, int(sections), rate), 0)
 	d.first.set(offset, keep)
 }
 
@@ -205,7 +204,7 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 		if final, err = f.waitForTurn(prev); err != nil {
 			return asError(f.ctx, err)
 		}
-		s.tried = backoff.Tries{}
+		s.tries = running.Tries{}
 	}
 	return nil
 }
@@ -226,7 +225,7 @@ func (f *fetch) waitForTurn(prev <-chan struct{}) (serial bool, err error) {
 	if f.active.Load() == 0 {
 		return true, nil
 	}
-	return false, ctxtime.Sleep(f.ctx, moment)
+	return false, running.Sleep(f.ctx, moment)
 }
 
 // interrupted returns the error of the context that has ended, or nil if none has. It returns

@@ -10,10 +10,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // steadyBytes is the number of bytes after which a connection counts as working. The count of
@@ -35,7 +34,7 @@ type section struct {
 	closed   bool
 	stalled  atomic.Bool
 
-	tried     backoff.Tries // counts connections in a row that failed
+	tries     running.Tries // counts connections in a row that failed
 	sinceDrop int64         // bytes that were read since the last connection failed
 
 	fetched *fetched // nil unless a fetch reads the section
@@ -66,7 +65,8 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 		}
 		return attrs, s.adopt(body, nil)
 	}
-	ctx, cancel := context.WithCancel(wire.WithContent(ctx, s))
+
+	ctx, cancel := context.WithCancel(serving.WithContent(ctx, s))
 	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
 	inTime := timer.Stop()
@@ -115,7 +115,8 @@ func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
 	for empty := 0; ; {
-		if err := s.ctx.Err(); err != nil { // the body of a local driver does not check ctx
+		if err := s.ctx.Err(); err != nil {
+			// The body of a local driver does not check ctx.
 			return 0, asError(s.ctx, err)
 		}
 		body, e := s.current()
@@ -125,7 +126,8 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 		n, err := s.readWatched(body, p)
 		if n > 0 {
 			s.advance(int64(n))
-			return n, nil // drop err: the next call meets the same error again, and handles it
+			// Drop err: the next call meets the same error again, and handles it.
+			return n, nil
 		}
 		if err == nil {
 			empty++
@@ -145,7 +147,7 @@ func (s *section) advance(n int64) {
 	s.req.Length = s.remaining.Add(-n)
 	s.sinceDrop += n
 	if s.sinceDrop >= steadyBytes {
-		s.tried = backoff.Tries{}
+		s.tries = running.Tries{}
 	}
 }
 
@@ -244,20 +246,22 @@ func (s *section) afterDrop(err error) *storage.Error {
 	if closed {
 		return errClosed
 	}
+
 	if s.ctx.Err() != nil {
 		return asError(s.ctx, s.ctx.Err())
 	}
 	if !e.Retryable && e.Code != storage.Internal {
 		return e
 	}
-	first := s.tried.Failed == 0
-	delay, retry := s.d.op.engine.retry.allow(&s.tried, e)
+
+	first := s.tries.Failed == 0
+	delay, retry := s.d.op.engine.retry.allow(&s.tries, e)
 	switch {
 	case !retry:
 		return e
 	case first && e.Code != storage.RateLimited: // reconnect at once, because the lost connection had worked
-		s.tried.Waited = 0
-	case ctxtime.Sleep(s.ctx, delay) != nil:
+		s.tries.Waited = 0
+	case running.Sleep(s.ctx, delay) != nil:
 		return s.d.op.waitError(s.ctx, e, false)
 	}
 	return nil

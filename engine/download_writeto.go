@@ -7,10 +7,10 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/chunks"
-	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // deliverBytes is how many bytes are copied at most before ctx is checked again.
@@ -42,7 +42,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	if file := d.fileTarget(w); file != nil {
 		return d.writeFile(file)
 	}
-	return chunks.Copy(w, d)
+	return bodyio.Copy(w, d)
 }
 
 // bodyTo lets the body write itself to w. It counts and hashes the bytes only if there is a
@@ -58,9 +58,10 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (n int64, err error) {
 	}
 	d.first.advance(remaining - d.remaining)
 	switch {
-	case dst.failed != nil:
-		d.first.drop() // it is unknown how far the body was read, so the rest is requested again
-		return n, dst.failed
+	case dst.err != nil:
+		// It is unknown how far the body was read, so the rest is requested again.
+		d.first.drop()
+		return n, dst.err
 	case err == nil && d.remaining == 0:
 		if err = d.finish(); err == io.EOF {
 			err = nil
@@ -81,14 +82,15 @@ type destWriter struct {
 	// accounts is true if the bytes are counted and hashed. If accounts is true, Write does not
 	// write more bytes than the download still has to deliver.
 	accounts bool
-	failed   error
+	err      error
 }
 
 func (t *destWriter) Write(p []byte) (written int, err error) {
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
-	for { // each chunk is hashed while it is still in the processor's cache
+	// Each chunk is hashed while it is still in the processor's cache.
+	for {
 		if err := t.d.ctx.Err(); err != nil {
 			return written, err
 		}
@@ -100,7 +102,7 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 		if t.accounts {
 			t.d.deliver(chunk[:n])
 		}
-		t.failed = err
+		t.err = err
 		written += n
 		if err != nil || written == len(p) {
 			return written, err
@@ -152,7 +154,7 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
 		if _, broken := body.R.Read(make([]byte, 1)); broken == nil || broken == io.EOF {
-			t.to.failed = err
+			t.to.err = err
 		}
 	}
 	return n, err
@@ -186,7 +188,8 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	if _, err := file.WriteAt(nil, 0); err != nil { // fails if the file was opened with O_APPEND
+	if _, err := file.WriteAt(nil, 0); err != nil {
+		// WriteAt fails if the file was opened with O_APPEND.
 		return nil
 	}
 	return file
@@ -198,7 +201,7 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 // the position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
-	n, err := chunks.Copy(file, d)
+	n, err := bodyio.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
 		return n, err
@@ -225,9 +228,10 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
-		f.limit = concurrency.Fixed(int(n))
+		f.limit = running.FixedLimit(int(n))
 		f.size = min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
+
 	d.mu.Lock()
 	isClosed := d.ended
 	f.sink = sink
@@ -255,18 +259,18 @@ type fileSink struct {
 	mu sync.Mutex
 	// crc becomes the checksum of all sections together. Each section that ends adds its share, in
 	// any order (see end).
-	crc    uint32
-	failed error // the error of the section that failed first
+	crc uint32
+	err error // the error of the section that failed first
 }
 
 func (t *fileSink) add(s *section) error {
-	s.fetched.chunk = chunks.Get()
+	s.fetched.chunk = bodyio.GetChunk()
 	t.added += s.remaining.Load()
 	return nil
 }
 
 func (t *fileSink) space(s *section) ([]byte, error) {
-	return s.fetched.chunk[:min(chunks.Size, s.remaining.Load())], nil
+	return s.fetched.chunk[:min(bodyio.ChunkSize, s.remaining.Load())], nil
 }
 
 // filled writes p to the file. s.req.Offset is the offset after p, because the section has already
@@ -284,7 +288,7 @@ func (t *fileSink) filled(s *section, p []byte) error {
 
 func (t *fileSink) end(s *section, err error) {
 	defer t.f.limit.Release()
-	chunks.Put(s.fetched.chunk)
+	bodyio.PutChunk(s.fetched.chunk)
 	s.fetched.chunk = nil
 	d := t.f.d
 	if e, ok := err.(*storage.Error); ok {
@@ -301,8 +305,8 @@ func (t *fileSink) end(s *section, err error) {
 	// Join adjusts the checksum of the section to the number of bytes after the section. The XOR of
 	// all adjusted checksums is the checksum of all sections, in whatever order sections end.
 	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset)
-	if err != nil && t.failed == nil {
-		t.failed = err
+	if err != nil && t.err == nil {
+		t.err = err
 		t.f.cancel()
 	}
 }
@@ -313,8 +317,8 @@ func (t *fileSink) result() error {
 	d := t.f.d
 	d.crc = crc32c.Join(d.crc, t.crc, t.added)
 	d.remaining -= t.added
-	if t.failed != nil {
-		return t.failed
+	if t.err != nil {
+		return t.err
 	}
 	if d.remaining > 0 {
 		return d.fail(t.f.interrupted())

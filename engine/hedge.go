@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A hedge is a second request for the same read. A hedge is made if the first request takes longer
@@ -92,14 +92,14 @@ func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*stora
 	h := o.engine.hedger
 	if h == nil {
 		attrs, body, err := driver.Get(ctx, r)
-		return o.engine.believeSize(attrs, body, err)
+		return o.engine.checkResponseSize(attrs, body, err)
 	}
 	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
 		req := *r
 		a.attrs, a.body, a.err = driver.Get(ctx, &req)
 		return a
 	})
-	return o.engine.believeSize(first.attrs, first.body, first.err)
+	return o.engine.checkResponseSize(first.attrs, first.body, first.err)
 }
 
 // hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
@@ -108,7 +108,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 	h := o.engine.hedger
 	if h == nil {
 		attrs, err := driver.Head(ctx, r)
-		attrs, _, err = o.engine.believeSize(attrs, nil, err)
+		attrs, _, err = o.engine.checkResponseSize(attrs, nil, err)
 		return attrs, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -118,7 +118,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 		a.attrs, a.err = driver.Head(ctx, &req)
 		return a
 	})
-	attrs, _, err := o.engine.believeSize(first.attrs, nil, first.err)
+	attrs, _, err := o.engine.checkResponseSize(first.attrs, nil, first.err)
 	return attrs, err
 }
 
@@ -173,7 +173,7 @@ type requestRace struct {
 	request   func(context.Context) response
 	responses chan response // has capacity for the responses of both requests, so that sending never blocks
 	cancels   []context.CancelFunc
-	caught    panics.Caught
+	caught    running.Caught
 }
 
 // run makes the first request. If no response comes within the delay, run makes a second request.

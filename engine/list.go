@@ -11,12 +11,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/revisiontag"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/revisions"
 )
 
 // A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come
-// to an end (pageProgress), and drops the entries that the caller did not ask for (ascend). If an
+// to an end (pageProgress), and drops the entries that the caller did not ask for (filterAscending). If an
 // entry comes after a greater one, the listing fails (outOfOrder).
 //
 // List yields the entries, and requests the next page meanwhile (list_entries.go). ListPage returns
@@ -27,10 +27,10 @@ const defaultMaxPage = 1000
 
 // A listOp holds the state of one call of List, ListPage or Versions.
 type listOp struct {
-	op    operation
-	given storage.ListOptions
-	req   driver.ListRequest
-	last  string // the greatest key or prefix that was listed so far
+	op   operation
+	opts storage.ListOptions
+	req  driver.ListRequest
+	last string // the greatest key or prefix that was listed so far
 	// The listing yields only entries that are greater than this key, even if the driver returns
 	// others. The key comes from WithStartAfter or from a page token.
 	after    string
@@ -56,29 +56,32 @@ func outOfOrder(c *engine) *storage.Error {
 // open checks the options, and copies them into the request.
 func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
 	r := &l.req
-	l.given = *opts
-	r.Prefix = l.given.Prefix
-	r.Delimiter = l.given.Delimiter
-	r.StartAfter = l.given.StartAfter
+	l.opts = *opts
+	r.Prefix = l.opts.Prefix
+	r.Delimiter = l.opts.Delimiter
+	r.StartAfter = l.opts.StartAfter
 	if e := l.op.prepare(c, op, r.Prefix); e != nil {
 		return e
 	}
 	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
-	r.SoftDeleted = l.given.SoftDeleted
+
+	r.SoftDeleted = l.opts.SoftDeleted
 	if r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
+
 	view := optionState(opts).View
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
 		value := strings.TrimPrefix(text.value, view)
-		if len(value) > keyrule.MaxBytes || !utf8.ValidString(value) {
+		if len(value) > objectkey.MaxBytes || !utf8.ValidString(value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
+
 	if e := c.checkLeadingSlash(r.Prefix); e != nil {
 		return e
 	}
@@ -93,7 +96,7 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 // checkAnyOrder checks the options for a store that lists in no order. It refuses options that need
 // an order.
 func (l *listOp) checkAnyOrder() *storage.Error {
-	if !l.given.AnyOrder {
+	if !l.opts.AnyOrder {
 		return unsupported("this store lists in no order", "list with WithAnyOrder, if entries may come in any order")
 	}
 	if l.after != "" {
@@ -102,7 +105,7 @@ func (l *listOp) checkAnyOrder() *storage.Error {
 			"list without it, or continue by the token of ListPage",
 		)
 	}
-	if l.rolls() {
+	if l.mustRollUp() {
 		return unsupported("this store does not support the delimiter "+strconv.Quote(l.req.Delimiter), `use "/"`)
 	}
 	return nil
@@ -115,7 +118,7 @@ func maxPage(c *engine) int {
 
 // pageSize returns the number of entries that one request asks for.
 func (l *listOp) pageSize() int {
-	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.engine))
+	return min(cmp.Or(l.opts.PageSize, defaultMaxPage), maxPage(l.op.engine))
 }
 
 // limitOf returns the number of entries that a request asks for. remaining is the number of entries
@@ -166,13 +169,13 @@ func (l *listOp) prefixOf(r *driver.ListRequest) string {
 
 const folderDelimiter = "/"
 
-// derives reports whether the engine must compute the entries of the listing. If not, the driver
+// mustDerive reports whether the engine must compute the entries of the listing. If not, the driver
 // returns the entries.
-func (l *listOp) derives() bool { return l.op.engine.desc.FolderOrder || l.rolls() }
+func (l *listOp) mustDerive() bool { return l.op.engine.desc.FolderOrder || l.mustRollUp() }
 
-// rolls reports whether the engine must group keys by the delimiter, because the store supports only
+// mustRollUp reports whether the engine must group keys by the delimiter, because the store supports only
 // "/".
-func (l *listOp) rolls() bool {
+func (l *listOp) mustRollUp() bool {
 	d := &l.op.engine.desc
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
@@ -200,13 +203,15 @@ func (l *listOp) fetch(
 		folder.Prefix = prefix
 		r = &folder
 	}
+
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
 		return l.op.engine.driver.List(ctx, r)
 	})
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
-			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // other keys are dropped later
+			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) {
+				// Other keys are dropped later.
 				last = key
 			}
 		}
@@ -225,21 +230,21 @@ func (l *listOp) fetch(
 // filter drops the entries that the caller did not ask for, and changes the revisions to those that
 // the user sees.
 func (l *listOp) filter(page *storage.Page) *storage.Error {
-	if e := l.ascend(page, &l.req); e != nil {
+	if e := l.filterAscending(page, &l.req); e != nil {
 		return e
 	}
 	l.entriesToUser(page.Entries)
 	return nil
 }
 
-// ascend drops duplicates, entries outside of the prefix, and entries up to the key of
-// WithStartAfter. If the listing must be in order, ascend fails when an entry is less than the
+// filterAscending drops duplicates, entries outside of the prefix, and entries up to the key of
+// WithStartAfter. If the listing must be in order, filterAscending fails when an entry is less than the
 // entry before it. Callers that depend on the order would miss that entry.
 //
-// ascend also compares the entries that it drops. For example, an earlier listing ended with the
+// filterAscending also compares the entries that it drops. For example, an earlier listing ended with the
 // key of WithStartAfter, and the store returns a lesser entry after that key. The earlier listing
 // did not reach the lesser entry, and this listing would drop the lesser entry.
-func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
+func (l *listOp) filterAscending(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	count := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
@@ -268,7 +273,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 // wants reports whether the caller asked for an entry that has the prefix. In a Prefixed view, the
 // object whose key is the prefix itself would have an empty key, so it is left out.
 func (l *listOp) wants(entry *storage.ListEntry) bool {
-	return entry.Key > l.after && entry.Key != optionState(&l.given).View
+	return entry.Key > l.after && entry.Key != optionState(&l.opts).View
 }
 
 // rollsUp reports whether the object's key ends in the delimiter, so that the key is a common
@@ -281,7 +286,7 @@ func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 // entriesToUser adds the provider's prefix to the revisions of entries.
 func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	if !l.op.engine.desc.TaggedRevisions {
-		revisiontag.Add(l.op.engine.tag, entries)
+		revisions.AddTag(l.op.engine.tag, entries)
 	}
 }
 
@@ -350,6 +355,7 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		p.empty = 0
 		return nil
 	}
+
 	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)
 	p.empty++
 	if p.empty < limit {

@@ -5,7 +5,7 @@ import (
 	"iter"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // List yields the matching objects in key order.
@@ -43,13 +43,14 @@ var errStopped = &storage.Error{Code: storage.Canceled}
 // each yields all entries, and requests the pages one after the other.
 func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	l.startFromPrefix()
-	if l.derives() {
+	if l.mustDerive() {
 		return l.eachDerived(ctx, yield)
 	}
-	remaining := l.given.Limit
+	remaining := l.opts.Limit
 	bounded := remaining > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
+
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
@@ -88,7 +89,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 // A pagePrefetch fetches the next page while the caller reads the current one.
 type pagePrefetch struct {
 	cancel context.CancelFunc
-	group  panics.Group // runs the fetch of the page
+	group  running.Group // runs the fetch of the page
 	page   *storage.Page
 	e      *storage.Error
 }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOptions) (*storage.Page, error) {
@@ -18,7 +18,8 @@ func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOp
 		e = l.openPage(token)
 	}
 	page, err := run(ctx, &l.op, e, l.onePage)
-	if page != nil && page.Entries == nil { // so that JSON has [] and not null
+	if page != nil && page.Entries == nil {
+		// JSON must have [] and not null.
 		page.Entries = []storage.ListEntry{}
 	}
 	return page, err
@@ -29,14 +30,16 @@ func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOp
 func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	l.startFromPrefix()
 	size := l.req.Limit
-	if l.derives() {
+	if l.mustDerive() {
 		return l.pageDerived(ctx, size)
 	}
+
 	unsure := l.op.engine.desc.TokenAfterLast && !l.anyOrder
 	// Ask for one more entry than the page has: if it exists, there is a next page.
 	if unsure {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
+
 	begin := l.req.Token
 	exact := l.req.Limit == size
 	var before []storage.ListEntry
@@ -97,7 +100,7 @@ func (l *listOp) openPage(token string) *storage.Error {
 			l.req.Token = rest
 			return nil
 		}
-		if !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest) {
+		if !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= objectkey.MaxBytes && utf8.ValidString(rest) {
 			l.req.StartAfter = l.req.Prefix + rest
 			l.after = l.req.StartAfter
 			return nil

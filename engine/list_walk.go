@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // Some stores list in the order of a directory tree: all keys below "a/" come before "a-b". In byte
@@ -31,21 +31,21 @@ import (
 // listing ends.
 type visit func(storage.ListEntry) *storage.Error
 
-// derive visits the requested entries in byte order. It begins at the start of the prefix and
+// visitDerived visits the requested entries in byte order. It begins at the start of the prefix and
 // ignores tokens.
-func (l *listOp) derive(ctx context.Context, fn visit) *storage.Error {
+func (l *listOp) visitDerived(ctx context.Context, fn visit) *storage.Error {
 	deep := l.req.Delimiter != folderDelimiter
-	if l.rolls() {
+	if l.mustRollUp() {
 		fn = l.rollingUp(fn)
 	}
 	if l.op.engine.desc.FolderOrder {
-		return l.folder(ctx, l.req.Prefix, deep, fn)
+		return l.visitFolder(ctx, l.req.Prefix, deep, fn)
 	}
-	return l.flat(ctx, fn)
+	return l.visitFlat(ctx, fn)
 }
 
-// flat visits all objects with the prefix, for a store that lists in byte order.
-func (l *listOp) flat(ctx context.Context, fn visit) *storage.Error {
+// visitFlat visits all objects with the prefix, for a store that lists in byte order.
+func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 	r := l.req
 	r.Delimiter = ""
 	for {
@@ -54,7 +54,7 @@ func (l *listOp) flat(ctx context.Context, fn visit) *storage.Error {
 		}
 		page, e := l.fetch(ctx, &r, &l.progress)
 		if e == nil {
-			e = l.ascend(page, &r)
+			e = l.filterAscending(page, &r)
 		}
 		if e != nil {
 			return e
@@ -77,7 +77,7 @@ func (l *listOp) flat(ctx context.Context, fn visit) *storage.Error {
 func (l *listOp) rollingUp(fn visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
-		if common, rolled := keyrule.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter); rolled {
+		if common, rolled := objectkey.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter); rolled {
 			if common == last || common <= l.after {
 				return nil
 			}
@@ -88,9 +88,9 @@ func (l *listOp) rollingUp(fn visit) visit {
 	}
 }
 
-// folder visits the entries of one folder. The key of each entry begins with prefix. If deep is
-// true, folder also visits the entries of subfolders, but not the subfolders themselves.
-func (l *listOp) folder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
+// visitFolder visits the entries of one folder. The key of each entry begins with prefix. If deep is
+// true, visitFolder also visits the entries of subfolders, but not the subfolders themselves.
+func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
 	r := l.req
 	r.Prefix = prefix
 	r.Delimiter = folderDelimiter
@@ -99,13 +99,14 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, fn visit)
 	r.Entries = nil
 	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
 		if deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)) {
-			return l.folder(ctx, entry.Key, deep, fn)
+			return l.visitFolder(ctx, entry.Key, deep, fn)
 		}
 		if deep && entry.IsPrefix || !l.wants(&entry) {
 			return nil
 		}
 		return fn(entry)
 	}}
+
 	// Each folder needs its own progress, because the pages of its subfolders come between its own
 	// pages.
 	var progress pageProgress
@@ -168,6 +169,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 	case rollsUp(&entry, v.req):
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
+
 	if e := v.release(entry.Key); e != nil {
 		return e
 	}
@@ -179,6 +181,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 			return outOfOrder(v.engine)
 		}
 	}
+
 	if !entry.IsPrefix {
 		return v.pass(entry)
 	}
@@ -209,16 +212,16 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	return v.visit(entry)
 }
 
-// eachDerived yields the entries that the method derive makes.
+// eachDerived yields the entries that the method visitDerived makes.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
-	remaining := l.given.Limit
+	remaining := l.opts.Limit
 	l.req.Limit = l.pageSize()
 	if remaining > 0 {
-		// Request one entry more than the limit, because derive visits a prefix only after it has
+		// Request one entry more than the limit, because visitDerived visits a prefix only after it has
 		// seen the next entry.
 		l.req.Limit = min(l.req.Limit, remaining+1)
 	}
-	return l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
+	return l.visitDerived(ctx, func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
@@ -236,7 +239,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.engine)
 	page := &storage.Page{}
-	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
+	e := l.visitDerived(ctx, func(entry storage.ListEntry) *storage.Error {
 		if len(page.Entries) == size {
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return errStopped

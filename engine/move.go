@@ -7,14 +7,15 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/unchanged"
+	"github.com/omnibucket/storage/internal/revisions"
 )
 
 // Move moves an object with one driver call, if the driver supports that with these options.
 // Otherwise it copies the object and removes the source.
 func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
-	ctx = driver.WithoutFailover(ctx) // a mirror's second store may have an older object
+	// A mirror's second store may have an older object.
+	ctx = driver.WithoutFailover(ctx)
 	e := m.open(b.engine, src, dst, opts)
 	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		if opts.MovesOnly() && b.engine.has(storage.ServerMove) {
@@ -37,7 +38,7 @@ func (b bucket) moveByCopy(
 		a, err = b.CopyFrom(ctx, dst, b.Source(src), opts)
 	}
 	if err == nil {
-		err = unchanged.Remove(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
+		err = revisions.RemoveUnchanged(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
 	}
 	if err == nil {
 		return a, nil
@@ -79,7 +80,7 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	m.req = driver.MoveRequest{From: src, Key: dst, Condition: opts.Condition}
 	p := opts.Properties
 	w := opts.Controls
-	e := c.resolveWrite(dst, written{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
+	e := c.resolveWrite(dst, writeFields{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
 	return cmp.Or(e, c.checkReadKey(src))
 }
 
@@ -104,9 +105,9 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // have moved the object, the outcome is unknown. Neither a missing source nor an object at the
 // destination then proves that the move failed.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
-	refusal := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
+	maybeOwnEffect := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {
-	case refusal && (e.Unknown || state(e).Repeated):
+	case maybeOwnEffect && (e.Unknown || state(e).Repeated):
 		e.Code = storage.OutcomeUnknown
 		e.Unknown = true
 		e.Hint = "a response was lost: the object is at its old key or at the new one"

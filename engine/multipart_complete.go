@@ -80,10 +80,12 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 		}
 		return listed, nil
 	}
+
 	byNumber := make(map[int]driver.Part, len(listed))
 	for _, part := range listed {
 		byNumber[part.Number] = part
 	}
+
 	chosen := make([]driver.Part, len(c.options.Parts))
 	for i, want := range c.options.Parts {
 		part, ok := byNumber[want.Number]
@@ -199,6 +201,7 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
 		return a, e
 	}
+
 	lost := e != nil
 	properties := recordedProperties(&u.record)
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
@@ -235,6 +238,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 	default:
 		return nil, e
 	}
+
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		attrs, failure := head(ctx, &c.op, &driver.GetRequest{
 			Key:       c.op.key,
@@ -257,5 +261,5 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
 		return nil, e
 	}
-	return nil, u.orGone(ctx, &c.op, e)
+	return nil, u.goneError(ctx, &c.op, e)
 }

@@ -89,7 +89,8 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 		}
 		r.Properties = storage.Properties{}
 		record.Type = ""
-		record.WriteID = "" // the store keeps the write id of BeginUpload, which is not known here
+		// The store keeps the write id of BeginUpload, which is not known here.
+		record.WriteID = ""
 		u.finishRequest()
 	}
 	record.Upload = upload
@@ -108,7 +109,8 @@ func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.At
 	}
 	attrs, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
 	if e != nil {
-		return a // the object exists, and only its attributes are unknown
+		// The object exists, and only its attributes are unknown.
+		return a
 	}
 	attrs = c.op.toUser(ctx, attrs)
 	if attrs.Revision != a.Revision {

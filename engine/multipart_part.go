@@ -10,9 +10,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/progress"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -38,7 +38,7 @@ func (b bucket) PutSignedPart(
 	o := &operation{}
 	e := o.prepare(c, "PutPart", key)
 	if e == nil {
-		if rule := keyrule.Write(o.key); rule != "" {
+		if rule := objectkey.WriteRule(o.key); rule != "" {
 			e = invalid("key", rule)
 		}
 	}
@@ -59,7 +59,7 @@ func (u *multipartUpload) putPart(
 	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
 		part, e := p.send(ctx)
 		if e != nil {
-			return nil, u.orGone(ctx, o, e)
+			return nil, u.goneError(ctx, o, e)
 		}
 		o.bytes.Store(part.Size)
 		u.mu.Lock()
@@ -131,7 +131,8 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
 	content := newBuffer(w.op)
-	defer content.Free() // deferred, because the body may panic
+	// Free is deferred, because the body may panic.
+	defer content.Free()
 	if atEnd, e := p.fill(ctx, content); e != nil {
 		return driver.Part{}, e
 	} else if !atEnd {
@@ -212,6 +213,7 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	if err != io.EOF {
 		return false, readFailed(ctx, err)
 	}
+
 	if w.src.size >= 0 && size != w.src.size {
 		return false, wrongLength(size, w.src.size)
 	}
@@ -232,9 +234,9 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	return crc, e
 }
 
-// orGone returns e, the error of a request for the upload. If the upload no longer exists, it
+// goneError returns e, the error of a request for the upload. If the upload no longer exists, it
 // returns an error that says so.
-func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
+func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
 	isGone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
 		_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {

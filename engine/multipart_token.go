@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -41,6 +41,7 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 	if !r.Retention.Until.IsZero() {
 		u.Until = r.Retention.Until.Unix()
 	}
+
 	if size := r.Size; size >= 0 {
 		u.Size = &size
 	}
@@ -138,16 +139,18 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	if !ok || record.Upload == "" {
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
 	}
-	if record.Bucket != o.engine.identity() || keyrule.Write(record.Key) != "" {
+	if record.Bucket != o.engine.identity() || objectkey.WriteRule(record.Key) != "" {
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	o.key = record.Key
 	if !strings.HasPrefix(o.key, optionState(opts).View) {
 		e := invalid("token", uploadtoken.OtherBucket)
 		o.locate(e)
-		e.Key = "" // only the hooks see the key, and not the caller, who has no access to it
+		// Only the hooks see the key, and not the caller, who has no access to it.
+		e.Key = ""
 		return e
 	}
+
 	if e := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
@@ -160,6 +163,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	if e != nil {
 		return e
 	}
+
 	if fingerprintsOf(natives) != record.Natives {
 		return invalid("options",
 			"must be the native options of BeginUpload, such as the key that the object is encrypted with")

@@ -68,7 +68,7 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	r.UncheckedParts = opts.UncheckedParts
 	u.attributed = opts.Set != 0 || r.PublicRead || opts.Tags != nil || locks(&opts.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	w := written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
+	w := writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
 	e = cmp.Or(e, c.resolveWrite(r.Key, w), c.checkSize(r.Size))
 	if e != nil {
 		return e
@@ -178,6 +178,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			}
 		}
 	}
+
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range parts {
@@ -222,6 +223,7 @@ func (u *multipartUpload) SignPart(
 	if e == nil {
 		e = u.checkSignedPart(o, number, p, opts)
 	}
+
 	r := &driver.SignPartRequest{
 		Key:     u.put.Key,
 		Upload:  u.record.Upload,

@@ -11,32 +11,31 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/pace"
 	"github.com/omnibucket/storage/engine/internal/telemetry"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/effect"
-	"github.com/omnibucket/storage/internal/hook"
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/core/effect"
+	"github.com/omnibucket/storage/internal/core/hook"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // An operation is one call of a method of the API. Its own methods are called in this order:
 // prepare, begin, call or send, end. They run the hooks, the retries and the telemetry. They also
 // add the key and the bucket to errors.
 type operation struct {
-	engine     *engine
-	name       string
-	key        string
-	keys       []string
-	effects    effect.Set            // 0 means those of the name
-	outer      *operation            // operation that this one is a part of, or nil
-	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if there are none
-	report     telemetry.Call
-	bytes      atomic.Int64
-	wire       wire.Call    // counts the HTTP requests, and gives the transport the stall limit
-	overGrants atomic.Int32 // number of buffers that were granted although the limit was reached
-	writes     bool         // whether the operation can change an object, so that its outcome can be unknown
-	begun      bool
-	signs      bool // whether the operation only signs, and hardly ever makes a request to the store
-	once       bool // whether requests must not be retried
+	engine      *engine
+	name        string
+	key         string
+	keys        []string
+	effects     effect.Set            // 0 means those of the name
+	outer       *operation            // operation that this one is a part of, or nil
+	finishHooks func(storage.Outcome) // calls the hooks that wait for the end; nil if there are none
+	report      telemetry.Call
+	bytes       atomic.Int64
+	wire        serving.Call // counts the HTTP requests, and gives the transport the stall limit
+	overGrants  atomic.Int32 // number of buffers that were granted although the limit was reached
+	writes      bool         // whether the operation can change an object, so that its outcome can be unknown
+	begun       bool
+	signs       bool // whether the operation only signs, and hardly ever makes a request to the store
+	once        bool // whether requests must not be retried
 }
 
 // prepare sets the name and key of the operation. It fails if the bucket is closed or was opened
@@ -76,9 +75,10 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	}
 	ctx, e = o.callHooks(ctx, e)
-	if e == nil && !o.engine.desc.Local { // a local store needs no stall limit
+	if e == nil && !o.engine.desc.Local {
+		// A local store needs no stall limit.
 		o.wire.Stall = o.engine.retry.stall
-		ctx = wire.With(ctx, &o.wire)
+		ctx = serving.WithCall(ctx, &o.wire)
 	}
 	return ctx, e
 }
@@ -98,10 +98,10 @@ func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Co
 		Key:      o.key,
 		Keys:     o.keys,
 	}
-	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
-	o.done = done
+	ctx, finish, err := hook.Call(ctx, o.engine.hooks, op)
+	o.finishHooks = finish
 	if e == nil && err != nil {
-		e = refusal(err)
+		e = hookRefusal(err)
 	}
 	return ctx, e
 }
@@ -128,11 +128,13 @@ func (o *operation) end(failure *storage.Error) error {
 	var err error
 	if failure != nil {
 		e := *failure
-		if e.Op == "" { // otherwise, an inner operation has set its own name and key
+		if e.Op == "" {
+			// Otherwise, an inner operation has set its own name and key.
 			o.locate(&e)
 		}
 		err = &e
 	}
+
 	if outer := o.outer; outer != nil {
 		o.outer = nil
 		outer.bytes.Add(o.bytes.Load())
@@ -140,9 +142,10 @@ func (o *operation) end(failure *storage.Error) error {
 		outer.overGrants.Add(o.overGrants.Load())
 		return err
 	}
-	if done := o.done; done != nil {
-		o.done = nil
-		done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
+
+	if finish := o.finishHooks; finish != nil {
+		o.finishHooks = nil
+		finish(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
 	if !o.begun {
 		return err
@@ -167,7 +170,7 @@ func (o *operation) locate(e *storage.Error) {
 	e.Bucket = o.engine.desc.Bucket
 	e.Key = o.key
 	e.Unknown = e.Unknown && o.writes
-	advise(e)
+	addHint(e)
 }
 
 // call makes a driver call, and retries it if the error is temporary. If any attempt may have taken
@@ -223,7 +226,7 @@ type replayable interface {
 // body is nil if the driver call reads no body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	unknown := false
-	var tried backoff.Tries
+	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
 			return o.waitError(ctx, nil, unknown)
@@ -250,15 +253,15 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		unknown = unknown || e.Unknown
 		state(e).LastUnknown = e.Unknown
 		e.Unknown = unknown
-		state(e).Repeated = tried.Failed > 0
+		state(e).Repeated = tries.Failed > 0
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
-		delay, retry := o.engine.retry.allow(&tried, e)
+		delay, retry := o.engine.retry.allow(&tries, e)
 		if !retry || body != nil && !body.rewind() {
 			return e
 		}
-		if ctxtime.Sleep(ctx, delay) != nil {
+		if running.Sleep(ctx, delay) != nil {
 			return o.waitError(ctx, e, unknown)
 		}
 	}
@@ -310,9 +313,9 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	return ownError(one.end(&clone))
 }
 
-// refusal returns the error of an operation that a hook has refused with err. It has the Code of
+// hookRefusal returns the error of an operation that a hook has refused with err. It has the Code of
 // err, or PermissionDenied if err has no Code.
-func refusal(err error) *storage.Error {
+func hookRefusal(err error) *storage.Error {
 	code := storage.PermissionDenied
 	if errors.As(err, new(*storage.Error)) || errors.As(err, new(storage.Code)) {
 		code = storage.CodeOf(err)
@@ -325,13 +328,13 @@ const defaultStall = 30 * time.Second
 // A retrier decides whether and when a request is retried. The clients of the providers do not
 // retry.
 type retrier struct {
-	policy *backoff.Policy
+	policy *running.Policy
 	stall  time.Duration
 	pace   *pace.Pace
 }
 
 func newRetrier(p storage.RetryPolicy, desc *driver.Description) *retrier {
-	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
+	r := &retrier{policy: running.NewPolicy(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
 	if r.stall <= 0 {
 		r.stall = defaultStall
 	}
@@ -355,7 +358,7 @@ func (r *retrier) ended(e *storage.Error) {
 
 // allow reports whether another attempt may follow an attempt that failed with e, and how long to
 // wait before it.
-func (r *retrier) allow(t *backoff.Tries, e *storage.Error) (delay time.Duration, ok bool) {
+func (r *retrier) allow(t *running.Tries, e *storage.Error) (delay time.Duration, ok bool) {
 	// If the store has refused the credentials, the next attempt uses new credentials. All
 	// concurrent calls need such an attempt at the same time, so these attempts do not use up the
 	// retry budget.

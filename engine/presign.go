@@ -9,23 +9,23 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 const defaultTTL = time.Hour
 
 // A signOp holds the state of one call that signs a request.
 type signOp struct {
-	op    operation
-	req   driver.SignRequest
-	given *storage.SignOptions
+	op   operation
+	req  driver.SignRequest
+	opts *storage.SignOptions
 }
 
 // SignedUploadURL returns a signed request. Anyone who has it can store one object.
 func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
-	s := &signOp{given: opts}
+	s := &signOp{opts: opts}
 	e := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
@@ -37,7 +37,7 @@ func (b bucket) SignedUploadURL(
 func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
-	s := &signOp{given: opts}
+	s := &signOp{opts: opts}
 	e := s.openObject(b.engine, "SignedDownloadURL", key, cmp.Or(opts.Method, http.MethodGet))
 	if e == nil && s.req.Method != http.MethodGet && s.req.Method != http.MethodHead {
 		e = invalid("Method", "must be GET or HEAD")
@@ -59,7 +59,7 @@ func (b bucket) SignedRemoveURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	const name = "SignedRemoveURL"
-	s := &signOp{given: opts}
+	s := &signOp{opts: opts}
 	e := s.openObject(b.engine, name, key, http.MethodDelete)
 	return s.sign(ctx, cmp.Or(e, b.engine.need(storage.SignedRemovals, name)))
 }
@@ -69,21 +69,21 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
-	native, e := c.natives(s.given.Native)
+	native, e := c.natives(s.opts.Native)
 	s.req.Native = native
-	return cmp.Or(c.checkReadKey(key), c.needVersion(s.given.Version), e)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(s.opts.Version), e)
 }
 
 // keepStable makes all URLs that are signed within one window of time equal, so that browsers can
 // cache the response for that time.
 func (s *signOp) keepStable() *storage.Error {
-	window := s.given.StableFor
+	window := s.opts.StableFor
 	r := &s.req
 	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return e
 	}
-	if _, _, err := s.given.Term(time.Time{}); err != nil {
+	if _, _, err := s.opts.Term(time.Time{}); err != nil {
 		return ownError(err)
 	}
 	r.StableFor = window
@@ -94,7 +94,7 @@ func (s *signOp) keepStable() *storage.Error {
 func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
-	s := &signOp{given: opts}
+	s := &signOp{opts: opts}
 	e := s.openUpload(b.engine, "SignedUploadForm", key, http.MethodPost)
 	switch {
 	case e != nil:
@@ -124,7 +124,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	if e := s.op.prepare(c, op, key); e != nil {
 		return e
 	}
-	opts := s.given
+	opts := s.opts
 	*r = driver.SignRequest{
 		Version:                    opts.Version,
 		TTL:                        opts.TTL,
@@ -138,6 +138,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 		ResponseName:               opts.ResponseName,
 		ResponseContentDisposition: opts.ResponseContentDisposition,
 	}
+
 	if e := s.op.engine.needSigning(storage.SignedURLs, op); e != nil {
 		return e
 	}
@@ -160,7 +161,7 @@ func (c *engine) needSigning(f storage.Features, what string) *storage.Error {
 	if e != nil {
 		e.Hint = c.desc.SigningHint
 		if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
-			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
+			e.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
 		}
 	}
 	return e
@@ -171,7 +172,7 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
-	w := written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}
+	w := writeFields{&r.Properties, s.opts.Set, &r.Controls, &r.Condition, &r.Native, s.opts.Native}
 	if e := s.op.engine.resolveWrite(s.op.key, w); e != nil {
 		return e
 	}
@@ -180,10 +181,12 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 			return e
 		}
 	}
+
 	if e := s.op.engine.signedControls(&r.Controls); e != nil {
 		return e
 	}
 	r.Metadata = s.op.engine.metadata.Encode(r.Metadata, "")
+
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
 	if r.ContentType == "" && method == http.MethodPost {
@@ -241,9 +244,10 @@ func (b bucket) PublicURL(key string) (string, error) {
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
+
 	_, e = o.callHooks(context.Background(), e)
 	if err := o.end(e); err != nil {
 		return "", err
 	}
-	return c.publicBaseURL + urlpath.Escape(o.key), nil
+	return c.publicBaseURL + escape.Path(o.key), nil
 }

@@ -8,9 +8,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/redact"
 )
 
@@ -37,27 +36,27 @@ var textProperties = [...]struct {
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
-// The type written describes the request of any kind of write. Its pointers lead to the fields that
-// all such requests have. The fields set and given come from the options of the caller.
-type written struct {
+// writeFields describes the request of any kind of write. Its pointers lead to the fields that
+// all such requests have. The fields set and natives come from the options of the caller.
+type writeFields struct {
 	properties *storage.Properties
 	set        storage.PropertySet
 	controls   *storage.Controls
 	condition  *storage.Condition
 	native     *[]any
-	given      []storage.NativeValue
+	natives    []storage.NativeValue
 }
 
 // resolveWrite makes the checks that all writes have in common, and completes the request.
-func (c *engine) resolveWrite(key string, w written) *storage.Error {
+func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	p := w.properties
-	if rule := keyrule.Write(key); rule != "" {
+	if rule := objectkey.WriteRule(key); rule != "" {
 		return invalid("key", rule)
 	}
 	if e := checkProperties(p, w.set); e != nil {
 		return e
 	}
-	if keyrule.HasLongSegment(key) {
+	if objectkey.HasLongSegment(key) {
 		if e := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
 			return e
 		}
@@ -75,7 +74,7 @@ func (c *engine) resolveWrite(key string, w written) *storage.Error {
 }
 
 // resolveControls checks tags, locks, public access and native options of a write.
-func (c *engine) resolveControls(w written) (e *storage.Error) {
+func (c *engine) resolveControls(w writeFields) (e *storage.Error) {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
 		e = c.need(storage.ObjectTags, "WithTags")
@@ -91,7 +90,7 @@ func (c *engine) resolveControls(w written) (e *storage.Error) {
 		e = c.need(storage.ObjectACLs, "WithPublicRead")
 	}
 	if e == nil {
-		*w.native, e = c.natives(w.given)
+		*w.native, e = c.natives(w.natives)
 	}
 	return e
 }
@@ -127,6 +126,7 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 			)
 		}
 	}
+
 	if set&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
 		return invalid("WithContentEncoding", "must not be aws-chunked, which is a coding of requests to S3")
 	}
@@ -197,7 +197,7 @@ func contentType(value, key string, sniff func() []byte) string {
 	if value != "" {
 		return value
 	}
-	if t := mediatype.ByExtension(key); t != "" {
+	if t := headertext.MediaTypeByExtension(key); t != "" {
 		return t
 	}
 	if sniff != nil {

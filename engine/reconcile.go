@@ -35,18 +35,21 @@ func finishWrite(
 			return nil, e
 		}
 	}
+
 	if want.crc.Known {
 		if a.CRC32C.Known && a.CRC32C != want.crc {
 			return nil, mismatch(want.crc, a.CRC32C)
 		}
 		a.CRC32C = want.crc
 	}
-	if reconciled { // the attributes come from Head, so they are complete
+	if reconciled {
+		// The attributes come from Head, so they are complete.
 		return o.toUser(ctx, a), nil
 	}
 	class := a.StorageClass
 	a.Size = want.size
 	a.Properties = want.properties
+
 	if class != "" {
 		a.StorageClass = class
 	}
@@ -57,7 +60,8 @@ func finishWrite(
 	a.LegalHold = a.LegalHold || want.controls.LegalHold
 	a.Metadata = nil
 	a = o.toUser(ctx, a)
-	a.Metadata = maps.Clone(want.properties.Metadata) // a copy, because a driver may keep the map that it was given
+	// Make a copy, because a driver may keep the map that it was given.
+	a.Metadata = maps.Clone(want.properties.Metadata)
 	return a, nil
 }
 
@@ -76,7 +80,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		state(e).Absent = true
 	}
 	if want.named && e.Code == storage.PreconditionFailed && cond.Absent && want.writeID != "" {
-		e.Unknown = true // an earlier call with this write id may have stored the object
+		// An earlier call with this write id may have stored the object.
+		e.Unknown = true
 	}
 	if e.Unknown && e.Code == storage.PreconditionFailed && !o.engine.has(storage.Metadata) {
 		e.Code = storage.OutcomeUnknown
@@ -84,10 +89,12 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return nil, e
 	}
 	if e.Unknown && e.Code == storage.PreconditionFailed && cond == (storage.Condition{}) {
-		e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
+		// The request has no condition, so a gateway sent the 412, not the store.
+		e.Code = storage.Unavailable
 	}
-	refusal := state(e).Repeated && (!e.Retryable || mustRestart(e))
-	if !e.Unknown && !refusal || want.writeID == "" {
+
+	retryRefused := state(e).Repeated && (!e.Retryable || mustRestart(e))
+	if !e.Unknown && !retryRefused || want.writeID == "" {
 		return nil, unresolved(e)
 	}
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
@@ -96,16 +103,19 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
 		return attrs, nil
 	}
-	if refusal && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
-		e.Unknown = true // the earlier attempt may be what this attempt conflicts with
+	if retryRefused && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
+		// The earlier attempt may be what this attempt conflicts with.
+		e.Unknown = true
 	}
 	// If the object is not there or has no such id, nothing shows that our write took effect. The
 	// store may still execute our write later, so return the error of our write.
 	if e.Code != storage.PreconditionFailed || !e.Unknown || failure != nil {
 		return nil, unresolved(e)
 	}
+
 	if cond.Absent {
-		e.Unknown = false // the object is of another client, so this write was refused
+		// The object is of another client, so this write was refused.
+		e.Unknown = false
 		state(e).Overwritten = errOverwritten(e)
 		return nil, e
 	}
@@ -152,9 +162,9 @@ func withoutEffect(e *storage.Error) {
 	e.Unknown = false
 }
 
-// This function sets Unknown in the error of a request, if Unknown is set in the error of an
+// inheritUnknown sets Unknown in the error of a request, if Unknown is set in the error of an
 // earlier request of the same write. Both errors may be nil.
-func after(e, prev *storage.Error) {
+func inheritUnknown(e, prev *storage.Error) {
 	if e != nil && prev != nil && prev.Unknown {
 		e.Unknown = true
 	}

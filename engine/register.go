@@ -26,6 +26,7 @@ func Register(scheme string, o driver.Opener) {
 			return storage.NewBucket(bucket{c}), nil
 		}
 	}
+
 	if o.Service != nil {
 		opener.Service = func(
 			ctx context.Context, address *url.URL, opts []storage.OpenOption,
@@ -61,7 +62,8 @@ func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDrive
 	default:
 		return s.driver, nil
 	}
-	_ = svc.Close() // the service has opened no bucket
+	// The service has opened no bucket.
+	_ = svc.Close()
 	e := ownError(err)
 	e.Op = op
 	return nil, e

@@ -9,10 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/core/removal"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // Remove deletes the object.
@@ -51,7 +49,8 @@ func (c *engine) resolveRemove(key string, r *driver.DeleteRequest, native []sto
 func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *storage.Error {
 	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.Delete(ctx, r) })
 	if e != nil && e.Code == storage.Locked && r.Version != "" && !r.BypassGovernance {
-		e.Unknown = false // no attempt has removed the version: the store still has it, locked
+		// No attempt has removed the version: the store still has it, locked.
+		e.Unknown = false
 	}
 	return removeFailure(e)
 }
@@ -95,7 +94,7 @@ type removeOp struct {
 // errors.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	size := cmp.Or(r.engine.desc.MaxBatch, removal.Together)
-	removed, failures := parallel.Groups(
+	removed, failures := running.EachGroup(
 		all, size, removal.MaxFailures,
 		func(group []storage.VersionEntry) (errs []error, more bool) {
 			if r.ctx.Err() != nil {
@@ -114,7 +113,7 @@ func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, 
 // A groupRemoval is one object or version of a group, and the result of its removal.
 type groupRemoval struct {
 	request driver.DeleteRequest
-	failed  *storage.Error
+	err     *storage.Error
 }
 
 // removeGroup removes a group as one operation. Hooks see all keys of the group, and can only
@@ -126,35 +125,38 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 		refusal = r.engine.need(storage.Versioning, r.name)
 	}
 	o.key = ""
-	all := make([]groupRemoval, len(group))
+
+	removals := make([]groupRemoval, len(group))
 	pending := make([]*groupRemoval, 0, len(group))
 	for i, one := range group {
-		all[i].request = driver.DeleteRequest{Key: one.Key, Version: one.Version}
-		o.keys = append(o.keys, all[i].request.Key)
+		removals[i].request = driver.DeleteRequest{Key: one.Key, Version: one.Version}
+		o.keys = append(o.keys, removals[i].request.Key)
 		if refusal == nil {
-			all[i].failed = r.check(&all[i].request)
+			removals[i].err = r.check(&removals[i].request)
 		}
-		if all[i].failed == nil {
-			pending = append(pending, &all[i])
+		if removals[i].err == nil {
+			pending = append(pending, &removals[i])
 		}
 	}
+
 	if len(pending) == 0 {
-		refusal = all[0].failed
+		refusal = removals[0].err
 	}
 	ctx, refusal := o.begin(r.ctx, refusal)
 	if refusal == nil {
 		r.send(ctx, o, pending)
 	}
 	for _, one := range pending {
-		one.failed = cmp.Or(refusal, one.failed)
+		one.err = cmp.Or(refusal, one.err)
 	}
+
 	var last *storage.Error
 	errs := make([]error, len(group))
-	for i := range all {
-		if e := all[i].failed; e != nil {
+	for i := range removals {
+		if e := removals[i].err; e != nil {
 			last = e
-			clone := keyError(o, e, all[i].request.Key)
-			clone.Version = all[i].request.Version
+			clone := keyError(o, e, removals[i].request.Key)
+			clone.Version = removals[i].request.Version
 			errs[i] = clone
 		}
 	}
@@ -166,7 +168,8 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 	e := r.engine.checkReadKey(request.Key)
 	if e == nil && r.ofVersions && request.Version == "" {
-		e = invalid("version", "must not be empty") // with an empty version, the request would remove the object
+		// With an empty version, the request would remove the object.
+		e = invalid("version", "must not be empty")
 	}
 	return e
 }
@@ -181,7 +184,7 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 		}
 		r.singles = true
 	}
-	parallel.All(len(pending), removal.AtOnce, func(i int) error {
+	running.All(len(pending), removal.AtOnce, func(i int) error {
 		pending[i].end(removeOne(ctx, o, &pending[i].request))
 		return nil
 	})
@@ -190,15 +193,15 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 // end records the result of a request. If an earlier request for the same entry may have taken
 // effect, the error says so.
 func (g *groupRemoval) end(e *storage.Error) {
-	after(e, g.failed)
-	g.failed = removeFailure(e)
+	inheritUnknown(e, g.err)
+	g.err = removeFailure(e)
 }
 
 // removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
 // are sent again, in a smaller batch. If the provider refuses batches, removeBatch returns the
 // entries that were not removed yet.
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (singly []*groupRemoval) {
-	var tried backoff.Tries
+	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
 			waitErrors(ctx, o, pending)
@@ -213,11 +216,11 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 		if len(retries) == 0 || ctx.Err() != nil {
 			return nil
 		}
-		delay, another := o.engine.retry.allow(&tried, why)
+		delay, another := o.engine.retry.allow(&tries, why)
 		if !another {
 			return nil
 		}
-		if ctxtime.Sleep(ctx, delay) != nil {
+		if running.Sleep(ctx, delay) != nil {
 			waitErrors(ctx, o, retries)
 			return nil
 		}
@@ -244,7 +247,7 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
 	for i, one := range pending {
 		if errs[i] == nil {
-			one.failed = nil
+			one.err = nil
 			continue
 		}
 		e := asError(ctx, errs[i])
@@ -262,7 +265,7 @@ func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (agai
 // waitErrors sets the error of each pending removal after ctx has ended during a wait.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, one := range pending {
-		one.failed = o.waitError(ctx, one.failed, one.failed != nil && one.failed.Unknown)
+		one.err = o.waitError(ctx, one.err, one.err != nil && one.err.Unknown)
 	}
 }
 

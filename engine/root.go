@@ -7,9 +7,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/bodyerror"
-	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/core/bodyerror"
+	"github.com/omnibucket/storage/internal/core/seam"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // The functions in this file make errors of package storage, and reach parts of that package that
@@ -52,7 +52,7 @@ func unsupported(what, hint string) *storage.Error {
 // errPanicked returns the error of an operation that a panic has interrupted. The caller never sees
 // it, because the panic reaches the caller instead.
 func errPanicked() *storage.Error {
-	return &storage.Error{Code: storage.Internal, Err: panics.ErrPanicked}
+	return &storage.Error{Code: storage.Internal, Err: running.ErrPanicked}
 }
 
 // changed reports whether two reads of an object have seen different revisions.
@@ -62,8 +62,8 @@ func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
 }
 
-// advise sets a hint for the errors whose remedy is the same for every provider.
-func advise(e *storage.Error) {
+// addHint sets a hint for the errors whose remedy is the same for every provider.
+func addHint(e *storage.Error) {
 	switch {
 	case e.Hint != "":
 	case e.Code == storage.PreconditionFailed && state(e).Absent:

@@ -14,8 +14,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A service implements storage.Service with a ServiceDriver.
@@ -48,9 +48,9 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}}
 }
 
-// ask runs one operation on the bucket with this name, by calling f. checked is the error of
+// askBucket runs one operation on the bucket with this name, by calling f. checked is the error of
 // checking the arguments, or nil.
-func ask[T any](
+func askBucket[T any](
 	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
 ) (T, error) {
 	c := s.engine
@@ -68,11 +68,11 @@ func ask[T any](
 }
 
 // do runs an operation on a bucket. The operation returns no result. The parameters are those of
-// the function ask.
+// the function askBucket.
 func (s *service) do(
 	ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error,
 ) error {
-	_, err := ask(ctx, s, op, name, checked, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	_, err := askBucket(ctx, s, op, name, checked, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
 }
 
@@ -93,13 +93,17 @@ func (s *service) CreateBucket(
 }
 
 func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	info, err := s.info(
-		ctx, "BucketInfo", name, checkOpenName(name),
-		func(ctx context.Context) (*storage.BucketInfo, error) {
-			return s.driver.BucketInfo(ctx, name)
-		},
-	)
-	if err == nil && info.Versioning { // false may mean that the credentials may not read the setting
+	var info *storage.BucketInfo // not nil beside an error if only some settings could be read
+	err := s.do(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (err error) {
+		info, err = s.driver.BucketInfo(ctx, name)
+		return err
+	})
+	if info == nil || err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+		return nil, err
+	}
+	info.Provider = s.engine.desc.Provider
+	if info.Versioning {
+		// False may mean that the credentials may not read the setting.
 		s.keepsVersions(name, true)
 	}
 	return info, err
@@ -136,7 +140,7 @@ func (s *service) info(
 	ctx context.Context, op, name string, checked *storage.Error,
 	f func(ctx context.Context) (*storage.BucketInfo, error),
 ) (*storage.BucketInfo, error) {
-	info, err := ask(ctx, s, op, name, checked, f)
+	info, err := askBucket(ctx, s, op, name, checked, f)
 	if err == nil {
 		info.Provider = s.engine.desc.Provider
 	}
@@ -169,6 +173,9 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 			}
 			for _, info := range page {
 				info.Provider = s.engine.desc.Provider
+				// Few stores list rules, so nobody may rely on them.
+				info.CORS = nil
+				info.Lifecycle = nil
 				if !yield(info, nil) {
 					return
 				}
@@ -189,6 +196,7 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 			return err
 		}
 		defer d.Close()
+
 		// Azure would delete all objects together with the bucket, so check that the bucket is
 		// empty. A page without entries is no proof. Drivers leave out folder markers, and the next
 		// page may have entries.
@@ -227,6 +235,7 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	if s.engine.closed.Load() {
 		return fail(errServiceClosed())
 	}
+
 	d, err := s.driver.Driver(name)
 	if err != nil {
 		return fail(ownError(err))
@@ -238,7 +247,9 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 		_ = d.Close()
 		return fail(&e)
 	}
-	if !s.add(b) { // another goroutine has called Close
+
+	if !s.add(b) {
+		// Another goroutine has called Close.
 		_ = b.close()
 		return fail(errServiceClosed())
 	}
@@ -280,7 +291,7 @@ func (s *service) forget(p weak.Pointer[engine]) {
 }
 
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	return ask(
+	return askBucket(
 		ctx, s, "Credentials", name, checkOpenName(name),
 		func(ctx context.Context) (*storage.Credentials, error) { return s.driver.Credentials(ctx, name) },
 	)

@@ -21,7 +21,8 @@ func (b bucket) Attrs(ctx context.Context, key string, opts *storage.DownloadOpt
 // Exists reports whether the object exists. A missing object is not an error.
 func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOptions) (bool, error) {
 	a, err := b.engine.stat(ctx, "Exists", key, opts)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook may have refused the call with this Code
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// A hook may have refused the call with this Code.
 		err = nil
 	}
 	return a != nil, err
@@ -67,10 +68,10 @@ func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Att
 // provider is larger than 190.7 TiB, the limit of Azure.
 const maxObjectSize = 1 << 50
 
-// believeSize fails if a response has a size that no object can have. The response then does not
+// checkResponseSize fails if a response has a size that no object can have. The response then does not
 // come from the store, but from a program in between. Without the error, Copy would begin a copy
 // with 50,000 parts. A file on this machine may have any size.
-func (c *engine) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
+func (c *engine) checkResponseSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
 	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
 		return a, body, err
 	}
@@ -92,7 +93,9 @@ func setGet(r *driver.GetRequest, opts *storage.DownloadOptions) {
 	r.Offset = opts.Offset
 	r.Length = opts.Length
 	r.Suffix = opts.Suffix
-	r.Condition, r.NativeAttrs, r.Auxiliary = opts.Condition, opts.NativeAttrs, optionState(opts).Auxiliary
+	r.Condition = opts.Condition
+	r.NativeAttrs = opts.NativeAttrs
+	r.Auxiliary = optionState(opts).Auxiliary
 }
 
 // prepareRead prepares an operation that reads an object, and its request.

@@ -17,7 +17,7 @@ type tracedDriver struct {
 	t             *telemetry.Reporter
 }
 
-func traced(t *telemetry.Reporter, d driver.Driver) driver.Driver {
+func withTelemetry(t *telemetry.Reporter, d driver.Driver) driver.Driver {
 	intercepted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		return t.Attempt(ctx, call, next, telemetryFailure)
 	})

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/journal"
-	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/progress"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/progress"
 )
 
 // An upload consists of a write, which has a checked request, and a source, which inspects the body
@@ -84,7 +84,7 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	setPut(r, opts)
 	r.Key = w.op.key
 	w.transfer = opts.Transfer
-	e := c.resolveWrite(r.Key, written{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native})
+	e := c.resolveWrite(r.Key, writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native})
 	e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer))
 	if e != nil {
 		return e
@@ -92,8 +92,8 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	return w.open(body)
 }
 
-// named returns the id of [storage.WithWriteID], or "".
-func (w *write) named() string { return optionState(&w.transfer).WriteID }
+// callerWriteID returns the id of [storage.WithWriteID], or "".
+func (w *write) callerWriteID() string { return optionState(&w.transfer).WriteID }
 
 // checkTransfer checks values that a caller may have set without a With function.
 func checkTransfer(t *storage.Transfer) *storage.Error {
@@ -182,8 +182,8 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody stores the body with one Put or in parts, depending on its size if that is known.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	if (w.req.Condition != (storage.Condition{}) || w.named() != "") && w.writeID == "" {
-		w.writeID = w.op.engine.newWriteID(w.named())
+	if (w.req.Condition != (storage.Condition{}) || w.callerWriteID() != "") && w.writeID == "" {
+		w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 	}
 	w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 	if w.src.readerAt == nil {
@@ -301,6 +301,7 @@ func (w *write) putSection(
 	content := &w.content
 	content.init(src, offset, length)
 	content.body.progress = w.progress
+
 	if length == 0 || !hashesWhileSending(w.op.engine) {
 		var e *storage.Error
 		crc, e = hashSection(&content.section, crc)
@@ -308,6 +309,7 @@ func (w *write) putSection(
 			return nil, e
 		}
 	}
+
 	if crc.Known && want.Known && crc != want {
 		return nil, mismatch(want, crc)
 	}
@@ -376,7 +378,7 @@ func (w *write) finish(
 		crc:        w.req.CRC32C,
 		condition:  w.req.Condition,
 		writeID:    w.writeID,
-		named:      w.named() != "",
+		named:      w.callerWriteID() != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

@@ -10,11 +10,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/chunks"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/progress"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/progress"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A source is the body that the caller gave. If it allows random access, it is read in place.
@@ -54,12 +54,15 @@ func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 		if err != nil {
 			return bodyFailed(err)
 		}
-		s.readerAt, s.offset, s.size = b, off, max(b.Size()-off, 0)
+		s.readerAt = b
+		s.offset = off
+		s.size = max(b.Size()-off, 0)
 	default:
 		if e := s.initSeeker(body, declared, single); e != nil {
 			return e
 		}
 	}
+
 	if s.readerAt == nil {
 		s.stream = body
 	} else if declared >= 0 && declared != s.size {
@@ -83,7 +86,9 @@ func (s *source) initFile(f *os.File) *storage.Error {
 	if err != nil {
 		return nil
 	}
-	s.readerAt, s.offset, s.size = f, off, max(info.Size()-off, 0)
+	s.readerAt = f
+	s.offset = off
+	s.size = max(info.Size()-off, 0)
 	return nil
 }
 
@@ -151,7 +156,7 @@ type body struct {
 	read     int64
 	reported int64          // bytes that were reported as progress; a rewind does not change it
 	readErr  *storage.Error // why reading failed
-	caught   panics.Caught
+	caught   running.Caught
 	crc      uint32
 	// exact is true if the source ends after size bytes, as a section of a file does. A stream may
 	// be longer. If exact is false, the body therefore reads until the source returns io.EOF.
@@ -201,9 +206,11 @@ func (b *body) next(p []byte) (int, error) {
 			}
 		}
 		if n < hashBlock {
-			break // the source is slow, so deliver what was read
+			// The source is slow, so deliver what was read.
+			break
 		}
 	}
+
 	b.report()
 	if total == 0 && b.ended {
 		return 0, io.EOF
@@ -294,7 +301,8 @@ func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
 	b.body.caught.Do(func() {
 		n, err = b.section.ReadAt(p, off)
 	}, func() {
-		n, err = 0, errPanicked()
+		n = 0
+		err = errPanicked()
 	})
 	if err != nil && err != io.EOF {
 		b.body.readErr = bodyFailed(err)
@@ -320,8 +328,8 @@ func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C,
 	if sum.Known {
 		return sum, nil
 	}
-	chunk := chunks.Get()
-	defer chunks.Put(chunk)
+	chunk := bodyio.GetChunk()
+	defer bodyio.PutChunk(chunk)
 	var crc uint32
 	for off := int64(0); off < section.Size(); {
 		n, err := section.ReadAt(chunk[:hashBlock], off)
@@ -363,7 +371,8 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	}
 	off, err := src.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return nil // a pipe, for example
+		// It is a pipe, for example.
+		return nil
 	}
 	end, failure := src.Seek(0, io.SeekEnd)
 	if failure == nil && end-off == declared {
@@ -382,7 +391,8 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.next
-	s.next = -1 // the position is not known if Read fails
+	// The position is not known if Read fails.
+	s.next = -1
 	if next != off {
 		position, err := s.from.Seek(off, io.SeekStart)
 		if err == nil && position != off {
@@ -392,6 +402,7 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
+
 	for n := 0; ; {
 		if n == len(p) {
 			s.next = off + int64(n)

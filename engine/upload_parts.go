@@ -11,11 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/journal"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/concurrency"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -78,12 +75,14 @@ func (w *write) plan() partPlan {
 		p.doubleAfter = max(1, min(growthStep, c.desc.MaxParts/10))
 		p.doublings = 20
 	}
+
 	p.concurrency = w.maxConcurrency()
 	if w.transfer.Concurrency == 0 && !inPlace && partSize == 0 && p.concurrency > 1 {
 		p.memory = streamBuffers
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
-	if loss := w.loss(); loss > 0 {
+
+	if loss := w.maxLoss(); loss > 0 {
 		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
 		// Limit the doublings if parts are sent one after the other, because the size doubles after
 		// few parts. Parallel parts need no limit, because the size doubles only after many parts.
@@ -95,10 +94,10 @@ func (w *write) plan() partPlan {
 	return p
 }
 
-// loss returns the limit in bytes for all parts that are sent at the same time. If the process is
+// maxLoss returns the limit in bytes for all parts that are sent at the same time. If the process is
 // killed, it loses no more than these bytes. The result is 0, which means no limit, if there is no
 // journal or if the caller has chosen the size of parts.
-func (w *write) loss() int64 {
+func (w *write) maxLoss() int64 {
 	if w.journal == nil || w.transfer.PartSize > 0 {
 		return 0
 	}
@@ -135,6 +134,7 @@ func (w *write) firstPart() int64 {
 	if partSize := w.transfer.PartSize; partSize > 0 {
 		return partSize
 	}
+
 	c := w.op.engine
 	body := w.src.size
 	d := &c.desc
@@ -146,6 +146,7 @@ func (w *write) firstPart() int64 {
 	case c.has(driver.EqualParts) && body < 0:
 		size = equalPartSize
 	}
+
 	if body >= 0 && d.MaxParts > 0 {
 		size = max(size, (body+int64(d.MaxParts)-1)/int64(d.MaxParts))
 	}
@@ -187,7 +188,7 @@ func (w *write) inPlaceParts() int {
 // inPlacePart returns the size in bytes of the parts of a random-access body, before the provider's
 // limits are applied.
 func (w *write) inPlacePart() int64 {
-	if loss := w.loss(); loss > 0 {
+	if loss := w.maxLoss(); loss > 0 {
 		return min(loss/int64(w.maxConcurrency()), w.src.size/int64(w.inPlaceParts()))
 	}
 	return w.src.size / int64(w.inPlaceParts())
@@ -195,11 +196,11 @@ func (w *write) inPlacePart() int64 {
 
 // newLimit returns the limit of parts sent at the same time. Without WithConcurrency, the limit
 // grows for parts that are read in place, because they need no memory.
-func (w *write) newLimit(highest int) *concurrency.Limit {
+func (w *write) newLimit(highest int) *running.Limit {
 	if w.transfer.Concurrency > 0 || w.src.readerAt == nil {
-		return concurrency.Fixed(highest)
+		return running.FixedLimit(highest)
 	}
-	return concurrency.Growing(defaultConcurrency, highest, 0)
+	return running.GrowingLimit(defaultConcurrency, highest, 0)
 }
 
 // A multipart is one multipart upload in progress, from BeginParts to CompleteParts or AbortParts.
@@ -216,24 +217,24 @@ type multipart struct {
 	final  *finalPart // the last part, if the driver takes parts in sequence; otherwise nil
 	mu     sync.Mutex
 	parts  []driver.Part
-	failed *storage.Error // the first failure
+	err    *storage.Error // the first failure
 	cancel context.CancelFunc
-	slots  *concurrency.Limit // one slot for each part that is being sent
+	slots  *running.Limit // one slot for each part that is being sent
 	// held counts the parts of a stream that are in memory. After a part was sent, the channel in
 	// the next field gets an item. The receiver of the item decrements held.
 	held  int
 	freed chan struct{} // gets one item for each part of a stream that was sent
-	group panics.Group
+	group running.Group
 }
 
 // storeParts stores the body in parts. A random-access body is read in place. For a stream, the
 // parameters first and next are the buffers that were already read. next is nil if
 // the stream ends after the first buffer.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
-	var tried backoff.Tries
+	var tries running.Tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.engine.newWriteID(w.named())
+			w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 			w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
@@ -242,11 +243,11 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 			return a, e
 		}
 		if !resumed {
-			delay, retry := w.op.engine.retry.allow(&tried, e)
+			delay, retry := w.op.engine.retry.allow(&tries, e)
 			if !retry {
 				return a, e
 			}
-			if ctxtime.Sleep(ctx, delay) != nil {
+			if running.Sleep(ctx, delay) != nil {
 				return nil, w.op.waitError(ctx, e, false)
 			}
 		}
@@ -271,6 +272,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 			m.abandon(ctx)
 		}
 	}()
+
 	var e *storage.Error
 	if first == nil {
 		e = m.sendSections(ctx)
@@ -284,7 +286,8 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	m.final.free()
 	e = m.end(ctx, e)
 	panicked = false
-	m.group.Raise() // panics if a source has panicked; the upload has been cleaned up
+	// Raise panics if a source has panicked; the upload has been cleaned up.
+	m.group.Raise()
 	return a, e
 }
 
@@ -320,7 +323,7 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		_ = ctxtime.Sleep(longer, beginTimeout)
+		_ = running.Sleep(longer, beginTimeout)
 		cancel()
 	})
 	defer stop()
@@ -347,6 +350,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	}
 	w.req.Size = size
 	w.req.CRC32C = crc
+
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)
@@ -361,9 +365,11 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 			return nil, e
 		}
 	}
+
 	a, e = w.finish(ctx, a, e, size)
 	if m.resumed && e != nil && e.Code == storage.ChecksumMismatch && !e.Unknown {
-		e = errUploadLost(e) // the body has changed, and the store has parts of the earlier body
+		// The body has changed, and the store has parts of the earlier body.
+		e = errUploadLost(e)
 	}
 	return a, e
 }
@@ -386,7 +392,8 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 		}
 	}
 	if !keeps {
-		_ = m.w.journal.Forget() // if the file remains, the next call notices that its upload has ended
+		// If the file remains, the next call notices that its upload has ended.
+		_ = m.w.journal.Forget()
 	}
 	return e
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine/internal/journal"
-	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
@@ -33,11 +33,12 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 		return refuse(journalFailed(err))
 	}
 	defer j.Close()
+
 	if !j.Begun() {
 		return o.do(ctx, nil, func(context.Context) *storage.Error { return journalFailed(j.Forget()) })
 	}
 	key := j.Header().Key
-	if !b.engine.hasBegun(j) || !strings.HasPrefix(key, prefix) || keyrule.Write(key) != "" {
+	if !b.engine.ownsUpload(j) || !strings.HasPrefix(key, prefix) || objectkey.WriteRule(key) != "" {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
 		return refuse(invalid("path", "must name the file of an upload to this bucket"))
 	}
@@ -59,8 +60,8 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 	return journalFailed(j.Forget())
 }
 
-// hasBegun reports whether the upload in the journal j is to this bucket.
-func (c *engine) hasBegun(j *journal.Journal) bool {
+// ownsUpload reports whether the upload in the journal j is to this bucket.
+func (c *engine) ownsUpload(j *journal.Journal) bool {
 	h := j.Header()
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
 }
@@ -121,7 +122,8 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 	// The journal still has an upload if an earlier call began it, and this call needed no parts.
 	// The object is now stored by a single Put, so the upload is abandoned.
 	if e == nil && j.Begun() {
-		_ = abandonUpload(ctx, w.op, j) // the object is stored, so a failure does not matter
+		// The object is stored, so a failure does not matter.
+		_ = abandonUpload(ctx, w.op, j)
 	}
 	return a, e
 }
@@ -132,7 +134,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
 	case !j.Begun():
-	case !w.op.engine.hasBegun(j) || !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
+	case !w.op.engine.ownsUpload(j) || !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
 		j.Ignore()
 	case w.isRequest(j.Header().Request) && w.op.engine.continuesLayers(j.Header()):
 		w.writeID = j.Header().WriteID
@@ -140,7 +142,8 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
 			return e
 		}
-		j.Ignore() // if the abort failed, the store drops the parts some time later
+		// If the abort failed, the store drops the parts some time later.
+		j.Ignore()
 	}
 	return nil
 }
@@ -253,6 +256,7 @@ func (m *multipart) storedPart(
 	if e != nil {
 		return driver.Part{}, false, e
 	}
+
 	fixed := m.w.op.engine.desc.FixedParts
 	same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	// The part was recorded before it was sent, so the store may or may not have it.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
 // sendSections sends the parts of a random-access body, which is read in place.
@@ -47,6 +47,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		m.fail(errPanicked())
 	})
 	m.held = 1
+
 	total := int64(0)
 	current := first
 	for number := 1; ; number++ {
@@ -163,17 +164,17 @@ func (m *multipart) start(ctx context.Context) context.Context {
 func (m *multipart) wait(ctx context.Context) *storage.Error {
 	m.group.Join()
 	m.cancel()
-	if m.failed == nil && ctx.Err() != nil {
+	if m.err == nil && ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
 	}
-	return m.failed
+	return m.err
 }
 
 func (m *multipart) fail(e *storage.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.failed == nil {
-		m.failed = e
+	if m.err == nil {
+		m.err = e
 		m.cancel()
 	}
 }
@@ -226,6 +227,7 @@ func (m *multipart) part(
 			return part, e
 		}
 	}
+
 	if m.w.journal != nil && m.w.op.engine.desc.FixedParts {
 		// The part must not be sent again with other bytes. Record its checksum before it is sent.
 		// If this process is killed, a later call compares its bytes with the checksum.
@@ -239,6 +241,7 @@ func (m *multipart) part(
 			return driver.Part{}, e
 		}
 	}
+
 	part, e := m.putPart(ctx, number, last, offset, section, crc)
 	if e == nil {
 		e = m.record(part)
@@ -299,6 +302,7 @@ func (m *multipart) partRequest(
 			return nil, nil, e
 		}
 	}
+
 	r := &driver.PartRequest{
 		Key:       m.w.op.key,
 		Upload:    m.id,

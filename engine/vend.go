@@ -6,7 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/core/effect"
 )
 
 // Vend returns temporary credentials for the objects with a prefix.

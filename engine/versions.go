@@ -30,23 +30,25 @@ func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Err
 }
 
 func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
-	remaining := l.given.Limit
+	remaining := l.opts.Limit
 	var newer storage.VersionEntry
 	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, e *storage.Error) {
-		l.req.Token, l.req.Limit = token, l.limitOf(remaining)
+		l.req.Token = token
+		l.req.Limit = l.limitOf(remaining)
 		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
 			return l.op.engine.driver.ListVersions(ctx, &l.req)
 		})
 		if e != nil {
 			return "", "", e
 		}
+
 		for _, entry := range page.Entries {
 			if err := ctx.Err(); err != nil {
 				return "", "", asError(ctx, err)
 			}
 			// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
 			// key is the prefix itself would have an empty key, so it is left out.
-			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.given).View {
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.opts).View {
 				continue
 			}
 			l.versionToUser(&entry, &newer)
@@ -62,6 +64,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 				return "", "", nil
 			}
 		}
+
 		if newer.Key != "" {
 			// The variable newer holds the last entry that was passed to yield. This entry may be
 			// from an earlier page.
@@ -75,7 +78,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 // NoncurrentSince, versionToUser sets it to the time at which the next newer version of the key was
 // written. That version is the previous entry of the listing, which is the second argument.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
-	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 also calls the newest delete marker the latest version
+	// S3 also calls the newest delete marker the latest version.
+	entry.Current = entry.Current && !entry.IsDeleteMarker
 	entry.Revision = l.op.engine.tagged(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 		entry.NoncurrentSince = newer.Modified

@@ -22,8 +22,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/filelock"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // A Journal is the record of one upload. An upload that is not recorded has a nil Journal: Begun
@@ -96,6 +95,7 @@ func Open(path string) (*Journal, error) {
 	if j.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return nil, err
 	}
+
 	err = j.lock()
 	if err == nil {
 		err = j.read()
@@ -130,7 +130,7 @@ func (j *Journal) Ignore() {
 // also fails with ErrInUse if the opened file is no longer at the path, because another call has
 // ended and removed the file meanwhile.
 func (j *Journal) lock() error {
-	if free, _ := filelock.Try(j.file); !free {
+	if free, _ := localfile.TryLock(j.file); !free {
 		return ErrInUse
 	}
 	locked, err := j.file.Stat()
@@ -156,6 +156,7 @@ func (j *Journal) read() error {
 	if digits, _ := lines.Peek(len(magic) + maxDigits); isLater(digits) {
 		return ErrLater
 	}
+
 	size := int64(0)
 	for first := true; ; first = false {
 		line, err := lines.ReadSlice('\n')
@@ -167,8 +168,10 @@ func (j *Journal) read() error {
 		}
 		size += int64(len(line))
 	}
+
 	if !j.Begun() {
-		return nil // Start writes the whole file
+		// Start writes the whole file.
+		return nil
 	}
 	if err := j.file.Truncate(size); err != nil {
 		return err
@@ -182,7 +185,8 @@ func (j *Journal) read() error {
 func isLater(head []byte) bool {
 	rest, _ := strings.CutPrefix(string(head), magic)
 	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 { // the number is not complete, because the process was killed, or because it is very large
+	if end < 0 {
+		// The number is not complete, because the process was killed, or because it is very large.
 		end = len(rest)
 	}
 	number, err := strconv.Atoi(rest[:end])
@@ -228,7 +232,7 @@ func (j *Journal) Start(h Header) error {
 	if err := j.file.Sync(); err != nil {
 		return err
 	}
-	return durable.SyncDir(filepath.Dir(j.path))
+	return localfile.SyncDir(filepath.Dir(j.path))
 }
 
 // create creates the file, or empties it. Only the user may read the file, because it will hold a
@@ -288,7 +292,8 @@ func (j *Journal) MarkCompleting() (before bool, err error) {
 // Close closes and unlocks the file. The file remains, so that another call can resume the upload.
 func (j *Journal) Close() {
 	if j != nil && j.file != nil {
-		_ = j.file.Close() // if Close loses lines, their parts are sent again
+		// If Close loses lines, their parts are sent again.
+		_ = j.file.Close()
 		j.file = nil
 	}
 }
@@ -304,14 +309,15 @@ func (j *Journal) Forget() error {
 	}
 	// If the file cannot be removed, or another process has it open, it must at least be empty.
 	err := j.file.Truncate(0)
-	if !filelock.RemovesOpenFiles() {
+	if !localfile.RemovesOpenFiles() {
 		j.Close()
 	}
+
 	removeErr := os.Remove(j.path)
 	// Sync the directory, so that the file does not return after a power failure. If the file
 	// returned, a later upload would wrongly take the existing object for its own.
 	if removeErr == nil {
-		removeErr = durable.SyncDir(filepath.Dir(j.path))
+		removeErr = localfile.SyncDir(filepath.Dir(j.path))
 	}
 	if removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = errors.Join(err, removeErr)

@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -38,7 +38,7 @@ const (
 type Pace struct {
 	off     bool
 	counts  bool      // whether successes before the first refusal are counted
-	least   float64   // the lowest rate, in requests a second
+	minRate float64   // the lowest rate, in requests a second
 	origin  time.Time // when New was called; the times in a Pace are durations since then
 	watches atomic.Bool
 	done    atomic.Int64 // how many requests have succeeded, if counts is true
@@ -48,16 +48,16 @@ type Pace struct {
 	// wait for the gate in order, and give up when their ctx is done.
 	gate chan struct{}
 
-	mu      sync.Mutex
-	rate    float64       // requests a second; 0 if no request is delayed
-	step    float64       // the next increase of the rate, in requests a second
-	next    time.Duration // earliest time of the next request
-	begun   time.Duration // when this round began
-	ends    time.Duration // when this round ends
-	served  int           // requests that were served in this round
-	refused int           // requests that were refused in this round
-	calm    int           // number of rounds in a row without a refusal
-	refusal error         // the last refusal
+	mu       sync.Mutex
+	rate     float64       // requests a second; 0 if no request is delayed
+	step     float64       // the next increase of the rate, in requests a second
+	next     time.Duration // earliest time of the next request
+	begun    time.Duration // when this round began
+	roundEnd time.Duration // when this round ends
+	served   int           // requests that were served in this round
+	refusals int           // requests that were refused in this round
+	calm     int           // number of rounds in a row without a refusal
+	refusal  error         // the last refusal
 }
 
 // A mark records the number of successful requests at a point in time. While no request was
@@ -74,11 +74,11 @@ type mark struct {
 // whichever is higher.
 func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
-		off:    !enabled,
-		counts: enabled && counts,
-		least:  max(1, float64(time.Second)/float64(maxDelay)),
-		origin: time.Now(),
-		gate:   make(chan struct{}, 1),
+		off:     !enabled,
+		counts:  enabled && counts,
+		minRate: max(1, float64(time.Second)/float64(maxDelay)),
+		origin:  time.Now(),
+		gate:    make(chan struct{}, 1),
 	}
 }
 
@@ -101,7 +101,7 @@ func (p *Pace) Wait(ctx context.Context) error {
 		if delay <= 0 {
 			return nil
 		}
-		if err := ctxtime.Sleep(ctx, delay); err != nil {
+		if err := running.Sleep(ctx, delay); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (p *Pace) Refused(why error) {
 	p.endRounds(now)
 	p.refusal = why
 	p.watch(now)
-	p.refused++
+	p.refusals++
 }
 
 // Refusal returns the store's last refusal, or nil.
@@ -179,9 +179,9 @@ func (p *Pace) watch(now time.Duration) {
 		return
 	}
 	p.begun = now
-	p.ends = now + round
+	p.roundEnd = now + round
 	p.served = 0
-	p.refused = 0
+	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
 	if m := p.mark.Load(); m != nil && now-m.at < 2*round {
@@ -192,23 +192,23 @@ func (p *Pace) watch(now time.Duration) {
 
 // endRounds ends each round that is over, and sets the new rate. The caller holds p.mu.
 func (p *Pace) endRounds(now time.Duration) {
-	for p.watches.Load() && now >= p.ends {
+	for p.watches.Load() && now >= p.roundEnd {
 		p.decide()
-		p.begun = p.ends
-		p.ends += round
+		p.begun = p.roundEnd
+		p.roundEnd += round
 		p.served = 0
-		p.refused = 0
+		p.refusals = 0
 	}
 }
 
 func (p *Pace) decide() {
-	if p.refused > 0 {
+	if p.refusals > 0 {
 		p.calm = 0
-		if p.refused*refusedOf > p.served+p.refused {
+		if p.refusals*refusedOf > p.served+p.refusals {
 			if p.rate == 0 {
-				p.next = p.ends
+				p.next = p.roundEnd
 			}
-			p.rate = max(float64(p.served)/(p.ends-p.begun).Seconds(), p.rate*cut, p.least)
+			p.rate = max(float64(p.served)/(p.roundEnd-p.begun).Seconds(), p.rate*cut, p.minRate)
 		}
 		p.step = p.rate / firstStep
 		return

@@ -80,6 +80,7 @@ func New(c Config) *Reporter {
 		},
 		common: common,
 	}
+
 	// If an instrument cannot be made, OpenTelemetry returns one that does nothing. The error could
 	// only be about a name in this file, and no caller could act on it.
 	m := meter.Meter(instrumentation)
@@ -92,6 +93,7 @@ func New(c Config) *Reporter {
 	if c.Tracer == nil && isPlaceholder(tracer) {
 		r.unset = tracer
 	}
+
 	r.grants, _ = m.Int64Counter(
 		"omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
 		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."),
