@@ -38,26 +38,39 @@ type usersBucket struct{ storage.Bucket }
 
 // Copy keeps the storage class only if both stores belong to the same provider.
 func TestCopyStorageClass(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		from, to storage.Bucket
 		opts     []storage.CopyOption
 		want     string
 	}{
-		{"from one store to another of the provider", storeOf("a"), storeOf("a"), nil, "COLD"},
-		{"from another provider", storeOf("b"), storeOf("a"), nil, ""},
-		{"from another provider, with an option", storeOf("b"), storeOf("a"), []storage.CopyOption{storage.WithStorageClass("WARM")}, "WARM"},
-		{"within the provider, with an option", storeOf("a"), storeOf("a"), []storage.CopyOption{storage.WithStorageClass("WARM")}, "WARM"},
-		{"from a user's type", usersBucket{storeOf("a")}, storeOf("a"), nil, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := row.from.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithStorageClass("COLD"))
+		{name: "from one store to another of the provider", from: storeOf("a"), to: storeOf("a"), want: "COLD"},
+		{name: "from another provider", from: storeOf("b"), to: storeOf("a"), want: ""},
+		{
+			name: "from another provider, with an option",
+			from: storeOf("b"),
+			to:   storeOf("a"),
+			opts: []storage.CopyOption{storage.WithStorageClass("WARM")},
+			want: "WARM",
+		},
+		{
+			name: "within the provider, with an option",
+			from: storeOf("a"),
+			to:   storeOf("a"),
+			opts: []storage.CopyOption{storage.WithStorageClass("WARM")},
+			want: "WARM",
+		},
+		{name: "from a user's type", from: usersBucket{storeOf("a")}, to: storeOf("a"), want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.from.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithStorageClass("COLD"))
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), row.to, "k", row.from, "k", row.opts...)
+			_, err = storage.Copy(t.Context(), tt.to, "k", tt.from, "k", tt.opts...)
 			require.NoError(t, err)
-			attrs, err := row.to.Attrs(t.Context(), "k")
+			attrs, err := tt.to.Attrs(t.Context(), "k")
 			require.NoError(t, err)
-			require.Equal(t, row.want, attrs.StorageClass)
+			require.Equal(t, tt.want, attrs.StorageClass)
 		})
 	}
 }
@@ -71,26 +84,50 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		want  string // content of the object
 		code  storage.Code
 	}{
-		{"Copy", func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.WithContentType("text/plain"))
-			return err
-		}, "new", storage.Changed},
-		{"Copy of a view", func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](b), "k", b, "k")
-			return err
-		}, "new", storage.Changed},
-		{"Copy with a condition", func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.IfAbsent())
-			return err
-		}, "new", storage.PreconditionFailed},
-		{"Compose", func(b storage.Bucket) error {
-			_, err := storage.Compose(t.Context(), b, "k", []string{"other", "k"})
-			return err
-		}, "new", storage.Changed},
-		{"Copy to another key", func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "other", b, "k")
-			return err
-		}, "new", ""},
+		{
+			name: "Copy",
+			write: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.WithContentType("text/plain"))
+				return err
+			},
+			want: "new",
+			code: storage.Changed,
+		},
+		{
+			name: "Copy of a view",
+			write: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](b), "k", b, "k")
+				return err
+			},
+			want: "new",
+			code: storage.Changed,
+		},
+		{
+			name: "Copy with a condition",
+			write: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.IfAbsent())
+				return err
+			},
+			want: "new",
+			code: storage.PreconditionFailed,
+		},
+		{
+			name: "Compose",
+			write: func(b storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), b, "k", []string{"other", "k"})
+				return err
+			},
+			want: "new",
+			code: storage.Changed,
+		},
+		{
+			name: "Copy to another key",
+			write: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "other", b, "k")
+				return err
+			},
+			want: "new",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +151,7 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 				_, err := direct.Upload(t.Context(), key, strings.NewReader("old"))
 				require.NoError(t, err)
 			}
+
 			require.Equal(t, tt.code, storage.CodeOf(tt.write(b)))
 			text, _, err := storage.ReadAll(t.Context(), direct, "k")
 			require.NoError(t, err)
@@ -136,9 +174,9 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 // If the source is replaced or removed before Copy reads its tags, Copy fails with Changed, instead of storing
 // tags of another write.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
-	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
-	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
-		for _, row := range []struct {
+	tags := func(value string) storage.UploadOption { return storage.WithTags(map[string]string{"of": value}) }
+	for _, openOpts := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
+		tests := []struct {
 			name   string
 			change func(t *testing.T, b storage.Bucket)
 		}{
@@ -150,18 +188,24 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 				_, err := b.Upload(t.Context(), "k", strings.NewReader("new"))
 				require.NoError(t, err)
 			}},
-			{"removed", func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "k")) }},
-		} {
+			{"removed", func(t *testing.T, b storage.Bucket) {
+				require.NoError(t, b.Remove(t.Context(), "k"))
+			}},
+		}
+		for _, tt := range tests {
 			for end, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
-				t.Run(fmt.Sprintf("%s %s, %d options", row.name, end, len(opened)), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s %s, %d options", tt.name, end, len(openOpts)), func(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
-					bucket := engine.New(d, opened...)
-					src := engine.New(&tagsAfter{d, func() { row.change(t, bucket) }}, opened...)
+					bucket := engine.New(d, openOpts...)
+					src := engine.New(&tagsAfter{d, func() {
+						tt.change(t, bucket)
+					}}, openOpts...)
 					if dst == nil {
 						dst = bucket
 					}
 					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), tags("old"))
 					require.NoError(t, err)
+
 					_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
 					require.ErrorIs(t, err, storage.Changed)
 				})
@@ -188,6 +232,7 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 				}
 				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
 				require.NoError(t, err)
+
 				attrs, err := storage.Copy(t.Context(), dst, "copy", b, "k")
 				require.ErrorIs(t, err, want)
 				if want == nil {
@@ -206,11 +251,11 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 func TestCopySourcePreconditionFailed(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "by the store": nil} {
 		for _, failing := range []string{"Get", "Head"} {
-			failed := false
+			isRefused := false
 			src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == failing && !failed {
-						failed = true
+					if call == failing && !isRefused {
+						isRefused = true
 						return &storage.Error{Code: storage.PreconditionFailed}
 					}
 					return next(ctx)
@@ -218,16 +263,17 @@ func TestCopySourcePreconditionFailed(t *testing.T) {
 			}))
 			_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
 			require.NoError(t, err)
-			to := dst
-			if to == nil {
-				to = src
+			target := dst
+			if target == nil {
+				target = src
 			}
-			_, err = storage.Copy(t.Context(), to, "to", src, "k", storage.IfAbsent())
-			if !failed {
+			_, err = storage.Copy(t.Context(), target, "to", src, "k", storage.IfAbsent())
+			if !isRefused {
 				require.NoError(t, err, name)
-				require.NoError(t, to.Remove(t.Context(), "to"))
+				require.NoError(t, target.Remove(t.Context(), "to"))
 				continue
 			}
+
 			require.ErrorIs(t, err, storage.Changed, "%s, %s", name, failing)
 			require.NotErrorIs(t, err, storage.PreconditionFailed, "%s, %s", name, failing)
 		}
@@ -274,7 +320,10 @@ func TestReadFindsOtherSizeOfSameRevision(t *testing.T) {
 				require.NoError(t, err)
 				return attrs
 			}
-			late := &oldETag{d, write("old").Revision, func() { write("longer") }}
+			late := &oldETag{d, write("old").Revision, func() {
+				write("longer")
+			}}
+
 			b := engine.New(late, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCompose})))
 			require.ErrorIs(t, use(b), storage.Changed)
 			exists, err := b.Exists(t.Context(), "to")

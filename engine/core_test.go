@@ -68,20 +68,21 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	b := memstore.New()
 	a, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
-	for _, row := range []struct {
+	tests := []struct {
 		name, revision string
 		want           error // of IfRevision
 		wantNot        error // of IfRevisionNot
 	}{
-		{"its own", a.Revision, nil, storage.NotModified},
-		{"another one of its own", a.Revision + "1", storage.PreconditionFailed, nil},
-		{"of another store", "s3:1", storage.InvalidArgument, storage.InvalidArgument},
-		{"of no store", "1", storage.InvalidArgument, storage.InvalidArgument},
-		{"with a line break", a.Revision + "\n", storage.InvalidArgument, storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevision(row.revision))), row.want)
-			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevisionNot(row.revision))), row.wantNot)
+		{name: "its own", revision: a.Revision, want: nil, wantNot: storage.NotModified},
+		{name: "another one of its own", revision: a.Revision + "1", want: storage.PreconditionFailed},
+		{name: "of another store", revision: "s3:1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+		{name: "of no store", revision: "1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+		{name: "with a line break", revision: a.Revision + "\n", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
+			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
 		})
 	}
 }
@@ -92,6 +93,7 @@ func TestUnsupportedHasHintOfStore(t *testing.T) {
 	d := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
 	b := engine.New(d)
 	d.hint = "look at the settings of the server"
+
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, d.hint)

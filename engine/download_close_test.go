@@ -44,16 +44,16 @@ func TestDownloadCloseDuringRead(t *testing.T) {
 		for range 20 {
 			r, err := b.Download(t.Context(), "a", storage.WithConcurrency(n))
 			require.NoError(t, err)
-			begun := make(chan struct{})
+			started := make(chan struct{})
 			closed := make(chan struct{})
 			go func() {
 				defer close(closed)
-				<-begun
+				<-started
 				_ = r.Close()
 			}()
 			_, err = io.ReadFull(r, make([]byte, 1<<10))
 			require.NoError(t, err)
-			close(begun)
+			close(started)
 			_, _ = io.Copy(io.Discard, r) // until Close interrupts it
 			<-closed
 		}
@@ -67,7 +67,9 @@ func TestDownloadCloseDuringWriteTo(t *testing.T) {
 	require.NoError(t, err)
 	file, err := os.Create(filepath.Join(t.TempDir(), "to"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, file.Close()) }()
+	defer func() {
+		require.NoError(t, file.Close())
+	}()
 	for range 100 {
 		r, err := b.Download(t.Context(), "a", storage.WithConcurrency(8))
 		require.NoError(t, err)

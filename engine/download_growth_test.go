@@ -24,41 +24,44 @@ import (
 // A download opens more connections only if they make it faster.
 func TestDownloadGrowsIfItHelps(t *testing.T) {
 	const mebibyte = 1 << 20
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		size        int
 		connection  int64         // bytes a second
 		pause       time.Duration // of the reader, after each 64 KiB
 		least, most int           // requests
 	}{
-		{"a slow connection", 64 * mebibyte, 40e6, 0, 16, 60},
-		{"a fast connection", 64 * mebibyte, 400e6, 0, 1, 1},
-		{"a reader that is slower", 64 * mebibyte, 40e6, 4 * time.Millisecond, 1, 1},
-		{"an object of a few MiB", 8 * mebibyte, 40e6, 0, 1, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a slow connection", size: 64 * mebibyte, connection: 40e6, least: 16, most: 60},
+		{name: "a fast connection", size: 64 * mebibyte, connection: 400e6, least: 1, most: 1},
+		{name: "a reader that is slower", size: 64 * mebibyte, connection: 40e6, pause: 4 * time.Millisecond, least: 1, most: 1},
+		{name: "an object of a few MiB", size: 8 * mebibyte, connection: 40e6, least: 1, most: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New(faults.SlowBody(row.connection))
+				injector := faults.New(faults.SlowBody(tt.connection))
 				b := memstore.New(driver.WithLayer(injector.Layer()))
-				text := strings.Repeat("0123456789abcdef", row.size/16)
+				text := strings.Repeat("0123456789abcdef", tt.size/16)
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 				require.NoError(t, err)
 				reader, err := b.Download(t.Context(), "a")
 				require.NoError(t, err)
 				got := 0
 				chunk := make([]byte, 64<<10)
+
 				for err == nil {
 					var n int
 					n, err = reader.Read(chunk)
 					require.Equal(t, text[got:got+n], string(chunk[:n]))
 					got += n
-					time.Sleep(row.pause * time.Duration(n) / time.Duration(len(chunk)))
+					time.Sleep(tt.pause * time.Duration(n) / time.Duration(len(chunk)))
 				}
 				require.Equal(t, io.EOF, err)
-				require.Equal(t, row.size, got)
+				require.Equal(t, tt.size, got)
+
 				require.NoError(t, reader.Close())
-				require.GreaterOrEqual(t, injector.Count(faults.Get), row.least)
-				require.LessOrEqual(t, injector.Count(faults.Get), row.most)
+				require.GreaterOrEqual(t, injector.Count(faults.Get), tt.least)
+				require.LessOrEqual(t, injector.Count(faults.Get), tt.most)
 			})
 		})
 	}
@@ -78,6 +81,7 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
 		injector.Reset()
+
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Len(t, got, 64<<20)
@@ -121,7 +125,9 @@ func (c crowd) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, i
 		c.open.Add(-1)
 		return nil, nil, err
 	}
-	return attrs, &leaving{ReadCloser: body, leave: sync.OnceFunc(func() { c.open.Add(-1) })}, nil
+	return attrs, &leaving{ReadCloser: body, leave: sync.OnceFunc(func() {
+		c.open.Add(-1)
+	})}, nil
 }
 
 type leaving struct {
@@ -147,9 +153,11 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 				}))
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(content))
 				require.NoError(t, err)
+
 				got, _, err := storage.ReadAll(t.Context(), b, "a")
 				require.NoError(t, err)
 				require.True(t, content == string(got))
+
 				path := filepath.Join(t.TempDir(), "to")
 				_, err = storage.DownloadFile(t.Context(), b, "a", path)
 				require.NoError(t, err)
@@ -189,4 +197,28 @@ func TestDownloadManyAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// After a large download, the next one begins with as many connections as helped the one before, until five minutes
+// have passed.
+func TestDownloadRemembersConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injector := faults.New(faults.SlowBody(40e6))
+		b := memstore.New(driver.WithLayer(injector.Layer()))
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
+		require.NoError(t, err)
+		download := func() time.Duration {
+			start := time.Now()
+			_, err := storage.DownloadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "file"), storage.WithNoSync())
+			require.NoError(t, err)
+			return time.Since(start)
+		}
+
+		first := download()
+		second := download()
+		require.Less(t, second, first*8/10)
+
+		time.Sleep(6 * time.Minute)
+		require.Equal(t, first, download())
+	})
 }

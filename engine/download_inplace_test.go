@@ -25,40 +25,47 @@ func TestWriteToAFileInPlace(t *testing.T) {
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
 	require.NoError(t, err)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		flags int
 		opts  []storage.DownloadOption
 		read  int64 // bytes that are read before
 		want  []byte
 	}{
-		{"the whole object", 0, nil, 0, content},
-		{"a range", 0, []storage.DownloadOption{storage.WithRange(100, 1<<20)}, 0, content[100 : 100+1<<20]},
-		{"the rest", 0, nil, 1000, content[1000:]},
-		{"a file with O_APPEND", os.O_APPEND, nil, 0, content},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "the whole object", want: content},
+		{name: "a range", opts: []storage.DownloadOption{storage.WithRange(100, 1<<20)}, want: content[100 : 100+1<<20]},
+		{name: "the rest", read: 1000, want: content[1000:]},
+		{name: "a file with O_APPEND", flags: os.O_APPEND, want: content},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "to")
-			file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|row.flags, 0o666)
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|tt.flags, 0o666)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, file.Close()) }()
+			defer func() {
+				require.NoError(t, file.Close())
+			}()
 			_, err = file.WriteString("before")
 			require.NoError(t, err)
-			r, err := b.Download(t.Context(), "k", append(row.opts, storage.WithConcurrency(4))...)
+			r, err := b.Download(t.Context(), "k", append(tt.opts, storage.WithConcurrency(4))...)
 			require.NoError(t, err)
-			_, err = io.CopyN(io.Discard, r, row.read)
+			_, err = io.CopyN(io.Discard, r, tt.read)
 			require.NoError(t, err)
+
 			n, err := r.WriteTo(file)
 			require.NoError(t, err)
-			require.Equal(t, int64(len(row.want)), n)
+			require.Equal(t, int64(len(tt.want)), n)
+
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
 			_, err = r.Read(make([]byte, 1))
 			require.Equal(t, io.EOF, err)
+
 			require.NoError(t, r.Close())
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(append([]byte("before"), row.want...), "after"...), got))
+			require.True(t, bytes.Equal(append(append([]byte("before"), tt.want...), "after"...), got))
 		})
 	}
 }
@@ -79,27 +86,33 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, r.Close()) })
 		return r, file
 	}
+
 	t.Run("the store", func(t *testing.T) {
 		r, file := open(t, t.Context(), os.O_RDWR)
 		injected.Set(faults.Fail(faults.Get).WithError(storage.PermissionDenied))
 		defer injected.Set()
+
 		_, err := r.WriteTo(file)
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		offset, err := file.Seek(0, io.SeekCurrent)
 		require.NoError(t, err)
 		require.Zero(t, offset)
 	})
+
 	t.Run("the file", func(t *testing.T) {
 		r, file := open(t, t.Context(), os.O_RDONLY)
 		_, err := r.WriteTo(file)
-		var failed *os.PathError
-		require.True(t, errors.As(err, &failed), "%v", err)
+
+		var pathErr *os.PathError
+		require.True(t, errors.As(err, &pathErr), "%v", err)
 		_, err = r.Read(make([]byte, 1)) // what was fetched is lost
 		require.ErrorIs(t, err, storage.Internal)
-		require.True(t, errors.As(err, &failed), "%v", err)
+		require.True(t, errors.As(err, &pathErr), "%v", err)
+
 		_, err = r.WriteTo(io.Discard)
 		require.ErrorIs(t, err, storage.Internal)
 	})
+
 	t.Run("ctx", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, file := open(t, ctx, os.O_RDWR)
@@ -107,6 +120,7 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		_, err := r.WriteTo(file)
 		require.ErrorIs(t, err, storage.Canceled)
 	})
+
 	t.Run("Close", func(t *testing.T) {
 		r, file := open(t, t.Context(), os.O_RDWR)
 		injected.Set(faults.StallBody(1000))
@@ -119,10 +133,13 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		require.NoError(t, r.Close())
 		require.ErrorContains(t, <-errc, "the reader is closed")
 	})
+
 	t.Run("Close by the progress function", func(t *testing.T) {
 		var r *storage.Reader
 		_, file := open(t, t.Context(), os.O_RDWR)
-		report := storage.WithProgress(func(int64, int64) { _ = r.Close() })
+		report := storage.WithProgress(func(int64, int64) {
+			_ = r.Close()
+		})
 		r, err = b.Download(t.Context(), "k", storage.WithConcurrency(4), report)
 		require.NoError(t, err)
 		_, err := r.WriteTo(file)
@@ -137,10 +154,15 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	require.NoError(t, err)
 	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, file.Close()) }()
+	defer func() {
+		require.NoError(t, file.Close())
+	}()
 	r, err := b.Download(t.Context(), "k")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, r.Close()) }()
+	defer func() {
+		require.NoError(t, r.Close())
+	}()
+
 	n, err := r.WriteTo(file)
 	require.Error(t, err)
 	require.Zero(t, n)
@@ -166,14 +188,17 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, r, 1000)
 		require.NoError(t, err)
+
 		n, err := r.WriteTo(file)
 		require.NoError(t, err)
 		require.EqualValues(t, len(content)-1000, n)
+
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
 		require.NoError(t, file.Close())
 		require.Greater(t, injected.Count(faults.Get), 5)
+
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(append(append([]byte("before"), content[1000:]...), "after"...), got))

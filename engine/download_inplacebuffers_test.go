@@ -14,15 +14,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/chunks"
-	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // After a section of a file was written at its offset, the download keeps no buffer for it.
 func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	const sections = 100
 	d := &download{ctx: t.Context()}
-	f := newFetch(d, 0, concurrency.Fixed(1), 1)
+	f := newFetch(d, 0, running.FixedLimit(1), 1)
 	defer f.cancel()
 	sink := &fileSink{f: f}
 	used := func() int64 {
@@ -33,7 +33,7 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	before := used()
+	usedBefore := used()
 	for range sections {
 		require.NoError(t, f.limit.Acquire(t.Context()))
 		s := &section{fetched: newFetched()}
@@ -42,7 +42,8 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 		sink.end(s, nil)
 		_ = used()
 	}
-	require.Less(t, used()-before, int64(sections*chunks.Size/4))
+
+	require.Less(t, used()-usedBefore, int64(sections*bodyio.ChunkSize/4))
 	runtime.KeepAlive(sink)
 }
 
@@ -51,7 +52,9 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "to"))
 		require.NoError(t, err)
-		defer func() { require.NoError(t, file.Close()) }()
+		defer func() {
+			require.NoError(t, file.Close())
+		}()
 		ctx, cancel := context.WithCancel(t.Context())
 		d := &silent{Driver: &oneObject{}}
 		r, err := New(d).Download(ctx, "k", storage.WithConcurrency(1<<14))

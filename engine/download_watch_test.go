@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A remoteStore has one object and empty pages without an end.
@@ -79,7 +79,7 @@ func (b *pausedBody) Close() error { return nil }
 func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &remoteStore{read: func(ctx context.Context) {
-			wire.Pause(ctx)
+			serving.Pause(ctx)
 			time.Sleep(time.Hour)
 		}}
 		b := engine.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
@@ -101,24 +101,25 @@ func TestDownloadContinuesWithOtherSize(t *testing.T) {
 
 // If a driver returns only empty pages, the listing ends with an error.
 func TestListEmptyPagesEnd(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		token func(n int) string
 		pages int
 	}{
 		{"with a new token each", func(n int) string { return strings.Repeat("x", n) }, 100},
 		{"with one token", func(int) string { return "x" }, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &remoteStore{token: row.token}
+				store := &remoteStore{token: tt.token}
 				b := engine.New(store)
 				var failure error
 				for _, err := range b.List(t.Context()) {
 					failure = err
 				}
 				require.ErrorIs(t, failure, storage.Unavailable)
-				require.Equal(t, row.pages, store.pages)
+				require.Equal(t, tt.pages, store.pages)
 			})
 		})
 	}
@@ -211,40 +212,56 @@ func TestListInCircleEnds(t *testing.T) {
 		}
 		return nil
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		token func(int) string
 		do    func(context.Context, storage.Bucket) error
 		pages int
 	}{
-		{"keys outside of the prefix", growing, list, 100},
-		{"keys outside of the prefix, and two tokens", alternating, list, 4},
-		{"a page", growing, func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.ListPage(ctx, b, "", storage.WithPrefix("p/"))
-			return err
-		}, 100},
-		{"uploads and two tokens", alternating, func(ctx context.Context, b storage.Bucket) error {
-			for _, err := range storage.ListUploads(ctx, b) {
-				if err != nil {
-					return err
+		{name: "keys outside of the prefix", token: growing, do: list, pages: 100},
+		{name: "keys outside of the prefix, and two tokens", token: alternating, do: list, pages: 4},
+		{
+			name:  "a page",
+			token: growing,
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.ListPage(ctx, b, "", storage.WithPrefix("p/"))
+				return err
+			},
+			pages: 100,
+		},
+		{
+			name:  "uploads and two tokens",
+			token: alternating,
+			do: func(ctx context.Context, b storage.Bucket) error {
+				for _, err := range storage.ListUploads(ctx, b) {
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}, 4},
-		{"versions and two tokens", alternating, func(ctx context.Context, b storage.Bucket) error {
-			for _, err := range storage.Versions(ctx, b) {
-				if err != nil {
-					return err
+				return nil
+			},
+			pages: 4,
+		},
+		{
+			name:  "versions and two tokens",
+			token: alternating,
+			do: func(ctx context.Context, b storage.Bucket) error {
+				for _, err := range storage.Versions(ctx, b) {
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}, 4},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+				return nil
+			},
+			pages: 4,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &loopingStore{Driver: &remoteStore{}, token: row.token}
-				require.ErrorIs(t, row.do(t.Context(), engine.New(store, storage.WithVersioning(true))), storage.Unavailable)
-				require.Equal(t, row.pages, store.pages)
+				store := &loopingStore{Driver: &remoteStore{}, token: tt.token}
+				require.ErrorIs(t, tt.do(t.Context(), engine.New(store, storage.WithVersioning(true))), storage.Unavailable)
+				require.Equal(t, tt.pages, store.pages)
 			})
 		})
 	}

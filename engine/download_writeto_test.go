@@ -57,7 +57,7 @@ func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, selfWriting{bytes.NewReader(data), s.breaks}, err
 }
 
-func digitsBucket(t *testing.T, breaks *int) storage.Bucket {
+func newDigitsBucket(t *testing.T, breaks *int) storage.Bucket {
 	t.Helper()
 	b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return selfWritten{next, breaks}
@@ -108,11 +108,13 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
 			for dst, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
-				r, err := digitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
+				r, err := newDigitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
+
 				n, err := r.WriteTo(dst)
 				require.Equal(t, errWriter, err, "%s, %T", path.name, dst)
 				require.EqualValues(t, room, n)
+
 				rest, err := io.ReadAll(r)
 				require.NoError(t, err)
 				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d", path.name, dst, room)
@@ -127,8 +129,9 @@ func TestWriteToBodyBreaks(t *testing.T) {
 	for _, path := range paths {
 		for breaks := range len(path.want) - 1 {
 			for _, dst := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
-				r, err := digitsBucket(t, &breaks).Download(t.Context(), "k", path.opts...)
+				r, err := newDigitsBucket(t, &breaks).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
+
 				_, err = r.WriteTo(dst)
 				require.ErrorIs(t, err, errDisk)
 				var e *storage.Error
@@ -175,7 +178,10 @@ func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(directory)) }()
+	defer func() {
+		require.NoError(t, storage.Close(directory))
+	}()
+
 	for _, store := range []struct {
 		name string
 		b    storage.Bucket
@@ -190,6 +196,7 @@ func TestWriteToCanceled(t *testing.T) {
 				w.cancel = cancel
 				r, err := store.b.Download(ctx, "k", opts...)
 				require.NoError(t, err)
+
 				n, err := io.Copy(dst, r)
 				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, dst)
 				require.Equal(t, w.n, n)

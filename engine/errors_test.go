@@ -26,15 +26,16 @@ func TestCopySourceFailureIsKnown(t *testing.T) {
 			return next(ctx)
 		})
 	}))
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		call func() (*storage.Attrs, error)
 	}{
 		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), b, "to", b, "k") }},
 		{"Compose", func() (*storage.Attrs, error) { return storage.Compose(t.Context(), b, "to", []string{"k"}) }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := row.call()
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.call()
 			require.ErrorIs(t, err, storage.Internal)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		})
@@ -53,7 +54,7 @@ func (e *ownError) Error() string { return e.detail }
 func TestUploadBodyFailure(t *testing.T) {
 	b := memstore.New()
 	mine := &ownError{"mine"}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		body  error
 		masks []error
 	}{
@@ -66,15 +67,16 @@ func TestUploadBodyFailure(t *testing.T) {
 			body:  errors.Join(fs.ErrNotExist, fs.ErrExist, mine),
 			masks: []error{fs.ErrNotExist, fs.ErrExist},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.Upload(t.Context(), "k", failingReader{row.body})
+			_, err := b.Upload(t.Context(), "k", failingReader{tt.body})
 			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 			require.ErrorIs(t, err, storage.BodyFailed)
 			require.ErrorIs(t, err, mine)
 			var reached *ownError
 			require.ErrorAs(t, err, &reached)
-			for _, masked := range row.masks {
+			for _, masked := range tt.masks {
 				require.NotErrorIs(t, err, masked)
 			}
 		})
@@ -87,6 +89,7 @@ func TestIfAbsentSaysKeyExists(t *testing.T) {
 	b := memstore.New()
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
 	require.NoError(t, err)
+
 	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
 	require.EqualError(t, err, `storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
 	_, err = storage.Copy(ctx, b, "a", b, "a", storage.IfAbsent())

@@ -134,24 +134,25 @@ var reads = map[string]func(ctx context.Context, b storage.Bucket) error{
 	},
 }
 
-// learn makes the reads after which the bucket hedges.
-func learn(t *testing.T, b storage.Bucket, read func(context.Context, storage.Bucket) error) {
+// learnLatency makes the reads after which the bucket hedges.
+func learnLatency(t *testing.T, b storage.Bucket, readKey func(context.Context, storage.Bucket) error) {
 	t.Helper()
 	for range learned {
-		require.NoError(t, read(t.Context(), b))
+		require.NoError(t, readKey(t.Context(), b))
 	}
 }
 
 // If a response stalls, a read with hedging gets that of its second request.
 func TestHedgeOfStalledResponse(t *testing.T) {
-	for name, read := range reads {
+	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{late: only(learned, stalled)}
 				b := store.open(t)
-				learn(t, b, read)
+				learnLatency(t, b, readKey)
 				start := time.Now()
-				require.NoError(t, read(t.Context(), b))
+
+				require.NoError(t, readKey(t.Context(), b))
 				require.Less(t, time.Since(start), 4*usual)
 				require.Len(t, store.calls, learned+2)
 				require.Equal(t, 1, store.canceled, "the request that stalled")
@@ -178,6 +179,7 @@ func TestHedgesShortenTheTail(t *testing.T) {
 			require.NoError(t, reads["Download"](t.Context(), b))
 			took = append(took, time.Since(start))
 		}
+
 		slices.Sort(took)
 		require.Less(t, took[count*99/100], 4*usual, "the 99th percentile")
 		require.Less(t, took[count*999/1000], 4*usual, "the 99.9th percentile")
@@ -229,23 +231,29 @@ func TestHedgeNotSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{late: only(learned+row.calls, time.Second), fail: func(n int) error {
-					if n == learned {
-						return storage.RateLimited
-					}
-					return nil
-				}}
+				store := &slowStore{
+					late: only(learned+row.calls, time.Second),
+					fail: func(n int) error {
+						if n == learned {
+							return storage.RateLimited
+						}
+						return nil
+					},
+				}
 				b := store.open(t, row.opts...)
-				learn(t, b, reads["Download"])
+				learnLatency(t, b, reads["Download"])
+
 				err := reads["Download"](t.Context(), b)
 				require.Equal(t, row.calls == 1, err != nil, "else it is repeated")
 				start := time.Now()
 				require.NoError(t, reads["Download"](t.Context(), b))
 				require.Len(t, store.calls, learned+row.calls+1)
+
 				if row.calls > 1 {
 					return
 				}
 				require.Less(t, time.Since(start), 2*time.Second, "nothing is held back")
+
 				time.Sleep(20 * time.Second) // it no longer throttles
 				require.NoError(t, reads["Download"](t.Context(), b))
 				store.late = only(learned+row.calls+2, stalled)
@@ -276,7 +284,7 @@ func TestHedgesAreEarned(t *testing.T) {
 			return 0
 		}}
 		b := store.open(t)
-		learn(t, b, reads["Attrs"])
+		learnLatency(t, b, reads["Attrs"])
 		require.NoError(t, reads["Attrs"](t.Context(), b))
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -298,7 +306,7 @@ func TestHedgesAreEarned(t *testing.T) {
 // read waits for the other.
 func TestHedgeResponseOfRace(t *testing.T) {
 	const first, second = learned, learned + 1
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		late      map[int]time.Duration
 		fail      map[int]error
@@ -307,26 +315,64 @@ func TestHedgeResponseOfRace(t *testing.T) {
 		took      time.Duration // at most
 		cancelled int
 	}{
-		{"the first request, after its hedge has begun", map[int]time.Duration{first: 2 * usual, second: stalled}, nil, nil, 2, 4 * usual, 1},
-		{"an error of the object", map[int]time.Duration{first: stalled}, map[int]error{second: storage.ObjectNotFound}, storage.ObjectNotFound, 2, 4 * usual, 1},
-		{"an error that passes does not decide", map[int]time.Duration{first: 5 * usual}, map[int]error{second: storage.Unavailable}, nil, 2, 7 * usual, 0},
-		{"the hedge, if the first request fails", map[int]time.Duration{first: 2 * usual, second: 5 * usual}, map[int]error{first: storage.Unavailable}, nil, 2, 9 * usual, 0},
-		{"both fail", map[int]time.Duration{first: 2 * usual}, map[int]error{first: storage.Unavailable, second: storage.Unavailable}, nil, 3, 20 * usual, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:      "the first request, after its hedge has begun",
+			late:      map[int]time.Duration{first: 2 * usual, second: stalled},
+			want:      nil,
+			calls:     2,
+			took:      4 * usual,
+			cancelled: 1,
+		},
+		{
+			name:      "an error of the object",
+			late:      map[int]time.Duration{first: stalled},
+			fail:      map[int]error{second: storage.ObjectNotFound},
+			want:      storage.ObjectNotFound,
+			calls:     2,
+			took:      4 * usual,
+			cancelled: 1,
+		},
+		{
+			name:  "an error that passes does not decide",
+			late:  map[int]time.Duration{first: 5 * usual},
+			fail:  map[int]error{second: storage.Unavailable},
+			want:  nil,
+			calls: 2,
+			took:  7 * usual,
+		},
+		{
+			name:  "the hedge, if the first request fails",
+			late:  map[int]time.Duration{first: 2 * usual, second: 5 * usual},
+			fail:  map[int]error{first: storage.Unavailable},
+			want:  nil,
+			calls: 2,
+			took:  9 * usual,
+		},
+		{
+			name:  "both fail",
+			late:  map[int]time.Duration{first: 2 * usual},
+			fail:  map[int]error{first: storage.Unavailable, second: storage.Unavailable},
+			want:  nil,
+			calls: 3,
+			took:  20 * usual,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{
-					late: func(n int) time.Duration { return row.late[n] },
-					fail: func(n int) error { return row.fail[n] },
+					late: func(n int) time.Duration { return tt.late[n] },
+					fail: func(n int) error { return tt.fail[n] },
 				}
 				b := store.open(t)
-				learn(t, b, reads["Download"])
+				learnLatency(t, b, reads["Download"])
 				start := time.Now()
+
 				err := reads["Download"](t.Context(), b)
-				require.LessOrEqual(t, time.Since(start), row.took)
-				require.ErrorIs(t, err, row.want)
-				require.Len(t, store.calls, learned+row.calls)
-				require.Equal(t, row.cancelled, store.canceled)
+				require.LessOrEqual(t, time.Since(start), tt.took)
+				require.ErrorIs(t, err, tt.want)
+				require.Len(t, store.calls, learned+tt.calls)
+				require.Equal(t, tt.cancelled, store.canceled)
 				require.Zero(t, store.bodies)
 			})
 		})
@@ -335,7 +381,7 @@ func TestHedgeResponseOfRace(t *testing.T) {
 
 // If ctx ends, the read and its hedge both end.
 func TestHedgeEndsWithContext(t *testing.T) {
-	for name, read := range reads {
+	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{late: func(n int) time.Duration {
@@ -345,11 +391,12 @@ func TestHedgeEndsWithContext(t *testing.T) {
 					return 0
 				}}
 				b := store.open(t)
-				learn(t, b, read)
+				learnLatency(t, b, readKey)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*usual)
 				defer cancel()
 				start := time.Now()
-				require.ErrorIs(t, read(ctx, b), storage.DeadlineExceeded)
+
+				require.ErrorIs(t, readKey(ctx, b), storage.DeadlineExceeded)
 				require.Equal(t, 5*usual, time.Since(start))
 				require.Equal(t, 2, store.canceled)
 			})
@@ -362,13 +409,16 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: only(learned, stalled)}
 		b := store.open(t)
-		learn(t, b, reads["Download"])
+		learnLatency(t, b, reads["Download"])
+
 		r, err := b.Download(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, 1, store.bodies)
+
 		content, err := io.ReadAll(r)
 		require.NoError(t, err)
 		require.Equal(t, "content", string(content))
+
 		require.NoError(t, r.Close())
 		require.Zero(t, store.bodies)
 	})
@@ -376,21 +426,27 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 
 // A panic of the driver in a read or in its hedge reaches the caller.
 func TestHedgePanicReachesCaller(t *testing.T) {
-	for name, row := range map[string]struct{ panics, late int }{
+	tests := map[string]struct{ panics, late int }{
 		"in the hedge":         {learned + 1, learned},
 		"in the first request": {learned, -1},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{late: only(row.late, stalled), fail: func(n int) error {
-					if n == row.panics {
-						panic("boom")
-					}
-					return nil
-				}}
+				store := &slowStore{
+					late: only(tt.late, stalled),
+					fail: func(n int) error {
+						if n == tt.panics {
+							panic("boom")
+						}
+						return nil
+					},
+				}
 				b := store.open(t)
-				learn(t, b, reads["Attrs"])
-				require.PanicsWithValue(t, "boom", func() { _ = reads["Attrs"](t.Context(), b) })
+				learnLatency(t, b, reads["Attrs"])
+				require.PanicsWithValue(t, "boom", func() {
+					_ = reads["Attrs"](t.Context(), b)
+				})
 			})
 		})
 	}
@@ -406,7 +462,7 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 				requests = o.Requests
 			}, nil
 		}))
-		learn(t, b, reads["Attrs"])
+		learnLatency(t, b, reads["Attrs"])
 		require.Equal(t, 1, requests)
 		require.NoError(t, reads["Attrs"](t.Context(), b))
 		require.Equal(t, 2, requests)
@@ -423,7 +479,7 @@ func TestHedgeWaitSleeps(t *testing.T) {
 		}))
 		_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
 		require.NoError(t, err)
-		learn(t, b, reads["Attrs"])
+		learnLatency(t, b, reads["Attrs"])
 		store.late = stalled
 		require.NoError(t, reads["Attrs"](t.Context(), b), "its hedge is late, too; a busy wait would not end")
 	})

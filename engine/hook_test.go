@@ -20,21 +20,23 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 
 // If a copy has to be streamed, the hook of the source sees one Download.
 func TestHookOfStreamedCopySource(t *testing.T) {
-	var seen []string
+	var calls []string
 	b := memstore.New(
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			seen = append(seen, op.Name+" "+op.Key)
+			calls = append(calls, op.Name+" "+op.Key)
 			return ctx, func(o storage.Outcome) {
-				seen = append(seen, op.Name+" ended")
+				calls = append(calls, op.Name+" ended")
 			}, nil
 		}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
-	seen = nil
+	calls = nil
+
 	_, err = storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
-	require.Equal(t, []string{"Copy b", "Download a", "Download ended", "Copy ended"}, seen)
+	require.Equal(t, []string{"Copy b", "Download a", "Download ended", "Copy ended"}, calls)
+
 	data, _, err := storage.ReadAll(t.Context(), b, "b")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(data))

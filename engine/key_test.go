@@ -49,6 +49,7 @@ func FuzzRange(f *testing.F) {
 			require.Greater(t, offset, size)
 			return
 		}
+
 		start, n := d.reader.Range()
 		require.True(t, start >= 0 && n >= 0 && start+n <= size)
 	})

@@ -39,6 +39,7 @@ func TestListPageTooLong(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
+
 	var got []string
 	for token := ""; ; {
 		page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(2))
@@ -77,12 +78,13 @@ func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.
 
 // If a listing is out of order, the hint is the driver's own, or else one for the author of the driver.
 func TestListOutOfOrderHint(t *testing.T) {
-	for _, row := range []struct{ name, of, want string }{
+	tests := []struct{ name, of, want string }{
 		{"its own", "name the profile", "name the profile"},
 		{"none of its own", "", "report this to the author of the driver of memory: it must list in byte order, or declare FolderOrder"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &disordered{next, row.of} }))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &disordered{next, tt.of} }))
 			for _, key := range []string{"a", "b"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
@@ -91,7 +93,7 @@ func TestListOutOfOrderHint(t *testing.T) {
 			_, err := storage.ListPage(t.Context(), b, "")
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
-			require.Equal(t, row.want, e.Hint)
+			require.Equal(t, tt.want, e.Hint)
 		})
 	}
 }
@@ -99,25 +101,26 @@ func TestListOutOfOrderHint(t *testing.T) {
 // If a store lists whole folders in any order, ListPage of a prefix within a folder needs at most 8 listings for
 // 400 objects.
 func TestListPageOfUnorderedStore(t *testing.T) {
-	seen := faults.New()
-	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(seen.Layer()))
+	injector := faults.New()
+	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(injector.Layer()))
 	for i := range 400 {
 		_, err := b.Upload(t.Context(), fmt.Sprintf("folder/%c%d", "xy"[i%2], i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	found := map[string]bool{}
+
+	keys := map[string]bool{}
 	for token := ""; ; {
 		page, err := storage.ListPage(t.Context(), b, token, storage.WithAnyOrder(), storage.WithPrefix("folder/x"), storage.WithPageSize(50))
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), 50)
 		for _, entry := range page.Entries {
-			found[entry.Key] = true
+			keys[entry.Key] = true
 		}
 		token = page.Token
 		if token == "" {
 			break
 		}
 	}
-	require.Len(t, found, 200)
-	require.LessOrEqual(t, seen.Count(faults.List), 8)
+	require.Len(t, keys, 200)
+	require.LessOrEqual(t, injector.Count(faults.List), 8)
 }

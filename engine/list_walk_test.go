@@ -113,18 +113,19 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 			require.NoError(t, err)
 		}
+
 		for name, opts := range listings {
-			for start, after := range starts {
+			for start, startAfter := range starts {
 				t.Run(store+"/"+name+start, func(t *testing.T) {
 					for limited, limit := range limits {
-						opts := slices.Concat(opts, limit, []storage.ListOption{storage.WithStartAfter(after)})
+						opts := slices.Concat(opts, limit, []storage.ListOption{storage.WithStartAfter(startAfter)})
 						want, err := entriesOf(t, bucket, opts)
 						require.NoError(t, err)
 						got, err := entriesOf(t, walked, opts)
 						require.NoError(t, err)
 						require.Equal(t, want, got, limited)
 					}
-					require.Equal(t, pagesOf(t, bucket, after, opts), pagesOf(t, walked, after, opts), "in pages")
+					require.Equal(t, pagesOf(t, bucket, startAfter, opts), pagesOf(t, walked, startAfter, opts), "in pages")
 				})
 			}
 		}
@@ -148,8 +149,8 @@ func pagesOf(t *testing.T, b storage.Bucket, startAfter string, opts []storage.L
 	start := []storage.ListOption{storage.WithStartAfter(startAfter)}
 	for token := ""; token != "" || pages == nil; start = nil {
 		require.Less(t, len(pages), 100)
-		given := slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})
-		page, err := storage.ListPage(t.Context(), b, token, given...)
+		pageOpts := slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})
+		page, err := storage.ListPage(t.Context(), b, token, pageOpts...)
 		require.NoError(t, err)
 		keys := []string{}
 		for _, entry := range page.Entries {
@@ -171,7 +172,7 @@ func nameOf(entry storage.ListEntry) string {
 // If a driver lists a folder out of order, List fails: a caller that merges listings or continues after a key
 // would miss entries.
 func TestListRefusesUnorderedFolder(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		order func(folder []storage.ListEntry)
 		keys  []string
 	}{
@@ -185,11 +186,12 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 				}
 			}
 		}, []string{"a/x"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
-			b := engine.New(tree{d, row.order})
-			for _, key := range row.keys {
+			b := engine.New(tree{d, tt.order})
+			for _, key := range tt.keys {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
@@ -207,6 +209,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var keys []string
@@ -220,6 +223,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 			cancel()
 		}
 	}
+
 	require.ErrorIs(t, last, storage.Canceled)
 	require.Equal(t, "a/b/2", keys[len(keys)-1], "nothing comes after the end of ctx")
 }
@@ -232,24 +236,25 @@ func TestListUnorderedStore(t *testing.T) {
 		_, err := engine.New(d).Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []storage.ListOption
 		want []string
 		says string // the hint, of a refusal
 	}{
-		{"in any order", []storage.ListOption{storage.WithAnyOrder()}, []string{"c/2", "c/1", "b", "a"}, ""},
-		{"a prefix in any order", []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")}, []string{"c/2", "c/1"}, ""},
-		{"in an order", nil, nil, "list with WithAnyOrder"},
-		{"after a key", []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")}, nil, "list without it"},
-		{"by another delimiter", []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")}, nil, `use "/"`},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			keys, err := entriesOf(t, b, row.opts)
-			require.Equal(t, row.want, keys)
-			if row.says != "" {
+		{name: "in any order", opts: []storage.ListOption{storage.WithAnyOrder()}, want: []string{"c/2", "c/1", "b", "a"}},
+		{name: "a prefix in any order", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")}, want: []string{"c/2", "c/1"}},
+		{name: "in an order", want: nil, says: "list with WithAnyOrder"},
+		{name: "after a key", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")}, want: nil, says: "list without it"},
+		{name: "by another delimiter", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")}, want: nil, says: `use "/"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			keys, err := entriesOf(t, b, tt.opts)
+			require.Equal(t, tt.want, keys)
+			if tt.says != "" {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.ErrorContains(t, err, row.says)
+				require.ErrorContains(t, err, tt.says)
 			}
 		})
 	}

@@ -315,8 +315,8 @@ func (c *lostRun) test(t *testing.T) {
 	require.NoError(t, err)
 
 	injected := faults.New()
-	seen := &witness{Driver: store}
-	b := engine.New(seen, driver.WithLayer(injected.Layer()), lacking(c.lacks))
+	w := &witness{Driver: store}
+	b := engine.New(w, driver.WithLayer(injected.Layer()), lacking(c.lacks))
 	if !storage.Supports(b, storage.Metadata) && c.write.name == "Complete" {
 		return // such a store has no open uploads
 	}
@@ -325,7 +325,7 @@ func (c *lostRun) test(t *testing.T) {
 		drop = drop.WithError(c.response)
 	}
 	injected.Set(drop)
-	seen.rival = func() {
+	w.rival = func() {
 		injected.Set(faults.Fail(faults.Head | faults.Get).First(c.reads))
 		if c.writers == 1 {
 			return
@@ -337,8 +337,9 @@ func (c *lostRun) test(t *testing.T) {
 		}
 	}
 	err = c.write.do(ctx, b, attrs.Revision)
-	applied := int(seen.applied.Load())
+	applied := int(w.applied.Load())
 	unknown := errors.Is(err, storage.OutcomeUnknown)
+
 	switch {
 	case err == nil:
 		require.Positive(t, applied, c.name)
@@ -346,10 +347,12 @@ func (c *lostRun) test(t *testing.T) {
 	case !unknown:
 		require.Zero(t, applied, "%s: %v", c.name, err)
 	}
+
 	if !c.write.guarded {
 		return
 	}
 	require.LessOrEqual(t, applied, 1, "%s: %v", c.name, err)
+
 	if !c.write.adds {
 		return
 	}

@@ -48,13 +48,16 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	u := beginUpload(t, b)
 	long := &sizedStream{size: 10 * limit}
+
 	_, err := u.PutPart(t.Context(), 1, long)
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.LessOrEqual(t, long.read, int64(limit+1))
+
 	long.read = 0
 	_, err = u.PutPart(t.Context(), 1, long, storage.WithSize(long.size))
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.Zero(t, long.read)
+
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
 	require.NoError(t, err, "it is read in place")
 
@@ -81,37 +84,49 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 			return len(p), nil
 		}), size)
 	}
+
 	for name, b := range map[string]storage.Bucket{"memory": memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit})), "a directory": onDisk} {
 		t.Run(name, func(t *testing.T) {
 			u := beginUpload(t, b)
-			defer func() { require.NoError(t, u.Abort(t.Context())) }()
+			defer func() {
+				require.NoError(t, u.Abort(t.Context()))
+			}()
+
 			for number, opts := range [][]storage.PartOption{{}, {storage.WithSize(size)}} {
 				part, err := u.PutPart(t.Context(), number+1, zeros(size), opts...)
 				require.NoError(t, err)
 				require.EqualValues(t, size, part.Size)
 				require.Equal(t, crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli)), part.CRC32C.Sum)
 			}
-			before, err := u.Parts(t.Context())
+
+			oldParts, err := u.Parts(t.Context())
 			require.NoError(t, err)
-			for _, row := range []struct {
+			tests := []struct {
 				name string
 				body func() io.Reader
 				opt  storage.PartOption
 				code storage.Code
 			}{
-				{"too long", func() io.Reader { return zeros(size + 1) }, storage.WithSize(size), storage.BodyFailed},
-				{"too short", func() io.Reader { return zeros(size - 1) }, storage.WithSize(size), storage.BodyFailed},
-				{"cut off", func() io.Reader { return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF)) }, storage.WithSize(size), storage.BodyFailed},
-				{"other bytes", func() io.Reader { return zeros(size) }, storage.WithCRC32C(1), storage.ChecksumMismatch},
-			} {
+				{name: "too long", body: func() io.Reader { return zeros(size + 1) }, opt: storage.WithSize(size), code: storage.BodyFailed},
+				{name: "too short", body: func() io.Reader { return zeros(size - 1) }, opt: storage.WithSize(size), code: storage.BodyFailed},
+				{
+					name: "cut off",
+					body: func() io.Reader { return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF)) },
+					opt:  storage.WithSize(size),
+					code: storage.BodyFailed,
+				},
+				{name: "other bytes", body: func() io.Reader { return zeros(size) }, opt: storage.WithCRC32C(1), code: storage.ChecksumMismatch},
+			}
+			for _, tt := range tests {
 				for number := 1; number <= 3; number++ { // the last one is new
-					_, err := u.PutPart(t.Context(), number, row.body(), row.opt)
-					require.Equal(t, row.code, storage.CodeOf(err), row.name)
+					_, err := u.PutPart(t.Context(), number, tt.body(), tt.opt)
+					require.Equal(t, tt.code, storage.CodeOf(err), tt.name)
 				}
 			}
-			after, err := u.Parts(t.Context())
+
+			newParts, err := u.Parts(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, before, after)
+			require.Equal(t, oldParts, newParts)
 		})
 	}
 }
@@ -122,7 +137,9 @@ func TestPutPartPanicReachesCaller(t *testing.T) {
 	u := beginUpload(t, b)
 	for range 4 { // the memory is given back
 		require.PanicsWithValue(t, errThrown, func() {
-			_, _ = u.PutPart(t.Context(), 1, io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) { panic(errThrown) })))
+			_, _ = u.PutPart(t.Context(), 1, io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) {
+				panic(errThrown)
+			})))
 		})
 	}
 	parts, err := u.Parts(t.Context())
@@ -157,9 +174,11 @@ func TestOpenUploadHooks(t *testing.T) {
 	_, err = u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
 	denied = "CompleteUpload"
+
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.EqualError(t, err, `storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
+
 	denied = ""
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
@@ -173,15 +192,17 @@ func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
 	}))
-	own := func(secret string) storage.NativeOption { return storage.WithNative("memory", secretOption{secret}) }
-	u := beginUpload(t, b, own("hidden"))
+	secretOpt := func(secret string) storage.NativeOption { return storage.WithNative("memory", secretOption{secret}) }
+
+	u := beginUpload(t, b, secretOpt("hidden"))
 	require.NotContains(t, u.Token(), "hidden")
-	for name, opts := range map[string][]storage.MultipartOption{"none": nil, "another": {own("other key")}, "two": {own("hidden"), own("hidden")}} {
+	for name, opts := range map[string][]storage.MultipartOption{"none": nil, "another": {secretOpt("other key")}, "two": {secretOpt("hidden"), secretOpt("hidden")}} {
 		_, err := storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.ErrorContains(t, err, "options must", name)
 	}
-	second, err := storage.ContinueUpload(t.Context(), b, u.Token(), own("hidden"))
+
+	second, err := storage.ContinueUpload(t.Context(), b, u.Token(), secretOpt("hidden"))
 	require.NoError(t, err)
 	require.Equal(t, u.Token(), second.Token())
 }
@@ -191,12 +212,14 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	foreign := struct{ storage.Bucket }{memstore.New()}
 	_, err := storage.BeginUpload(t.Context(), foreign, "key")
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	_, err = storage.ContinueUpload(t.Context(), foreign, "token")
 	require.ErrorIs(t, err, storage.Unsupported)
 	for _, err := range storage.ListUploads(t.Context(), foreign) {
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
 	require.ErrorIs(t, storage.AbortUpload(t.Context(), foreign, storage.UploadEntry{Key: "key", Upload: "1"}), storage.Unsupported)
+
 	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.BeginUpload(t.Context(), storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader), "key")
@@ -207,30 +230,31 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 func TestOpenUploadEndsWithContext(t *testing.T) {
 	b := memstore.New()
 	u := beginUpload(t, b)
-	done, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	for name, call := range map[string]func() error{
 		"BeginUpload": func() error {
-			_, err := storage.BeginUpload(done, b, "key")
+			_, err := storage.BeginUpload(canceled, b, "key")
 			return err
 		},
 		"ContinueUpload": func() error {
-			_, err := storage.ContinueUpload(done, b, u.Token())
+			_, err := storage.ContinueUpload(canceled, b, u.Token())
 			return err
 		},
 		"PutPart": func() error {
-			_, err := u.PutPart(done, 1, strings.NewReader("x"))
+			_, err := u.PutPart(canceled, 1, strings.NewReader("x"))
 			return err
 		},
 		"Parts": func() error {
-			_, err := u.Parts(done)
+			_, err := u.Parts(canceled)
 			return err
 		},
 		"Complete": func() error {
-			_, err := u.Complete(done)
+			_, err := u.Complete(canceled)
 			return err
 		},
-		"Abort": func() error { return u.Abort(done) },
+		"Abort": func() error { return u.Abort(canceled) },
 	} {
 		require.ErrorIs(t, call(), storage.Canceled, name)
 	}
@@ -265,12 +289,15 @@ func TestOpenUploadPartsPages(t *testing.T) {
 		_, err := u.PutPart(t.Context(), number, strings.NewReader(strings.Repeat("x", number)))
 		require.NoError(t, err)
 	}
+
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 5)
+
 	pages.disorder = true
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.Internal)
+
 	pages.disorder = false
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
@@ -299,6 +326,7 @@ func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	require.NoError(t, err)
 	second, err := storage.ContinueUpload(t.Context(), b, u.Token())
 	require.NoError(t, err)
+
 	_, err = second.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.ErrorIs(t, err, storage.Unsupported)
 	attrs, err := u.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
@@ -316,13 +344,16 @@ func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	require.NoError(t, err)
 	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true}
 	inj.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
+
 	_, err = u.Complete(t.Context())
 	require.Equal(t, 1, inj.Count(faults.CompleteParts))
 	require.ErrorIs(t, err, storage.Unavailable)
+
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.True(t, e.Retryable)
 	require.Contains(t, e.Hint, "begin a new one")
+
 	_, err = b.Attrs(t.Context(), "key")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -357,10 +388,12 @@ func TestCompleteFindsLostCompletion(t *testing.T) {
 			require.NoError(t, err)
 			_, err = u.Complete(t.Context())
 			require.NoError(t, err)
+
 			for entry, err := range storage.ListUploads(t.Context(), b) {
 				require.NoError(t, err)
 				require.Fail(t, "still in progress", entry)
 			}
+
 			_, err = b.Upload(t.Context(), "key", strings.NewReader("newer"))
 			require.NoError(t, err)
 			_, err = u.Complete(t.Context())
@@ -407,10 +440,12 @@ func TestCompleteCannotLookup(t *testing.T) {
 			u := beginUpload(t, b, row.opts...)
 			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
+
 			for range 2 { // the first one makes the object
 				_, err = u.Complete(t.Context())
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err), err)
 			}
+
 			attrs, err := u.Complete(t.Context())
 			require.NoError(t, err)
 			require.EqualValues(t, 4, attrs.Size)
@@ -438,10 +473,11 @@ func TestCompletePartReplaced(t *testing.T) {
 	replaced.times = 2
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
-	content, read, err := storage.ReadAll(t.Context(), b, "key")
+
+	content, readAttrs, err := storage.ReadAll(t.Context(), b, "key")
 	require.NoError(t, err)
 	require.Equal(t, "new text", string(content))
-	require.Equal(t, read.CRC32C, attrs.CRC32C)
+	require.Equal(t, readAttrs.CRC32C, attrs.CRC32C)
 
 	u, part := begin()
 	replaced.times = 1
@@ -451,9 +487,11 @@ func TestCompletePartReplaced(t *testing.T) {
 
 	u, _ = begin()
 	replaced.times = 1000
+
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Greater(t, replaced.times, 990, "the attempts are bounded")
+
 	replaced.times = 0
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err, "the upload is still there")
@@ -498,12 +536,14 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 				_, err := u.PutPart(t.Context(), 1+i, strings.NewReader(text))
 				require.NoError(t, err)
 			}
+
 			var first *storage.Attrs
 			faster.complete = func() {
 				var err error
 				first, err = u.Complete(t.Context(), opts...)
 				require.NoError(t, err)
 			}
+
 			second, err := u.Complete(t.Context(), opts...)
 			require.NoError(t, err)
 			require.Equal(t, first.Revision, second.Revision)
@@ -511,7 +551,9 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 			u = beginUpload(t, b)
 			_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
 			require.NoError(t, err)
-			faster.complete = func() { require.NoError(t, u.Abort(t.Context())) }
+			faster.complete = func() {
+				require.NoError(t, u.Abort(t.Context()))
+			}
 			_, err = u.Complete(t.Context(), opts...)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
@@ -530,9 +572,11 @@ func TestCompletePartReplacedByLongerOne(t *testing.T) {
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
 	replaced.times = 1
+
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "the 4 bytes of WithSize, and have 8")
+
 	_, err = u.Parts(t.Context())
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the client lied")
 }

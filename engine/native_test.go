@@ -124,7 +124,7 @@ func secret(text string) storage.NativeOption {
 // A native option of a call reaches each request of that call.
 func TestNativeOptionReachesEachRequest(t *testing.T) {
 	b, d := openOptioned()
-	own := secretOption{"own"}
+	option := secretOption{"own"}
 	source := secretOption{"the source's"}
 	ctx := t.Context()
 	bucketWith := func(err error) {
@@ -142,16 +142,20 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	bucketWith(storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, secret("own")))
 	_, err = storage.Copy(ctx, b, "copy", b, "a", secret("own"), storage.WithSourceNative("memory", source))
 	bucketWith(err)
+
 	for _, call := range []string{"Head", "Tags"} {
 		require.Equal(t, []any{source}, d.seen[call], "%s of the source", call)
 	}
+
 	_, err = storage.Compose(ctx, b, "joined", []string{"a"}, secret("own"), storage.WithSourceNative("memory", source))
 	bucketWith(err)
 	require.Equal(t, []any{source}, d.seen["Head"])
+
 	bucketWith(b.Remove(ctx, "copy", secret("own")))
 	for _, call := range []string{"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete"} {
-		require.Equal(t, []any{own}, d.seen[call], call)
+		require.Equal(t, []any{option}, d.seen[call], call)
 	}
+
 	for _, call := range []string{"source of Copy", "source of Compose"} {
 		require.Equal(t, []any{source}, d.seen[call], call)
 	}
@@ -163,10 +167,12 @@ func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	dst := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
+
 	_, err = storage.Copy(t.Context(), dst, "a", src, "a", storage.WithSourceNative("memory", secretOption{"key"}))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"])
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Tags"])
+
 	tags, err := storage.Tags(t.Context(), dst, "a")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)
@@ -199,16 +205,17 @@ func TestNativeOptionOfReconcile(t *testing.T) {
 // If the driver refuses a native option, the call sends no request.
 func TestNativeOptionRefused(t *testing.T) {
 	b, d := openOptioned()
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		option storage.UploadOption
 		want   storage.Code
 	}{
 		"a bad value":        {secret(""), storage.InvalidArgument},
 		"an unknown type":    {storage.WithNative("memory", 1), storage.Unsupported},
 		"another provider's": {storage.WithNative("s3", secretOption{"own"}), storage.Unsupported},
-	} {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), row.option)
-		require.Equal(t, row.want, storage.CodeOf(err), name)
+	}
+	for name, tt := range tests {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), tt.option)
+		require.Equal(t, tt.want, storage.CodeOf(err), name)
 	}
 	require.Empty(t, d.seen)
 }
@@ -217,23 +224,25 @@ func TestNativeOptionRefused(t *testing.T) {
 // differ, Upload sends all parts again.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
 	body := strings.Repeat("x", 100)
-	until := func(opts ...storage.UploadOption) (parts int) {
+	uploadUntilFault := func(opts ...storage.UploadOption) (parts int) {
 		path := filepath.Join(t.TempDir(), "resume")
 		injector := faults.New(faults.Fail(faults.CompleteParts))
 		b, _ := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		first := []storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path), secret("own"), storage.WithTags(map[string]string{"k": "v"})}
+
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(body), first...)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 		injector.Set()
-		before := injector.Count(faults.PutPart)
+		putParts := injector.Count(faults.PutPart)
 		_, err = b.Upload(t.Context(), "a", strings.NewReader(body), append([]storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path)}, opts...)...)
 		require.NoError(t, err)
-		return injector.Count(faults.PutPart) - before
+		return injector.Count(faults.PutPart) - putParts
 	}
+
 	same := storage.WithTags(map[string]string{"k": "v"})
-	require.Zero(t, until(secret("own"), same), "the same call sends no part again")
-	require.Equal(t, 10, until(secret("another"), same), "with another key")
-	require.Equal(t, 10, until(same), "without a key")
-	require.Equal(t, 10, until(secret("own")), "without tags")
-	require.Equal(t, 10, until(secret("own"), same, storage.WithPublicRead()), "for anyone")
+	require.Zero(t, uploadUntilFault(secret("own"), same), "the same call sends no part again")
+	require.Equal(t, 10, uploadUntilFault(secret("another"), same), "with another key")
+	require.Equal(t, 10, uploadUntilFault(same), "without a key")
+	require.Equal(t, 10, uploadUntilFault(secret("own")), "without tags")
+	require.Equal(t, 10, uploadUntilFault(secret("own"), same, storage.WithPublicRead()), "for anyone")
 }

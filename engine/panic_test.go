@@ -65,7 +65,7 @@ func (d throwing) List(ctx context.Context, r *driver.ListRequest) (*storage.Pag
 // A panic in the driver, a body or a progress function reaches the caller.
 func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
-	for _, row := range []struct {
+	tests := []struct {
 		name, method string
 		do           func(ctx context.Context, b storage.Bucket, dir string)
 	}{
@@ -76,7 +76,9 @@ func TestPanicReachesCaller(t *testing.T) {
 			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3))
 		}},
 		{"of progress", "", func(ctx context.Context, b storage.Bucket, dir string) {
-			progress := storage.WithProgress(func(int64, int64) { panic(errThrown) })
+			progress := storage.WithProgress(func(int64, int64) {
+				panic(errThrown)
+			})
 			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3), progress)
 		}},
 		{"of Compose's sources", "Head", func(ctx context.Context, b storage.Bucket, _ string) {
@@ -105,14 +107,17 @@ func TestPanicReachesCaller(t *testing.T) {
 			_, _ = io.WriteString(w, "text")
 			_, _ = w.Commit()
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, row.method} }))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, tt.method} }))
 			for _, key := range []string{"a", "b", "c", "d", "e", "f", "k"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(large))
 				require.NoError(t, err)
 			}
-			require.PanicsWithValue(t, errThrown, func() { row.do(t.Context(), b, t.TempDir()) })
+			require.PanicsWithValue(t, errThrown, func() {
+				tt.do(t.Context(), b, t.TempDir())
+			})
 		})
 	}
 }
@@ -121,9 +126,13 @@ func TestPanicReachesCaller(t *testing.T) {
 func TestWriterCommitAfterPanic(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, "Put"} }))
 	w := storage.NewWriter(t.Context(), b, "thrown")
+
 	_, err := io.WriteString(w, "text")
 	require.NoError(t, err)
-	require.PanicsWithValue(t, errThrown, func() { _, _ = w.Commit() })
+	require.PanicsWithValue(t, errThrown, func() {
+		_, _ = w.Commit()
+	})
+
 	attrs, err := w.Commit()
 	require.Nil(t, attrs)
 	require.Error(t, err)

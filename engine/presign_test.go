@@ -40,35 +40,42 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	}
 	tags := storage.WithTags(map[string]string{"a": "b"})
 	locked := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		needs storage.Features // which the store lacks
 		call  func(t *testing.T, b storage.Bucket) error
 		says  string
 	}{
-		{"an upload", storage.SignedURLs, upload(), "SignedUploadURL"},
-		{"a download", storage.SignedURLs, download(), "SignedDownloadURL"},
-		{"a form", storage.SignedForms, form(0, 9), "SignedUploadForm"},
-		{"a size", storage.SignedSize, upload(storage.WithSize(9)), "WithSize on a signed upload"},
-		{"IfAbsent", storage.SignedIfAbsent, upload(storage.IfAbsent()), "IfAbsent on a signed upload"},
-		{"tags", storage.SignedTags, upload(tags), "call SetTags after the upload"},
-		{"retention", storage.SignedLocks, upload(locked), "call SetRetention or SetLegalHold after the upload"},
-		{"a legal hold", storage.SignedLocks, upload(storage.WithLegalHold()), "call SetRetention or SetLegalHold after the upload"},
-		{"HEAD", storage.SignedHead, download(storage.WithMethod(http.MethodHead)), "leave out WithMethod"},
-		{"a version", storage.Versioning, download(storage.WithVersion("1")), "WithVersion"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "an upload", needs: storage.SignedURLs, call: upload(), says: "SignedUploadURL"},
+		{name: "a download", needs: storage.SignedURLs, call: download(), says: "SignedDownloadURL"},
+		{name: "a form", needs: storage.SignedForms, call: form(0, 9), says: "SignedUploadForm"},
+		{name: "a size", needs: storage.SignedSize, call: upload(storage.WithSize(9)), says: "WithSize on a signed upload"},
+		{name: "IfAbsent", needs: storage.SignedIfAbsent, call: upload(storage.IfAbsent()), says: "IfAbsent on a signed upload"},
+		{name: "tags", needs: storage.SignedTags, call: upload(tags), says: "call SetTags after the upload"},
+		{name: "retention", needs: storage.SignedLocks, call: upload(locked), says: "call SetRetention or SetLegalHold after the upload"},
+		{
+			name:  "a legal hold",
+			needs: storage.SignedLocks,
+			call:  upload(storage.WithLegalHold()),
+			says:  "call SetRetention or SetLegalHold after the upload",
+		},
+		{name: "HEAD", needs: storage.SignedHead, call: download(storage.WithMethod(http.MethodHead)), says: "leave out WithMethod"},
+		{name: "a version", needs: storage.Versioning, call: download(storage.WithVersion("1")), says: "WithVersion"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			open := func(opts ...storage.OpenOption) storage.Bucket {
 				opts = append(opts, storage.WithVersioning(true), storage.WithObjectLock(),
 					storage.WithSigningBaseURL("https://files.example.com"))
 				return memstore.New(opts...)
 			}
-			if row.needs != storage.SignedHead { // memory serves HEAD at the address that reads
-				require.NoError(t, row.call(t, open()), "a store that has it")
+			if tt.needs != storage.SignedHead { // memory serves HEAD at the address that reads
+				require.NoError(t, tt.call(t, open()), "a store that has it")
 			}
-			err := row.call(t, open(lacking(row.needs)))
+			err := tt.call(t, open(lacking(tt.needs)))
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -76,29 +83,35 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 // A form is signed only with sizes and options that fit it.
 func TestSignedFormBounds(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
-	for _, row := range []struct {
+	tests := []struct {
 		name             string
 		minSize, maxSize int64
 		opts             []storage.SignedUploadOption
 		says             string // of a refusal
 	}{
-		{"from nothing", 0, 9, nil, ""},
-		{"of one size", 9, 9, nil, ""},
-		{"below nothing", -1, 9, nil, "0 <= minSize <= maxSize"},
-		{"crossed", 9, 8, nil, "0 <= minSize <= maxSize"},
-		{"and a size", 0, 9, []storage.SignedUploadOption{storage.WithSize(5)}, "WithSize does not fit a form"},
-		{"and a bad type", 0, 9, []storage.SignedUploadOption{storage.WithContentType("text")}, "WithContentType must be type/subtype"},
-		{"and a time that is over", 0, 9, []storage.SignedUploadOption{storage.WithTTL(-1)}, "WithTTL"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f, err := storage.SignedUploadForm(t.Context(), b, "k.txt", row.minSize, row.maxSize, row.opts...)
-			if row.says == "" {
+		{name: "from nothing", maxSize: 9},
+		{name: "of one size", minSize: 9, maxSize: 9},
+		{name: "below nothing", minSize: -1, maxSize: 9, says: "0 <= minSize <= maxSize"},
+		{name: "crossed", minSize: 9, maxSize: 8, says: "0 <= minSize <= maxSize"},
+		{name: "and a size", maxSize: 9, opts: []storage.SignedUploadOption{storage.WithSize(5)}, says: "WithSize does not fit a form"},
+		{
+			name:    "and a bad type",
+			maxSize: 9,
+			opts:    []storage.SignedUploadOption{storage.WithContentType("text")},
+			says:    "WithContentType must be type/subtype",
+		},
+		{name: "and a time that is over", maxSize: 9, opts: []storage.SignedUploadOption{storage.WithTTL(-1)}, says: "WithTTL"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, err := storage.SignedUploadForm(t.Context(), b, "k.txt", tt.minSize, tt.maxSize, tt.opts...)
+			if tt.says == "" {
 				require.NoError(t, err)
 				require.Contains(t, f.URL, "https://files.example.com")
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -119,36 +132,70 @@ func (d addressed) Describe() driver.Description {
 // PublicURL uses the base of WithPublicBaseURL, or the address of a public bucket's store or handler. If there is
 // neither, PublicURL fails.
 func TestPublicURLNeedsBase(t *testing.T) {
-	own := func(address string) storage.OpenOption {
+	withBase := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })
 	}
 	public := storage.WithPublicAccess(true)
 	base := storage.WithPublicBaseURL("https://cdn.example.com/a")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []storage.OpenOption
 		key  string
 		want string
 		says string // of a refusal
 	}{
-		{"an address of the user's", []storage.OpenOption{base}, "x y", "https://cdn.example.com/a/x%20y", ""},
-		{"an address of the store", []storage.OpenOption{own("https://store.example.com/b/"), public}, "k", "https://store.example.com/b/k", ""},
-		{"an address of the user's before the store's", []storage.OpenOption{own("https://store.example.com/b/"), public, base}, "k", "https://cdn.example.com/a/k", ""},
-		{"the store's, of a bucket that is not public", []storage.OpenOption{own("https://store.example.com/b/")}, "k", "", "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"},
-		{"the store's, which a layer has removed", []storage.OpenOption{own(""), public}, "k", "", "the store's own address does not have what the bucket shows"},
-		{"none, of a store without addresses", nil, "k", "", "where the handler of package serve is mounted"},
-		{"none, of a store without addresses, if public", []storage.OpenOption{public}, "k", "", "where the handler of package serve is mounted"},
-		{"the handler's", []storage.OpenOption{public, storage.WithSigningBaseURL("https://files.example.com")}, "k", "https://files.example.com/", ""},
-		{"of no key", []storage.OpenOption{base}, "", "", "key must not be empty"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			address, err := memstore.New(row.opts...).PublicURL(row.key)
-			if row.says == "" {
+		{name: "an address of the user's", opts: []storage.OpenOption{base}, key: "x y", want: "https://cdn.example.com/a/x%20y"},
+		{
+			name: "an address of the store",
+			opts: []storage.OpenOption{withBase("https://store.example.com/b/"), public},
+			key:  "k",
+			want: "https://store.example.com/b/k",
+		},
+		{
+			name: "an address of the user's before the store's",
+			opts: []storage.OpenOption{withBase("https://store.example.com/b/"), public, base},
+			key:  "k",
+			want: "https://cdn.example.com/a/k",
+		},
+		{
+			name: "the store's, of a bucket that is not public",
+			opts: []storage.OpenOption{withBase("https://store.example.com/b/")},
+			key:  "k",
+			want: "",
+			says: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
+		},
+		{
+			name: "the store's, which a layer has removed",
+			opts: []storage.OpenOption{withBase(""), public},
+			key:  "k",
+			want: "",
+			says: "the store's own address does not have what the bucket shows",
+		},
+		{name: "none, of a store without addresses", key: "k", want: "", says: "where the handler of package serve is mounted"},
+		{
+			name: "none, of a store without addresses, if public",
+			opts: []storage.OpenOption{public},
+			key:  "k",
+			want: "",
+			says: "where the handler of package serve is mounted",
+		},
+		{
+			name: "the handler's",
+			opts: []storage.OpenOption{public, storage.WithSigningBaseURL("https://files.example.com")},
+			key:  "k",
+			want: "https://files.example.com/",
+		},
+		{name: "of no key", opts: []storage.OpenOption{base}, want: "", says: "key must not be empty"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			address, err := memstore.New(tt.opts...).PublicURL(tt.key)
+			if tt.says == "" {
 				require.NoError(t, err)
-				require.Contains(t, address, row.want)
+				require.Contains(t, address, tt.want)
 				return
 			}
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 			require.Empty(t, address)
 		})
 	}

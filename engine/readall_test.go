@@ -43,19 +43,20 @@ func holding(text string) *oneObject {
 }
 
 func TestReadAllIsADownloadToHooks(t *testing.T) {
-	var seen storage.Operation
+	var operation storage.Operation
 	var ended storage.Outcome
 	b := New(holding("text"), storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		seen = op
+		operation = op
 		return ctx, func(outcome storage.Outcome) {
 			ended = outcome
 		}, nil
 	}))
+
 	data, attrs, err := storage.ReadAll(t.Context(), b, "key")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 	require.Equal(t, "key", attrs.Key)
-	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Effects: storage.EffectRead, Key: "key"}, seen)
+	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Effects: storage.EffectRead, Key: "key"}, operation)
 	require.Equal(t, storage.Outcome{Bytes: 4, Requests: 1}, ended)
 }
 
@@ -65,7 +66,7 @@ func TestReadAllNeedsThePermissionToDownload(t *testing.T) {
 }
 
 func TestReadAllVerifiesTheBytes(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		sent string
 		want storage.Code
 	}{
@@ -74,17 +75,19 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 		"no bytes":                  {"", storage.Unavailable},
 		"the same":                  {"text", ""},
 		"more bytes, past the size": {"texture", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := holding("text")
-			d.data = []byte(c.sent)
+			d.data = []byte(tt.sent)
 			data, _, err := storage.ReadAll(t.Context(), New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), "key")
-			if c.want == "" {
+			if tt.want == "" {
 				require.NoError(t, err)
 				require.Equal(t, "text", string(data))
 				return
 			}
-			require.Equal(t, c.want, storage.CodeOf(err))
+
+			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.ErrorContains(t, err, `Download`)
 			require.ErrorContains(t, err, `"key"`)
 			require.Nil(t, data)

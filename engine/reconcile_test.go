@@ -59,9 +59,10 @@ func TestReconcileLostResponse(t *testing.T) {
 	unconditional := func(string) storage.UploadOption { return storage.WithContentType("text/plain") }
 	ifAbsent := func(string) storage.UploadOption { return storage.IfAbsent() }
 	ifRevision := func(old string) storage.UploadOption { return storage.IfRevision(old) }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name    string
-		given   func(old string) storage.UploadOption
+		opts    func(old string) storage.UploadOption
 		updates bool // there is an old object
 		puts    []put
 		lacks   storage.Features
@@ -71,20 +72,20 @@ func TestReconcileLostResponse(t *testing.T) {
 		sent    int // requests
 		says    string
 	}{
-		{name: "it was not applied, and is repeated", given: ifAbsent, puts: []put{{lost: true, answered: lost}}, sent: 2},
-		{name: "it was applied, and the repeated one is refused", given: ifAbsent, puts: []put{{answered: lost}}, sent: 2},
-		{name: "an update was applied, and the repeated one is refused", given: ifRevision, updates: true, puts: []put{{answered: lost}}, sent: 2},
+		{name: "it was not applied, and is repeated", opts: ifAbsent, puts: []put{{lost: true, answered: lost}}, sent: 2},
+		{name: "it was applied, and the repeated one is refused", opts: ifAbsent, puts: []put{{answered: lost}}, sent: 2},
+		{name: "an update was applied, and the repeated one is refused", opts: ifRevision, updates: true, puts: []put{{answered: lost}}, sent: 2},
 		{
-			name:  "another client was faster",
-			given: ifAbsent,
-			puts:  []put{{lost: true, answered: lost}, {before: "another's"}},
-			want:  storage.PreconditionFailed,
-			sent:  2,
-			says:  "the key exists already",
+			name: "another client was faster",
+			opts: ifAbsent,
+			puts: []put{{lost: true, answered: lost}, {before: "another's"}},
+			want: storage.PreconditionFailed,
+			sent: 2,
+			says: "the key exists already",
 		},
 		{
 			name:    "an update may have been applied and then replaced",
-			given:   ifRevision,
+			opts:    ifRevision,
 			updates: true,
 			puts:    []put{{lost: true, answered: lost}, {before: "another's"}},
 			want:    storage.OutcomeUnknown,
@@ -94,7 +95,7 @@ func TestReconcileLostResponse(t *testing.T) {
 		},
 		{
 			name:    "the store keeps no metadata",
-			given:   ifAbsent,
+			opts:    ifAbsent,
 			puts:    []put{{answered: lost}},
 			lacks:   storage.Metadata,
 			want:    storage.OutcomeUnknown,
@@ -104,7 +105,7 @@ func TestReconcileLostResponse(t *testing.T) {
 		},
 		{
 			name:    "the object cannot be read",
-			given:   ifAbsent,
+			opts:    ifAbsent,
 			puts:    []put{{answered: lost}},
 			blind:   true,
 			want:    storage.OutcomeUnknown,
@@ -113,52 +114,55 @@ func TestReconcileLostResponse(t *testing.T) {
 		},
 		{
 			name:    "a gateway refuses by a condition that nobody gave",
-			given:   unconditional,
+			opts:    unconditional,
 			puts:    []put{{lost: true, answered: lost}, {lost: true, answered: storage.PreconditionFailed}},
 			want:    storage.Unavailable,
 			unknown: true,
 			sent:    2,
 		},
 		{
-			name:  "it was applied, and the repeated one is not permitted",
-			given: ifAbsent,
-			puts:  []put{{answered: lost}, {lost: true, answered: storage.PermissionDenied}},
-			sent:  2,
+			name: "it was applied, and the repeated one is not permitted",
+			opts: ifAbsent,
+			puts: []put{{answered: lost}, {lost: true, answered: storage.PermissionDenied}},
+			sent: 2,
 		},
 		{
 			name:    "it was not applied, and the repeated one is not permitted",
-			given:   ifAbsent,
+			opts:    ifAbsent,
 			puts:    []put{{lost: true, answered: lost}, {lost: true, answered: storage.PermissionDenied}},
 			want:    storage.PermissionDenied,
 			unknown: true,
 			sent:    2,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
 			injected := faults.New()
-			b := engine.New(d, driver.WithLayer(injected.Layer()), lacking(row.lacks),
+			b := engine.New(d, driver.WithLayer(injected.Layer()), lacking(tt.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			old := ""
-			if row.updates {
+			if tt.updates {
 				a, err := b.Upload(t.Context(), "k", strings.NewReader("old"))
 				require.NoError(t, err)
 				old = a.Revision
 			}
-			if row.blind {
+			if tt.blind {
 				injected.Set(faults.Fail(faults.Head).WithError(storage.PermissionDenied))
 			}
-			d.puts = row.puts
+			d.puts = tt.puts
 			d.count = 0
-			a, err := b.Upload(t.Context(), "k", strings.NewReader("mine"), row.given(old))
-			require.Equal(t, row.sent, d.count)
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			if row.want == "" {
+
+			a, err := b.Upload(t.Context(), "k", strings.NewReader("mine"), tt.opts(old))
+			require.Equal(t, tt.sent, d.count)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
+			if tt.want == "" {
 				require.Equal(t, int64(4), a.Size)
 				return
 			}
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }

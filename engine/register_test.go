@@ -72,7 +72,7 @@ func TestNewWithBadOption(t *testing.T) {
 // opening is an option of another package.
 type opening func(*storage.OpenOptions)
 
-func (o opening) ApplyOpen(to *storage.OpenOptions) { o(to) }
+func (o opening) ApplyOpen(target *storage.OpenOptions) { o(target) }
 
 // If an option of another package sets a base URL without a final slash, New adds it.
 func TestNewAddsSlashToBase(t *testing.T) {
@@ -88,7 +88,9 @@ func TestNewAddsSlashToBase(t *testing.T) {
 // Register panics for a scheme that no address can have.
 func TestRegisterRefusesBadSchemes(t *testing.T) {
 	for _, scheme := range []string{"", "Upper", "with space", "1digit"} {
-		require.Panics(t, func() { storage.Register(scheme, storage.Opener{}) }, scheme)
+		require.Panics(t, func() {
+			storage.Register(scheme, storage.Opener{})
+		}, scheme)
 	}
 }
 

@@ -42,6 +42,7 @@ func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
+
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))

@@ -46,6 +46,7 @@ func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 		require.NoError(t, err)
 		listed = append(listed, v.Key)
 	}
+
 	require.Equal(t, all, listed)
 }
 
@@ -62,6 +63,7 @@ func TestRestoreLostResponse(t *testing.T) {
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	injected.Reset()
 	injected.Set(faults.DropResponse(faults.Any).Nth(1))
+
 	require.ErrorIs(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.OutcomeUnknown)
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ func TestTelemetryGlobalProvider(t *testing.T) {
 	require.NoError(t, err)
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	otel.SetTracerProvider(r)
+
 	_, err = b.Upload(t.Context(), "after", strings.NewReader(""))
 	require.NoError(t, err)
 	require.Len(t, r.spans, 1)

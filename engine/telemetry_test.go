@@ -129,7 +129,7 @@ func (c recordingCounter) Add(_ context.Context, _ int64, opts ...metric.AddOpti
 	c.recorder.measured(c.name, metric.NewAddConfig(opts).Attributes())
 }
 
-func recorded(t *testing.T) (storage.Bucket, *recorder) {
+func newRecordedBucket(t *testing.T) (storage.Bucket, *recorder) {
 	t.Helper()
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	return memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r})), r
@@ -137,7 +137,7 @@ func recorded(t *testing.T) (storage.Bucket, *recorder) {
 
 // Each operation of a bucket makes a span.
 func TestSpanOfEachOperation(t *testing.T) {
-	b, r := recorded(t)
+	b, r := newRecordedBucket(t)
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a/k", strings.NewReader("body"))
 	require.NoError(t, err)
@@ -163,7 +163,7 @@ func TestSpanOfEachOperation(t *testing.T) {
 
 // The spans of a copy and of a move count the source, even if the bucket has no hooks.
 func TestSpanOfCopyCountsKeys(t *testing.T) {
-	b, r := recorded(t)
+	b, r := newRecordedBucket(t)
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("body"))
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), b, "b", b, "a")
@@ -183,7 +183,7 @@ func TestSpanOfCopyCountsKeys(t *testing.T) {
 // If an operation fails, its span and its metric have the Code as error.type. Codes that programs expect do not
 // set the status of the span.
 func TestSpanAndMetricOfFailure(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		failure storage.Code
 		status  codes.Code
 		kind    string
@@ -195,33 +195,36 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 		{storage.PreconditionFailed, codes.Unset, "precondition_failed"},
 		{storage.NotModified, codes.Unset, "not_modified"},
 		{storage.Canceled, codes.Unset, "canceled"},
-	} {
-		t.Run(row.kind, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.kind, func(t *testing.T) {
 			r := &recorder{metrics: map[string][]attribute.Set{}}
 			b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithHook(
 				func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-					return ctx, nil, row.failure
+					return ctx, nil, tt.failure
 				}))
+
 			_, err := b.Attrs(t.Context(), "k")
-			require.ErrorIs(t, err, row.failure)
-			require.Equal(t, row.status, r.spans[0].code)
-			require.Equal(t, row.kind, r.spans[0].has("error.type"))
+			require.ErrorIs(t, err, tt.failure)
+			require.Equal(t, tt.status, r.spans[0].code)
+			require.Equal(t, tt.kind, r.spans[0].has("error.type"))
+
 			kind, ok := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
 			require.True(t, ok)
-			require.Equal(t, row.kind, kind.AsString())
+			require.Equal(t, tt.kind, kind.AsString())
 		})
 	}
 }
 
 // The histogram of durations has the boundaries that OpenTelemetry recommends.
 func TestMetricDurationBuckets(t *testing.T) {
-	_, r := recorded(t)
+	_, r := newRecordedBucket(t)
 	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
 }
 
 // Exists of a missing object is not a failure.
 func TestSpanOfExistsIsNoFailure(t *testing.T) {
-	b, r := recorded(t)
+	b, r := newRecordedBucket(t)
 	exists, err := b.Exists(t.Context(), "missing")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -229,7 +232,7 @@ func TestSpanOfExistsIsNoFailure(t *testing.T) {
 }
 
 func TestMetricsCarryNoKeys(t *testing.T) {
-	b, r := recorded(t)
+	b, r := newRecordedBucket(t)
 	_, err := b.Upload(t.Context(), "private-name", strings.NewReader("body"))
 	require.NoError(t, err)
 	for _, name := range []string{"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests"} {
@@ -243,16 +246,16 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 // The context of a hook has the span of its operation.
 func TestSpanContainsHook(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
-	var seen trace.Span
+	var span trace.Span
 	b := memstore.New(
 		storage.WithTelemetry(r, recordingMeters{recorder: r}),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			seen = trace.SpanFromContext(ctx)
+			span = trace.SpanFromContext(ctx)
 			return ctx, nil, nil
 		}))
 	_, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Same(t, r.spans[0], seen)
+	require.Same(t, r.spans[0], span)
 }
 
 // remoteDriver says that memory is a server.
@@ -268,10 +271,12 @@ func (d remoteDriver) Describe() driver.Description {
 func TestSpanNamesServer(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
+
 	_, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
 	require.Equal(t, "storage.example.com", r.spans[0].has("server.address"))
 	require.Equal(t, "8443", r.spans[0].has("server.port"))
+
 	address, ok := r.metrics["omnibucket.operation.duration"][0].Value("server.address")
 	require.True(t, ok)
 	require.Equal(t, "storage.example.com", address.AsString())
@@ -285,13 +290,14 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 		driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)), storage.WithPartSize(100), storage.WithConcurrency(1))
 	require.NoError(t, err)
-	var seen []string
+
+	var names []string
 	for _, s := range r.spans {
 		require.True(t, s.ended, s.name)
-		seen = append(seen, strings.TrimSpace(s.name+" "+s.has("omnibucket.part")+" "+s.has("error.type")))
+		names = append(names, strings.TrimSpace(s.name+" "+s.has("omnibucket.part")+" "+s.has("error.type")))
 	}
 	require.Equal(t, []string{
 		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1", "storage.driver.PutPart 2 unavailable",
 		"storage.driver.PutPart 2", "storage.driver.PutPart 3", "storage.driver.CompleteParts",
-	}, seen)
+	}, names)
 }

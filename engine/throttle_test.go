@@ -124,26 +124,27 @@ func (d remote) Describe() driver.Description {
 
 // If a store throttles, all calls still succeed in reasonable time.
 func TestThrottleLosesNothing(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		limit   limit
 		workers int
 		longest time.Duration
 	}{
-		{"a smooth limit, few workers", &tokens{rate: 150, burst: 15}, 12, 12 * time.Second},
-		{"a smooth limit, many workers", &tokens{rate: 150, burst: 15}, 256, 20 * time.Second},
-		{"a limit for each second, few workers", &windows{most: 150}, 12, 12 * time.Second},
-		{"a limit for each second, many workers", &windows{most: 150}, 256, 20 * time.Second},
-		{"a very low limit", &tokens{rate: 10, burst: 3}, 64, 130 * time.Second},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a smooth limit, few workers", limit: &tokens{rate: 150, burst: 15}, workers: 12, longest: 12 * time.Second},
+		{name: "a smooth limit, many workers", limit: &tokens{rate: 150, burst: 15}, workers: 256, longest: 20 * time.Second},
+		{name: "a limit for each second, few workers", limit: &windows{most: 150}, workers: 12, longest: 12 * time.Second},
+		{name: "a limit for each second, many workers", limit: &windows{most: 150}, workers: 256, longest: 20 * time.Second},
+		{name: "a very low limit", limit: &tokens{rate: 10, burst: 3}, workers: 64, longest: 130 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: row.limit}
+				store := &throttled{limit: tt.limit}
 				b := store.open()
 				start := time.Now()
 				next := make(chan int)
 				var group sync.WaitGroup
-				for range row.workers {
+				for range tt.workers {
 					group.Go(func() {
 						for i := range next {
 							_, err := b.Upload(t.Context(), strconv.Itoa(i), strings.NewReader("x"))
@@ -155,8 +156,9 @@ func TestThrottleLosesNothing(t *testing.T) {
 					next <- i
 				}
 				close(next)
+
 				group.Wait()
-				require.Less(t, time.Since(start), row.longest)
+				require.Less(t, time.Since(start), tt.longest)
 				require.Less(t, store.refused, 1000, "the bucket as a whole slows down")
 			})
 		})
@@ -166,7 +168,7 @@ func TestThrottleLosesNothing(t *testing.T) {
 // If a store refuses every request, a call fails with RateLimited within 75 seconds, or as early as its
 // RetryPolicy says.
 func TestThrottleRetriesEnd(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		policy   storage.RetryPolicy
 		fewest   int // calls
@@ -175,25 +177,52 @@ func TestThrottleRetriesEnd(t *testing.T) {
 		atMost   time.Duration
 		firstGap time.Duration // at most, between the first two calls
 	}{
-		{"by default", storage.RetryPolicy{}, 8, 12, 10 * time.Second, 75 * time.Second, time.Second},
-		{"with fewer attempts", storage.RetryPolicy{Attempts: 3}, 3, 3, 0, 5 * time.Second, time.Second},
-		{"with one attempt", storage.RetryPolicy{Attempts: 1}, 1, 1, 0, 0, 0},
-		{"with a shorter wait in all", storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second}, 2, 1000, 10 * time.Second, 25 * time.Second, time.Second},
-		{"with a shorter longest wait", storage.RetryPolicy{MaxDelay: time.Millisecond}, 12, 12, 0, time.Second, time.Millisecond},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:     "by default",
+			policy:   storage.RetryPolicy{},
+			fewest:   8,
+			most:     12,
+			atLeast:  10 * time.Second,
+			atMost:   75 * time.Second,
+			firstGap: time.Second,
+		},
+		{name: "with fewer attempts", policy: storage.RetryPolicy{Attempts: 3}, fewest: 3, most: 3, atMost: 5 * time.Second, firstGap: time.Second},
+		{name: "with one attempt", policy: storage.RetryPolicy{Attempts: 1}, fewest: 1, most: 1},
+		{
+			name:     "with a shorter wait in all",
+			policy:   storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second},
+			fewest:   2,
+			most:     1000,
+			atLeast:  10 * time.Second,
+			atMost:   25 * time.Second,
+			firstGap: time.Second,
+		},
+		{
+			name:     "with a shorter longest wait",
+			policy:   storage.RetryPolicy{MaxDelay: time.Millisecond},
+			fewest:   12,
+			most:     12,
+			atMost:   time.Second,
+			firstGap: time.Millisecond,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &throttled{limit: always(false)}
 				start := time.Now()
-				_, err := store.open(storage.WithRetry(row.policy)).Attrs(t.Context(), "k")
+
+				_, err := store.open(storage.WithRetry(tt.policy)).Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
-				require.GreaterOrEqual(t, len(store.calls), row.fewest)
-				require.LessOrEqual(t, len(store.calls), row.most)
+				require.GreaterOrEqual(t, len(store.calls), tt.fewest)
+				require.LessOrEqual(t, len(store.calls), tt.most)
+
 				took := time.Since(start) - time.Duration(len(store.calls))*answerTime
-				require.GreaterOrEqual(t, took, row.atLeast)
-				require.LessOrEqual(t, took, row.atMost)
+				require.GreaterOrEqual(t, took, tt.atLeast)
+				require.LessOrEqual(t, took, tt.atMost)
+
 				if len(store.calls) > 1 {
-					require.LessOrEqual(t, store.calls[1].Sub(store.calls[0])-answerTime, row.firstGap)
+					require.LessOrEqual(t, store.calls[1].Sub(store.calls[0])-answerTime, tt.firstGap)
 				}
 			})
 		})
@@ -202,20 +231,23 @@ func TestThrottleRetriesEnd(t *testing.T) {
 
 // If the store sends Retry-After, the engine waits that long, but at most RetryPolicy.MaxDelay.
 func TestThrottleRetryAfter(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		after, want time.Duration
 	}{
 		{"longer than we would", 7 * time.Second, 7 * time.Second},
 		{"longer than MaxDelay", time.Hour, 20 * time.Second},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: &windows{most: 0}, after: row.after}
-				time.AfterFunc(time.Second, func() { store.becomes(always(true)) })
+				store := &throttled{limit: &windows{most: 0}, after: tt.after}
+				time.AfterFunc(time.Second, func() {
+					store.becomes(always(true))
+				})
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
-				require.Equal(t, row.want, store.calls[1].Sub(store.calls[0])-answerTime)
+				require.Equal(t, tt.want, store.calls[1].Sub(store.calls[0])-answerTime)
 			})
 		})
 	}
@@ -223,7 +255,7 @@ func TestThrottleRetryAfter(t *testing.T) {
 
 // A call that waits for a throttling store ends with its context.
 func TestThrottleWaitEndsWithContext(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		ctx  func(context.Context) (context.Context, context.CancelFunc)
 		is   error
@@ -236,19 +268,21 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 			time.AfterFunc(30*time.Second, cancel)
 			return ctx, cancel
 		}, context.Canceled},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &throttled{limit: always(false), after: 15 * time.Second}
 				b := store.open()
-				ctx, cancel := row.ctx(t.Context())
+				ctx, cancel := tt.ctx(t.Context())
 				defer cancel()
 				start := time.Now()
+
 				var group sync.WaitGroup
 				for range 100 { // at one request a second most wait for their first
 					group.Go(func() {
 						_, err := b.Attrs(ctx, "k")
-						require.ErrorIs(t, err, row.is)
+						require.ErrorIs(t, err, tt.is)
 						require.ErrorIs(t, err, storage.RateLimited, "the store's own error is said")
 						require.LessOrEqual(t, time.Since(start), 30*time.Second+answerTime)
 					})
@@ -269,7 +303,9 @@ func TestThrottleEnds(t *testing.T) {
 			start := time.Now()
 			var group sync.WaitGroup
 			for range calls {
-				group.Go(func() { _, _ = b.Exists(t.Context(), "k") })
+				group.Go(func() {
+					_, _ = b.Exists(t.Context(), "k")
+				})
 			}
 			group.Wait()
 			return time.Since(start)
@@ -280,6 +316,7 @@ func TestThrottleEnds(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) { // the deadline may end the request before the store's answer
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
+
 		store.becomes(always(true))
 		require.Greater(t, all(), time.Second, "others are held back too")
 		time.Sleep(time.Minute)
@@ -301,10 +338,12 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 				return next(ctx)
 			})
 		}))
+
 		for range 50 {
 			_, err := b.Attrs(t.Context(), "k")
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
+
 		store.becomes(always(true))
 		failure = storage.Unavailable
 		_, err := b.Exists(t.Context(), "k")
@@ -315,17 +354,18 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 // Update waits for a store that throttles, unless RetryPolicy permits only one attempt.
 func TestUpdateWhileThrottled(t *testing.T) {
 	increment := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		limit  limit
 		policy storage.RetryPolicy
 	}{
 		{"one write a second", &windows{most: 1}, storage.RetryPolicy{}},
 		{"longer than the retries of one write", &first{refuses: 3}, storage.RetryPolicy{Attempts: 2}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := (&throttled{limit: row.limit, only: "Put"}).open(storage.WithRetry(row.policy))
+				b := (&throttled{limit: tt.limit, only: "Put"}).open(storage.WithRetry(tt.policy))
 				var group sync.WaitGroup
 				for range 2 {
 					group.Go(func() {
@@ -336,6 +376,7 @@ func TestUpdateWhileThrottled(t *testing.T) {
 					})
 				}
 				group.Wait()
+
 				content, _, err := storage.ReadAll(t.Context(), b, "k")
 				require.NoError(t, err)
 				require.Equal(t, "xxxxxxxx", string(content))

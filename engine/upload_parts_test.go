@@ -27,27 +27,30 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 // If a stream exceeds the store's limit for one request, Upload sends it in parts.
 func TestUploadStreamTooLongForPut(t *testing.T) {
 	const most, part = 100 << 10, 64 << 10
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		bytes       int
 		opts        []storage.UploadOption
 		puts, parts int
 	}{
-		{"a stream that is longer", 20 * part, nil, 0, 1},
-		{"a stream of several parts", 11 << 20, nil, 0, 3},
-		{"a stream that is short", most, nil, 1, 0},
-		{"a declared size that is longer", 20 * part, []storage.UploadOption{storage.WithSize(20 * part)}, 0, 1},
-		{"a declared size that fits", most, []storage.UploadOption{storage.WithSize(most)}, 1, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a stream that is longer", bytes: 20 * part, parts: 1},
+		{name: "a stream of several parts", bytes: 11 << 20, parts: 3},
+		{name: "a stream that is short", bytes: most, puts: 1},
+		{name: "a declared size that is longer", bytes: 20 * part, opts: []storage.UploadOption{storage.WithSize(20 * part)}, parts: 1},
+		{name: "a declared size that fits", bytes: most, opts: []storage.UploadOption{storage.WithSize(most)}, puts: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
 			limits := faults.Limits{MaxPutSize: most, MinPartSize: part}
 			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
-			body := bytes.Repeat([]byte("x"), row.bytes)
-			_, err := b.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, row.opts...)
+			body := bytes.Repeat([]byte("x"), tt.bytes)
+
+			_, err := b.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.puts, injected.Count(faults.Put))
-			require.Equal(t, row.parts, injected.Count(faults.PutPart))
+			require.Equal(t, tt.puts, injected.Count(faults.Put))
+			require.Equal(t, tt.parts, injected.Count(faults.PutPart))
+
 			got, _, err := storage.ReadAll(t.Context(), b, "k")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(body, got))
@@ -58,21 +61,23 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 // If BeginParts is retried after a lost response and the store refuses it, Upload returns that refusal. If it may
 // be a gateway's, Upload fails with Unavailable.
 func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		refusal storage.Error
 		want    storage.Code
 	}{
 		{"the store's", storage.Error{Code: storage.PreconditionFailed}, storage.PreconditionFailed},
 		{"perhaps a gateway's", storage.Error{Code: storage.PreconditionFailed, Unknown: true}, storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
-			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&row.refusal))
+			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal))
 			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
 			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
+
 			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Equal(t, 2, injected.Count(faults.BeginParts))
 		})

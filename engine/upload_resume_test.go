@@ -24,41 +24,43 @@ func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	s3 := driver.Description{MinPartSize: 5 * mib, MaxPutSize: 5 << 30, MaxPartSize: 5 << 30, MaxParts: 10_000}
 	azure := driver.Description{PartSize: 8 * mib, MaxPutSize: 5 << 30, MaxPartSize: 4000 * mib, MaxParts: 50_000}
 	google := driver.Description{PartSize: 8 * mib, PartUnit: 256 << 10, Features: driver.SequentialParts}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		store driver.Description
 		size  int64
 		opts  []storage.UploadOption
 		most  int64
 	}{
-		{"40 MB", s3, 40e6, nil, 16 * mib},
-		{"200 MB", s3, 200e6, nil, 20e6},
-		{"400 MB", s3, 400e6, nil, 40e6},
-		{"a large file", s3, 2e9, nil, 2e8},
-		{"a concurrency", s3, 100e6, []storage.UploadOption{storage.WithConcurrency(12)}, 16 * mib},
-		{"a large file and a concurrency", s3, 2e9, []storage.UploadOption{storage.WithConcurrency(4)}, 2e8},
-		{"Azure", azure, 100e6, nil, 16 * mib},
-		{"Google", google, 100e6, nil, 16 * mib},
-		{"a large file on Google", google, 1e9, nil, 1e8},
-	} {
+		{name: "40 MB", store: s3, size: 40e6, most: 16 * mib},
+		{name: "200 MB", store: s3, size: 200e6, most: 20e6},
+		{name: "400 MB", store: s3, size: 400e6, most: 40e6},
+		{name: "a large file", store: s3, size: 2e9, most: 2e8},
+		{name: "a concurrency", store: s3, size: 100e6, opts: []storage.UploadOption{storage.WithConcurrency(12)}, most: 16 * mib},
+		{name: "a large file and a concurrency", store: s3, size: 2e9, opts: []storage.UploadOption{storage.WithConcurrency(4)}, most: 2e8},
+		{name: "Azure", store: azure, size: 100e6, most: 16 * mib},
+		{name: "Google", store: google, size: 100e6, most: 16 * mib},
+		{name: "a large file on Google", store: google, size: 1e9, most: 1e8},
+	}
+	for _, tt := range tests {
 		for name, body := range map[string]io.Reader{
-			"in place":                 io.NewSectionReader(zeros{}, 0, row.size),
-			"a stream of known size":   io.LimitReader(zeros{}, row.size),
-			"a stream of unknown size": io.LimitReader(zeros{}, row.size),
+			"in place":                 io.NewSectionReader(zeros{}, 0, tt.size),
+			"a stream of known size":   io.LimitReader(zeros{}, tt.size),
+			"a stream of unknown size": io.LimitReader(zeros{}, tt.size),
 		} {
-			t.Run(row.name+"/"+name, func(t *testing.T) {
-				d := &inFlight{Driver: memstore.NewDriver(memstore.Config{}), desc: row.store}
-				opts := append(row.opts, storage.WithResume(filepath.Join(t.TempDir(), "upload")))
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				d := &inFlight{Driver: memstore.NewDriver(memstore.Config{}), desc: tt.store}
+				opts := append(tt.opts, storage.WithResume(filepath.Join(t.TempDir(), "upload")))
 				if name == "a stream of known size" {
-					opts = append(opts, storage.WithSize(row.size))
+					opts = append(opts, storage.WithSize(tt.size))
 				}
 				synctest.Test(t, func(t *testing.T) {
 					_, err := engine.New(d).Upload(t.Context(), "k", body, opts...)
 					require.NoError(t, err)
 				})
-				require.Equal(t, row.size, d.stored.Load())
+				require.Equal(t, tt.size, d.stored.Load())
 				require.Positive(t, d.most.Load())
-				require.LessOrEqual(t, d.most.Load(), row.most)
+				require.LessOrEqual(t, d.most.Load(), tt.most)
 			})
 		}
 	}

@@ -59,44 +59,47 @@ func (r *resumable) open(t *testing.T) (keys []string) {
 // If a WithResume file belongs to the upload of another object, Upload begins a new one. It aborts the other one
 // only if the call's bucket or view contains its key.
 func TestUploadWithResumeOfOtherUpload(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name           string
 		first          string // the key of the upload that the file describes
 		prefix, key    string // of the call that finds the file
 		begun, aborted int
 		stillOpen      []string
 	}{
-		{"the same object", "b/k", "b/", "k", 0, 0, nil},
-		{"another object of the prefix", "b/other", "b/", "k", 1, 1, nil},
-		{"outside of the prefix", "k", "b/", "k", 1, 0, []string{"k"}},
-		{"a prefix that only begins as this one", "b", "b/", "k", 1, 0, []string{"b"}},
-		{"another prefix", "a/k", "b/", "k", 1, 0, []string{"a/k"}},
-		{"a whole bucket", "b/other", "", "k", 1, 1, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "the same object", first: "b/k", prefix: "b/", key: "k"},
+		{name: "another object of the prefix", first: "b/other", prefix: "b/", key: "k", begun: 1, aborted: 1},
+		{name: "outside of the prefix", first: "k", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"k"}},
+		{name: "a prefix that only begins as this one", first: "b", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"b"}},
+		{name: "another prefix", first: "a/k", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"a/k"}},
+		{name: "a whole bucket", first: "b/other", key: "k", begun: 1, aborted: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := newResumable(t)
-			r.interrupt(t, row.first)
+			r.interrupt(t, tt.first)
 			file, err := os.ReadFile(r.path)
 			require.NoError(t, err)
 
 			b := r.bucket
-			if row.prefix != "" {
-				b = storage.Prefixed(b, row.prefix)
+			if tt.prefix != "" {
+				b = storage.Prefixed(b, tt.prefix)
 			}
-			attrs, err := r.upload(t, b, row.key)
+
+			attrs, err := r.upload(t, b, tt.key)
 			require.NoError(t, err)
-			require.Equal(t, row.key, attrs.Key)
+			require.Equal(t, tt.key, attrs.Key)
 			require.NoFileExists(t, r.path)
-			require.Equal(t, row.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
-			require.Equal(t, row.aborted, r.faults.Count(faults.AbortParts), "%v", r.faults)
-			require.Equal(t, row.stillOpen, r.open(t))
-			if row.stillOpen == nil {
+			require.Equal(t, tt.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
+			require.Equal(t, tt.aborted, r.faults.Count(faults.AbortParts), "%v", r.faults)
+			require.Equal(t, tt.stillOpen, r.open(t))
+
+			if tt.stillOpen == nil {
 				return
 			}
 
 			r.faults.Reset()
 			require.NoError(t, os.WriteFile(r.path, file, 0o600))
-			_, err = r.upload(t, r.bucket, row.first)
+			_, err = r.upload(t, r.bucket, tt.first)
 			require.NoError(t, err)
 			require.Zero(t, r.faults.Count(faults.PutPart), "it is resumed with its parts: %v", r.faults)
 			require.Empty(t, r.open(t))
@@ -107,48 +110,87 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 // AbandonUpload aborts the upload of a WithResume file of its bucket or view. It refuses any other file with
 // InvalidArgument.
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		call func(t *testing.T, r *resumable) error
 		want storage.Code
 		open []string
 	}{
-		{"of an upload", func(t *testing.T, r *resumable) error {
-			return storage.AbandonUpload(t.Context(), r.bucket, r.path)
-		}, "", nil},
-		{"of an upload of the prefix", func(t *testing.T, r *resumable) error {
-			return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "a/"), r.path)
-		}, "", nil},
-		{"of an upload outside of the prefix", func(t *testing.T, r *resumable) error {
-			return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
-		}, storage.InvalidArgument, []string{"a/k"}},
-		{"of another bucket", func(t *testing.T, r *resumable) error {
-			other, err := storage.Open(t.Context(), "mem://another")
-			require.NoError(t, err)
-			return storage.AbandonUpload(t.Context(), other, r.path)
-		}, storage.InvalidArgument, []string{"a/k"}},
-		{"that is not there", func(t *testing.T, r *resumable) error {
-			return storage.AbandonUpload(t.Context(), r.bucket, r.path+".none")
-		}, "", []string{"a/k"}},
-		{"of the user's own", func(t *testing.T, r *resumable) error {
-			require.NoError(t, os.WriteFile(r.path, []byte("a letter\n"), 0o600))
-			return storage.AbandonUpload(t.Context(), r.bucket, r.path)
-		}, storage.InvalidArgument, []string{"a/k"}},
-		{"and no directory", func(t *testing.T, r *resumable) error {
-			return storage.AbandonUpload(t.Context(), r.bucket, filepath.Dir(r.path))
-		}, storage.InvalidArgument, []string{"a/k"}},
-		{"while the store refuses", func(t *testing.T, r *resumable) error {
-			r.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
-			defer r.faults.Set()
-			return storage.AbandonUpload(t.Context(), r.bucket, r.path)
-		}, storage.PermissionDenied, []string{"a/k"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name: "of an upload",
+			call: func(t *testing.T, r *resumable) error {
+				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			},
+			want: "",
+		},
+		{
+			name: "of an upload of the prefix",
+			call: func(t *testing.T, r *resumable) error {
+				return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "a/"), r.path)
+			},
+			want: "",
+		},
+		{
+			name: "of an upload outside of the prefix",
+			call: func(t *testing.T, r *resumable) error {
+				return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
+			},
+			want: storage.InvalidArgument,
+			open: []string{"a/k"},
+		},
+		{
+			name: "of another bucket",
+			call: func(t *testing.T, r *resumable) error {
+				other, err := storage.Open(t.Context(), "mem://another")
+				require.NoError(t, err)
+				return storage.AbandonUpload(t.Context(), other, r.path)
+			},
+			want: storage.InvalidArgument,
+			open: []string{"a/k"},
+		},
+		{
+			name: "that is not there",
+			call: func(t *testing.T, r *resumable) error {
+				return storage.AbandonUpload(t.Context(), r.bucket, r.path+".none")
+			},
+			want: "",
+			open: []string{"a/k"},
+		},
+		{
+			name: "of the user's own",
+			call: func(t *testing.T, r *resumable) error {
+				require.NoError(t, os.WriteFile(r.path, []byte("a letter\n"), 0o600))
+				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			},
+			want: storage.InvalidArgument,
+			open: []string{"a/k"},
+		},
+		{
+			name: "and no directory",
+			call: func(t *testing.T, r *resumable) error {
+				return storage.AbandonUpload(t.Context(), r.bucket, filepath.Dir(r.path))
+			},
+			want: storage.InvalidArgument,
+			open: []string{"a/k"},
+		},
+		{
+			name: "while the store refuses",
+			call: func(t *testing.T, r *resumable) error {
+				r.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
+				defer r.faults.Set()
+				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			},
+			want: storage.PermissionDenied,
+			open: []string{"a/k"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := newResumable(t)
 			r.interrupt(t, "a/k")
-			require.Equal(t, row.want, storage.CodeOf(row.call(t, r)))
-			require.Equal(t, row.open, r.open(t))
-			if row.want == storage.PermissionDenied {
+			require.Equal(t, tt.want, storage.CodeOf(tt.call(t, r)))
+			require.Equal(t, tt.open, r.open(t))
+			if tt.want == storage.PermissionDenied {
 				require.FileExists(t, r.path, "the next call tries again")
 			}
 		})
@@ -173,7 +215,8 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 	always := func(*testing.T, *resumable) storage.UploadOption { return storage.WithPartSize(10) }
 	inPlace := func(text string) io.Reader { return strings.NewReader(text) }
 	stream := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name      string
 		condition func(*testing.T, *resumable) storage.UploadOption
 		body      func(string) io.Reader
@@ -182,36 +225,80 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 		holds     string
 		begun     int // uploads, in both calls
 	}{
-		{"is found by its write id", always, inPlace, nothing, nil, "mine", 1},
-		{"is found, if the condition forbids another object", ifAbsent, inPlace, nothing, nil, "mine", 1},
-		{"is found, if it replaced an object", ifOld, stream, nothing, nil, "mine", 1},
-		{"stays unknown if the object cannot be read", always, inPlace, func(_ *testing.T, r *resumable) { r.faults.Set(blind) }, storage.OutcomeUnknown, "mine", 1},
-		{"begins again if another object is there", always, inPlace, replace, nil, "mine", 2},
-		{"fails if a body that was read to its end has to be sent again", always, stream, replace, storage.Unavailable, "other", 1},
-		{"fails if the condition forbids the object that is there", ifAbsent, inPlace, replace, storage.PreconditionFailed, "other", 2},
-		{"stays unknown if the object that it replaced was replaced again", ifOld, inPlace, replace, storage.OutcomeUnknown, "other", 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "is found by its write id", condition: always, body: inPlace, between: nothing, want: nil, holds: "mine", begun: 1},
+		{
+			name:      "is found, if the condition forbids another object",
+			condition: ifAbsent,
+			body:      inPlace,
+			between:   nothing,
+			want:      nil,
+			holds:     "mine",
+			begun:     1,
+		},
+		{name: "is found, if it replaced an object", condition: ifOld, body: stream, between: nothing, want: nil, holds: "mine", begun: 1},
+		{
+			name:      "stays unknown if the object cannot be read",
+			condition: always,
+			body:      inPlace,
+			between: func(_ *testing.T, r *resumable) {
+				r.faults.Set(blind)
+			},
+			want:  storage.OutcomeUnknown,
+			holds: "mine",
+			begun: 1,
+		},
+		{name: "begins again if another object is there", condition: always, body: inPlace, between: replace, want: nil, holds: "mine", begun: 2},
+		{
+			name:      "fails if a body that was read to its end has to be sent again",
+			condition: always,
+			body:      stream,
+			between:   replace,
+			want:      storage.Unavailable,
+			holds:     "other",
+			begun:     1,
+		},
+		{
+			name:      "fails if the condition forbids the object that is there",
+			condition: ifAbsent,
+			body:      inPlace,
+			between:   replace,
+			want:      storage.PreconditionFailed,
+			holds:     "other",
+			begun:     2,
+		},
+		{
+			name:      "stays unknown if the object that it replaced was replaced again",
+			condition: ifOld,
+			body:      inPlace,
+			between:   replace,
+			want:      storage.OutcomeUnknown,
+			holds:     "other",
+			begun:     1,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := newResumable(t)
 			r.body = "mine" + r.body
-			condition := row.condition(t, r)
+			condition := tt.condition(t, r)
 			upload := func() error {
-				_, err := r.bucket.Upload(t.Context(), "k", row.body(r.body),
+				_, err := r.bucket.Upload(t.Context(), "k", tt.body(r.body),
 					storage.WithPartSize(10), storage.WithResume(r.path), condition)
 				return err
 			}
+
 			r.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
 			require.ErrorIs(t, upload(), storage.OutcomeUnknown)
 			require.FileExists(t, r.path)
 			r.faults.Set()
 
-			row.between(t, r)
-			require.ErrorIs(t, upload(), row.want)
-			require.Equal(t, row.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
+			tt.between(t, r)
+			require.ErrorIs(t, upload(), tt.want)
+			require.Equal(t, tt.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
 			r.faults.Set()
 			text, _, err := storage.ReadAll(t.Context(), r.bucket, "k")
 			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(string(text), row.holds), "%s", text)
+			require.True(t, strings.HasPrefix(string(text), tt.holds), "%s", text)
 		})
 	}
 }
@@ -221,7 +308,7 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 func TestUploadWithResumeBodyChanged(t *testing.T) {
 	const begun, changed = "aaaaaaaaaabbbbbbbbbbccccc", "aaaaaaaaaaBBBBBBBBBBccccc"
 	inOrder := faults.Limits{Sequential: true}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		limits faults.Limits
 		body   io.Reader // of the second call
@@ -229,29 +316,38 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 		sent   int // parts, in the second call
 		stored string
 	}{
-		{"the same", faults.Limits{}, strings.NewReader(begun), nil, 0, begun},
-		{"another part", faults.Limits{}, strings.NewReader(changed), nil, 1, changed},
-		{"another part of a stream", faults.Limits{}, io.MultiReader(strings.NewReader(changed)), nil, 1, changed},
-		{"parts in order: all begin again", inOrder, strings.NewReader(changed), nil, 2, changed}, // the last is sent with the completion
-		{"parts in order, of a stream that cannot be read again", inOrder, io.MultiReader(strings.NewReader(changed)), storage.Unavailable, 0, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "the same", body: strings.NewReader(begun), want: nil, stored: begun},
+		{name: "another part", body: strings.NewReader(changed), want: nil, sent: 1, stored: changed},
+		{name: "another part of a stream", body: io.MultiReader(strings.NewReader(changed)), want: nil, sent: 1, stored: changed},
+		{name: "parts in order: all begin again", limits: inOrder, body: strings.NewReader(changed), want: nil, sent: 2, stored: changed}, // the last is sent with the completion
+		{
+			name:   "parts in order, of a stream that cannot be read again",
+			limits: inOrder,
+			body:   io.MultiReader(strings.NewReader(changed)),
+			want:   storage.Unavailable,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New(faults.Fail(faults.CompleteParts).Nth(1))
-			b := memstore.New(driver.WithLayer(faults.WithLimits(row.limits)), driver.WithLayer(injected.Layer()),
+			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(injected.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			path := filepath.Join(t.TempDir(), "upload")
+
 			upload := func(body io.Reader) error {
 				_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25), storage.WithResume(path))
 				return err
 			}
 			require.ErrorIs(t, upload(strings.NewReader(begun)), storage.Unavailable)
+
 			injected.Reset()
-			require.ErrorIs(t, upload(row.body), row.want)
-			require.Equal(t, row.sent, injected.Count(faults.PutPart), "%v", injected)
-			if row.want == nil {
+			require.ErrorIs(t, upload(tt.body), tt.want)
+			require.Equal(t, tt.sent, injected.Count(faults.PutPart), "%v", injected)
+
+			if tt.want == nil {
 				text, _, err := storage.ReadAll(t.Context(), b, "k")
 				require.NoError(t, err)
-				require.Equal(t, row.stored, string(text))
+				require.Equal(t, tt.stored, string(text))
 			}
 		})
 	}
@@ -259,18 +355,19 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 
 // WithResume refuses a file that it did not write.
 func TestWithResumeRefusesOtherFile(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		write func(path string) error
 		want  storage.Code
 	}{
 		"a letter":    {func(path string) error { return os.WriteFile(path, []byte("a letter\n"), 0o600) }, storage.InvalidArgument},
 		"a directory": {func(path string) error { return os.Mkdir(path, 0o700) }, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := newResumable(t)
-			require.NoError(t, row.write(r.path))
+			require.NoError(t, tt.write(r.path))
 			_, err := r.upload(t, r.bucket, "k")
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Zero(t, r.faults.Count(faults.BeginParts))
 		})
 	}

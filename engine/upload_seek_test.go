@@ -43,25 +43,28 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		opts    []storage.UploadOption
 		body    seeker
 		inPlace bool
 	}{
-		{"with its size", []storage.UploadOption{storage.WithSize(size)}, seeker{}, true},
-		{"without a size", nil, seeker{}, false},
-		{"that cannot seek", []storage.UploadOption{storage.WithSize(size)}, seeker{refuse: errors.New("a pipe")}, false},
-		{"in parts", []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)}, seeker{}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "with its size", opts: []storage.UploadOption{storage.WithSize(size)}, body: seeker{}, inPlace: true},
+		{name: "without a size", body: seeker{}},
+		{name: "that cannot seek", opts: []storage.UploadOption{storage.WithSize(size)}, body: seeker{refuse: errors.New("a pipe")}},
+		{name: "in parts", opts: []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)}, body: seeker{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
 			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
-			from := row.body
-			from.from = strings.NewReader(text)
-			_, err := b.Upload(t.Context(), "k", &from, row.opts...)
+			src := tt.body
+			src.from = strings.NewReader(text)
+
+			_, err := b.Upload(t.Context(), "k", &src, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.inPlace, from.read > size, "a stream is read once: %d bytes", from.read)
+			require.Equal(t, tt.inPlace, src.read > size, "a stream is read once: %d bytes", src.read)
+
 			got, _, err := storage.ReadAll(t.Context(), b, "k")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal([]byte(text), got))
@@ -73,11 +76,11 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 // it embeds.
 func TestUploadSeekerOfOtherSize(t *testing.T) {
 	b := memstore.New()
-	from := struct {
+	src := struct {
 		io.Reader
 		io.Seeker
 	}{strings.NewReader("content"), strings.NewReader("zip")}
-	_, err := b.Upload(t.Context(), "k", from, storage.WithSize(7))
+	_, err := b.Upload(t.Context(), "k", src, storage.WithSize(7))
 	require.NoError(t, err)
 	got, _, err := storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)

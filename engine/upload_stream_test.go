@@ -75,6 +75,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 		}
 		return nil
 	}
+
 	attrs, err := b.Upload(t.Context(), "k", body)
 	require.NoError(t, err)
 	require.EqualValues(t, 4*streamPart, attrs.Size)
@@ -82,12 +83,12 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 // If BeginParts fails, Upload stops reading the stream.
 func TestUploadStreamBeginFails(t *testing.T) {
-	began := make(chan struct{})
-	failed := make(chan struct{})
+	beginStarted := make(chan struct{})
+	beginFailed := make(chan struct{})
 	injected := faults.New()
 	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
-		<-began
-		defer close(failed)
+		<-beginStarted
+		defer close(beginFailed)
 		return "", storage.PermissionDenied
 	}))
 	body := &source{size: 1 << 40, after: streamPart + 2, most: 1}
@@ -95,11 +96,12 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	body.at = func() error {
 		if !started {
 			started = true
-			close(began)
-			<-failed
+			close(beginStarted)
+			<-beginFailed
 		}
 		return nil
 	}
+
 	_, err := b.Upload(t.Context(), "k", body)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.Less(t, body.read, int64(2*streamPart), "a byte at a time")
@@ -108,17 +110,22 @@ func TestUploadStreamBeginFails(t *testing.T) {
 
 // If the stream fails while BeginParts is in progress, Upload aborts the upload.
 func TestUploadStreamFailsDuringBegin(t *testing.T) {
-	failed := make(chan struct{})
+	beginFailed := make(chan struct{})
 	broken := errors.New("broken")
 	injected := faults.New()
 	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(next func() (string, error)) (string, error) {
-		<-failed
+		<-beginFailed
 		return next()
 	}))
-	body := &source{size: 1 << 40, after: 2 * streamPart, at: func() error {
-		close(failed)
-		return broken
-	}}
+	body := &source{
+		size:  1 << 40,
+		after: 2 * streamPart,
+		at: func() error {
+			close(beginFailed)
+			return broken
+		},
+	}
+
 	_, err := b.Upload(t.Context(), "k", body)
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, 1, injected.Count(faults.BeginParts), "%v", injected)
@@ -127,7 +134,9 @@ func TestUploadStreamFailsDuringBegin(t *testing.T) {
 
 // A panic in the driver's BeginParts reaches the caller of Upload.
 func TestUploadStreamBeginPanics(t *testing.T) {
-	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) { panic("boom") }))
+	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) {
+		panic("boom")
+	}))
 	require.PanicsWithValue(t, "boom", func() {
 		_, _ = b.Upload(t.Context(), "k", &source{size: 1 << 40, after: 1 << 40})
 	})
@@ -186,19 +195,26 @@ func (l *heldLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*st
 // Parts of a long stream grow, to stay below the maximum number. As they grow, fewer of them are in memory.
 func TestUploadLongStreamMemory(t *testing.T) {
 	const mebibyte, ten = 1 << 20, 10 * streamPart // ten parts of one size, of 100
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		size        int64
 		least, most int64 // bytes that are sent at once
 		parallel    []storage.UploadOption
 	}{
-		{"10 parts of 5 MiB", ten, 50 * mebibyte, 50 * mebibyte, nil},
-		{"6 of 10 MiB", 3 * ten, 60 * mebibyte, 60 * mebibyte, nil},
-		{"3 of 20 MiB", 7 * ten, 60 * mebibyte, 60 * mebibyte, nil},
-		{"2 of 40 MiB", 15 * ten, 80 * mebibyte, 80 * mebibyte, nil},
-		{"more, as WithConcurrency asks for", 3 * ten, 100 * mebibyte, 160 * mebibyte, []storage.UploadOption{storage.WithConcurrency(16)}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "10 parts of 5 MiB", size: ten, least: 50 * mebibyte, most: 50 * mebibyte},
+		{name: "6 of 10 MiB", size: 3 * ten, least: 60 * mebibyte, most: 60 * mebibyte},
+		{name: "3 of 20 MiB", size: 7 * ten, least: 60 * mebibyte, most: 60 * mebibyte},
+		{name: "2 of 40 MiB", size: 15 * ten, least: 80 * mebibyte, most: 80 * mebibyte},
+		{
+			name:     "more, as WithConcurrency asks for",
+			size:     3 * ten,
+			least:    100 * mebibyte,
+			most:     160 * mebibyte,
+			parallel: []storage.UploadOption{storage.WithConcurrency(16)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				counted := &heldLayer{}
 				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -206,10 +222,10 @@ func TestUploadLongStreamMemory(t *testing.T) {
 					return counted
 				}),
 					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart, MaxParts: 100})))
-				_, err := b.Upload(t.Context(), "k", &source{size: row.size, after: row.size + 1}, row.parallel...)
+				_, err := b.Upload(t.Context(), "k", &source{size: tt.size, after: tt.size + 1}, tt.parallel...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
-				require.LessOrEqual(t, counted.most, row.most)
-				require.GreaterOrEqual(t, counted.most, row.least)
+				require.LessOrEqual(t, counted.most, tt.most)
+				require.GreaterOrEqual(t, counted.most, tt.least)
 			})
 		})
 	}

@@ -17,19 +17,20 @@ import (
 
 // If Versions is unsupported, the hint names WithVersioning only if the store can keep versions.
 func TestVersionsHint(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		bucket storage.Bucket
 		hint   string
 	}{
 		"opened without":  {memstore.New(), "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
 		"a store without": {memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Versioning}))), ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, err := range storage.Versions(t.Context(), row.bucket) {
+			for _, err := range storage.Versions(t.Context(), tt.bucket) {
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, storage.Unsupported, e.Code)
-				require.Equal(t, row.hint, e.Hint)
+				require.Equal(t, tt.hint, e.Hint)
 			}
 		})
 	}
@@ -72,39 +73,47 @@ func TestWithVersioningOfLesserStore(t *testing.T) {
 // If ctx ends between two pages, List requests no other page.
 func TestListEndsBetweenPages(t *testing.T) {
 	const perPage = 2
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []storage.OpenOption
 		list func(ctx context.Context, b storage.Bucket, each func(error))
 		call faults.Calls
 	}{
-		{"List", nil, listed, faults.List},
-		{"Versions", []storage.OpenOption{storage.WithVersioning(true)}, func(ctx context.Context, b storage.Bucket, each func(error)) {
-			for _, err := range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
-				each(err)
-			}
-		}, faults.ListVersions},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "List", list: listed, call: faults.List},
+		{
+			name: "Versions",
+			opts: []storage.OpenOption{storage.WithVersioning(true)},
+			list: func(ctx context.Context, b storage.Bucket, each func(error)) {
+				for _, err := range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
+					each(err)
+				}
+			},
+			call: faults.ListVersions,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
-			b := memstore.New(append(row.opts, driver.WithLayer(injected.Layer()))...)
+			b := memstore.New(append(tt.opts, driver.WithLayer(injected.Layer()))...)
 			for _, key := range []string{"a", "b", "c", "d", "e"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
+
 			ctx, cancel := context.WithCancel(t.Context())
-			seen := 0
+			count := 0
+
 			var last error
-			row.list(ctx, b, func(err error) {
+			tt.list(ctx, b, func(err error) {
 				last = err
-				seen++
-				if seen == perPage {
+				count++
+				if count == perPage {
 					cancel()
 				}
 			})
 			require.ErrorIs(t, last, storage.Canceled)
-			require.Equal(t, perPage+1, seen, "the last is the error")
-			require.Equal(t, 1, injected.Count(row.call))
+			require.Equal(t, perPage+1, count, "the last is the error")
+			require.Equal(t, 1, injected.Count(tt.call))
 		})
 	}
 }
@@ -120,11 +129,12 @@ func listed(ctx context.Context, b storage.Bucket, each func(error)) {
 func TestRemoveVersionOfLockedLost(t *testing.T) {
 	injected := faults.New()
 	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	held, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
+	lockedAttrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	injected.Set(faults.Fail(faults.Delete).Nth(1).WithError(lost))
-	err = b.Remove(t.Context(), "a", storage.WithVersion(held.Version))
+
+	err = b.Remove(t.Context(), "a", storage.WithVersion(lockedAttrs.Version))
 	require.ErrorIs(t, err, storage.Locked)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, 2, injected.Count(faults.Delete))

@@ -39,6 +39,7 @@ func FuzzJournal(f *testing.F) {
 			require.Empty(t, j.parts)
 			require.NoError(t, j.Start(Header{Upload: "u", WriteID: "w", PartSize: 1}))
 		}
+
 		_, err = Open(path)
 		require.ErrorIs(t, err, ErrInUse)
 		parts := len(j.parts)
@@ -46,13 +47,14 @@ func FuzzJournal(f *testing.F) {
 		require.NoError(t, j.RecordPart(Part{Number: 1 << 30, CRC32C: 3}))
 		j.Close()
 
-		again, err := Open(path)
+		reopened, err := Open(path)
 		require.NoError(t, err)
-		defer again.Close()
-		require.Equal(t, j.header, again.header)
-		require.Contains(t, again.parts, 1<<30)
-		require.LessOrEqual(t, parts, len(again.parts))
-		require.NoError(t, again.Forget())
+		defer reopened.Close()
+		require.Equal(t, j.header, reopened.header)
+		require.Contains(t, reopened.parts, 1<<30)
+		require.LessOrEqual(t, parts, len(reopened.parts))
+
+		require.NoError(t, reopened.Forget())
 		require.NoFileExists(t, path)
 	})
 }

@@ -33,28 +33,30 @@ func TestPaceBeforeFirstRefusal(t *testing.T) {
 // After refusals, the rate is near that of the successes before the first refusal. If these are not counted, the
 // rate is the least one.
 func TestPaceRateAfterRefusals(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		counts  bool
 		atLeast int
 		atMost  int
 	}{
-		{"with the successes before the first refusal", true, 300, 500},
-		{"without them it is the least rate", false, 1, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "with the successes before the first refusal", counts: true, atLeast: 300, atMost: 500},
+		{name: "without them it is the least rate", atLeast: 1, atMost: 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := New(true, row.counts, time.Hour)
+				p := New(true, tt.counts, time.Hour)
 				send(t, p, 1500*time.Millisecond)
 				for range 800 {
 					p.Refused(errRefused)
 				}
+
 				require.True(t, p.Throttled())
 				require.Equal(t, errRefused, p.Refusal())
 				time.Sleep(round)
 				got := send(t, p, time.Second)
-				require.GreaterOrEqual(t, got, row.atLeast)
-				require.LessOrEqual(t, got, row.atMost)
+				require.GreaterOrEqual(t, got, tt.atLeast)
+				require.LessOrEqual(t, got, tt.atMost)
 			})
 		})
 	}

@@ -64,36 +64,52 @@ func (s *recordedSpan) all() map[string]string {
 // The span of a call has its result: success or the Code of its error.
 func TestSpanHasOutcome(t *testing.T) {
 	err := errors.New("not there, said the store")
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		outcome Outcome
 		more    map[string]string
 		code    codes.Code
 		status  string
 	}{
-		{"a success", Outcome{Bytes: 3, Requests: 2}, map[string]string{"omnibucket.bytes": "3", "omnibucket.requests": "2"}, codes.Unset, ""},
-		{"a failure", Outcome{Failure: Failure{Err: err, Code: "object not found"}},
-			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Error, "not there, said the store"},
-		{"a failure that programs expect", Outcome{Failure: Failure{Err: err, Code: "object not found", Expected: true}},
-			map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"}, codes.Unset, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:    "a success",
+			outcome: Outcome{Bytes: 3, Requests: 2},
+			more:    map[string]string{"omnibucket.bytes": "3", "omnibucket.requests": "2"},
+			code:    codes.Unset,
+		},
+		{
+			name:    "a failure",
+			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found"}},
+			more:    map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"},
+			code:    codes.Error,
+			status:  "not there, said the store",
+		},
+		{
+			name:    "a failure that programs expect",
+			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found", Expected: true}},
+			more:    map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"},
+			code:    codes.Unset,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{}
 			reporter := New(Config{Tracer: r, Meter: metricnoop.NewMeterProvider(), Provider: "p", Bucket: "b", Location: "https://h:81/x"})
 			var c Call
 			reporter.Start(t.Context(), &c, "Upload", "k", 0, false)
-			reporter.End(&c, "Upload", row.outcome)
+			reporter.End(&c, "Upload", tt.outcome)
 			want := map[string]string{
 				"omnibucket.provider": "p", "omnibucket.bucket": "b", "omnibucket.key": "k", "server.address": "h", "server.port": "81",
 			}
-			for name, value := range row.more {
+			for name, value := range tt.more {
 				want[name] = value
 			}
+
 			s := r.spans[0]
 			require.Equal(t, "storage.Upload", s.name)
 			require.Equal(t, want, s.all())
-			require.Equal(t, row.code, s.code)
-			require.Equal(t, row.status, s.status)
+			require.Equal(t, tt.code, s.code)
+			require.Equal(t, tt.status, s.status)
 			require.True(t, s.ended)
 		})
 	}
@@ -101,13 +117,14 @@ func TestSpanHasOutcome(t *testing.T) {
 
 // If no provider is set, a call to a store on this machine makes no span, and a call to another store makes one.
 func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
-	for _, row := range []struct{ bucket, call, spans bool }{
+	tests := []struct{ bucket, call, spans bool }{
 		{bucket: true}, {call: true}, {spans: true},
-	} {
+	}
+	for _, tt := range tests {
 		var c Call
-		reporter := New(Config{Local: row.bucket})
-		reporter.Start(t.Context(), &c, "Upload", "k", 0, row.call)
-		require.Equal(t, row.spans, c.span != nil)
+		reporter := New(Config{Local: tt.bucket})
+		reporter.Start(t.Context(), &c, "Upload", "k", 0, tt.call)
+		require.Equal(t, tt.spans, c.span != nil)
 		reporter.End(&c, "Upload", Outcome{})
 	}
 }

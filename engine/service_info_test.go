@@ -1,0 +1,50 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A partlyReadable is an account whose credentials may not read lifecycle rules.
+type partlyReadable struct{ driver.ServiceDriver }
+
+func (s partlyReadable) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	info, err := s.ServiceDriver.BucketInfo(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	info.Lifecycle = nil
+	info.Unread = []string{"Lifecycle"}
+	return info, storage.PermissionDenied
+}
+
+// A program that reads the rules, adds one and writes them would remove the rules that it may not
+// read. So reading them fails, and what could be read is returned beside the error.
+func TestBucketInfoPartlyDenied(t *testing.T) {
+	s := engine.NewService(partlyReadable{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 1}
+	_, err := s.CreateBucket(t.Context(), "photos", storage.WithLifecycle(rule), storage.WithVersioning(true))
+	require.NoError(t, err)
+
+	info, err := s.BucketInfo(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []string{"Lifecycle"}, info.Unread)
+	require.True(t, info.Versioning)
+	require.NotEmpty(t, info.Provider)
+
+	info, err = s.BucketInfo(t.Context(), "other")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	require.Nil(t, info)
+
+	for listed, err := range s.Buckets(t.Context()) {
+		require.NoError(t, err)
+		require.Nil(t, listed.Lifecycle, "a listing has no rules on any store")
+	}
+}
