@@ -25,7 +25,8 @@ func StackIdentity(d Driver) string {
 func hashOf(fields ...string) string {
 	hash := sha256.New()
 	for _, field := range fields {
-		_ = binary.Write(hash, binary.BigEndian, int64(len(field))) // writing to a hash never fails
+		// Writing to a hash never fails.
+		_ = binary.Write(hash, binary.BigEndian, int64(len(field)))
 		_, _ = io.WriteString(hash, field)
 	}
 	return hex.EncodeToString(hash.Sum(nil))

@@ -86,7 +86,8 @@ func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, i
 	var attrs *storage.Attrs
 	var body io.ReadCloser
 	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
-		if body != nil { // f has called next twice: close the body of the first call
+		if body != nil {
+			// f has called next twice: close the body of the first call.
 			_ = body.Close()
 		}
 		attrs, body, err = a.Driver.Get(ctx, r)

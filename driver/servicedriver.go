@@ -14,10 +14,11 @@ type ServiceDriver interface {
 	// CreateBucket creates a bucket. If the name is taken, even by another account, it fails with
 	// BucketExists.
 	CreateBucket(ctx context.Context, r *BucketRequest) (*storage.BucketInfo, error)
-	// BucketInfo describes a bucket.
+	// BucketInfo describes a bucket. If the credentials may read only some settings, it fails with
+	// PermissionDenied, and also returns what it has read, with the field Unread.
 	BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error)
-	// UpdateBucket changes the fields of r that are not nil. It must not fail if the change
-	// was made and the bucket cannot be read afterwards.
+	// UpdateBucket changes the fields of r that are not nil. It must not fail if the change was made
+	// and the bucket cannot be read afterwards: it then sets the field Unread.
 	UpdateBucket(ctx context.Context, r *BucketRequest) (*storage.BucketInfo, error)
 	// DeleteBucket removes a bucket. The engine has already checked that the bucket is empty. If the
 	// provider reports that it is not empty, DeleteBucket must not delete the bucket.

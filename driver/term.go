@@ -15,6 +15,7 @@ func (r *SignRequest) Term(now time.Time) (from time.Time, lasts time.Duration) 
 		return now, r.TTL
 	}
 	o := storage.SignOptions{TTL: r.TTL, StableFor: r.StableFor}
-	from, lasts, _ = o.Term(now) // cannot fail: the engine has already checked TTL plus StableFor
+	// This cannot fail: the engine has already checked TTL plus StableFor.
+	from, lasts, _ = o.Term(now)
 	return from, lasts
 }
