@@ -74,7 +74,7 @@ func TestWriteSetsUnknown(t *testing.T) {
 	}
 	broken := errors.New("the disk failed")
 	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: broken}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		handler http.HandlerFunc
 		body    io.Reader
 		code    storage.Code
@@ -87,22 +87,23 @@ func TestWriteSetsUnknown(t *testing.T) {
 		"an unexpected success": {handler: status(202), code: storage.Unavailable, unknown: true},
 		"no response":           {handler: cutOff, code: storage.Unavailable, unknown: true},
 		"a body that fails":     {handler: cutOff, body: failingBody{bodyFailed}, code: storage.BodyFailed},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newServer(t, row.handler)
+			server := newServer(t, tt.handler)
 			for kind, transport := range map[string]http.RoundTripper{
 				"new":       NewTransport(TransportOptions{}),
 				"wrapped":   WrapTransport(&http.Transport{}),
 				"unwatched": &http.Transport{},
 			} {
-				body := row.body
+				body := tt.body
 				if body == nil {
 					body = strings.NewReader("hello")
 				}
 				client := newClient(t, transport)
 				err := SendWrite(t.Context(), func(ctx context.Context) error { return put(ctx, client, server.URL+"/k?sig=secret", body) })
-				require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", kind, err)
-				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
+				require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", kind, err)
+				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
 				if err != nil {
 					require.NotContains(t, err.Error(), "secret")
 				}
@@ -141,7 +142,7 @@ func TestWriteTranslatesClientErrors(t *testing.T) {
 }
 
 func TestNetworkError(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		err       error
 		code      storage.Code
 		retryable bool
@@ -153,12 +154,13 @@ func TestNetworkError(t *testing.T) {
 		"a body that was cut off": {io.ErrUnexpectedEOF, storage.Unavailable, true},
 		"an error of the driver":  {storage.Unauthenticated, storage.Unauthenticated, false},
 		"any other error":         {errors.New("boom"), storage.Internal, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			e := NetworkError(row.err)
-			require.Equal(t, row.code, e.Code)
-			require.Equal(t, row.retryable, e.Retryable)
-			require.ErrorIs(t, e, row.err)
+			e := NetworkError(tt.err)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.retryable, e.Retryable)
+			require.ErrorIs(t, e, tt.err)
 		})
 	}
 }

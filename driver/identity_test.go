@@ -40,6 +40,7 @@ func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
 	text := identityWith(t, dir, "photos")
 	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), text)
+
 	limiting, err := limit.New(limit.Config{})
 	require.NoError(t, err)
 	first := memstore.New()
@@ -57,34 +58,50 @@ func TestStackIdentity(t *testing.T) {
 	oldStore := laid(first, overlay.Config{})
 	chain := func(layers ...driver.Layer) []driver.Layer { return layers }
 	layered := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{})))
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		bucket string
 		layers []driver.Layer
 		as     []driver.Layer
 		same   bool
 	}{
-		{"the same place, opened again", "photos", nil, nil, true},
-		{"another bucket", "videos", nil, nil, false},
-		{"layers that change nothing", "photos", chain(meter.New().Layer(), limiting, readonly.New(readonly.Config{})), nil, true},
-		{"a second store", "photos", chain(mirrored(first)), nil, false},
-		{"the same second store", "photos", chain(mirrored(first)), chain(mirrored(first)), true},
-		{"another second store", "photos", chain(mirrored(first)), chain(mirrored(second)), false},
-		{"a folder of it", "photos", chain(mirrored(first)), chain(mirrored(storage.Prefixed(first, "a/"))), false},
-		{"a wrapper of it, which has the same objects", "photos", chain(mirrored(first)), chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core { return wrapper{c} }))), true},
-		{"a layer of it", "photos", chain(mirrored(first)), chain(mirrored(layered)), false},
-		{"an old store", "photos", chain(oldStore), nil, false},
-		{"an old store, and a second one", "photos", chain(oldStore), chain(mirrored(first)), false},
-		{"the same old store", "photos", chain(oldStore), chain(laid(first, overlay.Config{})), true},
-		{"one that is read no more", "photos", chain(oldStore), chain(laid(first, overlay.Config{NewOnly: true})), false},
-		{"an old store whose place is unknown", "photos", chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
-			chain(laid(wrapped.Unknown(t, first), overlay.Config{})), false},
-		{"another order", "photos", chain(mirrored(second), oldStore), chain(oldStore, mirrored(second)), false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			one := identityWith(t, dir, row.bucket, row.layers...)
-			other := identityWith(t, dir, "photos", row.as...)
-			require.Equal(t, row.same, one == other)
+		{name: "the same place, opened again", bucket: "photos", same: true},
+		{name: "another bucket", bucket: "videos"},
+		{
+			name:   "layers that change nothing",
+			bucket: "photos",
+			layers: chain(meter.New().Layer(), limiting, readonly.New(readonly.Config{})),
+			same:   true,
+		},
+		{name: "a second store", bucket: "photos", layers: chain(mirrored(first))},
+		{name: "the same second store", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(first)), same: true},
+		{name: "another second store", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(second))},
+		{name: "a folder of it", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(storage.Prefixed(first, "a/")))},
+		{
+			name:   "a wrapper of it, which has the same objects",
+			bucket: "photos",
+			layers: chain(mirrored(first)),
+			as:     chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core { return wrapper{c} }))),
+			same:   true,
+		},
+		{name: "a layer of it", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(layered))},
+		{name: "an old store", bucket: "photos", layers: chain(oldStore)},
+		{name: "an old store, and a second one", bucket: "photos", layers: chain(oldStore), as: chain(mirrored(first))},
+		{name: "the same old store", bucket: "photos", layers: chain(oldStore), as: chain(laid(first, overlay.Config{})), same: true},
+		{name: "one that is read no more", bucket: "photos", layers: chain(oldStore), as: chain(laid(first, overlay.Config{NewOnly: true}))},
+		{
+			name:   "an old store whose place is unknown",
+			bucket: "photos",
+			layers: chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
+			as:     chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
+		},
+		{name: "another order", bucket: "photos", layers: chain(mirrored(second), oldStore), as: chain(oldStore, mirrored(second))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			one := identityWith(t, dir, tt.bucket, tt.layers...)
+			other := identityWith(t, dir, "photos", tt.as...)
+			require.Equal(t, tt.same, one == other)
 		})
 	}
 }

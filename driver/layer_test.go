@@ -25,11 +25,11 @@ import (
 
 // carries reports whether a value of type t can hold or lead to the bytes of an object, or to their
 // checksum, size or ETag.
-func carries(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
+func carries(t reflect.Type, visited map[reflect.Type]bool) bool {
+	if visited[t] {
 		return false
 	}
-	seen[t] = true
+	visited[t] = true
 	switch t {
 	case reflect.TypeFor[io.Reader](), reflect.TypeFor[io.ReadCloser](), reflect.TypeFor[storage.CRC32C](),
 		reflect.TypeFor[driver.ObjectRef](), reflect.TypeFor[storage.SignedURL](), reflect.TypeFor[storage.SignedForm](),
@@ -38,10 +38,10 @@ func carries(t reflect.Type, seen map[reflect.Type]bool) bool {
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:
-		return carries(t.Elem(), seen)
+		return carries(t.Elem(), visited)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if carries(t.Field(i).Type, seen) {
+			if carries(t.Field(i).Type, visited) {
 				return true
 			}
 		}
@@ -69,6 +69,7 @@ func TestLayerListIsComplete(t *testing.T) {
 			want = append(want, m.Name)
 		}
 	}
+
 	file, err := parser.ParseFile(token.NewFileSet(), "layer.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	var comment string
@@ -80,6 +81,7 @@ func TestLayerListIsComplete(t *testing.T) {
 	_, list, _ := strings.Cut(comment, "must override ")
 	list, _, _ = strings.Cut(list, ".")
 	listed := regexp.MustCompile(`[A-Z]\w+`).FindAllString(list, -1)
+
 	slices.Sort(want)
 	require.Equal(t, want, listed)
 }
@@ -98,10 +100,10 @@ func flipped(b []byte) []byte {
 
 func (d flipping) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	kept := storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata | storage.ContentProperties |
+	features := storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata | storage.ContentProperties |
 		storage.MultipartUploads | storage.OrderedListing | storage.UniqueRevisions | storage.Versioning |
 		driver.SequentialParts | driver.EqualParts
-	desc.Features &= kept
+	desc.Features &= features
 	desc.Stack = append(desc.Stack, "flipping")
 	return desc
 }
@@ -228,6 +230,7 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
 			require.NoError(t, err)
+
 			for _, key := range []string{"stream", "in place", "small", "moved"} {
 				data, _, err := storage.ReadAll(t.Context(), b, key)
 				require.NoError(t, err, key)
