@@ -11,7 +11,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -100,10 +100,10 @@ func (a *account) remove(name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.live.len() > 0 || b.old.Len() > 0 {
+	if b.live.len() > 0 || b.noncurrent.Len() > 0 {
 		return storage.BucketNotEmpty
 	}
-	b.gone.Store(true)
+	b.isRemoved.Store(true)
 	a.buckets.Delete(name)
 	return nil
 }
@@ -111,7 +111,7 @@ func (a *account) remove(name string) error {
 // interrupted returns the code Canceled or DeadlineExceeded if ctx has ended, and otherwise nil.
 func interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return ctxcode.Of(err)
+		return argument.ContextCode(err)
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 // readStream reads a body of unknown length in chunks, and joins the chunks when the body has
 // ended. The chunks grow up to the size of a block. The memory of whole blocks is reused.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
-	var few [16][]byte // avoids allocating a slice of chunks for most bodies
-	chunks := few[:0]
+	var backing [16][]byte // avoids allocating a slice of chunks for most bodies
+	chunks := backing[:0]
 	total := 0
 	defer func() { giveBlocks(chunks) }()
 	for {
@@ -102,7 +102,7 @@ const maxEmptyReads = 100
 // fill reads until buffer is full or body has ended. io.ReadFull does not fit: a body may itself
 // fail with io.ErrUnexpectedEOF, as a broken download does, and that must not look like the end of
 // the body.
-func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool, err error) {
+func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, atEnd bool, err error) {
 	for empty := 0; n < len(buffer); {
 		if err := interrupted(ctx); err != nil {
 			return n, false, err

@@ -9,34 +9,34 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 )
 
 // A bucket holds objects in the order of their keys. Its lock is held only for work on the index,
 // and never while a body is read, the clock is read or bytes are joined. Objects and the values of
 // info are never changed, only replaced, so they can still be used after the lock is released.
 type bucket struct {
-	account *account
-	private func() *account // account that contains the private objects of this bucket
-	gone    atomic.Bool     // true if the bucket was removed; then writes fail. Set under mu.
+	account   *account
+	private   func() *account // account that contains the private objects of this bucket
+	isRemoved atomic.Bool     // true if the bucket was removed; then writes fail. Set under mu.
 
-	mu      sync.RWMutex
-	info    storage.BucketInfo
-	live    index                  // current objects, which a read without a version returns
-	old     *btree.BTreeG[version] // noncurrent versions, by key, the newest first
-	removed *softDeleted           // removed objects that soft delete keeps; nil if there were none yet
-	uploads map[string]*upload     // uploads in progress, by name
-	swept   time.Time              // time of the last sweep of uploads
+	mu          sync.RWMutex
+	info        storage.BucketInfo
+	live        index                  // current objects, which a read without a version returns
+	noncurrent  *btree.BTreeG[version] // noncurrent versions, by key, the newest first
+	softDeleted *softDeleted           // removed objects that soft delete keeps; nil if there were none yet
+	uploads     map[string]*upload     // uploads in progress, by name
+	lastSweep   time.Time              // time of the last sweep of uploads
 }
 
 func newBucket(a *account, info storage.BucketInfo) *bucket {
 	return &bucket{
-		account: a,
-		private: sync.OnceValue(func() *account { return newAccount(ServiceConfig{Now: a.now}) }),
-		info:    info,
-		live:    newIndex(),
-		old:     btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
-		uploads: map[string]*upload{},
+		account:    a,
+		private:    sync.OnceValue(func() *account { return newAccount(ServiceConfig{Now: a.now}) }),
+		info:       info,
+		live:       newIndex(),
+		noncurrent: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
+		uploads:    map[string]*upload{},
 	}
 }
 
@@ -48,7 +48,7 @@ func lock(b *bucket, err error) (*bucket, error) {
 		return nil, err
 	}
 	b.mu.Lock()
-	if b.gone.Load() {
+	if b.isRemoved.Load() {
 		b.mu.Unlock()
 		return nil, storage.BucketNotFound
 	}
@@ -61,7 +61,7 @@ func rlock(b *bucket, err error) (*bucket, error) {
 		return nil, err
 	}
 	b.mu.RLock()
-	if b.gone.Load() {
+	if b.isRemoved.Load() {
 		b.mu.RUnlock()
 		return nil, storage.BucketNotFound
 	}
@@ -76,7 +76,7 @@ func (b *bucket) find(key string, revision uint64) *object {
 	if revision == 0 || o != nil && o.revision == revision {
 		return o
 	}
-	v, _ := b.old.Get(version{position: position{key, revision}})
+	v, _ := b.noncurrent.Get(version{position: position{key, revision}})
 	if v.object != nil && v.object.marker {
 		return nil
 	}
@@ -91,12 +91,12 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 			return err
 		}
 	}
-	o.stamp(b.account.writes.Add(1))
+	o.setRevision(b.account.writes.Add(1))
 	old := b.live.set(o)
 	switch {
 	case old == nil:
 	case b.info.Versioning:
-		b.keep(old, o.modified)
+		b.addNoncurrent(old, o.modified)
 	default:
 		b.discard(old, o.modified)
 	}
@@ -115,20 +115,24 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	if o == nil {
 		return nil
 	}
+
 	if c.Revision != "" && c.Revision != o.revisionText() {
 		return storage.PreconditionFailed
 	}
+
+	// A removal of the current object without versions, or of one version, deletes bytes.
 	if revision != 0 || !b.info.Versioning {
-		k := o.keeps()
-		if err := objectlock.CheckRemoval(k.retention, k.hold, r.BypassGovernance, now); err != nil {
+		k := o.copyExtra()
+		if err := lifetime.CheckRemoval(k.retention, k.hold, r.BypassGovernance, now); err != nil {
 			return err
 		}
 	}
+
 	switch {
 	case revision == 0:
 		b.live.remove(key)
 		if b.info.Versioning {
-			b.keep(o, now)
+			b.addNoncurrent(o, now)
 			b.mark(key, now)
 			return nil
 		}
@@ -136,7 +140,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 		b.live.remove(key)
 		b.promote(key)
 	default:
-		b.old.Delete(version{position: position{key, revision}})
+		b.noncurrent.Delete(version{position: position{key, revision}})
 	}
 	b.discard(o, now)
 	return nil
@@ -152,8 +156,8 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 		}
 		return
 	}
-	newest := b.newestKept(key)
-	b.old.Delete(version{position: position{key, revision}})
+	newest := b.newestNoncurrent(key)
+	b.noncurrent.Delete(version{position: position{key, revision}})
 	if b.live.get(key) == nil && newest != nil && newest.revision == revision {
 		b.promote(key)
 	}

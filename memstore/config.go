@@ -76,7 +76,8 @@ func NewDriver(c Config) driver.Driver {
 		},
 	)
 	info := &a.findOrCreate(c.Bucket).info
-	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
+	info.Versioning = c.Versioned
+	info.CORS = cloneCORS(c.CORS)
 	return &objectDriver{account: a, bucket: c.Bucket, anyOrder: c.AnyOrder}
 }
 

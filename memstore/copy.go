@@ -44,11 +44,13 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 	defer b.mu.Unlock()
+
 	src := b.find(r.From, 0)
 	if src == nil {
 		return nil, storage.ObjectNotFound
 	}
-	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.keeps().tags}, src.crc32c)
+
+	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
 	o.modified = now
 	if err := b.lockNew(o); err != nil {
 		return nil, err
@@ -56,6 +58,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
+
 	// Without versions, remove the source directly. With soft delete, b.remove would keep the
 	// source.
 	if !b.info.Versioning {

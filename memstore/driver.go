@@ -35,7 +35,7 @@ type objectDriver struct {
 	account  *account
 	bucket   string
 	anyOrder bool                   // Config.AnyOrder
-	found    atomic.Pointer[bucket] // bucket that the last call found, to save a lookup
+	cached   atomic.Pointer[bucket] // bucket that the last call found, to save a lookup
 }
 
 // Describe reports whether the bucket keeps versions now. If the bucket does not exist, the
@@ -47,7 +47,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Location:  d.account.location, // differs in each process
 		Places:    func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
 		Features:  features,
-		Versioned: d.versioned(),
+		Versioned: d.isVersioned(),
 		EnableVersions: func() {
 			d.configure(func(info *storage.BucketInfo) {
 				info.Versioning = true
@@ -59,9 +59,9 @@ func (d *objectDriver) Describe() driver.Description {
 				info.ObjectLock = true
 			})
 		},
-		EnableSoftDelete: func(keep time.Duration) {
+		EnableSoftDelete: func(retention time.Duration) {
 			d.configure(func(info *storage.BucketInfo) {
-				info.SoftDelete = keep
+				info.SoftDelete = retention
 			})
 		},
 		Local:            true,
@@ -81,7 +81,7 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-func (d *objectDriver) versioned() bool {
+func (d *objectDriver) isVersioned() bool {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
 		return false
@@ -113,10 +113,10 @@ func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
-	if b := d.found.Load(); b != nil && !b.gone.Load() {
+	if b := d.cached.Load(); b != nil && !b.isRemoved.Load() {
 		return b, nil
 	}
 	b, err := d.account.find(d.bucket)
-	d.found.Store(b)
+	d.cached.Store(b)
 	return b, err
 }

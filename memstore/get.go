@@ -11,14 +11,14 @@ import (
 
 // Head returns the attributes of the current object, or of the version in r.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	_, attrs, err := d.look(ctx, r)
+	_, attrs, err := d.lookup(ctx, r)
 	return attrs, err
 }
 
 // Get returns a body that shares memory with the stored object. A later write replaces the object
 // and leaves these bytes unchanged.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	o, attrs, err := d.look(ctx, r)
+	o, attrs, err := d.lookup(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,9 +34,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, c, nil
 }
 
-// look returns the object that a read requests, and its attributes. It fails if the condition of
+// lookup returns the object that a read requests, and its attributes. It fails if the condition of
 // the read does not hold.
-func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
+func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return nil, nil, err
@@ -46,7 +46,7 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 		return nil, nil, err
 	}
 	o := b.find(r.Key, revision)
-	versioned := b.info.Versioning
+	isVersioned := b.info.Versioning
 	b.mu.RUnlock()
 	if o == nil {
 		return nil, nil, storage.ObjectNotFound
@@ -54,8 +54,8 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	if err := checkRead(o, r.Condition); err != nil {
 		return nil, nil, err
 	}
-	attrs := o.attrs(versioned || revision != 0)
-	if r := o.keeps().restored; r != (restored{}) {
+	attrs := o.attrs(isVersioned || revision != 0)
+	if r := o.copyExtra().restored; r != (restorePeriod{}) {
 		attrs.Restore = r.state(d.account.time())
 	}
 	attrs.Archived = d.account.archives(o) && attrs.Restore.Until.IsZero()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // List returns a page of objects. Its cost depends on the page, not on the number of keys
@@ -45,11 +45,12 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 	if cap(page.Entries) == 0 {
 		page.Entries = make([]storage.ListEntry, 0, min(maximum, 16))
 	}
+
 	keys := b.live.iter()
 	hasMore := keys.Seek(max(r.Prefix, startAfter))
 	for hasMore && strings.HasPrefix(keys.Key(), r.Prefix) {
 		key := keys.Key()
-		common, isPrefix := keyrule.CommonPrefix(key, r.Prefix, r.Delimiter)
+		common, isPrefix := objectkey.CommonPrefix(key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			key = common
 		}
@@ -72,11 +73,14 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 				keys.Value().object.describe(e)
 			}
 		}
+
 		if !isPrefix {
 			hasMore = keys.Next()
 			continue
 		}
-		next, exists := keyrule.PrefixEnd(common)
+
+		// Continue after all keys with the common prefix.
+		next, exists := objectkey.PrefixEnd(common)
 		hasMore = exists && keys.Seek(next)
 	}
 	return page

@@ -5,14 +5,14 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 )
 
 // canLock returns an error if c has a retention or a legal hold and the bucket has no object lock.
 // The caller holds the lock of b.
 func (b *bucket) canLock(c *storage.Controls) error {
-	if !b.info.ObjectLock && objectlock.Locks(c) {
-		return objectlock.ErrNoLock
+	if !b.info.ObjectLock && lifetime.Locks(c) {
+		return lifetime.ErrNoLock
 	}
 	return nil
 }
@@ -20,13 +20,13 @@ func (b *bucket) canLock(c *storage.Controls) error {
 // lockNew applies the bucket's default retention to a new object that has no retention of its own.
 // The caller holds the write lock of b.
 func (b *bucket) lockNew(o *object) error {
-	k := o.keeps()
+	k := o.copyExtra()
 	if !b.info.ObjectLock {
 		return b.canLock(&storage.Controls{Retention: k.retention, LegalHold: k.hold})
 	}
 	if k.retention == (storage.Retention{}) {
-		k.retention = objectlock.Default(b.info.DefaultRetention, o.modified)
-		o.keep(k)
+		k.retention = lifetime.DefaultRetention(b.info.DefaultRetention, o.modified)
+		o.setExtra(k)
 	}
 	return nil
 }
@@ -34,11 +34,11 @@ func (b *bucket) lockNew(o *object) error {
 // SetRetention sets or ends the retention. Every caller may set a later end.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
-	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, k *extraAttrs) error {
 		if !b.info.ObjectLock {
-			return objectlock.ErrNoLock
+			return lifetime.ErrNoLock
 		}
-		if err := objectlock.CheckChange(k.retention, r, now); err != nil {
+		if err := lifetime.CheckChange(k.retention, r, now); err != nil {
 			return err
 		}
 		k.retention = r.Retention
@@ -48,9 +48,9 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 
 // SetLegalHold begins or ends a legal hold.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, k *extraAttrs) error {
 		if !b.info.ObjectLock {
-			return objectlock.ErrNoLock
+			return lifetime.ErrNoLock
 		}
 		k.hold = r.LegalHold
 		return nil

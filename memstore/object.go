@@ -15,7 +15,7 @@ type object struct {
 	data []byte
 	storage.Properties
 	public   bool // true if written with WithPublicRead: anyone may read it through package serve
-	kept     *kept
+	extra    *extraAttrs
 	crc32c   storage.CRC32C
 	revision uint64
 	etag     string
@@ -23,36 +23,36 @@ type object struct {
 	marker   bool // true for a delete marker, which is never current
 }
 
-// A kept has the attributes that most objects lack: tags, locks and a restored copy. Like an
+// A extraAttrs has the attributes that most objects lack: tags, locks and a restored copy. Like an
 // object, it never changes.
-type kept struct {
+type extraAttrs struct {
 	tags      map[string]string
 	retention storage.Retention
 	hold      bool
-	restored  restored
+	restored  restorePeriod
 }
 
 func newObject(key string, data []byte, p storage.Properties, c *storage.Controls, crc32c storage.CRC32C) *object {
 	o := &object{key: key, data: data, Properties: p, public: c.PublicRead, crc32c: crc32c}
-	o.keep(kept{tags: maps.Clone(c.Tags), retention: c.Retention, hold: c.LegalHold})
+	o.setExtra(extraAttrs{tags: maps.Clone(c.Tags), retention: c.Retention, hold: c.LegalHold})
 	return o
 }
 
-// keep sets the tags, locks and restored copy of o. It must be called before o is put into a
+// setExtra sets the tags, locks and restored copy of o. It must be called before o is put into a
 // bucket.
-func (o *object) keep(k kept) {
-	o.kept = nil
-	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold || k.restored != (restored{}) {
-		o.kept = &k
+func (o *object) setExtra(k extraAttrs) {
+	o.extra = nil
+	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold || k.restored != (restorePeriod{}) {
+		o.extra = &k
 	}
 }
 
-// The method keeps returns the tags, locks and restored copy of o.
-func (o *object) keeps() kept {
-	if o.kept == nil {
-		return kept{}
+// copyExtra returns the tags, locks and restored copy of o.
+func (o *object) copyExtra() extraAttrs {
+	if o.extra == nil {
+		return extraAttrs{}
 	}
-	return *o.kept
+	return *o.extra
 }
 
 // An ETag has the form "checksum-revision", in quotes. Every write makes another ETag. The checksum
@@ -63,11 +63,12 @@ const (
 	revisionInETag = len(`"01234567-`)
 )
 
-// stamp sets the revision of the object, and the ETag that contains it.
-func (o *object) stamp(revision uint64) {
+// setRevision sets the revision of the object, and the ETag that contains it.
+func (o *object) setRevision(revision uint64) {
 	const digits = "0123456789abcdef"
 	text := make([]byte, revisionInETag, 48)
-	text[0], text[revisionInETag-1] = '"', '-'
+	text[0] = '"'
+	text[revisionInETag-1] = '-'
 	for i := range 8 {
 		text[i+1] = digits[o.crc32c.Sum>>(28-4*i)&0xF]
 	}
@@ -92,7 +93,7 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 		Modified:   o.modified,
 		CRC32C:     o.crc32c,
 	}
-	if k := o.kept; k != nil {
+	if k := o.extra; k != nil {
 		result.TagCount = len(k.tags)
 		result.Retention = k.retention
 		result.LegalHold = k.hold
@@ -109,7 +110,8 @@ func (o *object) describe(e *storage.ListEntry) {
 	e.Key = o.key
 	e.IsPrefix = false
 	e.Size = int64(len(o.data))
-	e.ETag, e.Revision = o.etag, o.revisionText()
+	e.ETag = o.etag
+	e.Revision = o.revisionText()
 	e.Modified = o.modified
 	e.StorageClass = o.StorageClass
 }

@@ -52,7 +52,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 			page.Token = page.Uploads[r.Limit-1].Upload
 			break
 		}
-		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: u.key, Upload: name, Begun: u.begun})
+		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: u.key, Upload: name, Begun: u.created})
 	}
 	return page, nil
 }

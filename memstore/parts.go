@@ -15,12 +15,12 @@ import (
 // An upload collects the parts of an object. It keeps the key but no properties, because
 // CompleteParts gets them again. The bucket's lock guards the fields parts and last.
 type upload struct {
-	name  string
-	key   string
-	begun time.Time
-	parts map[int]part
-	last  time.Time    // time of the latest part; if there is none, the time of BeginParts
-	calls atomic.Int32 // running PutParts and CompleteParts; only incremented under the lock
+	name     string
+	key      string
+	created  time.Time
+	parts    map[int]part
+	lastPart time.Time    // time of the latest part; if there is none, the time of BeginParts
+	calls    atomic.Int32 // running PutParts and CompleteParts; only incremented under the lock
 }
 
 type part struct {
@@ -34,7 +34,7 @@ type part struct {
 // match another upload.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	now := d.account.time()
-	u := &upload{name: rand.Text(), key: r.Key, begun: now, parts: map[int]part{}, last: now}
+	u := &upload{name: rand.Text(), key: r.Key, created: now, parts: map[int]part{}, lastPart: now}
 	b, err := lock(d.open(ctx))
 	if err != nil {
 		return "", err
@@ -59,6 +59,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 	defer u.release()
+
+	// Read the body without the lock, because the client may be slow.
 	data, err := readBody(ctx, r.Body, r.Size)
 	if err != nil {
 		return driver.Part{}, err
@@ -66,18 +68,22 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err := interrupted(ctx); err != nil {
 		return driver.Part{}, err
 	}
+
 	p := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
 	now := b.account.time()
 	if _, err := lock(b, nil); err != nil {
 		return driver.Part{}, err
 	}
 	defer b.mu.Unlock()
+
 	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
-		return driver.Part{}, err // the upload was completed or aborted while the body was read
+		// The upload was completed or aborted while the body was read.
+		return driver.Part{}, err
 	}
+
 	u.parts[r.Number] = p
-	if now.After(u.last) {
-		u.last = now
+	if now.After(u.lastPart) {
+		u.lastPart = now
 	}
 	return p.describe(r.Number), nil
 }
@@ -154,12 +160,12 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 	}
 	defer b.mu.RUnlock()
 	chunks = make([][]byte, len(parts))
-	for i, requested := range parts {
-		p, ok := u.parts[requested.Number]
-		if !ok || p.tag != requested.Tag || int64(len(p.data)) != requested.Size {
+	for i, part := range parts {
+		p, ok := u.parts[part.Number]
+		if !ok || p.tag != part.Tag || int64(len(p.data)) != part.Size {
 			return nil, 0, &storage.Error{
 				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("part %d is not the one that was stored", requested.Number),
+				Err:  fmt.Errorf("part %d is not the one that was stored", part.Number),
 			}
 		}
 		chunks[i] = p.data

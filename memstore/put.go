@@ -32,10 +32,11 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up 
 	if _, err := lock(b, nil); err != nil {
 		return nil, err
 	}
-	versioned := b.info.Versioning
+	isVersioned := b.info.Versioning
 	var err error
 	if up != nil && b.uploads[up.name] != up {
-		err = storage.ObjectNotFound // the upload was completed or aborted meanwhile
+		// The upload was completed or aborted meanwhile.
+		err = storage.ObjectNotFound
 	} else if err = b.lockNew(o); err != nil {
 		// If the condition does not hold, swap writes nothing.
 	} else if err = b.swap(o, c); err == nil && up != nil {
@@ -45,5 +46,5 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up 
 	if err != nil {
 		return nil, err
 	}
-	return o.attrs(versioned), nil
+	return o.attrs(isVersioned), nil
 }

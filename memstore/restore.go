@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// The type restored says in which period an archived object has a restored copy. The zero value
+// restorePeriod says in which period an archived object has a restored copy. The zero value
 // means that the object has no restored copy.
-type restored struct{ from, until time.Time }
+type restorePeriod struct{ start, end time.Time }
 
 // Restore makes an archived object readable for a number of days, as S3 does. If a restored copy
 // already exists, it is kept for this number of days from now.
@@ -24,16 +24,16 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return b.undelete(r)
 	}
 	now := d.account.time()
-	return d.change(ctx, r, func(o *object, _ *bucket, k *kept) error {
-		if !d.account.archives(o) || now.Before(k.restored.from) {
+	return d.change(ctx, r, func(o *object, _ *bucket, k *extraAttrs) error {
+		if !d.account.archives(o) || now.Before(k.restored.start) {
 			return nil
 		}
-		if !now.Before(k.restored.until) {
-			k.restored.from = now.Add(d.account.restoreTime)
+		if !now.Before(k.restored.end) {
+			k.restored.start = now.Add(d.account.restoreTime)
 		}
 		end := now.Add(d.account.restoreTime).AddDate(0, 0, r.RestoreDays)
-		if end.After(k.restored.until) {
-			k.restored.until = end
+		if end.After(k.restored.end) {
+			k.restored.end = end
 		}
 		return nil
 	})
@@ -43,12 +43,12 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
 
 // state returns the RestoreState at the time now.
-func (r restored) state(now time.Time) storage.RestoreState {
-	if now.Before(r.from) {
+func (r restorePeriod) state(now time.Time) storage.RestoreState {
+	if now.Before(r.start) {
 		return storage.RestoreState{InProgress: true}
 	}
-	if now.Before(r.until) {
-		return storage.RestoreState{Until: r.until}
+	if now.Before(r.end) {
+		return storage.RestoreState{Until: r.end}
 	}
 	return storage.RestoreState{}
 }
@@ -59,7 +59,7 @@ func (a *account) checkReadable(o *object) error {
 	if !a.archives(o) {
 		return nil
 	}
-	state := o.keeps().restored.state(a.time())
+	state := o.copyExtra().restored.state(a.time())
 	if state.InProgress {
 		return &storage.Error{
 			Code: storage.Archived,

@@ -7,7 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -76,6 +76,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err := interrupted(ctx); err != nil {
 		return nil, "", err
 	}
+
 	var pos position
 	if token != "" {
 		var err error
@@ -83,6 +84,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 			return nil, "", err
 		}
 	}
+
 	s.account.mu.RLock()
 	defer s.account.mu.RUnlock()
 	var page []storage.BucketInfo
@@ -130,7 +132,7 @@ func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.SoftDelete != nil {
 		info.SoftDelete = *r.SoftDelete
 	}
-	return objectlock.Apply(r, &info.Versioning, &info.ObjectLock, &info.DefaultRetention)
+	return lifetime.ApplySettings(r, &info.Versioning, &info.ObjectLock, &info.DefaultRetention)
 }
 
 // cloneInfo returns a copy of info that the caller may change.

@@ -21,24 +21,24 @@ type softDeleted struct {
 // If the bucket has soft delete, discard keeps the object for a time. The caller holds the write
 // lock.
 func (b *bucket) discard(o *object, now time.Time) {
-	if b.removed != nil {
-		b.removed.sweep(now)
+	if b.softDeleted != nil {
+		b.softDeleted.sweep(now)
 	}
 	if b.info.SoftDelete <= 0 {
 		return
 	}
-	if b.removed == nil {
-		b.removed = &softDeleted{objects: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true})}
+	if b.softDeleted == nil {
+		b.softDeleted = &softDeleted{objects: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true})}
 	}
-	v := version{position: position{o.key, o.revision}, object: o, since: now, until: now.Add(b.info.SoftDelete)}
-	b.removed.objects.Set(v)
-	b.removed.order = append(b.removed.order, v)
+	v := version{position: position{o.key, o.revision}, object: o, since: now, expires: now.Add(b.info.SoftDelete)}
+	b.softDeleted.objects.Set(v)
+	b.softDeleted.order = append(b.softDeleted.order, v)
 }
 
 // sweep drops the objects whose time to be kept has ended.
 func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
-	for expired < len(s.order) && !now.Before(s.order[expired].until) {
+	for expired < len(s.order) && !now.Before(s.order[expired].expires) {
 		s.objects.Delete(s.order[expired])
 		s.order[expired] = version{}
 		expired++
@@ -56,7 +56,7 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 		if v.position.key != key {
 			return false
 		}
-		if now.Before(v.until) && (revision == 0 || v.position.revision == revision) {
+		if now.Before(v.expires) && (revision == 0 || v.position.revision == revision) {
 			found = v.object
 		}
 		return found == nil
@@ -76,14 +76,14 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 		return err
 	}
 	defer b.mu.Unlock()
-	src := b.removed.find(r.Key, revision, now)
+	src := b.softDeleted.find(r.Key, revision, now)
 	if b.find(r.Key, 0) != nil {
 		return storage.PreconditionFailed
 	}
 	if src == nil {
 		return storage.ObjectNotFound
 	}
-	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.keeps().tags}, src.crc32c)
+	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
 	o.modified = now
 	if err := b.lockNew(o); err != nil {
 		return err
@@ -95,26 +95,28 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 // holds the lock.
 func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time) *driver.VersionPage {
 	page := &driver.VersionPage{}
-	if b.removed == nil {
+	if b.softDeleted == nil {
 		return page
 	}
+
 	start := pos
 	if pos.key < r.Prefix {
 		start = beforeKey(r.Prefix)
 	}
+
 	var last position
-	b.removed.objects.Ascend(version{position: start}, func(v version) bool {
+	b.softDeleted.objects.Ascend(version{position: start}, func(v version) bool {
 		if !strings.HasPrefix(v.position.key, r.Prefix) {
 			return false
 		}
-		if v.position == start || !now.Before(v.until) {
+		if v.position == start || !now.Before(v.expires) {
 			return true
 		}
 		if len(page.Entries) == r.Limit {
 			page.Token = last.token()
 			return false
 		}
-		entry := storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.until}
+		entry := storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.expires}
 		v.object.describe(&entry.ListEntry)
 		page.Entries = append(page.Entries, entry)
 		last = v.position

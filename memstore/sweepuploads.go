@@ -4,19 +4,19 @@ import (
 	"maps"
 	"time"
 
-	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/internal/lifetime"
 )
 
-// sweepUploads discards the uploads that package staleupload considers abandoned, except uploads
+// sweepUploads discards the uploads that package lifetime considers abandoned, except uploads
 // that a call is using. The caller holds the write lock, so no call can begin to use an upload
 // meanwhile.
 func (b *bucket) sweepUploads(now time.Time) {
-	if elapsed := now.Sub(b.swept); elapsed >= 0 && elapsed < staleupload.Period {
+	if elapsed := now.Sub(b.lastSweep); elapsed >= 0 && elapsed < lifetime.SweepPeriod {
 		return
 	}
-	b.swept = now
+	b.lastSweep = now
 	maps.DeleteFunc(b.uploads, func(_ string, u *upload) bool {
 		return u.calls.Load() == 0 &&
-			(now.Sub(u.last) >= staleupload.Idle || staleupload.Expired(b.info.Lifecycle, u.key, u.begun, now))
+			(now.Sub(u.lastPart) >= lifetime.IdleUpload || lifetime.ExpiredUpload(b.info.Lifecycle, u.key, u.created, now))
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A version is a noncurrent version of an object, a delete marker, or a removed object that soft
@@ -18,7 +18,7 @@ type version struct {
 	position position
 	object   *object
 	since    time.Time // time at which it became noncurrent or was removed; for a marker, when it was written
-	until    time.Time // time at which soft delete drops it; zero for other versions
+	expires  time.Time // time at which soft delete drops it; zero for other versions
 }
 
 // before reports whether v is listed before w.
@@ -29,32 +29,32 @@ func (v version) before(w version) bool {
 	return v.position.revision > w.position.revision
 }
 
-// keep adds o to the noncurrent versions. now is the time at which o became noncurrent. The caller
+// addNoncurrent adds o to the noncurrent versions. now is the time at which o became noncurrent. The caller
 // holds the write lock.
-func (b *bucket) keep(o *object, now time.Time) {
-	b.old.Set(version{position: position{o.key, o.revision}, object: o, since: now})
+func (b *bucket) addNoncurrent(o *object, now time.Time) {
+	b.noncurrent.Set(version{position: position{o.key, o.revision}, object: o, since: now})
 }
 
 // mark adds a delete marker to the key. The marker is newer than all versions of the key. The
 // caller holds the write lock.
 func (b *bucket) mark(key string, now time.Time) {
 	o := &object{key: key, modified: now, marker: true}
-	o.stamp(b.account.writes.Add(1))
-	b.keep(o, now)
+	o.setRevision(b.account.writes.Add(1))
+	b.addNoncurrent(o, now)
 }
 
 // promote makes the newest noncurrent version of the key the current object. If that version is a
 // delete marker, or if there is none, promote does nothing. The caller holds the write lock.
 func (b *bucket) promote(key string) {
-	if newest := b.newestKept(key); newest != nil && !newest.marker {
-		b.old.Delete(version{position: position{key, newest.revision}})
+	if newest := b.newestNoncurrent(key); newest != nil && !newest.marker {
+		b.noncurrent.Delete(version{position: position{key, newest.revision}})
 		b.live.set(newest)
 	}
 }
 
-// newestKept returns the newest noncurrent version or delete marker of a key, or nil.
-func (b *bucket) newestKept(key string) (newest *object) {
-	b.old.Ascend(version{position: beforeKey(key)}, func(v version) bool {
+// newestNoncurrent returns the newest noncurrent version or delete marker of a key, or nil.
+func (b *bucket) newestNoncurrent(key string) (newest *object) {
+	b.noncurrent.Ascend(version{position: beforeKey(key)}, func(v version) bool {
 		if v.position.key == key {
 			newest = v.object
 		}
@@ -89,33 +89,39 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	var last position
+
 	all := b.history()
 	if pos.key >= r.Prefix {
 		all.seek(pos)
 	} else {
 		all.seek(beforeKey(r.Prefix))
 	}
+
 	for o, noncurrentSince := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, noncurrentSince = all.object() {
 		entry := b.versionEntry(o, noncurrentSince)
-		at := position{o.key, o.revision}
-		common, isPrefix := keyrule.CommonPrefix(o.key, r.Prefix, r.Delimiter)
+		entryPos := position{o.key, o.revision}
+		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
-			at = position{key: common}
+			entryPos = position{key: common}
 		}
+
 		if !isPrefix || common > pos.key {
 			if len(page.Entries) == r.Limit {
 				page.Token = last.token()
 				break
 			}
 			page.Entries = append(page.Entries, entry)
-			last = at
+			last = entryPos
 		}
+
 		if !isPrefix {
 			all.next()
 			continue
 		}
-		next, exists := keyrule.PrefixEnd(common)
+
+		// Continue after all versions with the common prefix.
+		next, exists := objectkey.PrefixEnd(common)
 		if !exists {
 			break
 		}
@@ -140,24 +146,24 @@ func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.Vers
 // A history iterates over current objects and noncurrent versions together, by key and from newest
 // to oldest. The current object of a key is newer than all its noncurrent versions.
 type history struct {
-	live              btree.MapIter[string, *slot]
-	old               btree.IterG[version]
-	moreLive, moreOld bool
+	live                      btree.MapIter[string, *slot]
+	noncurrent                btree.IterG[version]
+	hasCurrent, hasNoncurrent bool
 }
 
 func (b *bucket) history() *history {
-	return &history{live: b.live.iter(), old: b.old.Iter()}
+	return &history{live: b.live.iter(), noncurrent: b.noncurrent.Iter()}
 }
 
 // seek moves to the first object after p.
 func (h *history) seek(p position) {
-	h.moreLive = h.live.Seek(p.key)
-	if h.moreLive && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
-		h.moreLive = h.live.Next()
+	h.hasCurrent = h.live.Seek(p.key)
+	if h.hasCurrent && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
+		h.hasCurrent = h.live.Next()
 	}
-	h.moreOld = h.old.Seek(version{position: p})
-	if h.moreOld && h.old.Item().position == p {
-		h.moreOld = h.old.Next()
+	h.hasNoncurrent = h.noncurrent.Seek(version{position: p})
+	if h.hasNoncurrent && h.noncurrent.Item().position == p {
+		h.hasNoncurrent = h.noncurrent.Next()
 	}
 }
 
@@ -165,23 +171,23 @@ func (h *history) seek(p position) {
 // version, the second result is the time at which it became noncurrent. If the object is current,
 // the second result is zero.
 func (h *history) object() (o *object, since time.Time) {
-	if h.atLive() {
+	if h.isAtCurrent() {
 		return h.live.Value().object, since
 	}
-	if h.moreOld {
-		return h.old.Item().object, h.old.Item().since
+	if h.hasNoncurrent {
+		return h.noncurrent.Item().object, h.noncurrent.Item().since
 	}
 	return nil, since
 }
 
 func (h *history) next() {
-	if h.atLive() {
-		h.moreLive = h.live.Next()
-	} else if h.moreOld {
-		h.moreOld = h.old.Next()
+	if h.isAtCurrent() {
+		h.hasCurrent = h.live.Next()
+	} else if h.hasNoncurrent {
+		h.hasNoncurrent = h.noncurrent.Next()
 	}
 }
 
-func (h *history) atLive() bool {
-	return h.moreLive && (!h.moreOld || h.live.Key() <= h.old.Item().position.key)
+func (h *history) isAtCurrent() bool {
+	return h.hasCurrent && (!h.hasNoncurrent || h.live.Key() <= h.noncurrent.Item().position.key)
 }
