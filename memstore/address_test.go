@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func parsed(t *testing.T, address string) *url.URL {
+func parseURL(t *testing.T, address string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(address)
 	require.NoError(t, err)
@@ -21,11 +21,11 @@ func parsed(t *testing.T, address string) *url.URL {
 
 // If an address is opened twice, both buckets have the same objects.
 func TestOpenSameAddress(t *testing.T) {
-	first, err := openBucket(t.Context(), parsed(t, "mem://one"))
+	first, err := openBucket(t.Context(), parseURL(t, "mem://one"))
 	require.NoError(t, err)
-	second, err := openBucket(t.Context(), parsed(t, "mem://one"))
+	second, err := openBucket(t.Context(), parseURL(t, "mem://one"))
 	require.NoError(t, err)
-	account, err := openAccount(t.Context(), parsed(t, "mem://"))
+	account, err := openAccount(t.Context(), parseURL(t, "mem://"))
 	require.NoError(t, err)
 	third, err := account.Driver("one")
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestOpenSameAddress(t *testing.T) {
 		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 	}
-	other, err := openBucket(t.Context(), parsed(t, "mem://another"))
+	other, err := openBucket(t.Context(), parseURL(t, "mem://another"))
 	require.NoError(t, err)
 	_, err = other.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -44,7 +44,7 @@ func TestOpenSameAddress(t *testing.T) {
 
 // Opening an account creates no bucket.
 func TestOpenServiceCreatesNoBucket(t *testing.T) {
-	account, err := openAccount(t.Context(), parsed(t, "mem://"))
+	account, err := openAccount(t.Context(), parseURL(t, "mem://"))
 	require.NoError(t, err)
 	_, err = account.BucketInfo(t.Context(), "never-made")
 	require.ErrorIs(t, err, storage.BucketNotFound)
@@ -60,7 +60,7 @@ func TestOpenRefusesAddresses(t *testing.T) {
 		_, err := openAccount(ctx, u)
 		return err
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		open    func(context.Context, *url.URL) error
 		address string
 	}{
@@ -76,9 +76,10 @@ func TestOpenRefusesAddresses(t *testing.T) {
 		"an account with a path":     {account, "mem:///x"},
 		"an account with a port":     {account, "mem://:80"},
 		"an account without slashes": {account, "mem:x"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.ErrorIs(t, test.open(t.Context(), parsed(t, test.address)), storage.InvalidArgument)
+			require.ErrorIs(t, tt.open(t.Context(), parseURL(t, tt.address)), storage.InvalidArgument)
 		})
 	}
 }

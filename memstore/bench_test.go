@@ -74,8 +74,8 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// full returns a bucket with n keys in one folder.
-func full(b *testing.B, n int) driver.Driver {
+// newFullDriver returns a bucket with n keys in one folder.
+func newFullDriver(b *testing.B, n int) driver.Driver {
 	d := fresh()
 	for i := range n {
 		put(b, d, fmt.Sprintf("folder/%07d", i), "")
@@ -86,7 +86,7 @@ func full(b *testing.B, n int) driver.Driver {
 // BenchmarkListAll lists all keys, 1,000 in a page.
 func BenchmarkListAll(b *testing.B) {
 	const n = 100_000
-	d := full(b, n)
+	d := newFullDriver(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
 		r := driver.ListRequest{Limit: 1000}
@@ -110,7 +110,7 @@ func BenchmarkListAll(b *testing.B) {
 // cost must not depend on the number of keys.
 func BenchmarkListPage(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
-		d := full(b, n)
+		d := newFullDriver(b, n)
 		for name, r := range map[string]driver.ListRequest{
 			"middle": {Limit: 100, StartAfter: fmt.Sprintf("folder/%07d", n/2)},
 			"folder": {Limit: 100, Delimiter: "/"},
@@ -129,7 +129,7 @@ func BenchmarkListPage(b *testing.B) {
 
 // BenchmarkMixed writes, reads, lists and stats in 16 goroutines.
 func BenchmarkMixed(b *testing.B) {
-	d := full(b, 10_000)
+	d := newFullDriver(b, 10_000)
 	content := bytes.Repeat([]byte("x"), 1<<10)
 	var turn atomic.Int64
 	b.SetParallelism(8) // times two cores

@@ -78,20 +78,23 @@ func TestConcurrentCalls(t *testing.T) {
 
 // If the upload is aborted during CompleteParts, CompleteParts fails with ObjectNotFound and stores no object.
 func TestAbortPartsDuringCompletion(t *testing.T) {
-	var meanwhile func()
+	var duringCall func()
 	// The clock is read after the parts are joined and before the object is stored.
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
-		if meanwhile != nil {
-			run := meanwhile
-			meanwhile = nil
+		if duringCall != nil {
+			run := duringCall
+			duringCall = nil
 			run()
 		}
 		return time.Unix(0, 0)
 	}})
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	meanwhile = func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }
+	duringCall = func() {
+		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+	}
+
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Empty(t, keys(t, d))
+	require.Empty(t, listKeys(t, d))
 }

@@ -41,22 +41,23 @@ func TestCopyKeepsProperties(t *testing.T) {
 // An object is copied between buckets of an account.
 func TestCopyBetweenBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	from := created(t, s, "from")
-	to := created(t, s, "to")
-	put(t, from, "a", "content")
-	_, err := to.Copy(t.Context(), &driver.CopyRequest{Source: from.Locate("a"), Key: "b"})
+	src := createBucket(t, s, "from")
+	dst := createBucket(t, s, "to")
+	put(t, src, "a", "content")
+	_, err := dst.Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
 	require.NoError(t, err)
-	require.Equal(t, "content", get(t, to, "b", ""))
-	require.Equal(t, from.Locate("a").Account, to.Locate("a").Account)
 
-	_, err = fresh().Copy(t.Context(), &driver.CopyRequest{Source: from.Locate("a"), Key: "b"})
+	require.Equal(t, "content", get(t, dst, "b", ""))
+	require.Equal(t, src.Locate("a").Account, dst.Locate("a").Account)
+
+	_, err = fresh().Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
 	require.ErrorIs(t, err, storage.Unsupported, "another account")
-	require.NotEqual(t, from.Locate("a").Account, fresh().Locate("a").Account)
+	require.NotEqual(t, src.Locate("a").Account, fresh().Locate("a").Account)
 }
 
 // A copy of a changed or missing source fails.
 func TestCopySourceChangedOrMissing(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		source driver.ObjectRef
 		want   error
 	}{
@@ -66,18 +67,19 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 		"a missing bucket":     {driver.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
 		"a missing version":    {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
 		"a malformed version":  {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
 			put(t, d, "a", "content")
-			test.source.Account = d.Locate("").Account
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: test.source, Key: "b"})
-			require.ErrorIs(t, err, test.want)
-			if test.source.Bucket == "memory" {
-				_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{test.source}, Key: "b"})
-				require.ErrorIs(t, err, test.want)
+			tt.source.Account = d.Locate("").Account
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: tt.source, Key: "b"})
+			require.ErrorIs(t, err, tt.want)
+			if tt.source.Bucket == "memory" {
+				_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{tt.source}, Key: "b"})
+				require.ErrorIs(t, err, tt.want)
 			}
-			require.Equal(t, []string{"a"}, keys(t, d))
+			require.Equal(t, []string{"a"}, listKeys(t, d))
 		})
 	}
 }
@@ -87,9 +89,11 @@ func TestCopyChecksConditionOnDestination(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")
+
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "b", ""))
+
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Revision: old.Revision}})
 	require.NoError(t, err)
 	require.Equal(t, "new", get(t, d, "b", ""))
@@ -105,6 +109,7 @@ func TestComposeJoinsInOrder(t *testing.T) {
 		Properties: storage.Properties{ContentType: "text/plain"},
 	})
 	require.NoError(t, err)
+
 	require.Equal(t, "hello, worldworld", get(t, d, "a", ""))
 	require.Equal(t, "text/plain", attrs.ContentType)
 	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)), attrs.CRC32C.Sum)

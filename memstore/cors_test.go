@@ -22,6 +22,7 @@ func TestConfigSetsCORSRules(t *testing.T) {
 	r.Header.Set("Origin", "https://app.example.com")
 	r.Header.Set("Access-Control-Request-Method", "PUT")
 	w := httptest.NewRecorder()
+
 	serve.NewHandler(b).ServeHTTP(w, r)
 	require.Equal(t, http.StatusNoContent, w.Code)
 	require.Equal(t, "https://app.example.com", w.Header().Get("Access-Control-Allow-Origin"))

@@ -10,7 +10,7 @@ import (
 )
 
 func TestDelete(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		request driver.DeleteRequest
 		want    error
 		left    []string
@@ -21,19 +21,20 @@ func TestDelete(t *testing.T) {
 		"IfRevision, another":   {driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
 		"IfRevision, no object": {driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
 		"a malformed version":   {driver.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
 			put(t, d, "a", "1")
 			put(t, d, "a/b", "2")
 			put(t, d, "b", "3")
-			err := d.Delete(t.Context(), &test.request)
-			if test.want == nil {
+			err := d.Delete(t.Context(), &tt.request)
+			if tt.want == nil {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, test.want)
+				require.ErrorIs(t, err, tt.want)
 			}
-			require.Equal(t, test.left, keys(t, d))
+			require.Equal(t, tt.left, listKeys(t, d))
 		})
 	}
 }
@@ -43,6 +44,7 @@ func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
 	put(t, d, "a", "1")
 	put(t, d, "b", "2")
 	put(t, d, "c", "3")
+
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"},
 		{Key: "b", Condition: storage.Condition{Revision: "memory:9"}},
@@ -50,9 +52,10 @@ func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
 		{Key: "c"},
 	})
 	require.Len(t, errs, 4)
+
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.PreconditionFailed)
 	require.NoError(t, errs[2])
 	require.NoError(t, errs[3])
-	require.Equal(t, []string{"b"}, keys(t, d))
+	require.Equal(t, []string{"b"}, listKeys(t, d))
 }

@@ -22,9 +22,9 @@ func TestDescribe(t *testing.T) {
 	require.Zero(t, d.Features&driver.EqualParts)
 	require.True(t, d.NeedsSigningBase)
 
-	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()
-	require.Equal(t, "photos", named.Bucket)
-	require.True(t, named.Versioned)
+	description := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()
+	require.Equal(t, "photos", description.Bucket)
+	require.True(t, description.Versioned)
 }
 
 // Two buckets of New share no objects.
@@ -32,18 +32,18 @@ func TestNewBucketsShareNothing(t *testing.T) {
 	a := fresh()
 	b := fresh()
 	put(t, a, "k", "")
-	require.Empty(t, keys(t, b))
+	require.Empty(t, listKeys(t, b))
 	require.NoError(t, a.Close())
 }
 
 // No two stores have the same location, because files of WithResume and caches know a store by it. The address in
 // memory may be used again.
 func TestDescribeLocationIsUnique(t *testing.T) {
-	seen := map[string]bool{}
+	locations := map[string]bool{}
 	for range 100 {
 		location := memstore.NewDriver(memstore.Config{}).Describe().Location
-		require.False(t, seen[location], location)
-		seen[location] = true
+		require.False(t, locations[location], location)
+		locations[location] = true
 		runtime.GC()
 	}
 }

@@ -15,7 +15,7 @@ func TestGetRanges(t *testing.T) {
 	d := fresh()
 	put(t, d, "ten", "0123456789")
 	put(t, d, "empty", "")
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		key                    string
 		offset, length, suffix int64
 		want                   string
@@ -35,21 +35,24 @@ func TestGetRanges(t *testing.T) {
 		"suffix of an empty object":     {key: "empty", length: -1, suffix: 1},
 		"past the end of an empty one":  {key: "empty", offset: 1, length: -1, err: storage.RangeNotSatisfiable},
 		"past the end of a missing one": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: test.key, Offset: test.offset, Length: test.length, Suffix: test.suffix})
-			if test.err != nil {
-				require.ErrorIs(t, err, test.err)
+			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix})
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
 				require.Nil(t, body)
 				return
 			}
 			require.NoError(t, err)
-			whole, err := head(d, test.key)
+
+			fullAttrs, err := head(d, tt.key)
 			require.NoError(t, err)
-			require.Equal(t, whole, attrs, "the attributes describe the whole object")
+			require.Equal(t, fullAttrs, attrs, "the attributes describe the whole object")
+
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
-			require.Equal(t, test.want, string(data))
+			require.Equal(t, tt.want, string(data))
 			require.NoError(t, body.Close())
 		})
 	}
@@ -59,7 +62,7 @@ func TestReadConditions(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old")
 	current := put(t, d, "k", "new").Revision
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		key       string
 		condition storage.Condition
 		want      error
@@ -72,18 +75,19 @@ func TestReadConditions(t *testing.T) {
 		"IfRevisionNot, no object": {"none", storage.Condition{NotRevision: current}, storage.ObjectNotFound},
 		"no condition, no object":  {"none", storage.Condition{}, storage.ObjectNotFound},
 		"an empty key":             {"", storage.Condition{}, storage.ObjectNotFound},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := &driver.GetRequest{Key: test.key, Length: -1, Condition: test.condition}
+			r := &driver.GetRequest{Key: tt.key, Length: -1, Condition: tt.condition}
 			_, headErr := d.Head(t.Context(), r)
 			_, _, getErr := d.Get(t.Context(), r)
-			if test.want == nil {
+			if tt.want == nil {
 				require.NoError(t, headErr)
 				require.NoError(t, getErr)
 				return
 			}
-			require.ErrorIs(t, headErr, test.want)
-			require.ErrorIs(t, getErr, test.want)
+			require.ErrorIs(t, headErr, tt.want)
+			require.ErrorIs(t, getErr, tt.want)
 		})
 	}
 }
@@ -96,6 +100,7 @@ func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 	require.NoError(t, err)
 	put(t, d, "k", "new")
 	remove(t, d, "k", "")
+
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
 	require.Equal(t, "old content", string(data))
@@ -108,10 +113,10 @@ func TestGetBodyInterfaces(t *testing.T) {
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
 
-	at := make([]byte, 3)
-	n, err := body.(io.ReaderAt).ReadAt(at, 1)
+	section := make([]byte, 3)
+	n, err := body.(io.ReaderAt).ReadAt(section, 1)
 	require.NoError(t, err)
-	require.Equal(t, "345", string(at[:n]))
+	require.Equal(t, "345", string(section[:n]))
 
 	var buf bytes.Buffer
 	_, err = body.(io.WriterTo).WriteTo(&buf)
@@ -129,8 +134,9 @@ func TestHeadReturnsOwnAttrs(t *testing.T) {
 	require.NoError(t, err)
 	attrs.CRC32C.Sum = 2
 	attrs.Revision = "changed"
-	read, err := head(d, "k")
+
+	headAttrs, err := head(d, "k")
 	require.NoError(t, err)
-	require.Equal(t, uint32(1), read.CRC32C.Sum)
-	require.Equal(t, "memory:1", read.Revision)
+	require.Equal(t, uint32(1), headAttrs.CRC32C.Sum)
+	require.Equal(t, "memory:1", headAttrs.Revision)
 }

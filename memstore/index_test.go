@@ -11,6 +11,7 @@ func TestIndexTableAndTreeAgree(t *testing.T) {
 	x := newIndex()
 	first := &object{key: "b"}
 	second := &object{key: "b"}
+
 	other := &object{key: "a"}
 	require.Nil(t, x.get("b"))
 	require.Nil(t, x.set(first))

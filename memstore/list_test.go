@@ -15,7 +15,7 @@ import (
 
 func TestList(t *testing.T) {
 	all := []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "é", "\U0001F600"}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		request driver.ListRequest
 		want    []string
 	}{
@@ -36,21 +36,22 @@ func TestList(t *testing.T) {
 		"after a key after the prefix":             {driver.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
 		"after everything":                         {driver.ListRequest{StartAfter: "\xff"}, nil},
 		"a prefix that is the end of all prefixes": {driver.ListRequest{Prefix: "\xff"}, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
 			for _, key := range all {
 				put(t, d, key, key)
 			}
 			for limit := 1; limit <= len(all)+1; limit++ {
-				require.Equal(t, test.want, pages(t, d, test.request, limit), "in pages of %d", limit)
+				require.Equal(t, tt.want, listPages(t, d, tt.request, limit), "in pages of %d", limit)
 			}
 		})
 	}
 }
 
-// pages returns all keys, page by page, and checks each page.
-func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
+// listPages returns all keys, page by page, and checks each page.
+func listPages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
 	var names []string
 	r.Limit = limit
@@ -58,11 +59,13 @@ func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []str
 		page, err := d.List(t.Context(), &r)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), limit)
+
 		names = append(names, entryKeys(page.Entries)...)
 		if page.Token == "" {
 			return names
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
+
 		r.Token = page.Token
 		r.StartAfter = ""
 	}
@@ -92,9 +95,9 @@ func TestListContinuesAfterRemoval(t *testing.T) {
 		page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 1})
 		require.NoError(t, err)
 		remove(t, d, last, "")
-		left, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
+		nextPage, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
 		require.NoError(t, err)
-		require.Equal(t, keys(t, d), entryKeys(left.Entries))
+		require.Equal(t, listKeys(t, d), entryKeys(nextPage.Entries))
 	}
 }
 
@@ -105,6 +108,7 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	put(t, d, "a/2", "")
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a/", Limit: 1})
 	require.NoError(t, err)
+
 	for name, r := range map[string]driver.ListRequest{
 		"a key":                   {Token: "a/1"},
 		"not base64":              {Token: "!"},
@@ -142,7 +146,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 			all[key] = true
 		}
 		r := driver.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
-		require.Equal(t, defined(all, r), pages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
+		require.Equal(t, defined(all, r), listPages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
 	}
 }
 
@@ -151,8 +155,8 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 func defined(all map[string]bool, r driver.ListRequest) []string {
 	var names []string
 	for key := range all {
-		rest, under := strings.CutPrefix(key, r.Prefix)
-		if !under {
+		rest, ok := strings.CutPrefix(key, r.Prefix)
+		if !ok {
 			continue
 		}
 		if first, _, rolled := strings.Cut(rest, r.Delimiter); rolled && r.Delimiter != "" {
@@ -172,5 +176,5 @@ func TestListNeverShowsUploads(t *testing.T) {
 		_, err := d.BeginParts(t.Context(), putRequest(fmt.Sprint("k", i), ""))
 		require.NoError(t, err)
 	}
-	require.Empty(t, keys(t, d))
+	require.Empty(t, listKeys(t, d))
 }

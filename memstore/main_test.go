@@ -50,8 +50,8 @@ func remove(t testing.TB, d driver.Driver, key, version string) {
 	require.NoError(t, d.Delete(context.Background(), &driver.DeleteRequest{Key: key, Version: version}))
 }
 
-// keys returns all keys of the bucket.
-func keys(t testing.TB, d driver.Driver) []string {
+// listKeys returns all keys of the bucket.
+func listKeys(t testing.TB, d driver.Driver) []string {
 	t.Helper()
 	page, err := d.List(context.Background(), &driver.ListRequest{Limit: 1000})
 	require.NoError(t, err)

@@ -47,6 +47,7 @@ func TestOpenWithVersions(t *testing.T) {
 		_, err = bucket.Upload(t.Context(), "k", strings.NewReader(content))
 		require.NoError(t, err)
 	}
+
 	var result []string
 	for entry, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
@@ -54,6 +55,7 @@ func TestOpenWithVersions(t *testing.T) {
 		require.NoError(t, err)
 		result = append(result, string(data))
 	}
+
 	require.Equal(t, []string{"2", "1"}, result)
 }
 
@@ -70,9 +72,11 @@ func TestNewServiceReturnsEmptyAccount(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
+
 	photos, err := s.Bucket("photos")
 	require.NoError(t, err)
 	require.True(t, storage.Supports(photos, storage.Versioning))
+
 	_, err = photos.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 	var names []string

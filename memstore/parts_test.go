@@ -32,9 +32,10 @@ func TestPartsBecomeObject(t *testing.T) {
 	second := putPart(t, d, "k", upload, 2, "world")
 	replaced := putPart(t, d, "k", upload, 1, "bye, ")
 	first := putPart(t, d, "k", upload, 1, "hello, ")
+
 	putPart(t, d, "k", upload, 3, "not asked for")
 	require.NotEqual(t, replaced.Tag, first.Tag)
-	require.Empty(t, keys(t, d), "nothing is visible before completion")
+	require.Empty(t, listKeys(t, d), "nothing is visible before completion")
 
 	sum := uint32(7)
 	r := &driver.CompleteRequest{
@@ -42,6 +43,7 @@ func TestPartsBecomeObject(t *testing.T) {
 		Upload: upload,
 		Parts:  []driver.Part{first, second},
 	}
+
 	attrs, err := d.CompleteParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, int64(12), attrs.Size)
@@ -60,6 +62,7 @@ func TestPutPartReturnsChecksum(t *testing.T) {
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
 	sum := uint32(7)
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+
 	part, err := d.PutPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, uint32(7), part.CRC32C.Sum)
@@ -72,27 +75,29 @@ func TestCompletePartsRefuses(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "a")
 	other := part
 	other.Size++
-	missing := part
-	missing.Number = 2
-	for name, test := range map[string]struct {
+	absentPart := part
+	absentPart.Number = 2
+
+	tests := map[string]struct {
 		key, upload string
 		part        driver.Part
 		err         storage.Code
 	}{
-		"a replaced part":          {"k", upload, replaced, storage.InvalidArgument},
-		"a part of another size":   {"k", upload, other, storage.InvalidArgument},
-		"a missing part":           {"k", upload, missing, storage.InvalidArgument},
-		"an unknown upload":        {"k", "x", part, storage.ObjectNotFound},
-		"an upload to another key": {"j", upload, part, storage.ObjectNotFound},
-	} {
+		"a replaced part":          {key: "k", upload: upload, part: replaced, err: storage.InvalidArgument},
+		"a part of another size":   {key: "k", upload: upload, part: other, err: storage.InvalidArgument},
+		"a missing part":           {key: "k", upload: upload, part: absentPart, err: storage.InvalidArgument},
+		"an unknown upload":        {key: "k", upload: "x", part: part, err: storage.ObjectNotFound},
+		"an upload to another key": {key: "j", upload: upload, part: part, err: storage.ObjectNotFound},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put:    &driver.PutRequest{Key: test.key},
-				Upload: test.upload,
-				Parts:  []driver.Part{test.part},
+				Put:    &driver.PutRequest{Key: tt.key},
+				Upload: tt.upload,
+				Parts:  []driver.Part{tt.part},
 			})
-			require.ErrorIs(t, err, test.err)
-			require.Empty(t, keys(t, d))
+			require.ErrorIs(t, err, tt.err)
+			require.Empty(t, listKeys(t, d))
 		})
 	}
 }
@@ -103,6 +108,7 @@ func TestCompletePartsConditionFails(t *testing.T) {
 	old := put(t, d, "k", "old")
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "new")
+
 	complete := func(c storage.Condition) error {
 		_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 			Put:    &driver.PutRequest{Key: "k", Condition: c},
@@ -113,6 +119,7 @@ func TestCompletePartsConditionFails(t *testing.T) {
 	}
 	require.ErrorIs(t, complete(storage.Condition{Absent: true}), storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "k", ""))
+
 	require.NoError(t, complete(storage.Condition{Revision: old.Revision}))
 	require.Equal(t, "new", get(t, d, "k", ""))
 }
@@ -124,6 +131,7 @@ func TestAbortParts(t *testing.T) {
 	putPart(t, d, "k", upload, 1, "a")
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -132,7 +140,9 @@ func TestAbortParts(t *testing.T) {
 func TestPutPartOfAbortedUpload(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
-	body := &seekable{&hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
+	body := &seekable{&hooked{strings.NewReader("x"), func() {
+		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+	}}}
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -142,6 +152,7 @@ func TestPutPartBodyBreaks(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k"}, Upload: upload, Parts: []driver.Part{part}})

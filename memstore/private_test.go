@@ -16,6 +16,7 @@ func TestPrivateDriver(t *testing.T) {
 	s := NewServiceDriver(ServiceConfig{})
 	ctx := t.Context()
 	private := s.(driver.PrivateDriver)
+
 	_, err := private.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	for range 2 {
@@ -25,12 +26,13 @@ func TestPrivateDriver(t *testing.T) {
 		require.NoError(t, err)
 		_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4, Condition: storage.Condition{Absent: true}})
 		require.NoError(t, err)
-		again, err := private.PrivateDriver(ctx, "one", false)
+		second, err := private.PrivateDriver(ctx, "one", false)
 		require.NoError(t, err)
-		_, err = again.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
+		_, err = second.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
 		require.NoError(t, err)
 		open, err := s.Driver("one")
 		require.NoError(t, err)
+
 		page, err := open.List(ctx, &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, page.Entries)

@@ -37,18 +37,18 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	require.NoError(t, err)
 	sum = 0 // the object must have a copy
 
-	read, err := head(d, "a/b.txt")
+	headAttrs, err := head(d, "a/b.txt")
 	require.NoError(t, err)
-	require.Equal(t, attrs, read)
-	require.Equal(t, r.Properties, read.Properties)
-	require.Equal(t, "a/b.txt", read.Key)
-	require.Equal(t, int64(7), read.Size)
-	require.Equal(t, uint32(0x0badcafe), read.CRC32C.Sum)
-	require.Equal(t, noon.UTC(), read.Modified)
-	require.Equal(t, `"0badcafe-memory:1"`, read.ETag)
-	require.Equal(t, "memory:1", read.Revision)
-	require.Empty(t, read.Version)
-	require.Nil(t, read.MD5)
+	require.Equal(t, attrs, headAttrs)
+	require.Equal(t, r.Properties, headAttrs.Properties)
+	require.Equal(t, "a/b.txt", headAttrs.Key)
+	require.Equal(t, int64(7), headAttrs.Size)
+	require.Equal(t, uint32(0x0badcafe), headAttrs.CRC32C.Sum)
+	require.Equal(t, noon.UTC(), headAttrs.Modified)
+	require.Equal(t, `"0badcafe-memory:1"`, headAttrs.ETag)
+	require.Equal(t, "memory:1", headAttrs.Revision)
+	require.Empty(t, headAttrs.Version)
+	require.Nil(t, headAttrs.MD5)
 	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
 }
 
@@ -114,7 +114,7 @@ func TestPutFailsKeepsOldObject(t *testing.T) {
 		r.Condition = c
 		return r
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		request *driver.PutRequest
 		want    error
 	}{
@@ -131,15 +131,17 @@ func TestPutFailsKeepsOldObject(t *testing.T) {
 		"IfRevision, malformed":              {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
 		"IfRevision, in another spelling":    {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
 		"IfRevision, in the form of an ETag": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
-			before := put(t, d, "k", "old")
-			_, err := d.Put(t.Context(), test.request)
-			require.ErrorIs(t, err, test.want)
-			after, err := head(d, "k")
+			oldAttrs := put(t, d, "k", "old")
+
+			_, err := d.Put(t.Context(), tt.request)
+			require.ErrorIs(t, err, tt.want)
+			newAttrs, err := head(d, "k")
 			require.NoError(t, err)
-			require.Equal(t, before, after)
+			require.Equal(t, oldAttrs, newAttrs)
 			require.Equal(t, "old", get(t, d, "k", ""))
 		})
 	}
@@ -183,10 +185,11 @@ func TestPutBodyReadsBucket(t *testing.T) {
 	require.NoError(t, err)
 	reading := &hooked{body, func() {
 		put(t, d, "other", "written while the body is read")
-		require.Len(t, keys(t, d), 2)
+		require.Len(t, listKeys(t, d), 2)
 	}}
 	_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: reading, Size: -1})
 	require.NoError(t, err)
+
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
@@ -315,7 +318,7 @@ func TestPutContextEndsWithBody(t *testing.T) {
 			body := &hooked{strings.NewReader("new"), cancel}
 			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: size})
 			require.ErrorIs(t, err, storage.Canceled)
-			require.Empty(t, keys(t, d))
+			require.Empty(t, listKeys(t, d))
 		})
 	}
 }

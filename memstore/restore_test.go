@@ -27,15 +27,18 @@ func TestRestoreArchivedObject(t *testing.T) {
 	b := archiving(&now)
 	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"), storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
+
 	requireArchived := func(state storage.RestoreState) {
 		t.Helper()
 		_, _, err := storage.ReadAll(t.Context(), b, "cold")
 		require.ErrorIs(t, err, storage.Archived)
 		require.ErrorContains(t, err, "restore")
+
 		_, err = storage.Copy(t.Context(), b, "copy", b, "cold")
 		require.ErrorIs(t, err, storage.Archived)
 		_, err = storage.Compose(t.Context(), b, "joined", []string{"cold"})
 		require.ErrorIs(t, err, storage.Archived)
+
 		attrs, err := b.Attrs(t.Context(), "cold")
 		require.NoError(t, err)
 		require.True(t, attrs.Archived)
@@ -43,6 +46,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 		require.Equal(t, 1, attrs.TagCount)
 	}
 	requireArchived(storage.RestoreState{})
+
 	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(2)))
 	requireArchived(storage.RestoreState{InProgress: true})
 	now = now.Add(time.Hour)
@@ -56,6 +60,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	require.Equal(t, "text", string(text))
 	require.Equal(t, storage.RestoreState{Until: now.AddDate(0, 0, 2)}, attrs.Restore)
 	require.False(t, attrs.Archived)
+
 	_, err = storage.Copy(t.Context(), b, "copy", b, "cold", storage.WithStorageClass("HOT"))
 	require.NoError(t, err)
 	_, _, err = storage.ReadAll(t.Context(), b, "copy")

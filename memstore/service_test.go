@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func created(t *testing.T, s driver.ServiceDriver, name string) driver.Driver {
+func createBucket(t *testing.T, s driver.ServiceDriver, name string) driver.Driver {
 	t.Helper()
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: name})
 	require.NoError(t, err)
@@ -39,6 +39,7 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 		CORS:       []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}},
 		Lifecycle:  []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
 	}
+
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:         "b",
 		Region:       "here",
@@ -73,6 +74,7 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 		Lifecycle:    &[]storage.LifecycleRule{{}},
 	})
 	require.NoError(t, err)
+
 	info, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
 	require.NoError(t, err)
 	require.Nil(t, info.CORS, "an empty list clears them")
@@ -87,7 +89,7 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 
 func TestCreateBucketTwice(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	put(t, created(t, s, "b"), "k", "content")
+	put(t, createBucket(t, s, "b"), "k", "content")
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "other"})
 	require.ErrorIs(t, err, storage.BucketExists)
 	info, err := s.BucketInfo(t.Context(), "b")
@@ -97,12 +99,14 @@ func TestCreateBucketTwice(t *testing.T) {
 
 func TestDeleteBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	d := created(t, s, "b")
+	d := createBucket(t, s, "b")
 	d.Describe().EnableVersions()
 	version := put(t, d, "k", "content").Version
+
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 	remove(t, d, "k", "")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a noncurrent version")
+
 	remove(t, d, "k", version)
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a delete marker")
 	remove(t, d, "k", "memory:2")
@@ -124,26 +128,32 @@ func TestServiceMissingBuckets(t *testing.T) {
 		t.Helper()
 		_, err = s.BucketInfo(t.Context(), "b")
 		require.ErrorIs(t, err, storage.BucketNotFound)
+
 		_, err = d.Put(t.Context(), putRequest("k", ""))
 		require.ErrorIs(t, err, storage.BucketNotFound)
 		_, err = head(d, "k")
 		require.ErrorIs(t, err, storage.BucketNotFound)
+
 		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
 		_, err = d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.ErrorIs(t, err, storage.BucketNotFound)
+
 		_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
 		require.ErrorIs(t, err, storage.BucketNotFound)
 		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+
 		_, err = d.BeginParts(t.Context(), putRequest("k", ""))
 		require.ErrorIs(t, err, storage.BucketNotFound)
 		_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
+
 		_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 		require.ErrorIs(t, err, storage.BucketNotFound)
 	}
 	check()
-	created(t, s, "b")
+
+	createBucket(t, s, "b")
 	put(t, d, "k", "")
 	remove(t, d, "k", "")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
@@ -153,9 +163,11 @@ func TestServiceMissingBuckets(t *testing.T) {
 // If the bucket is removed while Put reads its body, Put fails.
 func TestPutIntoRemovedBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	d := created(t, s, "b")
+	d := createBucket(t, s, "b")
 	r := putRequest("k", "content")
-	r.Body = &hooked{r.Body, func() { require.NoError(t, s.DeleteBucket(t.Context(), "b")) }}
+	r.Body = &hooked{r.Body, func() {
+		require.NoError(t, s.DeleteBucket(t.Context(), "b"))
+	}}
 	_, err := d.Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
@@ -163,12 +175,12 @@ func TestPutIntoRemovedBucket(t *testing.T) {
 // If a bucket is created again under its name, it has other revisions than before.
 func TestCreateBucketReusesNoRevision(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	d := created(t, s, "b")
-	before := put(t, d, "k", "content").Revision
+	d := createBucket(t, s, "b")
+	revision := put(t, d, "k", "content").Revision
 	remove(t, d, "k", "")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
-	created(t, s, "b")
-	require.NotEqual(t, before, put(t, d, "k", "content").Revision)
+	createBucket(t, s, "b")
+	require.NotEqual(t, revision, put(t, d, "k", "content").Revision)
 }
 
 // Buckets are listed by name, in pages.
@@ -180,8 +192,9 @@ func TestListBucketsPages(t *testing.T) {
 	require.Empty(t, token)
 
 	for i := 1999; i >= 0; i-- {
-		created(t, s, fmt.Sprintf("b%04d", i))
+		createBucket(t, s, fmt.Sprintf("b%04d", i))
 	}
+
 	var names []string
 	pages := 0
 	for token, hasMore := "", true; hasMore; hasMore = token != "" {
@@ -192,6 +205,7 @@ func TestListBucketsPages(t *testing.T) {
 		}
 		pages++
 	}
+
 	require.Equal(t, 2, pages, "a full last page has no token")
 	require.Len(t, names, 2000)
 	require.IsIncreasing(t, names)
@@ -211,13 +225,15 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 // Calls of the service fail if their ctx has ended.
 func TestServiceCallsAfterContextEnds(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	created(t, s, "b")
+	createBucket(t, s, "b")
 	ctx, cancel := ctxIn("canceled")
 	defer cancel()
+
 	_, err := s.CreateBucket(ctx, &driver.BucketRequest{Name: "c"})
 	require.ErrorIs(t, err, storage.Canceled)
 	_, err = s.UpdateBucket(ctx, &driver.BucketRequest{Name: "b"})
 	require.ErrorIs(t, err, storage.Canceled)
+
 	_, err = s.BucketInfo(ctx, "b")
 	require.ErrorIs(t, err, storage.Canceled)
 	_, _, err = s.ListBuckets(ctx, "")

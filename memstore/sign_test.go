@@ -20,7 +20,7 @@ import (
 
 const base = "https://files.example.com/b"
 
-func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
+func serveBucket(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
 	t.Helper()
 	b := engine.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
 	o, ok := signedurl.OriginOf(b)
@@ -28,7 +28,7 @@ func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBu
 	return b, o
 }
 
-func download(t *testing.T, b storage.Bucket) string {
+func signDownload(t *testing.T, b storage.Bucket) string {
 	t.Helper()
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
@@ -44,6 +44,7 @@ func TestSignedURLNeedsBase(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "WithSigningBaseURL")
 	require.False(t, storage.Supports(b, storage.SignedURLs))
+
 	_, err = fresh().Sign(t.Context(), &driver.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = fresh().SignForm(t.Context(), &driver.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
@@ -53,7 +54,7 @@ func TestSignedURLNeedsBase(t *testing.T) {
 // A signed URL has its expiry.
 func TestSignedURLHasExpiry(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
-	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
+	b, o := serveBucket(t, memstore.Config{Now: func() time.Time { return now }})
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signedURL.ExpiresAt, "rounded up to a whole second")
@@ -63,15 +64,15 @@ func TestSignedURLHasExpiry(t *testing.T) {
 // Each bucket has its own signing key, unless Config.SigningKeys sets one.
 func TestSigningKeyOfEachBucket(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
-	a, _ := served(t, memstore.Config{Now: now})
-	b, _ := served(t, memstore.Config{Now: now})
-	require.Equal(t, download(t, a), download(t, a))
-	require.NotEqual(t, download(t, a), download(t, b), "two buckets with one name have different keys")
+	a, _ := serveBucket(t, memstore.Config{Now: now})
+	b, _ := serveBucket(t, memstore.Config{Now: now})
+	require.Equal(t, signDownload(t, a), signDownload(t, a))
+	require.NotEqual(t, signDownload(t, a), signDownload(t, b), "two buckets with one name have different keys")
 
-	given := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
-	a, _ = served(t, given)
-	b, _ = served(t, given)
-	require.Equal(t, download(t, a), download(t, b))
+	config := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
+	a, _ = serveBucket(t, config)
+	b, _ = serveBucket(t, config)
+	require.Equal(t, signDownload(t, a), signDownload(t, b))
 }
 
 // Buckets opened by address share one signing key.
@@ -88,7 +89,7 @@ func TestSigningKeyOfAddress(t *testing.T) {
 
 // Signing fails with InvalidArgument if the signing key is too short, and the error does not show it.
 func TestSigningKeyMustBeLong(t *testing.T) {
-	b, _ := served(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
+	b, _ := serveBucket(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "short and secret")
@@ -106,6 +107,7 @@ func TestConfigHidesSigningKeyInText(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%x", "%d", "%s"} {
 		texts = append(texts, fmt.Sprintf(format, c))
 	}
+
 	for _, text := range texts {
 		require.Contains(t, text, "REDACTED")
 		require.NotContains(t, text, "SSSS")
@@ -128,6 +130,7 @@ func TestOriginReportsPublic(t *testing.T) {
 	info, err := o.BucketInfo(t.Context())
 	require.NoError(t, err)
 	require.False(t, info.Public)
+
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	_, err = s.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
 	require.NoError(t, err)
@@ -136,11 +139,11 @@ func TestOriginReportsPublic(t *testing.T) {
 	require.True(t, info.Public)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
 
-	shown, err := b.Upload(t.Context(), "shown", bytes.NewReader(nil), storage.WithPublicRead())
+	attrs, err := b.Upload(t.Context(), "shown", bytes.NewReader(nil), storage.WithPublicRead())
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "hidden", bytes.NewReader(nil))
 	require.NoError(t, err)
-	for key, want := range map[string]string{"shown": shown.Revision, "hidden": "", "missing": ""} {
+	for key, want := range map[string]string{"shown": attrs.Revision, "hidden": "", "missing": ""} {
 		revision, err := o.PublicRevision(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, want, revision, key)

@@ -85,6 +85,7 @@ func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "x")
 	clock.pass(7 * day)
 	sweep(t, d)
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, upload)
@@ -115,12 +116,14 @@ func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
 	journal := filepath.Join(t.TempDir(), "upload")
+
 	upload := func(ctx context.Context) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1))
 		return err
 	}
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
+
 	clock.pass(8 * day)
 	sweep(t, d)
 	require.NoError(t, upload(t.Context()))
@@ -142,6 +145,7 @@ func TestSweepOnceAnHour(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "the last sweep was half an hour ago")
 	clock.pass(7 * day)
 	sweep(t, d)
+
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }
 
@@ -155,6 +159,7 @@ func TestSweepAfterClockWasAhead(t *testing.T) {
 	upload := begin(t, d, "k")
 	clock.pass(7 * day)
 	sweep(t, d)
+
 	require.ErrorIs(t, complete(t, d, "k", upload), storage.ObjectNotFound)
 }
 
@@ -163,15 +168,15 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
-	later := func() {
+	advance := func() {
 		clock.pass(8 * day)
 		sweep(t, d)
 	}
-	body := &seekable{&hooked{strings.NewReader("x"), later}}
+	body := &seekable{&hooked{strings.NewReader("x"), advance}}
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err, "the part takes eight days")
 
-	clock.at = later // the clock is read after the parts are joined and before the object is stored
+	clock.at = advance // the clock is read after the parts are joined and before the object is stored
 	require.NoError(t, complete(t, d, "k", upload, part), "the completion takes eight days")
 	require.Nil(t, clock.at)
 	require.Equal(t, "x", get(t, d, "k", ""))
@@ -184,6 +189,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	put(t, d, "k", "old")
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
@@ -192,6 +198,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 		Parts:  []driver.Part{part},
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
 	clock.pass(7 * day)
 	sweep(t, d)
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)

@@ -23,6 +23,7 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 	for {
 		page, err := d.ListVersions(t.Context(), &r)
 		require.NoError(t, err)
+
 		for _, e := range page.Entries {
 			text := e.Key
 			if e.IsDeleteMarker {
@@ -38,10 +39,12 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 			}
 			names = append(names, text)
 		}
+
 		if page.Token == "" {
 			return names
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
+
 		r.Token = page.Token
 		r.StartAfter = ""
 	}
@@ -58,7 +61,7 @@ func TestVersionsAreKept(t *testing.T) {
 	remove(t, d, "k", "")
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Empty(t, keys(t, d))
+	require.Empty(t, listKeys(t, d))
 	require.Equal(t, []string{"k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 
 	source := d.Locate("k")
@@ -70,7 +73,7 @@ func TestVersionsAreKept(t *testing.T) {
 
 // Delete with a version removes that version permanently.
 func TestVersionsAreRemovedPermanently(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		remove, left []string
 	}{
 		"the current one, which the newest noncurrent one replaces": {[]string{"3"}, []string{"[k:2]", "k:1"}},
@@ -88,20 +91,21 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 		"all but the marker":                  {[]string{"", "3", "2", "1"}, []string{"k removed"}},
 		"another key's":                       {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
 		"one after its neighbour was removed": {[]string{"2", "3"}, []string{"[k:1]"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := versioned()
 			for _, content := range []string{"1", "2", "3"} {
 				require.Equal(t, "memory:"+content, put(t, d, "k", content).Version)
 			}
 			put(t, d, "kk", "4")
-			for _, version := range test.remove {
+			for _, version := range tt.remove {
 				if version != "" {
 					version = "memory:" + version
 				}
 				remove(t, d, "k", version)
 			}
-			require.Equal(t, append(test.left, "[kk:4]"), history(t, d, driver.ListRequest{}, 9))
+			require.Equal(t, append(tt.left, "[kk:4]"), history(t, d, driver.ListRequest{}, 9))
 		})
 	}
 }
@@ -110,6 +114,7 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 func TestVersionsThatAreMalformed(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
+
 	for _, version := range []string{
 		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1", "memory: 1", "memory:1 ", "memory:0x1",
 		"memory:1_0", "memory:18446744073709551616", `"00000000-memory:1"`,
@@ -120,6 +125,7 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument, version)
 	}
+
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:9", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -129,6 +135,7 @@ func TestVersionsHaveConditions(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
+
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
@@ -155,11 +162,12 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	d := created(t, s, "bucket")
+	d := createBucket(t, s, "bucket")
 	d.Describe().EnableVersions()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 	off := false
+
 	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: &off})
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
@@ -171,6 +179,7 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	require.Empty(t, page.Entries[0].Version)
 	require.True(t, page.Entries[0].Current)
 	require.Equal(t, "memory:1", page.Entries[1].Version, "noncurrent versions have a version")
+
 	old, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "memory:1", old.Version)
@@ -187,7 +196,8 @@ func TestListVersionsPages(t *testing.T) {
 	put(t, d, "c", "6")
 	remove(t, d, "c", "")
 	put(t, d, "c/d", "7")
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		request driver.ListRequest
 		want    []string
 	}{
@@ -198,10 +208,11 @@ func TestListVersionsPages(t *testing.T) {
 		"after a prefix":    {driver.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c removed", "c:6", "c/"}},
 		"a key as a prefix": {driver.ListRequest{Prefix: "c"}, []string{"c removed", "c:6", "[c/d:7]"}},
 		"nothing":           {driver.ListRequest{Prefix: "d"}, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for limit := 1; limit < 9; limit++ {
-				require.Equal(t, test.want, history(t, d, test.request, limit), "in pages of %d", limit)
+				require.Equal(t, tt.want, history(t, d, tt.request, limit), "in pages of %d", limit)
 			}
 		})
 	}
@@ -213,38 +224,40 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 	for range 100 {
 		d := versioned()
 		type version struct{ id, content string } // no content: a marker
-		written := map[string][]version{}         // by key, oldest first
+		model := map[string][]version{}           // by key, oldest first
 		for i := range 40 {
 			key := fmt.Sprint("k", random.IntN(4))
-			switch versions := written[key]; random.IntN(4) {
+			switch versions := model[key]; random.IntN(4) {
 			case 0:
 				remove(t, d, key, "")
-				written[key] = append(versions, version{id: fmt.Sprint("memory:", i+1)})
+				model[key] = append(versions, version{id: fmt.Sprint("memory:", i+1)})
 			case 1:
 				put(t, d, "other", "x") // so that each step has a number
 				if len(versions) > 0 {
-					gone := random.IntN(len(versions))
-					remove(t, d, key, versions[gone].id)
-					written[key] = append(versions[:gone:gone], versions[gone+1:]...)
+					index := random.IntN(len(versions))
+					remove(t, d, key, versions[index].id)
+					model[key] = append(versions[:index:index], versions[index+1:]...)
 				}
 			default:
 				attrs := put(t, d, key, fmt.Sprint(i))
-				written[key] = append(versions, version{attrs.Version, fmt.Sprint(i)})
+				model[key] = append(versions, version{attrs.Version, fmt.Sprint(i)})
 			}
 		}
+
 		var want []string
 		for k := range 4 {
 			key := fmt.Sprint("k", k)
-			for i, v := range slices.Backward(written[key]) {
+			for i, v := range slices.Backward(model[key]) {
 				text := key + ":" + v.content
 				if v.content == "" {
 					text = key + " removed"
-				} else if i == len(written[key])-1 {
+				} else if i == len(model[key])-1 {
 					text = "[" + text + "]"
 				}
 				want = append(want, text)
 			}
 		}
+
 		require.Equal(t, want, history(t, d, driver.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
 	}
 }
@@ -254,7 +267,7 @@ func TestVersionsNoncurrentSince(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	today := day(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
-	since := func() (days []int) {
+	noncurrent := func() (days []int) {
 		page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		for _, e := range page.Entries {
@@ -271,11 +284,13 @@ func TestVersionsNoncurrentSince(t *testing.T) {
 	today = day(2)
 	put(t, d, "k", "2")
 	today = day(3)
+
 	remove(t, d, "k", "")
-	require.Equal(t, []int{0, 3, 2}, since())
+	require.Equal(t, []int{0, 3, 2}, noncurrent())
 	today = day(4)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{0, 0, 3, 2}, since(), "two markers")
+	require.Equal(t, []int{0, 0, 3, 2}, noncurrent(), "two markers")
+
 	put(t, d, "k", "3")
-	require.Equal(t, []int{0, 0, 0, 3, 2}, since())
+	require.Equal(t, []int{0, 0, 0, 3, 2}, noncurrent())
 }
