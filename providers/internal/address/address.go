@@ -80,11 +80,11 @@ func (f Form) Name(address *url.URL) (string, error) {
 	return address.Host, nil
 }
 
-// Flag returns the value of a boolean parameter, or byDefault if the parameter is absent. If its
+// Flag returns the value of a boolean parameter, or fallback if the parameter is absent. If its
 // value is neither true nor false, Flag fails with InvalidArgument.
-func Flag(query url.Values, name string, byDefault bool) (bool, error) {
+func Flag(query url.Values, name string, fallback bool) (bool, error) {
 	if !query.Has(name) {
-		return byDefault, nil
+		return fallback, nil
 	}
 	switch query.Get(name) {
 	case "true":

@@ -2,8 +2,12 @@
 package bucketupdate
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // Requested returns a bucket that has only the settings in r. A driver returns it if the update
@@ -21,11 +25,44 @@ func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	}
 }
 
+// A Setting is what one request reads: fields of a [storage.BucketInfo].
+type Setting struct {
+	Fields []string // names of the fields
+	Right  string   // the provider's name of the permission to read them
+}
+
+// Denied records in info that the settings could not be read. It returns an error PermissionDenied,
+// which names the missing permissions and contains the provider's error.
+func Denied(info *storage.BucketInfo, cause error, settings ...Setting) error {
+	var rights []string
+	for _, s := range settings {
+		info.Unread = append(info.Unread, s.Fields...)
+		rights = append(rights, s.Right)
+	}
+	hint := "the credentials may not read " + strings.Join(info.Unread, ", ") + ": permit " +
+		strings.Join(rights, ", ") + "; the other settings are returned, too"
+	return sdkerror.WithHint(cause, hint)
+}
+
 func valueOf[T any](setting *T) (v T) {
 	if setting != nil {
 		v = *setting
 	}
 	return v
+}
+
+// ForgetRequested removes from info.Unread the fields that r has set: their values are known.
+func ForgetRequested(info *storage.BucketInfo, r *driver.BucketRequest) {
+	isSet := map[string]bool{
+		"Public":           r.PublicAccess != nil,
+		"Versioning":       r.Versioning != nil,
+		"CORS":             r.CORS != nil,
+		"Lifecycle":        r.Lifecycle != nil,
+		"ObjectLock":       r.ObjectLock,
+		"DefaultRetention": r.DefaultRetention != nil,
+		"SoftDelete":       r.SoftDelete != nil,
+	}
+	info.Unread = slices.DeleteFunc(info.Unread, func(field string) bool { return isSet[field] })
 }
 
 // IsEmpty reports whether r changes nothing.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -32,7 +32,7 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 		if !ok || !e.Retryable || attempt+1 == maxAttempts {
 			return err
 		}
-		if ctxtime.Sleep(ctx, max(firstDelay<<attempt, e.RetryAfter)) != nil {
+		if running.Sleep(ctx, max(firstDelay<<attempt, e.RetryAfter)) != nil {
 			return err
 		}
 	}

@@ -11,10 +11,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // A Completion is one call of CompleteParts for an open upload. An upload is open as long as its
@@ -77,10 +77,10 @@ func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// isOf reports whether the key still has the object that it had at the decision. The argument is
+// matches reports whether the key still has the object that it had at the decision. The argument is
 // the object that the key has now, or nil. If the key had no object at the decision, it must have
 // none now.
-func (d *decision) isOf(attrs *storage.Attrs) bool {
+func (d *decision) matches(attrs *storage.Attrs) bool {
 	if attrs == nil {
 		return d.Absent
 	}
@@ -147,7 +147,7 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	request.Call = cmp.Or(r.Call, hexid.New(8))
 	c.request = &request
 	for range maxDecisions {
-		m, err := c.await(ctx)
+		m, err := c.awaitDecision(ctx)
 		if err == nil {
 			err = c.Prepare(ctx)
 		}
@@ -166,9 +166,9 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	}
 }
 
-// await waits while the marker has the decision of another call, and returns the marker. If the
-// other call takes too long, await replaces its decision by a decision of this call.
-func (c *Completion) await(ctx context.Context) (*marker, error) {
+// awaitDecision waits while the marker has the decision of another call, and returns the marker. If the
+// other call takes too long, awaitDecision replaces its decision by a decision of this call.
+func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 	var start time.Time
 	revision := ""
 	pause := firstPause
@@ -187,19 +187,19 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 		if m.Call == "" || m.Call == c.request.Call {
 			return m, nil
 		}
-		attrs, made, err := c.look(ctx)
+		attrs, isMade, err := c.lookup(ctx)
 		switch {
-		case made:
-			c.drop(ctx)
+		case isMade:
+			c.cleanUp(ctx)
 			return nil, ErrEnded // because of this error, the engine then looks for the object
 		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
 			return nil, err
 		case time.Since(start) < patience:
-			if err := ctxtime.Sleep(ctx, pause); err != nil {
+			if err := running.Sleep(ctx, pause); err != nil {
 				return nil, err
 			}
 			pause = min(2*pause, longestPause)
-		case attrs == nil || !m.isOf(attrs):
+		case attrs == nil || !m.matches(attrs):
 			return nil, ErrEnded
 		default:
 			m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
@@ -212,10 +212,10 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 
 // attempt makes the object once. If another write to the key came first, the second result is true,
 // and Run calls attempt again.
-func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, again bool, err error) {
+func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, retry bool, err error) {
 	first := m.Call == "" // if false, an earlier attempt may have made the object
 	if first {
-		d, err := c.decide(ctx)
+		d, err := c.newDecision(ctx)
 		if err == nil {
 			m, err = c.write(ctx, m, d)
 		}
@@ -228,22 +228,22 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 		c.dropMade(ctx, m)
 		return attrs, false, nil
 	}
-	return c.afterFailure(ctx, m, first, err)
+	return c.resolveFailure(ctx, m, first, err)
 }
 
-// decide returns a decision that this call makes the object. The decision has the condition of the
+// newDecision returns a decision that this call makes the object. The decision has the condition of the
 // request. If the request has no condition, the decision requires that no other write changes the
 // key before this call does.
-func (c *Completion) decide(ctx context.Context) (decision, error) {
+func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
 	if put.Condition != (storage.Condition{}) {
 		return d, nil
 	}
-	attrs, made, err := c.look(ctx)
+	attrs, isMade, err := c.lookup(ctx)
 	switch {
-	case made:
-		c.drop(ctx)
+	case isMade:
+		c.cleanUp(ctx)
 		return d, ErrEnded // because of this error, the engine then looks for the object
 	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
 	case err != nil:
@@ -256,18 +256,18 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// afterFailure finds out whether a failed Commit has made the object. If Commit certainly has not
-// made it, afterFailure clears the decision in the marker. Another call can then complete the
+// resolveFailure finds out whether a failed Commit has made the object. If Commit certainly has not
+// made it, resolveFailure clears the decision in the marker. Another call can then complete the
 // upload.
-func (c *Completion) afterFailure(
+func (c *Completion) resolveFailure(
 	ctx context.Context, m *marker, first bool, failure error,
 ) (*storage.Attrs, bool, error) {
 	e, ok := errors.AsType[*storage.Error](failure)
-	maybe := ok && (e.Unknown || e.Retryable)
+	mayBeMade := ok && (e.Unknown || e.Retryable)
 	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	attrs, isMade, err := c.look(ctx)
+	attrs, isMade, err := c.lookup(ctx)
 	if isMade {
 		c.dropMade(ctx, m)
 		return attrs, false, nil
@@ -275,13 +275,13 @@ func (c *Completion) afterFailure(
 	if !first && isConflict {
 		return nil, false, errEndedUnknown
 	}
-	if (maybe || !first) && (err != nil || !m.isOf(attrs)) {
+	if (mayBeMade || !first) && (err != nil || !m.matches(attrs)) {
 		return nil, false, failure
 	}
-	released := c.release(ctx, m)
+	releaseErr := c.release(ctx, m)
 	retry := isConflict && c.request.Put.Condition == (storage.Condition{})
-	if retry && released != nil {
-		return nil, false, released
+	if retry && releaseErr != nil {
+		return nil, false, releaseErr
 	}
 	return nil, retry, failure
 }
@@ -290,25 +290,25 @@ func (c *Completion) afterFailure(
 func (c *Completion) release(ctx context.Context, m *marker) error {
 	for try := 1; ; try++ {
 		_, err := c.write(ctx, m, decision{})
-		if err == nil || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
+		if err == nil || try == releases || running.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}
 }
 
-// look returns the object that the key has now, or nil. made is true if this upload has made that
+// lookup returns the object that the key has now, or nil. isMade is true if this upload has made that
 // object.
-func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool, err error) {
+func (c *Completion) lookup(ctx context.Context) (attrs *storage.Attrs, isMade bool, err error) {
 	put := c.request.Put
-	there, err = c.Store.Head(ctx, &driver.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
+	attrs, err = c.Store.Head(ctx, &driver.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	id := put.Metadata[writeid.Key]
-	return there, id != "" && there.Metadata[writeid.Key] == id, nil
+	id := put.Metadata[metadata.WriteIDName]
+	return attrs, id != "" && attrs.Metadata[metadata.WriteIDName] == id, nil
 }
 
 // read returns the marker. If the marker does not exist, it returns ErrEnded.
@@ -364,15 +364,15 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
 }
 
-// drop ends the upload by removing the marker and the parts. If some parts cannot be removed,
+// cleanUp ends the upload by removing the marker and the parts. If some parts cannot be removed,
 // ListUploads still lists them.
-func (c *Completion) drop(ctx context.Context) error {
+func (c *Completion) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*cleanup)
 	defer cancel()
 	for try := 1; ; try++ {
 		err := c.Drop(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); !ok || !e.Retryable || try == releases ||
-			ctxtime.Sleep(ctx, firstPause) != nil {
+			running.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}
@@ -381,7 +381,7 @@ func (c *Completion) drop(ctx context.Context) error {
 // dropMade calls drop after the object was made. If the marker cannot be removed, dropMade records
 // in the marker that the object was made.
 func (c *Completion) dropMade(ctx context.Context, m *marker) {
-	if c.drop(ctx) == nil {
+	if c.cleanUp(ctx) == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // ContentType is the content type of markers and parts.
@@ -67,7 +67,7 @@ func Uploads(
 	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
 ) ([]storage.UploadEntry, error) {
 	found := make([]*storage.UploadEntry, n)
-	err := parallel.Each(ctx, n, maxReads, func(ctx context.Context, i int) (err error) {
+	err := running.Each(ctx, n, maxReads, func(ctx context.Context, i int) (err error) {
 		found[i], err = entry(ctx, i)
 		return err
 	})

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -26,12 +25,12 @@ const (
 // CopyAll calls copyPart for each i from 0 to n-1, several calls in parallel, and returns the first
 // error. If an error is Retryable, CopyAll retries that part.
 func CopyAll(ctx context.Context, n int, copyPart func(ctx context.Context, i int) error) error {
-	return parallel.Each(ctx, n, concurrency, func(ctx context.Context, i int) error {
+	return running.Each(ctx, n, concurrency, func(ctx context.Context, i int) error {
 		for attempt := 1; ; attempt++ {
 			err := copyPart(ctx, i)
 			var e *storage.Error
 			if err == nil || attempt == maxAttempts || !errors.As(err, &e) || !e.Retryable ||
-				ctxtime.Sleep(ctx, min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)) != nil {
+				running.Sleep(ctx, min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)) != nil {
 				return err
 			}
 		}

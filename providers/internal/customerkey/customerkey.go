@@ -28,20 +28,20 @@ const (
 // function.
 type Key struct {
 	option string // name of the option that made the key, for errors
-	reveal func() []byte
+	secret func() []byte
 }
 
 // New returns a Key for the option with this name.
 func New(option string, key []byte) *Key {
 	clone := slices.Clone(key)
-	return &Key{option: option, reveal: func() []byte { return clone }}
+	return &Key{option: option, secret: func() []byte { return clone }}
 }
 
 // In finds the Key among the values of WithNative. If several values are a Key, In returns the last
 // one. If none is a Key, In returns nil.
 func In(natives []any) (key *Key) {
 	for _, value := range natives {
-		if k, is := value.(*Key); is {
+		if k, ok := value.(*Key); ok {
 			key = k
 		}
 	}
@@ -73,7 +73,7 @@ func (k *Key) Bytes() []byte {
 	if k == nil {
 		return nil
 	}
-	return k.reveal()
+	return k.secret()
 }
 
 // Base64 returns the key as requests send it.

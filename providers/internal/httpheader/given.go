@@ -5,8 +5,8 @@ import "strings"
 // IsName reports whether a caller may use name as the name of a header or a parameter. It may have
 // letters, digits, ".", "_" and "-", and must begin with a letter or a digit.
 func IsName(name string) bool {
-	inside := func(c rune) bool { return !isAlphanumeric(c) && !strings.ContainsRune("._-", c) }
-	return name != "" && isAlphanumeric(rune(name[0])) && !strings.ContainsFunc(name, inside)
+	isForbidden := func(c rune) bool { return !isAlphanumeric(c) && !strings.ContainsRune("._-", c) }
+	return name != "" && isAlphanumeric(rune(name[0])) && !strings.ContainsFunc(name, isForbidden)
 }
 
 func isAlphanumeric(c rune) bool {

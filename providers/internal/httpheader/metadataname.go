@@ -10,23 +10,23 @@ import (
 // writes "-" as "_x002D_". A mark before an "x" in the name itself could look like the start of a
 // code. So the NameEscaper replaces that mark by a code, too.
 type NameEscaper struct {
-	lost, markX, escapeStart string
-	escape, unescape         *strings.Replacer
+	lostChar, markX, escapeStart string
+	escape, unescape             *strings.Replacer
 }
 
 // NewNameEscaper returns a [NameEscaper]. lost is the character that the store does
 // not keep. mark is the character at both ends of the code for a replaced character.
-func NewNameEscaper(mark, lost byte) *NameEscaper {
+func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 	escaped := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
-	n := &NameEscaper{lost: string(lost), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}
-	n.escape = strings.NewReplacer(n.markX, escaped(mark)+"x", n.lost, escaped(lost))
-	n.unescape = strings.NewReplacer(strings.ToLower(escaped(mark)), string(mark), strings.ToLower(escaped(lost)), n.lost)
+	n := &NameEscaper{lostChar: string(lostChar), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}
+	n.escape = strings.NewReplacer(n.markX, escaped(mark)+"x", n.lostChar, escaped(lostChar))
+	n.unescape = strings.NewReplacer(strings.ToLower(escaped(mark)), string(mark), strings.ToLower(escaped(lostChar)), n.lostChar)
 	return n
 }
 
 // Escape returns name in the form that the store keeps. The name must be in lower case.
 func (n *NameEscaper) Escape(name string) string {
-	if !strings.Contains(name, n.lost) && !strings.Contains(name, n.markX) {
+	if !strings.Contains(name, n.lostChar) && !strings.Contains(name, n.markX) {
 		return name
 	}
 	return n.escape.Replace(name)

@@ -34,10 +34,10 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 // with Internal if the header is malformed.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
-	first, _, dashed := strings.Cut(span, "-")
+	first, _, hasDash := strings.Cut(span, "-")
 	start, badStart := strconv.ParseUint(first, 10, 63)
 	size, badSize := strconv.ParseUint(total, 10, 63)
-	if !dashed || badStart != nil || badSize != nil {
+	if !hasDash || badStart != nil || badSize != nil {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),

@@ -7,7 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/asciijson"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // CheckForm returns Unsupported if r has a property that the server cannot enforce for a form. It
@@ -42,5 +42,5 @@ func Policy(document any) (string, error) {
 	if err != nil {
 		return "", &storage.Error{Code: storage.Internal, Err: err}
 	}
-	return base64.StdEncoding.EncodeToString(asciijson.Escape(text)), nil
+	return base64.StdEncoding.EncodeToString(escape.ASCIIJSON(text)), nil
 }

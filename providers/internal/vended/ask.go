@@ -11,11 +11,11 @@ import (
 // [storage.Vend]. Then the function calls convert, which makes credentials of the provider from the
 // result. If the result is for another provider, the function fails with InvalidArgument.
 func Ask[C any](
-	provider string, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	provider string, vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 	convert func(*storage.VendedCredentials) C,
 ) func(ctx context.Context, key string) (C, error) {
 	return func(ctx context.Context, key string) (c C, err error) {
-		v, err := ask(ctx, key)
+		v, err := vend(ctx, key)
 		if err != nil {
 			return c, err
 		}

@@ -29,9 +29,9 @@ func (b *bucket[C]) Describe() driver.Description {
 	return desc
 }
 
-// This function makes one call of the wrapped driver. The requests of that call use the credentials
+// callWithGrant makes one call of the wrapped driver. The requests of that call use the credentials
 // for key.
-func with[C, R, T any](
+func callWithGrant[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
 ) (result T, err error) {
 	if _, err = b.keys.get(ctx, key); err != nil {
@@ -39,21 +39,21 @@ func with[C, R, T any](
 	}
 	o := &operation[C]{key: key}
 	result, err = call(context.WithValue(ctx, b.keys, o), r)
-	return result, o.judge(err)
+	return result, o.checkError(err)
 }
 
-// This function makes one call that has no result. The requests of that call use the credentials
+// doWithGrant makes one call that has no result. The requests of that call use the credentials
 // for key.
-func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
-	_, err := with(ctx, b, key, func(ctx context.Context, r R) (struct{}, error) { return struct{}{}, call(ctx, r) }, r)
+func doWithGrant[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
+	_, err := callWithGrant(ctx, b, key, func(ctx context.Context, r R) (struct{}, error) { return struct{}{}, call(ctx, r) }, r)
 	return err
 }
 
-// This function makes one call in which the store reads source objects. The store receives only one
+// callWithSources makes one call in which the store reads source objects. The store receives only one
 // set of credentials, so all objects must have the same credentials. If a source needs other
 // credentials than the object named key, the call fails with Unsupported. The engine then copies the
 // bytes itself.
-func among[C, R any](
+func callWithSources[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,
 ) (*storage.Attrs, error) {
@@ -62,18 +62,18 @@ func among[C, R any](
 		if err != nil {
 			return nil, err
 		}
-		var of *Grant[C]
-		if of, err = b.keys.get(ctx, source.Key); err == nil && (of != g || source.Bucket != b.Locate(key).Bucket) {
+		var grant *Grant[C]
+		if grant, err = b.keys.get(ctx, source.Key); err == nil && (grant != g || source.Bucket != b.Locate(key).Bucket) {
 			return nil, storage.Unsupported
 		}
 	}
-	return with(ctx, b, key, call, r)
+	return callWithGrant(ctx, b, key, call, r)
 }
 
 func (b *bucket[C]) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	err = do(ctx, b, r.Key, func(ctx context.Context, r *driver.GetRequest) error {
+	err = doWithGrant(ctx, b, r.Key, func(ctx context.Context, r *driver.GetRequest) error {
 		attrs, body, err = b.Driver.Get(ctx, r)
 		return err
 	}, r)
@@ -98,76 +98,76 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) [
 		}
 		o := &operation[C]{key: batch[0].Key}
 		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, o), batch) {
-			errs[places[i]] = o.judge(err)
+			errs[places[i]] = o.checkError(err)
 		}
 	}
 	return errs
 }
 
 func (b *bucket[C]) AbortParts(ctx context.Context, key, upload string) error {
-	return do(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
+	return doWithGrant(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
 }
 
 func (b *bucket[C]) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Key, b.Driver.Put, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.Put, r)
 }
 func (b *bucket[C]) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Key, b.Driver.Head, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.Head, r)
 }
 func (b *bucket[C]) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	return with(ctx, b, r.Prefix, b.Driver.List, r)
+	return callWithGrant(ctx, b, r.Prefix, b.Driver.List, r)
 }
 func (b *bucket[C]) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	return do(ctx, b, r.Key, b.Driver.Delete, r)
+	return doWithGrant(ctx, b, r.Key, b.Driver.Delete, r)
 }
 func (b *bucket[C]) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	return with(ctx, b, r.Key, b.Driver.BeginParts, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.BeginParts, r)
 }
 func (b *bucket[C]) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	return with(ctx, b, r.Key, b.Driver.PutPart, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.PutPart, r)
 }
 func (b *bucket[C]) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	return with(ctx, b, r.Put.Key, b.Driver.CompleteParts, r)
+	return callWithGrant(ctx, b, r.Put.Key, b.Driver.CompleteParts, r)
 }
 func (b *bucket[C]) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	return with(ctx, b, r.Key, b.Driver.ListParts, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.ListParts, r)
 }
 func (b *bucket[C]) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	return with(ctx, b, r.Prefix, b.Driver.ListUploads, r)
+	return callWithGrant(ctx, b, r.Prefix, b.Driver.ListUploads, r)
 }
 func (b *bucket[C]) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return with(ctx, b, r.Key, b.Driver.SignPart, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.SignPart, r)
 }
 func (b *bucket[C]) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	return among(ctx, b, r.Key, []driver.ObjectRef{r.Source}, b.Driver.Copy, r)
+	return callWithSources(ctx, b, r.Key, []driver.ObjectRef{r.Source}, b.Driver.Copy, r)
 }
 func (b *bucket[C]) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	return among(ctx, b, r.Key, r.Sources, b.Driver.Compose, r)
+	return callWithSources(ctx, b, r.Key, r.Sources, b.Driver.Compose, r)
 }
 func (b *bucket[C]) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	return among(ctx, b, r.Key, []driver.ObjectRef{b.Locate(r.From)}, b.Driver.Move, r)
+	return callWithSources(ctx, b, r.Key, []driver.ObjectRef{b.Locate(r.From)}, b.Driver.Move, r)
 }
 func (b *bucket[C]) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	return with(ctx, b, r.Prefix, b.Driver.ListVersions, r)
+	return callWithGrant(ctx, b, r.Prefix, b.Driver.ListVersions, r)
 }
 func (b *bucket[C]) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	return with(ctx, b, r.Key, b.Driver.Tags, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.Tags, r)
 }
 func (b *bucket[C]) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return do(ctx, b, r.Key, b.Driver.SetTags, r)
+	return doWithGrant(ctx, b, r.Key, b.Driver.SetTags, r)
 }
 func (b *bucket[C]) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	return do(ctx, b, r.Key, b.Driver.SetRetention, r)
+	return doWithGrant(ctx, b, r.Key, b.Driver.SetRetention, r)
 }
 func (b *bucket[C]) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return do(ctx, b, r.Key, b.Driver.SetLegalHold, r)
+	return doWithGrant(ctx, b, r.Key, b.Driver.SetLegalHold, r)
 }
 func (b *bucket[C]) Restore(ctx context.Context, r *driver.ChangeRequest) error {
-	return do(ctx, b, r.Key, b.Driver.Restore, r)
+	return doWithGrant(ctx, b, r.Key, b.Driver.Restore, r)
 }
 func (b *bucket[C]) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return with(ctx, b, r.Key, b.Driver.Sign, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.Sign, r)
 }
 func (b *bucket[C]) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	return with(ctx, b, r.Key, b.Driver.SignForm, r)
+	return callWithGrant(ctx, b, r.Key, b.Driver.SignForm, r)
 }

@@ -32,12 +32,12 @@ type Grant[C any] struct {
 	Expires     time.Time
 	Credentials C
 
-	early           time.Duration // the credentials are replaced when they are valid for no more than this
-	served, refused atomic.Bool   // true if the store has accepted, or refused, the credentials
+	margin                time.Duration // the credentials are replaced when they are valid for no more than this
+	isAccepted, isRefused atomic.Bool   // true if the store has accepted, or refused, the credentials
 }
 
-func (g *Grant[C]) left() time.Duration {
-	if g.refused.Load() {
+func (g *Grant[C]) remaining() time.Duration {
+	if g.isRefused.Load() {
 		return 0
 	}
 	if g.Expires.IsZero() {
@@ -48,23 +48,23 @@ func (g *Grant[C]) left() time.Duration {
 
 // A Keyring keeps grants until they expire, and requests new ones by the function grant.
 type Keyring[C any] struct {
-	grant func(ctx context.Context, key string) (*Grant[C], error)
-	mu    sync.Mutex
-	kept  map[string]*Grant[C] // grants by prefix
-	asked map[string]*question // running calls of grant, by topic (see find)
+	grant  func(ctx context.Context, key string) (*Grant[C], error)
+	mu     sync.Mutex
+	grants map[string]*Grant[C]  // grants by prefix
+	calls  map[string]*grantCall // running calls of grant, by topic (see find)
 }
 
 // NewKeyring returns a Keyring that gets new credentials from the given function. The key passed to
 // the function is the key of an object, or the prefix of a listing.
 func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], error)) *Keyring[C] {
-	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question{}}
+	return &Keyring[C]{grant: grant, grants: map[string]*Grant[C]{}, calls: map[string]*grantCall{}}
 }
 
 // An operation is one call of a driver. It may make many requests, so its credentials may expire
 // before it ends.
 type operation[C any] struct {
-	key  string
-	used atomic.Pointer[Grant[C]] // credentials that the last request has used
+	key       string
+	lastGrant atomic.Pointer[Grant[C]] // credentials that the last request has used
 }
 
 // Credentials returns the credentials for the next request of an operation. The driver that [New]
@@ -73,19 +73,19 @@ type operation[C any] struct {
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
 	o, ok := ctx.Value(k).(*operation[C])
 	if !ok {
-		return credentials, failed(ctx, errors.New("the request has no key"))
+		return credentials, grantError(ctx, errors.New("the request has no key"))
 	}
 	g, err := k.get(ctx, o.key)
 	if err != nil {
 		return credentials, err
 	}
-	o.used.Store(g)
+	o.lastGrant.Store(g)
 	return g.Credentials, nil
 }
 
-// A question is a running call of grant. Several requests may wait for its end.
-type question struct {
-	answered chan struct{}
+// A grantCall is a running call of grant. Several requests may wait for its end.
+type grantCall struct {
+	done     chan struct{}
 	err      error
 	canceled bool // true if grant failed only because the request that called it was canceled
 }
@@ -94,7 +94,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
 		grant, ending, topic := k.find(key)
-		q, waiting := k.asked[topic]
+		q, waiting := k.calls[topic]
 		if waiting {
 			grant = cmp.Or(grant, ending)
 		}
@@ -103,8 +103,8 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return grant, nil
 		}
 		if !waiting {
-			q = &question{answered: make(chan struct{})}
-			k.asked[topic] = q
+			q = &grantCall{done: make(chan struct{})}
+			k.calls[topic] = q
 		}
 		k.mu.Unlock()
 		if !waiting {
@@ -113,13 +113,13 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 				k.mu.Lock()
 				defer k.mu.Unlock()
 				// The next attempt is delayed, so that not every request waits for a failing grant.
-				ending.early = ending.left() / 2
+				ending.margin = ending.remaining() / 2
 				return ending, nil
 			}
 			return g, err
 		}
 		select {
-		case <-q.answered:
+		case <-q.done:
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
@@ -145,20 +145,20 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid := -1
-	longest := -1
-	for prefix, grant := range k.kept {
+	length := -1
+	for prefix, grant := range k.grants {
 		switch {
 		case !strings.HasPrefix(key, prefix):
-		case grant.left() > grant.early:
+		case grant.remaining() > grant.margin:
 			if len(prefix) > valid {
 				valid = len(prefix)
 				found = grant
 			}
-		case len(prefix) > longest:
-			longest = len(prefix)
+		case len(prefix) > length:
+			length = len(prefix)
 			topic = prefix
 			ending = nil
-			if grant.left() > 0 {
+			if grant.remaining() > 0 {
 				ending = grant
 			}
 		}
@@ -167,55 +167,55 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 }
 
 // ask calls k.grant and keeps the result. Then it wakes the requests that wait for q.
-func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (grant *Grant[C], err error) {
+func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *grantCall) (grant *Grant[C], err error) {
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		delete(k.asked, topic)
+		delete(k.calls, topic)
 		q.err, q.canceled = err, ctx.Err() != nil
 		if err == nil {
-			k.keep(grant)
+			k.addGrant(grant)
 		}
-		close(q.answered)
+		close(q.done)
 	}()
 	grant, err = k.grant(ctx, key)
 	switch {
 	case err != nil:
-		err = failed(ctx, err)
+		err = grantError(ctx, err)
 	case !strings.HasPrefix(key, grant.Prefix):
-		err = failed(ctx, fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix))
-	case grant.left() <= 0:
-		err = failed(ctx, errors.New("CredentialsFor has returned credentials that have expired"))
+		err = grantError(ctx, fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix))
+	case grant.remaining() <= 0:
+		err = grantError(ctx, errors.New("CredentialsFor has returned credentials that have expired"))
 	}
 	return grant, err
 }
 
-// keep keeps a grant. If maxKept grants are kept already, it drops them all first.
-func (k *Keyring[C]) keep(grant *Grant[C]) {
-	if len(k.kept) >= maxKept {
-		clear(k.kept)
+// addGrant keeps a grant. If maxKept grants are kept already, it drops them all first.
+func (k *Keyring[C]) addGrant(grant *Grant[C]) {
+	if len(k.grants) >= maxKept {
+		clear(k.grants)
 	}
-	grant.early = min(maxEarly, grant.left()/2)
-	k.kept[grant.Prefix] = grant
+	grant.margin = min(maxEarly, grant.remaining()/2)
+	k.grants[grant.Prefix] = grant
 }
 
-// judge returns the error of an operation. If the store refused the credentials, they are never
+// checkError returns the error of an operation. If the store refused the credentials, they are never
 // used again, even if they have not expired. They may have been revoked, or the clock of this
 // machine may be wrong. If the store had accepted the credentials before, the error is Retryable.
 // The next attempt then requests new credentials. Otherwise the credentials were new, and a retry
 // is useless.
-func (o *operation[C]) judge(err error) error {
-	used := o.used.Load()
+func (o *operation[C]) checkError(err error) error {
+	grant := o.lastGrant.Load()
 	e, ok := errors.AsType[*storage.Error](err)
 	switch {
-	case used == nil: // the operation made no request
+	case grant == nil: // the operation made no request
 	case err == nil:
-		used.served.Store(true)
+		grant.isAccepted.Store(true)
 	case ok && e.Code == storage.Unauthenticated && !e.Unknown:
-		used.refused.Store(true)
+		grant.isRefused.Store(true)
 		clone := *e
-		clone.Retryable = e.Retryable || used.served.Load()
+		clone.Retryable = e.Retryable || grant.isAccepted.Load()
 		return &clone
 	}
 	return err
@@ -228,22 +228,22 @@ var aboutCredentials = []storage.Code{
 	storage.DeadlineExceeded,
 }
 
-// failed returns the error of a request for which no credentials were found. The function that
+// grantError returns the error of a request for which no credentials were found. The function that
 // provides credentials may return an error of this library, such as Unavailable, which is then
 // retried. Other codes are hidden. For example, ObjectNotFound for a missing secret must not look
 // as if the object did not exist.
-func failed(ctx context.Context, err error) error {
+func grantError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	e, complete := errors.AsType[*storage.Error](err)
-	code, alone := errors.AsType[storage.Code](err)
+	code, isCode := errors.AsType[storage.Code](err)
 	switch {
 	case complete && slices.Contains(aboutCredentials, e.Code):
 		return e
 	case !complete && slices.Contains(aboutCredentials, code):
 		return &storage.Error{Code: code}
-	case complete || alone:
+	case complete || isCode:
 		err = errors.New(err.Error())
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "check Config.CredentialsFor"}

@@ -58,12 +58,12 @@ var Amazon = []Answer{
 		"The conditional request cannot succeed due to a conflicting operation against this resource.",
 		amazonAPI+"API_CopyObject.html", "CopyObject if",
 	),
-	afterEffect(
+	internalErrorAfterEffect(
 		"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning",
 		"PUT cors",
 	),
-	late("InternalError", amazonAPI+"API_CopyObject.html"),
-	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
+	lateAnswer("InternalError", amazonAPI+"API_CopyObject.html"),
+	lateAnswer("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
 	{
 		Kinds:  []string{"DeleteObjects"},
 		Status: http.StatusOK,
@@ -95,11 +95,11 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 	return a
 }
 
-// afterEffect returns an InternalError that is sent after the request took effect. Do not use it
+// internalErrorAfterEffect returns an InternalError that is sent after the request took effect. Do not use it
 // for CreateBucket. After the error, the library would find that the bucket exists. Another process
 // may have created the bucket, so the library cannot return success.
 // TestCreateBucketInternalError tests that case.
-func afterEffect(kinds ...string) Answer {
+func internalErrorAfterEffect(kinds ...string) Answer {
 	a := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
 		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html",
@@ -109,9 +109,9 @@ func afterEffect(kinds ...string) Answer {
 	return a
 }
 
-// late returns an error that S3 sends in the body of a response with status 200. S3 finds such an
+// lateAnswer returns an error that S3 sends in the body of a response with status 200. S3 finds such an
 // error only after it has begun the response.
-func late(code, source string) Answer {
+func lateAnswer(code, source string) Answer {
 	a := amazonError(code, http.StatusOK, "Please try again.", source, "CopyObject", "CompleteMultipartUpload")
 	a.Name += " in a 200"
 	return a

@@ -41,7 +41,7 @@ var Azure = []Answer{
 		Name:   "503 of the front end",
 		Source: "KnpLabs/Gaufrette#210",
 	},
-	applied(
+	answerAfterEffect(
 		azureError(
 			"OperationTimedOut", http.StatusInternalServerError,
 			"Operation could not be completed within the specified time.", "MicrosoftDocs/architecture-center#4274",
@@ -104,8 +104,8 @@ func azureBody(code, message string) string {
 	)
 }
 
-// applied returns a copy of an answer. The copy is sent only after the request has taken effect.
-func applied(a Answer) Answer {
+// answerAfterEffect returns a copy of an answer. The copy is sent only after the request has taken effect.
+func answerAfterEffect(a Answer) Answer {
 	a.Done = true
 	a.Name += " after the effect"
 	return a

@@ -32,7 +32,7 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 	return Peculiarity{
 		Name:   "a SAS expiration policy",
 		Source: azurePolicy,
-		wrap: refusing(func(r *http.Request) *Answer {
+		wrap: refuseRequests(func(r *http.Request) *Answer {
 			source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 			if violates(r.URL.Query(), limit) {
 				return &violated
@@ -46,9 +46,9 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 }
 
 func violates(signature url.Values, limit time.Duration) bool {
-	starts, err := time.Parse(time.RFC3339, signature.Get("st"))
+	start, err := time.Parse(time.RFC3339, signature.Get("st"))
 	end, _ := time.Parse(time.RFC3339, signature.Get("se"))
-	return signature.Has("sig") && (err != nil || end.Sub(starts) > limit)
+	return signature.Has("sig") && (err != nil || end.Sub(start) > limit)
 }
 
 // AzurePrivate is an account with private endpoints. The service itself cannot use these, so it
@@ -57,7 +57,7 @@ func AzurePrivate() Peculiarity {
 	return Peculiarity{
 		Name:   "private endpoints",
 		Source: "Azure/azure-storage-python#720",
-		wrap: refusing(func(r *http.Request) *Answer {
+		wrap: refuseRequests(func(r *http.Request) *Answer {
 			if r.Header.Get("X-Ms-Copy-Source") == "" {
 				return nil
 			}
@@ -82,7 +82,7 @@ func AzureContributor() Peculiarity {
 	return Peculiarity{
 		Name:   "a role that may not read tags",
 		Source: azureTagging,
-		wrap: refusing(func(r *http.Request) *Answer {
+		wrap: refuseRequests(func(r *http.Request) *Answer {
 			if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
 				return nil
 			}
@@ -95,7 +95,7 @@ func AzureContributor() Peculiarity {
 // account calls the function tag. That function must add the scanner's tags to the blob
 // (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
-	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watching(func(r *http.Request) {
+	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watchRequests(func(r *http.Request) {
 		container, key := azureBlob(r)
 		if azureWrites(r) {
 			tag(container, key)
@@ -115,18 +115,18 @@ func AzureArchive() Peculiarity {
 		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
 		"rclone/rclone#3982",
 	)
-	var archived sync.Map
+	var blobs sync.Map
 	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
-		note := watching(func(r *http.Request) {
+		note := watchRequests(func(r *http.Request) {
 			sets := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
 			if sets && r.Header.Get("X-Ms-Access-Tier") == "Archive" {
-				archived.Store(r.URL.Path, true)
+				blobs.Store(r.URL.Path, true)
 			} else if sets || r.Method == http.MethodDelete {
-				archived.Delete(r.URL.Path)
+				blobs.Delete(r.URL.Path)
 			}
 		})
-		return refusing(func(r *http.Request) *Answer {
-			if _, is := archived.Load(r.URL.Path); is && azureWrites(r) {
+		return refuseRequests(func(r *http.Request) *Answer {
+			if _, ok := blobs.Load(r.URL.Path); ok && azureWrites(r) {
 				return &answer
 			}
 			return nil
@@ -162,7 +162,7 @@ func AzureOlder(version string) Peculiarity {
 	return Peculiarity{
 		Name:   "an older service version",
 		Source: azureVersions,
-		wrap: refusing(func(r *http.Request) *Answer {
+		wrap: refuseRequests(func(r *http.Request) *Answer {
 			query := r.URL.Query()
 			if r.Header.Get("X-Ms-Version") > version {
 				return &header

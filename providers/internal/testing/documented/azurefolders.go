@@ -35,8 +35,8 @@ type hierarchicalAccount struct {
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
-	if refusal := a.refuses(r, container, key); refusal != nil {
-		refusal.give(w, r)
+	if refusal := a.refusalFor(r, container, key); refusal != nil {
+		refusal.send(w, r)
 		return
 	}
 	if key == "" && query.Get("comp") == "list" && r.Method == http.MethodGet {
@@ -51,10 +51,10 @@ func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) 
 	relay(w, response)
 }
 
-func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *Answer {
+func (a *hierarchicalAccount) refusalFor(r *http.Request, container, key string) *Answer {
 	a.mu.Lock()
 	directories := a.directories[container]
-	is := directories[key]
+	isDirectory := directories[key]
 	a.mu.Unlock()
 	var answer Answer
 	switch {
@@ -75,17 +75,17 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 				1,
 			)
 		}
-	case is && azureWrites(r):
+	case isDirectory && azureWrites(r):
 		answer = azureRefusal(
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
-	case is && r.Method == http.MethodDelete: // no directory of this account is empty, so none can be removed
+	case isDirectory && r.Method == http.MethodDelete: // no directory of this account is empty, so none can be removed
 		answer = azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
 		)
-	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet:
+	case isDirectory && r.Method == http.MethodHead || isDirectory && r.Method == http.MethodGet:
 		// This response is in a recording of Azure/azure-sdk-for-js for its package storage-file-datalake.
 		answer = Answer{Status: http.StatusOK, Header: map[string]string{
 			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
@@ -129,7 +129,7 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 					`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`,
 				html.EscapeString(directory),
 			)
-			end = before(end, directory, entry)
+			end = insertBefore(end, directory, entry)
 		}
 		a.mu.Unlock()
 		response.Body.Reset()
@@ -139,9 +139,9 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 	relay(w, response)
 }
 
-// This function inserts an entry into an XML listing. The new entry comes before the first entry
+// insertBefore inserts an entry into an XML listing. The new entry comes before the first entry
 // with a greater name, or otherwise at the end.
-func before(list, name, entry string) string {
+func insertBefore(list, name, entry string) string {
 	items := azureItems.FindAllStringSubmatchIndex(list, -1)
 	i := slices.IndexFunc(items, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })
 	if i < 0 {
@@ -159,7 +159,7 @@ func AzurePremium() Peculiarity {
 	return Peculiarity{
 		Name:   "premium block blobs",
 		Source: "https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview",
-		wrap: refusing(func(r *http.Request) *Answer {
+		wrap: refuseRequests(func(r *http.Request) *Answer {
 			if r.Header.Get("X-Ms-Access-Tier") == "" {
 				return nil
 			}

@@ -59,19 +59,19 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")) {
 		answer := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
 			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
-		answer.give(w, r)
+		answer.send(w, r)
 		return
 	}
 	r = r.Clone(r.Context())
 	granted := a.granted(r.URL)
 	switch {
 	case !a.readsSource(r):
-		azureUnread().give(w, r)
+		azureUnread().send(w, r)
 		return
 	case !bearer && !granted:
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
-		answer.give(w, r)
+		answer.send(w, r)
 		return
 	case bearer:
 		a.sign(r)
@@ -88,15 +88,15 @@ func (a *tokenAccount) granted(address *url.URL) bool {
 		return true
 	}
 	container, key := azureBlob(&http.Request{URL: address})
-	own := a.grant(container, key, query)
+	grant := a.grant(container, key, query)
 	for _, name := range []string{"skoid", "sktid", "skt", "ske", "sks", "skv"} {
 		query.Del(name)
 	}
-	for name, values := range own {
+	for name, values := range grant {
 		query[name] = values
 	}
 	address.RawQuery = query.Encode()
-	return own != nil
+	return grant != nil
 }
 
 // readsSource reports whether the service may read the source of the copy that r requests. If r is
@@ -125,16 +125,16 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 	var asked struct{ Start, Expiry string }
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	starts := time.Time{}
+	start := time.Time{}
 	end := time.Time{}
 	if xml.Unmarshal(body, &asked) == nil {
-		starts, _ = time.Parse(time.RFC3339, asked.Start)
+		start, _ = time.Parse(time.RFC3339, asked.Start)
 		end, _ = time.Parse(time.RFC3339, asked.Expiry)
 	}
-	if !bearer || starts.IsZero() || !end.After(starts) || end.Sub(starts) > 7*24*time.Hour {
+	if !bearer || start.IsZero() || !end.After(start) || end.Sub(start) > 7*24*time.Hour {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
-		answer.give(w, r)
+		answer.send(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")

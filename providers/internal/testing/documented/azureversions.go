@@ -40,19 +40,19 @@ type versionedAccount struct {
 	next   http.Handler
 	access url.Values
 
-	mu    sync.Mutex
-	last  time.Time                           // time of the newest version
-	ids   map[string]map[string]string        // ids of versions, by path and ETag
-	blobs map[string]map[string]*azureHistory // histories by container and key
+	mu       sync.Mutex
+	lastTime time.Time                           // time of the newest version
+	ids      map[string]map[string]string        // ids of versions, by path and ETag
+	blobs    map[string]map[string]*azureHistory // histories by container and key
 }
 
 // An azureHistory has the versions of one key.
 type azureHistory struct {
-	writing sync.Mutex // held while a request makes a version
+	writeLock sync.Mutex // held while a request makes a version
 
 	// The mutex mu of versionedAccount guards these fields.
-	current string          // id of the current version; "" if the blob does not exist
-	old     []*azureVersion // oldest first
+	current  string          // id of the current version; "" if the blob does not exist
+	versions []*azureVersion // oldest first
 }
 
 // An azureVersion is a noncurrent version of a blob.
@@ -95,7 +95,7 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case key == "":
 		a.next.ServeHTTP(w, r)
 	case source != nil && source.Query().Has("versionid"):
-		azureUnread().give(w, r)
+		azureUnread().send(w, r)
 	case query.Has("versionid"):
 		a.version(w, r, a.history(container, key), query.Get("versionid"))
 	case azureWrites(r) || r.Method == http.MethodPut && comp == "metadata" || r.Method == http.MethodDelete:
@@ -116,9 +116,9 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
 	// waits for this response.
-	ok := h.writing.TryLock()
+	ok := h.writeLock.TryLock()
 	if ok {
-		defer h.writing.Unlock()
+		defer h.writeLock.Unlock()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -154,24 +154,24 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.writing.Lock()
-	defer h.writing.Unlock()
-	var before *azureVersion
+	h.writeLock.Lock()
+	defer h.writeLock.Unlock()
+	var previous *azureVersion
 	if h.current != "" && r.Header.Get("If-None-Match") != "*" {
-		before = a.read(r)
+		previous = a.read(r)
 	}
 	response := httptest.NewRecorder()
 	a.next.ServeHTTP(response, r.WithContext(context.WithoutCancel(r.Context())))
 	if response.Code < http.StatusMultipleChoices {
 		a.mu.Lock()
-		if before != nil {
-			before.id = h.current
-			h.old = append(h.old, before)
+		if previous != nil {
+			previous.id = h.current
+			h.versions = append(h.versions, previous)
 		}
 		h.current = ""
 		if r.Method != http.MethodDelete {
-			a.last = later(a.last, time.Now().UTC().Truncate(100*time.Nanosecond))
-			h.current = a.last.Format("2006-01-02T15:04:05.0000000Z")
+			a.lastTime = nextVersionTime(a.lastTime, time.Now().UTC().Truncate(100*time.Nanosecond))
+			h.current = a.lastTime.Format("2006-01-02T15:04:05.0000000Z")
 			if a.ids[r.URL.Path] == nil {
 				a.ids[r.URL.Path] = map[string]string{}
 			}
@@ -183,9 +183,9 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 	relay(w, response)
 }
 
-// later returns the time of a new version. It is the current time, or a time just after that of the
+// nextVersionTime returns the time of a new version. It is the current time, or a time just after that of the
 // last version if the clock has not advanced.
-func later(last, now time.Time) time.Time {
+func nextVersionTime(last, now time.Time) time.Time {
 	if now.After(last) {
 		return now
 	}
@@ -234,11 +234,11 @@ func (a *versionedAccount) granted(query url.Values) string {
 // version serves a request that names one version.
 func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
-	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
+	i := slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
 	current := h.current == id
 	var v azureVersion
 	if i >= 0 {
-		v = *h.old[i]
+		v = *h.versions[i]
 	}
 	a.mu.Unlock()
 	comp := r.URL.Query().Get("comp")
@@ -248,7 +248,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 			"OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.",
 			"Azure/azure-sdk-for-java#48716",
 		)
-		answer.give(w, r)
+		answer.send(w, r)
 	case current:
 		r = r.Clone(r.Context())
 		query := r.URL.Query()
@@ -260,7 +260,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 		a.ServeHTTP(w, r)
 	case i < 0:
 		notFound := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
-		notFound.give(w, r)
+		notFound.send(w, r)
 	case r.Method == http.MethodDelete || comp == "tags" && r.Method == http.MethodPut:
 		a.changeVersion(w, r, h, id)
 	case comp == "tags":
@@ -277,22 +277,22 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	body, _ := io.ReadAll(r.Body)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
+	i := slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
 	match := r.Header.Get("If-Match")
 	switch {
-	case i >= 0 && match != "" && match != h.old[i].header.Get("Etag"):
+	case i >= 0 && match != "" && match != h.versions[i].header.Get("Etag"):
 		refusal := azureRefusal(
 			"ConditionNotMet", http.StatusPreconditionFailed,
 			"The condition specified using HTTP conditional header(s) is not met.", azureBlobs,
 		)
-		refusal.give(w, r)
+		refusal.send(w, r)
 		return
 	case i >= 0 && r.Method == http.MethodDelete:
-		h.old = slices.Delete(h.old, i, i+1)
+		h.versions = slices.Delete(h.versions, i, i+1)
 	case i >= 0:
-		clone := *h.old[i]
+		clone := *h.versions[i]
 		clone.tags = body
-		h.old[i] = &clone
+		h.versions[i] = &clone
 	}
 	w.Header().Set("X-Ms-Request-Id", "R1")
 	if r.Method == http.MethodDelete {

@@ -27,7 +27,7 @@ var (
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	prefix := query.Get("prefix")
-	all, refuse := a.current(r, container, query)
+	all, refuse := a.currentVersions(r, container, query)
 	if refuse != nil {
 		refuse(w)
 		return
@@ -59,11 +59,11 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, marker)
 }
 
-// current returns the current blobs of a listing. If the service refuses the listing, it returns a
+// currentVersions returns the current blobs of a listing. If the service refuses the listing, it returns a
 // function that sends the refusal.
-func (a *versionedAccount) current(
+func (a *versionedAccount) currentVersions(
 	r *http.Request, container string, query url.Values,
-) (all []listedVersion, refused func(http.ResponseWriter)) {
+) (all []listedVersion, refuse func(http.ResponseWriter)) {
 	params := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
 	if strings.Contains(query.Get("include"), "metadata") {
 		params.Set("include", "metadata")
@@ -107,7 +107,7 @@ func (a *versionedAccount) noncurrent(container, prefix string) (all []listedVer
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		for _, v := range h.old {
+		for _, v := range h.versions {
 			all = append(all, listedVersion{key, v.id, v.document(key)})
 		}
 	}
@@ -118,7 +118,7 @@ func (v *azureVersion) document(key string) string {
 	var name, metadata bytes.Buffer
 	_ = xml.EscapeText(&name, []byte(key))
 	for header, values := range v.header {
-		if field, is := strings.CutPrefix(header, "X-Ms-Meta-"); is {
+		if field, ok := strings.CutPrefix(header, "X-Ms-Meta-"); ok {
 			field = strings.ToLower(field)
 			fmt.Fprintf(&metadata, "<%s>", field)
 			_ = xml.EscapeText(&metadata, []byte(values[0]))

@@ -39,10 +39,10 @@ type Answer struct {
 	Source string // URL of a page, or an issue of a repository on GitHub
 }
 
-// isFor reports whether requests of this kind get the answer. A request with a condition has a kind
+// matchesKind reports whether requests of this kind get the answer. A request with a condition has a kind
 // that ends with " if". It gets the answers for the kind with " if", and the answers for the kind
 // without it.
-func (a *Answer) isFor(kind string) bool {
+func (a *Answer) matchesKind(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
 	has := func(kinds []string) bool {
 		return slices.Contains(kinds, kind) || slices.Contains(kinds, strings.TrimSuffix(kind, " if"))
@@ -50,7 +50,7 @@ func (a *Answer) isFor(kind string) bool {
 	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
 }
 
-// ofParts is the suffix of a kind of request that concerns a part of an open upload. isFor ignores
+// ofParts is the suffix of a kind of request that concerns a part of an open upload. matchesKind ignores
 // the suffix, so such a request gets the same answers as other requests.
 const ofParts = " of parts"
 
@@ -76,24 +76,24 @@ type Server struct {
 	answers []Answer
 	seed    string
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
-	given   map[pair]int // how often each answer was sent; 0 for one that should be sent but was not yet
+	mu        sync.Mutex
+	buckets   map[string]*bucket
+	giveCount map[pair]int // how often each answer was sent; 0 for one that should be sent but was not yet
 }
 
 type pair struct{ kind, answer string }
 
 type bucket struct {
 	test string
-	// spared returns true for an Answer that must not be sent. If spared is nil, all answers may be
+	// isSpared returns true for an Answer that must not be sent. If isSpared is nil, all answers may be
 	// sent.
-	spared func(method string, a *Answer) bool
+	isSpared func(method string, a *Answer) bool
 	// limit is the largest number of answers that the same request gets, however often it is
 	// repeated.
-	limit   int
-	left    map[string][]*Answer // answers that were not sent yet, by kind
-	made    map[string]int       // number of answers that were sent, by request
-	history []string
+	limit     int
+	remaining map[string][]*Answer // answers that were not sent yet, by kind
+	sendCount map[string]int       // number of answers that were sent, by request
+	history   []string
 }
 
 // New returns a Server that sends the answers to some requests, and passes all other requests on to
@@ -112,7 +112,7 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 		answers:    answers,
 		seed:       seed,
 		buckets:    map[string]*bucket{},
-		given:      map[pair]int{},
+		giveCount:  map[pair]int{},
 	}
 }
 
@@ -146,11 +146,11 @@ func (s *Server) For(t *testing.T) http.Handler {
 func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
-		test:   t.Name(),
-		spared: s.sparedBy(t.Name()),
-		limit:  limit,
-		left:   map[string][]*Answer{},
-		made:   map[string]int{},
+		test:      t.Name(),
+		isSpared:  s.spareFor(t.Name()),
+		limit:     limit,
+		remaining: map[string][]*Answer{},
+		sendCount: map[string]int{},
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -175,10 +175,10 @@ func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	for _, a := range s.answers {
 		require.NotEmpty(t, a.Source, a.Name)
 		for _, kind := range a.Kinds {
-			s.given[pair{kind, a.Name}] += 0
+			s.giveCount[pair{kind, a.Name}] += 0
 		}
 	}
-	for p, times := range s.given {
+	for p, times := range s.giveCount {
 		if times == 0 && !slices.Contains(rare, p.kind) {
 			t.Errorf("no request of the kind %q got %q", p.kind, p.answer)
 		}
@@ -194,7 +194,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind string) {
-	a := s.take(r, b, kind)
+	a := s.takeAnswer(r, b, kind)
 	if a == nil {
 		s.next.ServeHTTP(w, r)
 		return
@@ -202,11 +202,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 	if a.Done {
 		s.next.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	a.give(w, r)
+	a.send(w, r)
 }
 
-// give reads the rest of the request, and sends the answer.
-func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
+// send reads the rest of the request, and sends the answer.
+func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	request, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	_, _ = io.Copy(io.Discard, r.Body)
 	for name, value := range a.Header {
@@ -218,48 +218,48 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing lists query parameters that may change when a request is repeated. The method take
+// differing lists query parameters that may change when a request is repeated. takeAnswer
 // ignores these parameters when it compares requests:
 //   - blockid and upload_id: an upload that starts over has new ids.
 //   - fields: Google's SDK lists the wanted attributes in any order.
 //   - generation: a repeated read of a public object may name a newer generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
-// take removes the next answer for a request and returns it. It returns nil if the request is to be
+// takeAnswer removes the next answer for a request and returns it. It returns nil if the request is to be
 // passed on.
-func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
+func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 	if b == nil || kind == "" {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	answers, ok := b.left[kind]
+	answers, ok := b.remaining[kind]
 	if !ok {
-		answers = s.shuffled(r.Method, b, kind)
-		b.left[kind] = answers
+		answers = s.shuffledAnswers(r.Method, b, kind)
+		b.remaining[kind] = answers
 	}
 	query := r.URL.Query()
 	for _, name := range differing {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
-	if len(answers) == 0 || b.made[request] == b.limit {
+	if len(answers) == 0 || b.sendCount[request] == b.limit {
 		return nil
 	}
-	b.made[request]++
-	b.left[kind] = answers[1:]
+	b.sendCount[request]++
+	b.remaining[kind] = answers[1:]
 	b.history = append(b.history, fmt.Sprintf("%s: %s", request, answers[0].Name))
-	s.given[pair{kind, answers[0].Name}]++
+	s.giveCount[pair{kind, answers[0].Name}]++
 	return answers[0]
 }
 
-// shuffled returns the answers for a kind of request, in random order.
-func (s *Server) shuffled(method string, b *bucket, kind string) []*Answer {
+// shuffledAnswers returns the answers for a kind of request, in random order.
+func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answer {
 	var all []*Answer
 	for i := range s.answers {
-		if a := &s.answers[i]; a.isFor(kind) && (b.spared == nil || !b.spared(method, a)) {
+		if a := &s.answers[i]; a.matchesKind(kind) && (b.isSpared == nil || !b.isSpared(method, a)) {
 			all = append(all, a)
-			s.given[pair{kind, a.Name}] += 0
+			s.giveCount[pair{kind, a.Name}] += 0
 		}
 	}
 	hash := fnv.New64a()

@@ -28,7 +28,7 @@ var Google = []Answer{
 		"The object exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate.",
 		"https://docs.cloud.google.com/storage/docs/gcs429",
 	),
-	about(
+	withDetail(
 		"buckets",
 		googleError(
 			http.StatusTooManyRequests, "rateLimitExceeded",
@@ -36,7 +36,7 @@ var Google = []Answer{
 			"googleapis/google-cloud-python#2161", "POST buckets", "DELETE bucket",
 		),
 	),
-	about(
+	withDetail(
 		"a bucket",
 		googleError(
 			http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.",
@@ -60,7 +60,7 @@ var Google = []Answer{
 	),
 	googlePage(http.StatusBadGateway, "googleapis/nodejs-storage#1233"),
 	googlePage(http.StatusGatewayTimeout, googleJSON),
-	kept(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
+	answerAfterStore(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
 	googleXMLError(http.StatusServiceUnavailable, "ServiceUnavailable", "Service unavailable."),
 	googleXMLError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."),
 	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
@@ -127,15 +127,15 @@ func googlePage(status int, source string) Answer {
 	}
 }
 
-// about returns a copy of an answer. The given text is added to the name of the copy.
-func about(what string, a Answer) Answer {
-	a.Name += ", about " + what
+// withDetail returns a copy of an answer. The given text is added to the name of the copy.
+func withDetail(detail string, a Answer) Answer {
+	a.Name += ", about " + detail
 	return a
 }
 
-// kept returns a copy of an answer. The copy is sent after the session has stored the bytes of the
+// answerAfterStore returns a copy of an answer. The copy is sent after the session has stored the bytes of the
 // request.
-func kept(a Answer) Answer {
+func answerAfterStore(a Answer) Answer {
 	a.Done = true
 	a.Name += ", and the session has the bytes"
 	return a

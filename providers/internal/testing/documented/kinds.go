@@ -83,7 +83,7 @@ var R2Lacks = Kind{
 	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
 	func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if lacked := lackedByR2(r); lacked != "" {
+			if lacked := unsupportedByR2(r); lacked != "" {
 				refuse(w, http.StatusNotImplemented, "NotImplemented", lacked+" not implemented")
 				return
 			}
@@ -105,7 +105,7 @@ var (
 	}
 )
 
-func lackedByR2(r *http.Request) string {
+func unsupportedByR2(r *http.Request) string {
 	query := r.URL.Query()
 	headers := r2Headers
 	copies := r.Header.Get("X-Amz-Copy-Source") != ""
@@ -117,9 +117,9 @@ func lackedByR2(r *http.Request) string {
 		headers = append(slices.Clone(headers), "If-")
 	}
 	for name, values := range r.Header {
-		lacked := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
 		if name == "X-Amz-Server-Side-Encryption" || values[0] == "FULL_OBJECT" ||
-			slices.ContainsFunc(headers, lacked) {
+			slices.ContainsFunc(headers, hasPrefix) {
 			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), values[0])
 		}
 	}
@@ -200,8 +200,8 @@ func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {
 		return r.ContentLength
 	}
-	first, last, ranged := strings.Cut(strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes="), "-")
-	if !ranged {
+	first, last, isRange := strings.Cut(strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes="), "-")
+	if !isRange {
 		return -1
 	}
 	start, _ := strconv.ParseInt(first, 10, 64)
@@ -218,13 +218,13 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 	names := partNumbers.FindAllSubmatch(completion, -1)
 	for i, name := range names {
 		number, _ := strconv.Atoi(string(name[1]))
-		is := sizes[number]
+		partSize := sizes[number]
 		last := i == len(names)-1
 		switch {
-		case is < 0: // the part copies a whole object, so its size is unknown
+		case partSize < 0: // the part copies a whole object, so its size is unknown
 		case size < 0:
-			size = is
-		case is > size || is < size && !last:
+			size = partSize
+		case partSize > size || partSize < size && !last:
 			return false
 		}
 	}

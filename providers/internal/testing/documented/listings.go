@@ -29,7 +29,7 @@ func IsForeign(key string) bool {
 // ForeignObject adds an object of another program to the listings of the buckets that the given
 // function selects. The object is in the first page of a listing without a prefix.
 func ForeignObject(inBucket func(bucket string) bool) Kind {
-	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriting(func(r *http.Request) bool {
+	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriteResponses(func(r *http.Request) bool {
 		query := r.URL.Query()
 		bucket, _ := AmazonKind(r)
 		lists := query.Has("list-type") || query.Has("versions")
@@ -60,7 +60,7 @@ func ForeignObject(inBucket func(bucket string) bool) Kind {
 // suite does not use the key marker. TestListUploadsControlCharacters tests the key marker.
 var CephsUploads = Kind{
 	"escapes keys without saying so", "ceph/ceph#30993",
-	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
+	rewriteResponses(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
 		func(page string) string { return strings.Replace(page, escapedKeys, "", 1) }),
 }
 
@@ -68,7 +68,7 @@ var CephsUploads = Kind{
 // writes its listings, replaces a control character by U+FFFD.
 var VersitysListings = Kind{
 	"ignores encoding-type", "versity/versitygw#1985",
-	rewriting(func(r *http.Request) bool {
+	rewriteResponses(func(r *http.Request) bool {
 		query := r.URL.Query()
 		return query.Has("list-type") || query.Has("versions") || query.Has("uploads")
 	}, func(page string) string {
@@ -97,12 +97,12 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriting returns the wrap function of a Kind that changes responses. If is(request) is true for
+// rewriteResponses returns the wrap function of a Kind that changes responses. If matches(request) is true for
 // a GET request, rewrite changes the body of its response.
-func rewriting(is func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
+func rewriteResponses(matches func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || !is(r) {
+			if r.Method != http.MethodGet || !matches(r) {
 				next.ServeHTTP(w, r)
 				return
 			}

@@ -22,14 +22,14 @@ func Before(next http.Handler, all ...Peculiarity) http.Handler {
 	return next
 }
 
-// refusing returns a wrap function for a Peculiarity that refuses some requests. If the function
+// refuseRequests returns a wrap function for a Peculiarity that refuses some requests. If the function
 // refuse returns an Answer, the request gets the Answer. If it returns nil, the request is passed
 // on.
-func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
+func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if a := refuse(r); a != nil {
-				a.give(w, r)
+				a.send(w, r)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -37,9 +37,9 @@ func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http
 	}
 }
 
-// watching returns a wrap function for a Peculiarity. After each successful request other than GET
+// watchRequests returns a wrap function for a Peculiarity. After each successful request other than GET
 // and HEAD, the wrapped handler calls the given function. Only then does it send the response.
-func watching(fn func(r *http.Request)) func(next http.Handler) http.Handler {
+func watchRequests(fn func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {

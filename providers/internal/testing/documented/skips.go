@@ -12,8 +12,8 @@ import (
 // skip the case.
 type exception struct {
 	reason string
-	// If spared returns true, the answer is not sent. If spared is nil, the test case is skipped.
-	spared func(method string, a *Answer) bool
+	// If isSpared returns true, the answer is not sent. If isSpared is nil, the test case is skipped.
+	isSpared func(method string, a *Answer) bool
 }
 
 var (
@@ -180,7 +180,7 @@ func SkipCore() storagetest.Option {
 func Skips(extra map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
-		if e.spared == nil {
+		if e.isSpared == nil {
 			opts = append(opts, storagetest.Skip(name, e.reason))
 		}
 	}
@@ -190,18 +190,18 @@ func Skips(extra map[string]string) []storagetest.Option {
 	return opts
 }
 
-// sparedBy returns a function that returns true for answers that must not be sent in the test. The
+// spareFor returns a function that returns true for answers that must not be sent in the test. The
 // last element of the test's name is the name of the test case.
-func (s *Server) sparedBy(test string) func(method string, a *Answer) bool {
-	is := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
+func (s *Server) spareFor(test string) func(method string, a *Answer) bool {
+	isTest := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
 	for name, spared := range s.Spared {
-		if is(name) {
+		if isTest(name) {
 			return spared
 		}
 	}
 	for name, e := range exceptions {
-		if is(name) {
-			return e.spared
+		if isTest(name) {
+			return e.isSpared
 		}
 	}
 	return nil

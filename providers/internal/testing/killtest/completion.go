@@ -22,39 +22,39 @@ var errDead = errors.New("the process was killed")
 // A death simulates a process that dies at one of its requests: before the request is sent, or
 // after it took effect. No later request is sent. Requests are counted from the call of begin.
 type death struct {
-	over  http.RoundTripper
-	at    int
-	after bool
+	transport     http.RoundTripper
+	requestNumber int
+	afterEffect   bool
 
-	mu    sync.Mutex
-	begun bool
-	sent  int
+	mu      sync.Mutex
+	isArmed bool
+	count   int
 }
 
 func (d *death) begin() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.begun = true
+	d.isArmed = true
 }
 
 func (d *death) reached() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.sent >= d.at
+	return d.count >= d.requestNumber
 }
 
 func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.mu.Lock()
-	if d.begun {
-		d.sent++
+	if d.isArmed {
+		d.count++
 	}
-	current := d.begun && d.sent == d.at
-	dead := d.sent > d.at
+	current := d.isArmed && d.count == d.requestNumber
+	isDead := d.count > d.requestNumber
 	d.mu.Unlock()
-	if dead || current && !d.after {
+	if isDead || current && !d.afterEffect {
 		return nil, errDead
 	}
-	response, err := d.over.RoundTrip(r)
+	response, err := d.transport.RoundTrip(r)
 	if err != nil || !current {
 		return response, err
 	}
@@ -91,13 +91,13 @@ func completion(
 	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
 	open func(*testing.T, *http.Client) storage.Bucket,
 ) {
-	for _, before := range []string{"", "the old object"} {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("over %q, after the effect: %v", before, after), func(t *testing.T) {
+	for _, content := range []string{"", "the old object"} {
+		for _, afterEffect := range []bool{false, true} {
+			t.Run(fmt.Sprintf("over %q, after the effect: %v", content, afterEffect), func(t *testing.T) {
 				t.Parallel()
 				run(t, func(t *testing.T, base http.RoundTripper) {
 					killed := 0
-					for i := 1; complete(t, open, before, &death{over: base, at: i, after: after}); i++ {
+					for i := 1; complete(t, open, content, &death{transport: base, requestNumber: i, afterEffect: afterEffect}); i++ {
 						require.Less(t, i, mostRequests)
 						killed++
 					}
@@ -115,12 +115,12 @@ const whole = "both parts of the upload"
 // request d.at.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx := t.Context()
-	row := fmt.Sprintf("killed at request %d", d.at)
-	alive := open(t, &http.Client{Transport: d.over})
+	row := fmt.Sprintf("killed at request %d", d.requestNumber)
+	survivor := open(t, &http.Client{Transport: d.transport})
 	mortal := open(t, &http.Client{Transport: d})
-	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.after, d.at)
+	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.afterEffect, d.requestNumber)
 	if before != "" {
-		_, err := alive.Upload(ctx, key, strings.NewReader(before))
+		_, err := survivor.Upload(ctx, key, strings.NewReader(before))
 		require.NoError(t, err)
 	}
 	upload, err := storage.BeginUpload(ctx, mortal, key)
@@ -130,20 +130,20 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 		require.NoError(t, err)
 	}
 	d.begin()
-	_, dead := upload.Complete(ctx)
+	_, completeErr := upload.Complete(ctx)
 	if !d.reached() {
-		require.NoError(t, dead, row)
+		require.NoError(t, completeErr, row)
 	}
-	got := content(ctx, t, alive, key)
+	got := content(ctx, t, survivor, key)
 	require.Contains(t, []string{before, whole}, got, row)
-	if dead == nil {
+	if completeErr == nil {
 		require.Equal(t, whole, got, row)
 	}
 
-	continued, err := storage.ContinueUpload(ctx, alive, upload.Token())
+	continued, err := storage.ContinueUpload(ctx, survivor, upload.Token())
 	require.NoError(t, err, row)
 	_, err = continued.Complete(ctx)
-	current := content(ctx, t, alive, key)
+	current := content(ctx, t, survivor, key)
 	switch {
 	case err == nil:
 		require.Equal(t, whole, current, row)
@@ -152,12 +152,12 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	default:
 		require.NoError(t, err, row)
 	}
-	require.NoError(t, alive.Remove(ctx, key))
+	require.NoError(t, survivor.Remove(ctx, key))
 	_, err = continued.Complete(ctx)
 	require.ErrorIs(t, err, storage.ObjectNotFound, "%s: a removed object is back", row)
-	require.Empty(t, content(ctx, t, alive, key), row)
+	require.Empty(t, content(ctx, t, survivor, key), row)
 	require.NoError(t, continued.Abort(ctx), row)
-	for upload, err := range storage.ListUploads(ctx, alive, storage.WithPrefix(key)) {
+	for upload, err := range storage.ListUploads(ctx, survivor, storage.WithPrefix(key)) {
 		require.NoError(t, err)
 		require.Fail(t, "an upload is left", "%s: %+v", row, upload)
 	}

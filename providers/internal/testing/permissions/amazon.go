@@ -76,7 +76,7 @@ const amazonSSE = "X-Amz-Server-Side-Encryption"
 // An amazonAccount remembers which objects and uploads have tags, because copying them needs more
 // permissions.
 type amazonAccount struct {
-	tagged  map[string]bool // by path
+	hasTags map[string]bool // by path
 	uploads map[string]bool // by path: true if the upload has tags
 }
 
@@ -103,15 +103,15 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	if action == "" {
 		return nil, fmt.Errorf("the table of Amazon S3 has no %q", name)
 	}
-	if versioned := amazonVersioned[action]; versioned != "" && x.Query.Has("versionId") {
-		action = versioned
+	if versionAction := amazonVersioned[action]; versionAction != "" && x.Query.Has("versionId") {
+		action = versionAction
 	}
 	all := []string{action}
 	all = append(all, amazonConditions(x, name)...)
 	all = append(all, amazonHeaders(x, name)...)
 	all = append(all, amazonKMS(x, name)...)
-	all = append(all, a.copied(x)...)
-	a.learn(x, name)
+	all = append(all, a.copySourcePermissions(x)...)
+	a.recordTags(x, name)
 	return all, nil
 }
 
@@ -122,7 +122,7 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func amazonConditions(x *Exchange, name string) []string {
-	if (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.has("If-Match") {
+	if (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.hasHeader("If-Match") {
 		return []string{"s3:GetObject"}
 	}
 	if name == "POST bucket delete" && strings.Contains(x.Body, "<ETag>") {
@@ -148,7 +148,7 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 			"X-Amz-Object-Lock-Mode":       "s3:PutObjectRetention",
 			"X-Amz-Object-Lock-Legal-Hold": "s3:PutObjectLegalHold",
 		} {
-			if x.has(header) {
+			if x.hasHeader(header) {
 				all = append(all, action)
 			}
 		}
@@ -164,7 +164,7 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 			all = append(all, "s3:DeleteObjectVersion")
 		}
 	case "PUT bucket":
-		if x.has("X-Amz-Bucket-Object-Lock-Enabled") {
+		if x.hasHeader("X-Amz-Bucket-Object-Lock-Enabled") {
 			all = append(all, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
 		}
 	}
@@ -190,17 +190,17 @@ func amazonKMS(x *Exchange, name string) []string {
 	case "POST object uploadId", "GET object":
 		return []string{"kms:Decrypt"}
 	case "HEAD object":
-		if x.has("X-Amz-Checksum-Mode") {
+		if x.hasHeader("X-Amz-Checksum-Mode") {
 			return []string{"kms:Decrypt"}
 		}
 	}
 	return nil
 }
 
-// copied returns the permissions that a copy needs for its source.
+// copySourcePermissions returns the permissions that a copy needs for its source.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-func (a *amazonAccount) copied(x *Exchange) []string {
+func (a *amazonAccount) copySourcePermissions(x *Exchange) []string {
 	source := x.Header.Get("X-Amz-Copy-Source")
 	if source == "" {
 		return nil
@@ -214,27 +214,27 @@ func (a *amazonAccount) copied(x *Exchange) []string {
 		tags = "s3:GetObjectVersionTagging"
 	}
 	all := []string{action}
-	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.tagged[path] {
+	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.hasTags[path] {
 		all = append(all, tags, "s3:PutObjectTagging")
 	}
 	return all
 }
 
-// learn records which objects and uploads have tags after a request.
-func (a *amazonAccount) learn(x *Exchange, name string) {
+// recordTags records which objects and uploads have tags after a request.
+func (a *amazonAccount) recordTags(x *Exchange, name string) {
 	if x.Status >= 300 {
 		return
 	}
 	switch name {
 	case "PUT object":
-		a.tagged[x.Path] = x.has("X-Amz-Tagging")
+		a.hasTags[x.Path] = x.hasHeader("X-Amz-Tagging")
 	case "PUT object tagging":
-		a.tagged[x.Path] = true
+		a.hasTags[x.Path] = true
 	case "DELETE object tagging", "DELETE object":
-		a.tagged[x.Path] = false
+		a.hasTags[x.Path] = false
 	case "POST object uploads":
-		a.uploads[x.Path] = x.has("X-Amz-Tagging")
+		a.uploads[x.Path] = x.hasHeader("X-Amz-Tagging")
 	case "POST object uploadId":
-		a.tagged[x.Path] = a.uploads[x.Path]
+		a.hasTags[x.Path] = a.uploads[x.Path]
 	}
 }

@@ -97,16 +97,16 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 			all = append(all, tags)
 		}
 	case "PUT  ", "PUT  block", "PUT  blocklist":
-		if x.has("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
+		if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
 			all = append(all, azureRule{"containers/blobs/tags/write", "t"})
 		}
-		if x.has("X-Ms-Copy-Source") {
+		if x.hasHeader("X-Ms-Copy-Source") {
 			all = append(all, azureRule{"containers/blobs/read", "r"})
 		}
 		if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
 			all = append(all, tags, azureRule{"containers/blobs/tags/write", "t"})
 		}
-		if x.has("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
+		if x.hasHeader("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
 			all = append(all, azureRule{"containers/write", "i"})
 		}
 	}

@@ -74,7 +74,7 @@ func Suffices(t *testing.T, operations []permissions.Operation, open func(t *tes
 
 // perform performs an operation after its setup. If the operation reads the settings of a bucket,
 // perform also returns these settings.
-func perform(t *testing.T, o permissions.Operation, account Account) (saw any, err error) {
+func perform(t *testing.T, o permissions.Operation, account Account) (settings any, err error) {
 	t.Helper()
 	step, ok := steps[o]
 	require.True(t, ok, "no step performs the operation")
@@ -99,7 +99,7 @@ func perform(t *testing.T, o permissions.Operation, account Account) (saw any, e
 	}
 	account.Recorder.Begin()
 	err = step.do(e)
-	return e.saw, err
+	return e.settings, err
 }
 
 // run performs an operation, and returns the permissions that its requests need.
@@ -113,12 +113,12 @@ func run(
 	}
 	require.NoError(t, err)
 	classify := classifiers[p]()
-	setup, counted := account.Recorder.exchanges()
+	setup, exchanges := account.Recorder.exchanges()
 	for i := range setup {
 		_, _ = classify.needs(&setup[i])
 	}
-	for i := range counted {
-		all, err := classify.needs(&counted[i])
+	for i := range exchanges {
+		all, err := classify.needs(&exchanges[i])
 		require.NoError(t, err)
 		needs = append(needs, all...)
 	}

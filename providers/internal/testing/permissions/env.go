@@ -26,7 +26,7 @@ type env struct {
 	progress string // path of the file for WithResume
 	version  string // version or revision of the object that the setup has stored
 	token    string // token of the multipart upload that the setup has begun
-	saw      any    // settings that the operation has read; without permission, some are missing
+	settings any    // settings that the operation has read; without permission, some are missing
 }
 
 func (e *env) ctx() context.Context { return e.t.Context() }
@@ -68,9 +68,9 @@ func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 
 // failParts makes a multipart upload fail after its first part.
 func failParts(e *env) error {
-	broken := errors.New("broken")
-	body := &halfway{Reader: bytes.NewReader(make([]byte, 2*parts)), end: parts, err: broken}
-	return e.halfUpload(e.ctx(), broken, body)
+	failure := errors.New("broken")
+	body := &failingBody{Reader: bytes.NewReader(make([]byte, 2*parts)), end: parts, err: failure}
+	return e.halfUpload(e.ctx(), failure, body)
 }
 
 // halfUpload begins a multipart upload of "a". The upload must fail with the given error. Otherwise
@@ -102,14 +102,14 @@ func interrupt(e *env) error {
 	return e.halfUpload(ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress))
 }
 
-// A halfway is a body that Upload reads in place, and whose second half cannot be read.
-type halfway struct {
+// A failingBody is a body that Upload reads in place, and whose second half cannot be read.
+type failingBody struct {
 	*bytes.Reader
 	end int64
 	err error
 }
 
-func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
+func (h *failingBody) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(len(p)) > h.end {
 		return 0, h.err
 	}
@@ -138,7 +138,7 @@ func read(opts ...storage.ReadOption) func(*env) error {
 		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
 		head, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
 		if attrsErr == nil {
-			e.saw = []any{head.Retention.Mode, head.LegalHold}
+			e.settings = []any{head.Retention.Mode, head.LegalHold}
 		}
 		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrs...)
 		return errors.Join(err, attrsErr, existsErr)
@@ -250,8 +250,8 @@ func update(e *env) error {
 	return err
 }
 
-// begun begins a multipart upload, and stores one part.
-func begun(e *env) error {
+// beginUpload begins a multipart upload, and stores one part.
+func beginUpload(e *env) error {
 	u, err := storage.BeginUpload(e.ctx(), e.bucket, "a")
 	if err != nil {
 		return err
@@ -263,7 +263,7 @@ func begun(e *env) error {
 
 // openUpload begins a multipart upload, stores one part, and completes the upload.
 func openUpload(e *env) error {
-	if err := begun(e); err != nil {
+	if err := beginUpload(e); err != nil {
 		return err
 	}
 	u, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
@@ -344,14 +344,14 @@ func buckets(e *env) error {
 
 func bucketInfo(e *env) error {
 	info, err := e.service.BucketInfo(e.ctx(), e.account.Bucket)
-	e.see(info)
+	e.saveSettings(info)
 	return err
 }
 
-// see keeps the settings of a bucket in e.saw, to compare them later.
-func (e *env) see(info *storage.BucketInfo) {
+// saveSettings keeps the settings of a bucket in e.saw, to compare them later.
+func (e *env) saveSettings(info *storage.BucketInfo) {
 	if info != nil {
-		e.saw = []any{info.Public, info.Versioning, info.CORS, info.Lifecycle, info.ObjectLock}
+		e.settings = []any{info.Public, info.Versioning, info.CORS, info.Lifecycle, info.ObjectLock}
 	}
 }
 
@@ -365,15 +365,19 @@ func createBucket(opts ...storage.BucketOption) func(*env) error {
 func updateBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
 		info, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
-		e.see(info)
+		e.saveSettings(info)
 		return err
 	}
 }
 
+// makePublic makes the bucket public. An operation that reads the settings of a public bucket needs
+// more permissions.
+func makePublic(e *env) error { return updateBucket(storage.WithPublicAccess(true))(e) }
+
 func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
 
-// This function joins several functions of a step into one, which calls them one after the other.
-func both(steps ...func(*env) error) func(*env) error {
+// joinSteps joins several functions of a step into one, which calls them one after the other.
+func joinSteps(steps ...func(*env) error) func(*env) error {
 	return func(e *env) error {
 		for _, step := range steps {
 			if err := step(e); err != nil {

@@ -27,8 +27,8 @@ type Exchange struct {
 	Response     http.Header
 }
 
-// has reports whether the request has at least one of these headers.
-func (x *Exchange) has(names ...string) bool {
+// hasHeader reports whether the request has at least one of these headers.
+func (x *Exchange) hasHeader(names ...string) bool {
 	for _, name := range names {
 		if x.Header.Get(name) != "" {
 			return true
@@ -45,17 +45,17 @@ func (x *Exchange) split() (bucket, key string) {
 
 // A Recorder records the exchanges with a server.
 type Recorder struct {
-	mu    sync.Mutex
-	all   []Exchange
-	begun int // number of exchanges that belong to the setup
-	lose  bool
+	mu         sync.Mutex
+	all        []Exchange
+	setupCount int // number of exchanges that belong to the setup
+	losesNext  bool
 }
 
 // Begin ends the setup. The requests until then are not counted.
 func (r *Recorder) Begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.begun = len(r.all)
+	r.setupCount = len(r.all)
 }
 
 // Lose makes the next write lose its response: the connection breaks after the write has taken
@@ -63,20 +63,20 @@ func (r *Recorder) Begin() {
 func (r *Recorder) Lose() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lose = true
+	r.losesNext = true
 }
 
 // exchanges returns the exchanges of the setup and the exchanges after it.
-func (r *Recorder) exchanges() (setup, counted []Exchange) {
+func (r *Recorder) exchanges() (setup, operation []Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.all[:r.begun:r.begun], r.all[r.begun:len(r.all):len(r.all)]
+	return r.all[:r.setupCount:r.setupCount], r.all[r.setupCount:len(r.all):len(r.all)]
 }
 
 // denied reports whether a response after the setup had the status 403.
 func (r *Recorder) denied() bool {
-	_, counted := r.exchanges()
-	return slices.ContainsFunc(counted, func(x Exchange) bool { return x.Status == http.StatusForbidden })
+	_, exchanges := r.exchanges()
+	return slices.ContainsFunc(exchanges, func(x Exchange) bool { return x.Status == http.StatusForbidden })
 }
 
 // Wrap returns a handler that passes requests on to next, and records the exchanges.
@@ -114,7 +114,7 @@ func (r *Recorder) add(x Exchange) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, x)
-	lost = r.lose && (x.Method == http.MethodPut || x.Method == http.MethodPost)
-	r.lose = r.lose && !lost
+	lost = r.losesNext && (x.Method == http.MethodPut || x.Method == http.MethodPost)
+	r.losesNext = r.losesNext && !lost
 	return lost
 }

@@ -15,8 +15,8 @@ import (
 // https://cloud.google.com/storage/docs/access-control/iam-json
 // https://cloud.google.com/storage/docs/access-control/iam-xml
 type googleAccount struct {
-	stored   map[string]map[string]bool // keys of each object's contexts (tags), by path
-	sessions map[string]*googleObject   // resumable uploads, by path
+	contextKeys map[string]map[string]bool // keys of each object's contexts (tags), by path
+	sessions    map[string]*googleObject   // resumable uploads, by path
 }
 
 func newGoogleAccount() classifier {
@@ -48,7 +48,7 @@ func (o *googleObject) contexts() map[string]json.RawMessage {
 
 func (a *googleAccount) needs(x *Exchange) ([]string, error) {
 	all, err := a.needsOfCall(x)
-	if err == nil && (x.Query.Has("userProject") || x.has("X-Goog-User-Project")) {
+	if err == nil && (x.Query.Has("userProject") || x.hasHeader("X-Goog-User-Project")) {
 		all = append(all, "serviceusage.services.use")
 	}
 	return all, err
@@ -108,7 +108,7 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	} else if err := json.Unmarshal(text, o); err != nil {
 		return nil, err
 	}
-	all := append([]string{"storage.objects.create"}, a.written(x, bucket, o)...)
+	all := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, o)...)
 	if location, err := url.Parse(x.Response.Get("Location")); err == nil && location.Query().Has("upload_id") {
 		a.sessions[location.Query().Get("upload_id")] = o
 	} else if x.Status == 200 {
@@ -117,10 +117,10 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	return all, nil
 }
 
-// written returns the permissions that a write of an object needs in addition to
+// writePermissions returns the permissions that a write of an object needs in addition to
 // storage.objects.create.
-func (a *googleAccount) written(x *Exchange, bucket string, o *googleObject) (all []string) {
-	if a.stored[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
+func (a *googleAccount) writePermissions(x *Exchange, bucket string, o *googleObject) (all []string) {
+	if a.contextKeys[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
 		all = append(all, "storage.objects.delete")
 	}
 	if len(o.Retention) > 0 {
@@ -141,7 +141,7 @@ func (a *googleAccount) write(bucket string, o *googleObject) {
 	for key := range o.contexts() {
 		contexts[key] = true
 	}
-	a.stored[bucket+"/"+o.Name] = contexts
+	a.contextKeys[bucket+"/"+o.Name] = contexts
 }
 
 // call returns the permissions that a request of the JSON API needs, unless it is an upload. path
@@ -204,10 +204,10 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 	source, target, copies := strings.Cut(name, "/rewriteTo/b/")
 	if copies {
 		o.Name = target[strings.Index(target, "/o/")+3:]
-		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.written(x, bucket, o)...)
+		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, o)...)
 		a.write(bucket, o)
 		if !x.Query.Has("dropContextGroups") && len(o.contexts()) == 0 {
-			a.stored[bucket+"/"+o.Name] = a.stored[bucket+"/"+source]
+			a.contextKeys[bucket+"/"+o.Name] = a.contextKeys[bucket+"/"+source]
 		}
 		return all, nil
 	}
@@ -216,8 +216,8 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 		o.Name = target
 		all := append(
 			[]string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"},
-			a.written(x, bucket, o)...)
-		a.stored[bucket+"/"+target] = a.stored[bucket+"/"+source]
+			a.writePermissions(x, bucket, o)...)
+		a.contextKeys[bucket+"/"+target] = a.contextKeys[bucket+"/"+source]
 		return all, nil
 	}
 	if strings.HasSuffix(name, "/compose") {
@@ -225,7 +225,7 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 			o = o.Destination
 		}
 		o.Name = strings.TrimSuffix(name, "/compose")
-		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.written(x, bucket, o)...)
+		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, o)...)
 		if x.Status == 200 {
 			a.write(bucket, o)
 		}
@@ -236,18 +236,18 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 		return googleRead(x), nil
 	case "DELETE":
 		if x.Status < 300 && !x.Query.Has("generation") {
-			delete(a.stored, bucket+"/"+name)
+			delete(a.contextKeys, bucket+"/"+name)
 		}
 		return []string{"storage.objects.delete"}, nil
 	case "PATCH":
-		return append([]string{"storage.objects.update"}, a.patched(x, bucket+"/"+name, o)...), nil
+		return append([]string{"storage.objects.update"}, a.patchPermissions(x, bucket+"/"+name, o)...), nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
 }
 
-// patched returns the permissions that a change of an object needs in addition to
+// patchPermissions returns the permissions that a change of an object needs in addition to
 // storage.objects.update.
-func (a *googleAccount) patched(x *Exchange, path string, o *googleObject) (all []string) {
+func (a *googleAccount) patchPermissions(x *Exchange, path string, o *googleObject) (all []string) {
 	if len(o.Retention) > 0 {
 		all = append(all, "storage.objects.setRetention")
 	}
@@ -261,7 +261,7 @@ func (a *googleAccount) patched(x *Exchange, path string, o *googleObject) (all 
 		switch {
 		case string(value) == "null":
 			all = append(all, "storage.objects.deleteContext")
-		case a.stored[path][key]:
+		case a.contextKeys[path][key]:
 			all = append(all, "storage.objects.updateContext")
 		default:
 			all = append(all, "storage.objects.createContext")

@@ -100,34 +100,34 @@ func Least(t *testing.T, j Judge, prefix string) {
 			delete(unused, use)
 		}
 		t.Run(string(o), func(t *testing.T) {
-			j.least(t, o, prefix, judged)
+			j.testPolicy(t, o, prefix, judged)
 		})
 	}
 	require.Empty(t, unused, "no operation needs these")
 }
 
-// least is the subtest for one operation. It performs the operation with the whole policy, which
+// testPolicy is the subtest for one operation. It performs the operation with the whole policy, which
 // must succeed. For each action, it repeats the operation with a policy that lacks the action. The
 // repeated operation must be denied, or have another result.
-func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actions []string) {
-	trial, _ := j.trial(t, o, prefix)
-	saw, err := perform(t, o, j.Open(t, trial))
+func (j Judge) testPolicy(t *testing.T, o permissions.Operation, prefix string, actions []string) {
+	trial, _ := j.newTrial(t, o, prefix)
+	settings, err := perform(t, o, j.Open(t, trial))
 	require.NoError(t, err)
 	for _, action := range actions {
 		t.Run("without "+action, func(t *testing.T) {
-			trial, full := j.trial(t, o, prefix)
-			trial.Policy = full.without(action).text(t)
+			trial, policy := j.newTrial(t, o, prefix)
+			trial.Policy = policy.without(action).text(t)
 			account := j.Open(t, trial)
-			sawLess, err := perform(t, o, account)
+			reduced, err := perform(t, o, account)
 			if err == nil && !account.Recorder.denied() {
-				require.NotEqual(t, saw, sawLess, "the operation does not need the action")
+				require.NotEqual(t, settings, reduced, "the operation does not need the action")
 			}
 		})
 	}
 }
 
-// trial returns the trial of an operation with its whole policy. The trial has a bucket of its own.
-func (j Judge) trial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, whole policy) {
+// newTrial returns the trial of an operation with its whole policy. The trial has a bucket of its own.
+func (j Judge) newTrial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, full policy) {
 	t.Helper()
 	grant := permissions.Grant{
 		Operations: []permissions.Operation{o},
@@ -141,14 +141,14 @@ func (j Judge) trial(t *testing.T, o permissions.Operation, prefix string) (tria
 		documents, err = grant.Documents(j.Provider)
 	}
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal([]byte(documents[0].Text), &whole))
+	require.NoError(t, json.Unmarshal([]byte(documents[0].Text), &full))
 	return Trial{
 		Operation: o,
 		Kind:      steps[o].kind,
 		Prefix:    grant.Prefix,
 		Bucket:    grant.Bucket,
 		Policy:    documents[0].Text,
-	}, whole
+	}, full
 }
 
 const someKey = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

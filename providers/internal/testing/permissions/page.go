@@ -68,7 +68,9 @@ no permission with the key file of a service account, and Azure none with the ac
 shared access signature cannot replace.
 `,
 	"Buckets": `
-- ` + "`BucketInfo`, and `UpdateBucket`" + ` after its change, leave a setting empty that the credentials may not read.
+- If the credentials may not read a setting, ` + "`BucketInfo` fails with `PermissionDenied`" + ` and names the missing permission.
+  It also returns the other settings, and ` + "`Unread`" + ` names the fields that are missing. ` + "`UpdateBucket`" + ` succeeds if it has
+  made the change, and also sets ` + "`Unread`" + `.
 - If a setting of a new bucket fails, Amazon needs ` + "`s3:DeleteBucket`" + ` to take the bucket back, and Google
   ` + "`storage.buckets.delete`" + `.
 - ` + "`account-key`" + ` means that no role and no signature permits it: open the account with its key.
