@@ -14,7 +14,7 @@ import (
 var form = Form{Scheme: "test-address", Params: []string{"flag"}, Bucket: "box", Account: "test-address://", Credentials: "TEST_KEY"}
 
 func TestNameOfABucketInAnAddress(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		address, want string
 		refused       string // part of the error; "" if there is none
 	}{
@@ -25,18 +25,20 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 		{"test-address://user:secret@photos", "", "must not hold credentials"},
 		{"test-address://photos:80", "", "must not have a port"},
 		{"test-address://photos/a", "", "must not have a path"},
-	} {
-		t.Run(row.address, func(t *testing.T) {
-			u, err := url.Parse(row.address)
+	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
+
 			name, err := form.Name(u)
-			require.Equal(t, row.want, name)
-			if row.refused == "" {
+			require.Equal(t, tt.want, name)
+			if tt.refused == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.refused)
+			require.ErrorContains(t, err, tt.refused)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
@@ -44,22 +46,23 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 
 // A scheme opens buckets and accounts.
 func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
-	var opened []string
+	var names []string
 	Register(form,
 		func(u *url.URL) (string, error) { return form.Name(u) },
 		func(_ context.Context, name string) (driver.Driver, error) {
-			opened = append(opened, "bucket "+name)
+			names = append(names, "bucket "+name)
 			return nil, storage.Unsupported
 		},
 		func(_ context.Context, name string) (driver.ServiceDriver, error) {
-			opened = append(opened, "account "+name)
+			names = append(names, "account "+name)
 			return nil, storage.Unsupported
 		})
+
 	_, err := storage.Open(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.OpenService(t.Context(), "test-address://")
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Equal(t, []string{"bucket photos", "account "}, opened)
+	require.Equal(t, []string{"bucket photos", "account "}, names)
 
 	for _, address := range []string{"test-address://", "test-address://photos?other=1", "test-address://photos:80"} {
 		_, err = storage.Open(t.Context(), address)
@@ -67,7 +70,7 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	}
 	_, err = storage.OpenService(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, opened, 2, "nothing else was opened")
+	require.Len(t, names, 2, "nothing else was opened")
 }
 
 func TestFlag(t *testing.T) {

@@ -22,10 +22,15 @@ func TestAfterRetriesAndTells(t *testing.T) {
 		attempts int
 		hint     string
 	}{
-		{"no failure", nil, 1, ""},
-		{"temporary failures", []error{temporary, temporary, temporary}, 4, ""},
-		{"a failure that stays", []error{temporary, temporary, temporary, temporary}, 4, "the parts could not be removed: unavailable"},
-		{"no permission", []error{denied}, 1, "the parts could not be removed: permission denied"},
+		{name: "no failure", attempts: 1},
+		{name: "temporary failures", failures: []error{temporary, temporary, temporary}, attempts: 4},
+		{
+			name:     "a failure that stays",
+			failures: []error{temporary, temporary, temporary, temporary},
+			attempts: 4,
+			hint:     "the parts could not be removed: unavailable",
+		},
+		{name: "no permission", failures: []error{denied}, attempts: 1, hint: "the parts could not be removed: permission denied"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -34,6 +39,7 @@ func TestAfterRetriesAndTells(t *testing.T) {
 				cancel()
 				attempts := 0
 				e := &storage.Error{Code: storage.Canceled}
+
 				err := cleanup.After(ctx, e, "the parts", func(ctx context.Context) error {
 					require.NoError(t, ctx.Err())
 					attempts++

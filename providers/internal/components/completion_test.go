@@ -120,48 +120,59 @@ var (
 // killed makes a call end between the object and everything that follows it.
 func (s *store) killed(c call) {
 	s.t.Helper()
-	c.after = func() error { panic("killed") }
-	require.Panics(s.t, func() { _ = s.complete(s.t.Context(), c) })
+	c.after = func() error {
+		panic("killed")
+	}
+	require.Panics(s.t, func() {
+		_ = s.complete(s.t.Context(), c)
+	})
 }
 
 // If a completion is repeated after it made the object, it makes no second one.
 func TestCompletionOnce(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		first func(s *store) // makes the object
 	}{
-		{"the marker stays", func(s *store) { require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true})) }},
-		{"the call ends with the object", func(s *store) { s.killed(call{name: "one"}) }},
+		{"the marker stays", func(s *store) {
+			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true}))
+		}},
+		{"the call ends with the object", func(s *store) {
+			s.killed(call{name: "one"})
+		}},
 		{"the response is lost and the marker stays", func(s *store) {
 			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true, after: func() error { return lost }}))
 		}},
 		{"the object is made and the store says that it is busy", func(s *store) {
 			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true, after: func() error { return busy }}))
 		}},
-	} {
-		for _, before := range []string{"", "there before"} {
+	}
+	for _, tt := range tests {
+		for _, oldText := range []string{"", "there before"} {
 			for _, condition := range []storage.Condition{{}, {Absent: true}} {
-				for _, then := range []string{"", "newer"} {
-					if condition.Absent && before != "" {
+				for _, newText := range []string{"", "newer"} {
+					if condition.Absent && oldText != "" {
 						continue
 					}
-					t.Run(row.name+", "+before+", "+then, func(t *testing.T) {
+					t.Run(tt.name+", "+oldText+", "+newText, func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							s := newStore(t)
-							if before != "" {
-								s.write(before)
+							if oldText != "" {
+								s.write(oldText)
 							}
-							row.first(s)
+
+							tt.first(s)
 							require.Equal(t, content, s.content())
 							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}), storage.ObjectNotFound, "the engine finds the object")
 							require.Equal(t, content, s.content())
+
 							s.remove()
-							if then != "" {
-								s.write(then)
+							if newText != "" {
+								s.write(newText)
 							}
 							for _, name := range []string{"two", "three"} {
 								require.ErrorIs(t, s.complete(t.Context(), call{name: name, condition: condition}), storage.ObjectNotFound)
-								require.Equal(t, then, s.content())
+								require.Equal(t, newText, s.content())
 							}
 						})
 					})
@@ -183,13 +194,17 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 
 // If a completion failed without making the object, a repeated one makes it.
 func TestCompletionRepeated(t *testing.T) {
-	refused := func(s *store, c call) {
+	refuse := func(s *store, c call) {
 		s.t.Helper()
 		stop := errors.New("stop")
-		c.before = func() { panic(stop) }
-		require.PanicsWithValue(s.t, stop, func() { _ = s.complete(s.t.Context(), c) })
+		c.before = func() {
+			panic(stop)
+		}
+		require.PanicsWithValue(s.t, stop, func() {
+			_ = s.complete(s.t.Context(), c)
+		})
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		before string
 		first  func(s *store)
@@ -199,16 +214,21 @@ func TestCompletionRepeated(t *testing.T) {
 			require.ErrorIs(s.t, s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}}), storage.PreconditionFailed)
 			s.remove()
 		}},
-		{"a call that ended before the object, which replaces another one", "there before", func(s *store) { refused(s, call{name: "two"}) }},
-		{"the same call, without an object", "", func(s *store) { refused(s, call{name: "one"}) }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{"a call that ended before the object, which replaces another one", "there before", func(s *store) {
+			refuse(s, call{name: "two"})
+		}},
+		{"the same call, without an object", "", func(s *store) {
+			refuse(s, call{name: "one"})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStore(t)
-				if row.before != "" {
-					s.write(row.before)
+				if tt.before != "" {
+					s.write(tt.before)
 				}
-				row.first(s)
+				tt.first(s)
 				require.NoError(t, s.complete(t.Context(), call{name: "one"}))
 				require.Equal(t, content, s.content())
 			})
@@ -218,10 +238,10 @@ func TestCompletionRepeated(t *testing.T) {
 
 // If the request that makes the object never arrives, the upload stays as it was.
 func TestCompletionRequestLost(t *testing.T) {
-	for _, before := range []string{"", "there before"} {
+	for _, oldText := range []string{"", "there before"} {
 		s := newStore(t)
-		if before != "" {
-			s.write(before)
+		if oldText != "" {
+			s.write(oldText)
 		}
 		failing := components.Completion{
 			Store:   s,
@@ -229,6 +249,7 @@ func TestCompletionRequestLost(t *testing.T) {
 			Prepare: func(context.Context) error { return nil },
 			Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
 		}
+
 		_, err := failing.Run(t.Context(), &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NoError(t, s.complete(t.Context(), call{name: "two"}))
@@ -241,12 +262,15 @@ func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		s := newStore(t)
 		remaining := writes
-		require.NoError(t, s.complete(t.Context(), call{name: "one", before: func() {
-			remaining--
-			if remaining >= 0 {
-				s.write("another")
-			}
-		}}))
+		require.NoError(t, s.complete(t.Context(), call{
+			name: "one",
+			before: func() {
+				remaining--
+				if remaining >= 0 {
+					s.write("another")
+				}
+			},
+		}))
 		require.Equal(t, content, s.content())
 	}
 }
@@ -257,15 +281,19 @@ func TestCompletionConcurrently(t *testing.T) {
 		s := newStore(t)
 		var mu sync.Mutex
 		count, told := 0, 0
+
 		var group sync.WaitGroup
 		for _, name := range []string{"one", "two", "three", "four"} {
 			group.Go(func() {
-				err := s.complete(t.Context(), call{name: name, after: func() error {
-					mu.Lock()
-					defer mu.Unlock()
-					count++
-					return nil
-				}})
+				err := s.complete(t.Context(), call{
+					name: name,
+					after: func() error {
+						mu.Lock()
+						defer mu.Unlock()
+						count++
+						return nil
+					},
+				})
 				if err == nil {
 					mu.Lock()
 					defer mu.Unlock()

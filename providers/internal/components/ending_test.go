@@ -56,20 +56,21 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 // If the caller cancels a completion at any request, another call can still make the object.
 func TestCompletionCallerGivesUp(t *testing.T) {
 	for i := 1; i <= 3; i++ { // the marker, the key, the decision
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("request %d, after its effect: %v", i, after), func(t *testing.T) {
+		for _, afterCall := range []bool{false, true} {
+			t.Run(fmt.Sprintf("request %d, after its effect: %v", i, afterCall), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStore(t)
 					ctx, cancel := context.WithCancel(t.Context())
-					over := &ending{Driver: s.Driver, at: i, after: after, cancel: cancel}
+					d := &ending{Driver: s.Driver, at: i, after: afterCall, cancel: cancel}
 					first := components.Completion{
-						Store:   over,
+						Store:   d,
 						Marker:  components.Marker(s.prefix),
 						Prepare: func(context.Context) error { return nil },
 						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-							return over.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
+							return d.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
 						},
 					}
+
 					_, err := first.Run(ctx, &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
 					require.ErrorIs(t, err, context.Canceled)
 					require.NoError(t, s.complete(t.Context(), call{name: "two"}))

@@ -18,35 +18,48 @@ var errBroken = errors.New("broken")
 func TestCopyAllRetriesPart(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	throttled := &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Minute}
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		failures []error // of the first attempts
 		attempts int
 		took     time.Duration
 		want     error
 	}{
-		{"no failure", nil, 1, 0, nil},
-		{"after temporary failures", []error{temporary, temporary}, 3, 1200 * time.Millisecond, nil},
-		{"after the delay that the store asks for", []error{throttled}, 2, time.Minute, nil},
-		{"after a minute, if the store asks for an hour", []error{&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}}, 2, time.Minute, nil},
-		{"at most three attempts", []error{temporary, temporary, temporary, temporary}, 3, 1200 * time.Millisecond, temporary},
-		{"not after a permanent failure", []error{&storage.Error{Code: storage.Changed}}, 1, 0, storage.Changed},
-		{"not after an error without a code", []error{errBroken}, 1, 0, errBroken},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "no failure", attempts: 1, want: nil},
+		{name: "after temporary failures", failures: []error{temporary, temporary}, attempts: 3, took: 1200 * time.Millisecond, want: nil},
+		{name: "after the delay that the store asks for", failures: []error{throttled}, attempts: 2, took: time.Minute, want: nil},
+		{
+			name:     "after a minute, if the store asks for an hour",
+			failures: []error{&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}},
+			attempts: 2,
+			took:     time.Minute,
+			want:     nil,
+		},
+		{
+			name:     "at most three attempts",
+			failures: []error{temporary, temporary, temporary, temporary},
+			attempts: 3,
+			took:     1200 * time.Millisecond,
+			want:     temporary,
+		},
+		{name: "not after a permanent failure", failures: []error{&storage.Error{Code: storage.Changed}}, attempts: 1, want: storage.Changed},
+		{name: "not after an error without a code", failures: []error{errBroken}, attempts: 1, want: errBroken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts := 0
 				start := time.Now()
 				err := CopyAll(t.Context(), 1, func(context.Context, int) error {
 					attempts++
-					if attempts <= len(row.failures) {
-						return row.failures[attempts-1]
+					if attempts <= len(tt.failures) {
+						return tt.failures[attempts-1]
 					}
 					return nil
 				})
-				require.ErrorIs(t, err, row.want)
-				require.Equal(t, row.attempts, attempts)
-				require.Equal(t, row.took, time.Since(start))
+				require.ErrorIs(t, err, tt.want)
+				require.Equal(t, tt.attempts, attempts)
+				require.Equal(t, tt.took, time.Since(start))
 			})
 		})
 	}

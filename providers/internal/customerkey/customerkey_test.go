@@ -54,12 +54,14 @@ func TestKeyIsNotPrinted(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%t", "%p"} {
 			texts[verb] = fmt.Sprintf(verb, value)
 		}
+
 		var logged bytes.Buffer
 		slog.New(slog.NewTextHandler(&logged, nil)).Info("text", "value", value)
 		slog.New(slog.NewJSONHandler(&logged, nil)).Info("json", "value", value)
 		texts["slog"] = logged.String()
 		text, err := json.Marshal(value)
 		texts["JSON"] = fmt.Sprintf("%s %v", text, err)
+
 		for how, text := range texts {
 			for form, secret := range shown() {
 				require.NotContains(t, text, secret, "%s printed by %s, %s", name, how, form)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRange(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		request driver.GetRequest
 		want    string
 	}{
@@ -24,8 +24,11 @@ func TestRange(t *testing.T) {
 		"as many last bytes as the server accepts": {driver.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
 		"beyond four GiB":                          {driver.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
 		"a suffix wins over an offset":             {driver.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
-	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, Range(&row.request, 1000)) })
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tt.want, Range(&tt.request, 1000))
+		})
 	}
 }
 
@@ -43,7 +46,9 @@ func TestIsWhole(t *testing.T) {
 		{name: "some last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, IsWhole(&tt.request, 5)) })
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, IsWhole(&tt.request, 5))
+		})
 	}
 }
 
@@ -62,7 +67,7 @@ func TestSizeOf(t *testing.T) {
 
 // SizeOf fails if the response begins at another byte than the requested one.
 func TestSizeOfElsewhere(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		request   driver.GetRequest
 		response  string
 		elsewhere string
@@ -73,14 +78,15 @@ func TestSizeOfElsewhere(t *testing.T) {
 		"the last bytes of a shorter object":      {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-2/3", ""},
 		"the first bytes in place of the last":    {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-4/20", "begins at byte 0 and not at 15"},
 		"fewer of the last bytes than were asked": {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 17-19/20", "begins at byte 17 and not at 15"},
-	} {
-		_, err := SizeOf(&row.request, row.response)
-		if row.elsewhere == "" {
+	}
+	for name, tt := range tests {
+		_, err := SizeOf(&tt.request, tt.response)
+		if tt.elsewhere == "" {
 			require.NoError(t, err, name)
 			continue
 		}
 		require.Equal(t, storage.Internal, storage.CodeOf(err), name)
-		require.ErrorContains(t, err, row.elsewhere, name)
+		require.ErrorContains(t, err, tt.elsewhere, name)
 	}
 }
 

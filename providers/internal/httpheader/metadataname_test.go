@@ -12,26 +12,27 @@ import (
 // An escaped metadata name is read as it was written, even from Ceph RGW 16, which returns "-" for "_", and Azure,
 // which has no "-".
 func TestEscapeRoundTrip(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		mark, lost byte
 		holds      string
 	}{
 		{name: "without underscores", mark: '-', lost: '_', holds: `^[a-zA-Z0-9-]+$`},
 		{name: "without dashes", mark: '_', lost: '-', holds: `^[a-zA-Z0-9_]+$`},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			names := httpheader.NewNameEscaper(row.mark, row.lost)
-			seen := map[string]string{}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			names := httpheader.NewNameEscaper(tt.mark, tt.lost)
+			originals := map[string]string{}
 			for _, name := range []string{
 				"a", "a1", "a-b", "a_b", "a--b", "a__b", "a-", "a_", "a_-", "a-_", "a_x", "a-x", "a_xray", "a-xray", "a_x002d_b", "a-x005f-b", "a_x002d-",
 				"a-x005f_", "a_x005f_", "a-x002d-", "a_x00", "a-x00", "a_x-x_", "x_x_x", "x-x-x", "a__x002d__", "a--x005f--", "a-x005f-x002d-",
 			} {
 				value := names.Escape(name)
-				require.Regexp(t, regexp.MustCompile(row.holds), value, name)
+				require.Regexp(t, regexp.MustCompile(tt.holds), value, name)
 				require.Equal(t, name, names.Unescape(value))
-				require.NotContains(t, seen, value, "two names have one escaped form")
-				seen[value] = name
+				require.NotContains(t, originals, value, "two names have one escaped form")
+				originals[value] = name
 			}
 		})
 	}

@@ -10,18 +10,19 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		valid bool
 	}{
 		{"work", true}, {"team@example.com", true}, {"a/b", true}, {strings.Repeat("n", 128), true},
 		{strings.Repeat("n", 129), false}, {"two words", false}, {"a=b", false}, {"café", false}, {"a\n", false},
-	} {
-		err := Credentials(row.name).Check()
-		if row.valid {
-			require.NoError(t, err, row.name)
+	}
+	for _, tt := range tests {
+		err := Credentials(tt.name).Check()
+		if tt.valid {
+			require.NoError(t, err, tt.name)
 		} else {
-			require.ErrorIs(t, err, storage.InvalidArgument, row.name)
+			require.ErrorIs(t, err, storage.InvalidArgument, tt.name)
 		}
 	}
 }

@@ -14,25 +14,26 @@ import (
 
 func TestNewTerm(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.FixedZone("", 3600))
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		ttl, want time.Duration
 	}{
 		"never less than asked for": {time.Second, 2 * time.Second},
 		"an hour":                   {time.Hour, time.Hour + time.Second},
 		"at most the limit":         {MaxTerm, MaxTerm},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			term := NewTerm(now, row.ttl, MaxTerm)
+			term := NewTerm(now, tt.ttl, MaxTerm)
 			require.Equal(t, now.UTC().Truncate(time.Second), term.From)
-			require.Equal(t, term.From.Add(row.want), term.Until())
-			require.Equal(t, int64(row.want/time.Second), term.Seconds)
+			require.Equal(t, term.From.Add(tt.want), term.Until())
+			require.Equal(t, int64(tt.want/time.Second), term.Seconds)
 		})
 	}
 }
 
 func TestTermEndBy(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		end, want time.Duration
 	}{
 		"later":                   {2 * time.Hour, time.Hour},
@@ -41,11 +42,12 @@ func TestTermEndBy(t *testing.T) {
 		"earlier":                 {time.Minute + time.Second/2, time.Minute},
 		"before the start":        {-time.Minute, 0},
 		"within the first second": {time.Second / 2, 0},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			term := NewTerm(start, time.Hour, MaxTerm)
-			term.EndBy(start.Add(row.end))
-			require.Equal(t, start.Add(row.want), term.Until())
+			term.EndBy(start.Add(tt.end))
+			require.Equal(t, start.Add(tt.want), term.Until())
 		})
 	}
 }
@@ -76,7 +78,7 @@ func TestPolicyIsASCII(t *testing.T) {
 
 func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 	sum := uint32(1)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		change func(r *driver.SignRequest)
 		want   storage.Code
 	}{
@@ -95,11 +97,12 @@ func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 		"none of them": {func(r *driver.SignRequest) {
 			r.ContentType = "text/plain"
 		}, ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := &driver.SignRequest{Key: "a"}
-			row.change(r)
-			require.Equal(t, row.want, storage.CodeOf(CheckForm(r, "S3")))
+			tt.change(r)
+			require.Equal(t, tt.want, storage.CodeOf(CheckForm(r, "S3")))
 		})
 	}
 }

@@ -162,14 +162,18 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 			return errors.New("502")
 		}
 		first := make(chan error, 1)
-		go func() { first <- put(t.Context(), b, "a/1") }()
+		go func() {
+			first <- put(t.Context(), b, "a/1")
+		}()
 		synctest.Wait()
 		start := time.Now()
+
 		require.NoError(t, put(t.Context(), b, "a/2"))
 		require.Equal(t, start, time.Now(), "it does not wait")
 		require.NoError(t, <-first)
 		time.Sleep(16 * time.Second)
 		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")), "they have expired")
+
 		v.answer = nil
 		require.NoError(t, put(t.Context(), b, "a/1"))
 		require.Len(t, v.calls(), 4)
@@ -178,7 +182,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 
 // A request for which CredentialsFor has no credentials fails.
 func TestCredentialsMissing(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answer error
 		want   storage.Code
 	}{
@@ -186,21 +190,22 @@ func TestCredentialsMissing(t *testing.T) {
 		"because the catalog is not there": {&storage.Error{Code: storage.Unavailable, Err: errors.New("502")}, storage.Unavailable},
 		"with a code alone":                {storage.PermissionDenied, storage.PermissionDenied},
 		"with a code about another object": {storage.PreconditionFailed, storage.Unauthenticated},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := &vendor{answer: func(context.Context, string) error { return row.answer }}
+			v := &vendor{answer: func(context.Context, string) error { return tt.answer }}
 			err := put(t.Context(), v.open(), "a/1")
-			require.Equal(t, row.want, storage.CodeOf(err))
+			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Len(t, v.calls(), 1)
 		})
 	}
-	for name, given := range map[string]*grant{
+	for name, g := range map[string]*grant{
 		"for another prefix": {Prefix: "b/"},
 		"that have expired":  {Expires: time.Now().Add(-time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return given, nil })
+			keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return g, nil })
 			b := engine.New(vended.New(new(vendor).store(keys), keys))
 			require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")))
 		})
@@ -236,10 +241,15 @@ func TestCredentialsRequestCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		first := make(chan error, 1)
 		second := make(chan error, 1)
-		go func() { first <- put(ctx, b, "a/1") }()
+		go func() {
+			first <- put(ctx, b, "a/1")
+		}()
 		synctest.Wait()
-		go func() { second <- put(t.Context(), b, "a/2") }()
+		go func() {
+			second <- put(t.Context(), b, "a/2")
+		}()
 		synctest.Wait()
+
 		cancel()
 		require.Equal(t, storage.Canceled, storage.CodeOf(<-first))
 		require.NoError(t, <-second)
@@ -267,7 +277,9 @@ func TestCredentialsAnswerShared(t *testing.T) {
 				start := time.Now()
 				var all sync.WaitGroup
 				for range 16 {
-					all.Go(func() { _ = put(t.Context(), b, "a/1") })
+					all.Go(func() {
+						_ = put(t.Context(), b, "a/1")
+					})
 				}
 				all.Wait()
 				require.Equal(t, 10*time.Second, time.Since(start))
@@ -285,18 +297,23 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
 		require.NoError(t, put(t.Context(), b, key))
 	}
+
 	_, err := storage.Copy(t.Context(), b, "a/3", b, "a/1")
 	require.NoError(t, err)
 	require.Equal(t, 1, v.count("Copy", "a/"))
+
 	_, err = storage.Copy(t.Context(), b, "b/3", b, "a/1")
 	require.NoError(t, err)
 	require.Zero(t, v.count("Copy", "b/"), "the bytes pass through the process")
+
 	_, err = storage.Compose(t.Context(), b, "b/4", []string{"b/1", "a/1"})
 	require.NoError(t, err)
 	require.Zero(t, v.count("Compose", "b/"))
+
 	text, _, err := storage.ReadAll(t.Context(), b, "b/4")
 	require.NoError(t, err)
 	require.Equal(t, "b/1a/1", string(text))
+
 	n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
 	require.NoError(t, err)
 	require.Equal(t, 4, n)
@@ -307,23 +324,24 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 // If the store refuses vended credentials before they expire, they are replaced once. They may be revoked, or a
 // clock may be wrong.
 func TestCredentialsRefused(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		refuses func(credentials string) bool
 		calls   int // of CredentialsFor for the second write
 		want    storage.Code
 	}{
-		{"are replaced once", func(c string) bool { return c == "a/1" }, 1, ""},
-		{"are not replaced again if new ones are refused", func(string) bool { return true }, 1, storage.Unauthenticated},
-		{"are kept if the store admits them", func(string) bool { return false }, 0, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "are replaced once", refuses: func(c string) bool { return c == "a/1" }, calls: 1, want: ""},
+		{name: "are not replaced again if new ones are refused", refuses: func(string) bool { return true }, calls: 1, want: storage.Unauthenticated},
+		{name: "are kept if the store admits them", refuses: func(string) bool { return false }, want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			v := &vendor{attempts: 3}
 			b := v.open()
 			require.NoError(t, put(t.Context(), b, "a/1"))
-			v.refuses = row.refuses
-			require.Equal(t, row.want, storage.CodeOf(put(t.Context(), b, "a/2")))
-			require.Len(t, v.calls(), 1+row.calls)
+			v.refuses = tt.refuses
+			require.Equal(t, tt.want, storage.CodeOf(put(t.Context(), b, "a/2")))
+			require.Len(t, v.calls(), 1+tt.calls)
 		})
 	}
 	t.Run("that are new are not replaced by the same write", func(t *testing.T) {
@@ -339,6 +357,7 @@ func TestCredentialsRefused(t *testing.T) {
 		b := v.open()
 		require.NoError(t, put(t.Context(), b, "a/1"))
 		v.refuses = func(c string) bool { return c == "a/1" }
+
 		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
@@ -361,6 +380,7 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 			}
 			return nil
 		}), keys)
+
 		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a/1"}))
 		require.Equal(t, []string{"a/1", "a/1", "a/2", "a/2", "a/3", "a/3"}, used)
 		_, err := keys.Credentials(t.Context())

@@ -10,11 +10,11 @@ import (
 )
 
 func TestExceptionsNameCases(t *testing.T) {
-	known := map[string]bool{"a bucket that locks objects keeps them": true} // of an account
+	cases := map[string]bool{"a bucket that locks objects keeps them": true} // of an account
 	for _, c := range storagetest.Cases() {
-		known[c.Name] = true
+		cases[c.Name] = true
 	}
 	for name := range exceptions {
-		require.True(t, known[name] || strings.HasPrefix(name, "a driver"), name)
+		require.True(t, cases[name] || strings.HasPrefix(name, "a driver"), name)
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func TestPermissionsOfAzure(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		provider permissions.Provider
 		config   azure.Config
 	}{
@@ -28,15 +28,16 @@ func TestPermissionsOfAzure(t *testing.T) {
 		"by a shared access signature": {
 			permissions.AzureSAS, azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			rows.Check(t, row.provider, func(t *testing.T, _ rows.Kind) rows.Account {
+			rows.Check(t, tt.provider, func(t *testing.T, _ rows.Kind) rows.Account {
 				recorder := &rows.Recorder{}
 				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))
 				server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests close
 				server.StartTLS()
 				t.Cleanup(server.Close)
-				c := row.config
+				c := tt.config
 				c.Account, c.HTTPClient = "acme", toServer(t, server.URL)
 				service, err := azure.NewService(t.Context(), c)
 				require.NoError(t, err)

@@ -134,8 +134,8 @@ func (s *azureServer) entries(container string, query url.Values) string {
 		if !ok || !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		if before, _, cut := strings.Cut(name[len(prefix):], delimiter); delimiter != "" && cut {
-			if common := prefix + before + delimiter; common != last {
+		if folder, _, cut := strings.Cut(name[len(prefix):], delimiter); delimiter != "" && cut {
+			if common := prefix + folder + delimiter; common != last {
 				last = common
 				fmt.Fprintf(&b, "<BlobPrefix><Name>%s</Name></BlobPrefix>", common)
 			}
@@ -165,12 +165,12 @@ func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
 }
 
 // store makes the newest version of a blob.
-func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string, body []byte, from *azureBlob) {
+func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string, body []byte, src *azureBlob) {
 	s.writes++
 	o := &azureBlob{version: fmt.Sprintf("2026-11-20T12:00:00.%07dZ", s.writes), header: http.Header{}, body: body}
-	if from != nil {
-		o.header = from.header.Clone()
-		o.tags = from.tags
+	if src != nil {
+		o.header = src.header.Clone()
+		o.tags = src.tags
 	}
 	for name, values := range r.Header {
 		if strings.HasPrefix(name, "X-Ms-Meta-") || strings.HasPrefix(name, "X-Ms-Immutability-Policy-") || name == "X-Ms-Legal-Hold" {
@@ -275,15 +275,15 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 }
 
 func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp string, body []byte) {
-	var from *azureBlob
+	var src *azureBlob
 	if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
 		source, _, _ = strings.Cut(strings.TrimPrefix(source, "https://acme.blob.core.windows.net/"), "?")
-		from = s.current[source]
-		if from == nil {
+		src = s.current[source]
+		if src == nil {
 			refuse(w, http.StatusNotFound, "CannotVerifyCopySource")
 			return
 		}
-		body = from.body
+		body = src.body
 	}
 	status := http.StatusCreated
 	switch comp {
@@ -305,11 +305,11 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp str
 			refuse(w, http.StatusConflict, "BlobAlreadyExists")
 			return
 		}
-		if from != nil {
+		if src != nil {
 			w.Header().Set("X-Ms-Copy-Status", "success")
 			status = http.StatusAccepted
 		}
-		s.store(w, r, path, body, from)
+		s.store(w, r, path, body, src)
 	}
 	if sum := r.Header.Get("X-Ms-Content-Crc64"); sum != "" {
 		w.Header().Set("X-Ms-Content-Crc64", sum)

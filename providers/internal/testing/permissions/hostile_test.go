@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/testing/testserver"
-	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/permissions"
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 	"github.com/omnibucket/storage/providers/s3"
@@ -63,6 +63,7 @@ func TestPolicyHoldsForPrefix(t *testing.T) {
 			owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 			create(t, owner, rows.Plain)
 			addStatements(t, owner, policyBelow(t, permissions.AWS, "photos", test.prefix), account)
+
 			holds(
 				t,
 				clientOf(t, owner),
@@ -99,6 +100,7 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 				test.inside, test.outside[0] = test.inside[:255], test.inside[:254]
 				test.prefix = test.inside
 			}
+
 			user := m.service(t, m.endpoint, m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
 			holds(t, clientOf(t, owner), clientOf(t, user), bucket, test.prefix, test.inside, test.outside, false)
 		})
@@ -141,9 +143,11 @@ func holds(
 		)
 		require.NoError(t, err, key)
 	}
+
 	require.Empty(t, denied(t, user, bucket, inside))
 	require.Equal(t, !lists, isDenied(listing(t, user, bucket, prefix)))
 	require.Equal(t, !lists, isDenied(listing(t, user, bucket, inside)))
+
 	for _, key := range outside {
 		require.Equal(t, []string{"get", "put", "delete", "copy"}, denied(t, user, bucket, key), "%q", key)
 		require.True(t, isDenied(listing(t, user, bucket, key)), "list %q", key)
@@ -155,7 +159,7 @@ func holds(
 // denied returns the requests for a key that a user may not make.
 func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []string) {
 	t.Helper()
-	source := bucket + "/" + urlpath.Escape(key)
+	source := bucket + "/" + escape.Path(key)
 	for _, request := range []struct {
 		name string
 		send func() error

@@ -75,10 +75,10 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 // record returns the URL of a server that records and passes on the requests.
 func (m minio) record(t *testing.T, recorder *rows.Recorder) string {
 	t.Helper()
-	to, err := url.Parse(m.endpoint)
+	target, err := url.Parse(m.endpoint)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, r.In.Host
 	}}
 	server := httptest.NewServer(recorder.Wrap(proxy))
 	t.Cleanup(server.Close)
@@ -105,13 +105,13 @@ func (m minio) session(t *testing.T, policy string) s3.Config {
 		BaseEndpoint: &m.endpoint,
 		Credentials:  credentials.NewStaticCredentialsProvider(m.key, m.secret, ""),
 	})
-	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+	output, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 		Policy:          &policy,
 	})
 	require.NoError(t, err)
-	c := out.Credentials
+	c := output.Credentials
 	return s3.Config{AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}
 }
 

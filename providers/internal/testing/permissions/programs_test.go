@@ -139,6 +139,7 @@ func TestPermissionsAnalyzer(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	build(t, filepath.Join(root, "analyzers"), dir, "./permissions")
+
 	for _, module := range []string{"", "tools"} {
 		var folders []string
 		for i := range programRuns {
@@ -150,7 +151,9 @@ func TestPermissionsAnalyzer(t *testing.T) {
 		said := analyze(t, filepath.Join(dir, "permissions"), filepath.Join(root, module), folders)
 		for i := range programRuns {
 			if p := &programRuns[i]; p.module == module {
-				t.Run(p.folder, func(t *testing.T) { p.check(t, dir, said[p.folder]) })
+				t.Run(p.folder, func(t *testing.T) {
+					p.check(t, dir, said[p.folder])
+				})
 			}
 		}
 	}
@@ -231,6 +234,7 @@ func (p *programRun) check(t *testing.T, dir string, said map[string][]permissio
 		delete(recorded, bucket)
 	}
 	require.Empty(t, recorded, "buckets of which the analyzer has said nothing")
+
 	slices.Sort(unseen)
 	require.Equal(t, p.unseen, slices.Compact(unseen))
 }
@@ -271,7 +275,9 @@ func (p *programRun) makeBuckets(t *testing.T, server *s3server.Server) {
 		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	defer func(s storage.Service) { require.NoError(t, s.Close()) }(service)
+	defer func(s storage.Service) {
+		require.NoError(t, s.Close())
+	}(service)
 	for _, bucket := range p.buckets {
 		createNamed(t, service, bucket, rows.Plain)
 	}
@@ -287,13 +293,16 @@ func (p *programRun) makeBuckets(t *testing.T, server *s3server.Server) {
 func servesPages(t *testing.T, command *exec.Cmd) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	at := listener.Addr().String()
+	addr := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	command.Args = append(command.Args, at)
+	command.Args = append(command.Args, addr)
 	require.NoError(t, command.Start())
-	defer func() { _, _ = command.Process.Kill(), command.Wait() }()
+	defer func() {
+		_, _ = command.Process.Kill(), command.Wait()
+	}()
+
 	get := func(key string) int {
-		response, err := http.Get("http://" + at + "/" + key)
+		response, err := http.Get("http://" + addr + "/" + key)
 		if err != nil {
 			return 0
 		}
@@ -306,7 +315,8 @@ func servesPages(t *testing.T, command *exec.Cmd) {
 		time.Minute,
 		time.Millisecond*20,
 	)
-	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+at+"/page", strings.NewReader("text"))
+
+	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+addr+"/page", strings.NewReader("text"))
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(put)
 	require.NoError(t, err)
