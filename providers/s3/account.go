@@ -31,11 +31,11 @@ type account struct {
 	client             *awss3.Client // sends each request once, because the engine retries
 	credentials        aws.CredentialsProvider
 	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
-	denied             *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials
+	deniedAt           *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	isSession          bool   // Config has temporary credentials
-	vended             bool   // Config.CredentialsFor
+	isVended           bool   // Config.CredentialsFor
 	vendRole           string // Config.VendRole
 	requesterPays      bool   // Config.RequesterPays
 	expectedOwner      string
@@ -54,7 +54,7 @@ type account struct {
 	http               *http.Client         // nil if the SDK's configuration or client has its own
 	ownsHTTP           bool                 // true if newAccount made http; the method close closes it
 	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
-	givenClient        *awss3.Client        // Config.Client
+	configClient       *awss3.Client        // Config.Client
 	identity           any                  // accounts with equal identities can copy from one another on the server
 }
 
@@ -63,7 +63,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	c, err := withNamed(ctx, c)
+	c, err := withNamedCredentials(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 	a := &account{
 		anonymous:          c.Anonymous,
-		givenClient:        c.Client,
+		configClient:       c.Client,
 		requesterPays:      c.RequesterPays,
 		vendRole:           c.VendRole,
 		expectedOwner:      c.ExpectedBucketOwner,
@@ -83,7 +83,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		keys:               &signature.Keys{},
 		clock:              &clock{now: time.Now},
 		server:             &serverKind{},
-		denied:             &atomic.Pointer[time.Time]{},
+		deniedAt:           &atomic.Pointer[time.Time]{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
@@ -150,16 +150,16 @@ func (a *account) configureClient(o *awss3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.givenClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
+	if a.configClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
 		o.Logger = logging.Nop{}
 		o.ClientLogMode = 0
 	}
-	corrects := !o.DisableClockSkewCorrection
+	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
-		a.server.see(response.Header)
-		a.renewer.see(response)
-		if corrects {
-			a.clock.see(response)
+		a.server.observe(response.Header)
+		a.renewer.observe(response)
+		if correctsSkew {
+			a.clock.observe(response)
 		}
 		return checkEvidence(operation, response, a.profile.identifies)
 	}))
@@ -194,24 +194,24 @@ type sharedIdentity struct {
 }
 
 func (a *account) identify(c Config) {
-	shared := sharedIdentity{owner: a.expectedOwner, pays: a.requesterPays}
+	identity := sharedIdentity{owner: a.expectedOwner, pays: a.requesterPays}
 	if a.endpoint != nil {
-		shared.endpoint = a.endpoint.String()
+		identity.endpoint = a.endpoint.String()
 	}
 	switch {
 	case c.Client != nil || c.AWS != nil:
 		a.identity = a
 		return
 	case c.Anonymous:
-		shared.credential = "anonymous"
+		identity.credential = "anonymous"
 	case c.AccessKeyID != "":
-		shared.credential = "key " + c.AccessKeyID
+		identity.credential = "key " + c.AccessKeyID
 	case c.Credentials != "":
-		shared.credential = "profile " + c.Credentials
+		identity.credential = "profile " + c.Credentials
 	default:
-		shared.credential = "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE")
+		identity.credential = "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE")
 	}
-	a.identity = shared
+	a.identity = identity
 }
 
 // These headers name the account that must own a bucket. A signed URL has the first header as a

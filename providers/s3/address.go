@@ -57,9 +57,11 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("profile") {
 		p, ok := NamedProfile(query.Get("profile"))
 		if !ok {
-			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
+			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), profileHint)
 		}
 		c.Profile = &p
 	}
 	return c, nil
 }
+
+const profileHint = "leave profile out for other servers; to select credentials in the files of AWS, set AWS_PROFILE"

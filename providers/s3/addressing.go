@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -29,7 +29,7 @@ type bucket struct {
 	// endpoints is a cache of two endpoints. Element 0 is for the server's own URL. Element 1 is
 	// for the base URL that was used last.
 	endpoints [2]atomic.Pointer[bucketEndpoint]
-	seen      atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
+	seenAt    atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
 }
 
 func (a *account) amazon() bool {
@@ -45,9 +45,9 @@ func (a *account) urlOf(ctx context.Context, bucket string) (*url.URL, error) {
 // An authScheme says which code can sign and send requests to a URL.
 type authScheme struct {
 	sigV4 bool // true if sign.go can sign: SigV4 for the service s3, in the account's region
-	// plain is true if package rawclient can send requests. It needs sigV4, a bucket name that is
+	// allowsRaw is true if package rawclient can send requests. It needs sigV4, a bucket name that is
 	// not an ARN, no extra headers, and a path without escapes.
-	plain bool
+	allowsRaw bool
 }
 
 // resolve returns the URL of a bucket, without a slash at its end. It also returns how requests to
@@ -92,7 +92,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
-	scheme.plain = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) &&
+	scheme.allowsRaw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) &&
 		e.URI.EscapedPath() == e.URI.Path
 	return &e.URI, scheme, nil
 }
@@ -142,7 +142,7 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
 		e.host = strings.TrimSuffix(e.host, ":"+port)
 	}
-	if base == "" && scheme.plain && b.account.rawTransport != nil {
+	if base == "" && scheme.allowsRaw && b.account.rawTransport != nil {
 		e.raw = b.account.rawClient(e)
 	}
 	cache.Store(e)
@@ -212,7 +212,7 @@ func (d *objectDriver) WithProfile(p Profile) driver.Driver {
 // AnswersAs returns the name of the profile that fits the server according to its responses so far.
 // It returns "" if the responses do not show the kind of server.
 func (d *objectDriver) AnswersAs() string {
-	if kind := d.account.server.seen.Load(); kind != nil {
+	if kind := d.account.server.detected.Load(); kind != nil {
 		return kind.profile
 	}
 	return ""
@@ -232,7 +232,7 @@ func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 	if err != nil || key == "" {
 		return u, err
 	}
-	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+urlpath.Escape(key)
+	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+escape.Path(key)
 	return u, nil
 }
 
@@ -247,9 +247,9 @@ const accessPointProfile = "accesspoint"
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const aliasSuffix = "-ext-s3alias"
 
-// forBucket returns the account for a bucket. If the bucket is an access point of Amazon and Config
+// bucketAccount returns the account for a bucket. If the bucket is an access point of Amazon and Config
 // has no profile, the account has the profile "accesspoint", which declares fewer features.
-func (a *account) forBucket(bucket string) *account {
+func (a *account) bucketAccount(bucket string) *account {
 	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
 		return a
 	}

@@ -34,24 +34,24 @@ func (b *bucket) hashesNothing() bool {
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// checked returns the body to send in a write. If the server checks the CRC32C, checked returns the
+// verifiedBody returns the body to send in a write. If the server checks the CRC32C, verifiedBody returns the
 // body unchanged. If the server does not check it, the returned body does: its last Read fails if
 // the CRC32C of the bytes is not crc.
-func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
+func (a *account) verifiedBody(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body
 	}
-	return compared(body, size, crc)
+	return newComparedBody(body, size, crc)
 }
 
-// compared returns a body that computes its CRC32C while it is read. If the CRC32C is not crc, the
+// newComparedBody returns a body that computes its CRC32C while it is read. If the CRC32C is not crc, the
 // last Read fails.
-func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
+func newComparedBody(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
 	if !crc.Known || size == 0 || !ok {
 		return body
 	}
-	return &checkedBody{body: seeker, size: size, left: size, want: crc}
+	return &checkedBody{body: seeker, size: size, remaining: size, want: crc}
 }
 
 // sendsTrailers reports whether a part may be sent with its checksum in a trailer, which follows
@@ -105,17 +105,17 @@ func checkTrailer(input *awss3.UploadPartInput, output *awss3.UploadPartOutput) 
 // A checkedBody is a body that must have the CRC32C want. If the CRC32C differs, Read
 // does not return the last bytes, so that the server stores nothing.
 type checkedBody struct {
-	body       io.ReadSeeker
-	size, left int64
-	crc        uint32
-	want       storage.CRC32C
+	body            io.ReadSeeker
+	size, remaining int64
+	crc             uint32
+	want            storage.CRC32C
 }
 
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.crc = crc32c.Update(b.crc, p[:n])
-	b.left -= int64(n)
-	if b.left == 0 && b.crc != b.want.Sum {
+	b.remaining -= int64(n)
+	if b.remaining == 0 && b.crc != b.want.Sum {
 		return 0, &storage.Error{
 			Code: storage.ChecksumMismatch,
 			Err:  fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want),
@@ -128,7 +128,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	off, err := b.body.Seek(offset, whence)
 	if err == nil && off == 0 {
-		b.left = b.size
+		b.remaining = b.size
 		b.crc = 0
 	}
 	return off, err

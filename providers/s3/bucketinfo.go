@@ -3,31 +3,59 @@ package s3
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
-// BucketInfo reads the bucket and then, in parallel, each setting that the server has.
-// Each setting needs its own permission. A setting that may not be read stays empty. S3
+// bucketSettings are the settings of a bucket, each with its fields in a [storage.BucketInfo].
+var bucketSettings = [][]string{
+	{"Public"},
+	{"Versioning"},
+	{"CORS"},
+	{"Lifecycle"},
+	{"ObjectLock", "DefaultRetention"},
+}
+
+// readRights maps each operation that reads a setting to the permission that it needs.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var readRights = map[string]string{
+	"GetBucketPolicy":                 "s3:GetBucketPolicy",
+	"GetPublicAccessBlock":            "s3:GetBucketPublicAccessBlock",
+	"GetBucketAcl":                    "s3:GetBucketAcl",
+	"GetBucketVersioning":             "s3:GetBucketVersioning",
+	"GetBucketCors":                   "s3:GetBucketCORS",
+	"GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+	"GetObjectLockConfiguration":      "s3:GetBucketObjectLockConfiguration",
+}
+
+// BucketInfo reads the bucket and then, in parallel, each setting that the server has. If some
+// settings may not be read, BucketInfo returns the others beside the error PermissionDenied. S3
 // returns the time of creation only in ListBuckets.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
 	if err := s.readInfo(ctx, info); err != nil {
+		if len(info.Unread) > 0 {
+			return info, err
+		}
 		return nil, err
 	}
 	return info, nil
 }
 
-// readInfo fills info. If the credentials may not read a setting, the field for this setting does
-// not change.
+// readInfo fills info. If the credentials may not read some settings, it returns PermissionDenied
+// and adds the fields of these settings, which do not change, to info.Unread.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
-	var b *managed
-	err := s.inBucketRegion(info.Name, func(m *managed) (err error) {
+	var b *bucketSettingsAPI
+	err := s.inBucketRegion(info.Name, func(m *bucketSettingsAPI) (err error) {
 		b = m
 		info.Region, err = b.head(ctx)
 		return err
@@ -35,31 +63,61 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 	if err != nil {
 		return err
 	}
-	reads := []func(context.Context) error{
-		func(ctx context.Context) error { return ifPermitted(&info.Public, b.isPublic, ctx) },
-		func(ctx context.Context) error { return ifPermitted(&info.Versioning, b.versioning, ctx) },
-		func(ctx context.Context) error { return ifPermitted(&info.CORS, b.cors, ctx) },
-		func(ctx context.Context) error { return ifPermitted(&info.Lifecycle, b.lifecycle, ctx) },
+	readers := []func(context.Context) error{ // in the order of bucketSettings
+		func(ctx context.Context) error { return set(ctx, &info.Public, b.isPublic) },
+		func(ctx context.Context) error { return set(ctx, &info.Versioning, b.versioning) },
+		func(ctx context.Context) error { return set(ctx, &info.CORS, b.cors) },
+		func(ctx context.Context) error { return set(ctx, &info.Lifecycle, b.lifecycle) },
 		func(ctx context.Context) error { return b.readObjectLock(ctx, info) },
 	}
-	return parallel.Each(ctx, len(reads), len(reads), func(ctx context.Context, i int) error { return reads[i](ctx) })
+	refusals := make([]error, len(readers))
+	err = running.Each(ctx, len(readers), len(readers), func(ctx context.Context, i int) error {
+		err := readers[i](ctx)
+		if refusedRight(err) != "" {
+			refusals[i] = err
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var denied []bucketupdate.Setting
+	var refusal error
+	for i, err := range refusals {
+		if err != nil {
+			denied = append(denied, bucketupdate.Setting{Fields: bucketSettings[i], Right: refusedRight(err)})
+			refusal = err
+		}
+	}
+	if refusal == nil {
+		return nil
+	}
+	return bucketupdate.Denied(info, refusal, denied...)
 }
 
-// ifPermitted sets *value to the result of get. If get fails with PermissionDenied,
-// ifPermitted leaves *value as it is, and returns nil.
-func ifPermitted[V any](value *V, get func(context.Context) (V, error), ctx context.Context) error {
+// refusedRight returns the permission of an operation that the server has refused with err. It
+// returns "" for any other error, also if the credentials themselves were refused.
+func refusedRight(err error) string {
+	operation, ok := errors.AsType[*smithy.OperationError](err)
+	if !ok || storage.CodeOf(err) != storage.PermissionDenied {
+		return ""
+	}
+	return readRights[operation.OperationName]
+}
+
+// set sets *value to the result of get, unless get fails.
+func set[V any](ctx context.Context, value *V, get func(context.Context) (V, error)) error {
 	v, err := get(ctx)
 	if err == nil {
 		*value = v
-	} else if storage.CodeOf(err) == storage.PermissionDenied {
-		return nil
 	}
 	return err
 }
 
 // head returns the region of the bucket. If the response does not name a region, head returns the
 // region of the request.
-func (b *managed) head(ctx context.Context) (region string, err error) {
+func (b *bucketSettingsAPI) head(ctx context.Context) (region string, err error) {
 	output, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		refusal := b.account.hiddenRefusal(err, func() error {
@@ -78,7 +136,7 @@ func (b *managed) head(ctx context.Context) (region string, err error) {
 	return cmp.Or(aws.ToString(output.BucketRegion), b.account.region), nil
 }
 
-func (b *managed) versioning(ctx context.Context) (bool, error) {
+func (b *bucketSettingsAPI) versioning(ctx context.Context) (bool, error) {
 	if !b.account.profile.Versioning {
 		return false, nil
 	}
@@ -91,7 +149,7 @@ func (b *managed) versioning(ctx context.Context) (bool, error) {
 
 // setVersioning enables or suspends versioning. S3 can suspend versioning that was enabled, but not
 // disable it.
-func (b *managed) setVersioning(ctx context.Context, enabled bool) error {
+func (b *bucketSettingsAPI) setVersioning(ctx context.Context, enabled bool) error {
 	status := types.BucketVersioningStatusSuspended
 	if enabled {
 		status = types.BucketVersioningStatusEnabled

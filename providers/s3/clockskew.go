@@ -17,36 +17,36 @@ const maxSkew = 4 * time.Minute
 // machine's clock. If a request fails and the server's clock differs, the clock is corrected. The
 // SDK has such a clock for its own requests, but does not export it.
 type clock struct {
-	now   func() time.Time
-	ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
+	now  func() time.Time
+	skew atomic.Int64 // how far the server's clock is ahead, in nanoseconds
 }
 
 func (c *clock) time() time.Time {
-	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
+	return c.now().Add(time.Duration(c.skew.Load())).UTC()
 }
 
-// see corrects the clock by the Date header of a response. Only a failed response can start a
+// observe corrects the clock by the Date header of a response. Only a failed response can start a
 // correction. After that, a successful response can also change the correction. The correction ends
 // when this machine's clock is right again.
-func (c *clock) see(response *http.Response) {
-	if response.StatusCode < 400 && c.ahead.Load() == 0 {
+func (c *clock) observe(response *http.Response) {
+	if response.StatusCode < 400 && c.skew.Load() == 0 {
 		return
 	}
 	t, ok := serverTime(response)
 	if !ok {
 		return
 	}
-	ahead := t.Sub(c.now())
-	if ahead.Abs() < maxSkew {
-		ahead = 0
+	skew := t.Sub(c.now())
+	if skew.Abs() < maxSkew {
+		skew = 0
 	}
-	c.ahead.Store(int64(ahead))
+	c.skew.Store(int64(skew))
 }
 
 // serverTime returns the time of a response, unless a cache sent it.
-func serverTime(response *http.Response) (at time.Time, known bool) {
-	at, err := http.ParseTime(response.Header.Get("Date"))
-	return at, err == nil && response.Header.Get("Age") == ""
+func serverTime(response *http.Response) (t time.Time, ok bool) {
+	t, err := http.ParseTime(response.Header.Get("Date"))
+	return t, err == nil && response.Header.Get("Age") == ""
 }
 
 // isSkewed reports whether the time of a response differs by maxSkew or more from the time at which

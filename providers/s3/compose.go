@@ -22,7 +22,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	var ranges []copyRange
 	// short is true if the previous source is smaller than the minimum part size. Only the last
 	// part may be that small.
-	short := false
+	hasSmallPart := false
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
@@ -31,10 +31,10 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if attrs.Size == 0 {
 			continue
 		}
-		if short {
+		if hasSmallPart {
 			return nil, storage.Unsupported
 		}
-		short = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
+		hasSmallPart = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
 	}
 	parts := len(ranges)
@@ -43,7 +43,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		parts++
 		opts = append(opts, withExpires(r.Sources[0]))
 	}
-	if len(ranges) == 0 || parts > d.account.profile.partsLimit() || short && len(r.Tail) > 0 {
+	if len(ranges) == 0 || parts > d.account.profile.partsLimit() || hasSmallPart && len(r.Tail) > 0 {
 		return nil, storage.Unsupported
 	}
 	return d.copier.copyRanges(ctx, r, ranges, opts...)

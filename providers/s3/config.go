@@ -196,5 +196,5 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}
 	}
-	return newDriver(a.forBucket(c.Bucket), c.Bucket), nil
+	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
 }

@@ -68,7 +68,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // of a source of assumedSize may take. If no response comes, withoutAttrs requests the size of the
 // source. Then it sends the copy again, and waits as long as this size requires.
 func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	if cp.isItself(r) {
+	if cp.isSameObject(r) {
 		return nil, storage.Unsupported // a copy onto itself must send the attributes, which are not known
 	}
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
@@ -143,7 +143,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
 	// change, even by equal attributes.
-	if r.Replace || cp.isItself(r) {
+	if r.Replace || cp.isSameObject(r) {
 		input.MetadataDirective = types.MetadataDirectiveReplace
 		input.ContentType = httpheader.Optional(r.ContentType)
 		input.ContentEncoding = httpheader.Optional(r.ContentEncoding)
@@ -169,7 +169,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	result := output.CopyObjectResult
 	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
 	attrs := writtenAttrs(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
-	attrs.Modified = modified(result.LastModified)
+	attrs.Modified = wholeSeconds(result.LastModified)
 	return attrs, nil
 }
 
@@ -181,13 +181,13 @@ func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 		if source.Attrs == nil {
 			return
 		}
-		if head, is := source.Attrs.Native.(*awss3.HeadObjectOutput); is && head.ExpiresString != nil {
+		if head, ok := source.Attrs.Native.(*awss3.HeadObjectOutput); ok && head.ExpiresString != nil {
 			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Expires", *head.ExpiresString))
 		}
 	}
 }
 
-func (cp *copier) isItself(r *driver.CopyRequest) bool {
+func (cp *copier) isSameObject(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
 
@@ -241,7 +241,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	return &storage.Attrs{Size: *output.ContentLength, Modified: modified(output.LastModified)}, nil
+	return &storage.Attrs{Size: *output.ContentLength, Modified: wholeSeconds(output.LastModified)}, nil
 }
 
 // headSource sends HeadObject for a source.

@@ -119,7 +119,7 @@ func (cp *copier) addTail(
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
 		source := r.source
-		listed := r.source.Attrs
+		attrs := r.source.Attrs
 		first := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
 		if !first || source.Version != "" || source.Revision == "" {
 			continue
@@ -129,7 +129,7 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 		if err != nil {
 			return err
 		}
-		if listed != nil && !listed.Modified.IsZero() && !current.Modified.Equal(listed.Modified) {
+		if attrs != nil && !attrs.Modified.IsZero() && !current.Modified.Equal(attrs.Modified) {
 			return &storage.Error{
 				Code: storage.Changed,
 				Err:  errors.New("the source was replaced while its parts were copied"),

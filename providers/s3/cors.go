@@ -12,7 +12,7 @@ import (
 )
 
 // putCORS replaces the bucket's CORS rules. If rules is empty, it removes them.
-func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
+func (b *bucketSettingsAPI) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return sendWrite(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
 	}
@@ -35,7 +35,7 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		b.account.withBodyChecksum()...)
 }
 
-func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
+func (b *bucketSettingsAPI) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.account.profile.CORS {
 		return nil, nil
 	}

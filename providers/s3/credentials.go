@@ -37,7 +37,7 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 		return c.Client.Options(), nil
 	}
 	if c.AWS != nil {
-		return fromConfig(*c.AWS), nil
+		return sdkConfig(*c.AWS), nil
 	}
 	if c.Anonymous || c.AccessKeyID != "" {
 		// The environment describes how to reach Amazon. For another server, only the certificates
@@ -48,25 +48,25 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 		if c.Endpoint != "" {
 			return optionsWithCABundle()
 		}
-		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+		return loadDefaultChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	if c.Credentials != "" {
-		return fromChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
+		return loadDefaultChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
 	}
-	return fromChain(ctx, c)
+	return loadDefaultChain(ctx, c)
 }
 
-// withNamed returns c with the credentials that c.Credentials names. They come from environment
+// withNamedCredentials returns c with the credentials that c.Credentials names. They come from environment
 // variables that begin with this name. But if the shared files of AWS have a profile with this
-// name, withNamed returns c unchanged, and sdkOptions reads the profile.
-func withNamed(ctx context.Context, c Config) (Config, error) {
+// name, withNamedCredentials returns c unchanged, and sdkOptions reads the profile.
+func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
 	}
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, sharedFiles)
 	if missingErr, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
 		missingErr.Profile != c.Credentials {
-		return c, nil // fromChain reports the error in the files
+		return c, nil // loadDefaultChain reports the error in the files
 	}
 	name := named.Credentials(c.Credentials)
 	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"),
@@ -85,7 +85,7 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 // of the default files.
 func sharedFiles(o *config.LoadSharedConfigOptions) {
 	o.Logger = logging.Nop{}
-	env, _ := config.NewEnvConfig() // fromChain reports a variable that is not valid
+	env, _ := config.NewEnvConfig() // loadDefaultChain reports a variable that is not valid
 	if env.SharedConfigFile != "" {
 		o.ConfigFiles = []string{env.SharedConfigFile}
 	}
@@ -94,9 +94,9 @@ func sharedFiles(o *config.LoadSharedConfigOptions) {
 	}
 }
 
-// fromChain loads the default chain from the environment and files. It sends no request
+// loadDefaultChain loads the default chain from the environment and files. It sends no request
 // until a request must be signed.
-func fromChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) error) (awss3.Options, error) {
+func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	// DefaultsModeStandard replaces a mode that the environment has set. With the mode "auto", the
 	// SDK would request the region from the metadata service immediately.
 	opts = append(
@@ -118,7 +118,7 @@ func fromChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) 
 			Hint: "check the AWS settings in the environment and the shared files",
 		}
 	}
-	return fromConfig(loaded), nil
+	return sdkConfig(loaded), nil
 }
 
 // replaceEarly makes the SDK replace credentials half a minute before they expire, or earlier: S3 refuses a request
@@ -127,10 +127,10 @@ func replaceEarly(o *aws.CredentialsCacheOptions) {
 	o.ExpiryWindow = max(o.ExpiryWindow, 30*time.Second)
 }
 
-// fromConfig returns the options that the SDK makes from a configuration, including its endpoint
+// sdkConfig returns the options that the SDK makes from a configuration, including its endpoint
 // for S3. It keeps the user's HTTP client as it is. The SDK would add timeouts to a
 // BuildableClient, and hide whether the user had set any.
-func fromConfig(c aws.Config) awss3.Options {
+func sdkConfig(c aws.Config) awss3.Options {
 	client := c.HTTPClient
 	if _, standard := isDefaultExceptTLS(client); standard {
 		c.HTTPClient = nil
@@ -169,7 +169,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 	if a.isForeignMetadata(c, s.Credentials) {
-		a.credentials = noCredentials{credentialsHint(c)}
+		a.credentials = emptyProvider{credentialsHint(c)}
 		return
 	}
 	a.renewer = newRenewer(s.Credentials, a.reloader(c))
@@ -215,11 +215,11 @@ func credentialsHint(c Config) string {
 	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
 }
 
-// noCredentials is a provider without credentials. It takes the place of Amazon's metadata service
+// emptyProvider is a provider without credentials. It takes the place of Amazon's metadata service
 // if the server is not Amazon's.
-type noCredentials struct{ hint string }
+type emptyProvider struct{ hint string }
 
-func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+func (n emptyProvider) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.hint}
 }
 
@@ -227,12 +227,12 @@ func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 // and translates the errors of that provider. Without the translation, the SDK would only report
 // that the request failed.
 type credentialErrors struct {
-	from aws.CredentialsProvider
-	hint string // hint if there are no credentials
+	provider aws.CredentialsProvider
+	hint     string // hint if there are no credentials
 }
 
 func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := n.from.Retrieve(ctx)
+	c, err := n.provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
@@ -312,7 +312,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
-	ask := c.CredentialsFor
+	vend := c.CredentialsFor
 	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below
 	d, err := NewDriver(ctx, c)
 	if err != nil {
@@ -322,9 +322,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	// The server copies only between buckets with equal identities. This identity is unique, so the
 	// server copies only inside this bucket.
 	account.identity = account
-	account.vended = true
+	account.isVended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
-		creds, err := ask(ctx, key)
+		creds, err := vend(ctx, key)
 		if err == nil && (creds.AccessKeyID == "" || creds.SecretKey == "") {
 			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
 		}

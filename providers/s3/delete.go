@@ -65,22 +65,22 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 	input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
-	slots := map[batchObject][]int{}
+	indexes := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {
 			continue
 		}
 		name := batchObject{r[i].Key, r[i].Version}
-		if slots[name] == nil {
+		if indexes[name] == nil {
 			input.Delete.Objects = append(input.Delete.Objects, types.ObjectIdentifier{
 				Key:       &r[i].Key,
 				VersionId: httpheader.Optional(r[i].Version),
 			})
 		}
-		slots[name] = append(slots[name], i)
+		indexes[name] = append(indexes[name], i)
 	}
 	if len(input.Delete.Objects) > 0 {
-		if err := d.remover.sendBatch(ctx, input, r, slots, errs); err != nil {
+		if err := d.remover.sendBatch(ctx, input, r, indexes, errs); err != nil {
 			return slices.Repeat([]error{err}, len(r))
 		}
 	}
@@ -94,25 +94,25 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 
 type batchObject struct{ key, version string }
 
-// slotsFor returns the indexes of the requests to which a result belongs. The result has the given
-// key and version. slotsFor uses the first of these rules that finds a request:
+// indexesFor returns the indexes of the requests to which a result belongs. The result has the given
+// key and version. indexesFor uses the first of these rules that finds a request:
 //
 //   - The result belongs to the request with the same key and version.
 //   - If the version is "null", the result belongs to the request with the key and no version.
 //   - The result belongs to all requests with the key, because some servers omit the version.
 //
-// If no request has the key, slotsFor returns nil.
-func slotsFor(key, version *string, slots map[batchObject][]int) []int {
+// If no request has the key, indexesFor returns nil.
+func indexesFor(key, version *string, indexes map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
-	if s := slots[name]; s != nil {
+	if s := indexes[name]; s != nil {
 		return s
 	}
-	if s := slots[batchObject{name.key, ""}]; s != nil && name.version == "null" {
+	if s := indexes[batchObject{name.key, ""}]; s != nil && name.version == "null" {
 		return s
 	}
 	var all []int
-	for other, s := range slots {
-		if other.key == name.key {
+	for duplicate, s := range indexes {
+		if duplicate.key == name.key {
 			all = append(all, s...)
 		}
 	}
@@ -124,7 +124,7 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // object failed. So sendBatch returns Unsupported, and all objects are deleted one by one. Objects
 // without a result are also deleted one by one.
 func (rm *remover) sendBatch(
-	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
+	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, indexes map[batchObject][]int,
 	errs []error,
 ) error {
 	output, err := write(ctx, rm.bucket.account.client.DeleteObjects, input, func(o *awss3.DeleteObjectsOutput) bool {
@@ -133,34 +133,34 @@ func (rm *remover) sendBatch(
 	if err != nil {
 		return batchError(err)
 	}
-	told := make([]bool, len(errs))
+	answered := make([]bool, len(errs))
 	for i := range output.Deleted {
-		for _, slot := range slotsFor(output.Deleted[i].Key, output.Deleted[i].VersionId, slots) {
-			told[slot] = true
+		for _, index := range indexesFor(output.Deleted[i].Key, output.Deleted[i].VersionId, indexes) {
+			answered[index] = true
 		}
 	}
 	for i := range output.Errors {
 		failure := &output.Errors[i]
 		e := objectError(failure)
-		failedSlots := slotsFor(failure.Key, failure.VersionId, slots)
-		if e != nil && len(failedSlots) == 0 {
+		failed := indexesFor(failure.Key, failure.VersionId, indexes)
+		if e != nil && len(failed) == 0 {
 			return &storage.Error{
 				Code: storage.Unsupported,
 				Err:  e.Err,
 				Hint: "the server reported failures of objects that the batch did not contain",
 			}
 		}
-		for _, slot := range failedSlots {
-			told[slot] = true
+		for _, index := range failed {
+			answered[index] = true
 			if e != nil {
-				errs[slot] = e
+				errs[index] = e
 			}
 		}
 	}
-	for _, indexes := range slots {
-		for _, slot := range indexes {
-			if !told[slot] {
-				errs[slot] = rm.objects.Delete(ctx, &r[slot])
+	for _, group := range indexes {
+		for _, index := range group {
+			if !answered[index] {
+				errs[index] = rm.objects.Delete(ctx, &r[index])
 			}
 		}
 	}

@@ -123,10 +123,10 @@ func (d *objectDriver) Describe() driver.Description {
 // is an access point that may belong to FSx.
 func (a *account) featureHint() string {
 	row := a.profile.row()
-	if row.unnamed {
+	if row.isUnknown {
 		return a.server.hint()
 	}
-	if row.mixed {
+	if row.isAccessPoint {
 		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
 	}
 	return ""
@@ -159,8 +159,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 // Native returns Config.Client if it is set. Otherwise it returns a new *s3.Client with the
 // settings of this driver. The new client retries as the SDK does by default.
 func (d *objectDriver) Native() any {
-	if d.account.givenClient != nil {
-		return d.account.givenClient
+	if d.account.configClient != nil {
+		return d.account.configClient
 	}
 	return cloneClient(d.account.client, func(o *awss3.Options) {
 		o.Retryer = retry.NewStandard()

@@ -33,9 +33,9 @@ func field[T any](input any, name string) *T {
 }
 
 // encryptionIn returns how an object is encrypted, from the fields of a response.
-func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) storage.Encryption {
-	if customer != nil {
-		return storage.Encryption{Algorithm: *customer, KeyID: aws.ToString(customerMD5)}
+func encryptionIn(sse types.ServerSideEncryption, kmsKey, customerAlgorithm, customerMD5 *string) storage.Encryption {
+	if customerAlgorithm != nil {
+		return storage.Encryption{Algorithm: *customerAlgorithm, KeyID: aws.ToString(customerMD5)}
 	}
 	return storage.Encryption{Algorithm: string(sse), KeyID: aws.ToString(kmsKey)}
 }

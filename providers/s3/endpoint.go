@@ -18,10 +18,10 @@ import (
 )
 
 type endpoint struct {
-	url       *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
-	region    string   // the resolver's region for signatures, or ""
-	pathStyle bool     // the resolver does not allow the bucket in the host
-	resolved  bool     // true if the caller's endpoint resolver may send requests to another host
+	url         *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
+	region      string   // the resolver's region for signatures, or ""
+	pathStyle   bool     // the resolver does not allow the bucket in the host
+	hasResolver bool     // true if the caller's endpoint resolver may send requests to another host
 }
 
 // endpointOf returns the endpoint of the server. It uses Config.Endpoint or, if that is not set,
@@ -35,7 +35,7 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 		}
 	}
 	resolver := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
-	e.resolved = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
+	e.hasResolver = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 	name = cmp.Or(name, aws.ToString(s.BaseEndpoint))
 	if name != "" {
 		e.url, err = parseEndpoint(name)
@@ -80,7 +80,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	if err != nil {
 		return err
 	}
-	if e.url == nil && !e.resolved && c.Profile != nil {
+	if e.url == nil && !e.hasResolver && c.Profile != nil {
 		if e.url, err = profileEndpoint(c, s); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		host = e.url.Hostname()
 	}
 	a.endpoint = e.url
-	a.customResolver = e.resolved
+	a.customResolver = e.hasResolver
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // a client has its own setting for the path style

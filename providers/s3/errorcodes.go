@@ -73,7 +73,10 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Unauthenticated, Hint: "the signature has expired: check the clock of this machine, and sign the URL again"}: "ExpiredRequest",
 		// Wasabi returns AuthenticationLockout, and MinIO returns InvalidTokenId.
 		{Code: storage.Unauthenticated, Hint: "too many requests had wrong credentials: correct them, and wait five minutes"}: "AuthenticationLockout",
-		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired InvalidSessionException",
+		{
+			Code: storage.Unauthenticated,
+			Hint: "the session token has expired, is missing, or belongs to another access key",
+		}: "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired InvalidSessionException",
 		// The driver learns the difference of the clocks from the response, and corrects the time
 		// of the next attempt.
 		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
@@ -105,7 +108,7 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	if isKMSCode(code) {
 		return kmsMeaning(code, status)
 	}
-	if m, isAbout := lockMeaning(code, message); isAbout {
+	if m, ok := lockMeaning(code, message); ok {
 		return m
 	}
 	switch {

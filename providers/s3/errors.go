@@ -21,7 +21,7 @@ import (
 
 // translator translates errors of the AWS SDK into errors of package storage.
 var translator = &sdkerror.Translator{
-	FromResponse:    fromResponse,
+	FromResponse:    errorFromAPI,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
 	MaybeApplied: func(status int) bool {
@@ -39,13 +39,13 @@ var (
 
 type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
-// write sends one request that changes something. It fails if isWhole returns false for the
-// response: isWhole checks the fields that every S3 server returns after a success.
+// write sends one request that changes something. It fails if isComplete returns false for the
+// response: isComplete checks the fields that every S3 server returns after a success.
 func write[In, Out any](
-	ctx context.Context, send sendFunc[In, Out], input *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
+	ctx context.Context, send sendFunc[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
-		if out, err = send(ctx, input, options...); err == nil && !isWhole(out) {
+		if out, err = send(ctx, input, options...); err == nil && !isComplete(out) {
 			err = noEvidence()
 		}
 		return err
@@ -69,7 +69,7 @@ func mayHaveBeenSent(err error) bool {
 
 func isUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }
 
-func fromResponse(err error) *storage.Error {
+func errorFromAPI(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
 		return nil
@@ -92,14 +92,14 @@ func fromResponse(err error) *storage.Error {
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // S3 may send this code after status 200, too
 	}
-	isOwn := hasOwnCode(code, message, status) || hasOwnHeader(response.Response.Header)
-	if redirect, is := sdkerror.Redirect(status, response.Response.Header); is && !isOwn {
+	isStoreError := hasOwnCode(code, message, status) || hasOwnHeader(response.Response.Header)
+	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
 		m = redirect
 	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.Retryable = e.Retryable || areReplaced(err)
 	e.RequestID = response.ServiceRequestID()
-	e.Unknown = sdkerror.IsForeign(status, isOwn, false)
+	e.Unknown = sdkerror.IsForeign(status, isStoreError, false)
 	if region := otherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
@@ -227,7 +227,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	if t := b.seen.Load(); t != nil && b.account.clock.now().Sub(*t) < bucketRemembered {
+	if t := b.seenAt.Load(); t != nil && b.account.clock.now().Sub(*t) < bucketRemembered {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
@@ -235,7 +235,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	notFoundErr := sdkerror.NotFound(e, reads(err), b.missingHint())
 	if notFoundErr.Code == storage.ObjectNotFound {
 		now := b.account.clock.now()
-		b.seen.Store(&now)
+		b.seenAt.Store(&now)
 	}
 	return notFoundErr
 }

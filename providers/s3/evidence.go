@@ -49,19 +49,19 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// expected has the rules for a successful response to one operation. If a response breaks a rule,
+// responseRules has the rules for a successful response to one operation. If a response breaks a rule,
 // it may not come from an S3 server.
-type expected struct {
+type responseRules struct {
 	// If tag is true, the response must have an ETag. A header of the S3 protocol also suffices,
 	// unless the Content-Type is that of a web page.
 	tag bool
 	// text is a string that the document must have near its beginning. "" means that the response
 	// has no document.
 	text string
-	// empty is true if the operation reads a setting that may not exist. If the setting does not
+	// allowsEmpty is true if the operation reads a setting that may not exist. If the setting does not
 	// exist, some servers send no document, or a document without the text. Such a response needs a
 	// header of the S3 protocol, and must not be a web page.
-	empty bool
+	allowsEmpty bool
 	// bare is true if an S3 server may send a response to this operation without any header of the
 	// S3 protocol. Garage and R2 do so. The response is then accepted unless it is a web page.
 	bare bool
@@ -69,7 +69,7 @@ type expected struct {
 
 // evidenceOf lists the operations for which the SDK accepts any response with status 200, whatever
 // it contains.
-var evidenceOf = map[string]expected{
+var evidenceOf = map[string]responseRules{
 	"GetObject":          {tag: true},
 	"HeadObject":         {tag: true},
 	"DeleteObject":       {},
@@ -82,15 +82,15 @@ var evidenceOf = map[string]expected{
 	"ListMultipartUploads":            {text: "ListMultipartUploadsResult"},
 	"ListParts":                       {text: "ListPartsResult"},
 	"GetObjectTagging":                {text: "Tagging"},
-	"GetObjectRetention":              {text: "Retention", empty: true},
-	"GetObjectLegalHold":              {text: "LegalHold", empty: true},
-	"GetBucketVersioning":             {text: "VersioningConfiguration", empty: true},
-	"GetBucketCors":                   {text: "CORSConfiguration", empty: true},
-	"GetBucketLifecycleConfiguration": {text: "LifecycleConfiguration", empty: true},
-	"GetBucketAcl":                    {text: "AccessControlPolicy", empty: true},
-	"GetObjectLockConfiguration":      {text: "ObjectLockConfiguration", empty: true},
-	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration", empty: true},
-	"GetBucketPolicy":                 {text: `"Statement"`, empty: true},
+	"GetObjectRetention":              {text: "Retention", allowsEmpty: true},
+	"GetObjectLegalHold":              {text: "LegalHold", allowsEmpty: true},
+	"GetBucketVersioning":             {text: "VersioningConfiguration", allowsEmpty: true},
+	"GetBucketCors":                   {text: "CORSConfiguration", allowsEmpty: true},
+	"GetBucketLifecycleConfiguration": {text: "LifecycleConfiguration", allowsEmpty: true},
+	"GetBucketAcl":                    {text: "AccessControlPolicy", allowsEmpty: true},
+	"GetObjectLockConfiguration":      {text: "ObjectLockConfiguration", allowsEmpty: true},
+	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration", allowsEmpty: true},
+	"GetBucketPolicy":                 {text: `"Statement"`, allowsEmpty: true},
 
 	"HeadBucket":                      {bare: true},
 	"CreateBucket":                    {bare: true},
@@ -107,32 +107,31 @@ var evidenceOf = map[string]expected{
 	"PutObjectLockConfiguration":      {bare: true},
 }
 
-// checkEvidence returns an error for a successful response without evidence of an S3 server. The
-// last parameter is true if the server is known to send a header of the S3 protocol with every
-// response.
-func checkEvidence(operation string, response *http.Response, always bool) error {
+// checkEvidence returns an error for a successful response without evidence of an S3 server.
+// sendsHeader is true if the server is known to send a header of the S3 protocol with every response.
+func checkEvidence(operation string, response *http.Response, sendsHeader bool) error {
 	want, ok := evidenceOf[operation]
-	if ok && response.StatusCode/100 == 2 && !want.isIn(response, always) {
+	if ok && response.StatusCode/100 == 2 && !want.isMetBy(response, sendsHeader) {
 		return noEvidence()
 	}
 	return nil
 }
 
-// peeked is how many bytes isIn reads from the beginning of a document. Other text may precede the
+// peeked is how many bytes isMetBy reads from the beginning of a document. Other text may precede the
 // expected text. For example, a policy may have an id before its statements.
 const peeked = 4 << 10
 
-// isIn reports whether the response has the evidence of an S3 server. It leaves the body at its
+// isMetBy reports whether the response has the evidence of an S3 server. It leaves the body at its
 // start, so that the body can still be read.
-func (e *expected) isIn(response *http.Response, always bool) bool {
-	isOwn := hasEvidence(response)
+func (e *responseRules) isMetBy(response *http.Response, always bool) bool {
+	hasMarker := hasEvidence(response)
 	switch {
 	case e.tag:
 		return isObject(response) &&
-			(response.Header.Get(rawclient.ETagHeader) != "" || isOwn && !hasTypeOfPage(response))
+			(response.Header.Get(rawclient.ETagHeader) != "" || hasMarker && !hasTypeOfPage(response))
 	case e.text != "":
-		return bytes.Contains(peek(response), []byte(e.text)) && (isOwn || !always) || isOwn && e.empty && !isPage(response)
-	case isOwn:
+		return bytes.Contains(peek(response), []byte(e.text)) && (hasMarker || !always) || hasMarker && e.allowsEmpty && !isPage(response)
+	case hasMarker:
 		return !isPage(response)
 	case always:
 		return false
@@ -192,7 +191,7 @@ func peek(response *http.Response) []byte {
 // A serverKind is the kind of server that sends the responses, if they show it. Hints, listings and
 // package s3probe use the kind. But a bucket never declares a feature because of the kind: the
 // version of the server is unknown, and other servers may imitate a header.
-type serverKind struct{ seen atomic.Pointer[kindOfServer] }
+type serverKind struct{ detected atomic.Pointer[kindOfServer] }
 
 // A kindOfServer is a kind of server that is recognized by a header of its responses, in most cases
 // the header Server.
@@ -220,12 +219,12 @@ var (
 	}
 )
 
-func (k *serverKind) see(h http.Header) {
-	if k.seen.Load() != nil {
+func (k *serverKind) observe(h http.Header) {
+	if k.detected.Load() != nil {
 		return
 	}
 	if kind := kindOf(h); kind != nil {
-		k.seen.Store(kind)
+		k.detected.Store(kind)
 	}
 }
 
@@ -246,7 +245,7 @@ func kindOf(h http.Header) *kindOfServer {
 // hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
 // have shown the kind of server, the hint names its profile.
 func (k *serverKind) hint() string {
-	if kind := k.seen.Load(); kind != nil {
+	if kind := k.detected.Load(); kind != nil {
 		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
 			" or s3.NamedProfile(\"" + kind.profile + "\") as Config.Profile, or test it with s3probe.Run"
 	}

@@ -66,13 +66,13 @@ func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.At
 			ContentDisposition: aws.ToString(output.ContentDisposition),
 			ContentLanguage:    aws.ToString(output.ContentLanguage),
 			CacheControl:       aws.ToString(output.CacheControl),
-			Metadata:           p.renamed(output.Metadata, underscoreEscape.Unescape),
+			Metadata:           p.renameKeys(output.Metadata, underscoreEscape.Unescape),
 			StorageClass:       httpheader.StorageClass(string(output.StorageClass)),
 		},
 		ETag:     quoteETag(output.ETag),
 		Revision: quoteETag(output.ETag),
 		Version:  versionID(output.VersionId),
-		Modified: modified(output.LastModified),
+		Modified: wholeSeconds(output.LastModified),
 		CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
 		TagCount: int(aws.ToInt32(output.TagCount)),
 
@@ -172,7 +172,7 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
-	if since := d.noChecksums.Load(); since != nil && d.account.clock.now().Sub(*since) < checksumsRemembered {
+	if disabledAt := d.noChecksums.Load(); disabledAt != nil && d.account.clock.now().Sub(*disabledAt) < checksumsRemembered {
 		input.ChecksumMode = ""
 	}
 	output, native, err := d.headObject(ctx, input, r)
@@ -181,13 +181,13 @@ func (d *objectDriver) headWithChecksum(
 		return output, native, err
 	}
 	input.ChecksumMode = ""
-	plain, plainNative, failure := d.headObject(ctx, input, r)
+	plainOutput, plainNative, failure := d.headObject(ctx, input, r)
 	if failure != nil {
 		return nil, nil, failure
 	}
 	now := d.account.clock.now()
 	d.noChecksums.Store(&now)
-	return plain, plainNative, nil
+	return plainOutput, plainNative, nil
 }
 
 const checksumsRemembered = 10 * time.Minute

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
@@ -99,9 +99,9 @@ func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryptio
 	}
 }
 
-// modified returns a time in whole seconds. Some responses have fractions of a second, but headers
+// wholeSeconds returns a time in whole seconds. Some responses have fractions of a second, but headers
 // do not.
-func modified(t *time.Time) time.Time {
+func wholeSeconds(t *time.Time) time.Time {
 	return aws.ToTime(t).UTC().Truncate(time.Second)
 }
 
@@ -113,7 +113,7 @@ func copySource(ref driver.ObjectRef) *string {
 	if isARN(bucket) {
 		bucket += "/object"
 	}
-	source := bucket + "/" + urlpath.Escape(ref.Key)
+	source := bucket + "/" + escape.Path(ref.Key)
 	if ref.Version != "" {
 		source += "?versionId=" + url.QueryEscape(ref.Version)
 	}
@@ -125,10 +125,10 @@ var underscoreEscape = httpheader.NewNameEscaper('-', '_')
 
 // storedNames returns metadata with its names in the form that the server stores.
 func (p *Profile) storedNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, underscoreEscape.Escape)
+	return p.renameKeys(metadata, underscoreEscape.Escape)
 }
 
-func (p *Profile) renamed(metadata map[string]string, rename func(string) string) map[string]string {
+func (p *Profile) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
 	if !p.EscapeUnderscores || len(metadata) == 0 {
 		return metadata
 	}

@@ -55,11 +55,11 @@ func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 }
 
 type wrappedClient struct {
-	given awss3.HTTPClient
-	over  *transport.Transport
+	client    awss3.HTTPClient
+	transport *transport.Transport
 }
 
-func (c wrappedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
+func (c wrappedClient) Do(r *http.Request) (*http.Response, error) { return c.transport.RoundTrip(r) }
 
 // A clientRoundTripper makes an HTTP client of the SDK usable as an http.RoundTripper.
 type clientRoundTripper struct{ client awss3.HTTPClient }
@@ -79,7 +79,7 @@ func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 		if client == nil {
 			return nil, true
 		}
-		if _, bounded := client.GetReadTimeout(); bounded || client.GetTimeout() != 0 {
+		if _, hasTimeout := client.GetReadTimeout(); hasTimeout || client.GetTimeout() != 0 {
 			return nil, false
 		}
 		return differsOnlyInTLS(client.GetTransport())
@@ -138,14 +138,14 @@ func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 		return nil, err
 	}
 	return []func(*config.LoadOptions) error{
-		config.WithHTTPClient(b.client()), config.WithCustomCABundle(bytes.NewReader(b.one)),
+		config.WithHTTPClient(b.client()), config.WithCustomCABundle(bytes.NewReader(b.certificate)),
 	}, nil
 }
 
 type caBundle struct {
-	sum  [sha256.Size]byte // hash of the file
-	pool *x509.CertPool    // never modified
-	one  []byte            // one certificate of the file, in PEM
+	sum         [sha256.Size]byte // hash of the file
+	pool        *x509.CertPool    // never modified
+	certificate []byte            // one certificate of the file, in PEM
 }
 
 func (b *caBundle) client() awss3.HTTPClient {
@@ -186,7 +186,7 @@ func loadCABundle(file string) (*caBundle, error) {
 	if b := lastCABundle.Load(); b != nil && b.sum == sum {
 		return b, nil
 	}
-	b := &caBundle{sum: sum, pool: x509.NewCertPool(), one: firstCertificate(text)}
+	b := &caBundle{sum: sum, pool: x509.NewCertPool(), certificate: firstCertificate(text)}
 	if !b.pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("the file has no certificate")
 	}

@@ -21,20 +21,20 @@ import (
 // servers accept a rule but drop its AbortUploadsAfterDays or its tags. A rule without its tags
 // would also remove objects that do not have the tags. So setLifecycle reads the stored rules. If
 // something is missing, it restores the old rules.
-func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
-	configured := make([]types.LifecycleRule, 0, len(rules))
+func (b *bucketSettingsAPI) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
+	sdkRules := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
-		configured = append(configured, lifecycleRule(rule))
+		sdkRules = append(sdkRules, lifecycleRule(rule))
 	}
-	aborts, tags := droppable(configured)
+	aborts, tags := countUnstored(sdkRules)
 	if aborts+tags == 0 || b.account.amazon() {
-		return b.putLifecycle(ctx, configured)
+		return b.putLifecycle(ctx, sdkRules)
 	}
 	old, err := b.lifecycleRules(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.putLifecycle(ctx, configured); err != nil {
+	if err := b.putLifecycle(ctx, sdkRules); err != nil {
 		if isCode(err, "MalformedXML", "InvalidArgument") &&
 			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no rules that only abort uploads
 			return sdkerror.WithCode(
@@ -50,7 +50,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}
-	keptAborts, keptTags := droppable(current)
+	keptAborts, keptTags := countUnstored(current)
 	hint := ""
 	switch {
 	case keptTags < tags:
@@ -66,8 +66,8 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
 }
 
-// droppable counts what some servers do not store: rules that abort uploads, and the tags of rules.
-func droppable(rules []types.LifecycleRule) (aborts, tags int) {
+// countUnstored counts what some servers do not store: rules that abort uploads, and the tags of rules.
+func countUnstored(rules []types.LifecycleRule) (aborts, tags int) {
 	for i := range rules {
 		if rules[i].AbortIncompleteMultipartUpload != nil {
 			aborts++
@@ -84,7 +84,7 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 }
 
 // putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
-func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
+func (b *bucketSettingsAPI) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 	}
@@ -144,19 +144,19 @@ func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 // lifecycle returns the rules that a LifecycleRule can express. It omits all other rules: disabled
 // rules, and rules with sizes, dates or numbers of versions. If a caller writes the result back,
 // the omitted rules are lost.
-func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
+func (b *bucketSettingsAPI) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.account.profile.Lifecycle {
 		return nil, nil
 	}
-	configured, err := b.lifecycleRules(ctx)
+	sdkRules, err := b.lifecycleRules(ctx)
 	var rules []storage.LifecycleRule
-	for i := range configured {
-		rules = append(rules, readLifecycleRule(&configured[i])...)
+	for i := range sdkRules {
+		rules = append(rules, readLifecycleRule(&sdkRules[i])...)
 	}
 	return rules, err
 }
 
-func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
+func (b *bucketSettingsAPI) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	output, err := readSetting(
 		ctx, b.account.client.GetBucketLifecycleConfiguration,
 		&awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
@@ -207,7 +207,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 
 // readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters only
 // by those. Old rules, from before S3 had filters, have the prefix outside of the filter.
-func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, only bool) {
+func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, isSupported bool) {
 	f := r.Filter
 	switch {
 	case f == nil:

@@ -37,19 +37,19 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		input.StartAfter = new(key)
 	}
 	start := startOf(input)
-	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
-	if leavesOut && input.ContinuationToken == nil {
+	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
+	if mayOmit && input.ContinuationToken == nil {
 		return d.listRest(ctx, r, start)
 	}
-	begin := d.account.clock.now()
+	requestStart := d.account.clock.now()
 	page, err := d.listPage(ctx, r, r.Prefix, input)
 	if err != nil {
 		return nil, err
 	}
-	if leavesOut && !prepared(decodeToken(page.Token)) {
+	if mayOmit && !isCachedPage(decodeToken(page.Token)) {
 		return d.listRest(ctx, r, start)
 	}
-	d.account.continueByKey(r, page, d.account.clock.now().Sub(begin))
+	d.account.setKeyToken(r, page, d.account.clock.now().Sub(requestStart))
 	return page, nil
 }
 
@@ -74,13 +74,13 @@ func (d *objectDriver) listPage(
 // not suffice, because it may be the wrong one for the server.
 func (a *account) orderKnown() bool {
 	p := &a.profile
-	if !p.OrderedListing || p.row().mixed || a.customResolver {
+	if !p.OrderedListing || p.row().isAccessPoint || a.customResolver {
 		return false
 	}
 	if a.endpoint == nil || a.orderedHost {
 		return true
 	}
-	kind := a.server.seen.Load()
+	kind := a.server.detected.Load()
 	return kind != nil && kind.profile == strings.TrimSuffix(p.Name, ProbedSuffix)
 }
 
@@ -111,7 +111,7 @@ const (
 	quickPage = 100 * time.Millisecond
 )
 
-func afterKey(page int, key string) string { return keyToken + strconv.Itoa(page) + ":" + key }
+func makeKeyToken(page int, key string) string { return keyToken + strconv.Itoa(page) + ":" + key }
 
 func parseKeyToken(token string) (page int, key string, ok bool) {
 	rest, ok := strings.CutPrefix(token, keyToken)
@@ -123,21 +123,21 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 	return page, key, ok && err == nil
 }
 
-// continueByKey replaces the server's token in the page with a token that has the last key of the
+// setKeyToken replaces the server's token in the page with a token that has the last key of the
 // page. With the new token, the next page begins after this key. If the server's tokens are not
-// slow, or if the page took longer than quickPage, continueByKey changes nothing.
-func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took time.Duration) {
+// slow, or if the page took longer than quickPage, setKeyToken changes nothing.
+func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
-	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 {
+	if number >= pagesByKey || duration > quickPage || r.Token != "" && number == 0 {
 		// If r.Token has no page number, it is the server's own, and the listing already uses the
 		// server's tokens.
 		return
 	}
 	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
-		page.Token = afterKey(number+1, last)
+		page.Token = makeKeyToken(number+1, last)
 	}
 }
 
@@ -164,7 +164,7 @@ func inFolder(prefix, key string) bool {
 // mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
 // begins after the key in start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
-	kind := a.server.seen.Load()
+	kind := a.server.detected.Load()
 	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
 }
 
@@ -176,22 +176,29 @@ func startOf(input *awss3.ListObjectsV2Input) string {
 	return markerKey(decodeToken(*input.ContinuationToken))
 }
 
-// decodeToken returns the marker in a token of MinIO, or "" if the token is another server's.
+// cacheMark begins MinIO's own part of a marker. Each token of MinIO has it.
+const cacheMark = "[minio_cache:"
+
+// decodeToken returns the marker in a token of MinIO, or "" if the token is another server's. A
+// server may have the wrong profile, and the text of its tokens is no key.
 func decodeToken(token string) string {
-	marker, _ := base64.StdEncoding.DecodeString(token)
+	marker, err := base64.StdEncoding.DecodeString(token)
+	if err != nil || !strings.Contains(string(marker), cacheMark) {
+		return ""
+	}
 	return string(marker)
 }
 
 // markerKey returns the key in a marker of MinIO. MinIO's own part follows the key.
 func markerKey(marker string) string {
-	if i := strings.LastIndex(marker, "[minio_cache:"); i >= 0 {
+	if i := strings.LastIndex(marker, cacheMark); i >= 0 {
 		return marker[:i]
 	}
 	return marker
 }
 
-// prepared reports whether a marker refers to a page that MinIO already has in its cache.
-func prepared(marker string) bool {
+// isCachedPage reports whether a marker refers to a page that MinIO already has in its cache.
+func isCachedPage(marker string) bool {
 	return strings.Contains(marker[len(markerKey(marker)):], ",id:")
 }
 
@@ -199,14 +206,14 @@ func prepared(marker string) bool {
 func (d *objectDriver) listRest(
 	ctx context.Context, r *driver.ListRequest, key string,
 ) (page *storage.Page, err error) {
-	err = eachRest(r, key, func(prefix, startAfter string) (found bool, err error) {
+	err = listAfter(r, key, func(prefix, startAfter string) (found bool, err error) {
 		if page, err = d.listPage(ctx, r, prefix, &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}); err != nil {
 			return false, err
 		}
 		page.Token = ""
 		found = len(page.Entries) > 0
 		if found {
-			page.Token = afterKey(pagesByKey, page.Entries[len(page.Entries)-1].Key)
+			page.Token = makeKeyToken(pagesByKey, page.Entries[len(page.Entries)-1].Key)
 		}
 		return found, nil
 	})
@@ -217,7 +224,7 @@ func (d *objectDriver) listRest(
 // one version: key is its key, and id is its version id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
-	err := eachRest(r, key, func(prefix, startAfter string) (found bool, err error) {
+	err := listAfter(r, key, func(prefix, startAfter string) (found bool, err error) {
 		part := *r
 		part.Prefix = prefix
 		if startAfter != key {
@@ -234,11 +241,11 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list for the keys that follow the given key, until list has found an entry. It
+// listAfter calls list for the keys that follow the given key, until list has found an entry. It
 // goes folder by folder. After the key "a/b/c", the first call is for the rest of the folder
 // "a/b/". The next calls are for the rest of the folder "a/" after "a/b/", and so on, up to the
 // folder of r.Prefix.
-func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
+func listAfter(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
 		end := strings.LastIndex(key, "/") + 1 // end of the folder's name

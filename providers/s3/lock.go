@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -44,7 +44,7 @@ func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
 	}
 	return storage.Retention{
 		Mode:  retentionMode(string(output.ObjectLockMode)),
-		Until: modified(output.ObjectLockRetainUntilDate),
+		Until: wholeSeconds(output.ObjectLockRetainUntilDate),
 	}
 }
 
@@ -112,7 +112,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	default:
 		return false
 	}
-	return objectlock.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
+	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
 		rm.bucket.account.clock.time()) != nil
 }
 
@@ -136,7 +136,7 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	if err == nil && retention.Retention != nil {
 		attrs.Retention = storage.Retention{
 			Mode:  retentionMode(string(retention.Retention.Mode)),
-			Until: modified(retention.Retention.RetainUntilDate),
+			Until: wholeSeconds(retention.Retention.RetainUntilDate),
 		}
 	}
 	return attrs
@@ -151,7 +151,7 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 //   - MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten"
 //   - all of them, for a bucket that cannot lock objects: 400 InvalidRequest "Bucket is missing
 //     Object Lock Configuration" or "Bucket is missing ObjectLock Configuration"
-func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
+func lockMeaning(code, message string) (m sdkerror.Meaning, ok bool) {
 	message = strings.ToLower(message)
 	switch {
 	case code != "AccessDenied" && code != "InvalidRequest":
@@ -168,15 +168,15 @@ const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"
 // A bucketLock has a bucket's settings for object lock: whether it can lock objects (able), and how
 // it locks new ones.
 type bucketLock struct {
-	able      bool
-	retention storage.DefaultRetention
+	isAvailable bool
+	retention   storage.DefaultRetention
 }
 
 const daysOfAYear = 365 // days per year of a default retention
 
 // objectLock reads the object lock settings of the bucket. If the bucket cannot lock objects, the
 // result is zero.
-func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
+func (b *bucketSettingsAPI) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if !b.account.profile.locks() {
 		return l, nil
 	}
@@ -191,7 +191,7 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
 		return l, nil
 	}
-	l.able = true
+	l.isAvailable = true
 	if c.Rule != nil && c.Rule.DefaultRetention != nil {
 		d := c.Rule.DefaultRetention
 		l.retention.Mode = retentionMode(string(d.Mode))
@@ -200,27 +200,29 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	return l, nil
 }
 
-func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
-	l := bucketLock{info.ObjectLock, info.DefaultRetention}
-	err := ifPermitted(&l, b.objectLock, ctx)
-	info.ObjectLock = l.able
+func (b *bucketSettingsAPI) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
+	l, err := b.objectLock(ctx)
+	if err != nil {
+		return err
+	}
+	info.ObjectLock = l.isAvailable
 	info.DefaultRetention = l.retention
-	return err
+	return nil
 }
 
 // setObjectLock enables object lock if r asks for it, and sets the default retention. It reads the
 // settings first, to find out whether the bucket has object lock. On Amazon, setting a default
 // retention also enables object lock, which nobody can undo.
-func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
+func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {
 		return err
 	}
-	versioned := false // true if this call has just enabled versioning
+	justVersioned := false // true if this call has just enabled versioning
 	switch {
-	case l.able && r.DefaultRetention == nil:
+	case l.isAvailable && r.DefaultRetention == nil:
 		return nil
-	case l.able:
+	case l.isAvailable:
 	case !r.ObjectLock && *r.DefaultRetention == storage.DefaultRetention{}:
 		return nil
 	case !r.ObjectLock:
@@ -234,7 +236,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 		if err := b.setVersioning(ctx, true); err != nil {
 			return err
 		}
-		versioned = true
+		justVersioned = true
 	}
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
@@ -243,8 +245,8 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 			Days: days(d.Days),
 		}}
 	}
-	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
-	return settle(ctx, unaware, func() error {
+	isPending := func(err error) bool { return justVersioned && isCode(err, "InvalidBucketState") }
+	return retryPending(ctx, isPending, func() error {
 		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
 			Bucket:                  &b.name,
 			ObjectLockConfiguration: c,

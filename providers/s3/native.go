@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -119,8 +119,8 @@ func (o *requestOption[I]) check(*bucket) error {
 }
 
 func (o *requestOption[I]) apply(input any) error {
-	if typed, ok := input.(*I); ok {
-		o.change(typed)
+	if sdkInput, ok := input.(*I); ok {
+		o.change(sdkInput)
 	}
 	return nil
 }
@@ -138,8 +138,8 @@ type function interface{ target() reflect.Type }
 // the option's function.
 func hasFunctions(native []any) bool {
 	return slices.ContainsFunc(native, func(o any) bool {
-		_, is := o.(function)
-		return is
+		_, ok := o.(function)
+		return ok
 	})
 }
 
@@ -167,20 +167,20 @@ func checkFunctions(input any, native []any) error {
 	if slices.Contains(besideWriting[:3], typ) {
 		return nil // the first request of the upload or copy was checked
 	}
-	var family, beside []reflect.Type
+	var family, others []reflect.Type
 	switch {
 	case slices.Contains(writing, typ):
 		family = writing
-		beside = besideWriting
+		others = besideWriting
 	case slices.Contains(reading, typ):
 		family = reading
 	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
-		beside = reading // Restore sends HeadObject before RestoreObject
+		others = reading // Restore sends HeadObject before RestoreObject
 	}
-	var missed reflect.Type
+	var unused reflect.Type
 	for _, o := range native {
-		f, is := o.(function)
-		if !is {
+		f, ok := o.(function)
+		if !ok {
 			continue
 		}
 		t := f.target()
@@ -188,18 +188,18 @@ func checkFunctions(input any, native []any) error {
 		case t == typ:
 			return nil
 		case slices.Contains(family, t):
-			missed = t
-		case !slices.Contains(beside, t):
-			return unfit(t, typ)
+			unused = t
+		case !slices.Contains(others, t):
+			return typeError(t, typ)
 		}
 	}
-	if missed != nil {
-		return unfit(missed, typ)
+	if unused != nil {
+		return typeError(unused, typ)
 	}
 	return nil
 }
 
-func unfit(got, typ reflect.Type) error {
+func typeError(got, typ reflect.Type) error {
 	operation := strings.TrimSuffix(typ.Name(), "Input")
 	return &storage.Error{
 		Code: storage.Unsupported,
@@ -294,7 +294,7 @@ var ownHeaders = []string{
 // copy.
 var ownPrefixes = []string{"Proxy-", "Sec-", "X-Amz-Copy-Source"}
 
-func beginsLikeOwn(header string) bool {
+func isReservedHeader(header string) bool {
 	return slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(header, prefix) })
 }
 
@@ -333,7 +333,7 @@ func WithSignedParameter(name, value string) SignedOption {
 func WithSignedHeader(name, value string) SignedOption {
 	const option = "WithSignedHeader"
 	v := signedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
-	if !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || beginsLikeOwn(v.name) {
+	if !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || isReservedHeader(v.name) {
 		v.err = argument.Invalid(option,
 			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
 	} else if value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
@@ -367,11 +367,11 @@ func (v signedValue) apply(any) error {
 
 // signedValues separates the signedValues in native from the other options.
 func signedValues(native []any) (values []signedValue, others []any) {
-	for _, one := range native {
-		if v, ok := one.(signedValue); ok {
+	for _, option := range native {
+		if v, ok := option.(signedValue); ok {
 			values = append(values, v)
 		} else {
-			others = append(others, one)
+			others = append(others, option)
 		}
 	}
 	return values, others
@@ -389,10 +389,10 @@ func (p *presigning) add(values []signedValue) error {
 			continue
 		}
 		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
-		if slices.ContainsFunc(query, func(one string) bool { return strings.HasPrefix(one, v.name+"=") }) {
+		if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
 			return conflict
 		}
-		p.request.Query = strings.Join(append(query, v.name+"="+urlpath.EscapeAll(v.value)), "&")
+		p.request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
 	}
 	return nil
 }

@@ -64,13 +64,13 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Owner:            a.expectedOwner,
 		UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
-			a.server.see(response.Header)
-			a.renewer.see(response)
-			a.clock.see(response)
+			a.server.observe(response.Header)
+			a.renewer.observe(response)
+			a.clock.observe(response)
 		},
 		Check: func(response *http.Response) error {
 			isRead := response.Request.Method != http.MethodPut
-			if want := (expected{tag: true}); isRead && want.isIn(response, false) || !isRead && hasEvidence(response) {
+			if want := (responseRules{tag: true}); isRead && want.isMetBy(response, false) || !isRead && hasEvidence(response) {
 				return nil
 			}
 			return noEvidence()

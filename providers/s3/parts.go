@@ -73,12 +73,12 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		Key:           &r.Key,
 		UploadId:      &r.Upload,
 		PartNumber:    aws.Int32(int32(r.Number)),
-		Body:          d.account.checked(r.Body, r.Size, r.CRC32C),
+		Body:          d.account.verifiedBody(r.Body, r.Size, r.CRC32C),
 		ContentLength: &r.Size,
 	}
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
-		input.Body = compared(r.Body, r.Size, r.CRC32C)
+		input.Body = newComparedBody(r.Body, r.Size, r.CRC32C)
 	} else if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
 		return driver.Part{}, err
 	}
@@ -193,13 +193,13 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		if err != nil {
 			return uploadError(err)
 		}
-		listed, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
+		page, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
 			Bucket:   &d.bucket.name,
 			Key:      &key,
 			UploadId: &upload,
 			MaxParts: aws.Int32(1),
 		})
-		if err != nil || len(listed.Parts) == 0 {
+		if err != nil || len(page.Parts) == 0 {
 			return nil // the abort succeeded; an error only means that the parts could not be listed
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // A bucketPolicy is a policy document. It also keeps the fields and statements that this package
 // does not understand.
 type bucketPolicy struct {
-	rest       map[string]json.RawMessage // all fields except Statement
-	statements []json.RawMessage
+	otherFields map[string]json.RawMessage // all fields except Statement
+	statements  []json.RawMessage
 }
 
 // A policyStatement has those fields of a policy's statement that this package reads.
@@ -31,15 +31,15 @@ const publicReadSid = "OmnibucketPublicRead"
 
 // parsePolicy reads a document. An empty document is a policy without statements.
 func parsePolicy(document string) (*bucketPolicy, error) {
-	p := &bucketPolicy{rest: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
+	p := &bucketPolicy{otherFields: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
 	if strings.TrimSpace(document) == "" {
 		return p, nil
 	}
-	if err := json.Unmarshal([]byte(document), &p.rest); err != nil {
+	if err := json.Unmarshal([]byte(document), &p.otherFields); err != nil {
 		return nil, err
 	}
-	statements := bytes.TrimSpace(p.rest["Statement"])
-	delete(p.rest, "Statement")
+	statements := bytes.TrimSpace(p.otherFields["Statement"])
+	delete(p.otherFields, "Statement")
 	switch {
 	case len(statements) == 0 || string(statements) == "null":
 	case statements[0] == '{': // a single statement need not be in a list
@@ -59,7 +59,7 @@ func (p *bucketPolicy) String() string {
 		return ""
 	}
 	doc := map[string]any{"Statement": p.statements}
-	for name, value := range p.rest {
+	for name, value := range p.otherFields {
 		doc[name] = value
 	}
 	document, err := json.Marshal(doc)
@@ -156,8 +156,8 @@ const (
 func (s *policyStatement) matchesAction(action string) bool {
 	matches := func(pattern string) bool {
 		// In path.Match, "*" matches everything but a slash. An action has no slash.
-		matched, _ := path.Match(strings.ToLower(pattern), action)
-		return matched
+		ok, _ := path.Match(strings.ToLower(pattern), action)
+		return ok
 	}
 	if len(s.NotAction) > 0 {
 		return !slices.ContainsFunc(oneOrMany(s.NotAction), matches)
@@ -172,9 +172,9 @@ func (s *policyStatement) matchesAllObjects(arn string) bool {
 }
 
 func oneOrMany(raw json.RawMessage) []string {
-	var one string
-	if json.Unmarshal(raw, &one) == nil {
-		return []string{one}
+	var single string
+	if json.Unmarshal(raw, &single) == nil {
+		return []string{single}
 	}
 	var many []string
 	if json.Unmarshal(raw, &many) != nil {

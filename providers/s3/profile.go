@@ -125,11 +125,11 @@ type Profile struct {
 	identifies bool
 	amazon     bool // the server is Amazon S3
 	hostless   bool // true if the endpoint does not follow from the profile
-	unnamed    bool // the server is not known; hints ask the user to name its profile
-	// mixed is true for the profile of access points. An access point belongs to a bucket or to an
+	isUnknown  bool // the server is not known; hints ask the user to name its profile
+	// isAccessPoint is true for the profile of access points. An access point belongs to a bucket or to an
 	// FSx volume, and the driver cannot distinguish them. A hint explains this to the user.
-	mixed    bool
-	unsorted bool // byte order is not documented; to start after a key, a listing is read from its beginning
+	isAccessPoint bool
+	isUnsorted    bool // byte order is not documented; to start after a key, a listing is read from its beginning
 	// timesInIDs says that a listing shows a wrong time for an old version: the time at which the
 	// version was replaced. The id of the version is a ULID, which contains the right time.
 	timesInIDs bool

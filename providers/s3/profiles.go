@@ -352,7 +352,7 @@ var profiles = []Profile{
 		// at an endpoint is unknown, and RustFS does not name itself in the header Server. So this
 		// profile declares no conditions: s3probe must confirm them.
 		Name:           "rustfs",
-		unsorted:       true,
+		isUnsorted:     true,
 		Batch:          BatchMD5,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true},
 		HidesUploads:   true,
@@ -375,7 +375,7 @@ var profiles = []Profile{
 		// says which one the server checks. The hosts are those of regions: Local Zones have other
 		// operations.
 		Name:           "ovh",
-		unsorted:       true,
+		isUnsorted:     true,
 		Batch:          BatchMD5,
 		Hosts:          []string{"s3.{region}.io.cloud.ovh.net", "s3.{region}.perf.cloud.ovh.net"},
 		SignedUploads:  SignedUploads{ContentType: true, Size: true},
@@ -394,7 +394,7 @@ var profiles = []Profile{
 		// CopyObject and CompleteMultipartUpload since July 2026, and not that they are atomic, so
 		// that s3probe must confirm them. All other fields are those of the profile "unknown".
 		Name:           "scaleway",
-		unsorted:       true,
+		isUnsorted:     true,
 		Batch:          BatchMD5,
 		Hosts:          []string{"s3.{region}.scw.cloud"},
 		MaxParts:       1000,
@@ -438,7 +438,7 @@ var profiles = []Profile{
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
 		Name:           accessPointProfile,
 		hostless:       true,
-		mixed:          true,
+		isAccessPoint:  true,
 		Batch:          BatchMD5,
 		ContentMD5:     true,
 		Copy:           true,
@@ -454,7 +454,7 @@ var profiles = []Profile{
 		// because the server may be MinIO, which does not list all uploads in progress.
 		Name:           "unknown",
 		hostless:       true,
-		unnamed:        true,
+		isUnknown:      true,
 		Batch:          BatchMD5,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true},
 		HidesUploads:   true,
@@ -508,10 +508,10 @@ func ProfileNames() []string {
 // provider that is known to list in byte order.
 func profileAt(profile *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, ok := profileOfHost(host)
-	ordered = ok && p.OrderedListing && !p.unsorted
+	ordered = ok && p.OrderedListing && !p.isUnsorted
 	switch {
 	case profile != nil:
-		if r, matched := profile.regionOf(host); matched {
+		if r, ok := profile.regionOf(host); ok {
 			region = r
 		}
 		p = *profile
@@ -529,7 +529,7 @@ func profileAt(profile *Profile, host string) (p Profile, region string, ordered
 // regionLabel is the placeholder for a region in Profile.Hosts.
 const regionLabel = "{region}"
 
-func profileOfHost(host string) (p Profile, region string, known bool) {
+func profileOfHost(host string) (p Profile, region string, ok bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {
 			return p, region, true
@@ -551,7 +551,7 @@ func amazonEndpoint(endpoint string) bool {
 
 // regionOf reports whether host matches one of the profile's Hosts, and returns the region that is
 // part of it.
-func (p *Profile) regionOf(host string) (region string, known bool) {
+func (p *Profile) regionOf(host string) (region string, ok bool) {
 	for _, pattern := range p.Hosts {
 		if region, ok := matchHost(pattern, strings.ToLower(host)); ok {
 			return region, true
@@ -564,25 +564,25 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 // start matches one or more labels. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
 	want := strings.Split(pattern, ".")
-	have := strings.Split(host, ".")
+	labels := strings.Split(host, ".")
 	slices.Reverse(want)
-	slices.Reverse(have)
+	slices.Reverse(labels)
 	for i, label := range want {
 		switch {
-		case i >= len(have) || have[i] == "":
+		case i >= len(labels) || labels[i] == "":
 			return "", false
 		case label == "*":
 			return region, true
 		case strings.HasSuffix(label, regionLabel):
 			var exists bool
-			region, exists = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel))
+			region, exists = strings.CutPrefix(labels[i], strings.TrimSuffix(label, regionLabel))
 			if !exists ||
 				region == "" {
 				return "", false
 			}
-		case label != have[i]:
+		case label != labels[i]:
 			return "", false
 		}
 	}
-	return region, len(want) == len(have)
+	return region, len(want) == len(labels)
 }

@@ -20,7 +20,7 @@ const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 // setPublic makes the objects of the bucket readable by everyone, or only with credentials. AWS
 // blocks public policies by default. So setPublic first removes or sets this block, and then
 // changes the policy.
-func (b *managed) setPublic(ctx context.Context, public bool) error {
+func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
 	if !b.account.profile.BucketPolicy {
 		acl := types.BucketCannedACLPrivate
 		if public {
@@ -57,7 +57,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	return err
 }
 
-func (b *managed) isPublic(ctx context.Context) (bool, error) {
+func (b *bucketSettingsAPI) isPublic(ctx context.Context) (bool, error) {
 	switch {
 	case b.account.profile.BucketPolicy:
 	case b.account.profile.BucketACL:
@@ -79,7 +79,7 @@ func (b *managed) isPublic(ctx context.Context) (bool, error) {
 	return !aws.ToBool(block.RestrictPublicBuckets), nil
 }
 
-func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
+func (b *bucketSettingsAPI) isPublicByACL(ctx context.Context) (bool, error) {
 	output, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
 		return false, reads(err)
@@ -90,7 +90,7 @@ func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
 	}), nil
 }
 
-func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
+func (b *bucketSettingsAPI) policy(ctx context.Context) (*bucketPolicy, error) {
 	output, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name},
 		"NoSuchBucketPolicy")
 	if err != nil {
@@ -107,12 +107,12 @@ func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
 	return policy, nil
 }
 
-func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
+func (b *bucketSettingsAPI) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
 		return sendWrite(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 	}
-	err := settle(ctx, b.isBlocked, func() error {
+	err := retryPending(ctx, b.isBlocked, func() error {
 		return sendWrite(
 			ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document},
 			b.account.withBodyChecksum()...)
@@ -128,13 +128,13 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 // enforces the block for some seconds after its removal
 // (https://github.com/env0/templates/pull/258). isBlocked returns false if the error's message says
 // that the caller lacks a permission.
-func (b *managed) isBlocked(err error) bool {
+func (b *bucketSettingsAPI) isBlocked(err error) bool {
 	_, message := codeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&
 		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }
 
-func (b *managed) arn() string {
+func (b *bucketSettingsAPI) arn() string {
 	partition := "aws"
 	if b.account.amazon() {
 		partition = partitionOf(b.account.region).id
@@ -144,9 +144,9 @@ func (b *managed) arn() string {
 
 // hasAccessBlock reports whether the server has public access blocks. Only AWS is known
 // to have them.
-func (b *managed) hasAccessBlock() bool { return b.account.amazon() }
+func (b *bucketSettingsAPI) hasAccessBlock() bool { return b.account.amazon() }
 
-func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
+func (b *bucketSettingsAPI) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	output, err := readSetting(
 		ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name},
 		"NoSuchPublicAccessBlockConfiguration",
@@ -161,7 +161,7 @@ func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConf
 // turns on all settings and returns nil. If public is true, it turns off the settings for policies,
 // and does not change the settings for ACLs. In this case, it returns the settings before the
 // change, or nil if there was nothing to change.
-func (b *managed) setAccessBlock(
+func (b *bucketSettingsAPI) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {
 	if !public {
@@ -182,7 +182,7 @@ func (b *managed) setAccessBlock(
 	return old, b.putAccessBlock(ctx, &config)
 }
 
-func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
+func (b *bucketSettingsAPI) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
 	return sendWrite(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
 		Bucket:                         &b.name,
 		PublicAccessBlockConfiguration: block,

@@ -18,7 +18,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	input := &awss3.PutObjectInput{
 		Bucket:             &d.bucket.name,
 		Key:                &r.Key,
-		Body:               d.account.checked(r.Body, r.Size, r.CRC32C),
+		Body:               d.account.verifiedBody(r.Body, r.Size, r.CRC32C),
 		ContentLength:      &r.Size,
 		ContentType:        httpheader.Optional(r.ContentType),
 		ContentEncoding:    httpheader.Optional(r.ContentEncoding),

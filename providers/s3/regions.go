@@ -19,7 +19,7 @@ func (a *account) inRegion(region string) *account {
 	clone := *a
 	clone.region = region
 	clone.keys = &signature.Keys{}
-	clone.givenClient = nil
+	clone.configClient = nil
 	clone.client = cloneClient(a.client, func(o *awss3.Options) {
 		o.Region = region
 	})
@@ -52,14 +52,14 @@ func (s *serviceDriver) accountFor(bucket string) *account {
 	return s.account
 }
 
-func (s *serviceDriver) managedBucket(name string) *managed {
-	return &managed{account: s.accountFor(name), name: name}
+func (s *serviceDriver) managedBucket(name string) *bucketSettingsAPI {
+	return &bucketSettingsAPI{account: s.accountFor(name), name: name}
 }
 
 // inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
 // another region, the first call had no effect. inBucketRegion then calls the function again for
 // that region.
-func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) error {
+func (s *serviceDriver) inBucketRegion(name string, do func(*bucketSettingsAPI) error) error {
 	b := s.managedBucket(name)
 	err := do(b)
 	region := otherRegion(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -32,30 +32,30 @@ type renewer struct {
 	reload func(context.Context) (aws.CredentialsProvider, error)
 	signs  bool // whether this renewer also signs the SDK's requests
 
-	reloading ctxlock.Lock
+	reloading running.Lock
 	provider  atomic.Pointer[aws.CredentialsProvider]
-	last      atomic.Pointer[usedCredentials]
+	lastUsed  atomic.Pointer[usedCredentials]
 }
 
 type usedCredentials struct {
-	value             aws.Credentials
-	replaced          *usedCredentials // former credentials with the same access key, or nil
-	accepted, refused atomic.Bool      // whether the store has accepted or refused these credentials
-	dropped           bool             // whether these credentials were dropped after they were refused
+	value               aws.Credentials
+	previous            *usedCredentials // former credentials with the same access key, or nil
+	accepted, isRefused atomic.Bool      // whether the store has accepted or refused these credentials
+	isDropped           bool             // whether these credentials were dropped after they were refused
 }
 
 func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *renewer {
-	r := &renewer{reload: reload, reloading: ctxlock.New()}
+	r := &renewer{reload: reload, reloading: running.NewLock()}
 	r.provider.Store(&p)
 	return r
 }
 
 // Retrieve returns the credentials for the next request.
 func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	prev := r.last.Load()
-	isRefused := prev != nil && prev.refused.Load() // read only once: another request may be refused meanwhile
+	prev := r.lastUsed.Load()
+	isRefused := prev != nil && prev.isRefused.Load() // read only once: another request may be refused meanwhile
 	if isRefused {
-		r.drop(ctx, prev)
+		r.forget(ctx, prev)
 	}
 	c, err := (*r.provider.Load()).Retrieve(ctx)
 	if err != nil || prev != nil && !isRefused && prev.isSame(&c) {
@@ -63,9 +63,9 @@ func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	next := &usedCredentials{value: c}
 	if prev != nil && prev.value.AccessKeyID == c.AccessKeyID && prev.value.SessionToken == c.SessionToken {
-		next.replaced = &usedCredentials{value: prev.value}
+		next.previous = &usedCredentials{value: prev.value}
 	}
-	r.last.CompareAndSwap(prev, next)
+	r.lastUsed.CompareAndSwap(prev, next)
 	return c, nil
 }
 
@@ -82,14 +82,14 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// see receives the responses of the store. If a response shows that the store has accepted the
-// credentials of its request, see records this. Every response shows this, unless the status is
+// observe receives the responses of the store. If a response shows that the store has accepted the
+// credentials of its request, observe records this. Every response shows this, unless the status is
 // 400, 401, 403, or 500 and above.
-func (r *renewer) see(response *http.Response) {
+func (r *renewer) observe(response *http.Response) {
 	if r == nil {
 		return
 	}
-	last := r.last.Load()
+	last := r.lastUsed.Load()
 	if last == nil || last.accepted.Load() {
 		return
 	}
@@ -104,16 +104,16 @@ func (r *renewer) see(response *http.Response) {
 	}
 }
 
-// drop makes the provider forget credentials that were refused.
-func (r *renewer) drop(ctx context.Context, creds *usedCredentials) {
+// forget makes the provider forget credentials that were refused.
+func (r *renewer) forget(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
 		return
 	}
 	defer r.reloading.Unlock()
-	if creds.dropped {
+	if creds.isDropped {
 		return
 	}
-	creds.dropped = true
+	creds.isDropped = true
 	if r.reload != nil {
 		if p, err := r.reload(ctx); err == nil { // an error may mean that the files are incomplete now
 			r.provider.Store(&p)
@@ -128,8 +128,8 @@ func (r *renewer) drop(ctx context.Context, creds *usedCredentials) {
 // refuse is called after the store has refused the credentials of a request. If the request had the
 // current credentials, refuse marks them as refused. It returns true if another attempt may
 // succeed, because it would use other credentials.
-func (r *renewer) refuse(request *http.Request) (again bool) {
-	last := r.last.Load()
+func (r *renewer) refuse(request *http.Request) (retry bool) {
+	last := r.lastUsed.Load()
 	if last == nil ||
 		request != nil && request.Header.Get("X-Amz-S3session-Token") != "" { // a session of a directory bucket
 		return false
@@ -137,12 +137,12 @@ func (r *renewer) refuse(request *http.Request) (again bool) {
 	if !last.haveSigned(request) {
 		return true // other credentials have replaced those of the request
 	}
-	last.refused.Store(true)
+	last.isRefused.Store(true)
 	// The current credentials may have replaced older ones with the same access key but another
 	// secret. The request may have been signed with the older secret, so another attempt may
 	// succeed.
 	return last.accepted.Load() ||
-		last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
+		last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
 // configure makes a client report which credentials the store accepts or refuses.
@@ -174,7 +174,7 @@ func isRefusal(err error) bool {
 	if status < http.StatusBadRequest || status >= http.StatusInternalServerError {
 		return false
 	}
-	e := fromResponse(err)
+	e := errorFromAPI(err)
 	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
 }
 
@@ -191,9 +191,9 @@ func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 // the SDK. An old signer would not notice the new secret: it caches a signing key for each access
 // key, for a day.
 type secretSigner struct {
-	logger logging.Logger
-	logs   bool
-	last   atomic.Pointer[signerOfSecret]
+	logger     logging.Logger
+	logs       bool
+	lastSigner atomic.Pointer[signerOfSecret]
 }
 
 type signerOfSecret struct {
@@ -206,12 +206,12 @@ func (s *secretSigner) SignHTTP(
 	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, t time.Time,
 	opts ...func(*v4.SignerOptions),
 ) error {
-	last := s.last.Load()
+	last := s.lastSigner.Load()
 	if last == nil || last.secret != c.SecretAccessKey {
 		last = &signerOfSecret{c.SecretAccessKey, v4.NewSigner(func(o *v4.SignerOptions) {
 			o.Logger, o.LogSigning, o.DisableURIPathEscaping = s.logger, s.logs, true // as the SDK's client does
 		})}
-		s.last.Store(last)
+		s.lastSigner.Store(last)
 	}
 	return last.signer.SignHTTP(ctx, c, request, hash, service, region, t, opts...)
 }
@@ -234,7 +234,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 	now := a.clock.now()
-	if t := a.denied.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
+	if t := a.deniedAt.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
 		return nil
 	}
 	if refusal := get(); refusal != nil {
@@ -244,7 +244,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		}
 	}
 	if status == http.StatusForbidden {
-		a.denied.Store(&now)
+		a.deniedAt.Store(&now)
 	}
 	return nil
 }

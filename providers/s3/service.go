@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
@@ -35,9 +35,9 @@ const (
 type serviceDriver struct {
 	account *account
 	regions sync.Map // regions of buckets that are not in the account's region, by bucket name
-	// unsettled maps the name of a new bucket to its request. The bucket exists, but not all
+	// pending maps the name of a new bucket to its request. The bucket exists, but not all
 	// settings in the request are applied yet.
-	unsettled sync.Map
+	pending sync.Map
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. If c is not
@@ -73,15 +73,15 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return newDriver(s.accountFor(name).forBucket(name), name), nil
+	return newDriver(s.accountFor(name).bucketAccount(name), name), nil
 }
 
 // Close closes idle connections of the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// managed is a bucket, and the account that reads and changes the settings of the bucket. The
+// bucketSettingsAPI is a bucket, and the account that reads and changes the settings of the bucket. The
 // account sends requests to the bucket's region.
-type managed struct {
+type bucketSettingsAPI struct {
 	account *account
 	name    string
 	isNew   bool // true if the current call of CreateBucket has created the bucket
@@ -97,8 +97,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	region := cmp.Or(r.Region, s.account.region)
-	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true}
-	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
+	b := &bucketSettingsAPI{account: s.account.inRegion(region), name: r.Name, isNew: true}
+	if settings, _ := s.pending.Load(r.Name); !reflect.DeepEqual(settings, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
@@ -110,10 +110,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	err := b.applyNew(ctx, r, info)
 	if err != nil && asError(err).Retryable && ctx.Err() == nil {
-		s.unsettled.Store(r.Name, *r)
+		s.pending.Store(r.Name, *r)
 		return nil, err
 	}
-	s.unsettled.Delete(r.Name)
+	s.pending.Delete(r.Name)
 	if err != nil {
 		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
 		return nil, cleanup.After(ctx, asError(err), "the new bucket", func(ctx context.Context) error {
@@ -131,7 +131,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
-func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
+func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *bucketSettingsAPI, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
 	code := storage.CodeOf(err)
 	if err == nil {
@@ -162,7 +162,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 
 // applyNew applies the settings that differ from those of a new bucket, which is private
 // and has no versions or rules.
-func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
+func (b *bucketSettingsAPI) applyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
 	changes := *r
 	if !info.Public {
 		changes.PublicAccess = nil
@@ -197,18 +197,22 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	if err := s.inBucketRegion(r.Name, func(b *managed) error { return b.apply(ctx, r) }); err != nil {
+	if err := s.inBucketRegion(r.Name, func(b *bucketSettingsAPI) error { return b.apply(ctx, r) }); err != nil {
 		return nil, err
 	}
 	info := bucketupdate.Requested(r)
-	if err := s.readInfo(ctx, info); err != nil &&
-		(bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound) {
-		return nil, err
+	err := s.readInfo(ctx, info)
+	if err != nil && len(info.Unread) == 0 {
+		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
+			return nil, err
+		}
+		info.Unread = slices.Concat(bucketSettings...)
 	}
+	bucketupdate.ForgetRequested(info, r)
 	return info, nil
 }
 
-func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
+func (b *bucketSettingsAPI) apply(ctx context.Context, r *driver.BucketRequest) error {
 	for _, setting := range []struct {
 		asked  bool
 		change func() error
@@ -267,11 +271,11 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 // DeleteBucket deletes a bucket. If it has an object, an old version or a delete marker,
 // DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	err := s.inBucketRegion(name, func(b *managed) error {
+	err := s.inBucketRegion(name, func(b *bucketSettingsAPI) error {
 		return sendWrite(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
 	if err == nil {
-		s.unsettled.Delete(name)
+		s.pending.Delete(name)
 		s.remember(name, s.account.region) // forget the region: a new bucket may be in another one
 	}
 	return err
@@ -338,20 +342,20 @@ const (
 	maxPause   = 10 * time.Second
 )
 
-// settle makes a change. If the change fails, and the function pending returns true for the error,
-// settle repeats the change. It stops after at most settleTime.
-func settle(ctx context.Context, pending func(error) bool, change func() error) error {
+// retryPending makes a change. If the change fails, and the function pending returns true for the error,
+// retryPending repeats the change. It stops after at most settleTime.
+func retryPending(ctx context.Context, pending func(error) bool, change func() error) error {
 	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := change()
-		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || ctxtime.Sleep(ctx, pause) != nil {
+		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || running.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
 }
 
 // isUnsettled reports whether S3 will probably accept the change later.
-func (b *managed) isUnsettled(err error) bool {
+func (b *bucketSettingsAPI) isUnsettled(err error) bool {
 	if isCode(err, "OperationAborted") {
 		return true
 	}
@@ -359,8 +363,8 @@ func (b *managed) isUnsettled(err error) bool {
 	return b.isNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
-func (b *managed) change(ctx context.Context, do func() error) error {
-	err := settle(ctx, b.isUnsettled, do)
+func (b *bucketSettingsAPI) change(ctx context.Context, do func() error) error {
+	err := retryPending(ctx, b.isUnsettled, do)
 	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
 		return err
 	}

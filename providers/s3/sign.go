@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -52,11 +52,11 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	values, native := signedValues(r.Native)
 	if len(values) > 0 {
-		others := *r
-		others.Native, r = native, &others
+		unsigned := *r
+		unsigned.Native, r = native, &unsigned
 	}
-	start, lasts := r.Term(now)
-	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, lasts, r.Native, start)
+	start, ttl := r.Term(now)
+	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, ttl, r.Native, start)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 // signs such a header with the value "false". The holder of the URL must then send the same value.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
-	ok := row.Name != "" && !row.unnamed && row.Name != "minio"
+	ok := row.Name != "" && !row.isUnknown && row.Name != "minio"
 	if !ok && h.Get("X-Minio-Force-Delete") == "" { // servers other than MinIO do not know the header
 		h.Set("X-Minio-Force-Delete", "false")
 	}
@@ -139,7 +139,7 @@ func (us *urlSigner) signPart(
 		return nil, err
 	}
 	request := &p.request
-	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + urlpath.EscapeAll(r.Upload)
+	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + escape.All(r.Upload)
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
 		request.Header.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
@@ -168,7 +168,7 @@ type presigning struct {
 func (us *urlSigner) newPresigning(
 	ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time,
 ) (p presigning, err error) {
-	s, err := us.term(ctx, ttl, now)
+	s, err := us.newTerm(ctx, ttl, now)
 	if err != nil {
 		return p, err
 	}
@@ -209,7 +209,7 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 	if a.requesterPays {
 		request.Query = addParameter(request.Query, payerQuery, requester)
 	}
-	request.Query = sorted(request.Query)
+	request.Query = sortQuery(request.Query)
 	key := a.keys.Get(&s.credentials, a.region, s.From)
 	signedURL := key.Presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: signedURL, Method: request.Method, Header: request.Header, ExpiresAt: s.Until()}
@@ -286,11 +286,11 @@ func addParameter(query, name, value string) string {
 	if query != "" {
 		query += "&"
 	}
-	return query + name + "=" + urlpath.EscapeAll(value)
+	return query + name + "=" + escape.All(value)
 }
 
-// sorted returns a query with its parameters in the order of their names, as a signature must have them.
-func sorted(query string) string {
+// sortQuery returns a query with its parameters in the order of their names, as a signature must have them.
+func sortQuery(query string) string {
 	if !strings.Contains(query, "&") {
 		return query
 	}
@@ -308,10 +308,10 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// term returns the time for which a signature is valid. It is at least ttl, and ends before the
+// newTerm returns the time for which a signature is valid. It is at least ttl, and ends before the
 // credentials expire, because the URL is not valid afterwards. A session of unknown expiry is
 // assumed to last for longestSession.
-func (us *urlSigner) term(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
+func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
 	}
@@ -319,11 +319,11 @@ func (us *urlSigner) term(ctx context.Context, ttl time.Duration, now time.Time)
 	if err != nil {
 		return s, err
 	}
-	longest := sigv4.MaxTerm
+	maxTTL := sigv4.MaxTerm
 	if credentials.SessionToken != "" && !credentials.CanExpire {
-		longest = longestSession
+		maxTTL = longestSession
 	}
-	s = signingTerm{sigv4.NewTerm(now, ttl, longest), credentials}
+	s = signingTerm{sigv4.NewTerm(now, ttl, maxTTL), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}

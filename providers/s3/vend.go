@@ -30,9 +30,9 @@ import (
 // If the credentials are not of S3, the returned function fails with InvalidArgument, and the
 // client's request fails with Unauthenticated.
 func Vended(
-	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
 		return PrefixCredentials{
 			Prefix:       v.Prefix,
 			AccessKeyID:  v.AccessKeyID,
@@ -55,20 +55,20 @@ const noRole = "arn:aws:iam::123456789012:role/omnibucket"
 // configuration show. An access point and a directory bucket are excluded, because they need
 // another kind of name in a session's policy.
 func (a *account) canVend(bucket string) bool {
-	if a.anonymous || a.vended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
+	if a.anonymous || a.isVended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
 		return false
 	}
 	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
 }
 
 func (a *account) vendingHint() string {
-	if a.vended || a.anonymous {
+	if a.isVended || a.anonymous {
 		return "vend in a program that has credentials of its own"
 	}
 	if a.amazon() && a.vendRole == "" {
 		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
 	}
-	if a.profile.row().unnamed {
+	if a.profile.row().isUnknown {
 		return a.featureHint()
 	}
 	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"

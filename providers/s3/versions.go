@@ -29,8 +29,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	start := markerKey(key)
-	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
-	if leavesOut && start == key {
+	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
+	if mayOmit && start == key {
 		return d.bucket.versionsRest(ctx, r, key, id)
 	}
 	limit := min(r.Limit, maxPage)
@@ -39,7 +39,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if err != nil {
 			return nil, err
 		}
-		if leavesOut && !prepared(p.NextKey) {
+		if mayOmit && !isCachedPage(p.NextKey) {
 			return d.bucket.versionsRest(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}

@@ -30,8 +30,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -76,15 +76,15 @@ func (p *Purger) Format(s fmt.State, _ rune) {
 // NewPurger returns a purger, and makes no request. If a field of c is not valid, or the files of the default chain
 // cannot be read, it fails with InvalidArgument.
 func NewPurger(ctx context.Context, c Config) (*Purger, error) {
-	if c.DistributionID == "" || urlpath.EscapeAll(c.DistributionID) != c.DistributionID {
+	if c.DistributionID == "" || escape.All(c.DistributionID) != c.DistributionID {
 		return nil, argument.Invalid("Config.DistributionID", "must be an id, such as EDFDVBD6EXAMPLE", "")
 	}
 	if c.Credentials == nil {
-		loaded, err := config.LoadDefaultConfig(ctx)
-		if err != nil || loaded.Credentials == nil {
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil || cfg.Credentials == nil {
 			return nil, argument.Invalid("Config.Credentials", "must be given, because the default chain has none", "")
 		}
-		c.Credentials = loaded.Credentials
+		c.Credentials = cfg.Credentials
 	}
 	return &Purger{
 		c.DistributionID, c.Credentials, cdnapi.New(provider, c.HTTPClient), v4.NewSigner(), time.Now, rand.Text,
@@ -137,8 +137,8 @@ func paths(escaped string) []string {
 	if escaped == "" {
 		escaped = "/"
 	}
-	if other := documented.Replace(escaped); other != escaped {
-		return []string{escaped, other}
+	if variant := documented.Replace(escaped); variant != escaped {
+		return []string{escaped, variant}
 	}
 	return []string{escaped}
 }
@@ -204,8 +204,8 @@ func throttled(err error, response []byte) error {
 	var answer struct {
 		Code string `xml:"Error>Code"`
 	}
-	e, isOurs := errors.AsType[*storage.Error](err)
-	if !isOurs || xml.Unmarshal(response, &answer) != nil {
+	e, ok := errors.AsType[*storage.Error](err)
+	if !ok || xml.Unmarshal(response, &answer) != nil {
 		return err
 	}
 	switch answer.Code {

@@ -78,7 +78,7 @@ func textPart(text string) func() *driver.PartRequest {
 // prepareUpload begins an upload and sends its only part. It calls a function that makes the
 // request for the part. prepareUpload sets the key, the upload, the number and the size in that
 // request. It returns a function that completes the upload. The caller may call the returned
-// function several times. If no call succeeds, the method clean aborts the upload.
+// function several times. If no call succeeds, removeAll aborts the upload.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {

@@ -18,12 +18,12 @@ import (
 // set writes the verdict into the profile. For a condition, racy reports whether the server is
 // known to test the condition, but not atomically. The verdict is then Ignored, and run is not
 // called. It would seldom detect the fault, because only a race shows the fault. For other
-// features, racy is nil.
+// features, isRacy is nil.
 type check struct {
-	name string
-	run  func(ctx context.Context, p *probe) (Verdict, string)
-	set  func(profile *s3.Profile, enforced bool)
-	racy func(known s3.Conditions) bool
+	name   string
+	run    func(ctx context.Context, p *probe) (Verdict, string)
+	set    func(profile *s3.Profile, enforced bool)
+	isRacy func(known s3.Conditions) bool
 }
 
 func conditionCheck(
@@ -39,7 +39,7 @@ func conditionCheck(
 
 // ask runs the check, unless the profile already tells that the condition is not atomic.
 func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
-	if c.racy != nil && c.racy(p.racy) {
+	if c.isRacy != nil && c.isRacy(p.racy) {
 		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
 	}
 	return c.run(ctx, p)
@@ -170,7 +170,7 @@ var checks = []check{
 		set: func(p *s3.Profile, ok bool) {
 			p.SignedUploads.IfAbsent = ok && p.Conditions.Create
 		},
-		racy: func(c s3.Conditions) bool { return c.Create },
+		isRacy: func(c s3.Conditions) bool { return c.Create },
 	},
 	{
 		name: "tags of writes, copies and their own calls",
@@ -211,11 +211,11 @@ var checks = []check{
 
 // setAtLeast sets a level of support to zero if ok is false. If ok is true and the level is zero,
 // the level becomes least.
-func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
+func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool) {
 	if !ok {
 		*level = 0
 	} else if *level == 0 {
-		*level = least
+		*level = minimum
 	}
 }
 
@@ -319,9 +319,9 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 
 // expectMissing returns a step that succeeds if there is no object with the given key. The key
 // includes the prefix. If there is an object, detail is the detail of the verdict.
-func (p *probe) expectMissing(ctx context.Context, full, detail string) step {
+func (p *probe) expectMissing(ctx context.Context, fullKey, detail string) step {
 	head := func() error {
-		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: full, Length: -1})
+		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: fullKey, Length: -1})
 		return err
 	}
 	return expectFailure("reading the attributes", detail, head, storage.ObjectNotFound)
@@ -405,14 +405,14 @@ func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
 			return inconclusive("writing "+name, err)
 		}
 	}
-	listed, _, err := p.list(ctx, "order/", "", 2)
-	return sameList(orderNames, listed, err)
+	keys, _, err := p.list(ctx, "order/", "", 2)
+	return sameList(orderNames, keys, err)
 }
 
 // checkDelimiter lists the objects of checkOrder in pages of one key or prefix.
 func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
-	listed, _, err := p.list(ctx, "order/a", "-", 1)
-	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
+	keys, _, err := p.list(ctx, "order/a", "-", 1)
+	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, keys, err)
 }
 
 // checkLastPage lists the objects of checkOrder so that the last page is full. After a full last
@@ -427,8 +427,8 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 		{"order/a/", "", 1, 3, []string{"a/1", "a/2", "a/3"}},
 		{"order/a", "/", 3, 1, []string{"a-b", "a/", "a0"}},
 	} {
-		listed, pages, err := p.list(ctx, test.prefix, test.delimiter, test.limit)
-		if verdict, detail := sameList(test.want, listed, err); verdict != Enforced {
+		keys, pages, err := p.list(ctx, test.prefix, test.delimiter, test.limit)
+		if verdict, detail := sameList(test.want, keys, err); verdict != Enforced {
 			return verdict, detail
 		}
 		if pages > test.pages {
@@ -438,12 +438,12 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	return Enforced, ""
 }
 
-func sameList(want, listed []string, err error) (Verdict, string) {
+func sameList(want, got []string, err error) (Verdict, string) {
 	if err != nil {
 		return inconclusive("listing", err)
 	}
-	if !slices.Equal(want, listed) {
-		return Ignored, fmt.Sprintf("%q was listed as %q", want, listed)
+	if !slices.Equal(want, got) {
+		return Ignored, fmt.Sprintf("%q was listed as %q", want, got)
 	}
 	return Enforced, ""
 }

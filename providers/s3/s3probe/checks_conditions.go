@@ -32,7 +32,7 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-func (p *probe) revisions(ctx context.Context, key string) (right, wrong string, err error) {
+func (p *probe) revisions(ctx context.Context, key string) (right, wrongRevision string, err error) {
 	first, err := p.put(ctx, key, "old", storage.Condition{})
 	if err != nil {
 		return "", "", err

@@ -34,7 +34,7 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"
 	keyOpt := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32))
-	other := s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
+	otherKey := s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
 	readWith := func(opts ...storage.DownloadOption) func() error {
 		return func() error {
 			_, _, err := storage.ReadAll(ctx, b, key, opts...)
@@ -48,7 +48,7 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 		}),
 		expectNoRead("a read without the key", readWith()),
 		expectSuccess("a read with the key", readWith(keyOpt)),
-		expectNoRead("a read with another key", readWith(other)),
+		expectNoRead("a read with another key", readWith(otherKey)),
 	)
 }
 

@@ -98,7 +98,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("held", "held", storage.Condition{})
 	r.LegalHold = true
-	p.held = r.Key
+	p.heldKey = r.Key
 	attrs, err := p.putRequest(ctx, r)
 	if err != nil {
 		return inconclusive("a write with a legal hold", err)
@@ -124,12 +124,12 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 
 // release ends the legal hold that checkLegalHold has set. It does nothing if there is none.
 func (p *probe) release(ctx context.Context) error {
-	if p.held == "" {
+	if p.heldKey == "" {
 		return nil
 	}
-	err := p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.held})
+	err := p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.heldKey})
 	if err == nil {
-		p.held = ""
+		p.heldKey = ""
 	}
 	return err
 }

@@ -41,14 +41,14 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-func (p *probe) expectUploads(ctx context.Context, want []string, otherwise string) step {
+func (p *probe) expectUploads(ctx context.Context, want []string, failureDetail string) step {
 	return func() (Verdict, string) {
 		names, err := p.listUploads(ctx)
 		if err != nil {
 			return inconclusive("listing uploads", err)
 		}
 		if !slices.Equal(names, want) {
-			return Ignored, otherwise
+			return Ignored, failureDetail
 		}
 		return Enforced, ""
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -69,7 +69,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	p.report.Profile.Name += s3.ProbedSuffix
 	p.setProfile(withAllFeatures(d.Profile()))
 	defer func() {
-		p.clean(ctx)
+		p.removeAll(ctx)
 		if err != nil && p.report.Left != "" {
 			err = fmt.Errorf("%w; not everything could be removed: see the objects under %q", err, p.report.Left)
 		}
@@ -135,7 +135,7 @@ type probe struct {
 	prefix  string
 	racy    s3.Conditions // conditions that the profiles declare as not atomic
 	report  *Report
-	held    string   // key of an object under a legal hold
+	heldKey string   // key of an object under a legal hold
 	uploads sync.Map // keys of unfinished uploads, by the id of the upload
 }
 
@@ -192,14 +192,14 @@ func retry(ctx context.Context, call func() error) error {
 		if code != storage.Unavailable && code != storage.RateLimited || attempt == attempts {
 			return err
 		}
-		if ctxtime.Sleep(ctx, time.Duration(attempt)*attemptPause) != nil {
+		if running.Sleep(ctx, time.Duration(attempt)*attemptPause) != nil {
 			return err
 		}
 	}
 }
 
-// clean removes what Run wrote, even if ctx is done.
-func (p *probe) clean(ctx context.Context) {
+// removeAll removes what Run wrote, even if ctx is done.
+func (p *probe) removeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
 	p.uploads.Range(func(upload, key any) bool {
@@ -217,7 +217,7 @@ func (p *probe) clean(ctx context.Context) {
 
 // cleanObjects removes all objects below prefix. If a removal fails, it continues, and returns the
 // last error.
-func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed error) {
+func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (firstErr error) {
 	token := ""
 	for range maxLeftPages {
 		page, err := d.List(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage, Token: token})
@@ -226,12 +226,12 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed e
 		}
 		for _, entry := range page.Entries {
 			if err := d.Delete(ctx, &driver.DeleteRequest{Key: entry.Key}); err != nil {
-				failed = err
+				firstErr = err
 			}
 		}
 		token = page.Token
 		if token == "" {
-			return failed
+			return firstErr
 		}
 	}
 	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const racers = 8 // concurrent calls in a race
@@ -56,7 +56,7 @@ func runRaces(n int, steps ...step) (Verdict, string) {
 func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	winners := 0
 	var unexpected error
-	for _, err := range parallel.All(racers, racers, call) {
+	for _, err := range running.All(racers, racers, call) {
 		switch storage.CodeOf(err) {
 		case "":
 			winners++
@@ -121,7 +121,7 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 // raceDeletes writes an object while concurrent calls delete its old revision. The new
 // object must remain, whatever the order.
 func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error) (Verdict, string) {
-	errs := parallel.All(racers, racers, func(i int) error {
+	errs := running.All(racers, racers, func(i int) error {
 		if i > 0 {
 			return remove()
 		}

@@ -70,8 +70,8 @@ func (r *Report) String() string {
 	}
 	if profile, ok := s3.NamedProfile(r.Answers); ok {
 		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
-		if absent := without(&profile, &r.Profile); len(absent) > 0 {
-			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(absent, ", "))
+		if names := missingFeatures(&profile, &r.Profile); len(names) > 0 {
+			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(names, ", "))
 		} else {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
 		}
@@ -97,10 +97,10 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// without returns the names of the features that the first profile declares and the second does
+// missingFeatures returns the names of the features that the first profile declares and the second does
 // not. It compares only conditions, tags, the listing of uploads, and checksums. A server that
 // lacks one of these may ignore it without an error.
-func without(profile, other *s3.Profile) (names []string) {
+func missingFeatures(profile, other *s3.Profile) (names []string) {
 	declared := profile.Conditions
 	proven := other.Conditions
 	for _, c := range []struct {

@@ -37,11 +37,11 @@ var (
 // fields has the elements that all listings of S3 share. If an element occurs twice, the last
 // one counts, as in the SDK.
 type fields struct {
-	xml       reader
-	block     strings.Builder // texts that were kept, and free space for further texts
-	escaped   bool            // true if the response says that its keys are escaped
-	prefix    string          // prefix that the response names
-	truncated flag
+	xml         reader
+	block       strings.Builder // texts that were kept, and free space for further texts
+	escaped     bool            // true if the response says that its keys are escaped
+	prefix      string          // prefix that the response names
+	isTruncated flag
 }
 
 // A flag is a boolean that may be missing.
@@ -53,13 +53,13 @@ const (
 	yes
 )
 
-// This method calls f for each element below the root. The function f must close the element.
-func (p *fields) each(f func(name []byte) error) error {
+// eachElement calls f for each element below the root. f must close the element.
+func (p *fields) eachElement(f func(name []byte) error) error {
 	root, err := p.xml.root()
 	if err != nil {
 		return err
 	}
-	if len(root) < len("List") || !is(root[:len("List")], "List") { // servers differ in the rest of the name
+	if len(root) < len("List") || !sameName(root[:len("List")], "List") { // servers differ in the rest of the name
 		return errNoListing
 	}
 	return p.children(f)
@@ -79,23 +79,23 @@ func (p *fields) children(f func(name []byte) error) error {
 	}
 }
 
-// This function reports whether two names of elements are equal. Upper and lower case are equal, as
+// sameName reports whether two names of elements are equal. Upper and lower case are equal, as
 // in the SDK.
-func is(name []byte, element string) bool {
+func sameName(name []byte, element string) bool {
 	return len(name) == len(element) && (string(name) == element || strings.EqualFold(string(name), element))
 }
 
 // pageField reads an element that describes the whole page.
 func (p *fields) pageField(name []byte) (err error) {
 	switch {
-	case is(name, "EncodingType"):
+	case sameName(name, "EncodingType"):
 		var value []byte
 		if value, err = p.xml.value(); err == nil {
 			p.escaped = string(trimSpace(value)) == "url"
 		}
-	case is(name, "IsTruncated"):
-		p.truncated, err = p.flag()
-	case is(name, "Prefix"):
+	case sameName(name, "IsTruncated"):
+		p.isTruncated, err = p.flag()
+	case sameName(name, "Prefix"):
 		p.prefix, err = p.string()
 	default:
 		err = p.xml.skip()
@@ -107,24 +107,24 @@ func (p *fields) pageField(name []byte) (err error) {
 // whether keys are escaped may come later in the page.
 func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
-	case is(name, "Key"):
+	case sameName(name, "Key"):
 		e.Key, err = p.string()
-	case is(name, "Size"):
+	case sameName(name, "Size"):
 		e.Size, err = p.size()
-	case is(name, "ETag"):
+	case sameName(name, "ETag"):
 		if e.ETag, err = p.string(); err == nil {
 			e.ETag = httpheader.ETag(e.ETag)
 			e.Revision = e.ETag
 		}
-	case is(name, "LastModified"):
+	case sameName(name, "LastModified"):
 		e.Modified, err = p.time()
-	case is(name, "StorageClass"):
+	case sameName(name, "StorageClass"):
 		var class []byte
 		class, err = p.xml.value()
 		if string(class) == httpheader.StandardClass {
 			class = nil
 		}
-		e.StorageClass = p.keep(class)
+		e.StorageClass = p.copyString(class)
 	default:
 		err = p.xml.skip()
 	}
@@ -133,11 +133,11 @@ func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 
 func (p *fields) string() (string, error) {
 	value, err := p.xml.value()
-	return p.keep(value), err
+	return p.copyString(value), err
 }
 
-// keep returns a copy of text as a string. Several of these strings share one allocation.
-func (p *fields) keep(text []byte) string {
+// copyString returns a copy of text as a string. Several of these strings share one allocation.
+func (p *fields) copyString(text []byte) string {
 	if p.block.Cap()-p.block.Len() < len(text) {
 		// About a third of a page is text that callers keep.
 		p.block = strings.Builder{}
@@ -191,7 +191,7 @@ func (p *fields) decode(key string) (string, error) {
 		}
 	}
 	p.xml.scratch = data
-	return p.keep(data), nil
+	return p.copyString(data), nil
 }
 
 func (p *fields) size() (int64, error) {
@@ -254,8 +254,8 @@ func (p *fields) invalid(kind string) error { return errors.New("the page has an
 // next page, or "" if this page has none. If the page says whether it is truncated, the page
 // decides. If it does not say so, another page follows unless next is "".
 func (p *fields) hasNext(next string) (bool, error) {
-	if p.truncated == yes && next == "" {
+	if p.isTruncated == yes && next == "" {
 		return false, errNoToken
 	}
-	return p.truncated != no && next != "", nil
+	return p.isTruncated != no && next != "", nil
 }

@@ -27,7 +27,7 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 		p := &objectsPage{fields: fields{xml: x}, page: page}
 		p.page.Entries = buffer[:0]
 		p.page.Token = ""
-		if err := p.fields.each(p.element); err != nil {
+		if err := p.fields.eachElement(p.element); err != nil {
 			return err
 		}
 		if err := p.fields.checkPrefix(prefix); err != nil {
@@ -38,13 +38,13 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 }
 
 func (p *objectsPage) element(name []byte) (err error) {
-	if is(name, "Contents") {
+	if sameName(name, "Contents") {
 		return p.entry(storage.ListEntry{}, p.object)
 	}
-	if is(name, "CommonPrefixes") {
+	if sameName(name, "CommonPrefixes") {
 		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
 	}
-	if is(name, "NextContinuationToken") {
+	if sameName(name, "NextContinuationToken") {
 		var value []byte
 		value, err = p.fields.xml.value()
 		p.page.Token = string(value)
@@ -66,7 +66,7 @@ func (p *objectsPage) object(name []byte) error {
 }
 
 func (p *objectsPage) prefix(name []byte) (err error) {
-	if !is(name, "Prefix") {
+	if !sameName(name, "Prefix") {
 		return p.fields.xml.skip()
 	}
 	p.page.Entries[len(p.page.Entries)-1].Key, err = p.fields.string()

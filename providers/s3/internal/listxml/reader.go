@@ -16,12 +16,12 @@ const maxDepth = 64
 // for each token. If it meets anything else (a comment, CDATA, other attributes), it fails with
 // errUnusual, and [encoding/xml] then reads the document from its start.
 type reader struct {
-	doc     []byte
-	pos     int
-	open    [][]byte     // names of the open elements
-	empty   bool         // the innermost open element was written as <name/>, and its end was not reported yet
-	scratch []byte       // memory for decoded text
-	decoder *xml.Decoder // reads the document if it is unusual
+	doc          []byte
+	pos          int
+	open         [][]byte     // names of the open elements
+	isSelfClosed bool         // the innermost open element was written as <name/>, and its end was not reported yet
+	scratch      []byte       // memory for decoded text
+	decoder      *xml.Decoder // reads the document if it is unusual
 }
 
 var errUnusual = errors.New("the document is not one that S3 servers write")
@@ -52,11 +52,11 @@ func (x *reader) child() ([]byte, error) {
 	if x.decoder != nil {
 		return x.decode(nil)
 	}
-	if x.empty {
+	if x.isSelfClosed {
 		x.close()
 		return nil, nil
 	}
-	if _, err := x.text(); err != nil {
+	if _, err := x.readText(); err != nil {
 		return nil, err
 	}
 	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) {
@@ -67,7 +67,7 @@ func (x *reader) child() ([]byte, error) {
 
 // skip closes the innermost element and ignores its content.
 func (x *reader) skip() error {
-	for outside := len(x.open) - 1; len(x.open) > outside; {
+	for depth := len(x.open) - 1; len(x.open) > depth; {
 		if _, err := x.child(); err != nil {
 			return err
 		}
@@ -85,11 +85,11 @@ func (x *reader) value() (value []byte, err error) {
 		}
 		return value, err
 	}
-	if x.empty {
+	if x.isSelfClosed {
 		x.close()
 		return nil, nil
 	}
-	if value, err = x.text(); err != nil {
+	if value, err = x.readText(); err != nil {
 		return nil, err
 	}
 	return value, x.endTag()
@@ -140,9 +140,9 @@ func (x *reader) startTag() ([]byte, error) {
 		}
 		rest = namespace[end+1:]
 	}
-	x.empty = bytes.HasPrefix(rest, []byte("/>"))
+	x.isSelfClosed = bytes.HasPrefix(rest, []byte("/>"))
 	switch {
-	case x.empty:
+	case x.isSelfClosed:
 		rest = rest[len("/>"):]
 	case bytes.HasPrefix(rest, []byte(">")):
 		rest = rest[len(">"):]
@@ -166,7 +166,7 @@ func (x *reader) endTag() error {
 
 func (x *reader) close() {
 	x.open = x.open[:len(x.open)-1]
-	x.empty = false
+	x.isSelfClosed = false
 }
 
 // name reads the beginning of a tag, and returns the name in the tag. mark has the
@@ -190,9 +190,9 @@ func (x *reader) name(mark string) []byte {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// text returns the decoded text before the next tag. The result is a part of the document, or a
+// readText returns the decoded text before the next tag. The result is a part of the document, or a
 // copy that is valid until the next call.
-func (x *reader) text() ([]byte, error) {
+func (x *reader) readText() ([]byte, error) {
 	end := bytes.IndexByte(x.doc[x.pos:], '<')
 	if end < 0 {
 		return nil, errUnusual
@@ -201,7 +201,7 @@ func (x *reader) text() ([]byte, error) {
 	x.pos += end
 	for i, c := range raw {
 		if !isLiteral[c] {
-			return x.plain(raw, i)
+			return x.decodeText(raw, i)
 		}
 	}
 	return raw, nil
@@ -216,9 +216,9 @@ var isLiteral = func() (table [256]bool) {
 	return table
 }()
 
-// plain decodes the bytes in raw. start is the index of the first byte that is not
+// decodeText decodes the bytes in raw. start is the index of the first byte that is not
 // literal.
-func (x *reader) plain(raw []byte, start int) ([]byte, error) {
+func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:start]...)
 	for i := start; i < len(raw); {
 		size := 1

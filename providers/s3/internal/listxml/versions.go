@@ -33,7 +33,7 @@ type VersionsPage struct {
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
-		if err := p.fields.each(p.element); err != nil {
+		if err := p.fields.eachElement(p.element); err != nil {
 			return err
 		}
 		if err := p.fields.checkPrefix(prefix); err != nil {
@@ -46,19 +46,19 @@ func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool)
 
 func (p *VersionsPage) element(name []byte) (err error) {
 	switch {
-	case is(name, "Version"):
+	case sameName(name, "Version"):
 		if p.hasMarker {
 			p.markersApart = false
 		}
 		return p.entry(storage.VersionEntry{})
-	case is(name, "DeleteMarker"):
+	case sameName(name, "DeleteMarker"):
 		p.hasMarker = true
 		return p.entry(storage.VersionEntry{IsDeleteMarker: true})
-	case is(name, "CommonPrefixes"):
+	case sameName(name, "CommonPrefixes"):
 		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
-	case is(name, "NextKeyMarker"):
+	case sameName(name, "NextKeyMarker"):
 		p.NextKey, err = p.fields.string()
-	case is(name, "NextVersionIdMarker"):
+	case sameName(name, "NextVersionIdMarker"):
 		p.NextID, err = p.fields.string()
 	default:
 		return p.fields.pageField(name)
@@ -77,16 +77,16 @@ func (p *VersionsPage) entry(e storage.VersionEntry) error {
 
 func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
-	case e.IsPrefix && is(name, "Prefix"):
+	case e.IsPrefix && sameName(name, "Prefix"):
 		e.Key, err = p.fields.string()
 	case e.IsPrefix:
 		err = p.fields.xml.skip()
-	case is(name, "VersionId"):
+	case sameName(name, "VersionId"):
 		e.Version, err = p.fields.string()
-	case is(name, "IsLatest"):
-		var latest flag
-		latest, err = p.fields.flag()
-		e.Current = latest == yes
+	case sameName(name, "IsLatest"):
+		var isLatest flag
+		isLatest, err = p.fields.flag()
+		e.Current = isLatest == yes
 	default:
 		err = p.fields.entryField(&e.ListEntry, name)
 	}
@@ -117,8 +117,8 @@ func (p *VersionsPage) finish() (err error) {
 func (p *VersionsPage) readTimes() {
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if created, ok := ulidTime(e.Version); ok && !e.Current && created.Before(e.Modified) {
-			e.Modified = created
+		if createdAt, ok := ulidTime(e.Version); ok && !e.Current && createdAt.Before(e.Modified) {
+			e.Modified = createdAt
 		}
 	}
 }
@@ -168,32 +168,32 @@ func (p *VersionsPage) mergeKinds() {
 // the markers of each key after the versions of the key. Neither the versions nor the markers
 // change their order among themselves.
 func (p *VersionsPage) placeMarkers() {
-	placed := make([]storage.VersionEntry, 0, len(p.Entries))
+	entries := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {
 		n := slices.IndexFunc(rest, func(e storage.VersionEntry) bool { return e.Key != rest[0].Key })
 		if n < 0 {
 			n = len(rest)
 		}
-		ofKey := rest[:n]
+		group := rest[:n]
 		rest = rest[n:]
-		first := slices.IndexFunc(ofKey, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
+		first := slices.IndexFunc(group, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
 		if first < 0 {
 			first = n
 		}
-		versions := ofKey[:first]
-		markers := ofKey[first:]
+		versions := group[:first]
+		markers := group[first:]
 		for len(versions) > 0 && len(markers) > 0 {
 			if isNewer(&markers[0], &versions[0]) {
-				placed = append(placed, markers[0])
+				entries = append(entries, markers[0])
 				markers = markers[1:]
 			} else {
-				placed = append(placed, versions[0])
+				entries = append(entries, versions[0])
 				versions = versions[1:]
 			}
 		}
-		placed = append(append(placed, versions...), markers...)
+		entries = append(append(entries, versions...), markers...)
 	}
-	p.Entries = placed
+	p.Entries = entries
 }
 
 func isNewer(marker, version *storage.VersionEntry) bool {

@@ -8,7 +8,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -55,14 +55,14 @@ func (c *Client) PutObject(
 	if failure != nil {
 		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
-	received := response.Header
+	header := response.Header
 	output := &awss3.PutObjectOutput{
-		ETag:           headerValue(received, ETagHeader),
-		VersionId:      headerValue(received, versionHeader),
-		ChecksumCRC32C: headerValue(received, crc32cHeader),
-		ChecksumType:   types.ChecksumType(received.Get(checksumTypeHeader)),
+		ETag:           headerValue(header, ETagHeader),
+		VersionId:      headerValue(header, versionHeader),
+		ChecksumCRC32C: headerValue(header, crc32cHeader),
+		ChecksumType:   types.ChecksumType(header.Get(checksumTypeHeader)),
 	}
-	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(received)
+	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(header)
 	return output, nil
 }
 
@@ -72,7 +72,7 @@ func (c *Client) UploadPart(
 	ctx context.Context, input *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*input.PartNumber), 10), "&uploadId="...)
-	query = append(urlpath.AppendAll(query, *input.UploadId), "&x-id=UploadPart"...)
+	query = append(escape.AppendAll(query, *input.UploadId), "&x-id=UploadPart"...)
 	r := &request{
 		method: http.MethodPut,
 		key:    *input.Key,
@@ -150,7 +150,7 @@ func (c *Client) HeadObject(
 		return nil, err
 	}
 	if failure != nil && failure.response != nil && failure.response.StatusCode == http.StatusNotFound {
-		return nil, missing(failure.response)
+		return nil, missingObjectError(failure.response)
 	}
 	if failure != nil {
 		output, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
@@ -204,7 +204,7 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 	}
 }
 
-func versionQuery(id string) string { return "versionId=" + urlpath.EscapeAll(id) }
+func versionQuery(id string) string { return "versionId=" + escape.All(id) }
 
 func contentTypeOrDefault(contentType *string) string {
 	if contentType == nil {

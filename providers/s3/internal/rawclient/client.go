@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/transport"
-	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -86,7 +86,7 @@ func (h *header) setOptional(name string, value *string) {
 }
 
 // sendBody sends a request that has an object's content as the body.
-func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
+func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
 	if c.ContentMD5 != nil {
 		sum, err := c.ContentMD5(ctx, r.body, r.size)
 		if err != nil {
@@ -100,12 +100,12 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 // send sends the request. The caller must check the results in this order:
 //
 //   - If err is not nil, the request was not sent, or the response is not from an S3 server.
-//   - If failed is not nil, the server sent an error, or there was no response. The caller must
-//     then call the SDK with the option failed.replay. The SDK sends nothing, and makes the error
+//   - If fail is not nil, the server sent an error, or there was no response. The caller must
+//     then call the SDK with the option fail.replay. The SDK sends nothing, and makes the error
 //     from failed.
 //   - Otherwise the response is a success.
-func (c *Client) send(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
-	escaped := urlpath.Escape(r.key)
+func (c *Client) send(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
+	escaped := escape.Path(r.key)
 	path := c.Path + "/" + escaped
 	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
 	if escaped != r.key {

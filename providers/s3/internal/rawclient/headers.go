@@ -95,7 +95,7 @@ func setOptional(set func(name, value string), name string, value *string) {
 	}
 }
 
-func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
+func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customerAlgorithm, customerMD5 *string) {
 	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader),
 		headerValue(h, customerHeader), headerValue(h, customerMD5Header)
 }

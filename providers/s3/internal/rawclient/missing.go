@@ -12,9 +12,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// missing returns the SDK's error for a HeadObject that finds no object. Programs that check
+// missingObjectError returns the SDK's error for a HeadObject that finds no object. Programs that check
 // whether objects exist get this error often, and the SDK takes four times as long to make it.
-func missing(response *http.Response) error {
+func missingObjectError(response *http.Response) error {
 	_ = response.Body.Close()
 	h := response.Header
 	return &smithy.OperationError{ServiceID: awss3.ServiceID, OperationName: "HeadObject", Err: &responseError{

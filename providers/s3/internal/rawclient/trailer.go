@@ -19,32 +19,32 @@ const (
 // only when all bytes were read. It has the format of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html.
 type Trailed struct {
-	body  io.Reader
-	size  int64
-	sum   func() *string // returns the checksum in base64; nil if it is not known
-	left  int64          // bytes of body in chunks that were not begun yet
-	chunk int64          // bytes of the current chunk that were not read yet
-	frame []byte         // framing that must be sent before the bytes of the chunk
-	begun bool
-	ended bool
+	body       io.Reader
+	size       int64
+	sum        func() *string // returns the checksum in base64; nil if it is not known
+	remaining  int64          // bytes of body in chunks that were not begun yet
+	chunk      int64          // bytes of the current chunk that were not read yet
+	frame      []byte         // framing that must be sent before the bytes of the chunk
+	isStarted  bool
+	isFinished bool
 }
 
 // NewTrailed returns a body of the given size, which must be at least 1. The function sum is called
 // when all bytes of the body have been read.
 func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
-	return &Trailed{body: body, size: size, sum: sum, left: size}
+	return &Trailed{body: body, size: size, sum: sum, remaining: size}
 }
 
 // length returns the number of bytes that Read delivers, with the framing and the trailer.
 func (t *Trailed) length() int64 {
-	n := t.size/trailedChunk*framed(trailedChunk) + framed(0) - int64(len("\r\n"))
+	n := t.size/trailedChunk*framedSize(trailedChunk) + framedSize(0) - int64(len("\r\n"))
 	if rest := t.size % trailedChunk; rest > 0 {
-		n += framed(rest)
+		n += framedSize(rest)
 	}
 	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
 }
 
-func framed(chunk int64) int64 {
+func framedSize(chunk int64) int64 {
 	return int64(len(strconv.FormatInt(chunk, 16))) + chunk + int64(len("\r\n\r\n"))
 }
 
@@ -65,11 +65,11 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 			n += k
 			continue
 		}
-		if t.ended {
+		if t.isFinished {
 			return n, io.EOF
 		}
 		if t.chunk == 0 {
-			if err := t.next(); err != nil {
+			if err := t.nextChunk(); err != nil {
 				return n, err
 			}
 			continue
@@ -78,7 +78,7 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 		k, err := t.body.Read(space)
 		n += k
 		t.chunk = t.chunk - int64(k)
-		if err == io.EOF && t.left+t.chunk > 0 {
+		if err == io.EOF && t.remaining+t.chunk > 0 {
 			return n, io.ErrUnexpectedEOF
 		}
 		if err != nil && err != io.EOF {
@@ -91,16 +91,16 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// next begins the next chunk by making its framing. After the last chunk, it makes the end of the
+// nextChunk begins the next chunk by making its framing. After the last chunk, it makes the end of the
 // body.
-func (t *Trailed) next() error {
+func (t *Trailed) nextChunk() error {
 	t.frame = t.frame[:0]
-	if t.begun {
+	if t.isStarted {
 		t.frame = append(t.frame, "\r\n"...)
 	}
-	t.begun = true
-	t.chunk = min(t.left, trailedChunk)
-	t.left -= t.chunk
+	t.isStarted = true
+	t.chunk = min(t.remaining, trailedChunk)
+	t.remaining -= t.chunk
 	t.frame = append(strconv.AppendInt(t.frame, t.chunk, 16), "\r\n"...)
 	if t.chunk > 0 {
 		return nil
@@ -110,6 +110,6 @@ func (t *Trailed) next() error {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the part has ended without a checksum")}
 	}
 	t.frame = append(append(t.frame, trailerName+":"+*sum...), "\r\n\r\n"...)
-	t.ended = true
+	t.isFinished = true
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // These are texts of Signature Version 4:
@@ -46,7 +46,7 @@ type Key struct {
 }
 
 // Keys caches the last key: an account usually has one credential and one region.
-type Keys struct{ last atomic.Pointer[Key] }
+type Keys struct{ lastKey atomic.Pointer[Key] }
 
 var secretSeed = maphash.MakeSeed()
 
@@ -54,7 +54,7 @@ var secretSeed = maphash.MakeSeed()
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 	day := t.Unix() / (24 * 60 * 60)
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
-	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret &&
+	if last := k.lastKey.Load(); last != nil && last.day == day && last.secret == secret &&
 		last.accessKey == c.AccessKeyID &&
 		last.region == region {
 		return last
@@ -68,7 +68,7 @@ func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 		date:      date,
 		Scope:     date + "/" + region + "/" + Service + "/aws4_request",
 	}
-	credential := urlpath.EscapeAll(c.AccessKeyID + "/" + key.Scope)
+	credential := escape.All(c.AccessKeyID + "/" + key.Scope)
 	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + credential + "&X-Amz-Date="
 	derived := []byte("AWS4" + c.SecretAccessKey)
 	for _, step := range []string{date, region, Service, "aws4_request"} {
@@ -77,7 +77,7 @@ func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 		derived = h.Sum(nil)
 	}
 	key.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, derived)} }
-	k.last.Store(key)
+	k.lastKey.Store(key)
 	return key
 }
 
@@ -163,7 +163,7 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	text := append(s.text[:0], origin...)
 	path := len(text)
 	text = append(append(text, r.Path...), '/')
-	text = urlpath.Append(text, key)
+	text = escape.AppendPath(text, key)
 	text = append(text, '?')
 	query := len(text)
 	text = k.appendTime(append(text, k.query...), r.At)
@@ -171,7 +171,7 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	text = strconv.AppendInt(text, seconds, 10)
 	if token != "" {
 		text = append(text, "&X-Amz-Security-Token="...)
-		text = urlpath.AppendAll(text, token)
+		text = escape.AppendAll(text, token)
 	}
 	text = append(text, "&X-Amz-SignedHeaders="...)
 	text = s.appendNames(text, "%3B")
