@@ -16,19 +16,19 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// amazon starts our server, which is as strict as Amazon's documents, and returns a
+// startAmazon starts our server, which is as strict as Amazon's documents, and returns a
 // Config whose client reaches it at every host name.
-func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
+func startAmazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	t.Helper()
 	c.TLS = &tls.Config{}
 	server, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	return server, amazonAt(t, server.URL)
+	return server, newAmazonConfig(t, server.URL)
 }
 
-// amazonAt returns a Config whose client reaches a server at every host name.
-func amazonAt(t *testing.T, address string) s3.Config {
+// newAmazonConfig returns a Config whose client reaches a server at every host name.
+func newAmazonConfig(t *testing.T, address string) s3.Config {
 	t.Helper()
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate does not name Amazon's hosts
@@ -47,7 +47,7 @@ func amazonAt(t *testing.T, address string) s3.Config {
 
 func TestServiceOfAmazon(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
-		_, c := amazon(t, s3server.Config{Strict: true})
+		_, c := startAmazon(t, s3server.Config{Strict: true})
 		service, err := s3.NewService(t.Context(), c)
 		require.NoError(t, err)
 		return service

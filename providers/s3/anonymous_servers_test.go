@@ -15,14 +15,16 @@ import (
 
 // A policy gives everyone the content of objects, and no more. The rest is PermissionDenied.
 func TestWithPublicAccessWithoutTagsAndLocks(t *testing.T) {
-	eachLockingServer(t, nobody)
+	runOnLockingServers(t, testAnonymousAccess)
 }
 
-func nobody(t *testing.T, s *testServer) {
+func testAnonymousAccess(t *testing.T, s *testServer) {
 	ctx := t.Context()
 	bucket := s.lockingBucket(t)
 	owner := s.open(t, bucket, storage.WithObjectLock())
-	defer func() { require.NoError(t, storage.Close(owner)) }()
+	defer func() {
+		require.NoError(t, storage.Close(owner))
+	}()
 	attrs, err := owner.Upload(ctx, "k", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}), storage.WithLegalHold())
 	require.NoError(t, err)
 	defer func() {
@@ -41,9 +43,11 @@ func nobody(t *testing.T, s *testServer) {
 	c.SecretKey = ""
 	c.Anonymous = true
 	b := openBucket(t, c)
+
 	got, _, err := storage.ReadAll(ctx, b, "k")
 	require.NoError(t, err, "the policy allows it")
 	require.Equal(t, "text", string(got))
+
 	for name, call := range map[string]func() error{
 		"Tags": func() error {
 			_, err := storage.Tags(ctx, b, "k")
@@ -70,12 +74,15 @@ func nobody(t *testing.T, s *testServer) {
 	} {
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(call()), "%s on %s: %v", name, s.name, call())
 	}
+
 	tags, err := storage.Tags(ctx, owner, "k")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)
-	after, err := owner.Attrs(ctx, "k")
+
+	newAttrs, err := owner.Attrs(ctx, "k")
 	require.NoError(t, err)
-	require.True(t, after.LegalHold)
+	require.True(t, newAttrs.LegalHold)
+
 	exists, err := owner.Exists(ctx, "new")
 	require.NoError(t, err)
 	require.False(t, exists)

@@ -24,26 +24,31 @@ func TestDescribeSignedURLs(t *testing.T) {
 		UseARNRegion: true,
 		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})}
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		config      Config
 		urls, forms bool
 	}{
-		{"a bucket", Config{Bucket: "photos", Region: "us-west-2"}, true, true},
-		{"an access point of a bucket, which a policy cannot name", Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket}, true, false},
-		{"an access point without a known bucket", Config{Bucket: accessPoint, Region: "us-west-2"}, false, false},
-		{"an alias of a volume", Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}, false, false},
-		{"an access point in another region", abroad, false, false},
-		{"a directory bucket, which needs a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a bucket", config: Config{Bucket: "photos", Region: "us-west-2"}, urls: true, forms: true},
+		{
+			name:   "an access point of a bucket, which a policy cannot name",
+			config: Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket},
+			urls:   true,
+		},
+		{name: "an access point without a known bucket", config: Config{Bucket: accessPoint, Region: "us-west-2"}},
+		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}},
+		{name: "an access point in another region", config: abroad},
+		{name: "a directory bucket, which needs a session", config: Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			b, err := Open(t.Context(), row.config)
+			b, err := Open(t.Context(), tt.config)
 			require.NoError(t, err)
-			require.Equal(t, row.urls, storage.Supports(b, storage.SignedURLs))
-			require.Equal(t, row.forms, storage.Supports(b, storage.SignedForms))
+			require.Equal(t, tt.urls, storage.Supports(b, storage.SignedURLs))
+			require.Equal(t, tt.forms, storage.Supports(b, storage.SignedForms))
 			_, err = b.SignedDownloadURL(t.Context(), "k")
-			if row.urls {
+			if tt.urls {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, storage.Unsupported)
@@ -53,7 +58,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 }
 
 func TestCopySource(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		ref  driver.ObjectRef
 		want string
 	}{
@@ -61,8 +66,11 @@ func TestCopySource(t *testing.T) {
 		"a version":               {driver.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"}, "photos/k?versionId=v%2B1"},
 		"at an access point":      {driver.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
 		"an access point's colon": {driver.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"}, "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k"},
-	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, aws.ToString(copySource(row.ref))) })
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tt.want, aws.ToString(copySource(tt.ref)))
+		})
 	}
 }
 
@@ -80,7 +88,7 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 func TestProfileOfAccessPoint(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		config  Config
 		careful bool
@@ -91,21 +99,24 @@ func TestProfileOfAccessPoint(t *testing.T) {
 		{name: "an ARN of a bucket, with a profile", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
 		{name: "an alias of a bucket", config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"}},
 		{name: "a bucket", config: Config{Bucket: "photos"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			row.config.Region = "us-west-2"
-			d, err := NewDriver(t.Context(), row.config)
+			tt.config.Region = "us-west-2"
+			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
 			b := engine.New(d, storage.WithVersioning(true))
-			if !row.careful {
+			if !tt.careful {
 				require.True(t, storage.Supports(b, kept))
 				return
 			}
+
 			require.Zero(t, d.Describe().Features&kept)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile=aws")
+
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
 			require.False(t, d.(*objectDriver).account.pathStyle, "it has its own host")
@@ -118,13 +129,13 @@ func TestProfileOfAccessPoint(t *testing.T) {
 func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
-	at := func(bucket string) any {
+	locate := func(bucket string) any {
 		d, err := service.Driver(bucket)
 		require.NoError(t, err)
 		return d.Locate("k").Account
 	}
-	require.Equal(t, at("data-abc123-ext-s3alias"), at("data-abc123-ext-s3alias"))
-	require.NotEqual(t, at("data-abc123-ext-s3alias"), at("photos"))
-	require.NotEqual(t, at("data-abc123-ext-s3alias"), at("other-abc123-ext-s3alias"))
-	require.Equal(t, at("photos"), at("pictures"))
+	require.Equal(t, locate("data-abc123-ext-s3alias"), locate("data-abc123-ext-s3alias"))
+	require.NotEqual(t, locate("data-abc123-ext-s3alias"), locate("photos"))
+	require.NotEqual(t, locate("data-abc123-ext-s3alias"), locate("other-abc123-ext-s3alias"))
+	require.Equal(t, locate("photos"), locate("pictures"))
 }

@@ -34,18 +34,23 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
 			}
-			server.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, _ string) (string, string, bool) {
-				named, version := call(key)
-				return named, version, strings.HasPrefix(key, "kept/")
-			}})
+			server.Inject(s3server.Fault{
+				Operation: "DeleteObjects",
+				Deny: func(key, _ string) (string, string, bool) {
+					keyName, version := call(key)
+					return keyName, version, strings.HasPrefix(key, "kept/")
+				},
+			})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})
 
 			n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
 			require.Equal(t, 2, n)
 			require.ErrorIs(t, err, storage.PermissionDenied)
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "kept/1", e.Key)
+
 			exists, err := b.Exists(t.Context(), "kept/1")
 			require.NoError(t, err)
 			require.True(t, exists)

@@ -18,7 +18,7 @@ import (
 // If the server has no profile, a body of Put or PutPart has a Content-MD5 unless TLS protects it.
 func TestPutWithoutProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		tls     bool
 		profile Profile // without a name, the one of unknown servers
@@ -29,11 +29,12 @@ func TestPutWithoutProfile(t *testing.T) {
 		{name: "a profile of a server that checks no CRC32C, with TLS", tls: true, profile: Profile{Name: "own"}},
 		{name: "the same without TLS", profile: Profile{Name: "own"}, md5: sum},
 		{name: "a profile with an MD5 over TLS, too", tls: true, profile: Profile{Name: "own", ContentMD5: true}, md5: sum},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var w *standIn
 			var raw, sdk *objectDriver
-			if row.tls {
+			if tt.tls {
 				w = &standIn{wiretest.NewTLSServer(t, withLength(stored))}
 				raw, sdk = w.onTLS(t, "unknown")
 			} else {
@@ -42,19 +43,20 @@ func TestPutWithoutProfile(t *testing.T) {
 				sdk = sdkOnly(raw)
 			}
 			for name, d := range map[string]*objectDriver{"raw client": raw, "SDK": sdk} {
-				if row.profile.Name != "" {
-					d = d.WithProfile(row.profile).(*objectDriver)
+				if tt.profile.Name != "" {
+					d = d.WithProfile(tt.profile).(*objectDriver)
 				}
 				_, err := d.Put(t.Context(), wiretest.Put("k", text))
 				require.NoError(t, err, name)
 				_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
 				require.NoError(t, err, name)
 			}
+
 			require.Len(t, w.server.Requests(), 4)
 			for _, got := range w.server.Requests() {
 				require.Equal(t, text, got.Body)
 				require.Equal(t, signature.UnsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
-				require.Equal(t, row.md5, got.Header.Get("Content-Md5"))
+				require.Equal(t, tt.md5, got.Header.Get("Content-Md5"))
 				for name := range got.Header {
 					require.NotContains(t, strings.ToLower(name), "checksum", "some servers refuse it")
 				}
@@ -99,6 +101,7 @@ func TestPutBodyChanged(t *testing.T) {
 			_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: sum})
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 		}
+
 		for _, profile := range []string{"unknown", "b2"} {
 			t.Run(name+", "+profile, func(t *testing.T) {
 				w := newStandIn(t, stored)
@@ -106,6 +109,7 @@ func TestPutBodyChanged(t *testing.T) {
 				require.Empty(t, w.server.Requests())
 			})
 		}
+
 		t.Run(name+", over TLS", func(t *testing.T) {
 			w := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
 			raw, sdk := w.onTLS(t, "unknown")
@@ -141,6 +145,7 @@ func TestPutHashesWithoutProgress(t *testing.T) {
 		r := wiretest.Put("k", text)
 		body := &peekedBody{Reader: strings.NewReader(text)}
 		r.Body = body
+
 		_, err := w.on(t, profile).Put(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, len(text), body.read, "it is read once")

@@ -11,16 +11,18 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// eachLockingServer runs a test on the real servers and on ours, with the names of their
+// runOnLockingServers runs a test on the real servers and on ours, with the names of their
 // profiles.
-func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
+func runOnLockingServers(t *testing.T, test func(t *testing.T, s *testServer)) {
 	for _, name := range serverNames {
-		t.Run(name, func(t *testing.T) { test(t, needServer(t, name)) })
+		t.Run(name, func(t *testing.T) {
+			test(t, needServer(t, name))
+		})
 	}
 	t.Run("aws", func(t *testing.T) {
 		server, err := s3server.Start(s3server.Config{Strict: true})
 		require.NoError(t, err)
-		t.Cleanup(func() { server.Close() })
+		t.Cleanup(server.Close)
 		s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 		s.raw = s.clientOver(withoutKeepAlive())
 		test(t, s)
@@ -30,10 +32,11 @@ func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
 // If a bucket is created with object lock and a default retention, BucketInfo reports both. UpdateBucket changes
 // or ends the default retention, but refuses to turn versions off.
 func TestWithObjectLockOnServers(t *testing.T) {
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
 		month := storage.DefaultRetention{Mode: storage.Governance, Days: 30}
 		name, b := s.createBucket(t, service, storage.WithObjectLock(), storage.WithDefaultRetention(month.Mode, month.Days))
+
 		info, err := service.BucketInfo(t.Context(), name)
 		require.NoError(t, err)
 		require.True(t, info.ObjectLock)
@@ -46,9 +49,11 @@ func TestWithObjectLockOnServers(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, info.ObjectLock)
 		require.Zero(t, info.DefaultRetention)
+
 		info, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Compliance, 1))
 		require.NoError(t, err)
 		require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 1}, info.DefaultRetention)
+
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("free"))
@@ -61,32 +66,37 @@ func TestWithObjectLockOnServers(t *testing.T) {
 
 // A default retention locks each object that is written.
 func TestWithDefaultRetentionLocksObjects(t *testing.T) {
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		name := s.lockingBucket(t)
 		service := s.service(t)
 		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
 		require.NoError(t, err)
 		b := s.open(t, name, storage.WithVersioning(true))
-		defer func() { require.NoError(t, storage.Close(b)) }()
-		written, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+		defer func() {
+			require.NoError(t, storage.Close(b))
+		}()
+		uploaded, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 		require.NoError(t, err)
 		attrs, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		if s.name != "versitygw" { // it applies a default when an object is removed, and shows none
 			require.Equal(t, storage.Governance, attrs.Retention.Mode)
 		}
-		require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(written.Version)), storage.Locked)
-		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(written.Version), storage.WithGovernanceBypass()))
+
+		require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version)), storage.Locked)
+		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version), storage.WithGovernanceBypass()))
 	})
 }
 
 func TestObjectLockOfABucketThatExists(t *testing.T) {
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
 		name, _ := s.createBucket(t, service)
+
 		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithObjectLock")
+
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
 		info, err := service.BucketInfo(t.Context(), name)
@@ -114,7 +124,7 @@ func TestLifecycleRulesWithTags(t *testing.T) {
 		{ID: "a tag and a prefix", Prefix: "tmp/", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 3},
 		{ID: "only a prefix", Prefix: "tmp/", ExpireAfterDays: 4},
 	}
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
 		name, _ := s.createBucket(t, service)
 		info, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(rules...))

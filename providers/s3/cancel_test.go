@@ -19,20 +19,27 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 			s := needServer(t, name)
 			bucket := s.bucket(t, false)
 			b := s.open(t, bucket)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			pending := 0
+
 			// A stream is read while its upload begins. So much of it is not in memory at once: parts
 			// have been sent, and the upload has begun.
-			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{At: 20 * partSize, Then: func() {
-				pending = s.uploads(t, bucket, "a")
-				cancel()
-			}}, storage.WithPartSize(partSize))
+			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{
+				At: 20 * partSize,
+				Then: func() {
+					pending = s.uploads(t, bucket, "a")
+					cancel()
+				},
+			}, storage.WithPartSize(partSize))
 			require.Equal(t, 1, pending, "an upload was in progress")
 			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Zero(t, s.uploads(t, bucket, "a"))
+
 			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
 			require.False(t, exists)

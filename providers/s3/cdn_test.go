@@ -11,7 +11,7 @@ import (
 func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	setEnv(t, nil)
 	const space = "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true"
-	for _, row := range []struct {
+	tests := []struct {
 		name, address, want string
 	}{
 		{"a Space", space + "&cdn=true", "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b"},
@@ -28,14 +28,17 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 			"a domain of its own", space + "&cdn=true&public_base_url=https://cdn.example.com",
 			"https://cdn.example.com/a%20b",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b, err := storage.Open(t.Context(), row.address)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := storage.Open(t.Context(), tt.address)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			got, err := b.PublicURL("a b")
 			require.NoError(t, err)
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }
@@ -54,7 +57,7 @@ func TestPublicURLWithCDNNotPublic(t *testing.T) {
 // InvalidArgument.
 func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)
-	for _, row := range []struct {
+	tests := []struct {
 		name, address string
 		want          storage.Code
 	}{
@@ -62,10 +65,11 @@ func TestOpenUnknownCDN(t *testing.T) {
 		{"R2", "s3://photos?endpoint=https://id.r2.cloudflarestorage.com&cdn=true", storage.Unsupported},
 		{"an unknown server", "s3://photos?endpoint=http://127.0.0.1:9&cdn=true", storage.Unsupported},
 		{"a value that is none", "s3://photos?profile=spaces&region=fra1&cdn=yes", storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := storage.Open(t.Context(), row.address)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.Open(t.Context(), tt.address)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }

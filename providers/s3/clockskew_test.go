@@ -17,38 +17,64 @@ import (
 // If the server names the bucket's region and the request used another one, the hint tells which region to set.
 func TestRegionHint(t *testing.T) {
 	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		reply  reply
 		change func(*Config)
 		hint   string
 	}{
-		{"another", reply{Status: 400, Header: said}, func(c *Config) {
-			c.Region = "us-east-1"
-		}, "the bucket is in region eu-west-1: set region=eu-west-1"},
-		{"the same", reply{Status: 400, Header: said}, func(c *Config) {
-			c.Region = "eu-west-1"
-		}, noCustomerKeyHint},
-		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) {
-			c.Region = "eu-west-1"
-		}, regionHint},
-		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) {
-			c.Region = "eu-west-1"
-			c.AccessKeyID = "a/b/c"
-		}, noCustomerKeyHint},
-		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) {
-			c.Region = "us-east-1"
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.Anonymous = true
-		}, "the bucket is in region eu-west-1: set region=eu-west-1"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d := newStandIn(t, row.reply).on(t, "aws", row.change)
+		{
+			name:  "another",
+			reply: reply{Status: 400, Header: said},
+			change: func(c *Config) {
+				c.Region = "us-east-1"
+			},
+			hint: "the bucket is in region eu-west-1: set region=eu-west-1",
+		},
+		{
+			name:  "the same",
+			reply: reply{Status: 400, Header: said},
+			change: func(c *Config) {
+				c.Region = "eu-west-1"
+			},
+			hint: noCustomerKeyHint,
+		},
+		{
+			name:  "the same, at another endpoint",
+			reply: reply{Status: 301, Header: said},
+			change: func(c *Config) {
+				c.Region = "eu-west-1"
+			},
+			hint: regionHint,
+		},
+		{
+			name:  "with an access key with slashes",
+			reply: reply{Status: 400, Header: said},
+			change: func(c *Config) {
+				c.Region = "eu-west-1"
+				c.AccessKeyID = "a/b/c"
+			},
+			hint: noCustomerKeyHint,
+		},
+		{
+			name:  "anonymous",
+			reply: reply{Status: 301, Header: said},
+			change: func(c *Config) {
+				c.Region = "us-east-1"
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.Anonymous = true
+			},
+			hint: "the bucket is in region eu-west-1: set region=eu-west-1",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newStandIn(t, tt.reply).on(t, "aws", tt.change)
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.hint, e.Hint)
+			require.Equal(t, tt.hint, e.Hint)
 		})
 	}
 }
@@ -57,8 +83,8 @@ func TestRegionHint(t *testing.T) {
 // requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
 	t.Run("HEAD", func(t *testing.T) {
-		there := time.Now().Add(30 * time.Minute)
-		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
+		serverTime := time.Now().Add(30 * time.Minute)
+		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)}})
 		d := w.on(t, "aws")
 		head := func() *storage.Error {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -66,6 +92,7 @@ func TestClockCorrected(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			return e
 		}
+
 		first := head()
 		require.Equal(t, storage.Unauthenticated, first.Code, "%v", first)
 		require.True(t, first.Retryable)
@@ -81,7 +108,7 @@ func TestClockCorrected(t *testing.T) {
 		require.NoError(t, err)
 		when, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
-		require.WithinDuration(t, there, when, maxSkew, "signatures for others use the corrected clock, too")
+		require.WithinDuration(t, serverTime, when, maxSkew, "signatures for others use the corrected clock, too")
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
@@ -92,13 +119,13 @@ func TestClockCorrected(t *testing.T) {
 
 // A response to a request that the SDK sent corrects the clock, too.
 func TestClockFollowsSDKResponses(t *testing.T) {
-	there := time.Now().Add(30 * time.Minute)
+	serverTime := time.Now().Add(30 * time.Minute)
 	late := failing(403, "RequestTimeTooSkewed", "")
-	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
+	late.Header["Date"] = serverTime.UTC().Format(http.TimeFormat)
 	d := newStandIn(t, late).on(t, "aws")
 	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10}) // which the SDK asks
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
-	require.WithinDuration(t, there, d.account.clock.time(), maxSkew)
+	require.WithinDuration(t, serverTime, d.account.clock.time(), maxSkew)
 }
 
 // A successful response corrects the clock again, because this machine's clock may have been set since the last
@@ -116,7 +143,7 @@ func TestClockCorrectedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
-			d.account.clock.ahead.Store(int64(time.Hour))
+			d.account.clock.skew.Store(int64(time.Hour))
 			_ = ask(d) // what it responses does not matter
 			require.WithinDuration(t, time.Now(), d.account.clock.time(), maxSkew)
 		})

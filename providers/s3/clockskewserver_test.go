@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// otherClock opens a bucket at a server whose clock is ahead of ours. No client has seen it yet.
-func otherClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) storage.Bucket {
+// newBucketWithClock opens a bucket at a server whose clock is ahead of ours. No client has seen it yet.
+func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{
 		Buckets:    []string{"photos"},
@@ -85,7 +85,7 @@ func TestClockSkewRepeatsCall(t *testing.T) {
 	for clock, ahead := range map[string]time.Duration{"a fast server": 30 * time.Minute, "a slow server": -25 * time.Hour} {
 		for name, call := range calls {
 			t.Run(name+" at "+clock, func(t *testing.T) {
-				require.NoError(t, call(t.Context(), otherClock(t, ahead)))
+				require.NoError(t, call(t.Context(), newBucketWithClock(t, ahead)))
 			})
 		}
 	}
@@ -104,7 +104,7 @@ func expected(err error, code storage.Code) error {
 func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {
-			b := otherClock(t, 30*time.Minute)
+			b := newBucketWithClock(t, 30*time.Minute)
 			content := wiretest.Content(size, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithSize(int64(size))}} {
 				_, err := b.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(content)}, opts...)
@@ -120,7 +120,7 @@ func TestClockSkewStream(t *testing.T) {
 // Without retries, the first call at a server with another clock fails with a hint about the clock. The second
 // call succeeds.
 func TestClockSkewWithoutRetries(t *testing.T) {
-	b := otherClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b := newBucketWithClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "clock")

@@ -61,7 +61,7 @@ func TestWithRequestConcurrently(t *testing.T) {
 		}),
 		storage.WithPartSize(64 << 10), storage.WithConcurrency(3), storage.WithMetadata(values),
 	}
-	read := []storage.DownloadOption{s3.WithRequest(func(input *awss3.GetObjectInput) {
+	opts := []storage.DownloadOption{s3.WithRequest(func(input *awss3.GetObjectInput) {
 		gets.Add(1)
 		input.ResponseContentType = aws.String("text/x-" + *input.Key)
 	})}
@@ -82,7 +82,7 @@ func TestWithRequestConcurrently(t *testing.T) {
 			if errs[i] != nil {
 				return
 			}
-			got, attrs, err := storage.ReadAll(t.Context(), b, key, read...)
+			got, attrs, err := storage.ReadAll(t.Context(), b, key, opts...)
 			switch {
 			case err != nil:
 				errs[i] = err
@@ -99,12 +99,14 @@ func TestWithRequestConcurrently(t *testing.T) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
+
 	require.Equal(t, map[string]string{"all": "1"}, values, "the caller's")
 	require.EqualValues(t, each, puts.Load())
 	require.EqualValues(t, each, begins.Load())
 	require.EqualValues(t, 4*each, parts.Load())
 	require.EqualValues(t, each, completions.Load())
 	require.EqualValues(t, 2*each, gets.Load())
+
 	for _, r := range server.Requests() {
 		if r.Operation == "PutObject" || r.Operation == "CreateMultipartUpload" {
 			require.Equal(t, "/"+r.Key, r.Header.Get("X-Amz-Website-Redirect-Location"), "of its own request")

@@ -53,19 +53,23 @@ var skippedCases = map[string]map[string]string{
 }
 
 func TestConformance(t *testing.T) {
-	t.Run("minio", func(t *testing.T) { conformAsItIs(t, "minio") })
+	t.Run("minio", func(t *testing.T) {
+		requireConformanceOf(t, "minio")
+	})
 }
 
 // The conformance suite passes on versitygw as well. Its checks for goroutines are left to other servers, because
 // the driver runs the same ones.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
-	t.Run("versitygw", func(t *testing.T) { conformAsItIs(t, "versitygw") })
+	t.Run("versitygw", func(t *testing.T) {
+		requireConformanceOf(t, "versitygw")
+	})
 }
 
-func conformAsItIs(t *testing.T, server string) {
+func requireConformanceOf(t *testing.T, server string) {
 	t.Helper()
-	conform(t, needServer(t, server), asItIs, storagetest.WithName("s3 ("+server+")"))
+	requireConformance(t, needServer(t, server), asItIs, storagetest.WithName("s3 ("+server+")"))
 }
 
 func asItIs(d driver.Driver) driver.Driver { return d }
@@ -81,10 +85,12 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() }) // after the buckets, which are removed by clean-ups too
+	t.Cleanup(func() {
+		server.Close()
+	}) // after the buckets, which are removed by clean-ups too
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} }, storagetest.WithName("s3"), faultsOfCalls)
+	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} }, storagetest.WithName("s3"), faultsOfCalls)
 }
 
 // The server keeps its buckets in a directory, or in another service. Package s3server runs its own tests on
@@ -126,7 +132,7 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 			})
 			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 			s.raw = s.clientOver(withoutKeepAlive())
-			conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
+			requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 				storagetest.SkipRules("the engine, which no store of the server changes", "R6", "R8", "T1", "T2"))
 		})
 	}
@@ -140,10 +146,10 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}}))
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
+	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
@@ -155,14 +161,14 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
 	s.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
-	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} })
+	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} })
 }
 
-func conform(t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option) {
+func requireConformance(t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option) {
 	t.Helper()
 	opts = append(opts,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

@@ -53,7 +53,7 @@ func TestCopyRequest(t *testing.T) {
 		"X-Amz-Metadata-Directive": "REPLACE", "Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline",
 		"Content-Language": "de", "Cache-Control": "no-store", "X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA",
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(*driver.CopyRequest)
 		header map[string]string
@@ -116,14 +116,15 @@ func TestCopyRequest(t *testing.T) {
 			},
 			header: map[string]string{"X-Amz-Acl": "public-read"},
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
-			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
+			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(tt.change))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
 			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.server.Lines(), "one request")
-			for name, value := range row.header {
+			for name, value := range tt.header {
 				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
 			}
 		})
@@ -132,8 +133,8 @@ func TestCopyRequest(t *testing.T) {
 
 func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
-	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
-	for _, row := range []struct {
+	head := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
+	tests := []struct {
 		name      string
 		condition storage.Condition
 		replies   []reply
@@ -142,25 +143,26 @@ func TestCopyResponse(t *testing.T) {
 	}{
 		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
 		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
-		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
+		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), head}, code: storage.PreconditionFailed},
 		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
-		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
+		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), head}, code: storage.PreconditionFailed},
 		{name: "the source cannot be read", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
 		{name: "200 with an error in its body", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
 		{name: "a truncated 200", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
 		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.replies...)
 			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
-				r.Condition = row.condition
+				r.Condition = tt.condition
 			}))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code, "%v", err)
-			require.Equal(t, row.unknown, e.Unknown, "%v", err)
-			require.Len(t, w.server.Requests(), len(row.replies))
+			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.unknown, e.Unknown, "%v", err)
+			require.Len(t, w.server.Requests(), len(tt.replies))
 		})
 	}
 }
@@ -168,7 +170,7 @@ func TestCopyResponse(t *testing.T) {
 // If a HEAD of the source is redirected to another region, a conditional copy repeats the HEAD in that region.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		looks []reply
 		code  storage.Code
@@ -176,15 +178,17 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 		{"the source is unchanged", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
 		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
 		{"the source is missing", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, tt.looks...)...)
 			d := w.on(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
+
 			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 				r.Condition.Absent = true
 			}))
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.server.Lines())
 			require.Contains(t, w.server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
 			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
@@ -216,10 +220,11 @@ func withSize(size string) reply {
 }
 
 func TestCopyInParts(t *testing.T) {
-	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
+	refusal := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	w := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copier.part = 10
+
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 		r.Source.Version = "v1"
 		r.Condition.Absent = true
@@ -229,10 +234,12 @@ func TestCopyInParts(t *testing.T) {
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
+
 	reqs := w.server.Requests()
 	require.Equal(t, "PUT /photos/to?x-id=CopyObject", reqs[0].Line(), "no HEAD before CopyObject is refused")
 	require.Equal(t, "HEAD /other/from?versionId=v1", reqs[1].Line())
 	require.Equal(t, etag, reqs[1].Header.Get("If-Match"))
+
 	create := reqs[2]
 	require.Equal(t, "POST /photos/to?uploads=", create.Line())
 	for name, value := range map[string]string{
@@ -241,6 +248,7 @@ func TestCopyInParts(t *testing.T) {
 	} {
 		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
 	}
+
 	parts := map[string]string{}
 	for _, part := range reqs[3:6] {
 		require.Equal(t, "other/from?versionId=v1", part.Header.Get("X-Amz-Copy-Source"))
@@ -252,6 +260,7 @@ func TestCopyInParts(t *testing.T) {
 		"PUT /photos/to?partNumber=2&uploadId=u1&x-id=UploadPartCopy": "bytes=10-19",
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
 	}, parts)
+
 	complete := reqs[6]
 	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
 	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
@@ -263,31 +272,32 @@ func TestCopyInParts(t *testing.T) {
 // upload. cloudflare/cloudflare-docs pull request 32458.
 func TestCopyInPartsComparesSource(t *testing.T) {
 	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
-	there := func(modified string) reply {
+	headAt := func(modified string) reply {
 		return reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified}}
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		end  reply // to the HEAD after the parts
 		code storage.Code
 	}{
-		{"the source is the same", there(now), ""},
+		{"the source is the same", headAt(now), ""},
 		{"the source was replaced while its parts were copied", reply{Status: 412}, storage.Changed},
-		{"the source was replaced twice, and has its ETag again", there(later), storage.Changed},
+		{"the source was replaced twice, and has its ETag again", headAt(later), storage.Changed},
 		{"the source was removed", reply{Status: 404}, storage.Changed},
 		{"nobody knows", reply{Status: 500}, storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t)
-			looks, ended := 0, false
+			looks, isLast := 0, false
 			w.server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
 				if r.Method == http.MethodHead {
 					looks++
 					if looks == 1 {
-						return there(now)
+						return headAt(now)
 					}
-					return withLength(row.end)
+					return withLength(tt.end)
 				}
 				if query.Has("uploads") {
 					return withLength(reply{Body: begun})
@@ -300,12 +310,13 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 					return withLength(reply{Body: partCopied})
 				}
 				if r.Method == http.MethodDelete {
-					ended = true
+					isLast = true
 					return reply{Status: http.StatusNoContent}
 				}
 				if r.Method == http.MethodGet {
 					return failing(http.StatusNotFound, "NoSuchUpload", "")
 				}
+
 				require.Equal(t, 2, looks, "the source is compared before the upload is completed")
 				return withLength(reply{Body: finished})
 			}
@@ -313,9 +324,10 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 			d.copier.limit = 10
 			d.copier.part = 10
 			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.code != "", ended, "the upload is aborted: %v", w.server.Lines())
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code != "", isLast, "the upload is aborted: %v", w.server.Lines())
 		})
 	}
 }
@@ -323,26 +335,34 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 // If a copy in parts fails, Copy aborts the upload. If only the response to the completion is lost, Copy does not
 // abort it, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		replies []reply // behind CreateMultipartUpload
 		code    storage.Code
 		aborted bool
 	}{
-		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, storage.Changed, true},
-		{"a part is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
-		{"the completion is refused", []reply{{Body: partCopied}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
-		{"the response to the completion is lost", []reply{{Body: partCopied}, {Cut: true}}, storage.Unavailable, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
+		{name: "the source changes", replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, code: storage.Changed, aborted: true},
+		{name: "a part is denied", replies: []reply{failing(403, "AccessDenied", ""), {Status: 204}}, code: storage.PermissionDenied, aborted: true},
+		{
+			name:    "the completion is refused",
+			replies: []reply{{Body: partCopied}, failing(400, "InvalidPart", ""), {Status: 204}},
+			code:    storage.InvalidArgument,
+			aborted: true,
+		},
+		{name: "the response to the completion is lost", replies: []reply{{Body: partCopied}, {Cut: true}}, code: storage.Unavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
 			d := w.on(t, "aws")
 			d.copier.limit = 5
 			d.copier.part = 9
+
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.aborted, slices.Contains(w.server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
-			if !row.aborted {
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.aborted, slices.Contains(w.server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+
+			if !tt.aborted {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
 		})
@@ -373,7 +393,7 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 
 func TestCompose(t *testing.T) {
 	refs := []driver.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		sizes []string
 		parts []string // their sources; none: Unsupported
@@ -382,21 +402,22 @@ func TestCompose(t *testing.T) {
 		{"empty sources are skipped", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
 		{"a small source in between", []string{"5", "1", "5"}, nil},
 		{"only empty sources", []string{"0", "0", "0"}, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var replies []reply
-			for _, size := range row.sizes {
+			for _, size := range tt.sizes {
 				replies = append(replies, withSize(size))
 			}
 			replies = append(replies, reply{Body: begun})
-			for range row.parts {
+			for range tt.parts {
 				replies = append(replies, reply{Body: partCopied})
 			}
 			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
 			d.copier.minPart = 5
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
-			if row.parts == nil {
+			if tt.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 				require.NotContains(t, w.server.Lines(), "POST /photos/to?uploads=")
 				return
@@ -408,8 +429,9 @@ func TestCompose(t *testing.T) {
 					sources = append(sources, source)
 				}
 			}
+
 			slices.Sort(sources)
-			require.Equal(t, row.parts, sources)
+			require.Equal(t, tt.parts, sources)
 		})
 	}
 }
@@ -429,9 +451,9 @@ func TestComposeOfLargeSources(t *testing.T) {
 // source. If the server says that the source is too large, the driver reads its attributes and tries again.
 func TestCopyWithoutAttrs(t *testing.T) {
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
-	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
+	object := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
 	tooLarge := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		to      string
 		opts    []storage.CopyOption
@@ -442,22 +464,23 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	}{
 		{name: "one request", replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
 		{name: "with other tags", opts: []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})}, replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
-		{name: "with other attributes", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, replies: []reply{there, {Body: copied}}, lines: []string{head, put}, size: 3},
-		{name: "create-only", opts: []storage.CopyOption{storage.IfAbsent()}, replies: []reply{there, {Body: copied}}, lines: []string{head, put}, size: 3},
-		{name: "onto itself", to: "from", replies: []reply{there, {Body: copied}}, lines: []string{head, "PUT /photos/from?x-id=CopyObject"}, size: 3},
-		{name: "too large for one request", replies: []reply{tooLarge, there, {Body: copied}}, lines: []string{put, head, put}, size: 3},
+		{name: "with other attributes", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, replies: []reply{object, {Body: copied}}, lines: []string{head, put}, size: 3},
+		{name: "create-only", opts: []storage.CopyOption{storage.IfAbsent()}, replies: []reply{object, {Body: copied}}, lines: []string{head, put}, size: 3},
+		{name: "onto itself", to: "from", replies: []reply{object, {Body: copied}}, lines: []string{head, "PUT /photos/from?x-id=CopyObject"}, size: 3},
+		{name: "too large for one request", replies: []reply{tooLarge, object, {Body: copied}}, lines: []string{put, head, put}, size: 3},
 		{name: "a missing source", replies: []reply{failing(404, "NoSuchKey", ""), {Status: 404}, {}}, lines: []string{put, head, "HEAD /photos"}, code: storage.ObjectNotFound},
 		{name: "a lost response is not followed by a look", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, lines: []string{put}, code: storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.replies...)
 			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			attrs, err := storage.Copy(t.Context(), b, cmp.Or(row.to, "to"), b, "from", append(row.opts, storage.WithoutAttrs())...)
-			require.Equal(t, row.lines, w.server.Lines())
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			attrs, err := storage.Copy(t.Context(), b, cmp.Or(tt.to, "to"), b, "from", append(tt.opts, storage.WithoutAttrs())...)
+			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
-				require.Equal(t, row.size, attrs.Size)
-				require.Equal(t, row.size < 0, attrs.ContentType == "", "unknown if nobody has read it")
+				require.Equal(t, tt.size, attrs.Size)
+				require.Equal(t, tt.size < 0, attrs.ContentType == "", "unknown if nobody has read it")
 				require.Equal(t, "s3:\"c\"", attrs.Revision)
 			}
 		})
@@ -468,8 +491,8 @@ func TestCopyWithoutAttrs(t *testing.T) {
 // source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
-	there := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
-	for _, row := range []struct {
+	head := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
+	tests := []struct {
 		name    string
 		opts    []storage.CopyOption
 		inParts bool
@@ -479,19 +502,20 @@ func TestCopyKeepsExpires(t *testing.T) {
 		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
 		{name: "with another property", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, want: expires},
 		{name: "in parts", inParts: true, want: expires},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t)
-			var written []wiretest.Request
+			var writes []wiretest.Request
 			w.server.Answer = func(r wiretest.Request) reply {
 				if r.Method == http.MethodHead {
-					return there
+					return head
 				}
 				if r.Method == http.MethodGet {
 					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
 				}
 				if r.Query().Has("uploads") {
-					written = append(written, r)
+					writes = append(writes, r)
 					return withLength(reply{Body: begun})
 				}
 				if r.Query().Has("partNumber") {
@@ -500,22 +524,24 @@ func TestCopyKeepsExpires(t *testing.T) {
 				if r.Method == http.MethodPost {
 					return withLength(reply{Body: finished})
 				}
-				written = append(written, r)
+				writes = append(writes, r)
 				return withLength(reply{Body: copied})
 			}
 			d := w.on(t, "aws")
-			if row.inParts {
+			if tt.inParts {
 				d.copier.limit = 10
 				d.copier.part = 10
 			}
 			b := engine.New(d)
-			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)
+
+			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", tt.opts...)
 			require.NoError(t, err)
 			require.Nil(t, attrs.Native)
-			require.Len(t, written, 1)
-			require.Equal(t, row.want, written[0].Header.Get("Expires"))
-			if row.want != "" {
-				require.Contains(t, written[0].Header.Get("Authorization"), "expires", "it is signed")
+			require.Len(t, writes, 1)
+			require.Equal(t, tt.want, writes[0].Header.Get("Expires"))
+
+			if tt.want != "" {
+				require.Contains(t, writes[0].Header.Get("Authorization"), "expires", "it is signed")
 			}
 		})
 	}

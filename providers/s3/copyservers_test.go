@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// serverSideOnly fails the test if content passes through this process.
-func serverSideOnly(t *testing.T, d driver.Driver) driver.Driver {
+// newServerSideOnly fails the test if content passes through this process.
+func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		require.NotContains(t, []string{"Get", "PutPart"}, call)
 		return next(ctx)
@@ -38,10 +38,11 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
-			b := engine.New(serverSideOnly(t, d))
+			b := engine.New(newServerSideOnly(t, d))
 
 			dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
+
 			got, attrs, err := storage.ReadAll(t.Context(), reading, "to")
 			require.NoError(t, err)
 			require.Equal(t, text, string(got))
@@ -51,10 +52,12 @@ func TestCopyInPartsOnServers(t *testing.T) {
 
 			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)
+
 			got, attrs, err = storage.ReadAll(t.Context(), reading, "joined")
 			require.NoError(t, err)
 			require.Equal(t, text+"tail", string(got))
 			require.Equal(t, "text/y", attrs.ContentType)
+
 			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.NoError(t, storage.Close(b))

@@ -22,7 +22,7 @@ import (
 
 // A copy of 5 GiB may take ten minutes, although the server sends nothing meanwhile.
 func TestCopyTimeout(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		slow func(r *http.Request) bool
 		run  func(d *objectDriver) error
 	}{
@@ -53,12 +53,13 @@ func TestCopyTimeout(t *testing.T) {
 				return err
 			},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
-					if row.slow(r) {
+					if tt.slow(r) {
 						time.Sleep(10 * time.Minute)
 					}
 					switch {
@@ -76,7 +77,8 @@ func TestCopyTimeout(t *testing.T) {
 				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
 				require.NoError(t, err)
 				start := time.Now()
-				require.NoError(t, row.run(d.(*objectDriver)))
+
+				require.NoError(t, tt.run(d.(*objectDriver)))
 				require.Equal(t, 10*time.Minute, time.Since(start))
 			})
 		})
@@ -86,7 +88,7 @@ func TestCopyTimeout(t *testing.T) {
 // If a copy of unknown size gets no response in two minutes, the driver reads the size. The repeated request may
 // then take as long as that size needs.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		size  int64
 		slow  []time.Duration // of each CopyObject
@@ -94,22 +96,30 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 		lines int
 		code  storage.Code
 	}{
-		{"a fast copy", 9, []time.Duration{time.Minute}, time.Minute, 1, ""},
-		{"a lost response", 9, []time.Duration{time.Hour, 0}, 2 * time.Minute, 3, ""},
-		{"a large object", 5 << 30, []time.Duration{time.Hour, 14 * time.Minute}, 16 * time.Minute, 3, ""},
-		{"two lost responses", 9, []time.Duration{time.Hour, time.Hour}, 3 * time.Minute, 3, storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a fast copy", size: 9, slow: []time.Duration{time.Minute}, takes: time.Minute, lines: 1},
+		{name: "a lost response", size: 9, slow: []time.Duration{time.Hour, 0}, takes: 2 * time.Minute, lines: 3},
+		{name: "a large object", size: 5 << 30, slow: []time.Duration{time.Hour, 14 * time.Minute}, takes: 16 * time.Minute, lines: 3},
+		{
+			name:  "two lost responses",
+			size:  9,
+			slow:  []time.Duration{time.Hour, time.Hour},
+			takes: 3 * time.Minute,
+			lines: 3,
+			code:  storage.Unavailable,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var lines, copies atomic.Int32
-				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					lines.Add(1)
 					if r.Method == http.MethodHead {
 						w.Header().Set("Etag", etag)
-						w.Header().Set("Content-Length", strconv.FormatInt(row.size, 10))
+						w.Header().Set("Content-Length", strconv.FormatInt(tt.size, 10))
 						return
 					}
-					wait := time.NewTimer(row.slow[copies.Add(1)-1])
+					wait := time.NewTimer(tt.slow[copies.Add(1)-1])
 					defer wait.Stop()
 					select {
 					case <-wait.C:
@@ -122,11 +132,12 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 				require.NoError(t, err)
 				b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				start := time.Now()
+
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
-				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))
-				require.Equal(t, row.takes, time.Since(start))
-				require.EqualValues(t, row.lines, lines.Load())
+				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.code != "", errors.Is(err, storage.OutcomeUnknown))
+				require.Equal(t, tt.takes, time.Since(start))
+				require.EqualValues(t, tt.lines, lines.Load())
 			})
 		})
 	}
@@ -144,12 +155,14 @@ func TestWithCopyTimeout(t *testing.T) {
 	}
 }
 
-// pipeClient returns a client whose connections are pipes to a server in this process.
-func pipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
+// newPipeClient returns a client whose connections are pipes to a server in this process.
+func newPipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: h}
-	go func() { _ = server.Serve(listener) }()
+	go func() {
+		_ = server.Serve(listener)
+	}()
 	tr := transport.New(transport.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		listener.made <- peer
@@ -176,5 +189,6 @@ func (l *pipes) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
+
 func (l *pipes) Close() error   { close(l.closed); return nil }
 func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }

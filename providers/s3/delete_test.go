@@ -11,7 +11,7 @@ import (
 )
 
 func TestDelete(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request driver.DeleteRequest
 		replies []reply
@@ -22,33 +22,82 @@ func TestDelete(t *testing.T) {
 	}{
 		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "compare and remove", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "another revision stays", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a missing object", request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{
+			name:    "compare and remove",
+			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies: []reply{{Status: 204}},
+			match:   etag,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "another revision stays",
+			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies: []reply{failing(412, "PreconditionFailed", "")},
+			match:   etag,
+			code:    storage.PreconditionFailed,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "a missing object",
+			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies: []reply{failing(404, "NoSuchKey", "")},
+			match:   etag,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
 		{name: "a missing version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "a malformed version", request: driver.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
+		{
+			name:    "a malformed version",
+			request: driver.DeleteRequest{Version: "v"},
+			replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")},
+			code:    storage.InvalidArgument,
+			lines:   []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"},
+		},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
 		{name: "a gateway's 404", replies: []reply{ofGateway(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a gateway's 403", replies: []reply{ofGateway(403)}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a 404 of Amazon's API Gateway", replies: []reply{{Status: 404, Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"}, Body: `{"message":"Not Found"}`}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a gateway's page with an ETag, as nginx sends", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`}, Body: "<html></html>"}}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "403 of a server that sends no id", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: failing(403, "AccessDenied", "Access Denied.").Body}}, code: storage.PermissionDenied, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "retention", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{
+			name:    "a 404 of Amazon's API Gateway",
+			replies: []reply{{Status: 404, Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"}, Body: `{"message":"Not Found"}`}},
+			code:    storage.Unavailable,
+			unknown: true,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "a gateway's page with an ETag, as nginx sends",
+			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`}, Body: "<html></html>"}},
+			code:    storage.PermissionDenied,
+			unknown: true,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "403 of a server that sends no id",
+			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: failing(403, "AccessDenied", "Access Denied.").Body}},
+			code:    storage.PermissionDenied,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "retention",
+			request: driver.DeleteRequest{Version: "v1"},
+			replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")},
+			code:    storage.Locked,
+			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+		},
 		{name: "no response", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
-			row.request.Key = "k"
-			err := w.on(t, "aws").Delete(t.Context(), &row.request)
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			if row.unknown {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.replies...)
+			tt.request.Key = "k"
+			err := w.on(t, "aws").Delete(t.Context(), &tt.request)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			if tt.unknown {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			} else {
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			}
-			require.Equal(t, row.lines, w.server.Lines())
-			require.Equal(t, row.match, w.server.Requests()[0].Header.Get("If-Match"))
+			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.match, w.server.Requests()[0].Header.Get("If-Match"))
 		})
 	}
 }
@@ -62,12 +111,14 @@ func TestDeleteBatch(t *testing.T) {
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
 	require.Len(t, errs, 5)
+
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.PermissionDenied)
 	require.NoError(t, errs[2], "what is not there is gone")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
 	require.Equal(t, []string{"POST /photos?delete="}, w.server.Lines())
+
 	got := w.server.Last(t)
 	require.Contains(t, got.Body, "<Delete ")
 	require.NotContains(t, got.Body, "Quiet", "each key has a result")
@@ -77,31 +128,72 @@ func TestDeleteBatch(t *testing.T) {
 
 func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
-	of := func(key string, version ...string) driver.DeleteRequest {
+	request := func(key string, version ...string) driver.DeleteRequest {
 		return driver.DeleteRequest{Key: key, Version: strings.Join(version, "")}
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		requests []driver.DeleteRequest
 		failure  string
 		codes    []storage.Code // "": none
 	}{
-		{"a version that was not requested", []driver.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"the version null, which was requested", []driver.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
-		{"the current one among its versions", []driver.DeleteRequest{of("a"), of("a", "v1")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"no version for requests with one", []driver.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
-		{"no key", []driver.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"a key without its slash", []driver.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"an escaped key", []driver.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"no key, for a missing object", []driver.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + row.failure + "</Error></DeleteResult>"})
+		{
+			name:     "a version that was not requested",
+			requests: []driver.DeleteRequest{request("a"), request("b")},
+			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			codes:    []storage.Code{storage.PermissionDenied, ""},
+		},
+		{
+			name:     "the version null, which was requested",
+			requests: []driver.DeleteRequest{request("a"), request("a", "null")},
+			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			codes:    []storage.Code{"", storage.PermissionDenied},
+		},
+		{
+			name:     "the current one among its versions",
+			requests: []driver.DeleteRequest{request("a"), request("a", "v1")},
+			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			codes:    []storage.Code{storage.PermissionDenied, ""},
+		},
+		{
+			name:     "no version for requests with one",
+			requests: []driver.DeleteRequest{request("a", "v1"), request("a", "v2"), request("b")},
+			failure:  "<Key>a</Key>" + denied,
+			codes:    []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""},
+		},
+		{
+			name:     "no key",
+			requests: []driver.DeleteRequest{request("a"), request("b")},
+			failure:  denied,
+			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+		},
+		{
+			name:     "a key without its slash",
+			requests: []driver.DeleteRequest{request("/a"), request("b")},
+			failure:  "<Key>a</Key>" + denied,
+			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+		},
+		{
+			name:     "an escaped key",
+			requests: []driver.DeleteRequest{request("a/b"), request("b")},
+			failure:  "<Key>a%2Fb</Key>" + denied,
+			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+		},
+		{
+			name:     "no key, for a missing object",
+			requests: []driver.DeleteRequest{request("a"), request("b")},
+			failure:  "<Code>NoSuchKey</Code>",
+			codes:    []storage.Code{"", ""},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + tt.failure + "</Error></DeleteResult>"})
 			var codes []storage.Code
-			for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), row.requests) {
+			for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), tt.requests) {
 				codes = append(codes, storage.CodeOf(err))
 			}
-			require.Equal(t, row.codes, codes)
+			require.Equal(t, tt.codes, codes)
 		})
 	}
 }
@@ -145,32 +237,33 @@ func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 }
 
 func TestDeleteBatchErrors(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		profile string
 		reply   reply
 		code    storage.Code
 		asked   int
 	}{
-		{"not implemented", "aws", failing(501, "NotImplemented", ""), storage.Unsupported, 1},
-		{"not allowed", "aws", failing(405, "MethodNotAllowed", ""), storage.Unsupported, 1},
-		{"another checksum is required", "aws", failing(400, "MissingContentMD5", ""), storage.Unsupported, 1},
-		{"known to have no batches", "aws", reply{}, storage.Unsupported, 0},
-		{"the batch is denied", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
-		{"a missing bucket", "aws", failing(404, "NoSuchBucket", ""), storage.BucketNotFound, 1},
-		{"throttled", "aws", failing(503, "SlowDown", ""), storage.RateLimited, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
+		{name: "not implemented", profile: "aws", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported, asked: 1},
+		{name: "not allowed", profile: "aws", reply: failing(405, "MethodNotAllowed", ""), code: storage.Unsupported, asked: 1},
+		{name: "another checksum is required", profile: "aws", reply: failing(400, "MissingContentMD5", ""), code: storage.Unsupported, asked: 1},
+		{name: "known to have no batches", profile: "aws", reply: reply{}, code: storage.Unsupported},
+		{name: "the batch is denied", profile: "aws", reply: failing(403, "AccessDenied", ""), code: storage.PermissionDenied, asked: 1},
+		{name: "a missing bucket", profile: "aws", reply: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound, asked: 1},
+		{name: "throttled", profile: "aws", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, asked: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.reply)
 			withoutBatches := func(c *Config) {
-				if row.asked == 0 {
+				if tt.asked == 0 {
 					c.Profile.Batch = BatchNone
 				}
 			}
-			for _, err := range w.on(t, row.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
-				require.ErrorIs(t, err, row.code)
+			for _, err := range w.on(t, tt.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+				require.ErrorIs(t, err, tt.code)
 			}
-			require.Len(t, w.server.Requests(), row.asked)
+			require.Len(t, w.server.Requests(), tt.asked)
 		})
 	}
 }

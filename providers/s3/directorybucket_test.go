@@ -27,11 +27,13 @@ func TestListDirectoryBucket(t *testing.T) {
 			<Contents><Key>d/b</Key></Contents><Contents><Key>d/c</Key></Contents></ListBucketResult>`},
 		reply{Body: `<ListBucketResult><Contents><Key>d/a</Key></Contents><Contents><Key>d/bb</Key></Contents></ListBucketResult>`})
 	b := engine.New(w.on(t, "aws", inDirectoryBucket))
+
 	for _, err := range b.List(t.Context(), storage.WithPrefix("d/b")) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
 	require.Empty(t, w.server.Requests())
+
 	var keys []string
 	for e, err := range b.List(t.Context(), storage.WithAnyOrder(), storage.WithPrefix("d/b")) {
 		require.NoError(t, err)
@@ -80,12 +82,14 @@ func TestAppendDirectoryBucket(t *testing.T) {
 	require.Equal(t, int64(8), a.Size)
 	require.Equal(t, `"2"`, a.ETag)
 	require.Equal(t, "text/plain", a.ContentType)
+
 	req := w.server.Requests()[2]
 	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", w.server.Lines()[2])
 	require.Equal(t, "new", req.Body)
 	require.Equal(t, "5", req.Header.Get("X-Amz-Write-Offset-Bytes"))
 	require.Equal(t, `"1"`, req.Header.Get("If-Match"))
 	require.Equal(t, crc32c.Encode(crc32c.Sum([]byte("new"))), req.Header.Get("X-Amz-Checksum-Crc32c"))
+
 	for name := range req.Header {
 		require.NotContains(t, name, "X-Amz-Meta-", "S3 refuses metadata beside an offset")
 	}
@@ -93,34 +97,37 @@ func TestAppendDirectoryBucket(t *testing.T) {
 
 // If a directory bucket refuses an append in place, Append tries again, or rewrites the whole object.
 func TestAppendDirectoryBucketRefused(t *testing.T) {
-	failed := func(code, message string) reply {
+	refuse := func(code, message string) reply {
 		return reply{Status: 400, Body: "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>"}
 	}
 	body := reply{Header: map[string]string{"ETag": `"1"`, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT"}, Body: "first"}
-	stored := reply{Header: map[string]string{"ETag": `"3"`}}
-	for name, test := range map[string]struct {
+	response := reply{Header: map[string]string{"ETag": `"3"`}}
+	tests := map[string]struct {
 		answers []reply
 		last    string // the body of the last request
 	}{
 		"another writer was faster": {
-			[]reply{session, objectOf(`"1"`), failed("InvalidWriteOffset", ""), objectOf(`"2"`), {Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}}, "new",
+			[]reply{session, objectOf(`"1"`), refuse("InvalidWriteOffset", ""), objectOf(`"2"`), {Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}}, "new",
 		},
-		"it has 10,000 parts":                    {[]reply{session, objectOf(`"1"`), failed("TooManyParts", ""), body, stored}, "firstnew"},
-		"it has another kind of checksum":        {[]reply{session, objectOf(`"1"`), failed("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."), body, stored}, "firstnew"},
-		"options replace attributes: no request": {[]reply{session, objectOf(`"1"`), body, stored}, "firstnew"},
-	} {
+		"it has 10,000 parts":                    {[]reply{session, objectOf(`"1"`), refuse("TooManyParts", ""), body, response}, "firstnew"},
+		"it has another kind of checksum":        {[]reply{session, objectOf(`"1"`), refuse("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."), body, response}, "firstnew"},
+		"options replace attributes: no request": {[]reply{session, objectOf(`"1"`), body, response}, "firstnew"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, test.answers...)
+			w := newStandIn(t, tt.answers...)
 			var opts []storage.CopyOption
-			if len(test.answers) == 4 {
+			if len(tt.answers) == 4 {
 				opts = append(opts, storage.WithContentType("text/html"))
 			}
+
 			a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"), opts...)
 			require.NoError(t, err)
 			require.Equal(t, int64(8), a.Size)
+
 			requests := w.server.Requests()
-			require.Len(t, requests, len(test.answers))
-			require.Equal(t, test.last, requests[len(requests)-1].Body)
+			require.Len(t, requests, len(tt.answers))
+			require.Equal(t, tt.last, requests[len(requests)-1].Body)
 		})
 	}
 }

@@ -34,15 +34,17 @@ const leastPart = 64 << 10 // of an upload, in the servers of these tests
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	foreign := &foreign{}
-	s, answering := answeringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
+	s, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
 	foreign.addTo(s)
-	conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
+
+	requireConformance(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
 		append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
+
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
-		service, err := s3.NewService(t.Context(), amazonAt(t, front.URL), // at its own hosts, which have blocks of public access
+		service, err := s3.NewService(t.Context(), newAmazonConfig(t, front.URL), // at its own hosts, which have blocks of public access
 			storage.WithRetry(storage.RetryPolicy{Attempts: 30, MaxDelay: time.Millisecond}))
 		require.NoError(t, err)
 		return service
@@ -54,12 +56,12 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 // SSE-KMS, except to read checksums. The suite's own client of signed URLs does not trust the certificate.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t)
-	s, answering := answeringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
+	s, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
 	front := httptest.NewTLSServer(answering)
 	t.Cleanup(front.Close)
 	trustCertificate(t, front.Certificate())
 	s.endpoint = front.URL
-	conform(t, s, func(d driver.Driver) driver.Driver {
+	requireConformance(t, s, func(d driver.Driver) driver.Driver {
 		profiled := d.(interface {
 			Profile() s3.Profile
 			WithProfile(p s3.Profile) driver.Driver
@@ -85,7 +87,7 @@ var withoutChecksums = map[string]string{
 // A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects. Download, Copy and
 // uploads in parts fail with PermissionDenied.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
-	s, _ := answeringServer(t, "aws", nil, documented.DeniedDecrypt)
+	s, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
 	ctx := t.Context()
 	text := strings.Repeat("x", 3*leastPart)
@@ -95,22 +97,26 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 		return err
 	}
 	require.NoError(t, upload())
+
 	exists, err := b.Exists(ctx, "a")
 	require.NoError(t, err)
 	require.True(t, exists)
+
 	attrs, err := b.Attrs(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, int64(len(text)), attrs.Size)
-	_, _, read := storage.ReadAll(ctx, b, "a")
+
+	_, _, readErr := storage.ReadAll(ctx, b, "a")
 	_, copyErr := storage.Copy(ctx, b, "b", b, "a")
 	for name, err := range map[string]error{
-		"Download": read,
+		"Download": readErr,
 		"Copy":     copyErr,
 		"in parts": upload(storage.WithPartSize(leastPart)),
 	} {
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "KMS key", name)
 	}
+
 	for u, err := range storage.ListUploads(ctx, b) {
 		require.NoError(t, err)
 		require.Fail(t, "an upload stays", u.Key)
@@ -122,18 +128,21 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 // A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
 	foreign := &foreign{}
-	s, _ := answeringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
+	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
 	foreign.addTo(s)
 	b := s.open(t, s.bucket(t, false))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	_, err := b.Upload(t.Context(), "photos/a", strings.NewReader("x"))
 	require.NoError(t, err)
+
 	_, err = storage.ListPage(t.Context(), b, "")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "control character")
+
 	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("photos/"))
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
+
 	for u, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
 		require.True(t, documented.IsForeign(u.Key), u.Key)
@@ -144,13 +153,13 @@ func TestListUnescapedForeignKey(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
 	testserver.Further(t)
-	s, _ := answeringServer(t, "aws", documented.Amazon)
-	made := s.made
+	s, _ := startAnsweringServer(t, "aws", documented.Amazon)
+	create := s.made
 	s.retains, s.made = true, func(t *testing.T, bucket string) {
 		s.retainByDefault(t, bucket)
-		made(t, bucket)
+		create(t, bucket)
 	}
-	conform(t, s, withSmallParts, append(documented.Skips(underRetention), storagetest.WithName("s3"),
+	requireConformance(t, s, withSmallParts, append(documented.Skips(underRetention), storagetest.WithName("s3"),
 		storagetest.SkipRules("no write of these rules differs under a retention", "R6", "R7", "R8", "L1", "L3", "S3", "T1", "T2"))...)
 }
 
@@ -202,23 +211,25 @@ var underRetention = map[string]string{
 // The suite passes with the transient errors that other S3 servers document.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
-	for name, kin := range map[string]struct {
+	tests := map[string]struct {
 		answers []documented.Answer
 		kinds   []documented.Kind
 	}{
 		"r2":        {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions}},
 		"spaces":    {documented.Spaces, []documented.Kind{documented.CephsUploads}},
 		"versitygw": {nil, []documented.Kind{documented.VersitysListings}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			foreign := &foreign{}
-			kinds := kin.kinds
+			kinds := tt.kinds
 			if name != "versitygw" { // TestListUnescapedForeignKey
 				kinds = append(kinds, documented.ForeignObject(foreign.in))
 			}
-			s, answering := answeringServer(t, name, kin.answers, kinds...)
+			s, answering := startAnsweringServer(t, name, tt.answers, kinds...)
 			foreign.addTo(s)
-			conform(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
+
+			requireConformance(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
 				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"), storagetest.WithName("s3"))...)
 			foreign.requireSeen(t, name)
 			answering.RequireAllGiven(t)
@@ -226,8 +237,8 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	}
 }
 
-// answeringServer starts a server of Amazon's rules, as an account of some kinds, behind a stand-in.
-func answeringServer(t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind) (*testServer, *documented.Server) {
+// startAnsweringServer starts a server of Amazon's rules, as an account of some kinds, behind a stand-in.
+func startAnsweringServer(t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind) (*testServer, *documented.Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	server, err := s3server.Start(s3server.Config{Strict: name == "aws", Limits: s3server.Limits{MinPartSize: leastPart}})
@@ -258,13 +269,13 @@ func (f *foreign) in(bucket string) bool {
 
 // addTo begins an upload of another program in each new bucket.
 func (f *foreign) addTo(s *testServer) {
-	made := s.made
+	create := s.made
 	s.made = func(t *testing.T, bucket string) {
 		f.buckets.Store(bucket, true)
 		_, err := s.raw.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String(documented.ForeignKey)})
 		unreadable := new(xml.SyntaxError)
 		require.ErrorAs(t, err, &unreadable, "the response has the key")
-		made(t, bucket)
+		create(t, bucket)
 	}
 }
 
@@ -315,9 +326,9 @@ func (d withoutForeign) ListVersions(ctx context.Context, r *driver.ListRequest)
 }
 
 // counted reports whether a key is foreign, and counts it then.
-func counted(key string, seen *atomic.Int64) bool {
+func counted(key string, count *atomic.Int64) bool {
 	if documented.IsForeign(key) {
-		seen.Add(1)
+		count.Add(1)
 		return true
 	}
 	return false

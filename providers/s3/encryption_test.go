@@ -46,8 +46,8 @@ var customerKeys = [2]struct{ key, md5 string }{
 	{"6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "arxBvwY2V4SiOne6yppVPQ=="},
 }
 
-// rawKey returns a key of customerKeys.
-func rawKey(t *testing.T, i int) []byte {
+// newRawKey returns a key of customerKeys.
+func newRawKey(t *testing.T, i int) []byte {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(customerKeys[i].key)
 	require.NoError(t, err)
@@ -68,13 +68,13 @@ const sourceCustomerHeader = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 
 // sseHeaders returns the headers of a request that are about encryption.
 func sseHeaders(h http.Header) map[string]string {
-	found := map[string]string{}
+	headers := map[string]string{}
 	for name := range h {
 		if strings.Contains(name, "Server-Side-Encryption") {
-			found[name] = h.Get(name)
+			headers[name] = h.Get(name)
 		}
 	}
-	return found
+	return headers
 }
 
 func xmlReply(body string) reply {
@@ -93,64 +93,100 @@ func encryptedCalls() map[string]encryptedCall {
 		return driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
 	}
 	return map[string]encryptedCall{
-		"PutObject": {reply: stored, writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			r := wiretest.Put("k", "hello")
-			r.Native = native
-			_, err := d.Put(ctx, r)
-			return err
-		}},
-		"CreateMultipartUpload": {reply: xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.BeginParts(ctx, &driver.PutRequest{Key: "k", Native: native})
-			return err
-		}},
-		"UploadPart": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), CRC32C: wiretest.CRC32C("hello"), Native: native})
-			return err
-		}},
-		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Native: native}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
-			return err
-		}},
-		"ListParts": {reply: xmlReply(`<ListPartsResult></ListPartsResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.ListParts(ctx, &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
-			return err
-		}},
-		"GetObject": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
-			if err == nil {
-				_, err = io.Copy(io.Discard, body)
-				_ = body.Close()
-			}
-			return err
-		}},
-		"GetObject of a range": {reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"}, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
-			if err == nil {
-				_ = body.Close()
-			}
-			return err
-		}},
-		"HeadObject": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
-			return err
-		}},
-		"HeadObject with its own output": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
-			return err
-		}},
-		"CopyObject": {reply: xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.Copy(ctx, &driver.CopyRequest{Source: source(d, nil), Key: "k", Native: native})
-			return err
-		}},
-		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
-			return err
-		}},
+		"PutObject": {
+			reply:  stored,
+			writes: true,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				r := wiretest.Put("k", "hello")
+				r.Native = native
+				_, err := d.Put(ctx, r)
+				return err
+			},
+		},
+		"CreateMultipartUpload": {
+			reply:  xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`),
+			writes: true,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.BeginParts(ctx, &driver.PutRequest{Key: "k", Native: native})
+				return err
+			},
+		},
+		"UploadPart": {
+			reply: stored,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), CRC32C: wiretest.CRC32C("hello"), Native: native})
+				return err
+			},
+		},
+		"CompleteMultipartUpload": {
+			reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`),
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Native: native}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
+				return err
+			},
+		},
+		"ListParts": {
+			reply: xmlReply(`<ListPartsResult></ListPartsResult>`),
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.ListParts(ctx, &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
+				return err
+			},
+		},
+		"GetObject": {
+			reply: stored,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
+				if err == nil {
+					_, err = io.Copy(io.Discard, body)
+					_ = body.Close()
+				}
+				return err
+			},
+		},
+		"GetObject of a range": {
+			reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"},
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
+				if err == nil {
+					_ = body.Close()
+				}
+				return err
+			},
+		},
+		"HeadObject": {
+			reply: stored,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native})
+				return err
+			},
+		},
+		"HeadObject with its own output": {
+			reply: stored,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
+				return err
+			},
+		},
+		"CopyObject": {
+			reply:  xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`),
+			writes: true,
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.Copy(ctx, &driver.CopyRequest{Source: source(d, nil), Key: "k", Native: native})
+				return err
+			},
+		},
+		"UploadPartCopy": {
+			reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`),
+			do: func(ctx context.Context, d *objectDriver, native []any) error {
+				_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
+				return err
+			},
+		},
 	}
 }
 
-// overTLS opens the bucket "photos" at a server with TLS, for the raw client.
-func overTLS(t *testing.T) (*standIn, *objectDriver) {
+// newTLSStandIn opens the bucket "photos" at a server with TLS, for the raw client.
+func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 	t.Helper()
 	w := &standIn{wiretest.NewTLSServer(t)}
 	raw, _ := w.onTLS(t, "aws")
@@ -160,8 +196,8 @@ func overTLS(t *testing.T) (*standIn, *objectDriver) {
 // WithCustomerKey sends the key with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
-		native := []any{customerkey.New("WithCustomerKey", rawKey(t, i))}
-		w, d := overTLS(t)
+		native := []any{customerkey.New("WithCustomerKey", newRawKey(t, i))}
+		w, d := newTLSStandIn(t)
 		require.NoError(t, d.bucket.checkNative(native[0]))
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
@@ -176,25 +212,29 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
-	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", rawKey(t, 0))}}
+	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))}}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		native []any
 		want   map[string]string
 	}{
 		"to a plain object": {nil, customerHeaders(sourceCustomerHeader, 0)},
-		"to another key":    {[]any{customerkey.New("WithCustomerKey", rawKey(t, 1))}, both},
-	} {
+		"to another key":    {[]any{customerkey.New("WithCustomerKey", newRawKey(t, 1))}, both},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: row.native})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: tt.native})
 			require.NoError(t, err)
-			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
+
+			require.Equal(t, tt.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
 			w.server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
-			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, row.native)
+			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, tt.native)
 			require.NoError(t, err)
-			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "UploadPartCopy")
+			require.Equal(t, tt.want, sseHeaders(w.server.Last(t).Header), "UploadPartCopy")
+
 			w.server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
@@ -211,20 +251,21 @@ func TestWithKMSKeyRequests(t *testing.T) {
 	key := &kmsKey{argument: "WithKMSKey", id: &id}
 	pairs := &kmsKey{argument: "WithKMSContext", context: map[string]string{"team": "a", "app": "ü"}}
 	const encoded = "eyJhcHAiOiLDvCIsInRlYW0iOiJhIn0=" // {"app":"ü","team":"a"}
-	named := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
-	for name, row := range map[string]struct {
+	want := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
+
+	tests := map[string]struct {
 		change func(*Config)
 		native []any
 		want   map[string]string
 	}{
-		"an option":       {native: []any{key}, want: named},
+		"an option":       {native: []any{key}, want: want},
 		"a context":       {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
 		"key and context": {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
 		"the bucket's": {
 			change: func(c *Config) {
 				c.KMSKey = keyARN
 			},
-			want: named,
+			want: want,
 		},
 		"with a bucket key": {
 			change: func(c *Config) {
@@ -238,7 +279,7 @@ func TestWithKMSKeyRequests(t *testing.T) {
 				c.KMSKey = "alias/other"
 			},
 			native: []any{key},
-			want:   named,
+			want:   want,
 		},
 		"with a context too": {
 			change: func(c *Config) {
@@ -248,23 +289,25 @@ func TestWithKMSKeyRequests(t *testing.T) {
 			want:   map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded},
 		},
 		"none": {want: map[string]string{}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t)
-			change := row.change
+			change := tt.change
 			if change == nil {
 				change = func(*Config) {}
 			}
 			d := w.on(t, "aws", change)
-			for _, o := range row.native {
+			for _, o := range tt.native {
 				require.NoError(t, d.bucket.checkNative(o))
 			}
+
 			for name, call := range encryptedCalls() {
 				w.server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), d, row.native), name)
+				require.NoError(t, call.do(t.Context(), d, tt.native), name)
 				want := map[string]string{} // S3 refuses these headers on other requests
 				if call.writes {
-					want = row.want
+					want = tt.want
 				}
 				require.Equal(t, want, sseHeaders(w.server.Last(t).Header), name)
 			}
@@ -281,7 +324,7 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 		c.BucketKey = true
 	})
 	r := wiretest.Put("k", "hello")
-	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
+	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
@@ -291,13 +334,14 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 func TestWithCustomerKeyOnR2(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
-	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
+	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	d := w.on(t, "r2", func(c *Config) {
 		c.HTTPClient = w.server.Client()
 	})
 	require.NoError(t, d.bucket.checkNative(r.Native[0]))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
+
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
@@ -315,7 +359,7 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 			b := engine.New(tls.on(t, profile, func(c *Config) {
 				c.HTTPClient = tls.server.Client()
 			}))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(rawKey(t, 0)))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, 0)))
 			require.NoError(t, err, source)
 			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.server.Last(t).Header))
 		})
@@ -326,48 +370,152 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
 	tls := &standIn{wiretest.NewTLSServer(t)}
-	plain := newStandIn(t)
+	w := newStandIn(t)
 	long := strings.Repeat("x", 2049)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		at      *standIn
 		profile string
 		opts    []storage.UploadOption
 		want    storage.Code
 		text    string
 	}{
-		"a key without bytes":         {tls, "aws", []storage.UploadOption{WithCustomerKey(nil)}, storage.InvalidArgument, "32 bytes, and has 0"},
-		"a short key":                 {tls, "aws", []storage.UploadOption{WithCustomerKey(key[:31])}, storage.InvalidArgument, "32 bytes, and has 31"},
-		"a long key":                  {tls, "aws", []storage.UploadOption{WithCustomerKey(append(key, 0))}, storage.InvalidArgument, "32 bytes, and has 33"},
-		"a customer's key in public":  {plain, "aws", []storage.UploadOption{WithCustomerKey(key)}, storage.InvalidArgument, "TLS"},
-		"a server that ignores it":    {tls, "versitygw", []storage.UploadOption{WithCustomerKey(key)}, storage.Unsupported, "SSE-C"},
-		"KMS, and it ignores that":    {plain, "versitygw", []storage.UploadOption{WithKMSKey(keyARN)}, storage.Unsupported, "SSE-KMS"},
-		"an unknown server":           {plain, "unknown", []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})}, storage.Unsupported, "Config.Profile"},
-		"no KMS key":                  {plain, "aws", []storage.UploadOption{WithKMSKey("")}, storage.InvalidArgument, "WithKMSKey"},
-		"a KMS key that is no header": {plain, "aws", []storage.UploadOption{WithKMSKey("a\r\nb")}, storage.InvalidArgument, "WithKMSKey"},
-		"a KMS key that is too long":  {plain, "aws", []storage.UploadOption{WithKMSKey(long)}, storage.InvalidArgument, "2,048"},
-		"a key of Google's":           {plain, "aws", []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")}, storage.InvalidArgument, "Google"},
-		"a key of Azure's":            {plain, "aws", []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")}, storage.InvalidArgument, "AWS KMS"},
-		"no context":                  {plain, "aws", []storage.UploadOption{WithKMSContext(nil)}, storage.InvalidArgument, "WithKMSContext"},
-		"two kinds":                   {tls, "aws", []storage.UploadOption{WithKMSKey(keyARN), WithCustomerKey(key)}, storage.InvalidArgument, "excludes"},
-		"two kinds, the other way":    {tls, "aws", []storage.UploadOption{WithCustomerKey(key), WithKMSKey(keyARN)}, storage.InvalidArgument, "excludes"},
-		"an option of another":        {plain, "aws", []storage.UploadOption{storage.WithNative("gcs", "k")}, storage.Unsupported, "gcs"},
-		"no option of ours":           {plain, "aws", []storage.UploadOption{storage.WithNative("s3", "k")}, storage.Unsupported, "package s3"},
-	} {
+		"a key without bytes": {
+			at:      tls,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithCustomerKey(nil)},
+			want:    storage.InvalidArgument,
+			text:    "32 bytes, and has 0",
+		},
+		"a short key": {
+			at:      tls,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithCustomerKey(key[:31])},
+			want:    storage.InvalidArgument,
+			text:    "32 bytes, and has 31",
+		},
+		"a long key": {
+			at:      tls,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithCustomerKey(append(key, 0))},
+			want:    storage.InvalidArgument,
+			text:    "32 bytes, and has 33",
+		},
+		"a customer's key in public": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithCustomerKey(key)},
+			want:    storage.InvalidArgument,
+			text:    "TLS",
+		},
+		"a server that ignores it": {
+			at:      tls,
+			profile: "versitygw",
+			opts:    []storage.UploadOption{WithCustomerKey(key)},
+			want:    storage.Unsupported,
+			text:    "SSE-C",
+		},
+		"KMS, and it ignores that": {
+			at:      w,
+			profile: "versitygw",
+			opts:    []storage.UploadOption{WithKMSKey(keyARN)},
+			want:    storage.Unsupported,
+			text:    "SSE-KMS",
+		},
+		"an unknown server": {
+			at:      w,
+			profile: "unknown",
+			opts:    []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})},
+			want:    storage.Unsupported,
+			text:    "Config.Profile",
+		},
+		"no KMS key": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey("")},
+			want:    storage.InvalidArgument,
+			text:    "WithKMSKey",
+		},
+		"a KMS key that is no header": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey("a\r\nb")},
+			want:    storage.InvalidArgument,
+			text:    "WithKMSKey",
+		},
+		"a KMS key that is too long": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey(long)},
+			want:    storage.InvalidArgument,
+			text:    "2,048",
+		},
+		"a key of Google's": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")},
+			want:    storage.InvalidArgument,
+			text:    "Google",
+		},
+		"a key of Azure's": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")},
+			want:    storage.InvalidArgument,
+			text:    "AWS KMS",
+		},
+		"no context": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSContext(nil)},
+			want:    storage.InvalidArgument,
+			text:    "WithKMSContext",
+		},
+		"two kinds": {
+			at:      tls,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithKMSKey(keyARN), WithCustomerKey(key)},
+			want:    storage.InvalidArgument,
+			text:    "excludes",
+		},
+		"two kinds, the other way": {
+			at:      tls,
+			profile: "aws",
+			opts:    []storage.UploadOption{WithCustomerKey(key), WithKMSKey(keyARN)},
+			want:    storage.InvalidArgument,
+			text:    "excludes",
+		},
+		"an option of another": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{storage.WithNative("gcs", "k")},
+			want:    storage.Unsupported,
+			text:    "gcs",
+		},
+		"no option of ours": {
+			at:      w,
+			profile: "aws",
+			opts:    []storage.UploadOption{storage.WithNative("s3", "k")},
+			want:    storage.Unsupported,
+			text:    "package s3",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			before := len(row.at.server.Requests())
-			b := engine.New(row.at.on(t, row.profile, func(c *Config) {
-				c.HTTPClient = row.at.server.Client()
+			requests := len(tt.at.server.Requests())
+			b := engine.New(tt.at.on(t, tt.profile, func(c *Config) {
+				c.HTTPClient = tt.at.server.Client()
 			}))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
-			require.ErrorIs(t, err, row.want)
-			require.ErrorContains(t, err, row.text)
-			require.Len(t, row.at.server.Requests(), before)
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
+			require.ErrorIs(t, err, tt.want)
+			require.ErrorContains(t, err, tt.text)
+			require.Len(t, tt.at.server.Requests(), requests)
 		})
 	}
 }
 
 func TestConfigChecksItsEncryption(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		config  Config
 		profile string
 		want    storage.Code
@@ -381,10 +529,11 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 		"an owner":               {Config{ExpectedBucketOwner: "123456789012"}, "aws", ""},
 		"no account":             {Config{ExpectedBucketOwner: "a b"}, "aws", storage.InvalidArgument},
 		"a server that ignores":  {Config{ExpectedBucketOwner: "123456789012"}, "minio", storage.Unsupported},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := row.config
-			p, _ := NamedProfile(row.profile)
+			c := tt.config
+			p, _ := NamedProfile(tt.profile)
 			c.Bucket = "photos"
 			c.Endpoint = "http://127.0.0.1:9"
 			c.Profile = &p
@@ -392,8 +541,9 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 				c.AccessKeyID = "key"
 				c.SecretKey = "secret"
 			}
+
 			_, err := NewDriver(t.Context(), c)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "eu-west-1", AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: "12345678901"})
@@ -411,7 +561,7 @@ func TestAddressEncryption(t *testing.T) {
 
 // Nothing prints a customer's key.
 func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
-	raw := rawKey(t, 0)
+	raw := newRawKey(t, 0)
 	hidden := []string{
 		customerKeys[0].key, string(raw), fmt.Sprint(raw), strings.Trim(fmt.Sprint(raw), "[]"),
 		fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), fmt.Sprintf("%#v", raw),
@@ -424,6 +574,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	}
 	value := customerkey.New("WithCustomerKey", raw)
 	option := WithCustomerKey(raw)
+
 	for name, v := range map[string]any{
 		"the value":         value,
 		"what it points to": *value,
@@ -445,7 +596,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
 
 	t.Run("in an error", func(t *testing.T) {
-		w, d := overTLS(t)
+		w, d := newTLSStandIn(t)
 		for name, call := range encryptedCalls() {
 			for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
 				w.server.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
@@ -460,6 +611,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		_, d := w.onTLS(t, "aws")
 		path := filepath.Join(t.TempDir(), "journal")
 		w.server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
+
 		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		text, err := os.ReadFile(path)
@@ -476,10 +628,11 @@ func TestOptionFingerprints(t *testing.T) {
 	function := func() *requestOption[awss3.PutObjectInput] {
 		return &requestOption[awss3.PutObjectInput]{change: change, id: fmt.Sprint(new(byte))}
 	}
-	same := customerkey.New("WithCustomerKey", rawKey(t, 0)).Fingerprint()
-	require.Equal(t, same, customerkey.New("WithCustomerKey", rawKey(t, 0)).Fingerprint())
+
+	same := customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint()
+	require.Equal(t, same, customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint())
 	all := []string{
-		same, customerkey.New("WithCustomerKey", rawKey(t, 1)).Fingerprint(),
+		same, customerkey.New("WithCustomerKey", newRawKey(t, 1)).Fingerprint(),
 		(&kmsKey{id: &id}).Fingerprint(), (&kmsKey{id: &other}).Fingerprint(), (&kmsKey{context: map[string]string{"a": "b"}}).Fingerprint(),
 		cannedACL("private").Fingerprint(), cannedACL("public-read").Fingerprint(), function().Fingerprint(),
 	}
@@ -489,49 +642,132 @@ func TestOptionFingerprints(t *testing.T) {
 
 // If a request fails because of an encryption key, the hint names the option or key to correct.
 func TestEncryptionErrorsNameKey(t *testing.T) {
-	key := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
+	key := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	bare := func(status int) reply {
 		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
 	}
 	const stored = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		call   string
 		native []any
 		reply  reply
 		want   storage.Code
 		hint   string
 	}{
-		"a read without the key":          {"GetObject", nil, failing(400, "InvalidRequest", stored), storage.InvalidArgument, noCustomerKeyHint},
-		"a read with another key":         {"GetObject", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, wrongCustomerKeyHint},
-		"a read of a plain object":        {"GetObject", key, failing(400, "InvalidRequest", "The encryption parameters are not applicable to this object."), storage.InvalidArgument, wrongCustomerKeyHint},
-		"attributes without the key":      {"HeadObject", nil, bare(400), storage.InvalidArgument, noCustomerKeyHint},
-		"attributes with another key":     {"HeadObject", key, bare(403), storage.PermissionDenied, wrongCustomerKeyHint},
-		"a write where SSE-C is blocked":  {"PutObject", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, blockedSSECHint},
-		"an upload where SSE-C is":        {"CreateMultipartUpload", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, blockedSSECHint},
-		"a copy without the source's key": {"CopyObject", nil, failing(400, "InvalidRequest", stored), storage.InvalidArgument, noCustomerKeyHint},
-		"a KMS key that is not there":     {"PutObject", nil, failing(400, "KMS.NotFoundException", "Key does not exist"), storage.InvalidArgument, kmsKeyHint},
-		"the same on MinIO":               {"PutObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
-		"the same at a read":              {"GetObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
-		"the same at a copy":              {"CopyObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
-		"the same at an upload":           {"CreateMultipartUpload", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
-		"a KMS key that is disabled":      {"GetObject", nil, failing(400, "KMS.DisabledException", "disabled"), storage.PermissionDenied, kmsStateHint},
-		"a failure within KMS":            {"PutObject", nil, failing(500, "KMS.KMSInternalException", "try again"), storage.Unavailable, ""},
-		"the same as another status":      {"GetObject", nil, failing(400, "KMS.DependencyTimeoutException", "try again"), storage.Unavailable, ""},
-		"too many requests to KMS":        {"GetObject", nil, failing(400, "KMS.ThrottlingException", "slow down"), storage.RateLimited, ""},
-	} {
+		"a read without the key": {
+			call:  "GetObject",
+			reply: failing(400, "InvalidRequest", stored),
+			want:  storage.InvalidArgument,
+			hint:  noCustomerKeyHint,
+		},
+		"a read with another key": {
+			call:   "GetObject",
+			native: key,
+			reply:  failing(403, "AccessDenied", "Access Denied"),
+			want:   storage.PermissionDenied,
+			hint:   wrongCustomerKeyHint,
+		},
+		"a read of a plain object": {
+			call:   "GetObject",
+			native: key,
+			reply:  failing(400, "InvalidRequest", "The encryption parameters are not applicable to this object."),
+			want:   storage.InvalidArgument,
+			hint:   wrongCustomerKeyHint,
+		},
+		"attributes without the key": {call: "HeadObject", reply: bare(400), want: storage.InvalidArgument, hint: noCustomerKeyHint},
+		"attributes with another key": {
+			call:   "HeadObject",
+			native: key,
+			reply:  bare(403),
+			want:   storage.PermissionDenied,
+			hint:   wrongCustomerKeyHint,
+		},
+		"a write where SSE-C is blocked": {
+			call:   "PutObject",
+			native: key,
+			reply:  failing(403, "AccessDenied", "Access Denied"),
+			want:   storage.PermissionDenied,
+			hint:   blockedSSECHint,
+		},
+		"an upload where SSE-C is": {
+			call:   "CreateMultipartUpload",
+			native: key,
+			reply:  failing(403, "AccessDenied", "Access Denied"),
+			want:   storage.PermissionDenied,
+			hint:   blockedSSECHint,
+		},
+		"a copy without the source's key": {
+			call:  "CopyObject",
+			reply: failing(400, "InvalidRequest", stored),
+			want:  storage.InvalidArgument,
+			hint:  noCustomerKeyHint,
+		},
+		"a KMS key that is not there": {
+			call:  "PutObject",
+			reply: failing(400, "KMS.NotFoundException", "Key does not exist"),
+			want:  storage.InvalidArgument,
+			hint:  kmsKeyHint,
+		},
+		"the same on MinIO": {
+			call:  "PutObject",
+			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			want:  storage.InvalidArgument,
+			hint:  kmsKeyHint,
+		},
+		"the same at a read": {
+			call:  "GetObject",
+			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			want:  storage.InvalidArgument,
+			hint:  kmsKeyHint,
+		},
+		"the same at a copy": {
+			call:  "CopyObject",
+			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			want:  storage.InvalidArgument,
+			hint:  kmsKeyHint,
+		},
+		"the same at an upload": {
+			call:  "CreateMultipartUpload",
+			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			want:  storage.InvalidArgument,
+			hint:  kmsKeyHint,
+		},
+		"a KMS key that is disabled": {
+			call:  "GetObject",
+			reply: failing(400, "KMS.DisabledException", "disabled"),
+			want:  storage.PermissionDenied,
+			hint:  kmsStateHint,
+		},
+		"a failure within KMS": {
+			call:  "PutObject",
+			reply: failing(500, "KMS.KMSInternalException", "try again"),
+			want:  storage.Unavailable,
+		},
+		"the same as another status": {
+			call:  "GetObject",
+			reply: failing(400, "KMS.DependencyTimeoutException", "try again"),
+			want:  storage.Unavailable,
+		},
+		"too many requests to KMS": {
+			call:  "GetObject",
+			reply: failing(400, "KMS.ThrottlingException", "slow down"),
+			want:  storage.RateLimited,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w, d := overTLS(t)
-			w.server.Respond(row.reply)
-			err := encryptedCalls()[row.call].do(t.Context(), d, row.native)
-			require.ErrorIs(t, err, row.want)
-			require.Equal(t, row.hint, asError(err).Hint)
+			w, d := newTLSStandIn(t)
+			w.server.Respond(tt.reply)
+			err := encryptedCalls()[tt.call].do(t.Context(), d, tt.native)
+			require.ErrorIs(t, err, tt.want)
+			require.Equal(t, tt.hint, asError(err).Hint)
 		})
 	}
 }
 
 // Attrs.Encryption has the algorithm and the key id of the response's headers.
 func TestAttrsEncryption(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		header map[string]string
 		want   storage.Encryption
 	}{
@@ -540,23 +776,27 @@ func TestAttrsEncryption(t *testing.T) {
 		"by a customer":     {map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5}},
 		"nothing is said":   {nil, storage.Encryption{}},
 		"in several layers": {map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
-			maps.Copy(header, row.header)
+			maps.Copy(header, tt.header)
 			d := newStandIn(t, reply{Header: header}).on(t, "aws")
+
 			a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
-			require.Equal(t, row.want, a.Encryption)
+			require.Equal(t, tt.want, a.Encryption)
 			require.Equal(t, "COMPLETED", a.ReplicationStatus)
+
 			a, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, row.want, a.Encryption)
+			require.Equal(t, tt.want, a.Encryption)
 			require.Equal(t, "COMPLETED", a.ReplicationStatus)
+
 			a, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, row.want, a.Encryption)
+			require.Equal(t, tt.want, a.Encryption)
 		})
 	}
 }
@@ -567,16 +807,20 @@ func TestWithNativeAttrsOutput(t *testing.T) {
 	b := engine.New(d)
 	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
 	require.NoError(t, err)
+
 	head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)
 	require.True(t, ok)
 	require.Equal(t, "/there", *head.WebsiteRedirectLocation)
+
 	text, a, err := storage.ReadAll(t.Context(), b, "k", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
+
 	get, ok := storage.AttrsAs[*awss3.GetObjectOutput](a)
 	require.True(t, ok)
 	require.Equal(t, "/there", *get.WebsiteRedirectLocation)
 	require.Nil(t, get.Body)
+
 	a, err = b.Attrs(t.Context(), "k")
 	require.NoError(t, err)
 	require.Nil(t, a.Native)

@@ -22,11 +22,11 @@ import (
 
 // legacyResolver returns a configuration with a resolver of the kind that BaseEndpoint
 // has replaced.
-func legacyResolver(at aws.Endpoint, err error) *aws.Config {
+func legacyResolver(endpoint aws.Endpoint, err error) *aws.Config {
 	return &aws.Config{
 		Region:                      "eu-north-1",
 		Credentials:                 credentials.NewStaticCredentialsProvider("own", "secret", ""),
-		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return at, err }),
+		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err }),
 	}
 }
 
@@ -43,11 +43,11 @@ func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointPar
 // A resolver selects the profile.
 func TestEndpointResolverSelectsProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()}})
-	named := func(name string) *Profile {
+	newProfile := func(name string) *Profile {
 		p, _ := NamedProfile(name)
 		return &p
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		config  Config
 		profile string
@@ -55,12 +55,38 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 		public  string // the address of the bucket's objects
 		amazon  bool
 	}{
-		{name: "an unknown server", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil)}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+		{
+			name:    "an unknown server",
+			config:  Config{AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil)},
+			profile: "unknown",
+			region:  "eu-north-1",
+			public:  "http://127.0.0.1:9000/photos/",
+		},
 		{name: "a known server with its region", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil)}, profile: "r2", region: "auto"},
 		{name: "Amazon", config: Config{AWS: legacyResolver(amazonsOwn, nil)}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
-		{name: "a host that may not be changed", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", amazon: true},
-		{name: "none for S3", config: Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
-		{name: "Config.Endpoint has precedence", config: Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
+		{
+			name:    "a host that may not be changed",
+			config:  Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)},
+			profile: "aws",
+			region:  "eu-north-1",
+			public:  "https://s3.eu-north-1.amazonaws.com/photos/",
+			amazon:  true,
+		},
+		{
+			name:    "none for S3",
+			config:  Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})},
+			profile: "aws",
+			region:  "eu-north-1",
+			public:  "https://photos.s3.eu-north-1.amazonaws.com/",
+			amazon:  true,
+		},
+		{
+			name:    "Config.Endpoint has precedence",
+			config:  Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)},
+			profile: "unknown",
+			region:  "eu-north-1",
+			public:  "https://s3.example.org/photos/",
+		},
 		{
 			name: "the endpoint of a client",
 			config: Config{Client: awss3.New(awss3.Options{
@@ -73,19 +99,21 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 			public:  "https://s3.example.org/photos/",
 		},
 		{name: "one that is called for each request", config: Config{Client: elsewhere}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
-		{name: "a given profile", config: Config{Client: elsewhere, Profile: named("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a given profile", config: Config{Client: elsewhere, Profile: newProfile("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
-			row.config.Bucket = "photos"
-			drv, err := NewDriver(t.Context(), row.config)
+			tt.config.Bucket = "photos"
+			drv, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
+
 			d := drv.(*objectDriver)
-			require.Equal(t, row.profile, d.account.profile.Name)
-			require.Equal(t, row.region, d.account.region)
-			require.Equal(t, row.public, d.Describe().PublicBaseURL)
-			require.Equal(t, row.amazon, d.account.amazon())
-			require.Equal(t, row.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
+			require.Equal(t, tt.profile, d.account.profile.Name)
+			require.Equal(t, tt.region, d.account.region)
+			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
+			require.Equal(t, tt.amazon, d.account.amazon())
+			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
 		})
 	}
 }
@@ -111,6 +139,7 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
+
 	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
 	signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"

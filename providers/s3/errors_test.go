@@ -18,7 +18,7 @@ import (
 )
 
 func TestErrorCodes(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		reply reply
 		code  storage.Code
@@ -34,7 +34,13 @@ func TestErrorCodes(t *testing.T) {
 		{name: "a wrong clock, which the next attempt corrects", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
 		{name: "429", reply: reply{Status: 429, Header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
 		{name: "429 by name", reply: failing(429, "TooManyRequests", ""), code: storage.RateLimited, again: true},
-		{name: "a date to wait for", reply: reply{Status: 503, Header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, code: storage.Unavailable, again: true, after: 3 * time.Second},
+		{
+			name:  "a date to wait for",
+			reply: reply{Status: 503, Header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}},
+			code:  storage.Unavailable,
+			again: true,
+			after: 3 * time.Second,
+		},
 		{name: "SlowDown", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
 		{name: "ServiceUnavailable", reply: failing(503, "ServiceUnavailable", ""), code: storage.Unavailable, again: true},
 		{name: "ServiceUnavailable with the message of SlowDown", reply: failing(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
@@ -49,28 +55,56 @@ func TestErrorCodes(t *testing.T) {
 		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},
 		{name: "MetadataTooLarge", reply: failing(400, "MetadataTooLarge", ""), code: storage.InvalidArgument},
 		{name: "InvalidObjectState", reply: failing(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
-		{name: "301 with the region in a header", reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
-		{name: "301 with a Location, which is not followed", reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
-		{name: "307 with a Location, which is not followed", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
+		{
+			name:  "301 with the region in a header",
+			reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}},
+			code:  storage.InvalidArgument,
+			hint:  "the bucket is in region eu-west-1: set region=eu-west-1",
+		},
+		{
+			name:  "301 with a Location, which is not followed",
+			reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}},
+			code:  storage.InvalidArgument,
+			hint:  "another region",
+		},
+		{
+			name:  "307 with a Location, which is not followed",
+			reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}},
+			code:  storage.InvalidArgument,
+			hint:  "another region",
+		},
 		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
-		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
-		{name: "400 without a code, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
+		{
+			name:  "a region in the message",
+			reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"),
+			code:  storage.InvalidArgument,
+			hint:  "set region=ap-south-1",
+		},
+		{
+			name:  "400 without a code, in the wrong region",
+			reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}},
+			code:  storage.InvalidArgument,
+			hint:  "set region=eu-west-1",
+		},
 		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.Unsupported, hint: "WithObjectLock"},
 		{name: "an unknown code goes by its status", reply: failing(403, "WhoKnows", ""), code: storage.PermissionDenied},
 		{name: "the page of a proxy", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
 		{name: "an unknown status", reply: reply{Status: 418}, code: storage.Internal},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.reply)
 			_, _, err := w.on(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code, "%v", err)
-			require.Equal(t, row.again, e.Retryable)
-			require.Equal(t, row.after, e.RetryAfter)
-			require.Contains(t, e.Hint, row.hint)
-			require.Equal(t, row.reply.Status, e.Status)
+			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.again, e.Retryable)
+			require.Equal(t, tt.after, e.RetryAfter)
+			require.Contains(t, e.Hint, tt.hint)
+			require.Equal(t, tt.reply.Status, e.Status)
 			require.False(t, e.Unknown, "a read has no outcome")
+
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api, "the SDK's own error is reachable")
 			require.Len(t, w.server.Requests(), 1, "the SDK retries nothing")
@@ -105,6 +139,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		_, err := bucket.Attrs(ctx, "k")
 		require.ErrorIs(t, err, context.Canceled)
 	})
+
 	t.Run("no such host", func(t *testing.T) {
 		d := newStandIn(t).on(t, "aws", func(c *Config) {
 			c.Endpoint = "http://store.invalid"
@@ -112,6 +147,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		err := get(t.Context(), d)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	})
+
 	t.Run("an untrusted certificate", func(t *testing.T) {
 		w := newStandIn(t)
 		secure := w.on(t, "aws", func(c *Config) {
@@ -121,6 +157,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		require.Contains(t, err.Error(), "certificate")
 	})
+
 	t.Run("a body that fails", func(t *testing.T) {
 		broken := errors.New("the disk is gone")
 		r := wiretest.Put("k", "hello")

@@ -73,17 +73,17 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 
 // If a proxy answers with a web page, each call of a Service fails with Unavailable.
 func TestServiceRefusesWebPage(t *testing.T) {
-	for name, at := range map[string]portal{
+	for name, site := range map[string]portal{
 		"a login page":                    {contentType: "text/html", page: "<!DOCTYPE html><html><body>Log in</body></html>"},
 		"a login page without a type":     {page: "<html><body>Log in</body></html>"},
 		"JSON":                            {contentType: "application/json", page: "{}"},
 		"text":                            {contentType: "text/plain", page: "please log in"},
 		"a login page with a line before": {page: "\n<HTML></HTML>"},
 	} {
-		for _, at.own = range []bool{false, true} {
+		for _, site.own = range []bool{false, true} {
 			for call, do := range bucketCalls {
-				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, at.own), func(t *testing.T) {
-					err := do(t, accountAt(t, at))
+				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, site.own), func(t *testing.T) {
+					err := do(t, accountAt(t, site))
 					require.ErrorIs(t, err, storage.Unavailable)
 					require.ErrorContains(t, err, "not that of an S3 server")
 				})
@@ -94,17 +94,18 @@ func TestServiceRefusesWebPage(t *testing.T) {
 
 // Garage, R2 and others send no header of the protocol with buckets.
 func TestServiceWithoutHeaders(t *testing.T) {
-	for name, at := range map[string]portal{
+	for name, site := range map[string]portal{
 		"no document": {},
 		"a document":  {contentType: "application/xml", page: `<?xml version="1.0"?><VersioningConfiguration/>`},
 		"no document, a header and a type, as Google": {contentType: "text/html", own: true},
 	} {
 		for _, call := range []string{"DeleteBucket", "UpdateBucket"} {
 			t.Run(name+", "+call, func(t *testing.T) {
-				require.NoError(t, bucketCalls[call](t, accountAt(t, at)))
+				require.NoError(t, bucketCalls[call](t, accountAt(t, site)))
 			})
 		}
 	}
+
 	listing := portal{contentType: "application/xml", page: `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}
 	page, _, err := accountAt(t, listing).ListBuckets(t.Context(), "")
 	require.NoError(t, err)
@@ -113,8 +114,8 @@ func TestServiceWithoutHeaders(t *testing.T) {
 
 // If a proxy answers with a web page, ListParts and ListUploads fail with Unavailable.
 func TestListPartsRefusesWebPage(t *testing.T) {
-	at := portal{contentType: "text/html", page: "<html></html>"}
-	d, err := accountAt(t, at).Driver("photos")
+	site := portal{contentType: "text/html", page: "<html></html>"}
+	d, err := accountAt(t, site).Driver("photos")
 	require.NoError(t, err)
 	_, err = d.(*objectDriver).ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)

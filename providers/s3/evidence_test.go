@@ -78,9 +78,10 @@ func TestResponseWithoutEvidence(t *testing.T) {
 			return err
 		}},
 	}
-	own := map[string]string{"X-Amz-Request-Id": "R1"}
+	header := map[string]string{"X-Amz-Request-Id": "R1"}
 	html := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"}
 	json := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"}
+
 	for answer, r := range map[string]reply{
 		"a login page":         {Body: "<html><body>Log in</body></html>"},
 		"JSON":                 {Body: "{}"},
@@ -89,7 +90,7 @@ func TestResponseWithoutEvidence(t *testing.T) {
 		"a page of CloudFront": {Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"}, Body: "<html></html>"},
 		"a login page with a header of the protocol":     {Header: html, Body: "<html><body>Log in</body></html>"},
 		"JSON with a header of the protocol":             {Header: json, Body: "{}"},
-		"another document with a header of the protocol": {Header: own, Body: "<Welcome></Welcome>"},
+		"another document with a header of the protocol": {Header: header, Body: "<Welcome></Welcome>"},
 		"a page of API Gateway":                          {Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"}, Body: `{"message":"Forbidden"}`},
 	} {
 		for name, call := range calls {

@@ -105,7 +105,9 @@ func Example_nativeAttrs() {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = storage.Close(bucket) }()
+	defer func() {
+		_ = storage.Close(bucket)
+	}()
 	if _, err := bucket.Upload(ctx, "cat.jpg", strings.NewReader("a cat")); err != nil {
 		fmt.Println(err)
 		return

@@ -40,7 +40,7 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 
 // The form's policy has every field.
 func TestSignedUploadFormPolicy(t *testing.T) {
-	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
+	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 		r.CacheControl = "no-store"
@@ -72,7 +72,7 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 
 // A form expires with its credentials.
 func TestSignedUploadFormExpires(t *testing.T) {
-	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
+	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
 	expiration, _ := policyOf(t, form)
@@ -85,7 +85,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 		"":                           "http://127.0.0.1:9000/photos/",
 		"https://files.example.com/": "https://files.example.com/photos/",
 	} {
-		d := opened(t, Config{Endpoint: "http://127.0.0.1:9000"})
+		d := mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"})
 		form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 			r.BaseURL = base
 		}), now)
@@ -97,7 +97,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 // SignedUploadForm refuses options that the form's policy cannot enforce.
 func TestSignedUploadFormRefuses(t *testing.T) {
 	sum := uint32(1)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
@@ -116,23 +116,25 @@ func TestSignedUploadFormRefuses(t *testing.T) {
 		"a key that S3 would alter": {func(r *driver.SignRequest) {
 			r.Key = "a/${filename}"
 		}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(test.ask), now)
-			require.ErrorIs(t, err, test.want)
+			_, err := mustOpen(t, Config{}).urls.signForm(t.Context(), formRequest(tt.ask), now)
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
-	_, err := opened(t, Config{Anonymous: true}).urls.signForm(t.Context(), formRequest(nil), now)
+	_, err := mustOpen(t, Config{Anonymous: true}).urls.signForm(t.Context(), formRequest(nil), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
-	form, err := opened(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+	form, err := mustOpen(t, Config{}).urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.ContentDisposition = disposition
 	}), now)
 	require.NoError(t, err)
+
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])

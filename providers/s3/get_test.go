@@ -17,28 +17,39 @@ import (
 )
 
 func TestGetRequest(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request driver.GetRequest
 		query   string
 		header  map[string]string
 	}{
-		{name: "whole, without a range", request: driver.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
+		{
+			name:    "whole, without a range",
+			request: driver.GetRequest{Length: -1},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"},
+		},
 		{name: "from an offset", request: driver.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
 		{name: "some bytes", request: driver.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
 		{name: "the last bytes", request: driver.GetRequest{Suffix: 15, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-15"}},
 		{name: "pinned", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
-		{name: "unless the revision is known", request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
+		{
+			name:    "unless the revision is known",
+			request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"If-None-Match": etag},
+		},
 		{name: "of a version", request: driver.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
-			row.request.Key = "k"
-			_, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
+			tt.request.Key = "k"
+			_, body, err := w.on(t, "aws").Get(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.server.Lines(), "no request before a read")
-			for name, value := range row.header {
+			require.Equal(t, []string{"GET /photos/k?" + tt.query}, w.server.Lines(), "no request before a read")
+			for name, value := range tt.header {
 				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
 			}
 		})
@@ -63,18 +74,26 @@ func TestGetResponse(t *testing.T) {
 	w := newStandIn(t, reply{Header: full, Body: "hello"})
 	d := w.on(t, "aws")
 	want := &storage.Attrs{
-		Key:        "k",
-		Size:       5,
-		ETag:       etag,
-		Revision:   etag,
-		Modified:   when,
-		CRC32C:     wiretest.CRC32C("hello"),
-		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
+		Key:      "k",
+		Size:     5,
+		ETag:     etag,
+		Revision: etag,
+		Modified: when,
+		CRC32C:   wiretest.CRC32C("hello"),
+		Properties: storage.Properties{
+			ContentType:        "text/plain",
+			ContentEncoding:    "gzip",
+			ContentDisposition: "inline",
+			ContentLanguage:    "de",
+			CacheControl:       "no-store",
+			Metadata:           map[string]string{"owner": "me"},
+		},
 	}
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello", string(text))
 	require.Equal(t, want, attrs)
@@ -86,7 +105,7 @@ func TestGetResponse(t *testing.T) {
 }
 
 func TestGetOfARange(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		request  driver.GetRequest
 		response reply
@@ -94,28 +113,51 @@ func TestGetOfARange(t *testing.T) {
 		crc      bool
 		code     storage.Code // "": none
 	}{
-		{name: "returns the size of the object", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
-		{name: "of all bytes keeps the checksum", request: driver.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
+		{
+			name:     "returns the size of the object",
+			request:  driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"},
+			size:     20,
+		},
+		{
+			name:     "of all bytes keeps the checksum",
+			request:  driver.GetRequest{Length: 9},
+			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"},
+			size:     5,
+			crc:      true,
+		},
 		{name: "that the server ignores is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
 		{name: "from the start that the server ignores is an error", request: driver.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
 		{name: "of all bytes with status 200", request: driver.GetRequest{Length: 9}, response: reply{Body: "hello"}, size: 5},
-		{name: "with another offset is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
-		{name: "with an invalid Content-Range", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
+		{
+			name:     "with another offset is an error",
+			request:  driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"},
+			code:     storage.Internal,
+		},
+		{
+			name:     "with an invalid Content-Range",
+			request:  driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"},
+			code:     storage.Internal,
+		},
 		{name: "the end of an empty object", request: driver.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
 		{name: "past the end", request: driver.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.response)
-			row.request.Key = "k"
-			attrs, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
-			if row.code != "" {
-				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.response)
+			tt.request.Key = "k"
+			attrs, body, err := w.on(t, "aws").Get(t.Context(), &tt.request)
+			if tt.code != "" {
+				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
+
 			require.NoError(t, body.Close())
-			require.Equal(t, row.size, attrs.Size)
-			require.Equal(t, row.crc, attrs.CRC32C.Known)
+			require.Equal(t, tt.size, attrs.Size)
+			require.Equal(t, tt.crc, attrs.CRC32C.Known)
 		})
 	}
 }
@@ -123,7 +165,7 @@ func TestGetOfARange(t *testing.T) {
 // If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if Content-Range has
 // the size.
 func TestGetWithoutLength(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		head    bool
 		request driver.GetRequest
@@ -137,23 +179,25 @@ func TestGetWithoutLength(t *testing.T) {
 		{name: "GET of the last bytes", request: driver.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
 		{name: "GET of a range with a Content-Range", request: driver.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
 		{name: "HEAD", head: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d := newUnsized(t, row.header, "hello").on(t, "aws")
-			row.request.Key = "k"
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newUnsized(t, tt.header, "hello").on(t, "aws")
+			tt.request.Key = "k"
 			var attrs *storage.Attrs
 			var err error
-			if row.head {
-				attrs, err = d.Head(t.Context(), &row.request)
+			if tt.head {
+				attrs, err = d.Head(t.Context(), &tt.request)
 			} else {
 				var body io.ReadCloser
-				if attrs, body, err = d.Get(t.Context(), &row.request); err == nil {
+				if attrs, body, err = d.Get(t.Context(), &tt.request); err == nil {
 					require.NoError(t, body.Close())
 				}
 			}
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			if row.code == "" {
-				require.Equal(t, row.size, attrs.Size)
+
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			if tt.code == "" {
+				require.Equal(t, tt.size, attrs.Size)
 			}
 		})
 	}
@@ -176,8 +220,8 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 
 // A read tells a missing object from a missing bucket. A missing version is ObjectNotFound.
 func TestGetMissing(t *testing.T) {
-	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
-	for _, row := range []struct {
+	header := map[string]string{"X-Amz-Delete-Marker": "true"}
+	tests := []struct {
 		name      string
 		head      bool
 		version   string
@@ -191,27 +235,34 @@ func TestGetMissing(t *testing.T) {
 		{name: "HEAD in a missing bucket", head: true, responses: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "HEAD without permission for the bucket", head: true, responses: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "HEAD, and the bucket cannot be read", head: true, responses: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
-		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
+		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
+		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
 		{name: "a missing version", version: "v1", responses: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
-		{name: "a malformed version", version: "?", responses: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
+		{
+			name:      "a malformed version",
+			version:   "?",
+			responses: []reply{failing(400, "InvalidArgument", "Invalid version id specified")},
+			code:      storage.InvalidArgument,
+			lines:     []string{"GET /photos/k?versionId=%3F&x-id=GetObject"},
+		},
 		{name: "a malformed version, without a body", head: true, version: "?", responses: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
 		{name: "a condition that fails", responses: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
 		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
 		{name: "an object in the archive", responses: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.responses...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.responses...)
 			d := w.on(t, "aws")
-			r := &driver.GetRequest{Key: "k", Version: row.version, Length: -1}
+			r := &driver.GetRequest{Key: "k", Version: tt.version, Length: -1}
 			var err error
-			if row.head {
+			if tt.head {
 				_, err = d.Head(t.Context(), r)
 			} else {
 				_, _, err = d.Get(t.Context(), r)
 			}
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.lines, w.server.Lines())
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.lines, w.server.Lines())
 		})
 	}
 }
@@ -225,35 +276,39 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked []string
-		d := opened(t, Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			asked = append(asked, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
+		var requests []string
+		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			requests = append(requests, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
 			response := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"R1"}, "Etag": {etag}, "Content-Length": {"3"}}, Body: http.NoBody, Request: r, ContentLength: 3}
 			if r.Header.Get("X-Amz-Checksum-Mode") != "" || strings.HasSuffix(r.URL.Path, "secret") {
 				response.StatusCode = http.StatusForbidden
-			} else if strings.HasSuffix(r.URL.Path, "busy") && len(asked) == 2 {
+			} else if strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2 {
 				response.StatusCode = http.StatusServiceUnavailable
 			}
 			return response, nil
 		})}})
 		b := engine.New(d)
+
 		for range 2 {
 			exists, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.True(t, exists)
 		}
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEAD"}, asked, "it is remembered")
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEAD"}, requests, "it is remembered")
+
 		time.Sleep(checksumsRemembered)
-		asked = nil
+		requests = nil
 		_, err := b.Attrs(t.Context(), "secret")
 		require.ErrorIs(t, err, storage.PermissionDenied)
+
 		_, err = b.Attrs(t.Context(), "secret")
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
-		asked = nil
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
+
+		requests = nil
 		_, err = b.Attrs(t.Context(), "busy")
 		require.NoError(t, err, "the second request was throttled, not refused")
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
 	})
 }
 
@@ -263,8 +318,8 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	session := func(c *Config) {
 		c.SessionToken = "token"
 	}
-	ended := failing(400, "ExpiredToken", "The provided token has expired.")
-	for _, row := range []struct {
+	response := failing(400, "ExpiredToken", "The provided token has expired.")
+	tests := []struct {
 		name    string
 		replies []reply
 		change  func(*Config)
@@ -272,17 +327,46 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		hint    string
 		lines   []string
 	}{
-		{"it has ended", []reply{{Status: 400}, ended}, session, storage.Unauthenticated, "has expired", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
-		{"it has not", []reply{{Status: 400}, {Body: "x"}}, session, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
-		{"the object is empty", []reply{{Status: 400}, failing(416, "InvalidRange", "")}, session, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
-		{"there is none", []reply{{Status: 400}}, func(*Config) {}, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
-			_, err := w.on(t, "aws", row.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, row.hint)
-			require.Equal(t, row.lines, w.server.Lines())
+		{
+			name:    "it has ended",
+			replies: []reply{{Status: 400}, response},
+			change:  session,
+			code:    storage.Unauthenticated,
+			hint:    "has expired",
+			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:    "it has not",
+			replies: []reply{{Status: 400}, {Body: "x"}},
+			change:  session,
+			code:    storage.InvalidArgument,
+			hint:    "WithCustomerKey",
+			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:    "the object is empty",
+			replies: []reply{{Status: 400}, failing(416, "InvalidRange", "")},
+			change:  session,
+			code:    storage.InvalidArgument,
+			hint:    "WithCustomerKey",
+			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:    "there is none",
+			replies: []reply{{Status: 400}},
+			change:  func(*Config) {},
+			code:    storage.InvalidArgument,
+			hint:    "WithCustomerKey",
+			lines:   []string{"HEAD /photos/k"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.replies...)
+			_, err := w.on(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, tt.hint)
+			require.Equal(t, tt.lines, w.server.Lines())
 		})
 	}
 }

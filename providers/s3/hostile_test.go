@@ -21,7 +21,7 @@ import (
 var knownHostileFailures = map[string]string{}
 
 func TestHostileServers(t *testing.T) {
-	store := hostileStore(t)
+	store := newHostileStore(t)
 	store.Skip, store.Only = knownHostileFailures, testserver.Sample("a login page", "")
 	hostile.Run(t, store)
 }
@@ -29,15 +29,16 @@ func TestHostileServers(t *testing.T) {
 // With "make statuses", the driver sees every HTTP status. Other runs try only the usual ones.
 func TestHostileStatuses(t *testing.T) {
 	testserver.Further(t)
-	hostile.RunStatuses(t, hostileStore(t))
+	hostile.RunStatuses(t, newHostileStore(t))
 }
 
-func hostileStore(t *testing.T) hostile.Store {
+func newHostileStore(t *testing.T) hostile.Store {
 	t.Helper()
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
 	profile, ok := s3.NamedProfile("minio")
 	require.True(t, ok)
 	profile.MaxCopySize = 1 << 10 // larger objects are copied in parts
+
 	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

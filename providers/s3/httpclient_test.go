@@ -32,6 +32,7 @@ func TestCABundle(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
+
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
 		"beside a credential": func(_ *testing.T, c *Config) {
@@ -53,12 +54,16 @@ func TestCABundle(t *testing.T) {
 			change(t, &c)
 			d, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, d.Close()) }()
+			defer func() {
+				require.NoError(t, d.Close())
+			}()
+
 			require.True(t, usesRawClient(t, d.(*objectDriver)), "it is our transport that trusts them")
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 		})
 	}
+
 	t.Run("a file without certificates", func(t *testing.T) {
 		none := filepath.Join(t.TempDir(), "none.pem")
 		require.NoError(t, os.WriteFile(none, []byte("nothing"), 0o600))
@@ -74,21 +79,22 @@ func TestCABundle(t *testing.T) {
 // The file of AWS_CA_BUNDLE is parsed again only after it has changed.
 func TestCABundleParsedOnce(t *testing.T) {
 	one := wiretest.NewTLSServer(t, stored)
-	other := unusedCertificate(t)
+	other := newUnusedCertificate(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))
 	first, err := loadCABundle(file)
 	require.NoError(t, err)
-	again, err := loadCABundle(file)
+
+	second, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.Same(t, first, again)
+	require.Same(t, first, second)
 
 	require.NoError(t, os.WriteFile(file, append(certificate, other...), 0o600))
-	changed, err := loadCABundle(file)
+	third, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.NotSame(t, first, changed)
-	require.False(t, first.pool.Equal(changed.pool))
+	require.NotSame(t, first, third)
+	require.False(t, first.pool.Equal(third.pool))
 
 	require.NoError(t, os.Remove(file))
 	_, err = loadCABundle(file)
@@ -109,7 +115,7 @@ func TestCABundleOfDefaultChain(t *testing.T) {
 	for name, certificates := range map[string]int{"few": 1, "many": 100} {
 		bundle := text
 		for range certificates {
-			bundle = append(bundle, unusedCertificate(t)...)
+			bundle = append(bundle, newUnusedCertificate(t)...)
 		}
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		require.NoError(t, os.WriteFile(file, bundle, 0o600))
@@ -123,11 +129,12 @@ func TestCABundleOfDefaultChain(t *testing.T) {
 		require.NoError(t, err, "it trusts the certificates of the file")
 		require.NoError(t, d.Close())
 	}
+
 	require.Less(t, allocations["many"], allocations["few"]+300)
 }
 
-// unusedCertificate returns a certificate that no server has.
-func unusedCertificate(t *testing.T) []byte {
+// newUnusedCertificate returns a certificate that no server has.
+func newUnusedCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -140,7 +147,7 @@ func unusedCertificate(t *testing.T) []byte {
 func TestHTTPClientOfAConfiguration(t *testing.T) {
 	standard := awshttp.NewBuildableClient()
 	service := standard.WithTimeout(time.Hour)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		config aws.Config
 		kept   awss3.HTTPClient // nil: ours
@@ -164,12 +171,13 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 			}}},
 			kept: service,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d := opened(t, Config{AWS: &row.config})
-			require.Equal(t, row.raw, usesRawClient(t, d))
-			require.Equal(t, row.raw, d.account.ownsHTTP)
-			if row.kept == http.DefaultClient {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := mustOpen(t, Config{AWS: &tt.config})
+			require.Equal(t, tt.raw, usesRawClient(t, d))
+			require.Equal(t, tt.raw, d.account.ownsHTTP)
+			if tt.kept == http.DefaultClient {
 				require.IsType(t, http.DefaultClient, d.account.client.Options().HTTPClient)
 				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
 			}
@@ -189,13 +197,13 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		}),
 	} {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
-			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
+			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
-			kept := d.account.client.Options().HTTPClient.(wrappedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
-			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
-			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
-			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)
-			require.Equal(t, chosen.GetDialer().Timeout, kept.GetDialer().Timeout)
+			client := d.account.client.Options().HTTPClient.(wrappedClient).client.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
+			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, client.GetTransport().MaxConnsPerHost)
+			require.Equal(t, chosen.GetTransport().Proxy == nil, client.GetTransport().Proxy == nil)
+			require.Equal(t, chosen.GetDialer().Timeout, client.GetDialer().Timeout)
 		})
 	}
 }
@@ -205,7 +213,7 @@ func TestTLSOfAConfiguration(t *testing.T) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	})
-	d := opened(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
+	d := mustOpen(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 }
@@ -218,19 +226,21 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 		t.Cleanup(tr.CloseIdleConnections)
 		return &http.Client{Transport: tr}
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		client     *http.Client
 		hint, none string
 	}{
 		"it is signed by an unknown authority": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
 		"it is for another host":               {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := opened(t, Config{Endpoint: w.URL, HTTPClient: row.client})
+			d := mustOpen(t, Config{Endpoint: w.URL, HTTPClient: tt.client})
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, row.hint)
-			require.NotContains(t, err.Error(), row.none)
+			require.ErrorContains(t, err, tt.hint)
+			require.NotContains(t, err.Error(), tt.none)
 		})
 	}
 }

@@ -21,7 +21,9 @@ func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
 	b := s.open(t, s.bucket(t, false), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	wiretest.HugeStream(t, b, memory, 96)
 }
 
@@ -44,14 +46,16 @@ func TestUploadMaxParts(t *testing.T) {
 	const part, parts = 16, 10_000
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
 	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return smallParts{d, 1} }))
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 
 	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts}, storage.WithPartSize(part))
 	require.NoError(t, err)
@@ -64,6 +68,7 @@ func TestUploadMaxParts(t *testing.T) {
 	require.Equal(t, storage.TooLarge, e.Code)
 	require.NotEmpty(t, e.Hint)
 	require.Zero(t, s.uploads(t, bucket, "more"))
+
 	exists, err := b.Exists(t.Context(), "more")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -88,11 +93,13 @@ func TestUploadLargestObject(t *testing.T) {
 	const largest = 10_000 * (5 << 30)
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
 	b := s.open(t, s.bucket(t, false))
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 
 	_, err = b.Upload(t.Context(), "a", newUnreadable(50e12))
 	require.ErrorIs(t, err, errUnreadable, "it is begun")

@@ -19,21 +19,22 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		list  = "GET /photos?encoding-type=url&list-type=2&max-keys=1000"
 		start = list + "&start-after=a-b"
 	)
-	for _, row := range []struct {
+	tests := []struct {
 		name, profile, server string
 		body                  string
 		second                string // request of a second listing
 		code                  storage.Code
 	}{
-		{"an unknown server", "unknown", "", page, list, ""},
-		{"an unknown server that lists like a tree", "unknown", "", tree, list, storage.Unsupported},
-		{"a profile that may be the wrong one", "aws", "", page, list, ""},
-		{"another server than the profile says", "minio", "SeaweedFS S3", tree, list, storage.Unsupported},
-		{"the server of the profile", "minio", "MinIO", page, start, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"Server": row.server}, Body: row.body})
-			b := engine.New(w.on(t, row.profile))
+		{name: "an unknown server", profile: "unknown", body: page, second: list},
+		{name: "an unknown server that lists like a tree", profile: "unknown", body: tree, second: list, code: storage.Unsupported},
+		{name: "a profile that may be the wrong one", profile: "aws", body: page, second: list},
+		{name: "another server than the profile says", profile: "minio", server: "SeaweedFS S3", body: tree, second: list, code: storage.Unsupported},
+		{name: "the server of the profile", profile: "minio", server: "MinIO", body: page, second: start},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body})
+			b := engine.New(w.on(t, tt.profile))
 			for range 2 {
 				keys := []string{}
 				var code storage.Code
@@ -43,12 +44,12 @@ func TestListStartAfterKnownServer(t *testing.T) {
 						keys = append(keys, entry.Key)
 					}
 				}
-				require.Equal(t, row.code, code)
+				require.Equal(t, tt.code, code)
 				if code == "" {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}
-			require.Equal(t, []string{list, row.second}, w.server.Lines())
+			require.Equal(t, []string{list, tt.second}, w.server.Lines())
 		})
 	}
 }
@@ -61,37 +62,40 @@ func TestListStartAfterServers(t *testing.T) {
 	probed := minio
 	probed.Name += ProbedSuffix
 	const own = "https://storage.example"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, server string
 		config       Config
 		want         bool
 	}{
-		{"Amazon", "", Config{}, true},
-		{"a host of a profile", "", Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, true},
-		{"a host of a service that documents no order", "", Config{Endpoint: "https://s3.fr-par.scw.cloud"}, false},
-		{"a profile that has such a host", "", Config{Profile: &scaleway}, false},
-		{"a host without a profile", "", Config{Endpoint: own}, false},
-		{"a host without a profile that names itself", "Garage", Config{Endpoint: own}, false},
-		{"a given profile", "", Config{Endpoint: own, Profile: &garage}, false},
-		{"a given profile that the server confirms", "Garage", Config{Endpoint: own, Profile: &garage}, true},
-		{"MinIO", "MinIO", Config{Endpoint: own, Profile: &minio}, true},
-		{"MinIO, probed", "MinIO", Config{Endpoint: own, Profile: &probed}, true},
-		{"a probed profile of an unknown server", "", Config{Endpoint: own, Profile: &probed}, false},
-		{"an access point", "", Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := row.config
+		{name: "Amazon", want: true},
+		{name: "a host of a profile", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, want: true},
+		{name: "a host of a service that documents no order", config: Config{Endpoint: "https://s3.fr-par.scw.cloud"}, want: false},
+		{name: "a profile that has such a host", config: Config{Profile: &scaleway}, want: false},
+		{name: "a host without a profile", config: Config{Endpoint: own}, want: false},
+		{name: "a host without a profile that names itself", server: "Garage", config: Config{Endpoint: own}, want: false},
+		{name: "a given profile", config: Config{Endpoint: own, Profile: &garage}, want: false},
+		{name: "a given profile that the server confirms", server: "Garage", config: Config{Endpoint: own, Profile: &garage}, want: true},
+		{name: "MinIO", server: "MinIO", config: Config{Endpoint: own, Profile: &minio}, want: true},
+		{name: "MinIO, probed", server: "MinIO", config: Config{Endpoint: own, Profile: &probed}, want: true},
+		{name: "a probed profile of an unknown server", config: Config{Endpoint: own, Profile: &probed}, want: false},
+		{name: "an access point", config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.config
 			c.AccessKeyID = "key"
 			c.SecretKey = "secret"
 			c.Region = "eu-west-1"
 			if c.Bucket == "" {
 				c.Bucket = "photos"
 			}
-			made, err := NewDriver(t.Context(), c)
+			lister, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
-			d := made.(*objectDriver)
-			d.account.server.see(http.Header{"Server": {row.server}})
-			require.Equal(t, row.want, d.Describe().StartsAfter())
+			d := lister.(*objectDriver)
+
+			d.account.server.observe(http.Header{"Server": {tt.server}})
+			require.Equal(t, tt.want, d.Describe().StartsAfter())
 			require.NoError(t, d.Close())
 		})
 	}

@@ -12,7 +12,7 @@ import (
 
 // A page that continues after a key on MinIO is requested folder by folder, from the innermost folder outwards.
 func TestListRestByFolder(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		list driver.ListRequest
 		want [][2]string // prefix and start
@@ -22,20 +22,23 @@ func TestListRestByFolder(t *testing.T) {
 		{"a folder is one entry", driver.ListRequest{Delimiter: "/", Token: "after:16:a/b/"}, [][2]string{{"a0", ""}, {"", "a0"}}},
 		{"a folder as an object", driver.ListRequest{Token: "after:16:a/"}, [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}}},
 		{"a key with an empty segment", driver.ListRequest{Token: "after:16:a//b"}, [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
-			row.list.Limit = 10
-			page, err := w.on(t, "minio").List(t.Context(), &row.list)
+			tt.list.Limit = 10
+
+			page, err := w.on(t, "minio").List(t.Context(), &tt.list)
 			require.NoError(t, err)
 			require.Empty(t, page.Token)
 			require.Empty(t, page.Entries)
+
 			var got [][2]string
 			for _, r := range w.server.Requests() {
-				require.Equal(t, row.list.Delimiter, r.Query().Get("delimiter"))
+				require.Equal(t, tt.list.Delimiter, r.Query().Get("delimiter"))
 				got = append(got, [2]string{r.Query().Get("prefix"), r.Query().Get("start-after")})
 			}
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }
@@ -48,39 +51,62 @@ func TestListPageInFolderPrepared(t *testing.T) {
 		raw    = "[minio_cache:v2,return:]"
 	)
 	token := func(marker string) string { return base64.StdEncoding.EncodeToString([]byte(marker)) }
-	more := func(marker string) string {
+	page := func(marker string) string {
 		return `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>` + token(marker) + `</NextContinuationToken></ListBucketResult>`
 	}
 	const end = `<ListBucketResult></ListBucketResult>`
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, profile, server string
 		list                  driver.ListRequest
 		body                  string
 		rest                  string // the start of the second request, "" if there is none
 	}{
-		{"the end", "minio", "", driver.ListRequest{Token: token("b/5" + marked)}, end, "b/5"},
-		{"a prepared page", "minio", "", driver.ListRequest{Token: token("b/5" + raw)}, more("b/7" + marked), ""},
-		{"a page that was not prepared", "minio", "", driver.ListRequest{Token: token("b/5" + marked)}, more("b/7" + raw), "b/5"},
-		{"a key with the text of a marker", "minio", "", driver.ListRequest{Token: token("b/[minio_cache:v2" + marked)}, end, "b/[minio_cache:v2"},
-		{"a server that says that it is MinIO", "unknown", "MinIO", driver.ListRequest{Token: token("b/5" + marked)}, end, "b/5"},
-		{"a key in the prefix's folder", "minio", "", driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)}, end, ""},
-		{"a start outside of the prefix", "minio", "", driver.ListRequest{Prefix: "b/", StartAfter: "c/1"}, end, ""},
-		{"the first page", "minio", "", driver.ListRequest{}, more("b/7" + raw), ""},
-		{"another server", "aws", "", driver.ListRequest{Token: token("b/5" + marked)}, end, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"Server": row.server}, Body: row.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
-			d := w.on(t, row.profile)
-			d.account.server.see(http.Header{"Server": {row.server}})
-			row.list.Limit = 10
-			page, err := d.List(t.Context(), &row.list)
+		{name: "the end", profile: "minio", list: driver.ListRequest{Token: token("b/5" + marked)}, body: end, rest: "b/5"},
+		{name: "a prepared page", profile: "minio", list: driver.ListRequest{Token: token("b/5" + raw)}, body: page("b/7" + marked)},
+		{
+			name:    "a page that was not prepared",
+			profile: "minio",
+			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			body:    page("b/7" + raw),
+			rest:    "b/5",
+		},
+		{
+			name:    "a key with the text of a marker",
+			profile: "minio",
+			list:    driver.ListRequest{Token: token("b/[minio_cache:v2" + marked)},
+			body:    end,
+			rest:    "b/[minio_cache:v2",
+		},
+		{
+			name:    "a server that says that it is MinIO",
+			profile: "unknown",
+			server:  "MinIO",
+			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			body:    end,
+			rest:    "b/5",
+		},
+		{name: "a token of a server with the wrong profile", profile: "minio", list: driver.ListRequest{Token: token("\xe7\x98kb/5")}, body: end},
+		{name: "a key in the prefix's folder", profile: "minio", list: driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)}, body: end},
+		{name: "a start outside of the prefix", profile: "minio", list: driver.ListRequest{Prefix: "b/", StartAfter: "c/1"}, body: end},
+		{name: "the first page", profile: "minio", list: driver.ListRequest{}, body: page("b/7" + raw)},
+		{name: "another server", profile: "aws", list: driver.ListRequest{Token: token("b/5" + marked)}, body: end},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+			d := w.on(t, tt.profile)
+			d.account.server.observe(http.Header{"Server": {tt.server}})
+			tt.list.Limit = 10
+			page, err := d.List(t.Context(), &tt.list)
 			require.NoError(t, err)
-			if row.rest == "" {
+			if tt.rest == "" {
 				require.Len(t, w.server.Requests(), 1)
 				return
 			}
+
 			require.Equal(t, "after:16:b/6", page.Token)
-			require.Equal(t, row.rest, w.server.Requests()[1].Query().Get("start-after"))
+			require.Equal(t, tt.rest, w.server.Requests()[1].Query().Get("start-after"))
 		})
 	}
 }

@@ -18,17 +18,20 @@ import (
 // If a listing starts inside a folder beside many names, MinIO ends it too early. The driver still lists every
 // key.
 func TestListMinIOFolderBesideManyNames(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []storage.OpenOption
 	}{
 		{"its tokens", nil},
 		{"tokens of forgotten listings", []storage.OpenOption{driver.WithLayer(func(next driver.Driver) driver.Driver { return forgotten{next} })}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := needServer(t, "minio")
-			b := s.open(t, s.bucket(t, true), append(row.opts, storage.WithVersioning(true))...)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			b := s.open(t, s.bucket(t, true), append(tt.opts, storage.WithVersioning(true))...)
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			var keys, names []string
 			for i := range 20 {
 				keys = append(keys, fmt.Sprintf("logs-%02d", i))
@@ -42,18 +45,21 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
+
 			requireListing(t, b, keys)
 			requireListing(t, b, names, storage.WithDelimiter("/"))
 			requireListing(t, b, keys[20:43], storage.WithPrefix("logs/"))
 			requireListing(t, b, keys[26:], storage.WithStartAfter("logs/05"))
 			requireListing(t, b, keys[26:28], storage.WithStartAfter("logs/05"), storage.WithLimit(2))
 			requireListing(t, b, keys[26:43], storage.WithStartAfter("logs/05"), storage.WithPrefix("logs/"))
+
 			var versions []string
 			for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(10)) {
 				require.NoError(t, err)
 				versions = append(versions, entry.Key)
 			}
 			require.Equal(t, keys, versions)
+
 			var paged []string
 			for token := ""; ; {
 				page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(10))

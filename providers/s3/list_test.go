@@ -11,7 +11,7 @@ import (
 )
 
 func TestListRequest(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request driver.ListRequest
 		query   string
@@ -24,12 +24,13 @@ func TestListRequest(t *testing.T) {
 		{"a start after the prefix", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
 		{"the token decides, not the key", driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
 		{"no page is larger than the store's", driver.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
-			_, err := w.on(t, "aws").List(t.Context(), &row.request)
+			_, err := w.on(t, "aws").List(t.Context(), &tt.request)
 			require.NoError(t, err)
-			require.Equal(t, []string{"GET /photos?" + row.query}, w.server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.query}, w.server.Lines())
 		})
 	}
 }
@@ -58,37 +59,59 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 func TestListSlowTokensByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
 	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, profile, token string
 		delimiter            string
 		query, next          string
 	}{
-		{"a key in a folder", "minio", "after:1:a", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a", "next"},
-		{"the first page", "minio", "", "", "encoding-type=url&list-type=2&max-keys=10", "after:1:a:1"},
-		{"the second page", "minio", "after:1:a:1", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1", "after:2:a:1"},
-		{"the last page by key", "minio", "after:16:a", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a", "next"},
-		{"by token", "minio", "next", "", "continuation-token=next&encoding-type=url&list-type=2&max-keys=10", "next"},
-		{"folders", "minio", "", "/", "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10", "next"},
-		{"another server", "aws", "", "", "encoding-type=url&list-type=2&max-keys=10", "next"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:    "a key in a folder",
+			profile: "minio",
+			token:   "after:1:a",
+			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
+			next:    "next",
+		},
+		{name: "the first page", profile: "minio", query: "encoding-type=url&list-type=2&max-keys=10", next: "after:1:a:1"},
+		{
+			name:    "the second page",
+			profile: "minio",
+			token:   "after:1:a:1",
+			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1",
+			next:    "after:2:a:1",
+		},
+		{
+			name:    "the last page by key",
+			profile: "minio",
+			token:   "after:16:a",
+			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
+			next:    "next",
+		},
+		{name: "by token", profile: "minio", token: "next", query: "continuation-token=next&encoding-type=url&list-type=2&max-keys=10", next: "next"},
+		{name: "folders", profile: "minio", delimiter: "/", query: "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10", next: "next"},
+		{name: "another server", profile: "aws", query: "encoding-type=url&list-type=2&max-keys=10", next: "next"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			text := body
-			if row.name == "a key in a folder" {
+			if tt.name == "a key in a folder" {
 				text = inFolder
 			}
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
-			d := w.on(t, row.profile)
+			d := w.on(t, tt.profile)
 			start := time.Now()
 			d.account.clock.now = func() time.Time { return start } // each page is quick
-			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
+
+			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: tt.token, Delimiter: tt.delimiter, StartAfter: "0"})
 			require.NoError(t, err)
-			require.Equal(t, row.next, page.Token)
-			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.server.Lines())
+			require.Equal(t, tt.next, page.Token)
+			require.Equal(t, []string{"GET /photos?" + tt.query + map[bool]string{true: "&start-after=0"}[tt.token == ""]}, w.server.Lines())
 		})
 	}
+
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
-	d.account.continueByKey(&driver.ListRequest{}, page, quickPage+1)
+	d.account.setKeyToken(&driver.ListRequest{}, page, quickPage+1)
 	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
 }
 
@@ -108,7 +131,7 @@ func TestListResponse(t *testing.T) {
 }
 
 func TestListFailures(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		reply reply
 		code  storage.Code
@@ -120,10 +143,11 @@ func TestListFailures(t *testing.T) {
 		{"a key that is not escaped as announced", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
 		{"a key with incomplete escaping", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
 		{"a truncated page", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newStandIn(t, tt.reply).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
 	}
 }

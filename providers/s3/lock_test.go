@@ -19,7 +19,7 @@ var (
 
 // Retention and legal hold are sent as headers of each write.
 func TestLockHeaders(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		reply reply
 		call  func(ctx context.Context, d *objectDriver) error
 	}{
@@ -41,10 +41,11 @@ func TestLockHeaders(t *testing.T) {
 			}))
 			return err
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
-			require.NoError(t, row.call(t.Context(), w.on(t, "aws")))
+			w := newStandIn(t, tt.reply)
+			require.NoError(t, tt.call(t.Context(), w.on(t, "aws")))
 			header := w.server.Last(t).Header
 			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
 			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
@@ -66,15 +67,18 @@ func TestLockOfRead(t *testing.T) {
 		d := w.on(t, "aws")
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
+
 		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}
 		require.Equal(t, want, attrs.Retention)
 		require.True(t, attrs.LegalHold)
+
 		attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Equal(t, want, attrs.Retention)
 		require.True(t, attrs.LegalHold)
 	})
+
 	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
 	attrs, err := w.on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
@@ -85,35 +89,53 @@ func TestLockOfRead(t *testing.T) {
 func TestLockCalls(t *testing.T) {
 	const retention, hold = "PUT /photos/k?retention=&versionId=v", "PUT /photos/k?legal-hold=&versionId=v"
 	change := driver.ChangeRequest{Key: "k", Version: "v"}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		call   func(d *objectDriver, r driver.ChangeRequest) error
 		line   string
 		body   string
 		bypass string
 	}{
-		"a retention": {func(d *objectDriver, r driver.ChangeRequest) error {
-			r.Retention = bothLocks.Retention
-			return d.SetRetention(t.Context(), &r)
-		}, retention, "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>", ""},
-		"none, with a bypass": {func(d *objectDriver, r driver.ChangeRequest) error {
-			r.BypassGovernance = true
-			return d.SetRetention(t.Context(), &r)
-		}, retention, "></Retention>", "true"},
-		"a hold": {func(d *objectDriver, r driver.ChangeRequest) error {
-			r.LegalHold = true
-			return d.SetLegalHold(t.Context(), &r)
-		}, hold, "<Status>ON</Status>", ""},
-		"no hold": {func(d *objectDriver, r driver.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) }, hold, "<Status>OFF</Status>", ""},
-	} {
+		"a retention": {
+			call: func(d *objectDriver, r driver.ChangeRequest) error {
+				r.Retention = bothLocks.Retention
+				return d.SetRetention(t.Context(), &r)
+			},
+			line: retention,
+			body: "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>",
+		},
+		"none, with a bypass": {
+			call: func(d *objectDriver, r driver.ChangeRequest) error {
+				r.BypassGovernance = true
+				return d.SetRetention(t.Context(), &r)
+			},
+			line:   retention,
+			body:   "></Retention>",
+			bypass: "true",
+		},
+		"a hold": {
+			call: func(d *objectDriver, r driver.ChangeRequest) error {
+				r.LegalHold = true
+				return d.SetLegalHold(t.Context(), &r)
+			},
+			line: hold,
+			body: "<Status>ON</Status>",
+		},
+		"no hold": {
+			call: func(d *objectDriver, r driver.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) },
+			line: hold,
+			body: "<Status>OFF</Status>",
+		},
+	}
+	for name, tt := range tests {
 		for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 			t.Run(name+" on "+profile, func(t *testing.T) {
 				w := newStandIn(t)
-				require.NoError(t, row.call(w.on(t, profile), change))
-				require.Equal(t, []string{row.line}, w.server.Lines())
+				require.NoError(t, tt.call(w.on(t, profile), change))
+				require.Equal(t, []string{tt.line}, w.server.Lines())
 				req := w.server.Last(t)
-				require.Contains(t, string(req.Body), row.body)
+				require.Contains(t, string(req.Body), tt.body)
 				require.NotEmpty(t, req.Header.Get(sum))
-				require.Equal(t, row.bypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
+				require.Equal(t, tt.bypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
 			})
 		}
 	}
@@ -132,7 +154,7 @@ func TestDeleteBypassGovernance(t *testing.T) {
 
 // Each server's error about a lock has its code.
 func TestLockErrors(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		reply reply
 		want  storage.Code
 	}{
@@ -144,22 +166,25 @@ func TestLockErrors(t *testing.T) {
 		"the same, in one word":          {failing(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"), storage.Unsupported},
 		"versions of a bucket with lock": {failing(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."), storage.Unsupported},
 		"another bad request":            {failing(400, "InvalidRequest", "no"), storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
+			w := newStandIn(t, tt.reply)
 			d := w.on(t, "aws")
+
 			err := d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"})
-			require.ErrorIs(t, err, row.want)
+			require.ErrorIs(t, err, tt.want)
 			e := asError(err)
 			require.False(t, e.Unknown)
-			if row.want == storage.Unsupported {
+
+			if tt.want == storage.Unsupported {
 				require.NotEmpty(t, e.Hint)
 			}
 			r := wiretest.Put("k", "x")
 			r.Controls = bothLocks
 			_, err = d.Put(t.Context(), r)
-			require.ErrorIs(t, err, row.want)
-			require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v"}), row.want)
+			require.ErrorIs(t, err, tt.want)
+			require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v"}), tt.want)
 		})
 	}
 	t.Run("in a batch", func(t *testing.T) {
@@ -177,27 +202,47 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	version := driver.DeleteRequest{Key: "k", Version: "v"}
 	bypass := version
 	bypass.BypassGovernance = true
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		profile string
 		request driver.DeleteRequest
 		head    reply
 		want    storage.Code
 		lines   int
 	}{
-		"a retention":              {"b2", version, reply{Header: retained}, storage.Locked, 2},
-		"a retention, bypassed":    {"b2", bypass, reply{Header: retained}, storage.PermissionDenied, 2},
-		"a retention that is over": {"b2", version, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z"}}, storage.PermissionDenied, 2},
-		"a legal hold":             {"b2", bypass, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}}, storage.Locked, 2},
-		"no lock":                  {"b2", version, reply{Header: map[string]string{"ETag": etag}}, storage.PermissionDenied, 2},
-		"no permission to read":    {"b2", version, reply{Status: 403}, storage.PermissionDenied, 2},
-		"without a version":        {"b2", driver.DeleteRequest{Key: "k"}, reply{}, storage.PermissionDenied, 1},
-		"a server without locks":   {"garage", version, reply{}, storage.PermissionDenied, 1},
-	} {
+		"a retention":           {profile: "b2", request: version, head: reply{Header: retained}, want: storage.Locked, lines: 2},
+		"a retention, bypassed": {profile: "b2", request: bypass, head: reply{Header: retained}, want: storage.PermissionDenied, lines: 2},
+		"a retention that is over": {
+			profile: "b2",
+			request: version,
+			head:    reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z"}},
+			want:    storage.PermissionDenied,
+			lines:   2,
+		},
+		"a legal hold": {
+			profile: "b2",
+			request: bypass,
+			head:    reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}},
+			want:    storage.Locked,
+			lines:   2,
+		},
+		"no lock": {
+			profile: "b2",
+			request: version,
+			head:    reply{Header: map[string]string{"ETag": etag}},
+			want:    storage.PermissionDenied,
+			lines:   2,
+		},
+		"no permission to read":  {profile: "b2", request: version, head: reply{Status: 403}, want: storage.PermissionDenied, lines: 2},
+		"without a version":      {profile: "b2", request: driver.DeleteRequest{Key: "k"}, head: reply{}, want: storage.PermissionDenied, lines: 1},
+		"a server without locks": {profile: "garage", request: version, head: reply{}, want: storage.PermissionDenied, lines: 1},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, denied, row.head)
-			err := w.on(t, row.profile).Delete(t.Context(), &row.request)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, w.server.Lines(), row.lines)
+			w := newStandIn(t, denied, tt.head)
+			err := w.on(t, tt.profile).Delete(t.Context(), &tt.request)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, w.server.Lines(), tt.lines)
 		})
 	}
 }
@@ -208,26 +253,28 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := failing(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
 	none := failing(404, "NoSuchObjectLockConfiguration", "")
-	held := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
+	response := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
 		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		hold, retention reply
 		bypass          bool
 		want            storage.Code
 	}{
-		"a legal hold":             {held, none, true, storage.Locked},
-		"a retention":              {none, retained("2999"), false, storage.Locked},
-		"a retention, bypassed":    {none, retained("2999"), true, storage.PermissionDenied},
-		"a retention that is over": {none, retained("2020"), false, storage.PermissionDenied},
-		"no lock":                  {none, none, false, storage.PermissionDenied},
-		"locks may not be read":    {denied, denied, false, storage.PermissionDenied},
-	} {
+		"a legal hold":             {hold: response, retention: none, bypass: true, want: storage.Locked},
+		"a retention":              {hold: none, retention: retained("2999"), want: storage.Locked},
+		"a retention, bypassed":    {hold: none, retention: retained("2999"), bypass: true, want: storage.PermissionDenied},
+		"a retention that is over": {hold: none, retention: retained("2020"), want: storage.PermissionDenied},
+		"no lock":                  {hold: none, retention: none, want: storage.PermissionDenied},
+		"locks may not be read":    {hold: denied, retention: denied, want: storage.PermissionDenied},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, denied, withoutKey, row.hold, row.retention)
-			err := w.on(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: row.bypass})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			w := newStandIn(t, denied, withoutKey, tt.hold, tt.retention)
+			err := w.on(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: tt.bypass})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.server.Lines())
 		})
 	}
@@ -235,13 +282,14 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 
 // A signed upload has the locks.
 func TestSignedUploadURLLocks(t *testing.T) {
-	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
+	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
 		return d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Controls = bothLocks
 			change(r)
 		}), now)
 	}
+
 	signedURL, err := sign(func(r *driver.SignRequest) {
 		r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
 	})
@@ -250,9 +298,11 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Equal(t, "2036-01-02T03:04:05Z", signedURL.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	require.Equal(t, "ON", signedURL.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
 	require.Contains(t, signedURL.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
+
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "WithCRC32C")
+
 	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.LegalHold = true
 	}), now)

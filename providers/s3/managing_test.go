@@ -56,17 +56,19 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 			require.NoError(t, err)
 			address, err := public.PublicURL("a b")
 			require.NoError(t, err)
-			read := func() int {
+
+			getStatus := func() int {
 				response, err := withoutKeepAlive().Get(address)
 				require.NoError(t, err)
 				defer response.Body.Close()
 				_, _ = io.Copy(io.Discard, response.Body)
 				return response.StatusCode
 			}
-			require.Equal(t, http.StatusOK, read())
+			require.Equal(t, http.StatusOK, getStatus())
+
 			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
 			require.NoError(t, err)
-			require.Equal(t, http.StatusForbidden, read())
+			require.Equal(t, http.StatusForbidden, getStatus())
 		})
 	}
 }
@@ -79,6 +81,7 @@ func TestWithCORSApplies(t *testing.T) {
 	_, b := s.createBucket(t, service, storage.WithCORS(rule))
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
+
 	for origin, want := range map[string]string{"https://page.example": "https://page.example", "https://evil.example": ""} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, signedURL.URL, nil)
 		require.NoError(t, err)
@@ -87,6 +90,7 @@ func TestWithCORSApplies(t *testing.T) {
 		r.Header.Set("Access-Control-Request-Headers", "content-type")
 		response, err := withoutKeepAlive().Do(r)
 		require.NoError(t, err)
+
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"))
 	}
@@ -97,14 +101,15 @@ func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)
 	name, _ := s.createBucket(t, service)
-	kept := storage.LifecycleRule{ID: "kept", Prefix: "tmp/", ExpireAfterDays: 1}
-	_, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(kept))
+	rule := storage.LifecycleRule{ID: "kept", Prefix: "tmp/", ExpireAfterDays: 1}
+	_, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(rule))
 	require.NoError(t, err)
+
 	_, err = service.UpdateBucket(t.Context(), name, storage.WithLifecycle(storage.LifecycleRule{ID: "lost", Prefix: "x/", ExpireAfterDays: 1, AbortUploadsAfterDays: 1}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	info, err := service.BucketInfo(t.Context(), name)
 	require.NoError(t, err)
-	require.Equal(t, []storage.LifecycleRule{kept}, info.Lifecycle)
+	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
 }
 
 func TestOpenServiceByAddress(t *testing.T) {
@@ -114,6 +119,7 @@ func TestOpenServiceByAddress(t *testing.T) {
 	service, err := storage.OpenService(t.Context(), "s3://?region=us-east-1&profile=minio&endpoint="+s.endpoint)
 	require.NoError(t, err)
 	name, _ := s.createBucket(t, service)
+
 	credentials, err := service.Credentials(t.Context(), name)
 	require.NoError(t, err)
 	require.Equal(t, s.endpoint, credentials.Endpoint)

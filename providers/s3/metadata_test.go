@@ -32,12 +32,14 @@ func (w dashWriter) WriteHeader(status int) {
 }
 
 func dashes(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(dashWriter{w}, r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(dashWriter{w}, r)
+	})
 }
 
-// hyphenServer starts a server that returns "-" for "_" in names of metadata, as Ceph RGW
+// startHyphenServer starts a server that returns "-" for "_" in names of metadata, as Ceph RGW
 // does before Quincy.
-func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
+func startHyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: dashes})
 	require.NoError(t, err)
@@ -65,44 +67,60 @@ var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_
 func TestMetadataUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
-			_, b := hyphenServer(t, profile)
-			for _, row := range []struct {
+			_, b := startHyphenServer(t, profile)
+			tests := []struct {
 				name  string
 				write func(t *testing.T)
 			}{
-				{name: "of one request", write: func(t *testing.T) {
-					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithMetadata(scores))
-					require.NoError(t, err)
-				}},
-				{name: "in parts", write: func(t *testing.T) {
-					body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
-					_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20), storage.WithMetadata(scores))
-					require.NoError(t, err)
-				}},
-				{name: "copied", write: func(t *testing.T) {
-					_, err := b.Upload(t.Context(), "from", strings.NewReader("x"), storage.WithMetadata(scores))
-					require.NoError(t, err)
-					_, err = storage.Copy(t.Context(), b, "k", b, "from")
-					require.NoError(t, err)
-				}},
-				{name: "of a signed address", write: func(t *testing.T) {
-					signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
-					require.NoError(t, err)
-					request, err := http.NewRequestWithContext(t.Context(), signedURL.Method, signedURL.URL, strings.NewReader("x"))
-					require.NoError(t, err)
-					request.Header = signedURL.Header
-					response, err := http.DefaultClient.Do(request)
-					require.NoError(t, err)
-					require.NoError(t, response.Body.Close())
-					require.Equal(t, http.StatusOK, response.StatusCode)
-				}},
-			} {
-				t.Run(row.name, func(t *testing.T) {
+				{
+					name: "of one request",
+					write: func(t *testing.T) {
+						_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithMetadata(scores))
+						require.NoError(t, err)
+					},
+				},
+				{
+					name: "in parts",
+					write: func(t *testing.T) {
+						body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
+						_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20), storage.WithMetadata(scores))
+						require.NoError(t, err)
+					},
+				},
+				{
+					name: "copied",
+					write: func(t *testing.T) {
+						_, err := b.Upload(t.Context(), "from", strings.NewReader("x"), storage.WithMetadata(scores))
+						require.NoError(t, err)
+						_, err = storage.Copy(t.Context(), b, "k", b, "from")
+						require.NoError(t, err)
+					},
+				},
+				{
+					name: "of a signed address",
+					write: func(t *testing.T) {
+						signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
+						require.NoError(t, err)
+						request, err := http.NewRequestWithContext(t.Context(), signedURL.Method, signedURL.URL, strings.NewReader("x"))
+						require.NoError(t, err)
+						request.Header = signedURL.Header
+						response, err := http.DefaultClient.Do(request)
+						require.NoError(t, err)
+
+						require.NoError(t, response.Body.Close())
+						require.Equal(t, http.StatusOK, response.StatusCode)
+					},
+				},
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
 					require.NoError(t, b.Remove(t.Context(), "k"))
-					row.write(t)
+					tt.write(t)
+
 					a, err := b.Attrs(t.Context(), "k")
 					require.NoError(t, err)
 					require.Equal(t, scores, a.Metadata)
+
 					_, a, err = storage.ReadAll(t.Context(), b, "k")
 					require.NoError(t, err)
 					require.Equal(t, scores, a.Metadata)
@@ -114,7 +132,7 @@ func TestMetadataUnderscores(t *testing.T) {
 
 // Metadata of a signed form keeps the underscores in its names.
 func TestSignedUploadFormUnderscores(t *testing.T) {
-	_, b := hyphenServer(t, "ceph")
+	_, b := startHyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))
 	require.NoError(t, err)
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
@@ -125,12 +143,13 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
-			server, b := hyphenServer(t, profile)
+			server, b := startHyphenServer(t, profile)
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
 			body := make([]byte, 11<<20)
 			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)), storage.WithPartSize(5<<20))
 			require.NoError(t, err)
+
 			a, err := b.Attrs(t.Context(), "k")
 			require.NoError(t, err)
 			require.EqualValues(t, len(body), a.Size)

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// sharedProfiles writes a shared file of AWS with the profiles work and broken.
-func sharedProfiles(t *testing.T) string {
+// writeSharedProfiles writes a shared file of AWS with the profiles work and broken.
+func writeSharedProfiles(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "credentials")
 	require.NoError(t, os.WriteFile(path, []byte("[work]\naws_access_key_id = profile\naws_secret_access_key = S3CR3T\nregion = eu-west-3\n\n[broken]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = none\n"), 0o600))
@@ -23,7 +23,7 @@ func sharedProfiles(t *testing.T) string {
 }
 
 func TestCredentialsByName(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, credentials string
 		env               map[string]string
 		signed            string // the key that signs
@@ -44,18 +44,19 @@ func TestCredentialsByName(t *testing.T) {
 		{name: "half of the variables", credentials: "other", env: map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"}, fails: storage.Unauthenticated},
 		{name: "a profile that is not valid", credentials: "broken", fails: storage.InvalidArgument},
 		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			setEnv(t, row.env)
-			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", sharedProfiles(t))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			setEnv(t, tt.env)
+			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
 			w := newStandIn(t, stored)
-			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: w.server.URL, Credentials: row.credentials}
+			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: w.server.URL, Credentials: tt.credentials}
 			d, err := NewDriver(t.Context(), c)
-			if row.fails != "" {
-				require.ErrorIs(t, err, row.fails)
+			if tt.fails != "" {
+				require.ErrorIs(t, err, tt.fails)
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if row.hint != "" {
-					require.Equal(t, row.hint, err.(*storage.Error).Hint)
+				if tt.hint != "" {
+					require.Equal(t, tt.hint, err.(*storage.Error).Hint)
 				}
 				return
 			}
@@ -63,7 +64,8 @@ func TestCredentialsByName(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, d.Close()) })
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential="+row.signed+"/")
+
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential="+tt.signed+"/")
 		})
 	}
 }
@@ -71,7 +73,7 @@ func TestCredentialsByName(t *testing.T) {
 // A named profile has the region, too.
 func TestCredentialsByNameRegion(t *testing.T) {
 	setEnv(t, nil)
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", sharedProfiles(t))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: "work"})
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-3", d.(*objectDriver).account.region)
@@ -118,6 +120,7 @@ func TestOpenTwoAccounts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), dst, "b", src, "a")
 	require.NoError(t, err)
+
 	data, _, err := storage.ReadAll(t.Context(), dst, "b")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(data))

@@ -26,7 +26,7 @@ func functionOf[I Input](change func(*I)) any {
 	return &requestOption[I]{change: change, id: "test"}
 }
 
-// payer sets a field that each input has.
+// payerFunctions has a function for each call, which sets a field that each input has.
 func payerFunctions() []any {
 	return []any{
 		functionOf(func(input *awss3.PutObjectInput) {
@@ -61,26 +61,30 @@ func TestWithRequestChangesRequests(t *testing.T) {
 	t.Run("functions", func(t *testing.T) {
 		w := newStandIn(t)
 		d := w.on(t, "aws")
+
 		for name, call := range encryptedCalls() {
 			for _, f := range payerFunctions() {
-				sent, _, _ := strings.Cut(name, " ")
-				if f.(function).target().Name() != sent+"Input" {
+				method, _, _ := strings.Cut(name, " ")
+				if f.(function).target().Name() != method+"Input" {
 					continue
 				}
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
+
 				require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
 				require.Empty(t, w.server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
 			}
 		}
+
 		w.server.Respond(reply{Status: http.StatusNoContent})
 		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(input *awss3.DeleteObjectInput) {
 			input.MFA = aws.String("serial 123456")
 		})}}
 		require.NoError(t, d.Delete(t.Context(), remove))
 		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
+
 		w.server.Respond(reply{Status: http.StatusNoContent})
 		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{*remove}))
 		require.Equal(t, "DELETE", w.server.Last(t).Method, "a batch has no such input")
@@ -92,7 +96,7 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
 	change := &driver.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
-	for name, call := range map[string]struct {
+	tests := map[string]struct {
 		function any
 		do       func(native []any) error
 	}{
@@ -120,12 +124,13 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
 			return err
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
-		require.NoError(t, call.do([]any{call.function}), name)
+		require.NoError(t, tt.do([]any{tt.function}), name)
 		require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 		n := len(w.server.Requests())
-		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
+		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
 		require.Len(t, w.server.Requests(), n, name)
 	}
 }
@@ -144,11 +149,14 @@ func TestWithRequestUpload(t *testing.T) {
 			created.Add(1)
 			input.WebsiteRedirectLocation = aws.String("/there")
 		}),
-		WithRequest(func(*awss3.UploadPartInput) { parts.Add(1) }),
+		WithRequest(func(*awss3.UploadPartInput) {
+			parts.Add(1)
+		}),
 	}
 	w.server.Respond(stored)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
 	require.NoError(t, err)
+
 	require.Equal(t, "/there", w.server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 	calls := encryptedCalls()
 	w.server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
@@ -167,7 +175,8 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	remove := WithRequest(func(*awss3.DeleteObjectInput) {})
 	big := bytes.NewReader(make([]byte, 6<<20))
 	ctx := context.Background()
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		do   func(b storage.Bucket) error
 		want storage.Code
 	}{
@@ -229,12 +238,13 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
 			return err
 		}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, stored)
-			err := row.do(engine.New(w.on(t, "aws")))
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			if row.want != "" {
+			err := tt.do(engine.New(w.on(t, "aws")))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			if tt.want != "" {
 				require.Empty(t, w.server.Requests())
 			}
 		})
@@ -269,7 +279,7 @@ func TestWithACLRequests(t *testing.T) {
 			require.Equal(t, want, w.server.Last(t).Header.Get("X-Amz-Acl"), name)
 		}
 	})
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		profile string
 		opts    []storage.UploadOption
 		want    storage.Code
@@ -279,11 +289,12 @@ func TestWithACLRequests(t *testing.T) {
 		"public reads twice":           {"aws", []storage.UploadOption{WithACL("public-read"), storage.WithPublicRead()}, ""},
 		"two lists":                    {"aws", []storage.UploadOption{WithACL("private"), WithACL("bucket-owner-read")}, storage.InvalidArgument},
 		"the server has no such lists": {"minio", []storage.UploadOption{WithACL("private")}, storage.Unsupported},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, stored)
-			_, err := engine.New(w.on(t, row.profile)).Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			_, err := engine.New(w.on(t, tt.profile)).Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
@@ -303,7 +314,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		c.BucketKey = true
 		c.ExpectedBucketOwner = "123456789012"
 	})
-	key := WithCustomerKey(rawKey(t, 0))
+	key := WithCustomerKey(newRawKey(t, 0))
 	inKMS := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}
 	customers := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)
 	ctx := t.Context()
@@ -313,7 +324,8 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	download := func(b storage.Bucket, opts ...storage.SignedDownloadOption) func() (*storage.SignedURL, error) {
 		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(ctx, "k", opts...) }
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		sign        func() (*storage.SignedURL, error)
 		header      map[string]string
 		acl, owners string
@@ -327,15 +339,18 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		"a download of an encrypted bucket": {sign: download(encrypted), header: map[string]string{}, owners: "123456789012"},
 		"a download with a customer's key":  {sign: download(bucket, key), header: customers},
 		"attributes with a customer's key":  {sign: download(bucket, key, storage.WithMethod(http.MethodHead)), header: customers},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := row.sign()
+			signedURL, err := tt.sign()
 			require.NoError(t, err)
-			require.Equal(t, row.header, sseHeaders(signedURL.Header))
-			require.Equal(t, row.acl, signedURL.Header.Get("X-Amz-Acl"))
+			require.Equal(t, tt.header, sseHeaders(signedURL.Header))
+			require.Equal(t, tt.acl, signedURL.Header.Get("X-Amz-Acl"))
+
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, row.owners, u.Query().Get(ownerQuery))
+			require.Equal(t, tt.owners, u.Query().Get(ownerQuery))
+
 			names := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
 			for name := range signedURL.Header {
 				require.Contains(t, names, strings.ToLower(name))
@@ -352,6 +367,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
 	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
 	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
+
 	form, err = storage.SignedUploadForm(ctx, bucket, "k", 0, 10, key)
 	require.NoError(t, err)
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
@@ -374,6 +390,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 		d := w.on(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = owner
 		})
+
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)
@@ -384,6 +401,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 			}
 			require.Equal(t, source, w.server.Last(t).Header.Get(sourceOwnerHeader), name)
 		}
+
 		w.server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
 		_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.NoError(t, err)
@@ -397,6 +415,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		_, _, err = s.ListBuckets(t.Context(), "")
 		require.NoError(t, err)
+
 		require.Empty(t, w.server.Last(t).Header.Get(ownerHeader))
 	})
 	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {

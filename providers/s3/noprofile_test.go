@@ -27,12 +27,15 @@ func TestOpenWithoutProfile(t *testing.T) {
 			s := needServer(t, name)
 			if name == "minio-tls" {
 				file := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
-				s.raw = s.clientOver(trusting(t, file))
+				s.raw = s.clientOver(newTrustingClient(t, file))
 				t.Setenv("AWS_CA_BUNDLE", file)
 			}
 			b, err := s3.Open(t.Context(), s.withoutProfile(t, false))
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
+
 			for _, size := range []int{0, 1000, 2*partSize + 1} {
 				want := wiretest.Content(size, 1)
 				for _, body := range []io.Reader{bytes.NewReader(want), struct{ io.Reader }{bytes.NewReader(want)}} {
@@ -44,6 +47,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 					require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
 				}
 			}
+
 			_, err = b.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile="+strings.TrimSuffix(name, "-tls"))
@@ -67,6 +71,7 @@ func TestProfileOfS3server(t *testing.T) {
 	require.NoError(t, err)
 	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
+
 	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "profile=omnibucket ")
@@ -75,13 +80,14 @@ func TestProfileOfS3server(t *testing.T) {
 	profile, ok := s3.NamedProfile("omnibucket")
 	require.True(t, ok)
 	c.Profile = &profile
-	named, err := s3.Open(t.Context(), c)
+	b, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)
-	_, err = named.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = named.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"}))
+	_, err = b.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
-	require.NoError(t, storage.Close(named))
+	require.NoError(t, storage.Close(b))
 }
 
 // If MinIO is opened without a profile and repeats a page for another delimiter than "/", List fails with
@@ -89,15 +95,19 @@ func TestProfileOfS3server(t *testing.T) {
 func TestListDelimiterWithoutProfile(t *testing.T) {
 	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	for _, key := range []string{"a-1", "a-2", "b-1"} {
 		_, err = b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	var last error
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("-"), storage.WithPageSize(1)) {
 		last = err
 	}
+
 	require.ErrorIs(t, last, storage.Unsupported)
 	require.ErrorContains(t, last, "profile=minio")
 }
@@ -111,7 +121,9 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: damaging{}}
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			for _, size := range []int{1000, partSize + 1} {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(wiretest.Content(size, 1)), storage.WithPartSize(partSize))
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
@@ -159,7 +171,7 @@ func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {

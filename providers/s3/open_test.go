@@ -41,11 +41,11 @@ func setEnv(t *testing.T, variables map[string]string) {
 
 func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
-	named := func(name string) *Profile {
+	newProfile := func(name string) *Profile {
 		p, _ := NamedProfile(name)
 		return &p
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		config    Config
 		env       map[string]string
@@ -57,60 +57,249 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "Amazon", config: Config{Region: "eu-west-1"}, profile: "aws", region: "eu-west-1", public: "https://photos.s3.eu-west-1.amazonaws.com/"},
 		{name: "Amazon, with the environment's region", env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "aws", region: "eu-west-2", public: "https://photos.s3.eu-west-2.amazonaws.com/"},
 		{name: "Amazon in China", config: Config{Region: "cn-north-1"}, profile: "aws", region: "cn-north-1", public: "https://photos.s3.cn-north-1.amazonaws.com.cn/"},
-		{name: "Amazon with the bucket in the path", config: Config{Region: "eu-west-1", PathStyle: &yes}, profile: "aws", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
-		{name: "a bucket with dots, which no certificate covers", config: Config{Region: "eu-west-1", Bucket: "my.photos"}, profile: "aws", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/my.photos/"},
-		{name: "an endpoint of Amazon's", config: Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.s3.dualstack.eu-west-3.amazonaws.com/"},
-		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
-		{name: "Spaces, whose CDN exists only if it was enabled", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
+		{
+			name:      "Amazon with the bucket in the path",
+			config:    Config{Region: "eu-west-1", PathStyle: &yes},
+			profile:   "aws",
+			region:    "eu-west-1",
+			public:    "https://s3.eu-west-1.amazonaws.com/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "a bucket with dots, which no certificate covers",
+			config:  Config{Region: "eu-west-1", Bucket: "my.photos"},
+			profile: "aws",
+			region:  "eu-west-1",
+			public:  "https://s3.eu-west-1.amazonaws.com/my.photos/",
+		},
+		{
+			name:    "an endpoint of Amazon's",
+			config:  Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"},
+			profile: "aws",
+			region:  "eu-west-3",
+			public:  "https://photos.s3.dualstack.eu-west-3.amazonaws.com/",
+		},
+		{
+			name:    "a VPC's endpoint",
+			config:  Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"},
+			profile: "aws",
+			region:  "eu-west-3",
+			public:  "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/",
+		},
+		{
+			name:    "Spaces, whose CDN exists only if it was enabled",
+			config:  Config{Endpoint: "https://nyc3.digitaloceanspaces.com"},
+			profile: "spaces",
+			region:  "nyc3",
+			public:  "https://photos.nyc3.digitaloceanspaces.com/",
+		},
 		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "R2 in a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
-		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
+		{
+			name:      "Wasabi",
+			config:    Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"},
+			profile:   "wasabi",
+			region:    "eu-central-1",
+			public:    "https://s3.eu-central-1.wasabisys.com/photos/",
+			pathStyle: true,
+		},
 		{name: "Tigris", config: Config{Endpoint: "https://t3.storage.dev"}, profile: "tigris", region: "auto", public: "https://t3.storage.dev/photos/", pathStyle: true},
 		{name: "Scaleway", config: Config{Endpoint: "https://s3.fr-par.scw.cloud"}, profile: "scaleway", region: "fr-par", public: "https://photos.s3.fr-par.scw.cloud/"},
 		{name: "OVHcloud", config: Config{Endpoint: "https://s3.gra.io.cloud.ovh.net"}, profile: "ovh", region: "gra", public: "https://photos.s3.gra.io.cloud.ovh.net/"},
 		{name: "OVHcloud's older endpoint", config: Config{Endpoint: "https://s3.sbg.perf.cloud.ovh.net"}, profile: "ovh", region: "sbg", public: "https://photos.s3.sbg.perf.cloud.ovh.net/"},
-		{name: "a Local Zone of OVHcloud", config: Config{Endpoint: "https://s3.eu-west-lz-bru.cloud.ovh.net"}, profile: "unknown", region: "us-east-1", public: "https://s3.eu-west-lz-bru.cloud.ovh.net/photos/", pathStyle: true},
+		{
+			name:      "a Local Zone of OVHcloud",
+			config:    Config{Endpoint: "https://s3.eu-west-lz-bru.cloud.ovh.net"},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://s3.eu-west-lz-bru.cloud.ovh.net/photos/",
+			pathStyle: true,
+		},
 		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
 		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{
+			name:      "the environment's region is Amazon's",
+			config:    Config{Endpoint: "https://s3.example.org"},
+			env:       map[string]string{"AWS_REGION": "eu-west-2"},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://s3.example.org/photos/",
+			pathStyle: true,
+		},
 		{name: "a given region", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a given profile and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
-		{name: "an IP address has no bucket before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "path style is configured", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
-		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "Config.Endpoint precedes the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "the environment's endpoint, beside a credential and a region", config: Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, with only credentials", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, anonymous in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
-		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "accesspoint", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
-		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: named("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
-		{name: "Spaces by name, in the environment's region", config: Config{Profile: named("spaces")}, env: map[string]string{"AWS_REGION": "ams3"}, profile: "spaces", region: "ams3", public: "https://photos.ams3.digitaloceanspaces.com/"},
-		{name: "Wasabi by name", config: Config{Region: "eu-central-1", Profile: named("wasabi")}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
-		{name: "B2 by name", config: Config{Region: "us-west-004", Profile: named("b2")}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
-		{name: "Google by name", config: Config{Profile: named("gcs")}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
-		{name: "a profile, and the environment's endpoint", config: Config{Region: "here", Profile: named("minio")}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "minio", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the careful profile is Amazon's too", config: Config{Region: "eu-west-1", Profile: named("unknown")}, profile: "unknown", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
-		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.digitaloceanspaces.com/"},
-		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
-		{name: "OSS, with the bucket in the host", config: Config{Endpoint: "https://oss-cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", PathStyle: &no}, profile: "unknown", region: "cn-hangzhou", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
-		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
-		{name: "unless Config has a path style", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			setEnv(t, row.env)
-			if row.config.Bucket == "" {
-				row.config.Bucket = "photos"
+		{name: "a given profile and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: newProfile("garage")}, profile: "garage", region: "garage", pathStyle: true},
+		{
+			name:      "an IP address has no bucket before it",
+			config:    Config{Endpoint: "http://127.0.0.1:9000", Profile: newProfile("aws")},
+			profile:   "aws",
+			region:    "us-east-1",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "path style is configured",
+			config:  Config{Endpoint: "http://localhost:9000", Profile: newProfile("minio"), PathStyle: &no},
+			profile: "minio",
+			region:  "us-east-1",
+			public:  "http://photos.localhost:9000/",
+		},
+		{
+			name:      "the environment's endpoint and region",
+			env:       map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"},
+			profile:   "unknown",
+			region:    "here",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "Config.Endpoint precedes the environment's",
+			config:    Config{Endpoint: "https://s3.example.org"},
+			env:       map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://s3.example.org/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "the environment's endpoint, beside a credential and a region",
+			config:    Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"},
+			env:       map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"},
+			profile:   "unknown",
+			region:    "here",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "the environment's endpoint, with only credentials",
+			config:    Config{AccessKeyID: "key", SecretKey: "secret"},
+			env:       map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"},
+			profile:   "unknown",
+			region:    "here",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "the environment's endpoint, anonymous in a region",
+			config:    Config{Region: "here", Anonymous: true},
+			env:       map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"},
+			profile:   "unknown",
+			region:    "here",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "the environment's FIPS, beside a credential and a region",
+			config:  Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"},
+			env:     map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"},
+			profile: "aws",
+			region:  "us-east-1",
+			public:  "https://photos.s3-fips.us-east-1.amazonaws.com/",
+		},
+		{
+			name:      "the environment's FIPS is Amazon's",
+			config:    Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"},
+			env:       map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://s3.example.org/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "an access point",
+			config:  Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"},
+			profile: "accesspoint",
+			region:  "us-west-2",
+			public:  "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/",
+		},
+		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: newProfile("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
+		{
+			name:    "Spaces by name, in the environment's region",
+			config:  Config{Profile: newProfile("spaces")},
+			env:     map[string]string{"AWS_REGION": "ams3"},
+			profile: "spaces",
+			region:  "ams3",
+			public:  "https://photos.ams3.digitaloceanspaces.com/",
+		},
+		{
+			name:      "Wasabi by name",
+			config:    Config{Region: "eu-central-1", Profile: newProfile("wasabi")},
+			profile:   "wasabi",
+			region:    "eu-central-1",
+			public:    "https://s3.eu-central-1.wasabisys.com/photos/",
+			pathStyle: true,
+		},
+		{name: "B2 by name", config: Config{Region: "us-west-004", Profile: newProfile("b2")}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
+		{name: "Google by name", config: Config{Profile: newProfile("gcs")}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
+		{
+			name:      "a profile, and the environment's endpoint",
+			config:    Config{Region: "here", Profile: newProfile("minio")},
+			env:       map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"},
+			profile:   "minio",
+			region:    "here",
+			public:    "http://127.0.0.1:9000/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "the careful profile is Amazon's too",
+			config:    Config{Region: "eu-west-1", Profile: newProfile("unknown")},
+			profile:   "unknown",
+			region:    "eu-west-1",
+			public:    "https://s3.eu-west-1.amazonaws.com/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "a configuration of the SDK's",
+			config:  Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}},
+			profile: "spaces",
+			region:  "eu-north-1",
+			public:  "https://photos.nyc3.digitaloceanspaces.com/",
+		},
+		{
+			name:      "a client of the SDK's",
+			config:    Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})},
+			profile:   "aws",
+			region:    "eu-north-1",
+			public:    "https://s3.eu-north-1.amazonaws.com/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "OSS, with the bucket in the host",
+			config:  Config{Endpoint: "https://oss-cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", PathStyle: &no},
+			profile: "unknown",
+			region:  "cn-hangzhou",
+			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
+		},
+		{
+			name:    "a client keeps the bucket in the host",
+			config:  Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})},
+			profile: "unknown",
+			region:  "us-east-1",
+			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
+		},
+		{
+			name:      "unless Config has a path style",
+			config:    Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://oss-cn-hangzhou.aliyuncs.com/photos/",
+			pathStyle: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			setEnv(t, tt.env)
+			if tt.config.Bucket == "" {
+				tt.config.Bucket = "photos"
 			}
-			drv, err := NewDriver(t.Context(), row.config)
+			drv, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
+
 			d := drv.(*objectDriver)
-			require.Equal(t, row.profile, d.account.profile.Name)
-			require.Equal(t, row.region, d.account.region)
-			require.Equal(t, row.pathStyle, d.account.pathStyle)
-			require.Equal(t, row.public, d.Describe().PublicBaseURL)
+			require.Equal(t, tt.profile, d.account.profile.Name)
+			require.Equal(t, tt.region, d.account.region)
+			require.Equal(t, tt.pathStyle, d.account.pathStyle)
+			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
 		})
 	}
 }
@@ -119,19 +308,24 @@ func TestEndpointAndRegion(t *testing.T) {
 func TestOpenInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
-		"no bucket":                                       {Region: "r"},
-		"no region":                                       {Bucket: "b"},
-		"an endpoint without a scheme":                    {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
-		"an endpoint with a query":                        {Bucket: "b", Endpoint: "https://host/?x=1"},
-		"an endpoint with the bucket in it":               {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
-		"an access key without a secret":                  {Bucket: "b", Region: "r", AccessKeyID: "key"},
-		"only a token":                                    {Bucket: "b", Region: "r", SessionToken: "token"},
-		"credentials and Anonymous":                       {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
-		"a client and a configuration":                    {Bucket: "b", Client: client, AWS: &aws.Config{}},
-		"RequesterPays and Anonymous":                     {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
-		"a client and a credential":                       {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
-		"a client and an HTTP client":                     {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
-		"a configuration with credentials, and others":    {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
+		"no bucket":                         {Region: "r"},
+		"no region":                         {Bucket: "b"},
+		"an endpoint without a scheme":      {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
+		"an endpoint with a query":          {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with the bucket in it": {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
+		"an access key without a secret":    {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"only a token":                      {Bucket: "b", Region: "r", SessionToken: "token"},
+		"credentials and Anonymous":         {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
+		"a client and a configuration":      {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"RequesterPays and Anonymous":       {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
+		"a client and a credential":         {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
+		"a client and an HTTP client":       {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a configuration with credentials, and others": {
+			Bucket:      "b",
+			AWS:         &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")},
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+		},
 		"a configuration with credentials, and Anonymous": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
 		"an access point of many regions":                 {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
 		"an Outpost":                                      {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
@@ -151,7 +345,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 // Without an endpoint, requests would go to Amazon with the key of another provider.
 func TestProfileWithoutEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
-	for _, row := range []struct {
+	tests := []struct {
 		name, profile, region string
 		client                *awss3.Client
 	}{
@@ -162,12 +356,13 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 		{name: "another profile without a host", profile: "garage"},
 		{name: "a probed profile", profile: "ceph (probed)", region: "us-east-1"},
 		{name: "a client of Amazon", profile: "wasabi", client: client},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			p, _ := NamedProfile(strings.TrimSuffix(row.profile, ProbedSuffix))
-			p.Name = row.profile
-			_, err := Open(t.Context(), Config{Bucket: "photos", Region: row.region, Profile: &p, Client: row.client})
+			p, _ := NamedProfile(strings.TrimSuffix(tt.profile, ProbedSuffix))
+			p.Name = tt.profile
+			_, err := Open(t.Context(), Config{Bucket: "photos", Region: tt.region, Profile: &p, Client: tt.client})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -190,6 +385,7 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		_, err := b.Upload(t.Context(), "k", http.NoBody, opt)
 		return err
 	}
+
 	for name, try := range map[string]func() error{
 		"IfAbsent":         func() error { return upload(storage.IfAbsent()) },
 		"IfRevision":       func() error { return upload(storage.IfRevision("s3:x")) },
@@ -214,19 +410,20 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		})
 	}
 	require.Empty(t, w.server.Lines())
-	known := engine.New(w.on(t, "minio"))
-	err := known.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
+
+	minio := engine.New(w.on(t, "minio"))
+	err := minio.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NotContains(t, err.Error(), "profile=", "it is known what this one does not do")
 }
 
 func TestAddress(t *testing.T) {
 	yes := true
-	named := func(name string) *Profile {
+	newProfile := func(name string) *Profile {
 		p, _ := NamedProfile(name)
 		return &p
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		address string
 		want    Config
 		bad     bool
@@ -235,7 +432,7 @@ func TestAddress(t *testing.T) {
 		{address: "s3://my.photos/", want: Config{Bucket: "my.photos"}},
 		{address: "s3://photos?region=eu-west-1", want: Config{Bucket: "photos", Region: "eu-west-1"}},
 		{address: "s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000&path_style=true", want: Config{Bucket: "photos", Endpoint: "http://127.0.0.1:9000", PathStyle: &yes}},
-		{address: "s3://photos?profile=r2&anonymous=true", want: Config{Bucket: "photos", Profile: named("r2"), Anonymous: true}},
+		{address: "s3://photos?profile=r2&anonymous=true", want: Config{Bucket: "photos", Profile: newProfile("r2"), Anonymous: true}},
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
 		{address: "s3://photos?request_payer=requester", want: Config{Bucket: "photos", RequesterPays: true}},
 		{address: "s3://photos?request_payer=true", bad: true},
@@ -247,17 +444,18 @@ func TestAddress(t *testing.T) {
 		{address: "s3://photos?path_style=yes", bad: true},
 		{address: "s3://photos?anonymous=", bad: true},
 		{address: "s3://photos?profile=none", bad: true},
-	} {
-		t.Run(row.address, func(t *testing.T) {
-			u, err := url.Parse(row.address)
+	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			c, err := parseAddress(u)
-			if row.bad {
+			if tt.bad {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.want, c)
+			require.Equal(t, tt.want, c)
 		})
 	}
 }
@@ -266,12 +464,15 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
 	require.NoError(t, err)
+
 	address, err := b.PublicURL("a b")
 	require.NoError(t, err)
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com/a%20b", address)
+
 	require.NoError(t, storage.Close(b))
 	_, err = storage.Open(t.Context(), "s3://?region=eu-west-1")
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = storage.Open(t.Context(), "s3://photos?usePathStyle=true")
 	require.ErrorIs(t, err, storage.InvalidArgument, "the SDK's words are not ours")
 	s, err := storage.OpenService(t.Context(), "s3://?region=eu-west-1")
@@ -281,15 +482,17 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// silentMetadata starts a metadata service that must get no request.
-func silentMetadata(t *testing.T) *standIn {
+// startSilentMetadata starts a metadata service that must get no request.
+func startSilentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
-	t.Cleanup(func() { require.Empty(t, metadata.server.Lines(), "a metadata service got a request") })
+	t.Cleanup(func() {
+		require.Empty(t, metadata.server.Lines(), "a metadata service got a request")
+	})
 	return metadata
 }
 
 func TestOpenSendsNoRequest(t *testing.T) {
-	metadata := silentMetadata(t)
+	metadata := startSilentMetadata(t)
 	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.server.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
@@ -311,19 +514,20 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 	} {
-		for _, by := range []string{"by Config", "by the environment"} {
-			t.Run(name+", "+by, func(t *testing.T) {
+		for _, source := range []string{"by Config", "by the environment"} {
+			t.Run(name+", "+source, func(t *testing.T) {
 				server := newStandIn(t)
-				metadata := silentMetadata(t)
+				metadata := startSilentMetadata(t)
 				env := map[string]string{variable: metadata.server.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
 				c := Config{Bucket: "photos", Endpoint: server.server.URL}
-				if by == "by the environment" {
+				if source == "by the environment" {
 					c.Endpoint = ""
 					env["AWS_ENDPOINT_URL"] = server.server.URL
 				}
 				setEnv(t, env)
 				b, err := Open(t.Context(), c)
 				require.NoError(t, err)
+
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
@@ -334,17 +538,20 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 }
 
 func TestCredentialsOfAConfig(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(*Config)
 		signed string // begins so
 	}{
 		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
-		{name: "anonymous", change: func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.Anonymous = true
-		}},
+		{
+			name: "anonymous",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.Anonymous = true
+			},
+		},
 		{
 			name: "the environment",
 			change: func(c *Config) {
@@ -362,11 +569,14 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			},
 			signed: "AWS4-HMAC-SHA256 Credential=own/",
 		},
-		{name: "a configuration without credentials", change: func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.AWS = &aws.Config{}
-		}},
+		{
+			name: "a configuration without credentials",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.AWS = &aws.Config{}
+			},
+		},
 		{
 			name: "a key, and a configuration without credentials",
 			change: func(c *Config) {
@@ -374,17 +584,19 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			},
 			signed: "AWS4-HMAC-SHA256 Credential=key/",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			w := newStandIn(t, stored)
-			d := w.on(t, "minio", row.change)
+			d := w.on(t, "minio", tt.change)
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			signed := w.server.Last(t).Header.Get("Authorization")
-			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
-			if row.signed == "" {
-				require.Empty(t, signed)
+
+			authorization := w.server.Last(t).Header.Get("Authorization")
+			require.Equal(t, tt.signed, authorization[:min(len(authorization), len(tt.signed))])
+			if tt.signed == "" {
+				require.Empty(t, authorization)
 				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs), "there are no credentials to sign with")
 			}
 		})
@@ -402,12 +614,15 @@ func TestConfigClient(t *testing.T) {
 	})
 	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	require.NoError(t, err)
+
 	native, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
 	require.Same(t, client, native)
+
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.RateLimited)
 	require.Len(t, w.server.Lines(), 1, "its retrying does not stand below ours")
+
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
 	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Trailer"))
@@ -419,24 +634,32 @@ func TestNativeClientOpensBucket(t *testing.T) {
 	w := newStandIn(t, stored)
 	first := w.on(t, "aws")
 	for range 2 {
-		again, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
+		second, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
 		require.NoError(t, err)
-		first = again.(*objectDriver)
+		first = second.(*objectDriver)
 		_, err = first.Put(t.Context(), wiretest.Put("k", "hello"))
 		require.NoError(t, err)
 	}
 }
 
 func TestSDKSwitchesBreakNothing(t *testing.T) {
-	setEnv(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	setEnv(t, map[string]string{
+		"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
+		"AWS_RETRY_MODE":                   "adaptive",
+		"AWS_MAX_ATTEMPTS":                 "9",
+		"AWS_ACCESS_KEY_ID":                "env",
+		"AWS_SECRET_ACCESS_KEY":            "secret",
+	})
 	w := newStandIn(t, reply{Status: 500})
 	d := w.on(t, "unknown", func(c *Config) {
 		c.AccessKeyID = ""
 		c.SecretKey = ""
 	})
+
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
 	require.Len(t, w.server.Lines(), 1)
+
 	got := w.server.Last(t)
 	require.Empty(t, got.Header.Get("X-Amz-Trailer"))
 	require.Equal(t, "hello", got.Body)
@@ -445,7 +668,7 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 
 func TestAccountsOfOneCredential(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-	at := func(c Config) any {
+	locate := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
 		require.NoError(t, err)
@@ -457,11 +680,12 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	other.AccessKeyID = "other"
 	elsewhere.Endpoint = "http://127.0.0.1:9001"
 	chain := Config{Endpoint: key.Endpoint}
+
 	configured := Config{Region: "eu-west-1", AWS: &aws.Config{}}
-	require.Equal(t, at(key), at(key))
-	require.Equal(t, at(chain), at(chain))
-	require.NotEqual(t, at(key), at(other))
-	require.NotEqual(t, at(key), at(elsewhere))
-	require.NotEqual(t, at(key), at(chain))
-	require.NotSame(t, at(configured), at(configured), "credentials of a configuration are not comparable")
+	require.Equal(t, locate(key), locate(key))
+	require.Equal(t, locate(chain), locate(chain))
+	require.NotEqual(t, locate(key), locate(other))
+	require.NotEqual(t, locate(key), locate(elsewhere))
+	require.NotEqual(t, locate(key), locate(chain))
+	require.NotSame(t, locate(configured), locate(configured), "credentials of a configuration are not comparable")
 }

@@ -38,6 +38,7 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	require.NoError(t, err)
 	none(t, w)
 	r.Body, r.CRC32C = strings.NewReader("jello"), wiretest.CRC32C("hello")
+
 	_, err = d.PutPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch, "the driver compares it")
 
@@ -48,11 +49,11 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	require.NoError(t, err)
 	none(t, w)
 
-	before := len(w.server.Lines())
+	requests := len(w.server.Lines())
 	put.LegalHold = true
 	_, err = d.BeginParts(t.Context(), put)
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Len(t, w.server.Lines(), before, "S3 takes no part with a lock and without a checksum")
+	require.Len(t, w.server.Lines(), requests, "S3 takes no part with a lock and without a checksum")
 }
 
 func TestListParts(t *testing.T) {
@@ -60,12 +61,14 @@ func TestListParts(t *testing.T) {
 		<Part><PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></Part>
 		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
 	d := w.on(t, "aws")
+
 	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, &driver.PartPage{More: true, Parts: []driver.Part{
 		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
 	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.server.Lines())
+
 	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
 		w.server.Respond(failing(404, code, ""))
 		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
@@ -78,11 +81,13 @@ func TestListUploads(t *testing.T) {
 		<Upload><Key>a</Key><UploadId>u1</UploadId><Initiated>2026-03-04T05:06:07.000Z</Initiated></Upload>
 		<Upload><Key>b&amp;"</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>`})
 	d := w.on(t, "aws")
+
 	page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []storage.UploadEntry{
 		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
+
 	w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
 	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
 	require.NoError(t, err)
@@ -91,6 +96,7 @@ func TestListUploads(t *testing.T) {
 		"GET /photos?max-uploads=2&uploads=",
 		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
 	}, w.server.Lines())
+
 	_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -105,40 +111,54 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	const escaped = `<EncodingType>url</EncodingType>`
 	const plain, asked = "GET /photos?max-uploads=2&uploads=", "GET /photos?encoding-type=url&max-uploads=2&uploads="
 	unreadable := page("", "a&#x1; b+", "c&#x2;")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		replies   []reply
 		key, next string
 		lines     []string
 	}{
-		"readable":         {[]reply{page("", "a%01+b", "c%2B")}, "a%01+b", "c%252B", []string{plain}},
-		"Amazon":           {[]reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")}, "a\x01 b+", "c%02%20d", []string{plain, asked}},
-		"Ceph":             {[]reply{unreadable, page("", "a%01%20b%2B", "c+d")}, "a\x01 b+", "c%2Bd", []string{plain, asked}},
-		"not as announced": {[]reply{unreadable, page(escaped, "a%zz", "c")}, "", "", []string{plain, asked}},
-		"still unreadable": {[]reply{unreadable, unreadable}, "", "", []string{plain, asked}},
-	} {
+		"readable": {replies: []reply{page("", "a%01+b", "c%2B")}, key: "a%01+b", next: "c%252B", lines: []string{plain}},
+		"Amazon": {
+			replies: []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
+			key:     "a\x01 b+",
+			next:    "c%02%20d",
+			lines:   []string{plain, asked},
+		},
+		"Ceph": {
+			replies: []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
+			key:     "a\x01 b+",
+			next:    "c%2Bd",
+			lines:   []string{plain, asked},
+		},
+		"not as announced": {replies: []reply{unreadable, page(escaped, "a%zz", "c")}, lines: []string{plain, asked}},
+		"still unreadable": {replies: []reply{unreadable, unreadable}, lines: []string{plain, asked}},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
+			w := newStandIn(t, tt.replies...)
 			d := w.on(t, "aws")
+
 			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
-			require.Equal(t, row.lines, w.server.Lines())
-			if row.key == "" {
+			require.Equal(t, tt.lines, w.server.Lines())
+			if tt.key == "" {
 				require.Error(t, err)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.key, page.Uploads[0].Key)
+			require.Equal(t, tt.key, page.Uploads[0].Key)
+
 			w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
 			_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
-			require.Contains(t, strings.ReplaceAll(w.server.Last(t).RawQuery, "+", "%20"), "key-marker="+row.next+"&")
+			require.Contains(t, strings.ReplaceAll(w.server.Last(t).RawQuery, "+", "%20"), "key-marker="+tt.next+"&")
 		})
 	}
 }
 
 // A signed part is the one that the SDK signs.
 func TestSignPartMatchesSDK(t *testing.T) {
-	d := opened(t, Config{})
-	for name, row := range map[string]struct {
+	d := mustOpen(t, Config{})
+	tests := map[string]struct {
 		ask func(*driver.SignPartRequest)
 		sdk awss3.UploadPartInput
 	}{
@@ -152,9 +172,10 @@ func TestSignPartMatchesSDK(t *testing.T) {
 		"a long upload": {func(r *driver.SignPartRequest) {
 			r.Upload = "a b/c=&d"
 		}, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := row.sdk
+			input := tt.sdk
 			input.Bucket = &d.bucket.name
 			input.Key = aws.String("a")
 			input.PartNumber = aws.Int32(7)
@@ -167,10 +188,12 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			})
 			require.NoError(t, err)
 			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
-			row.ask(r)
+			tt.ask(r)
+
 			got, err := d.urls.signPart(t.Context(), r, now)
 			require.NoError(t, err)
 			require.Equal(t, want.URL, got.URL)
+
 			want.SignedHeader.Del("Host")
 			want.SignedHeader.Del("Content-Length")
 			require.Equal(t, want.SignedHeader, got.Header)
@@ -181,11 +204,11 @@ func TestSignPartMatchesSDK(t *testing.T) {
 
 // A signed part has the customer's key.
 func TestSignPartCustomerKey(t *testing.T) {
-	native := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
+	native := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
-	signedURL, err := opened(t, Config{}).SignPart(t.Context(), r)
+	signedURL, err := mustOpen(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signedURL.Header))
-	_, err = opened(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
+	_, err = mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
 }

@@ -35,6 +35,7 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	require.NoError(t, err)
 	signedURL, err := b.SignedDownloadURL(t.Context(), "k")
 	require.NoError(t, err)
+
 	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
@@ -42,13 +43,16 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 		c.ExpectedBucketOwner = "210987654321"
 		c.HTTPClient = client
 		b = openBucket(t, c)
+
 		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		_, _, err = storage.ReadAll(t.Context(), b, "k")
 		require.ErrorIs(t, err, storage.PermissionDenied)
+
 		for _, err := range b.List(t.Context()) {
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		}
+
 		signedURL, err = b.SignedDownloadURL(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "").Status)

@@ -11,27 +11,30 @@ import (
 // Our table of partitions agrees with the hosts and ARNs that the SDK's endpoint resolver returns.
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
-	for _, row := range []struct{ region, id string }{
+	tests := []struct{ region, id string }{
 		{"eu-west-1", "aws"}, {"us-east-1", "aws"}, {"mx-central-1", "aws"}, {"il-central-1", "aws"}, {"cn-north-1", "aws-cn"}, {"cn-northwest-1", "aws-cn"},
 		{"eusc-de-east-1", "aws-eusc"}, {"us-iso-east-1", "aws-iso"}, {"us-isob-east-1", "aws-iso-b"}, {"eu-isoe-west-1", "aws-iso-e"},
 		{"us-isof-south-1", "aws-iso-f"}, {"us-gov-west-1", "aws-us-gov"},
-	} {
-		t.Run(row.region, func(t *testing.T) {
-			p := partitionOf(row.region)
-			require.Equal(t, row.id, p.id)
-			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region}.WithDefaults())
+	}
+	for _, tt := range tests {
+		t.Run(tt.region, func(t *testing.T) {
+			p := partitionOf(tt.region)
+			require.Equal(t, tt.id, p.id)
+			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region}.WithDefaults())
 			require.NoError(t, err)
-			require.Equal(t, "s3."+row.region+"."+p.suffix, e.URI.Host)
+			require.Equal(t, "s3."+tt.region+"."+p.suffix, e.URI.Host)
+
 			profile, region, ok := profileOfHost(e.URI.Host)
 			require.True(t, ok)
-			require.Equal(t, []string{"aws", row.region}, []string{profile.Name, region})
-			arn := "arn:" + row.id + ":s3:" + row.region + ":123456789012:accesspoint/my"
-			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
+			require.Equal(t, []string{"aws", tt.region}, []string{profile.Name, region})
+
+			arn := "arn:" + tt.id + ":s3:" + tt.region + ":123456789012:accesspoint/my"
+			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
 			require.NoError(t, err)
 
-			opened, err := NewServiceDriver(t.Context(), Config{Region: row.region, AccessKeyID: "key", SecretKey: "secret"})
+			d, err := NewServiceDriver(t.Context(), Config{Region: tt.region, AccessKeyID: "key", SecretKey: "secret"})
 			require.NoError(t, err)
-			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).managedBucket("photos").arn())
+			require.Equal(t, "arn:"+tt.id+":s3:::photos", d.(*serviceDriver).managedBucket("photos").arn())
 		})
 	}
 }

@@ -40,10 +40,12 @@ func TestBeginParts(t *testing.T) {
 					StorageClass: "GLACIER",
 				},
 			}
+
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, "u1", upload)
 			require.Equal(t, []string{"POST /photos/k?uploads="}, w.server.Lines())
+
 			got := w.server.Last(t).Header
 			for name, value := range header {
 				require.Equal(t, value, got.Get(name), name)
@@ -69,6 +71,7 @@ func TestPutPart(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
 			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.server.Lines())
+
 			got := w.server.Last(t)
 			require.Equal(t, "hello", got.Body)
 			for name, value := range header {
@@ -87,29 +90,36 @@ func completion(c storage.Condition) *driver.CompleteRequest {
 }
 
 func TestCompleteParts(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, profile string
 		condition     storage.Condition
 		header        map[string]string
 		sums          bool // of each part
 	}{
-		{name: "sends the checksum and the size of the object", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
+		{
+			name:    "sends the checksum and the size of the object",
+			profile: "aws",
+			header:  map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""},
+			sums:    true,
+		},
 		{name: "a checksum of checksums is not sent", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
 		{name: "no checksums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
 		{name: "create-only", profile: "aws", condition: storage.Condition{Absent: true}, header: map[string]string{"If-None-Match": "*", "If-Match": ""}, sums: true},
 		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v1"}, Body: finished})
-			attrs, err := w.on(t, row.profile).CompleteParts(t.Context(), completion(row.condition))
+			attrs, err := w.on(t, tt.profile).CompleteParts(t.Context(), completion(tt.condition))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
 			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.server.Lines())
+
 			got := w.server.Last(t)
-			for name, value := range row.header {
+			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
-			require.Equal(t, row.sums, strings.Contains(got.Body, "ChecksumCRC32C"))
+			require.Equal(t, tt.sums, strings.Contains(got.Body, "ChecksumCRC32C"))
 			require.Contains(t, got.Body, "<PartNumber>1</PartNumber>")
 		})
 	}
@@ -123,6 +133,7 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	r.Parts = []driver.Part{{Number: 1, Tag: `"a"`, CRC32C: wiretest.CRC32C("")}}
 	_, err := w.on(t, "minio").CompleteParts(t.Context(), r)
 	require.NoError(t, err)
+
 	got := w.server.Last(t)
 	require.Empty(t, got.Header.Values("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "0", got.Header.Get("X-Amz-Mp-Object-Size"))
@@ -130,7 +141,7 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 }
 
 func TestCompletePartsResponse(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		condition storage.Condition
 		reply     reply
@@ -147,15 +158,16 @@ func TestCompletePartsResponse(t *testing.T) {
 		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
 		{name: "the checksum of the whole object differs", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
 		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
-			_, err := w.on(t, "aws").CompleteParts(t.Context(), completion(row.condition))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.reply)
+			_, err := w.on(t, "aws").CompleteParts(t.Context(), completion(tt.condition))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code, "%v", err)
-			require.Equal(t, row.status, e.Status)
-			require.Equal(t, row.unknown, e.Unknown, "%v", err)
+			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.status, e.Status)
+			require.Equal(t, tt.unknown, e.Unknown, "%v", err)
 		})
 	}
 }
@@ -165,31 +177,53 @@ func TestCompletePartsResponse(t *testing.T) {
 func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	update := storage.Condition{Revision: etag}
-	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "0"}}
-	missing := reply{Status: 404}
+	object := reply{Header: map[string]string{"ETag": etag, "Content-Length": "0"}}
+	notFound := reply{Status: 404}
 	denied := reply{Status: 403}
 	const head, complete = "HEAD /photos/k", "POST /photos/k?uploadId=u1"
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		condition storage.Condition
 		replies   []reply
 		code      storage.Code
 		lines     []string
 	}{
-		"an object is there":        {absent, []reply{there}, storage.PreconditionFailed, []string{head}},
-		"the object is missing":     {update, []reply{missing, {}}, storage.PreconditionFailed, []string{head, "HEAD /photos"}},
-		"another revision is there": {storage.Condition{Revision: `"other"`}, []reply{there}, storage.PreconditionFailed, []string{head}},
-		"a create":                  {absent, []reply{missing, {Body: finished}}, "", []string{head, complete}},
-		"an update":                 {update, []reply{there, {Body: finished}}, "", []string{head, complete}},
-		"no permission to read":     {absent, []reply{denied, {Body: finished}}, "", []string{head, complete}},
-		"another writer meanwhile":  {absent, []reply{missing, failing(412, "PreconditionFailed", "")}, storage.PreconditionFailed, []string{head, complete}},
-		"the bucket is missing":     {update, []reply{missing, missing, failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{head, "HEAD /photos", complete}},
-		"no condition":              {storage.Condition{}, []reply{{Body: finished}}, "", []string{complete}},
-	} {
+		"an object is there": {condition: absent, replies: []reply{object}, code: storage.PreconditionFailed, lines: []string{head}},
+		"the object is missing": {
+			condition: update,
+			replies:   []reply{notFound, {}},
+			code:      storage.PreconditionFailed,
+			lines:     []string{head, "HEAD /photos"},
+		},
+		"another revision is there": {
+			condition: storage.Condition{Revision: `"other"`},
+			replies:   []reply{object},
+			code:      storage.PreconditionFailed,
+			lines:     []string{head},
+		},
+		"a create":              {condition: absent, replies: []reply{notFound, {Body: finished}}, lines: []string{head, complete}},
+		"an update":             {condition: update, replies: []reply{object, {Body: finished}}, lines: []string{head, complete}},
+		"no permission to read": {condition: absent, replies: []reply{denied, {Body: finished}}, lines: []string{head, complete}},
+		"another writer meanwhile": {
+			condition: absent,
+			replies:   []reply{notFound, failing(412, "PreconditionFailed", "")},
+			code:      storage.PreconditionFailed,
+			lines:     []string{head, complete},
+		},
+		"the bucket is missing": {
+			condition: update,
+			replies:   []reply{notFound, notFound, failing(404, "NoSuchBucket", "")},
+			code:      storage.BucketNotFound,
+			lines:     []string{head, "HEAD /photos", complete},
+		},
+		"no condition": {condition: storage.Condition{}, replies: []reply{{Body: finished}}, lines: []string{complete}},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
-			_, err := w.on(t, "r2").CompleteParts(t.Context(), completion(row.condition))
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.lines, w.server.Lines())
+			w := newStandIn(t, tt.replies...)
+			_, err := w.on(t, "r2").CompleteParts(t.Context(), completion(tt.condition))
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.lines, w.server.Lines())
 		})
 	}
 }
@@ -201,7 +235,8 @@ func TestAbortParts(t *testing.T) {
 	none := failing(404, "NoSuchUpload", "")
 	abort := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
 	look := "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		replies  []reply
 		code     storage.Code
 		requests []string
@@ -215,12 +250,13 @@ func TestAbortParts(t *testing.T) {
 			[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}},
 			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
+			w := newStandIn(t, tt.replies...)
 			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.requests, w.server.Lines())
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.requests, w.server.Lines())
 		})
 	}
 }
@@ -229,7 +265,7 @@ func TestAbortParts(t *testing.T) {
 // InternalError or an unknown code, the outcome is unknown, and nothing is aborted.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
-	for code, row := range map[string]struct {
+	tests := map[string]struct {
 		want    storage.Code
 		unknown bool
 	}{
@@ -240,7 +276,8 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 		"ConditionalRequestConflict": {storage.Unavailable, false},
 		"InternalError":              {storage.Unavailable, true},
 		"WhoKnows":                   {storage.Unavailable, true},
-	} {
+	}
+	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
 			w := newStandIn(t)
 			complete := calls["complete"]
@@ -256,10 +293,11 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 				return complete.success(r)
 			}
 			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)), storage.IfAbsent(), storage.WithPartSize(5<<20))
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, !row.unknown, slices.ContainsFunc(w.server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, !tt.unknown, slices.ContainsFunc(w.server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
 		})
 	}
 }

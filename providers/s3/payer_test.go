@@ -56,6 +56,7 @@ func TestConfigRequesterPays(t *testing.T) {
 	_, err = service.CreateBucket(t.Context(), "own")
 	require.NoError(t, err)
 	require.NoError(t, service.Close())
+
 	for _, row := range []struct {
 		name   string
 		client *http.Client // of the user's: the SDK makes the requests
@@ -77,10 +78,10 @@ func TestConfigRequesterPays(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), b, "copy", b, "k")
 			require.NoError(t, err)
-			own := config
-			own.Bucket = "own"
-			own.HTTPClient = row.client
-			mine, err := s3.Open(t.Context(), own)
+			payerConfig := config
+			payerConfig.Bucket = "own"
+			payerConfig.HTTPClient = row.client
+			mine, err := s3.Open(t.Context(), payerConfig)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), mine, "copy", b, "k")
 			require.NoError(t, err, "a request for this bucket does not say that its signer pays: the bytes are streamed")
@@ -95,6 +96,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			require.NoError(t, err)
 			text, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
+
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, "x", string(text))
 			require.Contains(t, response.Header.Get("Content-Disposition"), "a b.txt")
@@ -105,6 +107,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			require.NoError(t, err)
 			response, err = http.DefaultClient.Do(request)
 			require.NoError(t, err)
+
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, http.StatusOK, response.StatusCode)
 

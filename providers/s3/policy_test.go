@@ -12,7 +12,7 @@ const photosARN = "arn:aws:s3:::photos"
 
 // A policy makes a bucket public if everyone may read every object.
 func TestPolicyPublic(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		statement string
 		want      bool
 	}{
@@ -37,11 +37,12 @@ func TestPolicyPublic(t *testing.T) {
 		"all denied but listing":     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`, false},
 		"only old versions":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, false},
 		"everyone is excluded":       {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + test.statement + `]}`)
+			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + tt.statement + `]}`)
 			require.NoError(t, err)
-			require.Equal(t, test.want, p.allowsPublicRead(photosARN))
+			require.Equal(t, tt.want, p.allowsPublicRead(photosARN))
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestPolicyWithoutStatements(t *testing.T) {
 
 // removeAnonymousRead removes each statement that lets everyone read.
 func TestPolicyRemoveAnonymousRead(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		statement string
 		removed   bool
 	}{
@@ -95,12 +96,13 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 		"a statement for a user stays": {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
 		"no read is allowed":           {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
 		"a denial stays":               {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := parsePolicy(`{"Statement":[` + row.statement + `]}`)
+			p, err := parsePolicy(`{"Statement":[` + tt.statement + `]}`)
 			require.NoError(t, err)
-			require.Equal(t, row.removed, p.removeAnonymousRead())
-			require.Equal(t, row.removed, p.String() == "")
+			require.Equal(t, tt.removed, p.removeAnonymousRead())
+			require.Equal(t, tt.removed, p.String() == "")
 		})
 	}
 }

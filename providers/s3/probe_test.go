@@ -50,11 +50,13 @@ func TestProbe(t *testing.T) {
 				c.Profile = nil // no features are known
 				report, err := s3probe.Run(t.Context(), c, "tmp/")
 				require.NoError(t, err)
+
 				t.Log(report)
 				require.Equal(t, name, report.Answers)
 				want := probeResults[name]
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
+
 				profile, _ := s3.NamedProfile(name)
 				require.True(t, report.Profile.OrderedListing)
 				require.Equal(t, profile.SlashDelimiter, report.Profile.SlashDelimiter)
@@ -65,6 +67,7 @@ func TestProbe(t *testing.T) {
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
 				require.Equal(t, profile.KMS, report.Profile.KMS)
 				require.False(t, report.Profile.CustomerKeys, "the server has no TLS here")
+
 				var ignored []string
 				for _, check := range report.Checks {
 					require.Contains(t, report.String(), check.Name)
@@ -88,6 +91,7 @@ func TestProbe(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, storage.Supports(b, storage.ConditionalCreate|storage.ConditionalUpdate))
 				require.Equal(t, want.conditions.Remove, storage.Supports(b, storage.ConditionalRemove))
+
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent())
 				require.NoError(t, err)
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
@@ -127,9 +131,10 @@ func TestProbeCanceled(t *testing.T) {
 	c := s.config(t, s.bucket(t, false))
 	for _, n := range []int64{1, 3, 20, 45} {
 		ctx, cancel := context.WithCancel(t.Context())
-		at := &cancelAt{cancel: cancel}
-		at.left.Store(n)
-		c.HTTPClient = &http.Client{Transport: at}
+		canceler := &cancelAt{cancel: cancel}
+		canceler.left.Store(n)
+		c.HTTPClient = &http.Client{Transport: canceler}
+
 		_, err := s3probe.Run(ctx, c, "tmp/")
 		require.Error(t, err)
 		cancel()

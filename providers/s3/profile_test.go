@@ -45,6 +45,7 @@ func TestProfileFeatures(t *testing.T) {
 
 		"accesspoint": (all | compose) &^ signs,
 	}
+
 	want["omnibucket"] = want["aws"] // our own server has Amazon's rules
 	require.Len(t, profiles, len(want))
 	for _, p := range profiles {

@@ -21,7 +21,7 @@ func TestPutRequest(t *testing.T) {
 		StorageClass:       "STANDARD_IA",
 		Metadata:           map[string]string{"owner": "me", "omnibucketwriteid": "1"},
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		profile string
 		request func(*driver.PutRequest)
@@ -32,7 +32,16 @@ func TestPutRequest(t *testing.T) {
 			name:    "the checksum is in a header, and the body has no SHA-256",
 			profile: "aws",
 			line:    "PUT /photos/a/b.txt?x-id=PutObject",
-			header:  map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Trailer": "", "Content-Encoding": "", "Content-Length": "5", "X-Amz-Sdk-Checksum-Algorithm": "", "Content-Md5": "", "X-Amz-Checksum-Crc32": ""},
+			header: map[string]string{
+				"X-Amz-Checksum-Crc32c":        "mnG7TA==",
+				"X-Amz-Content-Sha256":         "UNSIGNED-PAYLOAD",
+				"X-Amz-Trailer":                "",
+				"Content-Encoding":             "",
+				"Content-Length":               "5",
+				"X-Amz-Sdk-Checksum-Algorithm": "",
+				"Content-Md5":                  "",
+				"X-Amz-Checksum-Crc32":         "",
+			},
 		},
 		{
 			name:    "without CRC32C, only an MD5 is sent",
@@ -87,19 +96,22 @@ func TestPutRequest(t *testing.T) {
 			},
 			line: "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
 			r := wiretest.Put("a/b.txt", "hello")
-			if row.request != nil {
-				row.request(r)
+			if tt.request != nil {
+				tt.request(r)
 			}
-			attrs, err := w.on(t, row.profile).Put(t.Context(), r)
+
+			attrs, err := w.on(t, tt.profile).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, []string{row.line}, w.server.Lines(), "one request")
+			require.Equal(t, []string{tt.line}, w.server.Lines(), "one request")
+
 			got := w.server.Last(t)
 			require.Equal(t, "hello", got.Body, "no chunks, no trailer")
-			for name, value := range row.header {
+			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
 			require.Equal(t, etag, attrs.Revision)
@@ -110,7 +122,7 @@ func TestPutRequest(t *testing.T) {
 }
 
 func TestPutResponse(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		condition storage.Condition
 		response  reply
@@ -132,17 +144,19 @@ func TestPutResponse(t *testing.T) {
 		{name: "no response", response: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
 		{name: "damaged during the transfer", response: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
 		{name: "damaged during the transfer to MinIO", response: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, row.response)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, tt.response)
 			r := wiretest.Put("k", "hello")
-			r.Condition = row.condition
+			r.Condition = tt.condition
 			_, err := w.on(t, "aws").Put(t.Context(), r)
+
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code, "%v", err)
-			require.Equal(t, row.unknown, e.Unknown, "outcome unknown: %v", err)
-			require.Equal(t, row.again, e.Retryable, "retryable: %v", err)
+			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.unknown, e.Unknown, "outcome unknown: %v", err)
+			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
 			require.Len(t, w.server.Requests(), 1, "the SDK does not retry, and no other request is sent")
 		})
 	}
@@ -150,9 +164,9 @@ func TestPutResponse(t *testing.T) {
 
 func TestPutWithACustomHTTPClient(t *testing.T) {
 	w := newStandIn(t, reply{Cut: true})
-	own := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	_, err := w.on(t, "aws", func(c *Config) {
-		c.HTTPClient = own
+		c.HTTPClient = client
 	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
@@ -160,7 +174,7 @@ func TestPutWithACustomHTTPClient(t *testing.T) {
 
 	w.server.Close()
 	_, err = w.on(t, "aws", func(c *Config) {
-		c.HTTPClient = own
+		c.HTTPClient = client
 	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

@@ -24,13 +24,13 @@ import (
 
 // The raw client is used if the configuration leaves nothing to the SDK.
 func TestRawClientUsed(t *testing.T) {
-	own := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
-	with := func(change func(*aws.Config)) Config {
-		c := own
+	awsConfig := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+	newConfig := func(change func(*aws.Config)) Config {
+		c := awsConfig
 		change(&c)
 		return Config{AWS: &c}
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		open   bool
 	}{
@@ -38,45 +38,48 @@ func TestRawClientUsed(t *testing.T) {
 		"anonymous":       {Config{Anonymous: true}, true},
 		"at a server":     {Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, true},
 		"in China":        {Config{Region: "cn-north-1"}, true},
-		"a configuration": {with(func(*aws.Config) {}), true},
-		"a custom HTTP client in the configuration": {with(func(c *aws.Config) {
+		"a configuration": {newConfig(func(*aws.Config) {}), true},
+		"a custom HTTP client in the configuration": {newConfig(func(c *aws.Config) {
 			c.HTTPClient = &http.Client{}
 		}), false},
-		"custom middleware": {with(func(c *aws.Config) {
+		"custom middleware": {newConfig(func(c *aws.Config) {
 			c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
 		}), false},
 		"a custom endpoint resolver": {Config{AWS: legacyResolver(amazonsOwn, nil)}, false},
-		"service options": {with(func(c *aws.Config) {
+		"service options": {newConfig(func(c *aws.Config) {
 			c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
 		}), false},
-		"another signature scheme": {with(func(c *aws.Config) {
+		"another signature scheme": {newConfig(func(c *aws.Config) {
 			c.AuthSchemePreference = []string{"sigv4a"}
 		}), false},
-		"an application's name": {with(func(c *aws.Config) {
+		"an application's name": {newConfig(func(c *aws.Config) {
 			c.AppID = "app"
 		}), false},
-		"no clock correction": {with(func(c *aws.Config) {
+		"no clock correction": {newConfig(func(c *aws.Config) {
 			c.DisableClockSkewCorrection = true
 		}), false},
-		"logging": {with(func(c *aws.Config) {
+		"logging": {newConfig(func(c *aws.Config) {
 			c.ClientLogMode = aws.LogRequest
 		}), false},
-		"a client of the SDK's": {Config{Client: awss3.NewFromConfig(own)}, false},
+		"a client of the SDK's": {Config{Client: awss3.NewFromConfig(awsConfig)}, false},
 		"a custom HTTP client":  {Config{HTTPClient: &http.Client{}}, false},
 		"a directory bucket":    {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
 		"an access point":       {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
-		"interceptors":          {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(interceptor{}) }), false},
-		"a path with escapes":   {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
-	} {
+		"interceptors": {newConfig(func(c *aws.Config) {
+			c.Interceptors.AddBeforeSigning(interceptor{})
+		}), false},
+		"a path with escapes": {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if row.config.Client != nil {
-				row.config.Bucket = "photos"
-				d, err := NewDriver(t.Context(), row.config)
+			if tt.config.Client != nil {
+				tt.config.Bucket = "photos"
+				d, err := NewDriver(t.Context(), tt.config)
 				require.NoError(t, err)
 				require.False(t, usesRawClient(t, d.(*objectDriver)))
 				return
 			}
-			require.Equal(t, row.open, usesRawClient(t, opened(t, row.config)))
+			require.Equal(t, tt.open, usesRawClient(t, mustOpen(t, tt.config)))
 		})
 	}
 	t.Run("dual stack and FIPS", func(t *testing.T) {
@@ -98,7 +101,7 @@ func (a *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestRawClientUsesTheSDKsURLs(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		env    map[string]string
 	}{
@@ -117,16 +120,17 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 		"dual stack":              {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
 		"FIPS":                    {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
 		"the environment's":       {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := row.config
-			if row.env != nil { // which is read with the default chain
-				maps.Copy(row.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
+			c := tt.config
+			if tt.env != nil { // which is read with the default chain
+				maps.Copy(tt.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
 			} else {
 				c.AccessKeyID = "AKID"
 				c.SecretKey = "secret"
 			}
-			setEnv(t, row.env)
+			setEnv(t, tt.env)
 			open := func(c Config) *objectDriver {
 				if c.Bucket == "" {
 					c.Bucket = "photos"
@@ -138,20 +142,23 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				require.NoError(t, err)
 				return d.(*objectDriver)
 			}
+
 			d := open(c)
 			require.True(t, usesRawClient(t, d))
 			wire := &recorder{}
 			c.HTTPClient = &http.Client{Transport: wire}
 			_, err := open(c).Head(t.Context(), &driver.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
-			at, err := d.bucket.endpoint(t.Context(), "")
+
+			endpoint, err := d.bucket.endpoint(t.Context(), "")
 			require.NoError(t, err)
-			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
+			require.Equal(t, wire.last.URL.String(), endpoint.origin+endpoint.path+"/a%20b")
+
 			host := wire.last.Host
 			if host == "" {
 				host = wire.last.URL.Host
 			}
-			require.Equal(t, host, at.host)
+			require.Equal(t, host, endpoint.host)
 			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.account.region+"/s3/aws4_request")
 		})
 	}
@@ -164,22 +171,23 @@ func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext
 
 // If the configuration's ClientLogMode asks for requests, they are logged. Without it, nothing is logged.
 func TestClientLogModeLogsRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		mode   aws.ClientLogMode
 		logged bool
 	}{
 		{name: "requests", mode: aws.LogRequest, logged: true},
 		{name: "nothing"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
 			w := newStandIn(t, stored)
 			var lines []string
 			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.server.URL, AWS: &aws.Config{
 				Region:        "eu-west-1",
 				Credentials:   credentials.NewStaticCredentialsProvider("own", "secret", ""),
-				ClientLogMode: row.mode,
+				ClientLogMode: tt.mode,
 				Logger: logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
 					lines = append(lines, fmt.Sprintf(format, args...))
 				}),
@@ -187,7 +195,7 @@ func TestClientLogModeLogsRequests(t *testing.T) {
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			if row.logged {
+			if tt.logged {
 				require.Contains(t, strings.Join(lines, ""), "PUT /photos/k")
 			} else {
 				require.Empty(t, lines)

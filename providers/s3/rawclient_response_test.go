@@ -66,7 +66,8 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			put.Body = "" // it would be an error
 			w := newStandIn(t, response, response, response, response, put)
 			d := w.on(t, "aws")
-			for _, read := range []func(*objectDriver) (*storage.Attrs, error){
+
+			for _, readAttrs := range []func(*objectDriver) (*storage.Attrs, error){
 				func(d *objectDriver) (*storage.Attrs, error) {
 					attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 					require.NoError(t, err)
@@ -80,9 +81,9 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 				},
 				func(d *objectDriver) (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("k", "hello")) },
 			} {
-				want, err := read(sdkOnly(d))
+				want, err := readAttrs(sdkOnly(d))
 				require.NoError(t, err)
-				got, err := read(d)
+				got, err := readAttrs(d)
 				require.NoError(t, err)
 				require.Equal(t, want, got)
 			}
@@ -96,7 +97,8 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	skewed.Header["Date"] = when.Format(http.TimeFormat)
 	cached := failing(403, "RequestTimeTooSkewed", "")
 	cached.Header = map[string]string{"Date": when.Format(http.TimeFormat), "Age": "3600"}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		here     time.Duration // this machine's clock, against the store's
 		response reply
 		signed   time.Time // the next request
@@ -106,19 +108,21 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		"a correct clock":             {time.Minute, skewed, when.Add(time.Minute)},
 		"not by the time of a cache":  {time.Hour, cached, when.Add(time.Hour)},
 		"not by a successful request": {time.Hour, stored, when.Add(time.Hour)},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.response, stored)
+			w := newStandIn(t, tt.response, stored)
 			d := w.on(t, "aws")
-			d.account.clock.now = func() time.Time { return when.Add(row.here) }
+			d.account.clock.now = func() time.Time { return when.Add(tt.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
-			if row.response.Status != 0 {
+			if tt.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, row.signed.Format(signature.TimeFormat), w.server.Last(t).Header.Get("X-Amz-Date"))
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(signature.DayFormat)+"/")
+
+			require.Equal(t, tt.signed.Format(signature.TimeFormat), w.server.Last(t).Header.Get("X-Amz-Date"))
+			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
 		})
 	}
 }
@@ -165,14 +169,18 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		"a connection":              {Cut: true},
 	} {
 		for call, do := range calls {
-			t.Run(call+", "+name, func(t *testing.T) { requireSameErrors(t, response, do) })
+			t.Run(call+", "+name, func(t *testing.T) {
+				requireSameErrors(t, response, do)
+			})
 		}
 	}
 	for name, response := range map[string]reply{ // an object may be such a document
 		"an error with status 200": {Body: failing(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
-		t.Run("Put, "+name, func(t *testing.T) { requireSameErrors(t, response, calls["Put"]) })
+		t.Run("Put, "+name, func(t *testing.T) {
+			requireSameErrors(t, response, calls["Put"])
+		})
 	}
 }
 
@@ -184,11 +192,13 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	w := newStandIn(t, response)
 	want := do(sdkOnly(w.on(t, "aws")))
 	got := do(w.on(t, "aws"))
+
 	var w1, g1 *storage.Error
 	require.ErrorAs(t, want, &w1)
 	require.ErrorAs(t, got, &g1)
 	require.Equal(t, requestInError.ReplaceAllString(w1.Err.Error(), ""), g1.Err.Error())
 	require.IsType(t, w1.Err, g1.Err)
+
 	wrapped := *w1
 	e := *g1
 	wrapped.Err = nil
@@ -201,22 +211,26 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	d := w.on(t, "aws")
 	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+
 	var w1, g1 *storage.Error
 	require.ErrorAs(t, want, &w1)
 	require.ErrorAs(t, got, &g1)
 	require.Equal(t, w1.Err.Error(), g1.Err.Error())
 	require.IsType(t, w1.Err, g1.Err)
+
 	for _, err := range []error{want, got} {
 		var response awss3.ResponseError
 		require.ErrorAs(t, err, &response)
 		require.Equal(t, "host", response.ServiceHostID())
 		require.Equal(t, "request", response.ServiceRequestID())
+
 		var modeled *types.NotFound
 		require.ErrorAs(t, err, &modeled)
 		var status *awshttp.ResponseError
 		require.ErrorAs(t, err, &status)
 		require.Equal(t, 404, status.HTTPStatusCode())
 	}
+
 	w1.Err = nil
 	g1.Err = nil
 	require.Equal(t, *w1, *g1)
@@ -232,6 +246,7 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 		c.SecretKey = ""
 		c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
 	})
+
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "no credentials here")

@@ -42,8 +42,8 @@ func comparableRequest(s wiretest.Request) wiretest.Request {
 	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
 		s.Header.Del(name)
 	}
-	if signed := s.Header.Get("Authorization"); signed != "" {
-		credential, rest, _ := strings.Cut(signed, ", SignedHeaders=")
+	if authorization := s.Header.Get("Authorization"); authorization != "" {
+		credential, rest, _ := strings.Cut(authorization, ", SignedHeaders=")
 		names, _, _ := strings.Cut(rest, ",")
 		names = strings.TrimPrefix(names, "amz-sdk-invocation-id;amz-sdk-request;")
 		names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
@@ -107,7 +107,7 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20))
 	})
 
-	read := func(name string, r driver.GetRequest) {
+	addGet := func(name string, r driver.GetRequest) {
 		all["get "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			_, body, err := d.Get(ctx, &r)
@@ -123,14 +123,14 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 			return err
 		}
 	}
-	read("", driver.GetRequest{Key: "k", Length: -1})
-	read("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
-	read("of the end", driver.GetRequest{Key: "k", Suffix: 15, Length: -1})
-	read("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
-	read("unless known", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
-	read("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
+	addGet("", driver.GetRequest{Key: "k", Length: -1})
+	addGet("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
+	addGet("of the end", driver.GetRequest{Key: "k", Suffix: 15, Length: -1})
+	addGet("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
+	addGet("unless known", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
+	addGet("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
-		read("of "+key, driver.GetRequest{Key: key, Length: -1})
+		addGet("of "+key, driver.GetRequest{Key: key, Length: -1})
 		put("of "+key, func(r *driver.PutRequest) {
 			r.Key = key
 		})
@@ -152,7 +152,7 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 	token := func(c *Config) {
 		c.SessionToken = "tok/en+=="
 	}
-	for name, open := range map[string]struct {
+	tests := map[string]struct {
 		profile string
 		change  func(*Config)
 	}{
@@ -176,10 +176,11 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 			c.SecretKey = ""
 			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
-			d := w.on(t, open.profile, open.change)
+			d := w.on(t, tt.profile, tt.change)
 			require.True(t, usesRawClient(t, d))
 			sdk := sdkOnly(d)
 			require.False(t, usesRawClient(t, sdk))
@@ -210,12 +211,12 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 
 func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	id := keyARN
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		change func(*Config)
 		native []any
 	}{
 		"none":             {},
-		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}},
+		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}},
 		"a key of KMS":     {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
 		"a canned ACL":     {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
 		"the bucket's key": {change: func(c *Config) {
@@ -228,20 +229,22 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 		"the expected owner": {change: func(c *Config) {
 			c.ExpectedBucketOwner = "123456789012"
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := &standIn{wiretest.NewTLSServer(t)}
 			var changes []func(*Config)
-			if row.change != nil {
-				changes = append(changes, row.change)
+			if tt.change != nil {
+				changes = append(changes, tt.change)
 			}
 			raw, sdk := w.onTLS(t, "aws", changes...)
+
 			for name, call := range encryptedCalls() {
 				w.server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), sdk, row.native), name)
+				require.NoError(t, call.do(t.Context(), sdk, tt.native), name)
 				want := comparableRequest(w.server.Last(t))
 				w.server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), raw, row.native), name)
+				require.NoError(t, call.do(t.Context(), raw, tt.native), name)
 				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
 			}
 		})
@@ -252,10 +255,12 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
 	t.Helper()
 	client := w.server.Client()
+
 	sdk = w.on(t, profile, append(change, func(c *Config) {
 		c.HTTPClient = client
 	})...)
 	require.False(t, usesRawClient(t, sdk))
+
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
 	account := *w.on(t, profile, change...).account
@@ -272,6 +277,7 @@ func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	w := newStandIn(t, stored)
 	_, err := w.on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
+
 	require.Equal(t, trace, w.server.Last(t).Header.Get("X-Amzn-Trace-Id"))
 	require.NotContains(t, w.server.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
 }

@@ -16,16 +16,16 @@ import (
 
 // A redirect to another host is not followed, because Go's HTTP client would send it the customer's key.
 func TestRedirectWithoutCustomerKey(t *testing.T) {
-	own := credentials.NewStaticCredentialsProvider("key", "secret", "")
+	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
 	configs := map[string]func(string, *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {
 			return Config{Endpoint: root, Region: "us-east-1", HTTPClient: client, AccessKeyID: "key", SecretKey: "secret"}
 		},
 		"the HTTP client of a configuration": func(root string, client *http.Client) Config {
-			return Config{Endpoint: root, AWS: &aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: own}}
+			return Config{Endpoint: root, AWS: &aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: provider}}
 		},
 		"the HTTP client of a client": func(root string, client *http.Client) Config {
-			return Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: &root, UsePathStyle: true, HTTPClient: client, Credentials: own})}
+			return Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: &root, UsePathStyle: true, HTTPClient: client, Credentials: provider})}
 		},
 	}
 	for name, config := range configs {
@@ -46,7 +46,8 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 			b, err := Open(t.Context(), c, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			key := WithCustomerKey(rawKey(t, 0))
+			key := WithCustomerKey(newRawKey(t, 0))
+
 			_, err = b.Attrs(t.Context(), "a", key)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)

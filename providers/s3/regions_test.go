@@ -64,7 +64,7 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response(200, "eu-west-1", "")
 }
 
-func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
+func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	t.Helper()
 	d, err := NewServiceDriver(t.Context(), Config{Region: "us-east-1", AccessKeyID: "AKID", SecretKey: "secret", HTTPClient: &http.Client{Transport: a}})
 	require.NoError(t, err)
@@ -97,21 +97,24 @@ func TestRegionOfBucket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &amazonByRegion{}
-			s := serviceOver(t, a)
+			s := newRegionService(t, a)
 			see(t, s, a)
 			a.asked = nil
 			d, err := s.Driver("photos")
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
+
 			signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
 			require.NoError(t, err)
 			require.Contains(t, signedURL.URL, "photos.s3.eu-west-1.amazonaws.com")
 			require.Contains(t, signedURL.URL, "%2Feu-west-1%2Fs3%2F")
+
 			c, err := s.Credentials(t.Context(), "photos")
 			require.NoError(t, err)
 			require.Equal(t, "eu-west-1", c.Region)
 			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", c.Endpoint)
+
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
 			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity, "the server copies between regions")
@@ -131,7 +134,7 @@ func TestCreateBucketNamespace(t *testing.T) {
 		"111122223333-eu-west-1-an":          "",
 	} {
 		a := &amazonByRegion{}
-		_, err := serviceOver(t, a).CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
+		_, err := newRegionService(t, a).CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
 		require.NoError(t, err, name)
 		require.Equal(t, want, a.namespace, name)
 		b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
@@ -143,7 +146,7 @@ func TestCreateBucketNamespace(t *testing.T) {
 // The response names the region of an unknown bucket.
 func TestRegionOfUnknownBucket(t *testing.T) {
 	a := &amazonByRegion{exists: true}
-	s := serviceOver(t, a)
+	s := newRegionService(t, a)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
 	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
@@ -151,7 +154,7 @@ func TestRegionOfUnknownBucket(t *testing.T) {
 
 // With Config.Endpoint, requests are signed for Config.Region, whatever region the server names for a bucket.
 func TestRegionOfOneEndpoint(t *testing.T) {
-	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
 	_, _, err := s.ListBuckets(t.Context(), "")
@@ -166,8 +169,9 @@ func TestExpressCredentialsOfClients(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	a := d.(*objectDriver).account
-	own := a.client.Options().ExpressCredentials
-	require.NotNil(t, own)
-	require.NotSame(t, own, a.inRegion("eu-west-1").client.Options().ExpressCredentials)
-	require.NotSame(t, own, d.Native().(*awss3.Client).Options().ExpressCredentials)
+
+	provider := a.client.Options().ExpressCredentials
+	require.NotNil(t, provider)
+	require.NotSame(t, provider, a.inRegion("eu-west-1").client.Options().ExpressCredentials)
+	require.NotSame(t, provider, d.Native().(*awss3.Client).Options().ExpressCredentials)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -85,14 +85,18 @@ type source struct {
 var sources = []source{
 	{"a shared file that is written again", func(t *testing.T, r *rotation) (Config, func()) {
 		file := filepath.Join(t.TempDir(), "credentials")
-		write := func() { writeProfile(t, file, key(r.valid.Load())) }
+		write := func() {
+			writeProfile(t, file, key(r.valid.Load()))
+		}
 		write()
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 		return Config{}, write
 	}},
 	{"a profile by its name", func(t *testing.T, r *rotation) (Config, func()) {
 		file := filepath.Join(t.TempDir(), "credentials")
-		write := func() { writeProfile(t, file, key(r.valid.Load())) }
+		write := func() {
+			writeProfile(t, file, key(r.valid.Load()))
+		}
 		write()
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 		return Config{Credentials: "default"}, write
@@ -137,8 +141,8 @@ func (r *rotation) provider() aws.CredentialsProvider {
 }
 
 // open opens the bucket and its account with the credentials of a source.
-func (r *rotation) open(t *testing.T, from source) (b storage.Bucket, s storage.Service, rotate func()) {
-	c, write := from.config(t, r)
+func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.Service, rotate func()) {
+	c, write := src.config(t, r)
 	p, _ := NamedProfile("aws")
 	yes := true
 	c.Endpoint = r.server.URL
@@ -150,7 +154,9 @@ func (r *rotation) open(t *testing.T, from source) (b storage.Bucket, s storage.
 	c.Bucket = "photos"
 	b, err = Open(t.Context(), c)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
+	t.Cleanup(func() {
+		require.NoError(t, errors.Join(storage.Close(b), s.Close()))
+	})
 	return b, s, func() {
 		r.valid.Add(1)
 		write()
@@ -234,11 +240,11 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 
 // Refused credentials are replaced.
 func TestCredentialsRefusedReplaced(t *testing.T) {
-	for _, from := range sources {
+	for _, src := range sources {
 		for code, status := range map[string]int{"ExpiredToken": http.StatusBadRequest, "InvalidAccessKeyId": http.StatusForbidden} {
-			t.Run(from.name+"/"+code, func(t *testing.T) {
+			t.Run(src.name+"/"+code, func(t *testing.T) {
 				r := newRotation(t, code, status)
-				b, s, rotate := r.open(t, from)
+				b, s, rotate := r.open(t, src)
 				_, err := b.Upload(t.Context(), "kept", strings.NewReader("hello world"))
 				require.NoError(t, err)
 				for _, row := range renewedCalls {
@@ -255,22 +261,23 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 // If several calls are refused at the same time, they share the new credentials.
 func TestCredentialsRefusedConcurrently(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
-	asked := atomic.Int64{}
+	requests := atomic.Int64{}
 	b, _, rotate := r.open(t, source{config: func(*testing.T, *rotation) (Config, func()) {
 		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			asked.Add(1)
+			requests.Add(1)
 			return key(r.valid.Load()), nil
 		}))}}, func() {}
 	}})
 	for range 6 { // more calls than the retry budget has
 		require.NoError(t, drain(b.List(t.Context())))
 		rotate()
-		require.NoError(t, parallel.Each(t.Context(), 50, 50, func(ctx context.Context, i int) error {
+		require.NoError(t, running.Each(t.Context(), 50, 50, func(ctx context.Context, i int) error {
 			_, err := b.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
 			return err
 		}))
 	}
-	require.EqualValues(t, 7, asked.Load())
+
+	require.EqualValues(t, 7, requests.Load())
 }
 
 // If the token expires during an upload that fails, the abort uses the new token, so that no parts remain.
@@ -298,34 +305,41 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // If there are no other credentials, the driver stops after at most two refused requests.
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		config  Config
 		accepts bool // the first request
 		refused int64
 	}{
-		{"keys of a Config", Config{AccessKeyID: "key-1", SecretKey: "secret-1"}, true, 1},
-		{"a file that has the same keys, which were accepted", Config{}, true, 2},
-		{"a file with keys that were never accepted", Config{}, false, 1},
-		{"a static provider", Config{AWS: &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", "")}}, true, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "keys of a Config", config: Config{AccessKeyID: "key-1", SecretKey: "secret-1"}, accepts: true, refused: 1},
+		{name: "a file that has the same keys, which were accepted", accepts: true, refused: 2},
+		{name: "a file with keys that were never accepted", refused: 1},
+		{
+			name:    "a static provider",
+			config:  Config{AWS: &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", "")}},
+			accepts: true,
+			refused: 2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			writeProfile(t, file, key(1))
 			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 			b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-				return row.config, func() {}
+				return tt.config, func() {}
 			}})
-			if row.accepts {
+			if tt.accepts {
 				require.NoError(t, drain(b.List(t.Context())))
 			}
 			rotate()
+
 			require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
-			require.Equal(t, row.refused, r.refused.Load())
+			require.Equal(t, tt.refused, r.refused.Load())
 			for range 3 {
 				require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			}
-			require.Equal(t, row.refused+3, r.refused.Load(), "one request each")
+			require.Equal(t, tt.refused+3, r.refused.Load(), "one request each")
 		})
 	}
 }
@@ -338,7 +352,9 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	writeProfile(t, file, key(40))
 	b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-		return Config{}, func() { writeProfile(t, file, key(r.valid.Load())) }
+		return Config{}, func() {
+			writeProfile(t, file, key(r.valid.Load()))
+		}
 	}})
 	require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 	rotate()
@@ -356,7 +372,9 @@ func TestCredentialsSecretChanges(t *testing.T) {
 		current.Store(server)
 	}
 	next("secret-1")
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { current.Load().ServeHTTP(w, req) }))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		current.Load().ServeHTTP(w, req)
+	}))
 	t.Cleanup(front.Close)
 	file := filepath.Join(t.TempDir(), "credentials")
 	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -391,6 +409,7 @@ func TestHeadDeniedAsksReason(t *testing.T) {
 	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: denied.URL, Region: s3server.DefaultRegion})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 	for range 5 {
 		_, err := b.Attrs(t.Context(), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)

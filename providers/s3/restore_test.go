@@ -25,36 +25,79 @@ func headOf(header map[string]string) reply {
 
 func TestRestoreRequest(t *testing.T) {
 	archived := map[string]string{"X-Amz-Storage-Class": "GLACIER"}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		head     map[string]string
 		tier     string
 		response reply
 		body     []string
 		want     storage.Code
 	}{
-		"of an archived object":       {archived, "", reply{Status: 202}, []string{"<Days>3</Days>", "<Tier>Standard</Tier>"}, ""},
-		"fast":                        {archived, "Expedited", reply{Status: 202}, []string{"<Tier>Expedited</Tier>"}, ""},
-		"again, which keeps the copy": {map[string]string{"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, "", reply{}, []string{"<Days>3</Days>"}, ""},
-		"in a tier of the class Intelligent-Tiering": {map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, "Bulk", reply{Status: 202}, []string{"<Tier>Bulk</Tier>"}, ""},
+		"of an archived object": {
+			head:     archived,
+			response: reply{Status: 202},
+			body:     []string{"<Days>3</Days>", "<Tier>Standard</Tier>"},
+			want:     "",
+		},
+		"fast": {
+			head:     archived,
+			tier:     "Expedited",
+			response: reply{Status: 202},
+			body:     []string{"<Tier>Expedited</Tier>"},
+			want:     "",
+		},
+		"again, which keeps the copy": {
+			head:     map[string]string{"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`},
+			response: reply{},
+			body:     []string{"<Days>3</Days>"},
+			want:     "",
+		},
+		"in a tier of the class Intelligent-Tiering": {
+			head:     map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"},
+			tier:     "Bulk",
+			response: reply{Status: 202},
+			body:     []string{"<Tier>Bulk</Tier>"},
+			want:     "",
+		},
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html#restoring-objects-upgrade-tier.title.html
-		"in progress, to be faster":   {map[string]string{"X-Amz-Restore": `ongoing-request="true"`}, "Expedited", reply{Status: 202}, []string{"<Tier>Expedited</Tier>"}, ""},
-		"in progress, and not slower": {map[string]string{"X-Amz-Restore": `ongoing-request="true"`}, "Bulk", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
-		"begun meanwhile":             {archived, "", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
-		"of an object that is no":     {map[string]string{}, "", failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"), nil, ""},
-		"not permitted":               {archived, "", failing(403, "AccessDenied", ""), nil, storage.PermissionDenied},
-		"without capacity":            {archived, "Expedited", failing(503, "GlacierExpeditedRetrievalNotAvailable", ""), nil, storage.Unavailable},
-		"removed meanwhile":           {archived, "", failing(404, "NoSuchKey", ""), nil, storage.ObjectNotFound},
-	} {
+		"in progress, to be faster": {
+			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
+			tier:     "Expedited",
+			response: reply{Status: 202},
+			body:     []string{"<Tier>Expedited</Tier>"},
+			want:     "",
+		},
+		"in progress, and not slower": {
+			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
+			tier:     "Bulk",
+			response: failing(409, "RestoreAlreadyInProgress", ""),
+			want:     "",
+		},
+		"begun meanwhile": {head: archived, response: failing(409, "RestoreAlreadyInProgress", ""), want: ""},
+		"of an object that is no": {
+			head:     map[string]string{},
+			response: failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"),
+			want:     "",
+		},
+		"not permitted": {head: archived, response: failing(403, "AccessDenied", ""), want: storage.PermissionDenied},
+		"without capacity": {
+			head:     archived,
+			tier:     "Expedited",
+			response: failing(503, "GlacierExpeditedRetrievalNotAvailable", ""),
+			want:     storage.Unavailable,
+		},
+		"removed meanwhile": {head: archived, response: failing(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, headOf(row.head), row.response)
-			err := w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			w := newStandIn(t, headOf(tt.head), tt.response)
+			err := w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: tt.tier})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.server.Lines())
-			sent := string(w.server.Last(t).Body)
-			for _, want := range row.body {
-				require.Contains(t, sent, want)
+			body := string(w.server.Last(t).Body)
+			for _, want := range tt.body {
+				require.Contains(t, body, want)
 			}
-			require.Equal(t, row.head["X-Amz-Archive-Status"] == "", strings.Contains(sent, "<Days>"))
+			require.Equal(t, tt.head["X-Amz-Archive-Status"] == "", strings.Contains(body, "<Days>"))
 		})
 	}
 	t.Run("in progress", func(t *testing.T) {
@@ -83,7 +126,7 @@ func TestRestoreState(t *testing.T) {
 }
 
 func TestArchived(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		header map[string]string
 		want   bool
 	}{
@@ -94,12 +137,13 @@ func TestArchived(t *testing.T) {
 		"with a restored copy":           {map[string]string{"X-Amz-Storage-Class": "GLACIER", "X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, false},
 		"intelligent tiering":            {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING"}, false},
 		"an archive tier of it":          {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING", "X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, native := range []bool{false, true} {
-				attrs, err := newStandIn(t, headOf(row.header)).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
+				attrs, err := newStandIn(t, headOf(tt.header)).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
 				require.NoError(t, err)
-				require.Equal(t, row.want, attrs.Archived, "native: %t", native)
+				require.Equal(t, tt.want, attrs.Archived, "native: %t", native)
 			}
 		})
 	}
@@ -121,7 +165,8 @@ func TestRestoreArchived(t *testing.T) {
 	}
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
+
 	t.Run("restore", func(t *testing.T) {
 		profile, _ := NamedProfile("aws")
 		d, err := NewDriver(t.Context(), Config{
@@ -134,13 +179,17 @@ func TestRestoreArchived(t *testing.T) {
 		})
 		require.NoError(t, err)
 		b := engine.New(d.(*objectDriver))
-		defer func() { require.NoError(t, storage.Close(b)) }()
+		defer func() {
+			require.NoError(t, storage.Close(b))
+		}()
 		ctx := t.Context()
 		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))
 		require.NoError(t, err)
+
 		_, _, err = storage.ReadAll(ctx, b, "a")
 		require.ErrorIs(t, err, storage.Archived)
 		require.ErrorContains(t, err, "storage.Restore")
+
 		_, err = storage.Copy(ctx, b, "b", b, "a")
 		require.ErrorIs(t, err, storage.Archived)
 
@@ -149,6 +198,7 @@ func TestRestoreArchived(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, storage.RestoreState{InProgress: true}, attrs.Restore)
 		require.True(t, attrs.Archived)
+
 		require.NoError(t, storage.Restore(ctx, b, "a"))
 		pass(50 * time.Second)
 		_, _, err = storage.ReadAll(ctx, b, "a")
@@ -158,11 +208,13 @@ func TestRestoreArchived(t *testing.T) {
 		got, _, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)
 		require.Equal(t, "cold", string(got))
+
 		attrs, err = b.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.False(t, attrs.Restore.InProgress)
 		require.False(t, attrs.Archived)
 		require.WithinDuration(t, clock().AddDate(0, 0, 2), attrs.Restore.Until, 30*time.Second)
+
 		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(5)))
 		attrs, err = b.Attrs(ctx, "a")
 		require.NoError(t, err)

@@ -37,8 +37,8 @@ func TestStaleConnections(t *testing.T) {
 func (s *testServer) openAt(t *testing.T) wiretest.OpenAt {
 	bucket := s.bucket(t, false)
 	return func(root string, opts ...storage.OpenOption) storage.Bucket {
-		there := *s
-		there.endpoint = root
-		return there.open(t, bucket, opts...)
+		server := *s
+		server.endpoint = root
+		return server.open(t, bucket, opts...)
 	}
 }

@@ -12,20 +12,26 @@ import (
 
 // The hint names the profile of a server that names itself.
 func TestServerKindHint(t *testing.T) {
-	for _, row := range []struct{ name, header, value, hint string }{
-		{"MinIO", "Server", "MinIO", "this endpoint answers as MinIO: open it with profile=minio "},
-		{"an old MinIO", "Server", "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)", "this endpoint answers as MinIO: open it with profile=minio "},
-		{"silo", "Server", "Silo", "profile=minio "},
-		{"versitygw", "Server", "VERSITYGW", "profile=versitygw "},
-		{"SeaweedFS", "Server", "SeaweedFS S3 30GB 2.68", "profile=seaweedfs "},
-		{"Ceph", "Server", "Ceph Object Gateway (reef)", "this endpoint answers as Ceph: open it with profile=ceph "},
-		{"Ceph behind a proxy", "X-Rgw-Object-Type", "Normal", "profile=ceph "},
-		{"a proxy", "Server", "nginx", "name the server with profile="},
-		{"a name that only contains another", "Server", "not MinIO", "name the server with profile="},
-		{"our own server", "Server", "AmazonS3 (omnibucket)", "profile=omnibucket "},
-		{"an emulator", "Server", "AmazonS3", "name the server with profile="},
-		{"none", "X-Other", "MinIO", "name the server with profile="},
-	} {
+	tests := []struct{ name, header, value, hint string }{
+		{name: "MinIO", header: "Server", value: "MinIO", hint: "this endpoint answers as MinIO: open it with profile=minio "},
+		{
+			name:   "an old MinIO",
+			header: "Server",
+			value:  "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)",
+			hint:   "this endpoint answers as MinIO: open it with profile=minio ",
+		},
+		{name: "silo", header: "Server", value: "Silo", hint: "profile=minio "},
+		{name: "versitygw", header: "Server", value: "VERSITYGW", hint: "profile=versitygw "},
+		{name: "SeaweedFS", header: "Server", value: "SeaweedFS S3 30GB 2.68", hint: "profile=seaweedfs "},
+		{name: "Ceph", header: "Server", value: "Ceph Object Gateway (reef)", hint: "this endpoint answers as Ceph: open it with profile=ceph "},
+		{name: "Ceph behind a proxy", header: "X-Rgw-Object-Type", value: "Normal", hint: "profile=ceph "},
+		{name: "a proxy", header: "Server", value: "nginx", hint: "name the server with profile="},
+		{name: "a name that only contains another", header: "Server", value: "not MinIO", hint: "name the server with profile="},
+		{name: "our own server", header: "Server", value: "AmazonS3 (omnibucket)", hint: "profile=omnibucket "},
+		{name: "an emulator", header: "Server", value: "AmazonS3", hint: "name the server with profile="},
+		{name: "none", header: "X-Other", value: "MinIO", hint: "name the server with profile="},
+	}
+	for _, tt := range tests {
 		for client, use := range map[string]func(b storage.Bucket) error{
 			"the raw client": func(b storage.Bucket) error {
 				_, err := b.Attrs(t.Context(), "k")
@@ -36,19 +42,19 @@ func TestServerKindHint(t *testing.T) {
 				return err
 			},
 		} {
-			t.Run(row.name+", by "+client, func(t *testing.T) {
-				w := newStandIn(t, reply{Header: map[string]string{row.header: row.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
+			t.Run(tt.name+", by "+client, func(t *testing.T) {
+				w := newStandIn(t, reply{Header: map[string]string{tt.header: tt.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
 				b := engine.New(w.on(t, "unknown"))
-				refused := func() *storage.Error {
+				refuse := func() *storage.Error {
 					_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 					e := &storage.Error{}
 					require.ErrorAs(t, err, &e)
 					require.Equal(t, storage.Unsupported, e.Code, "the name of a server declares nothing")
 					return e
 				}
-				require.Contains(t, refused().Hint, "name the server with profile=", "no response has come yet")
+				require.Contains(t, refuse().Hint, "name the server with profile=", "no response has come yet")
 				require.NoError(t, use(b))
-				require.Contains(t, refused().Hint, row.hint)
+				require.Contains(t, refuse().Hint, tt.hint)
 				require.Len(t, w.server.Requests(), 1, "no request is sent to find it out")
 			})
 		}
@@ -58,9 +64,9 @@ func TestServerKindHint(t *testing.T) {
 // The first response with a known Server header decides which server it is.
 func TestServerKindFirstResponse(t *testing.T) {
 	k := &serverKind{}
-	k.see(http.Header{"Server": {"nginx"}})
-	require.Nil(t, k.seen.Load())
-	k.see(http.Header{"Server": {"MinIO"}})
-	k.see(http.Header{"Server": {"VERSITYGW"}})
-	require.Equal(t, "minio", k.seen.Load().profile)
+	k.observe(http.Header{"Server": {"nginx"}})
+	require.Nil(t, k.detected.Load())
+	k.observe(http.Header{"Server": {"MinIO"}})
+	k.observe(http.Header{"Server": {"VERSITYGW"}})
+	require.Equal(t, "minio", k.detected.Load().profile)
 }

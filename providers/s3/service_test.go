@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func failure(status int, code string) string {
 	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
 }
 
-func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
+func newWireService(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
 	t.Helper()
 	w := &transcript{t: t, replies: replies, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
 	c.AccessKeyID = "AKID"
@@ -79,6 +80,7 @@ func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, 
 	if c.Region == "" {
 		c.Region = "eu-west-1"
 	}
+
 	d, err := NewServiceDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -104,31 +106,67 @@ func private(extra map[string]string) map[string]string {
 
 // A bucket is created in its region.
 func TestCreateBucketRegion(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config     Config
 		region     string
 		host, body string
 		want       string // of the info
 	}{
-		"Amazon's first region has no name":             {Config{Region: "us-east-1"}, "", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
-		"the account's region":                          {Config{}, "", "photos.s3.eu-west-1.amazonaws.com", "<LocationConstraint>eu-west-1</LocationConstraint>", "eu-west-1"},
-		"another region, whose server gets the request": {Config{}, "ap-south-1", "photos.s3.ap-south-1.amazonaws.com", "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"},
-		"back to the first":                             {Config{}, "us-east-1", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
-		"a server with one region":                      {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
-		"its region given again":                        {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "nyc3", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
-		"another name for a region is sent":             {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "cold", "photos.nyc3.digitaloceanspaces.com", "<LocationConstraint>cold</LocationConstraint>", "nyc3"},
-	} {
+		"Amazon's first region has no name": {
+			config: Config{Region: "us-east-1"},
+			host:   "photos.s3.us-east-1.amazonaws.com",
+			want:   "us-east-1",
+		},
+		"the account's region": {
+			config: Config{},
+			host:   "photos.s3.eu-west-1.amazonaws.com",
+			body:   "<LocationConstraint>eu-west-1</LocationConstraint>",
+			want:   "eu-west-1",
+		},
+		"another region, whose server gets the request": {
+			config: Config{},
+			region: "ap-south-1",
+			host:   "photos.s3.ap-south-1.amazonaws.com",
+			body:   "<LocationConstraint>ap-south-1</LocationConstraint>",
+			want:   "ap-south-1",
+		},
+		"back to the first": {
+			config: Config{},
+			region: "us-east-1",
+			host:   "photos.s3.us-east-1.amazonaws.com",
+			want:   "us-east-1",
+		},
+		"a server with one region": {
+			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			host:   "photos.nyc3.digitaloceanspaces.com",
+			want:   "nyc3",
+		},
+		"its region given again": {
+			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			region: "nyc3",
+			host:   "photos.nyc3.digitaloceanspaces.com",
+			want:   "nyc3",
+		},
+		"another name for a region is sent": {
+			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			region: "cold",
+			host:   "photos.nyc3.digitaloceanspaces.com",
+			body:   "<LocationConstraint>cold</LocationConstraint>",
+			want:   "nyc3",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, test.config, private(nil))
-			info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: test.region})
+			s, w := newWireService(t, tt.config, private(nil))
+			info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: tt.region})
 			require.NoError(t, err)
-			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: test.want}, info)
+			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: tt.want}, info)
 			require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests)
-			require.Equal(t, test.host, w.hosts["PUT /"])
-			if test.body == "" {
+			require.Equal(t, tt.host, w.hosts["PUT /"])
+			if tt.body == "" {
 				require.NotContains(t, w.bodies["PUT /"], "LocationConstraint")
 			} else {
-				require.Contains(t, w.bodies["PUT /"], test.body)
+				require.Contains(t, w.bodies["PUT /"], tt.body)
 			}
 		})
 	}
@@ -136,7 +174,7 @@ func TestCreateBucketRegion(t *testing.T) {
 
 // CreateBucket fails with BucketExists if the bucket exists, even if it is one's own.
 func TestCreateBucketExists(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		replies map[string]string
 		want    storage.Code
 	}{
@@ -148,30 +186,31 @@ func TestCreateBucketExists(t *testing.T) {
 		"a throttled question":                         {map[string]string{"HEAD /": "503 "}, storage.RateLimited},
 		"a forbidden key":                              {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
 		"an access key of another service":             {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.replies)
+			s, _ := newWireService(t, Config{}, tt.replies)
 			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest())
-			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
 // A new bucket is deleted if a setting fails.
 func TestCreateBucketSettingFails(t *testing.T) {
-	s, w := onWire(t, Config{}, private(nil))
+	s, w := newWireService(t, Config{}, private(nil))
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?policy", "GET /?publicAccessBlock", "PUT /?policy"}, w.requests)
 
-	s, w = onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
+	s, w = newWireService(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
 	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, w.requests)
 
-	s, w = onWire(t, Config{}, private(nil))
+	s, w = newWireService(t, Config{}, private(nil))
 	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(false), storage.WithPublicAccess(false)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
@@ -180,7 +219,7 @@ func TestCreateBucketSettingFails(t *testing.T) {
 // An update sends only its changes.
 func TestUpdateBucketRequests(t *testing.T) {
 	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle", "GET /?object-lock"}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		option storage.BucketOption
 		want   []string
 	}{
@@ -191,20 +230,21 @@ func TestUpdateBucketRequests(t *testing.T) {
 		"no lifecycle": {storage.WithLifecycle(), []string{"DELETE /?lifecycle"}},
 		"object lock":  {storage.WithObjectLock(), []string{"GET /?object-lock", "PUT /?versioning", "PUT /?object-lock"}},
 		"made private": {storage.WithPublicAccess(false), []string{"GET /?policy", "PUT /?publicAccessBlock"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(test.option))
+			s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.option))
 			require.NoError(t, err)
-			require.Equal(t, test.want, w.requests[:len(test.want)])
-			require.ElementsMatch(t, looks, w.requests[len(test.want):])
+			require.Equal(t, tt.want, w.requests[:len(tt.want)])
+			require.ElementsMatch(t, looks, w.requests[len(tt.want):])
 		})
 	}
 }
 
 // A bucket is created with object lock.
 func TestCreateBucketWithObjectLock(t *testing.T) {
-	s, w := onWire(t, Config{}, private(map[string]string{"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"}))
+	s, w := newWireService(t, Config{}, private(map[string]string{"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"}))
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock && info.Versioning)
@@ -218,7 +258,7 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 // A bucket is made public.
 func TestUpdateBucketPublic(t *testing.T) {
 	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
-	s, w := onWire(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
+	s, w := newWireService(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET /?policy", "GET /?publicAccessBlock", "PUT /?publicAccessBlock", "PUT /?policy"}, w.requests[:4], "the block comes off first")
@@ -228,7 +268,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 	t.Run("if it is public already", func(t *testing.T) {
 		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
 		require.NoError(t, err)
-		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
+		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
 		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
 		require.True(t, info.Public)
@@ -236,7 +276,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 	})
 	t.Run("not public because of the block", func(t *testing.T) {
 		policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
-		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + policy, "GET /?publicAccessBlock": blocked}))
+		s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + policy, "GET /?publicAccessBlock": blocked}))
 		info, err := s.BucketInfo(t.Context(), "photos")
 		require.NoError(t, err)
 		require.False(t, info.Public)
@@ -245,7 +285,8 @@ func TestUpdateBucketPublic(t *testing.T) {
 		b2, ok := NamedProfile("b2")
 		require.True(t, ok)
 		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
-		s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
+		s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
+
 		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
 		require.True(t, info.Public)
@@ -254,15 +295,33 @@ func TestUpdateBucketPublic(t *testing.T) {
 	})
 }
 
+// An update that has succeeded tells which settings could not be read after it.
+func TestUpdateBucketUnread(t *testing.T) {
+	s, _ := newWireService(t, Config{}, private(map[string]string{
+		"HEAD /":           failure(403, "AccessDenied"),
+		"PUT /?versioning": "200 ",
+	}))
+	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	require.NoError(t, err)
+	require.True(t, info.Versioning)
+	require.Equal(t, []string{"Public", "CORS", "Lifecycle", "ObjectLock", "DefaultRetention"}, info.Unread)
+}
+
 func TestCORSRules(t *testing.T) {
-	rule := storage.CORSRule{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
-	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+	rule := storage.CORSRule{
+		Origins:        []string{"https://a.example", "https://b.example"},
+		Methods:        []string{"GET", "PUT"},
+		AllowedHeaders: []string{"*"},
+		ExposedHeaders: []string{"ETag"},
+		MaxAge:         time.Hour,
+	}
+	s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 	require.NoError(t, err)
-	sent := w.bodies["PUT /?cors"]
-	require.Contains(t, sent, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
+	body := w.bodies["PUT /?cors"]
+	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
-	s, _ = onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?cors": "200 " + sent}))
+	s, _ = newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?cors": "200 " + body}))
 	info, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
@@ -273,13 +332,13 @@ func TestLifecycleRules(t *testing.T) {
 		{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3, AbortUploadsAfterDays: 1},
 		{ID: "old", ExpireOldVersionsAfterDays: 30, TransitionAfterDays: 90, TransitionTo: "GLACIER"},
 	}
-	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+	s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
 	require.NoError(t, err)
-	sent := w.bodies["PUT /?lifecycle"]
-	require.Contains(t, sent, "<Filter><Prefix></Prefix></Filter>")
+	body := w.bodies["PUT /?lifecycle"]
+	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>")
 
-	s, _ = onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 " + sent}))
+	s, _ = newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 " + body}))
 	info, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, rules, info.Lifecycle)
@@ -289,10 +348,11 @@ func TestLifecycleRules(t *testing.T) {
 func TestLifecycleRulesOnB2(t *testing.T) {
 	b2, ok := NamedProfile("b2")
 	require.True(t, ok)
-	kept := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
+	response := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
 		`<Rule><ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>`
 	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-	s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": kept}))
+	s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": response}))
+
 	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.NoError(t, err)
 	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
@@ -301,7 +361,7 @@ func TestLifecycleRulesOnB2(t *testing.T) {
 }
 
 func TestLifecycleRulesOfOthers(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		rule string
 		want []storage.LifecycleRule
 	}{
@@ -315,12 +375,13 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 		"a date":                   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
 		"a number of versions":     {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
 		"markers left by others":   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + test.rule + "</Rule></LifecycleConfiguration>"}))
+			s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + tt.rule + "</Rule></LifecycleConfiguration>"}))
 			info, err := s.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
-			require.Equal(t, test.want, info.Lifecycle)
+			require.Equal(t, tt.want, info.Lifecycle)
 		})
 	}
 }
@@ -329,8 +390,9 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 func TestLifecycleRulesDroppedTags(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
-	after := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + after})
+	rulesAfter := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + rulesAfter})
+
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, asError(err).Hint, "tags")
@@ -348,7 +410,7 @@ func TestBucketSettingsLacking(t *testing.T) {
 		"tags of rules":       storage.WithLifecycle(storage.LifecycleRule{Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &garage}, nil)
+			s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &garage}, nil)
 			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
 			require.ErrorIs(t, err, storage.Unsupported)
 			_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
@@ -360,7 +422,7 @@ func TestBucketSettingsLacking(t *testing.T) {
 
 // A default retention in years is told in days.
 func TestBucketInfoRetentionInYears(t *testing.T) {
-	s, _ := onWire(t, Config{}, private(map[string]string{
+	s, _ := newWireService(t, Config{}, private(map[string]string{
 		"HEAD /": "200 ", "GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule></ObjectLockConfiguration>",
 	}))
 	info, err := s.BucketInfo(t.Context(), "photos")
@@ -371,10 +433,11 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 
 // If a server drops rules, the rules from before are restored.
 func TestLifecycleRulesDropped(t *testing.T) {
-	before := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	rulesBefore := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
-	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + before})
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + rulesBefore})
+
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
@@ -386,8 +449,8 @@ func TestLifecycleRulesDropped(t *testing.T) {
 func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
-	refused := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
-	for name, row := range map[string]struct {
+	responses := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
+	tests := map[string]struct {
 		rules []storage.LifecycleRule
 		want  storage.Code
 	}{
@@ -395,11 +458,12 @@ func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 		"one with other rules":          {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
 		"one that also expires objects": {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
 		"none: another error":           {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, refused)
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(row.rules...)))
-			require.ErrorIs(t, err, row.want)
+			s, _ := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, responses)
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(tt.rules...)))
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }
@@ -415,7 +479,7 @@ func TestUpdateBucketSettingLacking(t *testing.T) {
 		"lifecycle":     storage.WithLifecycle(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
+			s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 			for _, err := range []error{
 				func() error {
 					_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
@@ -432,18 +496,20 @@ func TestUpdateBucketSettingLacking(t *testing.T) {
 			require.Empty(t, w.requests)
 		})
 	}
-	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
+
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 	_, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, []string{"HEAD /photos"}, w.requests, "no request for a setting that the server does not have")
 }
 
-// BucketInfo leaves settings empty that the credentials may not read. AWS has a permission for each, and R2's
-// tokens for objects have none.
+// BucketInfo fails if a setting may not be read, tells which, and returns the others. A program that adds a rule
+// to an empty list would otherwise remove the rules that it could not see. AWS has a permission for each setting,
+// and R2's tokens for objects have none.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
-	s, _ := onWire(t, Config{}, private(map[string]string{
+	s, _ := newWireService(t, Config{}, private(map[string]string{
 		"HEAD /":           "200 ",
 		"GET /?policy":     denied,
 		"GET /?versioning": denied,
@@ -451,8 +517,74 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 		"GET /?cors":       cors,
 	}))
 	info, err := s.BucketInfo(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "s3:GetBucketPolicy, s3:GetBucketVersioning, s3:GetLifecycleConfiguration")
+	want := &storage.BucketInfo{
+		Name:   "photos",
+		Region: "eu-west-1",
+		CORS:   []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}},
+		Unread: []string{"Public", "Versioning", "Lifecycle"},
+	}
+	require.Equal(t, want, info)
+
+	info, err = s.UpdateBucket(t.Context(), wiretest.BucketRequest())
 	require.NoError(t, err)
-	require.Equal(t, &storage.BucketInfo{Name: "photos", Region: "eu-west-1", CORS: []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}}, info)
+	require.Equal(t, want, info)
+}
+
+// The error of BucketInfo names the permission of the request that the server refused. Whether a bucket is public
+// depends on its policy, then on the block of public access, and on a server without policies on the ACL.
+func TestBucketInfoNamesRefusedPermission(t *testing.T) {
+	policy := `200 {"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
+	denied := failure(403, "AccessDenied")
+	b2, ok := NamedProfile("b2")
+	require.True(t, ok)
+	tests := []struct {
+		name    string
+		config  Config
+		replies map[string]string
+		want    string
+	}{
+		{
+			name:    "policy",
+			replies: map[string]string{"GET /?policy": denied},
+			want:    "may not read Public: permit s3:GetBucketPolicy;",
+		},
+		{
+			name:    "block of public access",
+			replies: map[string]string{"GET /?policy": policy, "GET /?publicAccessBlock": denied},
+			want:    "may not read Public: permit s3:GetBucketPublicAccessBlock;",
+		},
+		{
+			name:    "ACL",
+			config:  Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
+			replies: map[string]string{"GET /?acl": denied},
+			want:    "may not read Public: permit s3:GetBucketAcl;",
+		},
+		{
+			name:    "CORS rules",
+			replies: map[string]string{"GET /?cors": denied},
+			want:    "may not read CORS: permit s3:GetBucketCORS;",
+		},
+		{
+			name:    "object lock",
+			replies: map[string]string{"GET /?object-lock": denied},
+			want:    "may not read ObjectLock, DefaultRetention: permit s3:GetBucketObjectLockConfiguration;",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			replies := private(map[string]string{
+				"HEAD /":            "200 ",
+				"GET /?object-lock": failure(404, "ObjectLockConfigurationNotFoundError"),
+			})
+			maps.Copy(replies, tt.replies)
+			s, _ := newWireService(t, tt.config, replies)
+			_, err := s.BucketInfo(t.Context(), "photos")
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
 }
 
 // UpdateBucket succeeds even if the settings cannot be read after the change.
@@ -460,21 +592,23 @@ func TestUpdateBucketReadFails(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied := failure(403, "AccessDenied")
 	busy := failure(503, "SlowDown")
+
 	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
 		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},
 		"the server is busy":         {"HEAD /": "503 ", "GET /?policy": busy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{}, private(replies))
+			s, w := newWireService(t, Config{}, private(replies))
 			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
 			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was set")
 			require.Equal(t, "PUT /?cors", w.requests[0])
 		})
 	}
+
 	t.Run("an update without changes only reads", func(t *testing.T) {
-		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": denied}))
+		s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": denied}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest())
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
@@ -482,7 +616,7 @@ func TestUpdateBucketReadFails(t *testing.T) {
 
 // MinIO answers 200 to the versioning of a bucket that is missing.
 func TestUpdateBucketMissing(t *testing.T) {
-	s, _ := onWire(t, Config{}, map[string]string{"PUT /?versioning": "200 ", "HEAD /": "404 "})
+	s, _ := newWireService(t, Config{}, map[string]string{"PUT /?versioning": "200 ", "HEAD /": "404 "})
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
@@ -490,7 +624,7 @@ func TestUpdateBucketMissing(t *testing.T) {
 // If the policy cannot be read, UpdateBucket changes nothing about public access.
 func TestUpdateBucketPublicDenied(t *testing.T) {
 	for _, public := range []bool{true, false} {
-		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
+		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, []string{"GET /?policy"}, w.requests)
@@ -498,7 +632,7 @@ func TestUpdateBucketPublicDenied(t *testing.T) {
 }
 
 func TestBucketInfoErrors(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		replies map[string]string
 		want    storage.Code
 	}{
@@ -506,11 +640,12 @@ func TestBucketInfoErrors(t *testing.T) {
 		"a setting that fails":                   {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
 		"a bucket that was deleted meanwhile":    {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
 		"settings that the server does not have": {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.replies)
+			s, _ := newWireService(t, Config{}, tt.replies)
 			_, err := s.BucketInfo(t.Context(), "photos")
-			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
@@ -518,12 +653,13 @@ func TestBucketInfoErrors(t *testing.T) {
 // Buckets are listed in pages.
 func TestListBucketsPages(t *testing.T) {
 	const bucket = `<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>`
-	s, w := onWire(t, Config{}, map[string]string{
+	s, w := newWireService(t, Config{}, map[string]string{
 		"GET /?max-buckets":        "200 <ListAllMyBucketsResult><Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets><ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
 		"GET /?continuation-token": "200 <ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>",
 	})
 	page, token, err := s.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
+
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.BucketInfo{{Name: "a", Region: "eu-west-1", Created: created}, {Name: "b", Region: "eu-west-1", Created: created}}, page)
 	require.Equal(t, "more", token)
@@ -532,14 +668,14 @@ func TestListBucketsPages(t *testing.T) {
 
 // The deletion of a bucket that is not empty is BucketNotEmpty.
 func TestDeleteBucketNotEmpty(t *testing.T) {
-	s, _ := onWire(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
+	s, _ := newWireService(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }
 
 // A service returns the credentials of its account.
 func TestServiceCredentials(t *testing.T) {
 	for endpoint, want := range map[string]string{"": "https://s3.eu-west-1.amazonaws.com", "http://127.0.0.1:9000": "http://127.0.0.1:9000"} {
-		s, w := onWire(t, Config{Endpoint: endpoint}, nil)
+		s, w := newWireService(t, Config{Endpoint: endpoint}, nil)
 		c, err := s.Credentials(t.Context(), "photos")
 		require.NoError(t, err)
 		require.Equal(t, &storage.Credentials{Endpoint: want, Region: "eu-west-1", Bucket: "photos", AccessKeyID: "AKID", SecretKey: "secret"}, c)

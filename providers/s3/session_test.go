@@ -15,7 +15,7 @@ import (
 func TestSignedURLExpiresWithSession(t *testing.T) {
 	second := now.Truncate(time.Second)
 	week := 7 * 24 * time.Hour
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		env  map[string]string
 		c    Config
@@ -34,27 +34,31 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 		},
 		{name: "a session of Config", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"}, want: second.Add(12 * time.Hour)},
 		{name: "a key of Config", c: Config{AccessKeyID: "own", SecretKey: "secret"}, env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(week)},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			for name, value := range row.env {
+			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			row.c.Bucket = "photos"
-			row.c.Region = "eu-west-1"
-			drv, err := NewDriver(t.Context(), row.c)
+
+			tt.c.Bucket = "photos"
+			tt.c.Region = "eu-west-1"
+			drv, err := NewDriver(t.Context(), tt.c)
 			require.NoError(t, err)
 			d := drv.(*objectDriver)
+
 			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.TTL = week
 			}), now)
 			require.NoError(t, err)
-			require.Equal(t, row.want, signedURL.ExpiresAt)
+			require.Equal(t, tt.want, signedURL.ExpiresAt)
+
 			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 				r.TTL = week
 			}), now)
 			require.NoError(t, err)
-			require.Equal(t, row.want, form.ExpiresAt)
+			require.Equal(t, tt.want, form.ExpiresAt)
 		})
 	}
 }

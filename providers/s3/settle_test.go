@@ -34,7 +34,8 @@ func TestCreateBucketSettings(t *testing.T) {
 	versions := storage.WithVersioning(true)
 	public := storage.WithPublicAccess(true)
 	const forever = 1000
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		option  storage.BucketOption
 		first   map[string][]string
 		want    storage.Code
@@ -43,30 +44,66 @@ func TestCreateBucketSettings(t *testing.T) {
 		most    time.Duration
 		deleted bool
 	}{
-		"at once":                                   {option: versions},
-		"another change is under way":               {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}}, least: 7 * time.Second, most: 7 * time.Second},
-		"the bucket is not known everywhere":        {option: versions, first: map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}, least: time.Second, most: time.Second},
-		"a server error":                            {option: versions, first: map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}}, least: time.Second, most: time.Second},
-		"lifecycle rules":                           {option: storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}), first: map[string][]string{"PUT /?lifecycle": {aborted}}, least: time.Second, most: time.Second},
-		"a change that never ends":                  {option: versions, first: map[string][]string{"PUT /?versioning": repeated(forever, aborted)}, want: storage.Unavailable, hint: "call UpdateBucket", least: 100 * time.Second, most: 3 * time.Minute},
-		"longer than one attempt":                   {option: versions, first: map[string][]string{"PUT /?versioning": repeated(8, aborted)}, least: 25 * time.Second, most: 35 * time.Second},
-		"a refusal":                                 {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, failure(403, "AccessDenied")}}, want: storage.PermissionDenied, least: time.Second, most: time.Second, deleted: true},
-		"the block of public access still holds":    {option: public, first: map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}}, least: 3 * time.Second, most: 3 * time.Second},
-		"the account's block":                       {option: public, first: map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))}, want: storage.PermissionDenied, hint: "Block Public Access settings for this account", least: 20 * time.Second, most: 30 * time.Second, deleted: true},
-		"a policy that the credentials may not set": {option: public, first: map[string][]string{"PUT /?policy": {denied(unprivileged)}}, want: storage.PermissionDenied, hint: "may not do this", deleted: true},
-	} {
+		"at once":                            {option: versions},
+		"another change is under way":        {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}}, least: 7 * time.Second, most: 7 * time.Second},
+		"the bucket is not known everywhere": {option: versions, first: map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}, least: time.Second, most: time.Second},
+		"a server error":                     {option: versions, first: map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}}, least: time.Second, most: time.Second},
+		"lifecycle rules": {
+			option: storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}),
+			first:  map[string][]string{"PUT /?lifecycle": {aborted}},
+			least:  time.Second,
+			most:   time.Second,
+		},
+		"a change that never ends": {
+			option: versions,
+			first:  map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
+			want:   storage.Unavailable,
+			hint:   "call UpdateBucket",
+			least:  100 * time.Second,
+			most:   3 * time.Minute,
+		},
+		"longer than one attempt": {option: versions, first: map[string][]string{"PUT /?versioning": repeated(8, aborted)}, least: 25 * time.Second, most: 35 * time.Second},
+		"a refusal": {
+			option:  versions,
+			first:   map[string][]string{"PUT /?versioning": {aborted, failure(403, "AccessDenied")}},
+			want:    storage.PermissionDenied,
+			least:   time.Second,
+			most:    time.Second,
+			deleted: true,
+		},
+		"the block of public access still holds": {option: public, first: map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}}, least: 3 * time.Second, most: 3 * time.Second},
+		"the account's block": {
+			option:  public,
+			first:   map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
+			want:    storage.PermissionDenied,
+			hint:    "Block Public Access settings for this account",
+			least:   20 * time.Second,
+			most:    30 * time.Second,
+			deleted: true,
+		},
+		"a policy that the credentials may not set": {
+			option:  public,
+			first:   map[string][]string{"PUT /?policy": {denied(unprivileged)}},
+			want:    storage.PermissionDenied,
+			hint:    "may not do this",
+			deleted: true,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := onWire(t, Config{}, private(nil))
-				w.first = row.first
+				s, w := newWireService(t, Config{}, private(nil))
+				w.first = tt.first
 				start := time.Now()
-				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", row.option)
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-				if row.hint != "" {
-					require.Contains(t, err.Error(), row.hint)
+
+				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", tt.option)
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+				if tt.hint != "" {
+					require.Contains(t, err.Error(), tt.hint)
 				}
 				took := time.Since(start)
-				require.True(t, took >= row.least && took <= row.most, took)
+				require.True(t, took >= tt.least && took <= tt.most, took)
+
 				creates, deletes := 0, 0
 				for _, request := range w.requests {
 					switch request {
@@ -77,7 +114,7 @@ func TestCreateBucketSettings(t *testing.T) {
 					}
 				}
 				require.Equal(t, 1, creates, "%v", w.requests)
-				require.Equal(t, row.deleted, deletes == 1, "%v", w.requests)
+				require.Equal(t, tt.deleted, deletes == 1, "%v", w.requests)
 			})
 		})
 	}
@@ -86,23 +123,24 @@ func TestCreateBucketSettings(t *testing.T) {
 // If settings of a new bucket failed, another CreateBucket continues it. It fails with BucketExists if it asks for
 // another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		again storage.BucketOption
 		want  storage.Code
 	}{
 		"the same":         {storage.WithVersioning(true), ""},
 		"with object lock": {storage.WithObjectLock(), storage.BucketExists},
 		"elsewhere":        {storage.WithRegion("eu-west-3"), storage.BucketExists},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := onWire(t, Config{}, private(nil))
+				s, w := newWireService(t, Config{}, private(nil))
 				w.first = map[string][]string{"PUT /?versioning": repeated(100, failure(409, "OperationAborted"))}
 				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
 				w.first = map[string][]string{"HEAD /": {"200 "}}
-				_, err = engine.NewService(s).CreateBucket(t.Context(), "photos", row.again)
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				_, err = engine.NewService(s).CreateBucket(t.Context(), "photos", tt.again)
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			})
 		})
 	}
@@ -114,25 +152,36 @@ func TestCreateBucketContinued(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {
 	broken := failure(500, "InternalError")
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		heads, creates []string
 		want           storage.Code
 		unknown        bool
 	}{
-		"it is there":                     {[]string{"404 ", "200 "}, []string{broken}, storage.BucketExists, true},
-		"it appears a moment later":       {[]string{"404 ", "404 "}, []string{broken, failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists, true},
-		"another account has it":          {[]string{"404 ", "403 "}, []string{broken, failure(409, "BucketAlreadyExists")}, storage.BucketExists, true},
-		"it is not there":                 {[]string{"404 ", "404 "}, []string{broken}, "", false},
-		"it was there before the request": {[]string{"200 "}, nil, storage.BucketExists, false},
-	} {
+		"it is there": {heads: []string{"404 ", "200 "}, creates: []string{broken}, want: storage.BucketExists, unknown: true},
+		"it appears a moment later": {
+			heads:   []string{"404 ", "404 "},
+			creates: []string{broken, failure(409, "BucketAlreadyOwnedByYou")},
+			want:    storage.BucketExists,
+			unknown: true,
+		},
+		"another account has it": {
+			heads:   []string{"404 ", "403 "},
+			creates: []string{broken, failure(409, "BucketAlreadyExists")},
+			want:    storage.BucketExists,
+			unknown: true,
+		},
+		"it is not there":                 {heads: []string{"404 ", "404 "}, creates: []string{broken}, want: ""},
+		"it was there before the request": {heads: []string{"200 "}, want: storage.BucketExists},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := onWire(t, Config{}, private(nil))
-				w.first = map[string][]string{"HEAD /": row.heads, "PUT /": row.creates}
+				s, w := newWireService(t, Config{}, private(nil))
+				w.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
 				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos")
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-				if row.unknown {
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+				if tt.unknown {
 					require.Contains(t, asError(err).Hint, "call UpdateBucket")
 				}
 				require.NotContains(t, w.requests, "DELETE /")
@@ -144,7 +193,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 // UpdateBucket waits while an earlier change of the bucket is still in progress.
 func TestUpdateBucketWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
 		w.first = map[string][]string{"PUT /?versioning": repeated(4, failure(409, "OperationAborted")), "PUT /?object-lock": {failure(409, "InvalidBucketState")}}
 		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
 		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
@@ -158,7 +207,7 @@ func TestUpdateBucketWaits(t *testing.T) {
 // If CreateBucket is canceled while it sets up the new bucket, it deletes the bucket.
 func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, w := onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
+		s, w := newWireService(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		_, err := engine.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
@@ -171,7 +220,7 @@ func TestCreateBucketCanceled(t *testing.T) {
 func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
-		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))
+		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))
 		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, "PUT /?publicAccessBlock", w.requests[len(w.requests)-1])

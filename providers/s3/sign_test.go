@@ -32,7 +32,7 @@ func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: "tok/en+==", CanExpire: !e.at.IsZero(), Expires: e.at}, nil
 }
 
-func opened(t *testing.T, c Config) *objectDriver {
+func mustOpen(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -129,6 +129,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 			r.Key = key
 		}, awss3.PutObjectInput{Key: &key}})
 	}
+
 	for where, config := range map[string]Config{
 		"virtual host":              {},
 		"path style":                {PathStyle: aws.Bool(true)},
@@ -139,7 +140,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 		"Spaces":                    {Endpoint: "https://nyc3.digitaloceanspaces.com"},
 		"credentials with a token":  {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
 	} {
-		d := opened(t, config)
+		d := mustOpen(t, config)
 		for _, row := range rows {
 			t.Run(where+"/"+row.name, func(t *testing.T) {
 				if row.sdk.Key == nil {
@@ -148,9 +149,11 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 				row.sdk.ContentType = aws.String("text/plain")
 				row.sdk.Metadata = d.account.profile.storedNames(row.sdk.Metadata)
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
+
 				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
+
 				want.SignedHeader.Del("Host")
 				want.SignedHeader.Del("Content-Length") // a browser sets it, and lets nobody else
 				require.Equal(t, want.SignedHeader, got.Header)
@@ -158,8 +161,9 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 			})
 		}
 	}
+
 	t.Run("a checksum", func(t *testing.T) {
-		d := opened(t, Config{})
+		d := mustOpen(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
 		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
@@ -172,7 +176,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 
 // A signed download is the one that the SDK signs.
 func TestSignedDownloadMatchesSDK(t *testing.T) {
-	d := opened(t, Config{})
+	d := mustOpen(t, Config{})
 	for _, key := range keys {
 		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
 			Key:                        &key,
@@ -198,7 +202,7 @@ func TestSignedDownloadMatchesSDK(t *testing.T) {
 
 // Signed paths are escaped byte by byte.
 func TestSignedURLEscapesPath(t *testing.T) {
-	d := opened(t, Config{})
+	d := mustOpen(t, Config{})
 	for _, key := range keys {
 		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Key = key
@@ -209,7 +213,7 @@ func TestSignedURLEscapesPath(t *testing.T) {
 }
 
 func TestSignedHeaders(t *testing.T) {
-	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	got, err := mustOpen(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 5
 		r.MaxSize = 5
 		r.Condition.Absent = true
@@ -224,7 +228,7 @@ func TestSignedHeaders(t *testing.T) {
 }
 
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := opened(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	got, err := mustOpen(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 0
 		r.MaxSize = 0
 	}), now)
@@ -234,7 +238,7 @@ func TestSignedEmptyBody(t *testing.T) {
 }
 
 func TestSigningBaseURL(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config     Config
 		base, want string
 	}{
@@ -243,16 +247,17 @@ func TestSigningBaseURL(t *testing.T) {
 		"a host that can have the bucket before it": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
 		"a host that names the bucket":              {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
 		"a bucket with its own domain":              {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := opened(t, test.config)
+			d := mustOpen(t, tt.config)
 			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
-				r.BaseURL = test.base
+				r.BaseURL = tt.base
 				r.Key = "a b"
 			}), now)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(got.URL, "?")
-			require.Equal(t, test.want, address)
+			require.Equal(t, tt.want, address)
 		})
 	}
 }
@@ -260,7 +265,7 @@ func TestSigningBaseURL(t *testing.T) {
 // Signatures expire with their TTL or with the credentials, whichever is first.
 func TestSignedURLExpires(t *testing.T) {
 	second := now.Truncate(time.Second)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ttl  time.Duration
 		ends time.Time // of the credentials
 		want time.Time
@@ -271,21 +276,22 @@ func TestSignedURLExpires(t *testing.T) {
 		"credentials that outlast it":              {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
 		"credentials that expire before":           {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
 		"credentials that expire in half a second": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
+			d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{tt.ends}, Region: "eu-west-1"}})
 			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
-				r.TTL = test.ttl
+				r.TTL = tt.ttl
 			}), now)
 			require.NoError(t, err)
-			require.Equal(t, test.want, got.ExpiresAt)
+			require.Equal(t, tt.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
 			require.NoError(t, err)
-			require.Equal(t, fmt.Sprint(int64(test.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
+			require.Equal(t, fmt.Sprint(int64(tt.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
 		})
 	}
 	t.Run("expired credentials", func(t *testing.T) {
-		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
+		d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
 		_, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.NotContains(t, err.Error(), "secret")
@@ -295,7 +301,7 @@ func TestSignedURLExpires(t *testing.T) {
 func TestSigningErrors(t *testing.T) {
 	none := Profile{Name: "none"}
 	sum := uint32(1)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		ask    func(r *driver.SignRequest)
 	}{
@@ -313,9 +319,10 @@ func TestSigningErrors(t *testing.T) {
 		"an unsupported method": {Config{}, func(r *driver.SignRequest) {
 			r.Method = http.MethodPatch
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := opened(t, test.config).urls.sign(t.Context(), wiretest.SignedUpload(test.ask), now)
+			_, err := mustOpen(t, tt.config).urls.sign(t.Context(), wiretest.SignedUpload(tt.ask), now)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -323,11 +330,12 @@ func TestSigningErrors(t *testing.T) {
 
 // The signing key is the one of Signature Version 4.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
-	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
+	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
 	day, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
+
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, presigned.Values["X-Amz-Signature"], d.account.keys.Get(&credentials, "eu-west-1", day).Signature(presigned.Values["policy"]))
@@ -336,26 +344,27 @@ func TestSigningKeyMatchesSigV4(t *testing.T) {
 
 // Calls that sign at the same time return the same URL.
 func TestSignConcurrently(t *testing.T) {
-	d := opened(t, Config{})
+	d := mustOpen(t, Config{})
 	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)
-	done := make(chan string)
+	results := make(chan string)
 	for range 8 {
 		go func() {
 			var got string
 			for range 100 {
 				signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 				if err != nil || got != "" && got != signedURL.URL {
-					done <- "different"
+					results <- "different"
 					return
 				}
 				got = signedURL.URL
 				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
-			done <- got
+			results <- got
 		}()
 	}
+
 	for range 8 {
-		require.Equal(t, want.URL, <-done)
+		require.Equal(t, want.URL, <-results)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // A client with a signed removal URL can remove only its object, even with an unsigned header that asks MinIO for
 // more.
 func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
 		for _, key := range []string{"a", "a", "b/c"} {
 			_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -23,31 +23,34 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 		for _, key := range []string{"a", "b", "b/"} {
 			signedURL, err := storage.SignedRemoveURL(t.Context(), b, key)
 			require.NoError(t, err)
-			removeWith(t, signedURL, "X-Minio-Force-Delete", "true")
+			sendSignedRemove(t, signedURL, "X-Minio-Force-Delete", "true")
 		}
+
 		versions := 0
 		for _, err := range storage.Versions(t.Context(), b) {
 			require.NoError(t, err)
 			versions++
 		}
+
 		require.GreaterOrEqual(t, versions, 3)
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a")
 		require.NoError(t, err)
-		require.Equal(t, http.StatusNoContent, removeWith(t, signedURL, "", ""))
+		require.Equal(t, http.StatusNoContent, sendSignedRemove(t, signedURL, "", ""))
 	})
 }
 
 // A client with a signed removal URL cannot bypass a governance lock with an unsigned header.
 func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithObjectLock())
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
 			storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 		require.NoError(t, err)
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, removeWith(t, signedURL, "X-Amz-Bypass-Governance-Retention", "true"), 400)
-		require.GreaterOrEqual(t, removeWith(t, signedURL, "", ""), 400)
+
+		require.GreaterOrEqual(t, sendSignedRemove(t, signedURL, "X-Amz-Bypass-Governance-Retention", "true"), 400)
+		require.GreaterOrEqual(t, sendSignedRemove(t, signedURL, "", ""), 400)
 		_, err = b.Attrs(t.Context(), "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
 		require.NoError(
@@ -57,8 +60,8 @@ func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 	})
 }
 
-// removeWith sends a signed removal, with a header if it has a name, and returns the status.
-func removeWith(t *testing.T, signedURL *storage.SignedURL, name, value string) int {
+// sendSignedRemove sends a signed removal, with a header if it has a name, and returns the status.
+func sendSignedRemove(t *testing.T, signedURL *storage.SignedURL, name, value string) int {
 	t.Helper()
 	r, err := signedURL.Request(t.Context(), nil)
 	require.NoError(t, err)

@@ -40,8 +40,8 @@ func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// sdkURL returns the URL of the SDK's signer for a request.
-func sdkURL(t *testing.T, method, query string, header http.Header, seconds string) string {
+// presignWithSDK returns the URL of the SDK's signer for a request.
+func presignWithSDK(t *testing.T, method, query string, header http.Header, seconds string) string {
 	t.Helper()
 	address := "https://photos.s3.eu-west-1.amazonaws.com/a%20b?X-Amz-Expires=" + seconds
 	if query != "" {
@@ -51,14 +51,14 @@ func sdkURL(t *testing.T, method, query string, header http.Header, seconds stri
 	require.NoError(t, err)
 	r.Header = header
 	credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}
-	signed, _, err := atTime{now}.PresignHTTP(t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now)
+	signedURL, _, err := atTime{now}.PresignHTTP(t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now)
 	require.NoError(t, err)
-	return signed
+	return signedURL
 }
 
 // Signed values are signed as the SDK does.
 func TestWithSignedParameterMatchesSDK(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(r *driver.SignRequest)
 		opts   []SignedOption
@@ -66,47 +66,56 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 		query  string
 		header http.Header
 	}{
+		{name: "a parameter", opts: []SignedOption{WithSignedParameter("x-user", "a b&c=d")}, method: "GET", query: "x-user=a%20b%26c%3Dd"},
 		{
-			"a parameter", nil, []SignedOption{WithSignedParameter("x-user", "a b&c=d")}, "GET", "x-user=a%20b%26c%3Dd",
-			nil,
+			name: "parameters in any order",
+			change: func(r *driver.SignRequest) {
+				r.Version = "v"
+				r.ResponseType = "text/plain"
+			},
+			opts:   []SignedOption{WithSignedParameter("z", "1"), WithSignedParameter("a", "2")},
+			method: "GET",
+			query:  "a=2&response-content-type=text%2Fplain&versionId=v&z=1",
 		},
-		{"parameters in any order", func(r *driver.SignRequest) {
-			r.Version = "v"
-			r.ResponseType = "text/plain"
-		},
-			[]SignedOption{WithSignedParameter("z", "1"), WithSignedParameter("a", "2")},
-			"GET", "a=2&response-content-type=text%2Fplain&versionId=v&z=1", nil},
+		{name: "a header", opts: []SignedOption{WithSignedHeader("range", "bytes=0-9")}, method: "GET", header: http.Header{"Range": {"bytes=0-9"}}},
 		{
-			"a header", nil, []SignedOption{WithSignedHeader("range", "bytes=0-9")}, "GET", "",
-			http.Header{"Range": {"bytes=0-9"}},
+			name: "an upload",
+			change: func(r *driver.SignRequest) {
+				r.Method = "PUT"
+				r.ContentType = "text/plain"
+			},
+			opts:   []SignedOption{WithSignedHeader("X-Team", "blue"), WithSignedParameter("job", "7")},
+			method: "PUT",
+			query:  "job=7",
+			header: http.Header{"Content-Type": {"text/plain"}, "X-Team": {"blue"}},
 		},
-		{"an upload", func(r *driver.SignRequest) {
-			r.Method = "PUT"
-			r.ContentType = "text/plain"
+		{
+			name: "a removal",
+			change: func(r *driver.SignRequest) {
+				r.Method = "DELETE"
+				r.Version = "v/1"
+			},
+			opts:   []SignedOption{WithSignedParameter("job", "7")},
+			method: "DELETE",
+			query:  "job=7&versionId=v%2F1",
 		},
-			[]SignedOption{WithSignedHeader("X-Team", "blue"), WithSignedParameter("job", "7")},
-			"PUT", "job=7", http.Header{"Content-Type": {"text/plain"}, "X-Team": {"blue"}}},
-		{"a removal", func(r *driver.SignRequest) {
-			r.Method = "DELETE"
-			r.Version = "v/1"
-		},
-			[]SignedOption{WithSignedParameter("job", "7")}, "DELETE", "job=7&versionId=v%2F1", nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := signedDownload(row.change)
-			r.Native = native(row.opts...)
-			got, err := opened(t, Config{}).urls.sign(t.Context(), r, now)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := signedDownload(tt.change)
+			r.Native = native(tt.opts...)
+			got, err := mustOpen(t, Config{}).urls.sign(t.Context(), r, now)
 			require.NoError(t, err)
-			require.Equal(t, sdkURL(t, row.method, row.query, row.header.Clone(), "61"), got.URL)
-			require.Equal(t, row.method, got.Method)
-			require.Len(t, got.Header, len(row.header))
+			require.Equal(t, presignWithSDK(t, tt.method, tt.query, tt.header.Clone(), "61"), got.URL)
+			require.Equal(t, tt.method, got.Method)
+			require.Len(t, got.Header, len(tt.header))
 		})
 	}
 }
 
 // Values that the signature or another option determines are refused.
 func TestWithSignedParameterRefused(t *testing.T) {
-	b := engine.New(opened(t, Config{}))
+	b := engine.New(mustOpen(t, Config{}))
 	for name, o := range map[string]SignedOption{
 		"a parameter of the signature":     WithSignedParameter("X-Amz-Expires", "604800"),
 		"one in other letters":             WithSignedParameter("x-amz-expires", "604800"),
@@ -140,6 +149,7 @@ func TestWithSignedParameterRefused(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
+
 	for name, opts := range map[string][]storage.SignedUploadOption{
 		"a parameter twice": {WithSignedParameter("a", "1"), WithSignedParameter("a", "2")},
 		"a header twice":    {WithSignedHeader("x-a", "1"), WithSignedHeader("X-A", "2")},
@@ -152,9 +162,11 @@ func TestWithSignedParameterRefused(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
+
 	_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour),
 		WithSignedParameter("response-cache-control", "no-store"))
 	require.ErrorIs(t, err, storage.InvalidArgument, "WithStableFor sets it")
+
 	_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 1, WithSignedHeader("x-a", "1"))
 	require.ErrorIs(t, err, storage.Unsupported, "a form has no headers")
 	_, err = storage.SignedRemoveURL(t.Context(), b, "a", storage.WithNative(provider, 1))
@@ -171,7 +183,7 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 
 // A signed removal covers headers that widen it: MinIO takes headers that no signature covers.
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
-	for name, row := range map[string]struct{ whole, version []string }{
+	tests := map[string]struct{ whole, version []string }{
 		"aws":       {},
 		"versitygw": {},
 		"minio": {
@@ -180,29 +192,33 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 		"unknown":             {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
 		"":                    {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
 		"mine" + ProbedSuffix: {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := Profile{Name: name}
-			whole := http.Header{}
+			all := http.Header{}
 			version := http.Header{}
-			p.narrowRemoval(whole, "")
+			p.narrowRemoval(all, "")
+
 			p.narrowRemoval(version, "v")
-			require.Equal(t, row.whole, slices.Sorted(maps.Keys(whole)))
-			require.Equal(t, row.version, slices.Sorted(maps.Keys(version)))
+			require.Equal(t, tt.whole, slices.Sorted(maps.Keys(all)))
+			require.Equal(t, tt.version, slices.Sorted(maps.Keys(version)))
+
 			for header := range version {
 				require.Equal(t, "false", version.Get(header))
 			}
 		})
 	}
+
 	p := Profile{Name: "minio"}
-	given := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
-	p.narrowRemoval(given, "v")
-	require.Equal(t, "true", given.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
+	header := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
+	p.narrowRemoval(header, "v")
+	require.Equal(t, "true", header.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
 }
 
 // A signed removal has the key in its path, escaped byte by byte, and needs no header.
 func TestSignedRemoveURLEscapesPath(t *testing.T) {
-	d := opened(t, Config{})
+	d := mustOpen(t, Config{})
 	for _, key := range keys {
 		got, err := d.urls.sign(
 			t.Context(),
@@ -225,17 +241,20 @@ func TestStableURLsOfS3(t *testing.T) {
 		r.ResponseCacheControl = "private, max-age=3600"
 	})
 	sign := func(c Config, at time.Time) (*storage.SignedURL, error) {
-		return opened(t, c).urls.sign(t.Context(), stable, at)
+		return mustOpen(t, c).urls.sign(t.Context(), stable, at)
 	}
 	first, err := sign(Config{}, when)
 	require.NoError(t, err)
+
 	last, err := sign(Config{}, when.Add(time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last, "two processes")
 	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
+
 	next, err := sign(Config{}, when.Add(time.Hour))
 	require.NoError(t, err)
 	require.NotEqual(t, first.URL, next.URL)
+
 	u, err := url.Parse(first.URL)
 	require.NoError(t, err)
 	require.Equal(t, "private, max-age=3600", u.Query().Get("response-cache-control"))
@@ -253,7 +272,7 @@ func TestStableURLsOfS3(t *testing.T) {
 			require.False(t, strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "tok/en"))
 		})
 	}
-	known := engine.New(opened(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))
-	require.False(t, storage.Supports(known, storage.StableURLs))
-	require.True(t, storage.Supports(known, storage.SignedRemovals))
+	b := engine.New(mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))
+	require.False(t, storage.Supports(b, storage.StableURLs))
+	require.True(t, storage.Supports(b, storage.SignedRemovals))
 }

@@ -42,10 +42,10 @@ func (s stranger) do(t *testing.T, signedURL *storage.SignedURL, body string, ch
 	return response.StatusCode, string(text)
 }
 
-func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
+func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 	t.Helper()
 	c.Buckets = []string{"photos"}
-	_, config := amazon(t, c)
+	_, config := startAmazon(t, c)
 	config.Bucket = "photos"
 	b, err := s3.Open(t.Context(), config)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 
 // The real servers store objects in file systems, which cannot hold these keys.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
-	b, someone := amazonBucket(t, s3server.Config{Strict: true})
+	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
 	for _, key := range keys {
 		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
@@ -73,10 +73,11 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 
 // Changes to a signed URL are refused.
 func TestSignedURLChangesRefused(t *testing.T) {
-	b, someone := amazonBucket(t, s3server.Config{Strict: true})
+	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		body   string
 		change func(r *http.Request)
 	}{
@@ -84,10 +85,18 @@ func TestSignedURLChangesRefused(t *testing.T) {
 		"a body without a length": {"text", func(r *http.Request) {
 			r.ContentLength = -1
 		}},
-		"another type":   {"text", func(r *http.Request) { r.Header.Set("Content-Type", "text/html") }},
-		"no type":        {"text", func(r *http.Request) { r.Header.Del("Content-Type") }},
-		"other metadata": {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-K", "w") }},
-		"more metadata":  {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-More", "w") }},
+		"another type": {"text", func(r *http.Request) {
+			r.Header.Set("Content-Type", "text/html")
+		}},
+		"no type": {"text", func(r *http.Request) {
+			r.Header.Del("Content-Type")
+		}},
+		"other metadata": {"text", func(r *http.Request) {
+			r.Header.Set("X-Amz-Meta-K", "w")
+		}},
+		"more metadata": {"text", func(r *http.Request) {
+			r.Header.Set("X-Amz-Meta-More", "w")
+		}},
 		"another method": {"text", func(r *http.Request) {
 			r.Method = http.MethodDelete
 		}},
@@ -100,10 +109,13 @@ func TestSignedURLChangesRefused(t *testing.T) {
 		"a longer life": {"text", func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
 		}},
-		"the signature of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
-	} {
+		"the signature of another day": {"text", func(r *http.Request) {
+			setQuery(r, "X-Amz-Date", "20200101T000000Z")
+		}},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			code, text := someone.do(t, signedURL, test.body, test.change)
+			code, text := someone.do(t, signedURL, tt.body, tt.change)
 			require.GreaterOrEqual(t, code, 400, text)
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -111,6 +123,7 @@ func TestSignedURLChangesRefused(t *testing.T) {
 			}
 		})
 	}
+
 	code, text := someone.do(t, signedURL, "text", nil)
 	require.Equal(t, http.StatusOK, code, text)
 }
@@ -124,7 +137,7 @@ func setQuery(r *http.Request, name, value string) {
 // A signed URL expires at the server.
 func TestSignedURLExpiresAtServer(t *testing.T) {
 	var ahead atomic.Int64
-	b, someone := amazonBucket(t, s3server.Config{Strict: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	b, someone := newAmazonBucket(t, s3server.Config{Strict: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	for name, sign := range map[string]func() (*storage.SignedURL, error){
 		"upload": func() (*storage.SignedURL, error) {
 			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(time.Hour))
@@ -142,6 +155,7 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 		signedURL, err := sign()
 		require.NoError(t, err)
 		ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
+
 		code, text := someone.do(t, signedURL, "x", nil)
 		require.Equal(t, http.StatusOK, code, "%s: %s", name, text)
 		ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
@@ -152,7 +166,7 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 
 // A signed download of an old version returns that version instead of the newest one.
 func TestSignedURLOfVersion(t *testing.T) {
-	_, config := amazon(t, s3server.Config{Strict: true})
+	_, config := startAmazon(t, s3server.Config{Strict: true})
 	service, err := s3.NewService(t.Context(), config)
 	require.NoError(t, err)
 	_, err = service.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
@@ -165,6 +179,7 @@ func TestSignedURLOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version), storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
 	require.NoError(t, err)
+
 	code, text := stranger{config.HTTPClient}.do(t, signedURL, "", nil)
 	require.Equal(t, http.StatusOK, code, text)
 	require.Equal(t, "old", text)

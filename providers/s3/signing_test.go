@@ -22,9 +22,11 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(),
 					storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 				require.NoError(t, err)
+
 				require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
 				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
 				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "longer").Status)
+
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)
@@ -49,6 +51,7 @@ func TestSignedUploadURLEmptyBody(t *testing.T) {
 			b := s.open(t, s.bucket(t, false))
 			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(0))
 			require.NoError(t, err)
+
 			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "x").Status, 400)
 			_, err = b.Attrs(t.Context(), "a")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -65,6 +68,7 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 			b := s.open(t, s.bucket(t, false))
 			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 			require.NoError(t, err)
+
 			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "987654321").Status, 400)
 			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, "123456789").Status)
 			attrs, err := b.Attrs(t.Context(), "a")
@@ -95,6 +99,7 @@ func TestSignedUploadURLWithoutType(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
+
 	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))

@@ -15,11 +15,14 @@ import (
 // A form stores its tags.
 func TestSignedUploadFormTags(t *testing.T) {
 	tags := map[string]string{"two words": "a+b=c", "k": "v:w"}
-	eachLockingServer(t, func(t *testing.T, s *testServer) {
+	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		b := s.open(t, s.bucket(t, false))
-		defer func() { require.NoError(t, storage.Close(b)) }()
+		defer func() {
+			require.NoError(t, storage.Close(b))
+		}()
 		form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 100, storage.WithTags(tags))
 		require.NoError(t, err)
+
 		require.Less(t, post(t, form), 300)
 		got, err := storage.Tags(t.Context(), b, "a")
 		require.NoError(t, err)

@@ -21,7 +21,7 @@ var (
 
 func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 	tagged := storage.Controls{Tags: someTags}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		replies []reply
 		call    func(ctx context.Context, d *objectDriver) error
 	}{
@@ -44,10 +44,11 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 			}))
 			return err
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
-			require.NoError(t, row.call(t.Context(), w.on(t, "aws")))
+			w := newStandIn(t, tt.replies...)
+			require.NoError(t, tt.call(t.Context(), w.on(t, "aws")))
 			header := w.server.Last(t).Header
 			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
 			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
@@ -56,7 +57,7 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 }
 
 func TestTagsOfACopy(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		change             func(*driver.CopyRequest)
 		directive, tagging string
 	}{
@@ -68,14 +69,15 @@ func TestTagsOfACopy(t *testing.T) {
 		"none": {func(r *driver.CopyRequest) {
 			r.ReplaceTags = true
 		}, "REPLACE", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: copied})
-			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
+			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(tt.change))
 			require.NoError(t, err)
 			header := w.server.Last(t).Header
-			require.Equal(t, row.directive, header.Get("X-Amz-Tagging-Directive"))
-			require.Equal(t, row.tagging, header.Get("X-Amz-Tagging"))
+			require.Equal(t, tt.directive, header.Get("X-Amz-Tagging-Directive"))
+			require.Equal(t, tt.tagging, header.Get("X-Amz-Tagging"))
 		})
 	}
 	t.Run("on a server without tags, others are streamed", func(t *testing.T) {
@@ -115,10 +117,10 @@ func TestCopyReadsNoTags(t *testing.T) {
 }
 
 func TestTagsOfACopyInParts(t *testing.T) {
-	begun := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
+	created := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
 	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}
-	of := func(r *driver.CopyRequest) *driver.CopyRequest {
+	change := func(r *driver.CopyRequest) *driver.CopyRequest {
 		r.Source = driver.ObjectRef{Bucket: "photos", Key: "from", Version: "v1", Attrs: &storage.Attrs{Size: 9}}
 		r.Key = "to"
 		return r
@@ -128,47 +130,54 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		d := w.on(t, "aws")
 		d.copier.limit = 8
 		d.copier.part = 9
-		_, err := d.Copy(t.Context(), of(r))
+		_, err := d.Copy(t.Context(), change(r))
 		return w, err
 	}
+
 	t.Run("others", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, created, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, someTagsSent, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
+
 	t.Run("those of the source", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, created, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.server.Lines()[0])
 		require.Equal(t, "a%2Fb=", w.server.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
+
 	t.Run("none", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{ReplaceTags: true}, begun, part, complete)
+		w, err := run(t, &driver.CopyRequest{ReplaceTags: true}, created, part, complete)
 		require.NoError(t, err)
 		require.Empty(t, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
+
 	t.Run("they may not be read", func(t *testing.T) {
 		w, err := run(t, &driver.CopyRequest{}, failing(403, "AccessDenied", "no"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, asError(err).Hint, "WithTags")
 		require.Len(t, w.server.Lines(), 1)
 	})
+
 	t.Run("the source is in another region", func(t *testing.T) {
 		elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
-		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, begun, part, complete)
+		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, created, part, complete)
 		d := w.on(t, "aws")
 		d.account.endpoint = nil // as it is at Amazon's
 		d.copier.limit = 8
 		d.copier.part = 9
-		r := of(&driver.CopyRequest{})
+		r := change(&driver.CopyRequest{})
 		r.Source.Bucket = "other"
 		_, err := d.Copy(t.Context(), r)
 		require.NoError(t, err)
+
 		reqs := w.server.Requests()
 		require.Contains(t, reqs[0].Header.Get("Authorization"), "/us-east-1/s3/")
 		require.Equal(t, "GET /other/from?tagging=&versionId=v1", reqs[1].Line())
 		require.Contains(t, reqs[1].Header.Get("Authorization"), "/eu-west-1/s3/")
 	})
+
 	t.Run("the source is gone", func(t *testing.T) {
 		_, err := run(t, &driver.CopyRequest{}, failing(404, "NoSuchKey", "no"))
 		require.ErrorIs(t, err, storage.Changed)
@@ -223,18 +232,19 @@ func TestTagCalls(t *testing.T) {
 }
 
 func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		replies []reply
 		want    storage.Code
 	}{
 		"S3 says so":                 {[]reply{{Status: 405, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
 		"versitygw does not say so":  {[]reply{failing(405, "MethodNotAllowed", ""), {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
 		"a server without the calls": {[]reply{failing(405, "MethodNotAllowed", ""), {Header: map[string]string{"ETag": etag}}}, storage.Unsupported},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.replies...)
-			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), row.want)
-			require.Len(t, w.server.Requests(), len(row.replies))
+			w := newStandIn(t, tt.replies...)
+			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), tt.want)
+			require.Len(t, w.server.Requests(), len(tt.replies))
 		})
 	}
 }
@@ -244,9 +254,11 @@ func TestTagCountOfReads(t *testing.T) {
 	t.Run("of tags", func(t *testing.T) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
 		d := w.on(t, "aws")
+
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.Equal(t, 3, attrs.TagCount)
+
 		attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
@@ -255,7 +267,7 @@ func TestTagCountOfReads(t *testing.T) {
 }
 
 func TestSignedTags(t *testing.T) {
-	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
+	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Tags = someTags
 	}), now)
@@ -275,12 +287,12 @@ func TestSignedTags(t *testing.T) {
 func TestTagFieldIsADocument(t *testing.T) {
 	field, err := tagField(someTags)
 	require.NoError(t, err)
-	var read struct {
+	var document struct {
 		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
 	}
-	require.NoError(t, xml.NewDecoder(strings.NewReader(field)).Decode(&read))
+	require.NoError(t, xml.NewDecoder(strings.NewReader(field)).Decode(&document))
 	got := map[string]string{}
-	for _, tag := range read.Tags {
+	for _, tag := range document.Tags {
 		got[tag.Key] = tag.Value
 	}
 	require.Equal(t, someTags, got)

@@ -18,16 +18,19 @@ import (
 
 // If STS fails with a server error, the call is Unavailable and retryable. If STS refuses, it is Unauthenticated.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		status int
 		want   storage.Code
 	}{
 		{"an internal error", http.StatusInternalServerError, storage.Unavailable},
 		{"a refusal", http.StatusForbidden, storage.Unauthenticated},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(row.status) }))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tt.status)
+			}))
 			t.Cleanup(sts.Close)
 			config := filepath.Join(t.TempDir(), "config")
 			require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
@@ -35,11 +38,12 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 			b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1"}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 			_, err = b.Attrs(t.Context(), "k")
-			require.ErrorIs(t, err, row.want)
-			var own *storage.Error
-			require.ErrorAs(t, err, &own)
-			require.Equal(t, row.want == storage.Unavailable, own.Retryable)
+			require.ErrorIs(t, err, tt.want)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, tt.want == storage.Unavailable, storageErr.Retryable)
 		})
 	}
 }
@@ -47,13 +51,13 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 // Credentials of a role are replaced before they expire, because S3 refuses a request that arrives after that.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
-	given := 0
+	requests := 0
 	used := []string{}
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		given++
-		lasts := time.Duration(given*given) * 20 * time.Second
+		requests++
+		lasts := time.Duration(requests*requests) * 20 * time.Second
 		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
-			`<SessionToken>token %d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, given, time.Now().Add(lasts).UTC().Format(time.RFC3339))
+			`<SessionToken>token %d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, requests, time.Now().Add(lasts).UTC().Format(time.RFC3339))
 	}))
 	t.Cleanup(sts.Close)
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,6 +75,7 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	for range 3 {
 		require.NoError(t, b.Remove(t.Context(), "k"))
 	}
+
 	require.Equal(t, []string{"token 1", "token 2", "token 2"}, used)
 }
 
@@ -80,7 +85,7 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	opened, err := NewDriver(t.Context(), Config{
+	drv, err := NewDriver(t.Context(), Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
@@ -88,7 +93,7 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	d := opened.(*objectDriver)
+	d := drv.(*objectDriver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	d.account.clock.now = func() time.Time { return now }
 	miss := func() {
@@ -98,6 +103,7 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	for range 10 {
 		miss()
 	}
+
 	require.Equal(t, 10, server.Count("HeadObject"))
 	require.Equal(t, 1, server.Count("HeadBucket"))
 	now = now.Add(bucketRemembered)

@@ -25,7 +25,7 @@ import (
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s
-	secure.raw = secure.clientOver(trusting(t, os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")))
+	secure.raw = secure.clientOver(newTrustingClient(t, os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")))
 	profile, _ := s3.NamedProfile("minio")
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      secure.bucket(t, false),
@@ -34,15 +34,19 @@ func TestBodiesOverTLS(t *testing.T) {
 		Profile:     &profile,
 		AccessKeyID: s.key,
 		SecretKey:   s.secret,
-		HTTPClient:  trusting(t, os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")),
+		HTTPClient:  newTrustingClient(t, os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")),
 	})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
+
 	for _, size := range []int{0, 1000, 2*partSize + 1} {
 		want := wiretest.Content(size, 1)
 		body := struct{ io.Reader }{bytes.NewReader(want)} // of unknown length: what is longer than a part goes in parts
 		existing, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"))
 		require.NoError(t, err)
+
 		got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
@@ -52,7 +56,7 @@ func TestBodiesOverTLS(t *testing.T) {
 	}
 }
 
-func trusting(t *testing.T, certificateFile string) *http.Client {
+func newTrustingClient(t *testing.T, certificateFile string) *http.Client {
 	t.Helper()
 	certificate, err := os.ReadFile(certificateFile)
 	require.NoError(t, err)

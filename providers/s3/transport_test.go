@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func openedBy(t *testing.T) wiretest.OpenWithClient {
+func newOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret", HTTPClient: client}, opts...)
 		require.NoError(t, err)
@@ -19,8 +19,8 @@ func openedBy(t *testing.T) wiretest.OpenWithClient {
 	}
 }
 
-// inConfiguration opens a bucket whose HTTP client is in the SDK's configuration.
-func inConfiguration(t *testing.T) wiretest.OpenWithClient {
+// newConfigOpener opens a bucket whose HTTP client is in the SDK's configuration.
+func newConfigOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		c := aws.Config{Region: "us-east-1"}
 		if client != nil {
@@ -34,12 +34,16 @@ func inConfiguration(t *testing.T) wiretest.OpenWithClient {
 
 // If a server never answers, every call still ends.
 func TestSilentServer(t *testing.T) {
-	wiretest.SilentServer(t, openedBy(t))
-	t.Run("of a configuration", func(t *testing.T) { wiretest.SilentServer(t, inConfiguration(t)) })
+	wiretest.SilentServer(t, newOpener(t))
+	t.Run("of a configuration", func(t *testing.T) {
+		wiretest.SilentServer(t, newConfigOpener(t))
+	})
 }
 
 // Hooks count the same requests as the server.
 func TestHooksCountRequests(t *testing.T) {
-	wiretest.CountedRequests(t, openedBy(t))
-	t.Run("of a configuration", func(t *testing.T) { wiretest.CountedRequests(t, inConfiguration(t)) })
+	wiretest.CountedRequests(t, newOpener(t))
+	t.Run("of a configuration", func(t *testing.T) {
+		wiretest.CountedRequests(t, newConfigOpener(t))
+	})
 }

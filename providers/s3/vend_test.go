@@ -29,8 +29,8 @@ import (
 
 type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
 
-// vendedStore returns a store whose bucket is on a server with sessions.
-func vendedStore(t *testing.T, c s3.Config) vendedtest.Store {
+// newVendedStore returns a store whose bucket is on a server with sessions.
+func newVendedStore(t *testing.T, c s3.Config) vendedtest.Store {
 	open := func(t *testing.T, c s3.Config) storage.Bucket {
 		b, err := s3.Open(t.Context(), c)
 		require.NoError(t, err)
@@ -47,8 +47,8 @@ func vendedStore(t *testing.T, c s3.Config) vendedtest.Store {
 	}
 }
 
-// serverWithClock starts our server with a bucket "photos", a second bucket "other" and a clock that advance moves.
-func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advance func(time.Duration)) {
+// startServerWithClock starts our server with a bucket "photos", a second bucket "other" and a clock that advance moves.
+func startServerWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advance func(time.Duration)) {
 	var ahead atomic.Int64
 	server, err := s3server.Start(s3server.Config{
 		Buckets: []string{"photos", "other"},
@@ -57,23 +57,25 @@ func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advanc
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
-	own := server.Credentials()
+	credential := server.Credentials()
 	return server, s3.Config{
-		Bucket:      "photos",
-		Region:      "us-east-1",
-		Endpoint:    server.URL,
-		Profile:     &profile,
-		AccessKeyID: own.AccessKeyID,
-		SecretKey:   own.SecretKey,
-		HTTPClient:  withoutKeepAlive(),
-	}, func(d time.Duration) { ahead.Add(int64(d)) }
+			Bucket:      "photos",
+			Region:      "us-east-1",
+			Endpoint:    server.URL,
+			Profile:     &profile,
+			AccessKeyID: credential.AccessKeyID,
+			SecretKey:   credential.SecretKey,
+			HTTPClient:  withoutKeepAlive(),
+		}, func(d time.Duration) {
+			ahead.Add(int64(d))
+		}
 }
 
 // The credentials that Vend returns have their rights, and no others, on our server.
 func TestVendOnS3server(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		_, c, advance := serverWithClock(t)
-		s := vendedStore(t, c)
+		_, c, advance := startServerWithClock(t)
+		s := newVendedStore(t, c)
 		s.Advance = advance
 		return s
 	})
@@ -96,7 +98,7 @@ func minioConfig(t *testing.T, versioned bool) s3.Config {
 // The credentials that Vend returns have their rights, and no others, on MinIO.
 func TestVendOnMinIO(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		s := vendedStore(t, minioConfig(t, false))
+		s := newVendedStore(t, minioConfig(t, false))
 		s.Rights = storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
 		s.Permits = map[string]string{
 			"an upload with tags": "MinIO permits tags of an upload to everybody who may upload",
@@ -216,7 +218,7 @@ var rawAttacks = []struct {
 func TestVendRefusesOtherRequests(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (s3.Config, string){
 		"our server": func(t *testing.T) (s3.Config, string) {
-			_, c, _ := serverWithClock(t)
+			_, c, _ := startServerWithClock(t)
 			return c, "other"
 		},
 		"minio": func(t *testing.T) (s3.Config, string) {
@@ -225,11 +227,12 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, other := open(t)
-			s := vendedStore(t, c)
+			s := newVendedStore(t, c)
 			for _, key := range []string{"users/1/a", "users/10/a"} {
 				_, err := s.Program.Upload(t.Context(), key, strings.NewReader(key))
 				require.NoError(t, err)
 			}
+
 			rights := storage.Rights{Read: true, List: name != "minio", Write: true, Remove: true}
 			v, err := storage.Vend(t.Context(), s.Program, "users/1/", rights, time.Hour)
 			require.NoError(t, err)
@@ -247,9 +250,11 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 			)
 			require.NoError(t, err, "the credentials work")
 			require.NoError(t, output.Body.Close())
+
 			for _, a := range rawAttacks {
 				require.Error(t, a.try(t.Context(), raw, &c.Bucket, &other), a.name)
 			}
+
 			text, _, err := storage.ReadAll(t.Context(), s.Program, "users/10/a")
 			require.NoError(t, err)
 			require.Equal(t, "users/10/a", string(text))
@@ -259,15 +264,16 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 
 // TestVendSendsOneRequestToSTS pins the request to AWS.
 func TestVendSendsOneRequestToSTS(t *testing.T) {
-	for _, row := range []struct{ name, region, host, arn string }{
-		{"aws", "eu-west-1", "sts.eu-west-1.amazonaws.com", "arn:aws:s3:::photos"},
-		{"China", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn", "arn:aws-cn:s3:::photos"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct{ name, region, host, arn string }{
+		{name: "aws", region: "eu-west-1", host: "sts.eu-west-1.amazonaws.com", arn: "arn:aws:s3:::photos"},
+		{name: "China", region: "cn-north-1", host: "sts.cn-north-1.amazonaws.com.cn", arn: "arn:aws-cn:s3:::photos"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var host, policy, role, seconds string
 			b, err := s3.Open(t.Context(), s3.Config{
 				Bucket:      "photos",
-				Region:      row.region,
+				Region:      tt.region,
 				AccessKeyID: "id",
 				SecretKey:   "secret",
 				VendRole:    "arn:aws:iam::111122223333:role/photos",
@@ -280,17 +286,18 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 			v, err := storage.Vend(t.Context(), b, "users/é$1/", storage.Rights{Read: true, List: true}, time.Hour)
 			require.NoError(t, err)
-			require.Equal(t, row.host, host)
+			require.Equal(t, tt.host, host)
 			require.Equal(t, "arn:aws:iam::111122223333:role/photos", role)
 			require.Equal(t, "3600", seconds)
 			require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [
 				{
-					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+row.arn+`",
+					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+tt.arn+`",
 					"Condition": {"StringLike": {"s3:prefix": "users/é${$}1/*"}}
 				},
-				{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "`+row.arn+`/users/é${$}1/*"}]}`, policy)
+				{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "`+tt.arn+`/users/é${$}1/*"}]}`, policy)
 			require.NotContains(t, policy, "é", "STS refuses characters above U+00FF, so all are escaped")
 			require.Equal(t, &storage.VendedCredentials{
 				Provider:     "s3",
@@ -385,6 +392,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true, List: true}, time.Hour)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
@@ -399,7 +407,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 // sentence in docs/vend.md and docs/permissions.md.
 func TestVendRefusesListOnMinIO(t *testing.T) {
 	c := minioConfig(t, false)
-	s := vendedStore(t, c)
+	s := newVendedStore(t, c)
 	_, err := storage.Vend(t.Context(), s.Program, "users/1/", storage.Rights{List: true}, time.Hour)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "lists the whole bucket")
@@ -411,10 +419,10 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 // that.
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
-	s := vendedStore(t, c)
+	s := newVendedStore(t, c)
 	_, err := s.Program.Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
 	require.NoError(t, err)
-	session := sessionFor(t, c, `{"Version": "2012-10-17", "Statement": [{
+	session := newSession(t, c, `{"Version": "2012-10-17", "Statement": [{
 		"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::`+c.Bucket+`",
 		"Condition": {"StringLike": {"s3:prefix": "users/1/*"}}}]}`)
 
@@ -441,10 +449,12 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 			for name, values := range tt.header {
 				r.Header[name] = values // not signed
 			}
+
 			resp, err := withoutKeepAlive().Do(r)
 			require.NoError(t, err)
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
+
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, tt.status, resp.StatusCode, string(body))
 			require.Equal(t, tt.status == http.StatusOK, strings.Contains(string(body), "users/2/secret"))
@@ -452,7 +462,7 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	}
 }
 
-func sessionFor(t *testing.T, c s3.Config, policy string) aws.Credentials {
+func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	t.Helper()
 	client := sts.New(sts.Options{
 		Region:       c.Region,
@@ -496,6 +506,7 @@ func TestVendRefusesIncompleteSessions(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		})

@@ -50,7 +50,7 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 func TestCredentialsForPrefix(t *testing.T) {
 	server := needServer(t, "minio")
 	bucket := server.bucket(t, false)
-	var asked atomic.Int32
+	var requests atomic.Int32
 	profile, _ := s3.NamedProfile("minio")
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:     bucket,
@@ -59,7 +59,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 		Profile:    &profile,
 		HTTPClient: withoutKeepAlive(),
 		CredentialsFor: func(ctx context.Context, key string) (s3.PrefixCredentials, error) {
-			asked.Add(1)
+			requests.Add(1)
 			switch prefix, _, _ := strings.Cut(key, "/"); prefix {
 			case "own":
 				return server.vend(ctx, bucket, "own/", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
@@ -80,18 +80,20 @@ func TestCredentialsForPrefix(t *testing.T) {
 
 	require.NoError(t, put("own/1"))
 	require.NoError(t, put("own/2"))
-	require.EqualValues(t, 1, asked.Load())
+	require.EqualValues(t, 1, requests.Load())
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
+
 	text, _, err := storage.ReadAll(t.Context(), b, "read/1")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
-	require.EqualValues(t, 2, asked.Load())
+	require.EqualValues(t, 2, requests.Load())
+
 	err = put("other/1")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	require.ErrorContains(t, err, "the catalog has no such table")
 
-	for _, from := range []string{"own/1", "read/1"} {
-		_, err = storage.Copy(t.Context(), b, "own/copy-of-"+from, b, from)
+	for _, key := range []string{"own/1", "read/1"} {
+		_, err = storage.Copy(t.Context(), b, "own/copy-of-"+key, b, key)
 		require.NoError(t, err)
 	}
 	var keys []string
@@ -104,6 +106,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	signedURL, err := b.SignedDownloadURL(t.Context(), "own/copy-of-read/1", storage.WithTTL(7*24*time.Hour))
 	require.NoError(t, err)
 	require.Less(t, time.Until(signedURL.ExpiresAt), 24*time.Hour, "no longer than the credentials")
+
 	response, err := withoutKeepAlive().Get(signedURL.URL)
 	require.NoError(t, err)
 	body, err := io.ReadAll(response.Body)
@@ -133,6 +136,7 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 		_, err := s3.Open(t.Context(), c)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
 	}
+
 	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: ask})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Region: "us-east-1", CredentialsFor: ask})

@@ -31,6 +31,7 @@ func TestListVersions(t *testing.T) {
 	d := w.on(t, "aws")
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
+
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v3", Current: true, IsDeleteMarker: true},
@@ -49,34 +50,56 @@ func TestListVersions(t *testing.T) {
 
 func TestListVersionsOnOtherServers(t *testing.T) {
 	token := pagetoken.Encode("v2", "a")
-	entry := func(tag, id, at string) string {
-		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId><LastModified>` + at + `</LastModified></` + tag + `>`
+	entry := func(tag, id, modified string) string {
+		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId><LastModified>` + modified + `</LastModified></` + tag + `>`
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		body  string
 		token string // of the request
 		want  []string
 		code  storage.Code
 	}{
-		{name: "versions first and markers after them", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
+		{
+			name: "versions first and markers after them",
+			body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"),
+			want: []string{"v3", "v2", "v1"},
+		},
 		{name: "a page that begins with the marker's version", token: token, body: entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:05Z"), want: []string{"v1"}},
-		{name: "versions whose times are not in order", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
-		{name: "markers among versions, whose times are not in order", body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"), want: []string{"v4", "v3", "v2", "v1"}},
-		{name: "markers after all versions, one of which is current", body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"), want: []string{"v3", "v2"}},
-		{name: "a listing that repeats its last page", token: token, body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`, code: storage.Internal},
+		{
+			name: "versions whose times are not in order",
+			body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"),
+			want: []string{"v3", "v2", "v1"},
+		},
+		{
+			name: "markers among versions, whose times are not in order",
+			body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"),
+			want: []string{"v4", "v3", "v2", "v1"},
+		},
+		{
+			name: "markers after all versions, one of which is current",
+			body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"),
+			want: []string{"v3", "v2"},
+		},
+		{
+			name:  "a listing that repeats its last page",
+			token: token,
+			body:  `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`,
+			code:  storage.Internal,
+		},
 		{name: "a truncated listing without a marker", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
 		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
 		{name: "a key that is not escaped as announced", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
 		{name: "a marker that is not escaped as announced", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
 		{name: "too many entries", body: strings.Repeat("<Version/>", listxml.MaxEntries+1), code: storage.Internal},
 		{name: "an invalid token", token: "nonsense", code: storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + row.body + `</ListVersionsResult>`})
-			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(row.want)/3, Token: row.token})
-			if row.code != "" {
-				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
+			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(tt.want)/3, Token: tt.token})
+			if tt.code != "" {
+				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
@@ -84,7 +107,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 			for _, e := range page.Entries {
 				got = append(got, e.Version)
 			}
-			require.Equal(t, row.want, got)
+
+			require.Equal(t, tt.want, got)
 			require.Empty(t, page.Token)
 		})
 	}
@@ -106,6 +130,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	for _, e := range page.Entries {
 		got = append(got, e.Version)
 	}
+
 	require.Equal(t, []string{"v3", "v2", "m1"}, got)
 	require.Equal(t, pagetoken.Encode("m1", "a"), page.Token)
 }
@@ -113,27 +138,29 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 // Each page of versions begins where the server ended the page before, even if the times are not in order.
 func TestListVersionsInPages(t *testing.T) {
 	values := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		size   int
 		repeat bool // the server begins a page with the marker's own version
 		asked  int
 	}{
-		{"of one", 1, false, 4},
-		{"of two", 2, false, 2},
-		{"of all", 9, false, 1},
-		{"of one, beginning with the marker's version", 1, true, 7},
-		{"of two, beginning with the marker's version", 2, true, 3},
-		{"of three, beginning with the marker's version", 3, true, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := &versionsServer{stored: values, repeat: row.repeat}
+		{name: "of one", size: 1, asked: 4},
+		{name: "of two", size: 2, asked: 2},
+		{name: "of all", size: 9, asked: 1},
+		{name: "of one, beginning with the marker's version", size: 1, repeat: true, asked: 7},
+		{name: "of two, beginning with the marker's version", size: 2, repeat: true, asked: 3},
+		{name: "of three, beginning with the marker's version", size: 3, repeat: true, asked: 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := &versionsServer{stored: values, repeat: tt.repeat}
 			d := server.start(t).on(t, "aws")
+
 			var got []string
 			for token := ""; ; {
-				page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: row.size, Token: token})
+				page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: tt.size, Token: token})
 				require.NoError(t, err)
-				require.LessOrEqual(t, len(page.Entries), row.size)
+				require.LessOrEqual(t, len(page.Entries), tt.size)
 				for _, e := range page.Entries {
 					got = append(got, e.Version)
 				}
@@ -143,7 +170,7 @@ func TestListVersionsInPages(t *testing.T) {
 				}
 			}
 			require.Equal(t, []string{"v4", "v3", "v2", "v1"}, got)
-			require.Equal(t, row.asked, int(server.asked.Load()))
+			require.Equal(t, tt.asked, int(server.asked.Load()))
 		})
 	}
 }
@@ -201,27 +228,29 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 // the time of the version.
 func TestListVersionsTimesOnVersitygw(t *testing.T) {
 	const id, replaced = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
-	written := time.UnixMilli(1469918176385).UTC()
+	modified := time.UnixMilli(1469918176385).UTC()
 	late, err := time.Parse(time.RFC3339, replaced)
 	require.NoError(t, err)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, profile, id, latest string
 		want                      time.Time
 	}{
-		{"an old version", "versitygw", id, "false", written},
-		{"the current version", "versitygw", id, "true", late},
-		{"a version without an id", "versitygw", "null", "false", late},
-		{"no ULID", "versitygw", id[:25] + "U", "false", late},
-		{"a ULID that is later", "versitygw", "7" + id[1:], "false", late},
-		{"another server", "minio", id, "false", late},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + row.id + "</VersionId><IsLatest>" + row.latest +
+		{name: "an old version", profile: "versitygw", id: id, latest: "false", want: modified},
+		{name: "the current version", profile: "versitygw", id: id, latest: "true", want: late},
+		{name: "a version without an id", profile: "versitygw", id: "null", latest: "false", want: late},
+		{name: "no ULID", profile: "versitygw", id: id[:25] + "U", latest: "false", want: late},
+		{name: "a ULID that is later", profile: "versitygw", id: "7" + id[1:], latest: "false", want: late},
+		{name: "another server", profile: "minio", id: id, latest: "false", want: late},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + tt.id + "</VersionId><IsLatest>" + tt.latest +
 				"</IsLatest><LastModified>" + replaced + "</LastModified><ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"})
-			page, err := w.on(t, row.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
+			page, err := w.on(t, tt.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
-			require.Equal(t, row.want, page.Entries[0].Modified.UTC())
+			require.Equal(t, tt.want, page.Entries[0].Modified.UTC())
 		})
 	}
 }

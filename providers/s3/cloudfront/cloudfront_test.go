@@ -47,6 +47,7 @@ func (j *judge) RoundTrip(r *http.Request) (*http.Response, error) {
 	require.Equal(j.t, authorization(r, string(body)), r.Header.Get("Authorization"))
 	require.Equal(j.t, "session-of-a-test", r.Header.Get("X-Amz-Security-Token"))
 	require.Equal(j.t, "text/xml", r.Header.Get("Content-Type"))
+
 	j.lines = append(j.lines, r.Method+" "+r.URL.String())
 	j.bodies = append(j.bodies, string(body))
 	return &http.Response{
@@ -135,7 +136,7 @@ func TestPurgeBatches(t *testing.T) {
 
 // Purge sends each form of a path, escaped or not, in which viewers may request it.
 func TestPurgePaths(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, url string
 		want      []string
 	}{
@@ -146,15 +147,16 @@ func TestPurgePaths(t *testing.T) {
 		{"a percent sign", "https://cdn.example.com/a%2521", []string{"/a%2521"}},
 		{"characters that a viewer may escape or not", "https://cdn.example.com/a%21%40", []string{"/a%21%40", "/a!@"}},
 		{"a tilde, which is unsafe to CloudFront", "https://cdn.example.com/~a", []string{"/~a", "/%7Ea"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			j := &judge{status: http.StatusCreated}
-			require.NoError(t, newPurger(t, j).Purge(t.Context(), []string{row.url}))
-			var sent struct {
+			require.NoError(t, newPurger(t, j).Purge(t.Context(), []string{tt.url}))
+			var request struct {
 				Paths struct{ Items struct{ Path []string } }
 			}
-			require.NoError(t, xml.Unmarshal([]byte(j.bodies[0]), &sent))
-			require.Equal(t, row.want, sent.Paths.Items.Path)
+			require.NoError(t, xml.Unmarshal([]byte(j.bodies[0]), &request))
+			require.Equal(t, tt.want, request.Paths.Items.Path)
 		})
 	}
 }
@@ -165,7 +167,7 @@ func TestPurgeFailures(t *testing.T) {
 		return `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error><Type>Sender</Type><Code>` + code +
 			`</Code><Message>` + secret + `</Message></Error><RequestId>id</RequestId></ErrorResponse>`
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		status    int
 		answer    string
@@ -173,21 +175,25 @@ func TestPurgeFailures(t *testing.T) {
 		temporary bool
 	}{
 		{
-			"too many in progress, whose status is 400", 400, refusal("TooManyInvalidationsInProgress"),
-			storage.RateLimited, true,
+			name:      "too many in progress, whose status is 400",
+			status:    400,
+			answer:    refusal("TooManyInvalidationsInProgress"),
+			want:      storage.RateLimited,
+			temporary: true,
 		},
-		{"throttled", 400, refusal("Throttling"), storage.RateLimited, true},
-		{"a path that is refused", 400, refusal("InvalidArgument"), storage.InvalidArgument, false},
-		{"no permission", 403, refusal("AccessDenied"), storage.PermissionDenied, false},
-		{"no such distribution", 404, refusal("NoSuchDistribution"), storage.InvalidArgument, false},
-		{"out of order", 503, "<html>", storage.Unavailable, true},
-		{"a redirect", 302, "", storage.InvalidArgument, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			j := &judge{status: row.status, answer: row.answer}
+		{name: "throttled", status: 400, answer: refusal("Throttling"), want: storage.RateLimited, temporary: true},
+		{name: "a path that is refused", status: 400, answer: refusal("InvalidArgument"), want: storage.InvalidArgument},
+		{name: "no permission", status: 403, answer: refusal("AccessDenied"), want: storage.PermissionDenied},
+		{name: "no such distribution", status: 404, answer: refusal("NoSuchDistribution"), want: storage.InvalidArgument},
+		{name: "out of order", status: 503, answer: "<html>", want: storage.Unavailable, temporary: true},
+		{name: "a redirect", status: 302, want: storage.InvalidArgument},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			j := &judge{status: tt.status, answer: tt.answer}
 			err := newPurger(t, j).Purge(t.Context(), []string{"https://cdn.example.com/a"})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.temporary, storage.IsTemporary(err))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.temporary, storage.IsTemporary(err))
 			require.NotContains(t, err.Error(), secret)
 			require.Len(t, j.lines, 1)
 		})
@@ -240,6 +246,7 @@ func TestNewPurgerDefaultCredentials(t *testing.T) {
 	)
 	require.NoError(t, err)
 	p.At(at, "reference")
+
 	require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a"}))
 	require.Len(t, j.lines, 1)
 }

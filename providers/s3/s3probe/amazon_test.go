@@ -22,9 +22,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// amazon starts our server, which is as strict as Amazon's documents, and returns a
+// startAmazon starts our server, which is as strict as Amazon's documents, and returns a
 // Config whose client reaches it at every host name.
-func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
+func startAmazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	t.Helper()
 	c.TLS = &tls.Config{}
 	server, err := s3server.Start(c)
@@ -46,8 +46,8 @@ func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	}
 }
 
-// lockingBucket creates a bucket with object lock, and returns the Config with it.
-func lockingBucket(t *testing.T, c s3.Config) s3.Config {
+// newLockingBucket creates a bucket with object lock, and returns the Config with it.
+func newLockingBucket(t *testing.T, c s3.Config) s3.Config {
 	t.Helper()
 	service, err := s3.NewService(t.Context(), c)
 	require.NoError(t, err)
@@ -90,8 +90,8 @@ func raceOnce(t *testing.T) {
 func TestRunOnAmazonsRules(t *testing.T) {
 	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
 		t.Run(name, func(t *testing.T) {
-			_, c := amazon(t, s3server.Config{Strict: !acl})
-			c = lockingBucket(t, c)
+			_, c := startAmazon(t, s3server.Config{Strict: !acl})
+			c = newLockingBucket(t, c)
 			if acl {
 				enableACLs(t, c)
 			}
@@ -100,12 +100,14 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			c.Profile = &profile
 			report, err := Run(t.Context(), c, "tmp/")
 			require.NoError(t, err)
+
 			t.Log(report)
 			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
 			require.True(t, report.Profile.Tags && report.Profile.PinnedCopyParts)
 			require.Equal(t, s3.LockNewBuckets, report.Profile.ObjectLock)
 			require.True(t, report.Profile.KMS && report.Profile.CustomerKeys)
 			require.Empty(t, report.Left)
+
 			for _, check := range report.Checks {
 				want := Enforced
 				if check.Name == "a public object in a private bucket" && !acl {
@@ -138,30 +140,150 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		verdict Verdict
 		lost    func(p s3.Profile) bool
 	}{
-		"create-only ignored":                           {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
-		"compare-and-swap ignored":                      {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
-		"create-only refused":                           {s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
-		"conditions of CompleteMultipartUpload ignored": {s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing a multipart upload", Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
-		"creates of CompleteMultipartUpload ignored":    {s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}}, "an upload whose completion was refused stays", Enforced, func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete }},
-		"conditions of deletes ignored":                 {s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
-		"conditions of copies ignored":                  {s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
-		"checksums ignored":                             {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not match its CRC32C is refused", Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 }},
-		"no listing of uploads":                         {s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"}, uploadsCheck, Refused, func(p s3.Profile) bool { return p.HidesUploads }},
-		"no copies":                                     {s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
-		"no copied parts":                               {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
-		"other revisions of copied parts":               {s3server.Fault{Operation: "UploadPartCopy", Ignore: []string{"X-Amz-Copy-Source-If-Match"}}, "a copied part is of the revision that it names", Ignored, func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts }},
-		"no batches":                                    {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
-		"no forms":                                      {s3server.Fault{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignedForms }},
-		"tags ignored":                                  {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
-		"tags of uploads ignored":                       {s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
-		"other tags of copies ignored":                  {s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
-		"the number of tags not told":                   {s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
-		"no tags":                                       {s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"}, tagsCheck, Refused, func(p s3.Profile) bool { return !p.Tags }},
-		"a hold ignored":                                {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}}, holdCheck, Ignored, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
-		"a bucket without object lock":                  {s3server.Fault{Operation: "PutObject", Key: "none"}, holdCheck, Refused, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
-		"SSE-KMS ignored":                               {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"}}, kmsCheck, Ignored, func(p s3.Profile) bool { return !p.KMS }},
-		"SSE-C ignored":                                 {s3server.Fault{Operation: "PutObject", Ignore: []string{customerHeader + "Algorithm", customerHeader + "Key", customerHeader + "Key-Md5"}}, customerCheck, Ignored, func(p s3.Profile) bool { return !p.CustomerKeys }},
-		"a server that is busy once":                    {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
+		"create-only ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}},
+			check:   "create-only on Put",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update },
+		},
+		"compare-and-swap ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}},
+			check:   "compare-and-swap on Put",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create },
+		},
+		"create-only refused": {
+			rule:    s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10},
+			check:   "create-only on Put",
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Create },
+		},
+		"conditions of CompleteMultipartUpload ignored": {
+			rule:    s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}},
+			check:   "both on completing a multipart upload",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Complete },
+		},
+		"creates of CompleteMultipartUpload ignored": {
+			rule:    s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}},
+			check:   "an upload whose completion was refused stays",
+			verdict: Enforced,
+			lost:    func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete },
+		},
+		"conditions of deletes ignored": {
+			rule:    s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}},
+			check:   "a conditional delete",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Remove },
+		},
+		"conditions of copies ignored": {
+			rule:    s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}},
+			check:   "create-only and compare-and-swap on a copy",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy },
+		},
+		"checksums ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}},
+			check:   "a body that does not match its CRC32C is refused",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 },
+		},
+		"no listing of uploads": {
+			rule:    s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"},
+			check:   uploadsCheck,
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return p.HidesUploads },
+		},
+		"no copies": {
+			rule:    s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"},
+			check:   "a server-side copy",
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return !p.Copy },
+		},
+		"no copied parts": {
+			rule:    s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"},
+			check:   "a part copied from an object",
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return !p.CopyParts },
+		},
+		"other revisions of copied parts": {
+			rule:    s3server.Fault{Operation: "UploadPartCopy", Ignore: []string{"X-Amz-Copy-Source-If-Match"}},
+			check:   "a copied part is of the revision that it names",
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
+		},
+		"no batches": {
+			rule:    s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"},
+			check:   "a batch delete",
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return p.Batch == s3.BatchNone },
+		},
+		"no forms": {
+			rule:    s3server.Fault{Operation: "PostObject", Error: "NotImplemented"},
+			check:   "a form enforces its sizes and type",
+			verdict: Inconclusive,
+			lost:    func(p s3.Profile) bool { return !p.SignedForms },
+		},
+		"tags ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}},
+			check:   tagsCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Tags },
+		},
+		"tags of uploads ignored": {
+			rule:    s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}},
+			check:   tagsCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Tags },
+		},
+		"other tags of copies ignored": {
+			rule:    s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}},
+			check:   tagsCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Tags },
+		},
+		"the number of tags not told": {
+			rule:    s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}},
+			check:   tagsCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.Tags },
+		},
+		"no tags": {
+			rule:    s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"},
+			check:   tagsCheck,
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return !p.Tags },
+		},
+		"a hold ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}},
+			check:   holdCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+		},
+		"a bucket without object lock": {
+			rule:    s3server.Fault{Operation: "PutObject", Key: "none"},
+			check:   holdCheck,
+			verdict: Refused,
+			lost:    func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+		},
+		"SSE-KMS ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"}},
+			check:   kmsCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.KMS },
+		},
+		"SSE-C ignored": {
+			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{customerHeader + "Algorithm", customerHeader + "Key", customerHeader + "Key-Md5"}},
+			check:   customerCheck,
+			verdict: Ignored,
+			lost:    func(p s3.Profile) bool { return !p.CustomerKeys },
+		},
+		"a server that is busy once": {
+			rule:    s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1},
+			check:   "a server-side copy",
+			verdict: Enforced,
+			lost:    func(p s3.Profile) bool { return p.Copy },
+		},
 	}
 	for i, name := range slices.Sorted(maps.Keys(rows)) {
 		if i%testserver.Sample(4, 1) != 0 {
@@ -169,16 +291,17 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		}
 		test := rows[name]
 		t.Run(name, func(t *testing.T) {
-			server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
+			server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			c.Bucket = "photos"
 			if name == "a hold ignored" {
 				c.Bucket = ""
-				c = lockingBucket(t, c)
+				c = newLockingBucket(t, c)
 			}
 			server.Inject(test.rule)
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
 			ok := false
+
 			for _, check := range report.Checks {
 				if check.Name == test.check {
 					ok = true
@@ -199,6 +322,7 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	front := httptest.NewServer(documented.Like(server, documented.R2Conditions))
 	t.Cleanup(front.Close)
 	profile, _ := s3.NamedProfile("r2") // whose driver would not send a false condition
+
 	report, err := Run(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    front.URL,
@@ -214,7 +338,7 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 
 // If Run fails and cannot remove its objects, the error names their prefix.
 func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
+	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
 	for _, operation := range []string{"GetObject", "ListObjectsV2", "DeleteObject"} {
 		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied"})
@@ -227,9 +351,10 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	raceOnce(t)
-	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
+	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
 	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied"})
+
 	report, err := Run(t.Context(), c, "tmp/")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
@@ -238,19 +363,23 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 
 // Run removes all pages of its objects, even if the server cannot list versions.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
+	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
 	profile, ok := s3.NamedProfile("unknown")
 	require.True(t, ok)
 	profile.Versioning = false
 	c.Profile = &profile
+
 	report, err := Run(t.Context(), c, "tmp/")
 	require.NoError(t, err)
 	require.Empty(t, report.Left)
+
 	b, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		t.Errorf("%s was left", entry.Key)

@@ -65,7 +65,7 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 	query := r.URL.Query()
 	key := strings.TrimPrefix(r.URL.Path, "/photos/")
 	tagged := func(text string) http.Header { return http.Header{"Etag": {tagOf(text)}} }
-	refused := func(status int, code string) (int, http.Header, string) {
+	refuse := func(status int, code string) (int, http.Header, string) {
 		return status, nil, "<Error><Code>" + code + "</Code></Error>"
 	}
 	if query.Has("uploads") {
@@ -86,31 +86,31 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 		text := s.parts[query.Get("uploadId")]
 		s.mu.Unlock()
 		if code := s.write("Complete", key, text, r.Header); code != "" {
-			return refused(http.StatusPreconditionFailed, code)
+			return refuse(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, nil, "<CompleteMultipartUploadResult><ETag>" + tagOf(text) + "</ETag></CompleteMultipartUploadResult>"
 	}
 	if query.Has("uploadId") {
-		return refused(http.StatusNotFound, "NoSuchUpload")
+		return refuse(http.StatusNotFound, "NoSuchUpload")
 	}
 	if r.Header.Get("X-Amz-Copy-Source") != "" {
 		s.mu.Lock()
 		text := s.objects[strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), "photos/")]
 		s.mu.Unlock()
 		if code := s.write("Copy", key, text, r.Header); code != "" {
-			return refused(http.StatusPreconditionFailed, code)
+			return refuse(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, nil, "<CopyObjectResult><ETag>" + tagOf(text) + "</ETag></CopyObjectResult>"
 	}
 	if r.Method == http.MethodPut {
 		if code := s.write("Put", key, body, r.Header); code != "" {
-			return refused(http.StatusPreconditionFailed, code)
+			return refuse(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusOK, tagged(body), ""
 	}
 	if r.Method == http.MethodDelete {
 		if code := s.write("Delete", key, "", r.Header); code != "" {
-			return refused(http.StatusPreconditionFailed, code)
+			return refuse(http.StatusPreconditionFailed, code)
 		}
 		return http.StatusNoContent, nil, ""
 	}
@@ -118,13 +118,13 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 		return http.StatusOK, nil, ""
 	}
 	if query.Has("list-type") || r.Method == http.MethodPost {
-		return refused(http.StatusNotImplemented, "NotImplemented")
+		return refuse(http.StatusNotImplemented, "NotImplemented")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text, exists := s.objects[key]
 	if !exists {
-		return refused(http.StatusNotFound, "NoSuchKey")
+		return refuse(http.StatusNotFound, "NoSuchKey")
 	}
 	return http.StatusOK, tagged(text), text
 }
@@ -133,7 +133,7 @@ func (s *racyServer) serve(r *http.Request, body string) (status int, header htt
 func (s *racyServer) write(operation, key, text string, header http.Header) (refused string) {
 	const before, gap = time.Millisecond, time.Second
 	match := header.Get("If-Match")
-	held := func() bool {
+	exists := func() bool {
 		old, exists := s.objects[key]
 		if match != "" && operation == "Delete" && !exists {
 			return true
@@ -145,7 +145,7 @@ func (s *racyServer) write(operation, key, text string, header http.Header) (ref
 	}
 	if (s.gap[operation] || header.Get(inGap) != "") && (match != "" || header.Get("If-None-Match") != "") {
 		s.mu.Lock()
-		holds := held()
+		holds := exists()
 		s.mu.Unlock()
 		if !holds {
 			return "PreconditionFailed"
@@ -159,7 +159,7 @@ func (s *racyServer) write(operation, key, text string, header http.Header) (ref
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !held():
+	case !exists():
 		return "PreconditionFailed"
 	case operation == "Delete":
 		delete(s.objects, key)
@@ -171,7 +171,7 @@ func (s *racyServer) write(operation, key, text string, header http.Header) (ref
 
 func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		gap  string
 		want func(c *s3.Conditions)
 	}{
@@ -189,10 +189,11 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 		"DeleteObject": {"Delete", func(c *s3.Conditions) {
 			c.Remove = false
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &racyServer{gap: map[string]bool{row.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
+				server := &racyServer{gap: map[string]bool{tt.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
 				report, err := Run(t.Context(), s3.Config{
 					Bucket:      "photos",
 					Endpoint:    "http://store.invalid",
@@ -202,7 +203,7 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 				}, "tmp/")
 				require.NoError(t, err)
 				want := all
-				row.want(&want)
+				tt.want(&want)
 				require.Equal(t, want, report.Profile.Conditions, "%v", report)
 			})
 		})
@@ -213,44 +214,53 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 	atomic := all
 	atomic.Remove = false
-	named := func(name string) *s3.Profile {
+	newProfile := func(name string) *s3.Profile {
 		profile, ok := s3.NamedProfile(name)
 		require.True(t, ok)
 		return &profile
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name     string
 		profile  *s3.Profile
 		endpoint string
 		server   string
 		want     s3.Conditions
 	}{
-		{"by the profile", named("versitygw"), "http://store.invalid", "", atomic},
-		{"by the name in the server's responses", named("unknown"), "http://store.invalid", "VERSITYGW", atomic},
-		{"by the host", nil, "http://t3.storage.dev", "", s3.Conditions{}},
-		{"by the host on Fly", nil, "http://fly.storage.tigris.dev", "", s3.Conditions{}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "by the profile", profile: newProfile("versitygw"), endpoint: "http://store.invalid", want: atomic},
+		{
+			name:     "by the name in the server's responses",
+			profile:  newProfile("unknown"),
+			endpoint: "http://store.invalid",
+			server:   "VERSITYGW",
+			want:     atomic,
+		},
+		{name: "by the host", endpoint: "http://t3.storage.dev", want: s3.Conditions{}},
+		{name: "by the host on Fly", endpoint: "http://fly.storage.tigris.dev", want: s3.Conditions{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 				report, err := Run(t.Context(), s3.Config{
 					Bucket:      "photos",
-					Endpoint:    row.endpoint,
+					Endpoint:    tt.endpoint,
 					AccessKeyID: "key",
 					SecretKey:   "secret",
-					Profile:     row.profile,
+					Profile:     tt.profile,
 					HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 						response, err := server.RoundTrip(r)
 						if err == nil {
 							response.Header.Set("X-Amz-Request-Id", "1") // versitygw sends one with every response
-							response.Header.Set("Server", row.server)
+							response.Header.Set("Server", tt.server)
 						}
 						return response, err
 					})},
 				}, "tmp/")
 				require.NoError(t, err)
-				require.Equal(t, row.want, report.Profile.Conditions, "%v", report)
-				if row.want != (s3.Conditions{}) {
+				require.Equal(t, tt.want, report.Profile.Conditions, "%v", report)
+
+				if tt.want != (s3.Conditions{}) {
 					require.Contains(t, report.String(), "not disproved by")
 				}
 			})
@@ -263,6 +273,7 @@ func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 		removals := 0
+
 		var mu sync.Mutex
 		report, err := Run(t.Context(), s3.Config{
 			Bucket:      "photos",
@@ -290,19 +301,23 @@ func TestRunRacesManyTimes(t *testing.T) {
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	p, ok := s3.NamedProfile("aws")
 	require.True(t, ok)
+
 	for _, c := range checks {
-		before := p
+		oldProfile := p
 		require.NotNil(t, c.set, c.name)
 		c.set(&p, false)
 		if c.name != checks[1].name { // the first one has removed the checksums already
-			require.NotEqual(t, before, p, c.name)
+			require.NotEqual(t, oldProfile, p, c.name)
 		}
 	}
+
 	d, err := s3.NewDriver(t.Context(), s3.Config{Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &p})
 	require.NoError(t, err)
+
 	// These come by the name of the profile.
 	keeps := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments |
 		storage.ListedUploads | storage.Vending
+
 	// These come with MultipartUploads and SignedURLs.
 	keeps |= storage.OpenUploads | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	require.Zero(t, d.Describe().Features&^(storage.SignedURLs|storage.SignedHead|storage.MultipartUploads|storage.Versioning|storage.StorageClasses|storage.Restoring|keeps))
@@ -318,11 +333,11 @@ var errConnection = errors.New("the connection broke")
 
 // refusingSignedURLs serves requests that are signed by header. It records requests to
 // signed URLs and breaks their connection.
-func refusingSignedURLs(signed *[]string) *http.Client {
+func refusingSignedURLs(urls *[]string) *http.Client {
 	server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 	return &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Query().Has("X-Amz-Signature") {
-			*signed = append(*signed, r.URL.String())
+			*urls = append(*urls, r.URL.String())
 			return nil, errConnection
 		}
 		return server.RoundTrip(r)
@@ -332,16 +347,16 @@ func refusingSignedURLs(signed *[]string) *http.Client {
 // The report has no signatures.
 func TestReportHasNoSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var signed []string
+		var urls []string
 		report, err := Run(t.Context(), s3.Config{
 			Bucket:      "photos",
 			Endpoint:    "http://store.invalid",
 			AccessKeyID: "key",
 			SecretKey:   "secret",
-			HTTPClient:  refusingSignedURLs(&signed),
+			HTTPClient:  refusingSignedURLs(&urls),
 		}, "tmp/")
 		require.NoError(t, err)
-		require.NotEmpty(t, signed)
+		require.NotEmpty(t, urls)
 		require.Contains(t, report.String(), errConnection.Error())
 		require.NotContains(t, report.String(), "X-Amz-")
 	})
@@ -350,17 +365,17 @@ func TestReportHasNoSignatures(t *testing.T) {
 // The given client may use a proxy, or trust another certificate.
 func TestRunSendsSignedRequestsWithTheGivenClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var signed []string
+		var urls []string
 		endpoint := "http://store.invalid"
 		client := awss3.New(awss3.Options{
 			Region:       "us-east-1",
 			BaseEndpoint: &endpoint,
 			UsePathStyle: true,
 			Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
-			HTTPClient:   refusingSignedURLs(&signed),
+			HTTPClient:   refusingSignedURLs(&urls),
 		})
 		_, err := Run(t.Context(), s3.Config{Bucket: "photos", Client: client}, "tmp/")
 		require.NoError(t, err)
-		require.NotEmpty(t, signed)
+		require.NotEmpty(t, urls)
 	})
 }

@@ -12,7 +12,7 @@ import (
 // Otherwise, it lists what was not proven.
 func TestReportNamesProvenProfile(t *testing.T) {
 	const but = "The server answers as minio, but profile=minio declares what was not proven here: "
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(*s3.Profile)
 		want   string
@@ -27,14 +27,16 @@ func TestReportNamesProvenProfile(t *testing.T) {
 		{"a server that checks only parts", func(p *s3.Profile) {
 			p.Checksum = s3.ChecksumHeader
 		}, but + "the CRC32C of a multipart upload.\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			proven, _ := s3.NamedProfile("minio")
-			row.change(&proven)
-			require.Contains(t, (&Report{Answers: "minio", Profile: proven}).String(), row.want)
+			tt.change(&proven)
+			require.Contains(t, (&Report{Answers: "minio", Profile: proven}).String(), tt.want)
 		})
 	}
 	require.NotContains(t, (&Report{}).String(), "answers")
+
 	unknown := &Report{Profile: s3.Profile{Name: "unknown" + s3.ProbedSuffix}}
 	require.Contains(t, unknown.String(), "add profile= to the address: accesspoint, ")
 }

@@ -15,7 +15,7 @@ import (
 
 func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	const keys = `<Contents><Key>a+b%2B</Key></Contents><CommonPrefixes><Prefix>c%2F</Prefix></CommonPrefixes>`
-	for _, row := range []struct {
+	tests := []struct {
 		name, response string
 		want           []string
 	}{
@@ -28,13 +28,14 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 		{"escaped keys without an escape", `<EncodingType>url</EncodingType><Contents><Key>a/b</Key></Contents><Contents><Key>a/é</Key></Contents>`, []string{"a/b", "a/é"}},
 		{"escaped in lower case", `<EncodingType>url</EncodingType><Contents><Key>%c3%a9%2f</Key></Contents>`, []string{"é/"}},
 		{"escaped, with XML references", `<EncodingType>url</EncodingType><Contents><Key>a&#37;41&amp;b</Key></Contents>`, []string{"aA&b"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, e := range readObjects(t, `<ListBucketResult>`+row.response+`</ListBucketResult>`).Entries {
+			for _, e := range readObjects(t, `<ListBucketResult>`+tt.response+`</ListBucketResult>`).Entries {
 				got = append(got, e.Key)
 			}
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }
@@ -45,15 +46,15 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 		name, requested, response string
 		want                      error
 	}{
-		{"escaped", "a b/", `<Prefix>a%20b/</Prefix>`, errEscaped},
-		{"escaped with a plus", "a b/", `<Prefix>a+b/</Prefix>`, errEscaped},
-		{"escaped twice, because a common prefix was escaped", "a%20b/", `<Prefix>a%2520b/</Prefix>`, errEscaped},
-		{"escaped and announced", "a b/", `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`, nil},
-		{"not escaped", "a b/", `<Prefix>a b/</Prefix>`, nil},
-		{"a prefix that looks escaped", "a%20b/", `<Prefix>a%20b/</Prefix>`, nil},
-		{"no prefix", "a b/", ``, nil},
-		{"another prefix", "a b/", `<Prefix>a</Prefix>`, nil},
-		{"no escape", "a b/", `<Prefix>a%b/</Prefix>`, nil},
+		{name: "escaped", requested: "a b/", response: `<Prefix>a%20b/</Prefix>`, want: errEscaped},
+		{name: "escaped with a plus", requested: "a b/", response: `<Prefix>a+b/</Prefix>`, want: errEscaped},
+		{name: "escaped twice, because a common prefix was escaped", requested: "a%20b/", response: `<Prefix>a%2520b/</Prefix>`, want: errEscaped},
+		{name: "escaped and announced", requested: "a b/", response: `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`, want: nil},
+		{name: "not escaped", requested: "a b/", response: `<Prefix>a b/</Prefix>`, want: nil},
+		{name: "a prefix that looks escaped", requested: "a%20b/", response: `<Prefix>a%20b/</Prefix>`, want: nil},
+		{name: "no prefix", requested: "a b/", response: ``, want: nil},
+		{name: "another prefix", requested: "a b/", response: `<Prefix>a</Prefix>`, want: nil},
+		{name: "no escape", requested: "a b/", response: `<Prefix>a%b/</Prefix>`, want: nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,86 +68,90 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 
 func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	const object, prefix = `<Contents><Key>%</Key></Contents>`, `<CommonPrefixes><Prefix>%</Prefix></CommonPrefixes>`
-	for _, row := range []struct {
+	tests := []struct {
 		name              string
 		objects, prefixes []string
 		want              []string
 	}{
-		{"both kinds ascend", []string{"a", "a-b", "c"}, []string{"a/", "b/"}, []string{"a", "a-b", "a/", "b/", "c"}},
-		{"objects that do not ascend", []string{"a/1", "a-b", "b"}, nil, []string{"a/1", "a-b", "b"}},
-		{"objects that do not ascend, and a prefix", []string{"b", "a"}, []string{"0/"}, []string{"b", "a", "0/"}},
-		{"prefixes that do not ascend", []string{"c"}, []string{"a/", "a-b/"}, []string{"c", "a/", "a-b/"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "both kinds ascend", objects: []string{"a", "a-b", "c"}, prefixes: []string{"a/", "b/"}, want: []string{"a", "a-b", "a/", "b/", "c"}},
+		{name: "objects that do not ascend", objects: []string{"a/1", "a-b", "b"}, want: []string{"a/1", "a-b", "b"}},
+		{name: "objects that do not ascend, and a prefix", objects: []string{"b", "a"}, prefixes: []string{"0/"}, want: []string{"b", "a", "0/"}},
+		{name: "prefixes that do not ascend", objects: []string{"c"}, prefixes: []string{"a/", "a-b/"}, want: []string{"c", "a/", "a-b/"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var response strings.Builder
-			for _, key := range row.objects {
+			for _, key := range tt.objects {
 				response.WriteString(strings.Replace(object, "%", key, 1))
 			}
-			for _, key := range row.prefixes {
+			for _, key := range tt.prefixes {
 				response.WriteString(strings.Replace(prefix, "%", key, 1))
 			}
 			var got []string
 			for _, e := range readObjects(t, `<ListBucketResult>`+response.String()+`</ListBucketResult>`).Entries {
 				got = append(got, e.Key)
 			}
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }
 
 func TestReadObjectsReturnsTheToken(t *testing.T) {
 	const next = `<NextContinuationToken>n</NextContinuationToken>`
-	for _, row := range []struct {
+	tests := []struct {
 		name, response, token string
 		code                  storage.Code
 	}{
-		{"truncated", `<IsTruncated>true</IsTruncated>` + next, "n", ""},
-		{"truncated, announced last", next + `<IsTruncated> true </IsTruncated>`, "n", ""},
-		{"only a token", next, "n", ""},
-		{"not truncated, with a token", `<IsTruncated>false</IsTruncated>` + next, "", ""},
-		{"neither", ``, "", ""},
-		{"truncated without a token", `<IsTruncated>true</IsTruncated>`, "", storage.Internal},
-		{"truncated with an empty token", `<IsTruncated>true</IsTruncated><NextContinuationToken/>`, "", storage.Internal},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "truncated", response: `<IsTruncated>true</IsTruncated>` + next, token: "n"},
+		{name: "truncated, announced last", response: next + `<IsTruncated> true </IsTruncated>`, token: "n"},
+		{name: "only a token", response: next, token: "n"},
+		{name: "not truncated, with a token", response: `<IsTruncated>false</IsTruncated>` + next},
+		{name: "neither", response: ``},
+		{name: "truncated without a token", response: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
+		{name: "truncated with an empty token", response: `<IsTruncated>true</IsTruncated><NextContinuationToken/>`, code: storage.Internal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			page := &storage.Page{}
-			err := ReadObjects([]byte(`<ListBucketResult>`+row.response+`</ListBucketResult>`), "", page, nil)
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			err := ReadObjects([]byte(`<ListBucketResult>`+tt.response+`</ListBucketResult>`), "", page, nil)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
-				require.Equal(t, row.token, page.Token)
+				require.Equal(t, tt.token, page.Token)
 			}
 		})
 	}
 }
 
 func TestReadObjectsReadsETags(t *testing.T) {
-	for _, row := range []struct{ name, written, want string }{
+	tests := []struct{ name, written, want string }{
 		{"with references", `&quot;x-1&quot;`, `"x-1"`},
 		{"with numeric references", `&#34;x-1&#x22;`, `"x-1"`},
 		{"plain", `"x-1"`, `"x-1"`},
 		{"without quotes", `x-1`, `"x-1"`},
 		{"weak", `W/"x-1"`, `"x-1"`},
 		{"none", ``, ``},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			e := readObjects(t, `<ListBucketResult><Contents><ETag>`+row.written+`</ETag></Contents></ListBucketResult>`).Entries[0]
-			require.Equal(t, row.want, e.ETag)
-			require.Equal(t, row.want, e.Revision)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := readObjects(t, `<ListBucketResult><Contents><ETag>`+tt.written+`</ETag></Contents></ListBucketResult>`).Entries[0]
+			require.Equal(t, tt.want, e.ETag)
+			require.Equal(t, tt.want, e.Revision)
 		})
 	}
 }
 
 func TestReadObjectsReadsTimes(t *testing.T) {
-	for _, row := range []struct{ name, written string }{
+	tests := []struct{ name, written string }{
 		{"to the second", "2026-01-02T03:04:05Z"},
 		{"to the millisecond", "2026-01-02T03:04:05.999Z"},
 		{"to the nanosecond", "2026-01-02T03:04:05.999999999Z"},
 		{"in another zone", "2026-01-02T05:34:05.5+02:30"},
 		{"without a zone", "2026-01-02T03:04:05.1"},
 		{"with spaces around", " 2026-01-02T03:04:05Z\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			e := readObjects(t, `<ListBucketResult><Contents><LastModified>`+row.written+`</LastModified></Contents></ListBucketResult>`).Entries[0]
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := readObjects(t, `<ListBucketResult><Contents><LastModified>`+tt.written+`</LastModified></Contents></ListBucketResult>`).Entries[0]
 			require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), e.Modified)
 		})
 	}
@@ -169,6 +174,7 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 	key := strings.Repeat("%C3%A9", 508) // a server may escape every byte
 	response := pageOf(1000, key)
 	require.Less(t, len(response), MaxBytes)
+
 	got := &storage.Page{}
 	client := anonymousClient(fixedResponse(response))
 	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
@@ -193,16 +199,17 @@ func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 // The SDK's decoder makes 55 allocations and 2,200 bytes for each key.
 func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 	const keys = 1000
-	for _, row := range []struct {
+	tests := []struct {
 		name, response string
 		max            float64
 	}{
 		{"plain keys", pageOf(keys, "photos/2026/a-name-of-common-length-"), 60},
 		{"escaped keys", pageOf(keys, "photos/2026/a+name+of+common+length+"), 90},
 		{"escaped keys, announced last", strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>", "", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1), 90},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response := []byte(row.response)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response := []byte(tt.response)
 			page := &storage.Page{Entries: make([]storage.ListEntry, 0, keys)}
 			allocations := testing.AllocsPerRun(10, func() {
 				if err := ReadObjects(response, "", page, page.Entries); err != nil {
@@ -210,7 +217,7 @@ func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 				}
 			})
 			require.Len(t, page.Entries, keys)
-			require.LessOrEqual(t, allocations, row.max)
+			require.LessOrEqual(t, allocations, tt.max)
 		})
 	}
 }

@@ -206,7 +206,14 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 	j.escaped = output.EncodingType == "url"
 	j.truncated, j.ended = aws.ToBool(output.IsTruncated), output.IsTruncated != nil && !*output.IsTruncated
 	for _, o := range output.Contents {
-		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second), StorageClass: httpheader.StorageClass(string(o.StorageClass))}
+		e := storage.ListEntry{
+			Key:          aws.ToString(o.Key),
+			Size:         aws.ToInt64(o.Size),
+			ETag:         httpheader.ETag(aws.ToString(o.ETag)),
+			Revision:     httpheader.ETag(aws.ToString(o.ETag)),
+			Modified:     aws.ToTime(o.LastModified).UTC().Truncate(time.Second),
+			StorageClass: httpheader.StorageClass(string(o.StorageClass)),
+		}
 		j.page.Entries = append(j.page.Entries, e)
 	}
 	for _, p := range output.CommonPrefixes {

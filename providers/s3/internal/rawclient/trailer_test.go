@@ -13,7 +13,7 @@ import (
 // A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves the trailer.
 func TestTrailed(t *testing.T) {
 	const sum = "mnG7TA=="
-	known := func() *string {
+	newTrailer := func() *string {
 		s := sum
 		return &s
 	}
@@ -24,11 +24,13 @@ func TestTrailed(t *testing.T) {
 			"by halves":                   iotest.HalfReader(bytes.NewReader(want)),
 			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
-			trailed := NewTrailed(src, int64(size), known)
+			trailed := NewTrailed(src, int64(size), newTrailer)
 			length := trailed.length()
+
 			body, err := io.ReadAll(struct{ io.Reader }{trailed})
 			require.NoError(t, err, name)
 			require.Len(t, body, int(length), name)
+
 			data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 			require.NoError(t, err, name)
 			require.True(t, bytes.Equal(want, data), name)
@@ -39,11 +41,11 @@ func TestTrailed(t *testing.T) {
 
 // Each read of a body with a trailer may be small.
 func TestTrailedSmallReads(t *testing.T) {
-	known := func() *string {
+	newTrailer := func() *string {
 		s := "mnG7TA=="
 		return &s
 	}
-	body, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, known)))
+	body, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, newTrailer)))
 	require.NoError(t, err)
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
@@ -51,7 +53,7 @@ func TestTrailedSmallReads(t *testing.T) {
 // A body with a trailer fails if its source ends early.
 func TestTrailedEndsEarly(t *testing.T) {
 	sum := "mnG7TA=="
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		from io.Reader
 		sum  *string
 		want error
@@ -61,11 +63,12 @@ func TestTrailedEndsEarly(t *testing.T) {
 		"it has no checksum when it has ended":   {bytes.NewReader([]byte("hello")), nil, nil},
 		"it fails in place of its last bytes":    {iotest.ErrReader(io.ErrClosedPipe), &sum, io.ErrClosedPipe},
 		"nothing is read before the first chunk": {iotest.ErrReader(io.ErrNoProgress), &sum, io.ErrNoProgress},
-	} {
-		body, err := io.ReadAll(NewTrailed(row.from, 5, func() *string { return row.sum }))
+	}
+	for name, tt := range tests {
+		body, err := io.ReadAll(NewTrailed(tt.from, 5, func() *string { return tt.sum }))
 		require.Error(t, err, name)
-		if row.want != nil {
-			require.ErrorIs(t, err, row.want, name)
+		if tt.want != nil {
+			require.ErrorIs(t, err, tt.want, name)
 		}
 		require.NotContains(t, string(body), "x-amz-checksum", name)
 	}
@@ -73,24 +76,25 @@ func TestTrailedEndsEarly(t *testing.T) {
 
 // The declared length of a body with a trailer is right for a part of 5 GiB, the largest that S3 accepts.
 func TestTrailedLargeLength(t *testing.T) {
-	known := func() *string {
+	newTrailer := func() *string {
 		s := "mnG7TA=="
 		return &s
 	}
 	const size = 5 << 30
-	trailed := NewTrailed(endless{}, size, known)
+	trailed := NewTrailed(endless{}, size, newTrailer)
 	length := trailed.length()
-	read := int64(0)
+	total := int64(0)
 	buffer := make([]byte, 1<<20+7)
 	for {
 		n, err := trailed.Read(buffer)
-		read += int64(n)
+		total += int64(n)
 		if err == io.EOF {
 			break
 		}
 		require.NoError(t, err)
 	}
-	require.Equal(t, length, read)
+
+	require.Equal(t, length, total)
 	require.Less(t, length-size, int64(64<<10), "frames")
 }
 
