@@ -25,7 +25,7 @@ type account struct {
 	universe     string       // universe of the credentials, as far as it is known without a request
 	project      string
 	anonymous    bool
-	vended       bool          // Config.CredentialsFor
+	isVended     bool          // Config.CredentialsFor
 	credentials  *credentials  // nil if anonymous
 	signerFinder *signerFinder // nil if the account cannot sign
 	composite    bool          // Config.ParallelComposite
@@ -33,8 +33,8 @@ type account struct {
 	userProject  string        // Config.UserProject
 	identity     any           // the server can copy objects between accounts that have an equal identity
 
-	emulator bool                 // true if the endpoint is that of STORAGE_EMULATOR_HOST
-	own      *transport.Transport // created here, and closed with the account; nil if Config has an HTTP client
+	emulator     bool                 // true if the endpoint is that of STORAGE_EMULATOR_HOST
+	ownTransport *transport.Transport // created here, and closed with the account; nil if Config has an HTTP client
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -43,10 +43,11 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	c, err := withNamed(c)
+	c, err := withNamedCredentials(c)
 	if err != nil {
 		return nil, err
 	}
+
 	a := &account{
 		project:     c.Project,
 		anonymous:   c.Anonymous,
@@ -57,6 +58,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
+
 	if !a.anonymous {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
@@ -65,6 +67,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 			a.credentials.universe = a.universe
 		}
 	}
+
 	a.identify(c)
 	if a.signerFinder, err = newSignerFinder(c, a); err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func checkConfig(c Config) error {
 // connect creates the clients. They follow no redirects, because status 308 means that a resumable
 // upload is not complete.
 func (a *account) connect(ctx context.Context, c Config) error {
-	a.http, a.own = transport.NewClient(c.HTTPClient)
+	a.http, a.ownTransport = transport.NewClient(c.HTTPClient)
 	bare := *a.http
 	a.bare = &bare
 	if a.credentials != nil {
@@ -107,7 +110,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	}
 	_, host, _ := strings.Cut(a.root(), "://")
 	a.http.Transport = &adder{
-		base:        &witness{base: a.http.Transport, emulator: a.emulator},
+		base:        &responseChecker{base: a.http.Transport, emulator: a.emulator},
 		host:        host,
 		userProject: a.userProject,
 	}
@@ -144,8 +147,8 @@ func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 
 // close closes the idle connections that this account has opened.
 func (a *account) close() error {
-	if a.own != nil {
-		a.own.CloseIdleConnections()
+	if a.ownTransport != nil {
+		a.ownTransport.CloseIdleConnections()
 	}
 	return nil
 }
@@ -158,17 +161,17 @@ type sharedIdentity struct {
 }
 
 func (a *account) identify(c Config) {
-	shared := sharedIdentity{endpoint: a.root(), userProject: a.userProject}
+	identity := sharedIdentity{endpoint: a.root(), userProject: a.userProject}
 	switch {
 	case c.TokenSource != nil || c.HTTPClient != nil:
 		a.identity = a
 		return
 	case a.anonymous:
-		shared.credential = "anonymous"
+		identity.credential = "anonymous"
 	case c.CredentialsJSON != nil:
-		shared.credential = "json " + fingerprint(c.CredentialsJSON)
+		identity.credential = "json " + fingerprint(c.CredentialsJSON)
 	default:
-		shared.credential = "default " + os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
+		identity.credential = "default " + os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
 	}
-	a.identity = shared
+	a.identity = identity
 }

@@ -15,7 +15,7 @@ type addition struct {
 
 type additionKey struct{}
 
-func adding(ctx context.Context, header http.Header, query url.Values) context.Context {
+func withRequestFields(ctx context.Context, header http.Header, query url.Values) context.Context {
 	if len(header) == 0 && len(query) == 0 {
 		return ctx
 	}
@@ -33,8 +33,8 @@ func joined[M ~map[string][]string](outer, inner M) M {
 	return all
 }
 
-func with(ctx context.Context, c *call) context.Context {
-	return adding(ctx, c.header, c.query)
+func withCall(ctx context.Context, c *call) context.Context {
+	return withRequestFields(ctx, c.header, c.query)
 }
 
 // An adder is a RoundTripper that adds the headers and parameters which the context of a request

@@ -26,8 +26,11 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	query := u.Query()
-	c.Project, c.Endpoint, c.Credentials = query.Get("project"), query.Get("endpoint"), query.Get("credentials")
-	c.KMSKey, c.UserProject = query.Get("kms_key"), query.Get("user_project")
+	c.Project = query.Get("project")
+	c.Endpoint = query.Get("endpoint")
+	c.Credentials = query.Get("credentials")
+	c.KMSKey = query.Get("kms_key")
+	c.UserProject = query.Get("user_project")
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}

@@ -83,15 +83,18 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 	if a.EventBasedHold || isReserved(a.Name) {
 		o.EventBasedHold = &a.EventBasedHold
 	}
+
 	for _, rule := range a.ACL {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
 	}
 	if !a.CustomTime.IsZero() {
-		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // the form that the SDK sends
+		// RFC 3339 is the form that the SDK sends.
+		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339)
 	}
 	if a.Retention != nil {
 		o.Retention = &retention{a.Retention.Mode, a.Retention.RetainUntil.UTC().Format(time.RFC3339)}
 	}
+
 	if a.Contexts != nil {
 		o.Contexts = &contexts{Custom: make(map[string]*contextValue, len(a.Contexts.Custom))}
 		for key, context := range a.Contexts.Custom {
@@ -114,7 +117,7 @@ func (o *resource) attrs() *storage.Attrs {
 		Encryption: encryption,
 	}
 	if o.TimeCreated != nil {
-		a.Modified = modified(*o.TimeCreated)
+		a.Modified = wholeSeconds(*o.TimeCreated)
 	}
 	return a
 }
@@ -127,7 +130,8 @@ func (o *resource) keySHA256() string {
 }
 
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // without the key, Google omits the checksums
+	// Without the key, Google omits the checksums.
+	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0
 	a := &storage.Attrs{
 		Key:        o.Name,
 		Size:       o.Size,
@@ -135,7 +139,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		ETag:       entityTag(o.MD5, o.Etag, encryptionOf(o.KMSKeyName, o.CustomerKeySHA256)),
 		Revision:   decimal(o.Generation),
 		Version:    decimal(o.Generation),
-		Modified:   modified(o.Created),
+		Modified:   wholeSeconds(o.Created),
 		CRC32C:     storage.CRC32C{Sum: o.CRC32C, Known: !hidden},
 		MD5:        o.MD5,
 
@@ -190,6 +194,7 @@ func (a *account) attrsToSet(
 		TemporaryHold:      w.LegalHold,
 		Retention:          retentionToSet(w.Retention),
 	}
+
 	var err error
 	if o.Contexts, err = contextsToSet(w.Tags); err != nil {
 		return nil, err
@@ -197,9 +202,12 @@ func (a *account) attrsToSet(
 	if w.PublicRead {
 		o.PredefinedACL = publicRead
 	}
+
 	if c.key == nil {
 		o.KMSKeyName = a.kmsKey
 	}
+
+	// Native options may change the attributes, but not the caller's map.
 	if len(c.changes) > 0 {
 		o.Metadata = maps.Clone(p.Metadata)
 		if o.Metadata == nil {
@@ -209,6 +217,7 @@ func (a *account) attrsToSet(
 	for _, change := range c.changes {
 		change(o)
 	}
+
 	o.Name = key
 	if c.key != nil && o.KMSKeyName != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithKMSKey", "must not both be given", "")
@@ -233,9 +242,9 @@ func entityTag(md5 []byte, etag string, encryption storage.Encryption) string {
 	return ""
 }
 
-// modified truncates a time to seconds. Listings have more precise times than headers, but must
+// wholeSeconds truncates a time to seconds. Listings have more precise times than headers, but must
 // return the same times.
-func modified(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }
 

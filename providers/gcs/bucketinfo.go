@@ -6,29 +6,41 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
 // BucketInfo requests the bucket's attributes. If the bucket does not prevent public access,
-// BucketInfo also requests the IAM policy. If the credentials may not read the policy, Public is
-// false.
+// BucketInfo also requests the IAM policy. If the credentials may not read the policy, BucketInfo
+// returns the attributes beside the error PermissionDenied.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.bucket(name)
 	attrs, err := b.handle().Attrs(ctx)
 	if err != nil {
 		return nil, bucketError(translate(err))
 	}
-	return b.info(ctx, attrs)
+	info := bucketInfo(attrs, false)
+	err = b.readPublic(ctx, attrs, info)
+	if err != nil && len(info.Unread) == 0 {
+		return nil, err
+	}
+	return info, err
 }
 
-func (b *bucket) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
-	public := false
-	if attrs.PublicAccessPrevention != gcs.PublicAccessPreventionEnforced {
-		var err error
-		if public, err = b.public(ctx); err != nil {
-			return nil, err
-		}
+// readPublic sets info.Public. If the credentials may not read the policy, it fails with
+// PermissionDenied and adds the field to info.Unread.
+func (b *bucket) readPublic(ctx context.Context, attrs *gcs.BucketAttrs, info *storage.BucketInfo) error {
+	if attrs.PublicAccessPrevention == gcs.PublicAccessPreventionEnforced {
+		return nil
 	}
-	return bucketInfo(attrs, public), nil
+	public, err := b.public(ctx)
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return bucketupdate.Denied(info, err, bucketupdate.Setting{
+			Fields: []string{"Public"},
+			Right:  "storage.buckets.getIamPolicy",
+		})
+	}
+	info.Public = public
+	return err
 }
 
 func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -24,19 +24,21 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if err != nil {
 		return nil, err
 	}
+
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
 		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
 			// Google accepts only one key for the object and all sources. The engine streams instead.
 			return nil, storage.Unsupported
 		}
-		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
+		c.copiesContexts = c.copiesContexts || source.Attrs == nil || source.Attrs.TagCount > 0
 		o, err := d.account.sourceAt(source)
 		if err != nil {
 			return nil, err
 		}
 		c.sources = append(c.sources, o)
 	}
+
 	// In an append, the new object replaces the source, and must keep the custom time of the source.
 	if len(r.Tail) > 0 {
 		keepCustomTime(c.attrs, r.Sources[0])
@@ -44,39 +46,42 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 			return nil, err
 		}
 	}
+
 	attrs, err := c.run(ctx)
-	leaves := len(r.Tail) > 0 || len(r.Sources) > composeSources
-	if err != nil && leaves {
+	needsIntermediates := len(r.Tail) > 0 || len(r.Sources) > composeSources
+	if err != nil && needsIntermediates {
 		err = d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 		return nil, d.composites.undo(ctx, c, err)
 	}
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
-	if leaves {
-		_ = d.composites.discard(ctx, c.scratchPrefix, c.intermediate) // the object is made; SweepParts removes the rest
+
+	if needsIntermediates {
+		// The object is made; SweepParts removes the rest.
+		_ = d.composites.discard(ctx, c.scratchPrefix, c.intermediates)
 	}
 	return attrs, nil
 }
 
 // A composition creates one object from several sources, at most 32 in each request.
 type composition struct {
-	bucket        *bucket
-	call          *call
-	target        *gcs.ObjectHandle // the object to create, with the condition and the key
-	sources       []*gcs.ObjectHandle
-	tagged        bool                // true if a source may have contexts, which are Google's tags
-	attrs         *gcs.ObjectAttrs    // attributes of the target
-	crc           storage.CRC32C      // checksum of the target; the server verifies it before it stores the target
-	scratchPrefix string              // prefix of the keys of intermediate objects
-	intermediate  []*gcs.ObjectHandle // intermediate objects that exist and must be removed
+	bucket         *bucket
+	call           *call
+	target         *gcs.ObjectHandle // the object to create, with the condition and the key
+	sources        []*gcs.ObjectHandle
+	copiesContexts bool                // true if a source may have contexts, which are Google's tags
+	attrs          *gcs.ObjectAttrs    // attributes of the target
+	crc            storage.CRC32C      // checksum of the target; the server verifies it before it stores the target
+	scratchPrefix  string              // prefix of the keys of intermediate objects
+	intermediates  []*gcs.ObjectHandle // intermediate objects that exist and must be removed
 }
 
 func (b *bucket) newComposition(
 	key string, p *storage.Properties, w *storage.Controls, native []any, cond storage.Condition,
 ) (*composition, error) {
 	c := &composition{bucket: b, call: callOf(native)}
-	target, err := withCondition(c.call.on(b.handle().Object(key)), cond)
+	target, err := withCondition(c.call.addKey(b.handle().Object(key)), cond)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	if c.attrs.KMSKeyName != "" {
 		query.Set("kmsKeyName", c.attrs.KMSKeyName)
 	}
-	if c.tagged && contexts == nil {
+	if c.copiesContexts && contexts == nil {
 		query.Set(dropContexts, customContexts)
 	}
 	return query
@@ -124,7 +129,7 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 func (c *composition) reduce(ctx context.Context) error {
 	// Google may need half a minute for a composition, as for a rewrite. So wait longer for the
 	// response.
-	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
+	ctx = transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return sourceError(err)
@@ -135,7 +140,7 @@ func (c *composition) reduce(ctx context.Context) error {
 
 // join sends the last request, which composes the target.
 func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
+	ctx = transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = ""
@@ -144,22 +149,22 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 		composer.CRC32C = c.crc.Sum
 		composer.SendCRC32C = true
 	}
-	joined, err := write(adding(ctx, nil, c.parameters(c.attrs.Contexts)), composer.Run)
+	attrs, err := write(withRequestFields(ctx, nil, c.parameters(c.attrs.Contexts)), composer.Run)
 	if err != nil {
 		return nil, sourceError(err)
 	}
-	return attrsOf(joined), nil
+	return attrsOf(attrs), nil
 }
 
 // step composes each group of 32 sources into an intermediate object. If a single source remains,
 // step composes it, too. The intermediate objects have the storage class of the target, and the
 // single source may have another one. The sources of a later request must have one storage class.
 func (c *composition) step(ctx context.Context, level int) error {
-	ctx = adding(ctx, nil, c.parameters(nil))
+	ctx = withRequestFields(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
-		o := c.call.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
+	err := running.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
+		o := c.call.addKey(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType = componentType
 		composer.StorageClass = c.attrs.StorageClass
@@ -174,7 +179,7 @@ func (c *composition) step(ctx context.Context, level int) error {
 	})
 	for _, o := range next {
 		if o != nil {
-			c.intermediate = append(c.intermediate, o)
+			c.intermediates = append(c.intermediates, o)
 		}
 	}
 	c.sources = next

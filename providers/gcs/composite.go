@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/components"
@@ -55,7 +55,8 @@ func newCompositeUpload(class string) string {
 }
 
 func parseCompositeUpload(upload string) (compositeUpload, error) {
-	if !compositeUploads.MatchString(upload) { // any other name could lead to keys outside componentsPrefix
+	if !compositeUploads.MatchString(upload) {
+		// Any other name could lead to keys outside componentsPrefix.
 		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
@@ -86,6 +87,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	object := &resource{
 		Name:           name.key(r.Number),
 		ContentType:    componentType,
@@ -95,13 +97,14 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
+
 	c := callOf(r.Native)
 	want, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: want.KMSKeyName})
-	res, err := cs.bucket.put(with(ctx, c), &objectUpload{
+	res, err := cs.bucket.put(withCall(ctx, c), &objectUpload{
 		query:  query,
 		object: object,
 		body:   r.Body,
@@ -111,6 +114,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	attrs := res.attrs()
 	if name.open {
 		isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, &name) }
@@ -144,7 +148,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	generation, err := parseGeneration("part", part.Tag)
 	object := cs.bucket.handle().Object(name.key(1)).Generation(generation)
 	c.sources = append(c.sources, object)
-	c.intermediate = append(c.intermediate, object)
+	c.intermediates = append(c.intermediates, object)
 	c.crc = r.CRC32C
 	return err
 }
@@ -161,7 +165,10 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // sorts after the keys of all parts
+
+	c.crc = r.Put.CRC32C
+	// The prefix sorts after the keys of all parts.
+	c.scratchPrefix = name.prefix + "1" + randomName() + "-"
 	for _, part := range r.Parts {
 		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -169,21 +176,25 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 		}
 		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(n))
 	}
+
 	sources := slices.Clone(c.sources)
 	if name.open {
 		return cs.completeOpen(ctx, r, &name, c)
 	}
+
 	attrs, err := c.run(ctx)
 	if err != nil {
 		return nil, cs.joinError(ctx, err, &name, r.Put)
 	}
-	_ = cs.discard(ctx, name.prefix, append(sources, c.intermediate...)) // the object is made; SweepParts removes the rest
+	// The object is made; SweepParts removes the rest.
+	_ = cs.discard(ctx, name.prefix, append(sources, c.intermediates...))
 	return attrs, nil
 }
 
 func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, r *driver.PutRequest) error {
 	e := translate(err)
-	if e.Code == storage.Changed { // another process has removed or replaced parts
+	if e.Code == storage.Changed {
+		// Another process has removed or replaced parts.
 		return cs.partsLostError(ctx, e, name)
 	}
 	return cs.bucket.lockError(ctx, e, r.Condition, &r.Controls)
@@ -210,10 +221,11 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return nil // no upload can have this name
+		// No upload can have this name.
+		return nil
 	}
 	if name.open {
-		if err := cs.drop(ctx, cs.bucket.handle().Object(name.marker())); err != nil {
+		if err := cs.removeObject(ctx, cs.bucket.handle().Object(name.marker())); err != nil {
 			return err
 		}
 	}
@@ -237,19 +249,22 @@ func SweepParts(
 ) (removed int, err error) {
 	d := newDriver(&account{client: client}, bucket)
 	var storeTime time.Time
-	var unknown error // why the time of the store is not known
+	var clockErr error // why the time of the store is not known
 	stale := func(o *gcs.ObjectAttrs) bool {
 		if !o.Created.Before(time.Now().Add(-olderThan)) {
 			return false
 		}
 		// The clock of this machine may be ahead.
-		if storeTime.IsZero() && unknown == nil {
-			storeTime, unknown = readClock(ctx, d)
+		if storeTime.IsZero() && clockErr == nil {
+			storeTime, clockErr = readClock(ctx, d)
 		}
-		return unknown == nil && o.Created.Before(storeTime.Add(-olderThan))
+		return clockErr == nil && o.Created.Before(storeTime.Add(-olderThan))
 	}
 	removed, err = d.composites.sweep(ctx, componentsPrefix, stale)
-	return removed, cmp.Or(err, unknown)
+	if err != nil {
+		return removed, err
+	}
+	return removed, clockErr
 }
 
 // readClock returns the time of the store. It writes a small object, and removes it.
@@ -260,7 +275,8 @@ func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 	if err := w.Close(); err != nil {
 		return time.Time{}, translate(err)
 	}
-	_ = d.composites.drop(ctx, object) // if it stays, a later SweepParts removes it
+	// If it stays, a later SweepParts removes it.
+	_ = d.composites.removeObject(ctx, object)
 	return w.Attrs().Created, nil
 }
 
@@ -270,14 +286,15 @@ func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 func (cs *composites) sweep(
 	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
-	var kept atomic.Pointer[error] // first error with the code Locked
-	var gone atomic.Int64
+	var lockedErr atomic.Pointer[error] // first error with the code Locked
+	var removedCount atomic.Int64
 	defer func() {
-		removed = int(gone.Load())
-		if first := kept.Load(); first != nil && err == nil {
+		removed = int(removedCount.Load())
+		if first := lockedErr.Load(); first != nil && err == nil {
 			err = *first
 		}
 	}()
+
 	token := ""
 	for {
 		attrs, next, err := cs.bucket.page(
@@ -287,17 +304,19 @@ func (cs *composites) sweep(
 		if err != nil {
 			return removed, err
 		}
+
 		attrs = slices.DeleteFunc(attrs, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
-		err = parallel.Each(ctx, len(attrs), maxParallel, func(ctx context.Context, i int) error {
-			err := cs.drop(ctx, cs.bucket.handle().Object(attrs[i].Name).Generation(attrs[i].Generation))
+		err = running.Each(ctx, len(attrs), maxParallel, func(ctx context.Context, i int) error {
+			err := cs.removeObject(ctx, cs.bucket.handle().Object(attrs[i].Name).Generation(attrs[i].Generation))
 			if err == nil {
-				gone.Add(1)
+				removedCount.Add(1)
 			} else if storage.CodeOf(err) == storage.Locked {
-				kept.CompareAndSwap(nil, &err)
+				lockedErr.CompareAndSwap(nil, &err)
 				return nil
 			}
 			return err
 		})
+
 		if err != nil {
 			return removed, translate(err)
 		}
@@ -315,7 +334,7 @@ func (cs *composites) sweep(
 // what discard could not.
 func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) error {
 	return cleanup.Run(ctx, func(ctx context.Context) error {
-		failures := parallel.All(len(objects), maxParallel, func(i int) error { return cs.drop(ctx, objects[i]) })
+		failures := running.All(len(objects), maxParallel, func(i int) error { return cs.removeObject(ctx, objects[i]) })
 		for _, err := range failures {
 			if err != nil {
 				return translate(err)
@@ -331,26 +350,26 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 // undo removes the intermediate objects of a composition that failed with err, and returns err.
 // It also lists them, because the response for an object that was made may have been lost.
 func (cs *composites) undo(ctx context.Context, c *composition, err error) error {
-	known := cs.discard(ctx, c.scratchPrefix, c.intermediate)
+	failure := cs.discard(ctx, c.scratchPrefix, c.intermediates)
 	return cleanup.After(ctx, translate(err), "intermediate objects", func(ctx context.Context) error {
 		if _, err := cs.sweep(ctx, c.scratchPrefix, nil); err != nil {
 			return translate(err)
 		}
-		return known
+		return failure
 	})
 }
 
-// drop removes an object of an upload. The bucket may have a default event-based hold. Compositions
+// removeObject removes an object of an upload. The bucket may have a default event-based hold. Compositions
 // then have the hold, and so do parts that clients store with signed requests. If the hold keeps
-// the object, drop ends the hold and removes the object.
+// the object, removeObject ends the hold and removes the object.
 // https://cloud.google.com/storage/docs/object-holds
-func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
+func (cs *composites) removeObject(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
-		_, kept := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		_, failure := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 			return o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
 		})
-		if kept == nil {
+		if failure == nil {
 			err = writes(ctx, o.Delete)
 		}
 	}

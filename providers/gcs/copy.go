@@ -21,14 +21,17 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	c := callOf(r.Native)
-	target, err := withCondition(c.on(d.bucket.handle().Object(r.Key)), r.Condition)
+	target, err := withCondition(c.addKey(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
+
 	controls := r.Controls
 	if !r.ReplaceTags {
-		controls.Tags = nil // nil, because Google copies the source's tags
+		// The tags are nil, because Google copies the source's tags.
+		controls.Tags = nil
 	}
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, c)
 	if err != nil {
@@ -37,26 +40,30 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err := checkJoined(attrs); err != nil {
 		return nil, err
 	}
+
 	keepCustomTime(attrs, r.Source)
-	ctx = with(ctx, c)
+	ctx = withCall(ctx, c)
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
-		ctx = adding(ctx, nil, url.Values{dropContexts: {customContexts}})
+		ctx = withRequestFields(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
-	copier := target.CopierFrom(callOf(r.Source.Native).on(source))
+
+	copier := target.CopierFrom(callOf(r.Source.Native).addKey(source))
 	// Without a class, the copy would have the default class of the destination bucket. A request
 	// with a class must also have all other attributes.
 	copier.ObjectAttrs = *attrs
 	copier.Name = ""
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
-	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream") // the content type is required
+	// The content type is required.
+	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream")
 	copier.DestinationKMSKeyName = attrs.KMSKeyName
 	copier.RewriteToken = r.Resume
-	copied, err := rewrite(ctx, copier)
+
+	obj, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, sourceError(err), r.Condition, &r.Controls)
 	}
-	return attrsOf(copied), nil
+	return attrsOf(obj), nil
 }
 
 // keepCustomTime gives the copy the custom time of the source, because lifecycle rules may count
@@ -67,7 +74,7 @@ func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
 		return
 	}
-	if object, is := source.Attrs.Native.(*gcs.ObjectAttrs); is {
+	if object, ok := source.Attrs.Native.(*gcs.ObjectAttrs); ok {
 		attrs.CustomTime = cmp.Or(attrs.CustomTime, object.CustomTime)
 	}
 }
@@ -86,7 +93,8 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return attrsOf(moved), nil
 	}
 	e := translate(err)
-	if e.Unknown { // a gateway's 404 proves nothing
+	if e.Unknown {
+		// A gateway's 404 proves nothing.
 		return nil, e
 	}
 	return nil, d.bucket.notFound(ctx, e)
@@ -99,7 +107,8 @@ const maxRewrites = 8
 // rewrite runs a copier to its end. If any response was lost, the outcome is unknown, because the
 // lost response may have been the last.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server may work on one request for half a minute
+	// The server may work on one request for half a minute.
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer)
 	unknown := false
 	for tries := 1; ; tries++ {
 		token := copier.RewriteToken
@@ -110,7 +119,8 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		e := translate(err)
 		unknown = unknown || e.Unknown
 		if e.Status == http.StatusGone {
-			copier.RewriteToken = "" // the token has expired, so the rewrite begins again
+			// The token has expired, so the rewrite begins again.
+			copier.RewriteToken = ""
 		}
 		if tries == maxRewrites || copier.RewriteToken == token || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown

@@ -19,7 +19,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/address"
 	"github.com/omnibucket/storage/providers/internal/named"
@@ -36,51 +35,54 @@ var scopes = []string{
 // application default credentials when they are first needed.
 type credentials struct {
 	find     func() (*auth.Credentials, error)
-	found    atomic.Pointer[auth.Credentials]
+	cached   atomic.Pointer[auth.Credentials]
 	accepted atomic.Pointer[auth.Credentials] // credentials with a token that Google has accepted
 	universe string                           // universe of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
 
 func newCredentials(c Config) (*credentials, error) {
-	own := &credentials{}
+	result := &credentials{}
 	switch {
 	case c.TokenSource != nil:
-		own.find = func() (*auth.Credentials, error) {
+		result.find = func() (*auth.Credentials, error) {
 			return auth.NewCredentials(
 				&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)},
 			), nil
 		}
 	case c.CredentialsJSON != nil:
 		file := slices.Clone(c.CredentialsJSON)
-		own.find = func() (*auth.Credentials, error) { return credentialsOf(file) }
+		result.find = func() (*auth.Credentials, error) { return credentialsOf(file) }
 	default:
-		own.find = defaultCredentials
-		return own, nil
+		result.find = defaultCredentials
+		return result, nil
 	}
-	creds, err := own.find()
+	creds, err := result.find()
 	if err != nil {
 		return nil, err
 	}
-	own.found.Store(creds)
-	return own, nil
+	result.cached.Store(creds)
+	return result, nil
 }
 
-// withNamed reads the credentials file for the name in Config.Credentials. The path of the file is
-// in the environment variable for that name. withNamed returns c with the content of the file.
-func withNamed(c Config) (Config, error) {
+// withNamedCredentials reads the credentials file for the name in Config.Credentials. The path of the file is
+// in the environment variable for that name. withNamedCredentials returns c with the content of the file.
+func withNamedCredentials(c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
 	}
+
 	name := named.Credentials(c.Credentials)
 	path := name.Get("GOOGLE_APPLICATION_CREDENTIALS")
 	if path == "" {
 		return c, name.Missing(name.Variable("GOOGLE_APPLICATION_CREDENTIALS") +
 			" to the path of a key file or credential configuration")
 	}
+
 	if u, ok := address.Endpoint(c.Endpoint); ok && address.InClear(u) {
 		return c, argument.Invalid("endpoint", "must be an https URL: credentials=NAME are not sent in clear", "")
 	}
+
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return c, &storage.Error{
@@ -102,9 +104,10 @@ func withNamed(c Config) (Config, error) {
 func credentialsOf(content []byte) (*auth.Credentials, error) {
 	var file struct{ Type detect.CredType }
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
+		// Do not return the parser's error, which quotes the credentials.
 		return nil, argument.Invalid(
 			"Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "",
-		) // do not return the parser's error, which quotes the credentials
+		)
 	}
 	creds, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
@@ -137,14 +140,14 @@ func detectOptions() *detect.DetectOptions {
 // get returns the credentials. The first call looks up the application default credentials. If
 // several first calls run at the same time, all return the result of one of them.
 func (c *credentials) get() (*auth.Credentials, error) {
-	if creds := c.found.Load(); creds != nil {
+	if creds := c.cached.Load(); creds != nil {
 		return creds, nil
 	}
 	creds, err := c.find()
 	if err != nil {
 		return nil, err
 	}
-	if !c.found.CompareAndSwap(nil, creds) {
+	if !c.cached.CompareAndSwap(nil, creds) {
 		return c.get()
 	}
 	return creds, nil
@@ -156,9 +159,9 @@ func (c *credentials) get() (*auth.Credentials, error) {
 // returns false.
 func (c *credentials) renew(creds *auth.Credentials) bool {
 	if c.accepted.Load() == creds {
-		c.found.CompareAndSwap(creds, nil)
+		c.cached.CompareAndSwap(creds, nil)
 	}
-	return c.found.Load() != creds
+	return c.cached.Load() != creds
 }
 
 // token returns an access token of the credentials, and their quota project. It may send requests
@@ -173,7 +176,8 @@ func (c *credentials) token(ctx context.Context, creds *auth.Credentials) (*auth
 	if err != nil {
 		return nil, "", tokenError(ctx, err)
 	}
-	quota, _ := creds.QuotaProjectID(uncounted) // the quota project is optional
+	// The quota project is optional.
+	quota, _ := creds.QuotaProjectID(uncounted)
 	return token, quota, nil
 }
 
@@ -183,7 +187,7 @@ func tokenError(ctx context.Context, err error) *storage.Error {
 	e := &storage.Error{Code: storage.Unavailable, Err: err}
 	var response *auth.Error
 	if ctx.Err() != nil {
-		e.Code = ctxcode.Of(ctx.Err())
+		e.Code = argument.ContextCode(ctx.Err())
 	} else if errors.As(err, &response) && !response.Temporary() {
 		e.Code = storage.Unauthenticated
 		e.Hint = "Google refused the credentials: check that they are not revoked, and check this machine's clock"

@@ -31,9 +31,9 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// The method on adds the customer's key to an object handle. Requests for an encrypted object need
+// addKey adds the customer's key to an object handle. Requests for an encrypted object need
 // the key.
-func (c *call) on(o *gcs.ObjectHandle) *gcs.ObjectHandle {
+func (c *call) addKey(o *gcs.ObjectHandle) *gcs.ObjectHandle {
 	if c.key == nil {
 		return o
 	}

@@ -11,14 +11,14 @@ import (
 // a noncurrent version. To bypass a retention, Delete makes four requests. Google refuses the first
 // one. Then Delete reads the attributes, ends the retention, and removes the object.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	o, err := d.bucket.atGeneration(r.Key, r.Version)
+	o, err := d.bucket.objectVersion(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return err
 	}
-	err = writes(d.repeatedDelete(with(ctx, callOf(r.Native)), r), o.Delete)
+	err = writes(d.repeatedDelete(withCall(ctx, callOf(r.Native)), r), o.Delete)
 	if err == nil {
 		return nil
 	}
@@ -26,11 +26,12 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if r.BypassGovernance && e.Code == storage.Locked {
 		return d.deleteGoverned(ctx, r, e)
 	}
-	notFound := d.bucket.missing(ctx, e, r.Key, r.Version, r.Condition)
-	if notFound == nil || notFound.Unknown { // a gateway's 404 proves nothing
+	missing := d.bucket.missingError(ctx, e, r.Key, r.Version, r.Condition)
+	if missing == nil || missing.Unknown {
+		// A gateway's 404 proves nothing.
 		return e
 	}
-	if failure := d.bucket.notFound(ctx, notFound); failure.Code != storage.ObjectNotFound {
+	if failure := d.bucket.notFound(ctx, missing); failure.Code != storage.ObjectNotFound {
 		return failure
 	}
 	return nil

@@ -29,14 +29,14 @@ func universeOf(c Config) string {
 		if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" || c.TokenSource != nil {
 			return cmp.Or(name, googleUniverse)
 		}
-		file, _ = os.ReadFile(
-			os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"),
-		) // ignore the error here: the first request returns it
+		// Ignore the error here: the first request returns it.
+		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
 	}
 	var f struct {
 		Universe string `json:"universe_domain"`
 	}
-	_ = json.Unmarshal(file, &f) // newCredentials refuses a file that is not JSON
+	// newCredentials refuses a file that is not JSON.
+	_ = json.Unmarshal(file, &f)
 	return cmp.Or(f.Universe, googleUniverse)
 }
 
@@ -84,17 +84,20 @@ func (a *account) resolveEndpoint(c Config) error {
 			endpoint = "http://" + emulator
 		}
 	}
+
 	a.emulator = emulator != ""
 	a.universe = googleUniverse
 	if !c.Anonymous && emulator == "" {
 		a.universe = universeOf(c)
 	}
+
 	if endpoint == "" {
 		if a.universe == googleUniverse {
 			return nil
 		}
 		endpoint = "https://storage." + a.universe
 	}
+
 	u, ok := address.Endpoint(endpoint)
 	if !ok || strings.Trim(u.Path, "/") != "" {
 		return argument.Invalid(
@@ -104,6 +107,7 @@ func (a *account) resolveEndpoint(c Config) error {
 		)
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
+
 	isSet := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case a.anonymous:

@@ -38,9 +38,18 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.BucketExists}:             "BucketAlreadyExists BucketAlreadyOwnedByYou BucketNameUnavailable",
 		{Code: storage.BucketNotEmpty}:           "BucketNotEmpty",
 		{Code: storage.Unavailable}:              "uploadBrokenConnection RequestTimeout",
-		{Code: storage.InvalidArgument, Hint: "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy"}: "resourceIsEncryptedWithCustomerEncryptionKey ResourceIsEncryptedWithCustomerEncryptionKey",
-		{Code: storage.InvalidArgument, Hint: "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey"}:                      "customerEncryptionKeyIsIncorrect CustomerEncryptionKeyIsIncorrect",
-		{Code: storage.InvalidArgument, Hint: "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey"}:                             "resourceNotEncryptedWithCustomerEncryptionKey ResourceNotEncryptedWithCustomerEncryptionKey",
+		{
+			Code: storage.InvalidArgument,
+			Hint: "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy",
+		}: "resourceIsEncryptedWithCustomerEncryptionKey ResourceIsEncryptedWithCustomerEncryptionKey",
+		{
+			Code: storage.InvalidArgument,
+			Hint: "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey",
+		}: "customerEncryptionKeyIsIncorrect CustomerEncryptionKeyIsIncorrect",
+		{
+			Code: storage.InvalidArgument,
+			Hint: "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey",
+		}: "resourceNotEncryptedWithCustomerEncryptionKey ResourceNotEncryptedWithCustomerEncryptionKey",
 		{Code: storage.InvalidArgument, Hint: "check the name of the Cloud KMS key, and that it is in the location of the bucket"}: `
 			cloudKmsBadKey CloudKmsBadKey cloudKmsDecryptionKeyNotFound CloudKmsDecryptionKeyNotFound
 			cloudKmsEncryptionKeyNotFound CloudKmsEncryptionKeyNotFound cloudKmsKeyLocationNotAllowed
@@ -72,9 +81,10 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 			return m
 		}
 	}
+
 	message := strings.ToLower(response.Message)
 	switch {
-	case isKept(response):
+	case isProtected(response):
 		return sdkerror.Meaning{Code: storage.Locked, Hint: lockedHint}
 	// The message of a 404 quotes the key, unless the 404 is about the bucket. The key may contain
 	// any of the texts below, so the message is not searched for them.
@@ -99,16 +109,17 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	return errorMeanings.Lookup("", response.Code)
 }
 
-// isKept reports whether a hold or a retention protects an object or a bucket. It cannot use the
-// reason in Google's response, because a missing permission has the same reason. So isKept looks at
+// isProtected reports whether a hold or a retention protects an object or a bucket. It cannot use the
+// reason in Google's response, because a missing permission has the same reason. So isProtected looks at
 // the message. It compares the beginning of the message, because other messages may quote a key
 // that contains the same text.
-func isKept(response *googleapi.Error) bool {
+func isProtected(response *googleapi.Error) bool {
 	if response.Code != http.StatusForbidden {
 		return false
 	}
-	object := strings.HasPrefix(response.Message, "Object '")
-	return object && strings.Contains(response.Message, "' is under active ") ||
-		object && strings.Contains(response.Message, "' is subject to bucket's retention policy and ") ||
-		strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
+	if strings.HasPrefix(response.Message, "Object '") {
+		return strings.Contains(response.Message, "' is under active ") ||
+			strings.Contains(response.Message, "' is subject to bucket's retention policy and ")
+	}
+	return strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
 }

@@ -20,7 +20,7 @@ import (
 // translator converts the errors of the SDK and of this package's own requests to storage.Errors. A
 // server error does not tell whether the service has made the change.
 var translator = &sdkerror.Translator{
-	FromResponse:    fromResponse,
+	FromResponse:    errorFromAPI,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       isClientError,
 	MaybeApplied:    func(status int) bool { return status >= 500 || sdkerror.MaybeApplied(status) },
@@ -47,18 +47,19 @@ func isClientError(err error) bool {
 	return sdkerror.IsType[*requestError](err) || sdkerror.IsType[*url.Error](err)
 }
 
-func fromResponse(err error) *storage.Error {
+func errorFromAPI(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
 		return nil
 	}
 	if response.Message == "" &&
-		len(response.Errors) == 0 { // do not use the body as the text: a proxy may quote the request in it
+		len(response.Errors) == 0 {
+		// Do not use the body as the text: a proxy may quote the request in it.
 		response.Message = http.StatusText(response.Code)
 		err = &pageError{response.Error(), err}
 	}
 	m := meaningOf(response)
-	if redirect, is := sdkerror.Redirect(response.Code, response.Header); is {
+	if redirect, ok := sdkerror.Redirect(response.Code, response.Header); ok {
 		m = redirect
 	}
 	e := m.NewError(response.Code, response.Header, err)
@@ -111,20 +112,20 @@ func withoutResponse(err error) *storage.Error {
 }
 
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	if notFound := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); notFound != nil {
-		return b.notFound(ctx, notFound)
+	if missing := b.missingError(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
+		return b.notFound(ctx, missing)
 	}
 	return translate(err)
 }
 
-// missing returns an error with status 404 if the object does not exist. If the object may exist,
+// missingError returns an error with status 404 if the object does not exist. If the object may exist,
 // it returns nil. If e says that the revision did not match, it sends a request to find out whether
 // the object exists; see [sdkerror.Translator.Missing].
-func (b *bucket) missing(
+func (b *bucket) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
 	return translator.Missing(e, c, func() error {
-		o, err := b.atGeneration(key, version)
+		o, err := b.objectVersion(key, version)
 		if err == nil {
 			_, err = o.Attrs(ctx)
 		}
@@ -132,10 +133,10 @@ func (b *bucket) missing(
 	})
 }
 
-// passing returns err if it is temporary, and otherwise nil. The caller made a second request to
+// temporaryError returns err if it is temporary, and otherwise nil. The caller made a second request to
 // find out why Google refused the first one, and err is the error of the second. If err is
 // temporary, the refusal cannot be explained yet. The engine must then make both requests again.
-func passing(err error) error {
+func temporaryError(err error) error {
 	if err = translator.Read(err); storage.IsTemporary(err) {
 		return err
 	}

@@ -18,14 +18,14 @@ import (
 // the responses of the JSON API. The response to an upload must have the resource of the object.
 // The response to a read of bytes must have the generation.
 
-func noEvidence(status int, why string) *storage.Error {
-	e := sdkerror.NoEvidence("Google Cloud Storage", why)
+func noEvidence(status int, reason string) *storage.Error {
+	e := sdkerror.NoEvidence("Google Cloud Storage", reason)
 	e.Status = status
 	return e
 }
 
-// A witness is a RoundTripper for the JSON API. It fails if a successful response is not Google's.
-type witness struct {
+// A responseChecker is a RoundTripper for the JSON API. It fails if a successful response is not Google's.
+type responseChecker struct {
 	base     http.RoundTripper
 	emulator bool // true if STORAGE_EMULATOR_HOST is set: emulators respond to removals with an empty 200
 }
@@ -37,7 +37,7 @@ const maxShort = 4 << 10
 const jsonRoot = "/storage/v1/b"
 
 // RoundTrip sends the request, and checks the response if it is from the JSON API.
-func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *responseChecker) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.Path, jsonRoot) || strings.HasPrefix(r.URL.RawQuery, "alt=media") {
 		return t.base.RoundTrip(r)
 	}
@@ -48,7 +48,7 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return response, err
 	}
-	if err := t.check(r, response); err != nil {
+	if err := t.checkResponse(r, response); err != nil {
 		_ = response.Body.Close()
 		return nil, err
 	}
@@ -70,9 +70,9 @@ func withKind(r *http.Request) *http.Request {
 	return &req
 }
 
-// check returns an error if a successful response is not Google's. It reads the beginning of the
+// checkResponse returns an error if a successful response is not Google's. It reads the beginning of the
 // body, and prepends it to the body again.
-func (t *witness) check(r *http.Request, response *http.Response) error {
+func (t *responseChecker) checkResponse(r *http.Request, response *http.Response) error {
 	method := r.Method
 	if method == http.MethodDelete && response.StatusCode == http.StatusNoContent {
 		return nil
@@ -81,11 +81,12 @@ func (t *witness) check(r *http.Request, response *http.Response) error {
 	if err != nil {
 		return &requestError{err}
 	}
-	response.Body = restored{io.MultiReader(bytes.NewReader(start), response.Body), response.Body}
+	response.Body = prependedBody{io.MultiReader(bytes.NewReader(start), response.Body), response.Body}
 	if method == http.MethodDelete {
 		text := strings.TrimSpace(string(start))
 		if text == "null" || text == "" && t.emulator {
-			return nil // an emulator's response to a removal
+			// This is an emulator's response to a removal.
+			return nil
 		}
 		return noEvidence(response.StatusCode, "it is not 204")
 	}
@@ -160,11 +161,15 @@ func isResource(document []byte, want string) bool {
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
+	isKind := r.Kind == want || r.Kind == ""
+	if want == rewriteKind && r.Done {
+		return isKind && r.Resource.Generation != nil
+	}
 	if want == rewriteKind {
-		return (r.Kind == want || r.Kind == "") && (r.Done && r.Resource.Generation != nil || !r.Done && r.RewriteToken != "")
+		return isKind && r.RewriteToken != ""
 	}
 	if want == objectKind {
-		return (r.Kind == want || r.Kind == "") && r.Generation != nil
+		return isKind && r.Generation != nil
 	}
 	if want != "" && r.Kind != "" {
 		return r.Kind == want
@@ -172,9 +177,9 @@ func isResource(document []byte, want string) bool {
 	return strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
 }
 
-// A restored body is the body of a response after the method check has read its beginning. It
+// A prependedBody is the body of a response after checkResponse has read its beginning. It
 // returns these bytes again, and then the rest.
-type restored struct {
+type prependedBody struct {
 	io.Reader
 	io.Closer
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // In a bucket with a hierarchical namespace, the first object in a folder creates the folder. The
@@ -29,19 +29,20 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 		_ = response.Body.Close()
 		return nil
 	}
-	return passing(err)
+	return temporaryError(err)
 }
 
 // isHierarchical reports whether the bucket has folders. It requests the layout of the bucket once,
 // because the layout never changes.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
-	if cached := cs.hierarchical.Load(); cached != nil {
-		return *cached, nil
+	if known := cs.hierarchical.Load(); known != nil {
+		return *known, nil
 	}
+
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
 	request, err := cs.bucket.account.request(ctx, http.MethodGet,
-		"/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
+		"/storage/v1/b/"+escape.Path(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
 	if err != nil {
 		return false, err
 	}
@@ -52,8 +53,9 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 			// not read the layout.
 			cs.hierarchical.Store(new(bool))
 		}
-		return false, passing(err)
+		return false, temporaryError(err)
 	}
+
 	defer response.Body.Close()
 	var layout struct {
 		HierarchicalNamespace struct{ Enabled bool }

@@ -29,6 +29,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	if err := checkForm(r, attrs, us.bucket.account.userProject); err != nil {
 		return nil, err
 	}
+
 	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
@@ -37,9 +38,14 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	if err != nil {
 		return nil, err
 	}
-	form := &v4Form{bucket: us.bucket.name, fields: formFields(attrs), conditions: []any{
-		[]any{"content-length-range", r.MinSize, r.MaxSize},
-	}}
+
+	form := &v4Form{
+		bucket: us.bucket.name,
+		fields: formFields(attrs),
+		conditions: []any{
+			[]any{"content-length-range", r.MinSize, r.MaxSize},
+		},
+	}
 	if err := term.signForm(ctx, form); err != nil {
 		return nil, err
 	}
@@ -49,27 +55,29 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 // checkForm returns Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c := callOf(r.Native)
-	what := ""
+	field := ""
 	switch {
 	case a.StorageClass != "":
-		what = "the storage class"
+		field = "the storage class"
 	case a.KMSKeyName != "" || c.key != nil:
-		what = "an encryption key"
+		field = "an encryption key"
 	case userProject != "":
-		what = "the project to bill (Config.UserProject)"
+		field = "the project to bill (Config.UserProject)"
 	case a.Retention != nil:
-		what = "a retention"
+		field = "a retention"
 	case !a.CustomTime.IsZero():
-		what = "a custom time"
+		field = "a custom time"
 	case len(c.header) > 0 || len(c.query) > 0:
-		what = "other headers and parameters"
+		field = "other headers and parameters"
 	}
-	if what != "" {
+
+	if field != "" {
 		return &storage.Error{
 			Code: storage.Unsupported,
-			Hint: "Google's forms have no field for " + what + ": use SignedUploadURL",
+			Hint: "Google's forms have no field for " + field + ": use SignedUploadURL",
 		}
 	}
+
 	if err := checkSigned(a); err != nil {
 		return err
 	}
@@ -113,7 +121,8 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	if err != nil {
 		return err
 	}
-	f.fields["policy"], f.fields["x-goog-signature"] = policy, signature
+	f.fields["policy"] = policy
+	f.fields["x-goog-signature"] = signature
 	return nil
 }
 

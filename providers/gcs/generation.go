@@ -19,8 +19,8 @@ func parseGeneration(name, text string) (int64, error) {
 	return n, nil
 }
 
-// atGeneration returns the object or, if version is not "", that version of it.
-func (b *bucket) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
+// objectVersion returns the object or, if version is not "", that version of it.
+func (b *bucket) objectVersion(key, version string) (*gcs.ObjectHandle, error) {
 	o := b.handle().Object(key)
 	if version == "" {
 		return o, nil

@@ -32,30 +32,36 @@ type reader struct {
 // Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
 // with gzip. The engine resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	ctx = with(ctx, callOf(r.Native))
+	ctx = withCall(ctx, callOf(r.Native))
 	// The XML API has no native attributes. It also has no condition for NotRevision, and would
 	// send the bytes of an object that has not changed.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}
+
 	response, err := storedBytes(func(coding string) (*http.Response, error) { return d.reader.send(ctx, r, coding) })
 	if isMalformedHeader(err) {
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	if refusal := responseOf(err); errors.Is(err, errCacheable) ||
-		refusal != nil && isCacheable(refusal.Header) { // an error, such as a 416, may be from a cache, too
-		return d.reader.uncached(ctx, r)
+		refusal != nil && isCacheable(refusal.Header) {
+		// An error, such as a 416, may be from a cache, too.
+		return d.reader.openUncached(ctx, r)
 	}
 	if err != nil {
 		return nil, nil, d.bucket.readError(ctx, err, r)
 	}
+
 	attrs, err := attrsOfGet(response, r)
 	if err != nil {
 		_ = response.Body.Close()
 		return nil, nil, err
 	}
-	if needsResource(attrs.Metadata) { // the XML API may have changed the metadata
-		_ = response.Body.Close() // close it first: the next requests may need its connection
+
+	if needsResource(attrs.Metadata) {
+		// The XML API may have changed the metadata. Close the body first, because the next
+		// requests may need its connection.
+		_ = response.Body.Close()
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	return attrs, response.Body, nil
@@ -81,11 +87,11 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	return response, err
 }
 
-// uncached reads the object by two requests, and makes all later reads of the bucket use two
+// openUncached reads the object by two requests, and makes all later reads of the bucket use two
 // requests, too. A single request may get a response from a cache, with an object that was
 // overwritten or removed. With two requests, the first one gets the current generation. The second
 // one requests the bytes of that generation, which never change.
-func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (rd *reader) openUncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r)
 }
@@ -113,7 +119,8 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 	}
 	response, err := rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 	if err == nil && isCacheable(response.Header) {
-		_ = response.Body.Close() // close it first: the next requests may need its connection
+		// Close the body first, because the next requests may need its connection.
+		_ = response.Body.Close()
 		return nil, errCacheable
 	}
 	return response, err
@@ -181,13 +188,14 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		attrs.Native = object
 	}
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified // the server may ignore the condition
+		// The server may ignore the condition.
+		return nil, storage.NotModified
 	}
 	return attrs, nil
 }
 
 func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAttrs, error) {
-	o, err := b.atGeneration(r.Key, r.Version)
+	o, err := b.objectVersion(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)
 	}
@@ -195,7 +203,7 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 		return nil, err
 	}
 	c := callOf(r.Native)
-	attrs, err := c.on(o).Attrs(with(ctx, c))
+	attrs, err := c.addKey(o).Attrs(withCall(ctx, c))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}

@@ -41,12 +41,14 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 		Retention:  retentionOfHeader(h),
 		Encryption: encryptionOf(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256")),
 	}
+
 	if a.CacheControl == privateDefault {
 		a.CacheControl = ""
 	}
 	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		a.Modified = modified(t)
+		a.Modified = wholeSeconds(t)
 	}
+
 	a.CRC32C, a.MD5 = sumsOf(h)
 	// Google omits the header if it decompresses the bytes, and fake-gcs-server sends another one.
 	a.ETag = entityTag(a.MD5, "", a.Encryption)
@@ -106,7 +108,8 @@ func storedEncoding(h http.Header) string {
 	switch value := h.Get("X-Goog-Stored-Content-Encoding"); value {
 	case "":
 		return h.Get("Content-Encoding")
-	case "identity": // also of an object without an encoding
+	case "identity":
+		// An object without an encoding may have it, too.
 		return ""
 	default:
 		return value

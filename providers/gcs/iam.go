@@ -43,12 +43,12 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 	return gcs.PublicAccessPreventionEnforced
 }
 
-// public reports whether everyone can read every object. It returns false if the
-// credentials may not read the policy (storage.buckets.getIamPolicy).
+// public reports whether everyone can read every object. It returns false for a server without IAM.
 func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
-	if isUnknownRequest(err) || storage.CodeOf(err) == storage.PermissionDenied {
-		return false, nil // the bucket exists, but its policy cannot be read
+	if isUnknownRequest(err) {
+		// The bucket exists, but the server has no policies.
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -127,6 +127,7 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 			break
 		}
 	}
+
 	if isUnknownRequest(err) {
 		return &storage.Error{
 			Code: storage.Unsupported,

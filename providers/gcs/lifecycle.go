@@ -24,18 +24,21 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 			condition.MatchesPrefix = prefixes
 			lifecycle.Rules = append(lifecycle.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
 		}
+
 		if rule.ExpireAfterDays > 0 {
 			add(
 				gcs.LifecycleAction{Type: gcs.DeleteAction},
 				gcs.LifecycleCondition{AgeInDays: int64(rule.ExpireAfterDays), Liveness: gcs.Live},
 			)
 		}
+
 		if rule.ExpireOldVersionsAfterDays > 0 {
 			add(
 				gcs.LifecycleAction{Type: gcs.DeleteAction},
 				gcs.LifecycleCondition{DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays)},
 			)
 		}
+
 		if rule.AbortUploadsAfterDays > 0 {
 			add(
 				gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction},
@@ -45,6 +48,7 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 				lifecycle.Rules = append(lifecycle.Rules, partsRule(rule.AbortUploadsAfterDays))
 			}
 		}
+
 		if rule.TransitionAfterDays > 0 {
 			add(
 				gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo},
@@ -73,14 +77,14 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 // about dates, classes, suffixes or numbers of versions, because a LifecycleRule cannot express
 // them. A caller that writes the result back therefore removes the omitted rules. Consecutive
 // actions on one prefix become one rule with the same effect.
-func parseLifecycleRules(lifecycle gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
+func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range lifecycle.Rules {
 		prefixes := lifecycle.Rules[i].Condition.MatchesPrefix
 		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
 		}
-		rule, step, representable := parseLifecycleRule(&lifecycle.Rules[i], versioned)
+		rule, step, representable := parseLifecycleRule(&lifecycle.Rules[i], isVersioned)
 		for _, prefix := range prefixes {
 			rule.Prefix = prefix
 			last := len(rules) - 1
@@ -104,21 +108,23 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, versioned bool) []storage.Life
 // is the position of the action in that order. If a LifecycleRule cannot represent the rule of
 // Google, the result representable is false.
 func parseLifecycleRule(
-	r *gcs.LifecycleRule, versioned bool,
+	r *gcs.LifecycleRule, isVersioned bool,
 ) (rule storage.LifecycleRule, step int, representable bool) {
 	c := &r.Condition
 	if hasOtherConditions(c) {
 		return rule, 0, false
 	}
+
 	age := int(c.AgeInDays)
-	old := int(c.DaysSinceNoncurrentTime)
-	live := c.Liveness
-	current := live == gcs.Live || live == gcs.LiveAndArchived && !versioned
+	noncurrentDays := int(c.DaysSinceNoncurrentTime)
+	liveness := c.Liveness
+	current := liveness == gcs.Live || liveness == gcs.LiveAndArchived && !isVersioned
+
 	switch {
-	case r.Action.Type == gcs.DeleteAction && age == 0 && old > 0 && live != gcs.Live:
-		rule.ExpireOldVersionsAfterDays = old
+	case r.Action.Type == gcs.DeleteAction && age == 0 && noncurrentDays > 0 && liveness != gcs.Live:
+		rule.ExpireOldVersionsAfterDays = noncurrentDays
 		step = 2
-	case age == 0 || old > 0:
+	case age == 0 || noncurrentDays > 0:
 		return rule, 0, false
 	case r.Action.Type == gcs.AbortIncompleteMPUAction || isPartsRule(r):
 		rule.AbortUploadsAfterDays = age

@@ -32,10 +32,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	// The listing includes StartAfter itself, which List must omit.
 	if len(attrs) > 0 && r.Token == "" && r.StartAfter != "" && attrs[0].Name == r.StartAfter {
 		attrs = attrs[1:]
-		if token != "" { // the page is full, so request one more entry
+		if token != "" {
+			// The page is full, so request one more entry.
 			extra, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
 			if err != nil {
 				return nil, err
@@ -44,19 +46,22 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			token = next
 		}
 	}
+
 	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(attrs))}
 	var prefixes []storage.ListEntry
 	for _, o := range attrs {
-		hidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
-		switch {
-		case err != nil:
+		isHidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
+		if err != nil {
 			return nil, err
-		case hidden || isReserved(o.Name):
-		case o.Prefix != "":
-			prefixes = append(prefixes, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
-		default:
-			page.Entries = append(page.Entries, entryOf(o))
 		}
+		if isHidden || isReserved(o.Name) {
+			continue
+		}
+		if o.Prefix != "" {
+			prefixes = append(prefixes, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
+			continue
+		}
+		page.Entries = append(page.Entries, entryOf(o))
 	}
 	page.Entries = mergePrefixes(page.Entries, prefixes)
 	return page, nil
@@ -87,9 +92,9 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
 		return isReserved(prefix), nil
 	}
-	for _, others := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {
-		others.Projection = gcs.ProjectionNoACL
-		if attrs, _, err := b.page(ctx, others, []string{"Name"}, 1, ""); err != nil || len(attrs) > 0 {
+	for _, query := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {
+		query.Projection = gcs.ProjectionNoACL
+		if attrs, _, err := b.page(ctx, query, []string{"Name"}, 1, ""); err != nil || len(attrs) > 0 {
 			return false, err
 		}
 	}
@@ -102,7 +107,7 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 		Size:         o.Size,
 		ETag:         entityTag(o.MD5, o.Etag, encryptionOf(o.KMSKeyName, o.CustomerKeySHA256)),
 		Revision:     decimal(o.Generation),
-		Modified:     modified(o.Created),
+		Modified:     wholeSeconds(o.Created),
 		StorageClass: httpheader.StorageClass(o.StorageClass),
 	}
 }

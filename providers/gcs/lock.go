@@ -9,7 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -94,7 +94,7 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 		return err
 	}
 	bucket, failure := b.handle().Attrs(ctx)
-	if passErr := passing(failure); passErr != nil {
+	if passErr := temporaryError(failure); passErr != nil {
 		return passErr
 	}
 	if failure != nil || bucket.ObjectRetentionMode == retentionEnabled {
@@ -117,10 +117,10 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 			&storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
 		attrs, failure := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-		if passErr := passing(failure); passErr != nil {
+		if passErr := temporaryError(failure); passErr != nil {
 			return passErr
 		}
-		if failure == nil && objectlock.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
+		if failure == nil && lifetime.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
 			return sdkerror.WithCode(err, storage.Locked, governanceHint)
 		}
 	}
@@ -133,16 +133,16 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 }
 
 func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
-	o, err := b.atGeneration(r.Key, r.Version)
+	o, err := b.objectVersion(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
 	c := callOf(r.Native)
-	o = c.on(o)
+	o = c.addKey(o)
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
-	_, err = write(with(ctx, c), func(ctx context.Context) (*gcs.ObjectAttrs, error) { return o.Update(ctx, change) })
+	_, err = write(withCall(ctx, c), func(ctx context.Context) (*gcs.ObjectAttrs, error) { return o.Update(ctx, change) })
 	return b.changeError(ctx, err)
 }
 
@@ -169,14 +169,16 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	if err != nil {
 		return err
 	}
+
 	retention := attrs.Retention
 	if retention == nil || retention.Mode != unlocked || attrs.TemporaryHold || attrs.EventBasedHold ||
 		attrs.RetentionExpirationTime.After(retention.RetainUntil) {
 		return refusal
 	}
+
 	c := callOf(r.Native)
-	ctx = with(ctx, c)
-	o := c.on(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	ctx = withCall(ctx, c)
+	o := c.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
 	o = o.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
 	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return o.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
@@ -184,6 +186,8 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	if err != nil {
 		return err
 	}
+
+	// The version is no longer retained, so remove it without the bypass.
 	clone := *r
 	clone.BypassGovernance = false
 	return d.Delete(ctx, &clone)

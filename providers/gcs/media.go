@@ -26,13 +26,15 @@ const maxReplacedReads = 10
 func (rd *reader) inTwoRequests(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	missing := "" // the revision whose bytes the store did not have
+	// missing is the revision whose bytes the store did not have.
+	missing := ""
 	for range maxReplacedReads {
 		if attrs, err = rd.objects.Head(ctx, r); err != nil {
 			return nil, nil, err
 		}
 		if attrs.Revision == missing {
-			break // the responses contradict each other
+			// The responses contradict each other.
+			break
 		}
 		missing = attrs.Revision
 		body, err = rd.readMedia(ctx, r, attrs.Revision)

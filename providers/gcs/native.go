@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/textproto"
@@ -45,7 +44,8 @@ func (o nativeOption) Fingerprint() string {
 	for _, change := range c.changes {
 		change(&attrs)
 	}
-	text, _ := json.Marshal(attrs) // never fails for texts, numbers and times
+	// Marshal never fails for texts, numbers and times.
+	text, _ := json.Marshal(attrs)
 	return o.name + " " + fingerprint(text)
 }
 
@@ -53,7 +53,10 @@ func (o nativeOption) Fingerprint() string {
 func (a *account) checkNative(value any) error {
 	switch o := value.(type) {
 	case *customerkey.Key:
-		return cmp.Or(o.CheckSize(), o.CheckAddress(a.endpoint))
+		if err := o.CheckSize(); err != nil {
+			return err
+		}
+		return o.CheckAddress(a.endpoint)
 	case nativeOption:
 		return o.err
 	}

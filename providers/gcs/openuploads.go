@@ -27,8 +27,10 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	upload := openMark + newCompositeUpload(attrs.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return "", err // the storage class cannot be part of a name
+		// The storage class cannot be part of a name.
+		return "", err
 	}
+
 	marker := &resource{
 		Name:           name.marker(),
 		ContentType:    componentType,
@@ -36,6 +38,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 		CRC32C:         crc32c.Encode(0),
 		EventBasedHold: new(bool),
 	}
+
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
 	res, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
 	if err != nil {
@@ -83,7 +86,7 @@ func (cs *composites) completeOpen(
 			return nil
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
-			if c.target, err = withCondition(c.call.on(target), condition); err == nil {
+			if c.target, err = withCondition(c.call.addKey(target), condition); err == nil {
 				attrs, err = c.join(ctx)
 			}
 			if err != nil {
@@ -106,6 +109,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, err
 	}
+
 	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
 	limit := r.Limit + 1
 	if r.After > 0 {
@@ -116,16 +120,19 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, err
 	}
+
 	if r.After == 0 {
 		if len(attrs) == 0 || attrs[0].Name != name.marker() || !components.IsOpen(attrs[0].Metadata) {
 			return nil, components.ErrEnded
 		}
 		attrs = attrs[1:]
 	}
+
 	page := &driver.PartPage{More: token != ""}
 	for _, o := range attrs {
 		number, ok := components.Number(name.prefix, o.Name)
-		if !ok { // an intermediate object, which sorts after all parts
+		if !ok {
+			// This is an intermediate object, which sorts after all parts.
 			page.More = false
 			break
 		}
@@ -187,7 +194,8 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return nil, nil // the name is not from this package
+		// The name is not from this package.
+		return nil, nil
 	}
 	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
 	first, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")

@@ -38,37 +38,44 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err != nil {
 		return "", err
 	}
+
 	if r.AnyOrder {
 		return d.composites.begin(ctx, r.Key, attrs)
 	}
 	if d.account.composite {
-		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // a composite upload begins without a request
+		// A composite upload begins without a request.
+		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs)
 	}
+
 	query := d.bucket.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
 		return "", err
 	}
+
 	object := resourceOf(attrs)
 	document, err := json.Marshal(object)
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.account.request(with(ctx, c), http.MethodPost, d.bucket.uploadPath(query),
+	request, err := d.account.request(withCall(ctx, c), http.MethodPost, d.bucket.uploadPath(query),
 		bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
+
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("X-Upload-Content-Type", object.partType())
 	c.key.SetHeaders(request.Header, "X-Goog-")
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
+
 	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
 		return "", d.bucket.lockError(ctx, listError(err), r.Condition, &r.Controls)
 	}
 	_ = response.Body.Close()
+
 	location := response.Header.Get("Location")
 	if location == "" {
 		return "", noEvidence(response.StatusCode, "it has no Location of an upload")
@@ -101,7 +108,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	ctx = adding(ctx, callOf(r.Native).header, nil)
+	ctx = withRequestFields(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
 	}
@@ -122,7 +129,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if last == nil {
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
-	ctx = adding(ctx, callOf(r.Put.Native).header, nil)
+	ctx = withRequestFields(ctx, callOf(r.Put.Native).header, nil)
 	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})
@@ -139,7 +146,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	}
 	s, err := d.account.session(upload)
 	if err != nil {
-		return nil // no upload can have this name
+		// No upload can have this name.
+		return nil
 	}
 	request, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
@@ -152,7 +160,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		return nil
 	}
 	if apiErr := responseOf(err); apiErr != nil && isEnded(apiErr.Code) &&
-		!isForeign(apiErr) { // a gateway's 404 proves nothing
+		!isForeign(apiErr) {
+		// A gateway's 404 proves nothing.
 		return nil
 	}
 	return translate(s.sessionError(err))
@@ -178,27 +187,29 @@ func (s *session) sendPart(
 	start := r.Offset
 	end := r.Offset + r.Size
 	for range maxResends {
-		res, persisted, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
+		res, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
 		if err != nil {
 			return nil, s.sessionError(err)
 		}
 		if res != nil {
 			return res, nil
 		}
-		if total < 0 && persisted >= end {
+
+		if total < 0 && stored >= end {
 			return nil, nil
 		}
-		if persisted < r.Offset {
+		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		if persisted <= start && persisted < end {
+		if stored <= start && stored < end {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,
 				Err:       errors.New("the server keeps none of the bytes sent"),
 			}
 		}
-		start = min(persisted, end)
+
+		start = min(stored, end)
 		if _, err := r.Body.Seek(start-r.Offset, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -219,14 +230,17 @@ func (s *session) sendChunk(
 	if err != nil {
 		return nil, 0, err
 	}
+
 	request.Header.Set("Content-Range", chunkRange(start, end, total))
 	if total >= 0 && crc.Known {
 		request.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
+
 	response, err := s.account.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
 	}
+
 	if response.StatusCode != http.StatusPermanentRedirect {
 		if total < 0 {
 			_ = response.Body.Close()
@@ -238,26 +252,26 @@ func (s *session) sendChunk(
 	// Read the body, so that the connection can be reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody))
 	_ = response.Body.Close()
-	persisted, err := keptBytes(response.Header.Get("Range"))
-	return nil, persisted, err
+	stored, err := parseStoredRange(response.Header.Get("Range"))
+	return nil, stored, err
 }
 
 // chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last
 // chunk declares. It is -1 for any other chunk.
 func chunkRange(start, end, total int64) string {
-	full := "*"
+	size := "*"
 	if total >= 0 {
-		full = strconv.FormatInt(total, 10)
+		size = strconv.FormatInt(total, 10)
 	}
 	if start == end {
-		return "bytes */" + full
+		return "bytes */" + size
 	}
-	return fmt.Sprintf("bytes %d-%d/%s", start, end-1, full)
+	return fmt.Sprintf("bytes %d-%d/%s", start, end-1, size)
 }
 
-// keptBytes returns the number of bytes that the server has, from a header "bytes=0-N". Without the
+// parseStoredRange returns the number of bytes that the server has, from a header "bytes=0-N". Without the
 // header, the number is 0.
-func keptBytes(header string) (int64, error) {
+func parseStoredRange(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
 	}
@@ -275,9 +289,9 @@ func keptBytes(header string) (int64, error) {
 func (s *session) sessionError(err error) error {
 	bare := redactSession(err)
 	if response := responseOf(bare); response != nil && isEnded(response.Code) {
-		lost := sessionLostError(bare)
-		lost.Unknown = isForeign(response)
-		return lost
+		lostErr := sessionLostError(bare)
+		lostErr.Unknown = isForeign(response)
+		return lostErr
 	}
 	return bare
 }
@@ -289,8 +303,8 @@ func isEnded(status int) bool {
 // redactSession returns err without the URL of a session. The SDK's errors contain the URL. The
 // server also returns the secret part of the URL as the request's id.
 func redactSession(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return &requestError{wrapped.Err}
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		return &requestError{urlErr.Err}
 	}
 	response := responseOf(err)
 	if response == nil {
@@ -299,7 +313,8 @@ func redactSession(err error) error {
 	bare := *response
 	bare.Header = response.Header.Clone()
 	if bare.Header.Get(requestIDHeader) != "" {
-		bare.Header[requestIDHeader] = nil // drop the id, but keep the header: it shows that Google responded
+		// Drop the id, but keep the header, which shows that Google responded.
+		bare.Header[requestIDHeader] = nil
 	}
 	bare.Header.Del("Location")
 	return &bare

@@ -36,7 +36,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
-	res, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
+	res, err := d.bucket.put(withCall(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
@@ -76,6 +76,7 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		body := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
 		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), body,

@@ -8,8 +8,8 @@ import (
 	"strconv"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/wire"
-	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // tokenHeader is the header with an idempotency token, which all attempts at one change share.
@@ -22,7 +22,7 @@ const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 // to no operation, it returns "". parts must distinguish the change from all other changes of the
 // operation, so that different requests never share a token.
 func changeToken(ctx context.Context, parts ...string) string {
-	call := wire.Of(ctx)
+	call := serving.CallOf(ctx)
 	if call == nil {
 		return ""
 	}
@@ -37,11 +37,11 @@ func changeToken(ctx context.Context, parts ...string) string {
 	) + "-" + string(id[20:])
 }
 
-// repeated adds the idempotency token of one change to a context. All requests with the resulting
+// withIdempotencyToken adds the idempotency token of one change to a context. All requests with the resulting
 // context carry the token.
-func repeated(ctx context.Context, parts ...string) context.Context {
+func withIdempotencyToken(ctx context.Context, parts ...string) context.Context {
 	if token := changeToken(ctx, parts...); token != "" {
-		return adding(ctx, http.Header{tokenHeader: {token}}, nil)
+		return withRequestFields(ctx, http.Header{tokenHeader: {token}}, nil)
 	}
 	return ctx
 }
@@ -53,10 +53,10 @@ func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) strin
 		return ""
 	}
 	return changeToken(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
-		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
+		r.Metadata[metadata.WriteIDName], strconv.FormatInt(r.Size, 10))
 }
 
 func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
-	return repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision,
+	return withIdempotencyToken(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision,
 		strconv.FormatBool(r.BypassGovernance))
 }

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 const (
@@ -52,15 +52,15 @@ func (e *requestError) Error() string { return e.err.Error() }
 func (e *requestError) Unwrap() error { return e.err }
 
 // send sends a request. If the status of the response is not in accepted, send returns an error.
-func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
+func (a *account) send(r *http.Request, statuses ...int) (*http.Response, error) {
 	response, err := a.http.Do(r)
 	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err
+		if urlErr, ok := errors.AsType[*url.Error](err); ok {
+			err = urlErr.Err
 		}
 		return nil, &requestError{err}
 	}
-	if slices.Contains(accepted, response.StatusCode) {
+	if slices.Contains(statuses, response.StatusCode) {
 		return response, nil
 	}
 	return nil, errorFromResponse(response)
@@ -114,7 +114,7 @@ func readResource(response *http.Response) (*resource, error) {
 // objectPath returns the object's path in the XML API, which serves bytes and
 // attributes in one response.
 func (b *bucket) objectPath(key string) string {
-	return "/" + urlpath.Escape(b.name) + "/" + urlpath.Escape(key)
+	return "/" + escape.Path(b.name) + "/" + escape.Path(key)
 }
 
 func (b *bucket) resourcePath(key string, query url.Values) string {
@@ -125,7 +125,7 @@ func (b *bucket) resourcePath(key string, query url.Values) string {
 }
 
 func (b *bucket) jsonPath(collection, name string) string {
-	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + urlpath.EscapeAll(name)
+	return "/storage/v1/b/" + escape.Path(b.name) + "/" + collection + "/" + escape.All(name)
 }
 
 // wantedFields is the encoded parameter with the fields in the response to an upload. It is encoded
@@ -133,5 +133,5 @@ func (b *bucket) jsonPath(collection, name string) string {
 var wantedFields = url.Values{"fields": {resourceFields}}.Encode()
 
 func (b *bucket) uploadPath(query url.Values) string {
-	return "/upload/storage/v1/b/" + urlpath.Escape(b.name) + "/o?" + query.Encode() + "&" + wantedFields
+	return "/upload/storage/v1/b/" + escape.Path(b.name) + "/o?" + query.Encode() + "&" + wantedFields
 }

@@ -14,5 +14,6 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return d.undelete(ctx, r)
 	}
 	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-	return sdkerror.WithoutEffect(err) // this request has written nothing
+	// This request has written nothing.
+	return sdkerror.WithoutEffect(err)
 }

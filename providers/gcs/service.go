@@ -30,8 +30,8 @@ const (
 )
 
 type serviceDriver struct {
-	account   *account
-	unsettled sync.Map // requests for new buckets that are not public yet, by name
+	account *account
+	pending sync.Map // requests for new buckets that are not public yet, by name
 }
 
 // NewService opens the account of a Config without a bucket. It makes no request.
@@ -97,9 +97,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
+
 	b := s.bucket(r.Name)
 	attrs := newBucketAttrs(r)
-	if pending, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(pending, *r) {
+	if settings, _ := s.pending.Load(r.Name); !reflect.DeepEqual(settings, *r) {
 		handle := b.handle()
 		if r.ObjectLock {
 			handle = handle.SetObjectRetention(true)
@@ -112,13 +113,17 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 			return nil, err
 		}
 	}
+
 	public := r.PublicAccess != nil && *r.PublicAccess
 	if public {
 		if err := s.makePublic(ctx, b, r); err != nil {
 			return nil, err
 		}
 	}
-	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // upper case, as Google returns it
+
+	attrs.Name = r.Name
+	// Google returns the location in upper case.
+	attrs.Location = strings.ToUpper(attrs.Location)
 	if r.ObjectLock {
 		attrs.ObjectRetentionMode = retentionEnabled
 	}
@@ -129,10 +134,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err != nil && translate(err).Retryable && ctx.Err() == nil {
-		s.unsettled.Store(r.Name, *r)
+		s.pending.Store(r.Name, *r)
 		return err
 	}
-	s.unsettled.Delete(r.Name)
+	s.pending.Delete(r.Name)
 	if err != nil {
 		return cleanup.After(ctx, translate(err), "the new bucket", func(ctx context.Context) error {
 			return writes(ctx, b.handle().Delete)
@@ -193,21 +198,28 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
+
 	if r.ObjectLock {
-		versioned, err := s.requireRetention(ctx, r.Name)
+		isVersioned, err := s.requireRetention(ctx, r.Name)
 		if err != nil {
 			return nil, err
 		}
-		if !versioned {
+		if !isVersioned {
 			req := *r
 			enabled := true
 			req.Versioning = &enabled
 			r = &req
 		}
 	}
+
 	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && r.SoftDelete == nil {
-		return s.BucketInfo(ctx, r.Name)
+		info, err := s.BucketInfo(ctx, r.Name)
+		if info != nil {
+			return info, nil
+		}
+		return nil, err
 	}
+
 	b := s.bucket(r.Name)
 	attrs, err := write(ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) {
 		return b.handle().Update(ctx, bucketChange(r))
@@ -215,12 +227,16 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		return nil, bucketError(err)
 	}
+
 	if r.PublicAccess == nil {
-		if info, err := b.info(ctx, attrs); err == nil {
-			return info, nil
+		info := bucketInfo(attrs, false)
+		// The update has succeeded, so an error only means that the setting could not be read.
+		if err := b.readPublic(ctx, attrs, info); err != nil {
+			info.Unread = []string{"Public"}
 		}
-		return bucketInfo(attrs, false), nil // the update has succeeded, so omit what could not be read
+		return info, nil
 	}
+
 	if *r.PublicAccess {
 		err = b.addPublicRead(ctx)
 	} else {
@@ -235,7 +251,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 // requireRetention returns Unsupported if object retention is not enabled for the bucket. This
 // package cannot enable it for an existing bucket: only Google's console can. requireRetention also
 // reports whether the bucket keeps versions.
-func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (versioned bool, err error) {
+func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (isVersioned bool, err error) {
 	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {
 		return false, bucketError(translate(err))
@@ -276,7 +292,7 @@ const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVer
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.bucket(name).handle().Delete)
 	if err == nil {
-		s.unsettled.Delete(name)
+		s.pending.Delete(name)
 	}
 	if statusOf(err) == http.StatusConflict {
 		return sdkerror.WithCode(err, storage.BucketNotEmpty, hiddenHint)

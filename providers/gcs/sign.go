@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
@@ -35,7 +35,7 @@ func signFeatures(a *account) storage.Features {
 	features := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent |
 		storage.SignedForms | storage.SignedHead | storage.SignedLocks | storage.SignedParts |
 		storage.SignedPartChecksums | storage.SignedRemovals | storage.StableURLs
-	if s := a.signerFinder.found.Load(); s != nil && !hasKey(*s) {
+	if s := a.signerFinder.cached.Load(); s != nil && !hasKey(*s) {
 		features &^= storage.StableURLs
 	}
 	return features
@@ -45,8 +45,8 @@ func signFeatures(a *account) storage.Features {
 // equal requests. Google's IAM does not: it signs with several keys, and replaces them.
 // https://cloud.google.com/iam/docs/service-account-creds#google-managed-keys
 func hasKey(s signer) bool {
-	_, isOurs := s.(*keySigner)
-	return isOurs
+	_, ok := s.(*keySigner)
+	return ok
 }
 
 type urlSigner struct{ bucket *bucket }
@@ -63,10 +63,12 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	if err != nil {
 		return nil, err
 	}
+
 	c := callOf(r.Native)
 	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
+
 	request := &v4Request{
 		method:  r.Method,
 		address: objectURL(address, r.Key),
@@ -87,13 +89,14 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	default:
 		return nil, storage.Unsupported
 	}
+
 	if r.StableFor > 0 {
 		if err := us.needOwnKey(ctx); err != nil {
 			return nil, err
 		}
 	}
-	start, lasts := r.Term(now)
-	return us.signRequest(ctx, request, c, lasts, start)
+	start, ttl := r.Term(now)
+	return us.signRequest(ctx, request, c, ttl, start)
 }
 
 // needOwnKey returns an error if the account has no key of its own. Without such a key, Google's
@@ -149,21 +152,23 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 // virtual host or as a domain with the bucket's name. Otherwise bucketURL appends the bucket's name
 // to the path.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
-	isOwn := base == "" // the server's own host never names the bucket
-	if isOwn {
+	// The server's own host never names the bucket.
+	isDefaultHost := base == ""
+	if isDefaultHost {
 		base = us.bucket.account.root()
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the engine has already checked the URL
+		// The engine has already checked the URL.
+		return nil, storage.InvalidArgument
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	host := u.Hostname()
-	if isOwn || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
+	if isDefaultHost || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
 		host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
 		u.Path += "/" + us.bucket.name
-		raw += "/" + urlpath.Escape(us.bucket.name)
+		raw += "/" + escape.Path(us.bucket.name)
 	}
 	u.RawPath = raw
 	return u, nil
@@ -173,7 +178,7 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 // and "/" is escaped.
 func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
-	u.RawPath = bucket.EscapedPath() + "/" + urlpath.Escape(key)
+	u.RawPath = bucket.EscapedPath() + "/" + escape.Path(key)
 	u.Path = bucket.Path + "/" + key
 	return &u
 }
@@ -183,11 +188,13 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 	if err != nil {
 		return nil, err
 	}
+
 	if err := checkSigned(attrs); err != nil {
 		return nil, err
 	}
 	h := sigv4.Headers(&driver.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
 	setLockHeaders(h, attrs.Retention)
+
 	if attrs.PredefinedACL != "" {
 		h.Set("X-Goog-Acl", predefinedACLs[attrs.PredefinedACL])
 	}
@@ -197,6 +204,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 	if !attrs.CustomTime.IsZero() {
 		h.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
 	}
+
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
@@ -205,6 +213,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 			}
 		}
 	}
+
 	if r.Condition.Absent {
 		h.Set("X-Goog-If-Generation-Match", "0")
 	}
@@ -226,22 +235,22 @@ func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 // checkSigned checks the attributes that a signed request is to set. If Google's XML API cannot set
 // one of the attributes, checkSigned fails with Unsupported.
 func checkSigned(a *gcs.ObjectAttrs) error {
-	what := ""
+	field := ""
 	switch {
 	case a.Contexts != nil:
-		what = "tags"
+		field = "tags"
 	case a.TemporaryHold || a.EventBasedHold:
-		what = "a hold"
+		field = "a hold"
 	case len(a.ACL) > 0 || a.PredefinedACL != "" && predefinedACLs[a.PredefinedACL] == "":
-		what = "an access list that is not predefined"
+		field = "an access list that is not predefined"
 	case len(a.MD5) > 0:
-		what = "an MD5"
+		field = "an MD5"
 	default:
 		return nil
 	}
 	return &storage.Error{
 		Code: storage.Unsupported,
-		Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload",
+		Hint: "Google's XML API, which signed requests use, cannot set " + field + ": use Upload, or set it after the upload",
 	}
 }
 
@@ -269,6 +278,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	if err != nil {
 		return nil, err
 	}
+
 	c := callOf(r.Native)
 	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
@@ -277,6 +287,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	if err != nil {
 		return nil, err
 	}
+
 	header := http.Header{}
 	if name.class != "" {
 		header.Set("X-Goog-Storage-Class", name.class)
@@ -285,6 +296,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		header.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
+
 	request := &v4Request{
 		method:  http.MethodPut,
 		address: objectURL(address, name.key(r.Number)),

@@ -28,8 +28,8 @@ type signer interface {
 // A signerFinder finds the signer of an account, and keeps it. It does not look up default
 // credentials until the first signature is needed.
 type signerFinder struct {
-	find  func(ctx context.Context) (signer, error)
-	found atomic.Pointer[signer]
+	find   func(ctx context.Context) (signer, error)
+	cached atomic.Pointer[signer]
 }
 
 // newSignerFinder returns the signerFinder of an account, or nil if the account cannot sign. It
@@ -56,7 +56,7 @@ func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 		return nil, err
 	}
 	s := &signerFinder{}
-	s.found.Store(&signs)
+	s.cached.Store(&signs)
 	return s, nil
 }
 
@@ -66,15 +66,15 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
 	}
-	if cached := s.found.Load(); cached != nil {
+	if cached := s.cached.Load(); cached != nil {
 		return *cached, nil
 	}
 	found, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.found.CompareAndSwap(nil, &found)
-	return *s.found.Load(), nil
+	s.cached.CompareAndSwap(nil, &found)
+	return *s.cached.Load(), nil
 }
 
 const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
@@ -98,7 +98,8 @@ type credentialsFile struct {
 
 func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
-	if json.Unmarshal(text, f) != nil { // the error of Unmarshal quotes the text
+	if json.Unmarshal(text, f) != nil {
+		// The error of Unmarshal quotes the text.
 		return nil, argument.Invalid("credentials", "must be credentials JSON from Google", "")
 	}
 	return f, nil
@@ -141,7 +142,7 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 // defaultSigner returns the signer for the application default credentials. On a machine of
 // Google's, the signer is the machine's service account.
 func defaultSigner(
-	ctx context.Context, account string, a *account, machine func(context.Context) (string, error),
+	ctx context.Context, account string, a *account, lookupEmail func(context.Context) (string, error),
 ) (signer, error) {
 	credentials, err := a.credentials.get()
 	if err != nil {
@@ -155,7 +156,7 @@ func defaultSigner(
 		return s, err
 	}
 	if account == "" {
-		if account, err = machine(ctx); err != nil {
+		if account, err = lookupEmail(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -166,14 +167,14 @@ func defaultSigner(
 // service.
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
-	var none metadata.NotDefinedError
+	var notDefined metadata.NotDefinedError
 	if err == nil && account != "" && !strings.Contains(account, "@") {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
 	}
 	if err == nil && account != "" {
 		return account, nil
 	}
-	if err == nil || errors.As(err, &none) {
+	if err == nil || errors.As(err, &notDefined) {
 		return "", noSignerError()
 	}
 	if ctx.Err() != nil {

@@ -77,12 +77,14 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
+
 	address := s.endpoint + "/v1/projects/-/serviceAccounts/" + url.PathEscape(s.name) + ":signBlob"
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
 	request.Header.Set("Content-Type", "application/json")
+
 	response, err := s.account.http.Do(request)
 	if err != nil {
 		return nil, translate(err)
@@ -92,15 +94,16 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	if err := googleapi.CheckResponse(response); err != nil {
 		return nil, s.signBlobError(err)
 	}
-	var signed struct {
+
+	var resp struct {
 		SignedBlob string `json:"signedBlob"`
 	}
 	text, err = io.ReadAll(response.Body)
 	if err != nil {
 		return nil, translate(err)
 	}
-	err = json.Unmarshal(text, &signed)
-	signature, bad := base64.StdEncoding.DecodeString(signed.SignedBlob)
+	err = json.Unmarshal(text, &resp)
+	signature, bad := base64.StdEncoding.DecodeString(resp.SignedBlob)
 	if err != nil || bad != nil || len(signature) == 0 {
 		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the response of signBlob has no signature")}
 	}
@@ -127,14 +130,16 @@ func (s *iamSigner) deniedHint(err error) string {
 // missing, and not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
-	e.Unknown = false // signing changes nothing in the store
+	// Signing changes nothing in the store.
+	e.Unknown = false
 	switch e.Status {
 	case http.StatusForbidden:
 		if e.Code == storage.PermissionDenied {
 			e.Hint = s.deniedHint(err)
 		}
 	case http.StatusBadRequest:
-		if !strings.Contains(s.name, "@") { // Google reports an account ID of invalid form here
+		if !strings.Contains(s.name, "@") {
+			// Google reports an account ID of invalid form here.
 			e.Code = storage.Unsupported
 			e.Hint = noAccountHint
 		}

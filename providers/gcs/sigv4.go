@@ -51,6 +51,7 @@ func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
 
 func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
+
 	query := url.Values{
 		"X-Goog-Algorithm":     {v4Algorithm},
 		"X-Goog-Credential":    {t.credential()},
@@ -61,6 +62,7 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	for name, values := range r.query {
 		query[name] = append(query[name], values...)
 	}
+
 	path := r.address.EscapedPath()
 	parameters := strings.ReplaceAll(query.Encode(), "+", "%20")
 	request := sha256.Sum256(
@@ -69,6 +71,7 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 				unsignedPayload),
 		),
 	)
+
 	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])
 	signature, err := t.signature(ctx, []byte(text))
 	if err != nil {

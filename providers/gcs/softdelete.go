@@ -24,36 +24,40 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 			return err
 		}
 		if len(page.Entries) == 0 || page.Entries[0].Key != r.Key {
-			return d.nothingToUndelete(ctx, r, storage.ObjectNotFound)
+			return d.undeleteError(ctx, r, storage.ObjectNotFound)
 		}
-		version = page.Entries[0].Version // the page has all generations of the key, newest first
+		// The page has all generations of the key, newest first.
+		version = page.Entries[0].Version
 	}
-	o, err := d.bucket.atGeneration(r.Key, version)
+
+	o, err := d.bucket.objectVersion(r.Key, version)
 	if err != nil {
 		return err
 	}
 	o = o.If(gcs.Conditions{DoesNotExist: true})
 	_, err = write(
-		repeated(ctx, "restore", d.bucket.name, r.Key, version),
+		withIdempotencyToken(ctx, "restore", d.bucket.name, r.Key, version),
 		func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 			return o.Restore(ctx, &gcs.RestoreOptions{})
 		},
 	)
+
 	if err == nil {
 		return nil
 	}
 	e := translate(err)
-	if e.Unknown { // a gateway's 404 proves nothing
+	if e.Unknown {
+		// A gateway's 404 proves nothing.
 		return e
 	}
-	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
+	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, e))
 }
 
-// nothingToUndelete returns the error for a failed restore. Google does not document which error it
+// undeleteError returns the error for a failed restore. Google does not document which error it
 // returns if the key has a current object. So if the restore failed with ObjectNotFound,
-// nothingToUndelete requests the current object. If the current object exists, the error is
+// undeleteError requests the current object. If the current object exists, the error is
 // PreconditionFailed.
-func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failure error) error {
+func (d *objectDriver) undeleteError(ctx context.Context, r *driver.ChangeRequest, failure error) error {
 	if !errors.Is(failure, storage.ObjectNotFound) {
 		return failure
 	}
@@ -73,18 +77,18 @@ const (
 	maxSoftDelete = 90 * 24 * time.Hour
 )
 
-func checkSoftDelete(keep *time.Duration) error {
-	if keep == nil || *keep == 0 || *keep >= minSoftDelete && *keep <= maxSoftDelete && *keep%time.Second == 0 {
+func checkSoftDelete(retention *time.Duration) error {
+	if retention == nil || *retention == 0 || *retention >= minSoftDelete && *retention <= maxSoftDelete && *retention%time.Second == 0 {
 		return nil
 	}
 	return argument.Invalid("WithSoftDelete", "must be 0, or whole seconds from 7 to 90 days", "")
 }
 
-// softDeletePolicy returns a policy in the form of the SDK. If keep is nil, it returns nil, which
+// softDeletePolicy returns a policy in the form of the SDK. If retention is nil, it returns nil, which
 // leaves the bucket's policy unchanged.
-func softDeletePolicy(keep *time.Duration) *gcs.SoftDeletePolicy {
-	if keep == nil {
+func softDeletePolicy(retention *time.Duration) *gcs.SoftDeletePolicy {
+	if retention == nil {
 		return nil
 	}
-	return &gcs.SoftDeletePolicy{RetentionDuration: *keep}
+	return &gcs.SoftDeletePolicy{RetentionDuration: *retention}
 }

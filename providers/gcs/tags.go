@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -53,7 +54,9 @@ func encodeTagKey(key string) string {
 }
 
 func isLetterOrDigit(c byte) bool {
-	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+	isDigit := '0' <= c && c <= '9'
+	isLetter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf
+	return isDigit || isLetter
 }
 
 // decodeTag returns the text that encodeTag has encoded.
@@ -141,14 +144,16 @@ func (d *objectDriver) replaceContexts(
 	if err != nil {
 		return &storage.Error{Code: storage.Internal, Err: err}
 	}
+
 	query := url.Values{
 		"generation":            {decimal(attrs.Generation)},
 		"ifMetagenerationMatch": {decimal(attrs.Metageneration)},
 		"fields":                {"generation"},
 		"prettyPrint":           {"false"},
 	}
+
 	c := callOf(r.Native)
-	_, err = write(with(ctx, c), func(ctx context.Context) (*resource, error) {
+	_, err = write(withCall(ctx, c), func(ctx context.Context) (*resource, error) {
 		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query),
 			bytes.NewReader(document), int64(len(document)))
 		if err != nil {

@@ -42,22 +42,23 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
 	}
-	ask := c.CredentialsFor
-	c.CredentialsFor, c.TokenSource = nil, oauth2.StaticTokenSource(&oauth2.Token{})
+	vend := c.CredentialsFor
+	c.CredentialsFor = nil
+	c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{})
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	tokens := vendedTokens{vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		creds, err := ask(ctx, key)
+		creds, err := vend(ctx, key)
 		if err == nil && creds.AccessToken == "" {
 			err = errors.New("CredentialsFor has returned no AccessToken")
 		}
 		return &vended.Grant[string]{Prefix: creds.Prefix, Expires: creds.Expires, Credentials: creds.AccessToken}, err
 	})}
-	d.(*objectDriver).account.vended = true
+	d.(*objectDriver).account.isVended = true
 	creds := d.(*objectDriver).account.credentials
-	creds.found.Store(nil)
+	creds.cached.Store(nil)
 	creds.find = func() (*auth.Credentials, error) {
 		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
 	}
@@ -74,8 +75,8 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: token}, nil
 }
 
-// Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
-// of ask must be credentials that [storage.Vend] has returned in another program. The argument of
+// Vended returns a function for [Config].CredentialsFor, which calls vend. The result
+// of vend must be credentials that [storage.Vend] has returned in another program. The argument of
 // ask is the name of an object or the prefix of a listing. ask must return when its context ends:
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(ask)})
@@ -83,9 +84,9 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 // If the credentials are for another provider, the returned function fails with InvalidArgument.
 // The operation that needed them fails with Unauthenticated.
 func Vended(
-	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
 		return PrefixCredentials{Prefix: v.Prefix, AccessToken: v.Token, Expires: v.Expires}
 	})
 }
@@ -93,7 +94,7 @@ func Vended(
 const vendingHint = "Vend needs credentials of Google's that are not vended themselves"
 
 // canVend reports whether the account has tokens that Google's token service can restrict.
-func (a *account) canVend() bool { return a.isGoogle() && a.credentials != nil && !a.vended }
+func (a *account) canVend() bool { return a.isGoogle() && a.credentials != nil && !a.isVended }
 
 // Vend exchanges an access token for a token with a credential access boundary, which has fewer
 // permissions. https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
@@ -108,6 +109,7 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
+
 	creds, err := d.account.credentials.get()
 	if err != nil {
 		return nil, err
@@ -116,14 +118,18 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
+
 	restricted, err := d.account.restrict(ctx, token.Value, rules)
 	if err != nil {
 		return nil, err
 	}
+
 	end := token.Expiry
-	if restricted.Seconds > 0 { // 0 unless the token is of a service account
+	if restricted.Seconds > 0 {
+		// Seconds is 0 unless the token is of a service account.
 		end = now.Add(time.Duration(restricted.Seconds) * time.Second)
 	}
+
 	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
 	if end.IsZero() || end.After(now.Add(r.TTL+margin)) {
 		return nil, &storage.Error{
@@ -164,13 +170,14 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 		}
 	}
 	name := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
-	listed := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
+	listCondition := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
+
 	var rules []boundaryRule
 	if r.Rights.Read {
 		rules = append(rules, rule("legacyObjectReader", name))
 	}
 	if r.Rights.List {
-		rules = append(rules, rule("legacyBucketReader", listed))
+		rules = append(rules, rule("legacyBucketReader", listCondition))
 	}
 	switch {
 	case r.Rights.Write && r.Rights.Remove:
@@ -184,7 +191,8 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 			Hint: "vend Write and Remove together",
 		}
 	}
-	if len(name) > maxExpression || len(listed) > maxExpression {
+
+	if len(name) > maxExpression || len(listCondition) > maxExpression {
 		return nil, argument.Invalid(
 			"prefix",
 			"must be shorter: Google's expressions have at most 2,048 characters",
@@ -217,11 +225,12 @@ const (
 // restrict exchanges a token at Google's token service. The request has the token in its body, and
 // no Authorization header.
 // https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
-func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (given restrictedToken, err error) {
+func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (result restrictedToken, err error) {
 	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
 	if err != nil {
-		return given, err
+		return result, err
 	}
+
 	form := url.Values{
 		"grant_type":           {"urn:ietf:params:oauth:grant-type:token-exchange"},
 		"subject_token_type":   {accessToken},
@@ -229,28 +238,31 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 		"subject_token":        {token},
 		"options":              {string(options)},
 	}
+
 	limited, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()
 	address := "https://sts." + cmp.Or(a.universe, googleUniverse) + "/v1/token"
 	request, err := http.NewRequestWithContext(limited, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return given, &storage.Error{Code: storage.Internal, Err: err}
+		return result, &storage.Error{Code: storage.Internal, Err: err}
 	}
+
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	response, err := a.bare.Do(request)
 	if err != nil {
-		return given, translate(err)
+		return result, translate(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+
 	response.Body = io.NopCloser(io.LimitReader(response.Body, exchangeAnswer))
 	if err := googleapi.CheckResponse(response); err != nil {
-		return given, exchangeError(err, token)
+		return result, exchangeError(err, token)
 	}
-	if err := json.NewDecoder(response.Body).Decode(&given); err != nil || given.Token == "" {
+	if err := json.NewDecoder(response.Body).Decode(&result); err != nil || result.Token == "" {
 		// Do not return the decoder's error, which could quote the token.
-		return given, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
+		return result, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
 	}
-	return given, nil
+	return result, nil
 }
 
 // exchangeError returns the error for a refused exchange. If the response quotes the token,
@@ -260,7 +272,8 @@ func exchangeError(err error, token string) error {
 	if strings.Contains(err.Error(), token) {
 		e.Err = errors.New("the token service refused the token")
 	}
-	e.Unknown = false // requesting a token changes nothing in the store
+	// Requesting a token changes nothing in the store.
+	e.Unknown = false
 	if e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized {
 		e.Code = storage.Unauthenticated
 		e.Hint = "Google cannot restrict this token: it must be an access token with the scope " +

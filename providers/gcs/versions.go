@@ -27,10 +27,12 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		StartOffset: r.Token,
 		Projection:  gcs.ProjectionNoACL,
 	}
+
 	fields := versionFields
 	if r.SoftDeleted {
 		fields = removedFields
 	}
+
 	var found []*gcs.ObjectAttrs
 	token := ""
 	for {
@@ -47,11 +49,13 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			break
 		}
 	}
+
 	page := &driver.VersionPage{}
 	if token != "" {
 		page.Token = found[len(found)-1].Name
 		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]
 	}
+
 	newestFirst(found)
 	for _, o := range found {
 		if isReserved(o.Name) {
@@ -64,7 +68,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			NoncurrentSince: o.Deleted,
 		}
 		if r.SoftDeleted {
-			e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, o.SoftDeleteTime.UTC(), o.HardDeleteTime.UTC()
+			e.Current = false
+			e.NoncurrentSince = o.SoftDeleteTime.UTC()
+			e.SoftDeletedUntil = o.HardDeleteTime.UTC()
 		}
 		page.Entries = append(page.Entries, e)
 	}
