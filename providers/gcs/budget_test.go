@@ -20,7 +20,7 @@ func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 }
 
 func TestUploadRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		body func() io.Reader
 		most int
@@ -29,14 +29,15 @@ func TestUploadRequests(t *testing.T) {
 		{"1 KiB of unknown length", func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 1<<10)), 1<<20) }, 1},
 		{"8 MiB", func() io.Reader { return bytes.NewReader(make([]byte, 8<<20)) }, 1},
 		{"64 MiB of unknown length", func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 64<<20)), 1<<40) }, 9},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startRuleServer(t)
 			b := openAt(t, s.URL, s.bucket(ruleBucket{}))
 			s.requests()
-			_, err := b.Upload(t.Context(), "a", row.body())
+			_, err := b.Upload(t.Context(), "a", tt.body())
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(s.requests()), row.most)
+			require.LessOrEqual(t, len(s.requests()), tt.most)
 		})
 	}
 }
@@ -47,6 +48,7 @@ func TestDownloadRequests(t *testing.T) {
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<10)))
 	require.NoError(t, err)
 	s.requests()
+
 	_, _, err = storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Len(t, s.requests(), 1)
@@ -54,7 +56,7 @@ func TestDownloadRequests(t *testing.T) {
 
 // An upload by the SDK allocates 16 MiB.
 func BenchmarkUpload1KiB(b *testing.B) {
-	server := nullServer(b)
+	server := startNullServer(b)
 	bucket := openAt(b, server, "photos")
 	body := make([]byte, 1<<10)
 	b.ReportAllocs()
@@ -66,7 +68,7 @@ func BenchmarkUpload1KiB(b *testing.B) {
 }
 
 func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
-	server := nullServer(b)
+	server := startNullServer(b)
 	bucket := openAt(b, server, "photos")
 	body := make([]byte, 1<<10)
 	b.ReportAllocs()
@@ -82,7 +84,9 @@ func TestUploadSmallAllocations(t *testing.T) {
 	const most = 200 << 10 // bytes; it is 14 KiB if the race detector does not empty pools
 	times := flag.Lookup("test.benchtime").Value.String()
 	require.NoError(t, flag.Set("test.benchtime", "300x"))
-	defer func() { require.NoError(t, flag.Set("test.benchtime", times)) }()
+	defer func() {
+		require.NoError(t, flag.Set("test.benchtime", times))
+	}()
 	for name, run := range map[string]func(b *testing.B){"known": BenchmarkUpload1KiB, "unknown": BenchmarkUpload1KiBOfUnknownLength} {
 		result := testing.Benchmark(run)
 		require.Equal(t, 300, result.N, name)

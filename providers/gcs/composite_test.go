@@ -19,9 +19,9 @@ import (
 
 const reserved = ".omnibucket./"
 
-// compositeBucket opens a bucket of the rule server with parallel composite
+// newCompositeBucket opens a bucket of the rule server with parallel composite
 // uploads.
-func compositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, storage.Bucket) {
+func newCompositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, storage.Bucket) {
 	t.Helper()
 	s := startRuleServer(t)
 	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, ParallelComposite: true}, opts...)
@@ -37,10 +37,11 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 		composes int
 	}{{2, 1}, {32, 1}, {33, 3}, {70, 4}} {
 		t.Run(fmt.Sprintf("%d parts", row.parts), func(t *testing.T) {
-			s, b := compositeBucket(t)
+			s, b := newCompositeBucket(t)
 			want := wiretest.Content(row.parts*(256<<10)-7, 3)
 			existing, err := b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"), storage.IfAbsent())
 			require.NoError(t, err)
+
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got))
@@ -50,6 +51,7 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 			require.Empty(t, attrs.MD5, "composed objects have none")
 			require.Equal(t, existing.ETag, attrs.ETag)
 			require.Equal(t, []string{"a"}, s.names(bucketOf(s)), "the components are gone")
+
 			composes := 0
 			for _, line := range s.requests() {
 				if strings.HasSuffix(line, "/compose") {
@@ -62,7 +64,7 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 }
 
 func TestComposeOfMoreThan32Sources(t *testing.T) {
-	s, b := compositeBucket(t)
+	s, b := newCompositeBucket(t)
 	var keys []string
 	var want []byte
 	for i := range 40 {
@@ -75,6 +77,7 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	}
 	_, err := storage.Compose(t.Context(), b, "all", keys, storage.WithContentType("text/plain"))
 	require.NoError(t, err)
+
 	got, attrs, err := storage.ReadAll(t.Context(), b, "all")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
@@ -82,8 +85,8 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	require.Len(t, s.names(bucketOf(s)), 41, "the intermediate objects are removed")
 }
 
-// begun stores some parts of an upload whose process then dies.
-func begun(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
+// beginUpload stores some parts of an upload whose process then dies.
+func beginUpload(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	t.Helper()
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucketOf(s), Endpoint: s.URL, ParallelComposite: true})
 	require.NoError(t, err)
@@ -99,10 +102,11 @@ func begun(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 
 // Parts of an upload are hidden.
 func TestListHidesParts(t *testing.T) {
-	s, b := compositeBucket(t, storage.WithVersioning(true))
+	s, b := newCompositeBucket(t, storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
-	_, _ = begun(t, s)
+
+	_, _ = beginUpload(t, s)
 	require.True(t, slices.ContainsFunc(s.names(bucketOf(s)), func(name string) bool { return strings.HasPrefix(name, reserved) }))
 	list := func(opts ...storage.ListOption) (keys []string) {
 		for entry, err := range b.List(t.Context(), opts...) {
@@ -120,15 +124,18 @@ func TestListHidesParts(t *testing.T) {
 	} {
 		require.Equal(t, []string{"z"}, list(opts...), name)
 	}
+
 	s.requests()
 	list(storage.WithDelimiter("/"))
 	require.Len(t, s.requests(), 1, "nothing but parts is below .omnibucket./")
+
 	for _, beside := range []string{".omnibucket", ".omnibucket.0"} {
 		_, err := b.Upload(t.Context(), beside, strings.NewReader("x"))
 		require.NoError(t, err)
 		require.Equal(t, []string{".omnibuck", "z"}, list(storage.WithDelimiter("k")), beside)
 		require.NoError(t, b.Remove(t.Context(), beside))
 	}
+
 	var versions []string
 	for entry, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
@@ -139,10 +146,11 @@ func TestListHidesParts(t *testing.T) {
 
 // An abort removes the parts.
 func TestAbortPartsRemovesParts(t *testing.T) {
-	s, _ := compositeBucket(t)
-	d, upload := begun(t, s)
-	_, other := begun(t, s)
+	s, _ := newCompositeBucket(t)
+	d, upload := beginUpload(t, s)
+	_, other := beginUpload(t, s)
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+
 	leftovers := s.names(bucketOf(s))
 	require.Len(t, leftovers, 3)
 	for _, name := range leftovers {
@@ -155,20 +163,22 @@ func TestAbortPartsRemovesParts(t *testing.T) {
 func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	s := startRuleServer(t)
 	s.bucket(ruleBucket{versioned: true})
-	d, upload := begun(t, s)
+	d, upload := beginUpload(t, s)
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
 	require.Len(t, s.names(bucketOf(s)), 4, "a part that was sent twice has two versions")
+
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
 // An upload name that would lead out of its prefix is refused.
 func TestPartsUploadNames(t *testing.T) {
-	s, b := compositeBucket(t)
+	s, b := newCompositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
-	d, _ := begun(t, s)
+	d, _ := beginUpload(t, s)
 	s.requests()
 	for _, upload := range []string{"", "z", "../../z", strings.Repeat("0", 31) + "/", strings.Repeat("0", 32) + "-../"} {
 		_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
@@ -181,15 +191,17 @@ func TestPartsUploadNames(t *testing.T) {
 }
 
 func TestSweepPartsRemovesOrphans(t *testing.T) {
-	s, b := compositeBucket(t)
+	s, b := newCompositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
-	_, _ = begun(t, s)
+	_, _ = beginUpload(t, s)
 	client, ok := storage.As[*sdk.Client](b)
 	require.True(t, ok)
+
 	n, err := gcs.SweepParts(t.Context(), client, bucketOf(s), time.Hour)
 	require.NoError(t, err)
 	require.Zero(t, n, "an upload may be under way")
+
 	n, err = gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
@@ -199,13 +211,14 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 // If the parts of an upload were removed, CompleteParts fails with Unavailable and status 409, so that the engine
 // restarts the upload.
 func TestPartsRemovedRestartUpload(t *testing.T) {
-	s, _ := compositeBucket(t)
-	d, upload := begun(t, s)
+	s, _ := newCompositeBucket(t)
+	d, upload := beginUpload(t, s)
 	client, ok := d.Native().(*sdk.Client)
 	require.True(t, ok)
 	_, err := gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
 	require.NoError(t, err)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Upload: upload, Parts: []driver.Part{{Number: 1, Tag: "1"}}})
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -215,12 +228,13 @@ func TestPartsRemovedRestartUpload(t *testing.T) {
 // The server compares the composed object with its checksum before the object is
 // visible.
 func TestCompletePartsVerifiesChecksum(t *testing.T) {
-	s, _ := compositeBucket(t)
-	d, upload := begun(t, s)
-	wrong := uint32(7)
+	s, _ := newCompositeBucket(t)
+	d, upload := beginUpload(t, s)
+	badSum := uint32(7)
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
-	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a", CRC32C: storage.CRC32C{Sum: wrong, Known: true}}, Upload: upload, Parts: []driver.Part{part}})
+
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a", CRC32C: storage.CRC32C{Sum: badSum, Known: true}}, Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }

@@ -221,13 +221,13 @@ var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`, testserver.
 // checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
 	s := startSignedServer(t)
-	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")}, faultsOfCalls)
+	requireConformance(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")}, faultsOfCalls)
 }
 
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	conformToRules(t, startRuleServer(t), composite)
+	requireConformance(t, startRuleServer(t), composite)
 }
 
 // The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
@@ -236,7 +236,7 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	client := &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
 	s := startSignedServer(t)
-	conformToRules(t, s.rules, setting{
+	requireConformance(t, s.rules, setting{
 		config: func(*testing.T, string) gcs.Config {
 			c := s.config("")
 			c.HTTPClient = client
@@ -255,20 +255,20 @@ func (d asGoogle) Describe() driver.Description {
 	return desc
 }
 
-// conformToRules runs the suite on a new rule server.
-func conformToRules(t *testing.T, s *ruleServer, row setting, opts ...storagetest.Option) {
+// requireConformance runs the suite on a new rule server.
+func requireConformance(t *testing.T, s *ruleServer, row setting, opts ...storagetest.Option) {
 	t.Helper()
 	row.moves = true
-	conformOn(t, s, func(*testing.T, string) {}, row, opts...)
+	requireConformanceOn(t, s, func(*testing.T, string) {}, row, opts...)
 }
 
-// conformOn runs the suite on a rule server. It calls made with each new bucket.
-func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket string), row setting, opts ...storagetest.Option) {
+// requireConformanceOn runs the suite on a rule server. It calls made with each new bucket.
+func requireConformanceOn(t *testing.T, s *ruleServer, create func(t *testing.T, bucket string), row setting, opts ...storagetest.Option) {
 	t.Helper()
 	open := func(t *testing.T, bucket ruleBucket) driver.Driver {
 		c := row.config(t, s.URL)
 		c.Bucket = s.bucket(bucket)
-		made(t, c.Bucket)
+		create(t, c.Bucket)
 		d, err := gcs.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		if row.moves {

@@ -26,9 +26,9 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 	}}, rules)
 
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
-	read := parseCORSRules(rules)
-	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, read)
-	require.Equal(t, rules, corsRules(read), "rules that were read can be written back")
+	parsed := parseCORSRules(rules)
+	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, parsed)
+	require.Equal(t, rules, corsRules(parsed), "rules that were read can be written back")
 }
 
 func TestEmptyCORSRulesClearThem(t *testing.T) {

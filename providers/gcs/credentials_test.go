@@ -42,7 +42,7 @@ func head(t *testing.T, d *objectDriver) error {
 
 // Every request has a token.
 func TestTokenOfRequests(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	server := newStandIn(t, stored)
 	d := server.on(t, func(c *Config) {
 		c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
@@ -57,7 +57,7 @@ func TestTokenOfRequests(t *testing.T) {
 
 // Anonymous requests have no token.
 func TestTokenNotSentAnonymously(t *testing.T) {
-	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
+	isolateEnv(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
 	server := newStandIn(t, stored)
 	require.NoError(t, head(t, server.on(t)))
 	require.Empty(t, server.server.Last(t).Header.Get("Authorization"))
@@ -75,6 +75,7 @@ func TestTokenErrors(t *testing.T) {
 		c.TokenSource = failingTokens{boom}
 	})
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -82,6 +83,7 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, e.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
 	require.Empty(t, server.server.Calls())
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = d.Put(ctx, wiretest.Put("a", "x"))
@@ -90,46 +92,51 @@ func TestTokenErrors(t *testing.T) {
 
 // The driver looks for default credentials at its first request, not in Open.
 func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
 	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
 	t.Setenv("GCE_METADATA_HOST", metadata.server.Listener.Addr().String())
 	base := &recordingTransport{}
+
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
 	require.Empty(t, metadata.server.Calls(), "opening makes no request")
 	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
-	asked := len(metadata.server.Calls())
-	require.NotZero(t, asked)
+
+	calls := len(metadata.server.Calls())
+	require.NotZero(t, calls)
 	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
-	require.Len(t, metadata.server.Calls(), asked, "a token is kept")
+	require.Len(t, metadata.server.Calls(), calls, "a token is kept")
 }
 
 func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file.json")
 	require.NoError(t, os.WriteFile(file, authorizedUser(t, "payer"), 0o600))
-	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
+	isolateEnv(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
+
 	c := d.(*objectDriver).account.credentials
-	require.Nil(t, c.found.Load(), "opening looks for nothing")
+	require.Nil(t, c.cached.Load(), "opening looks for nothing")
 	creds, err := c.get()
 	require.NoError(t, err)
 	quota, err := creds.QuotaProjectID(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "payer", quota)
-	again, err := c.get()
+
+	second, err := c.get()
 	require.NoError(t, err)
-	require.Same(t, creds, again, "they are found once")
+	require.Same(t, creds, second, "they are found once")
 	require.NoError(t, d.Close())
 }
 
 // If there are no default credentials, Open succeeds, and the first request fails with Unauthenticated.
 func TestDefaultCredentialsMissing(t *testing.T) {
-	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
+	isolateEnv(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "opening looks for nothing")
+
 	err = head(t, d.(*objectDriver))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	var e *storage.Error
@@ -144,11 +151,12 @@ func TestTokenWithoutQuotaProject(t *testing.T) {
 	base := &recordingTransport{}
 	c := &credentials{}
 	a := &authorizer{base: base, credentials: c}
-	found, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T", Expiry: time.Now().Add(time.Hour)})})
+	creds, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T", Expiry: time.Now().Add(time.Hour)})})
 	require.NoError(t, err)
-	c.found.Store(found.found.Load())
+	c.cached.Store(creds.cached.Load())
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.server.URL, nil)
 	require.NoError(t, err)
+
 	_, err = a.RoundTrip(request)
 	require.ErrorIs(t, err, errRecorded)
 	require.Equal(t, "Bearer T", base.header.Get("Authorization"))
@@ -166,7 +174,7 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 // If Google refuses a token before its expiry, the driver gets another one and repeats the request.
 // googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262.
 func TestTokenRefusedRenewed(t *testing.T) {
-	refused := reply{
+	refusal := reply{
 		Status: http.StatusUnauthorized,
 		Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
 		Body:   `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>`,
@@ -181,43 +189,45 @@ func TestTokenRefusedRenewed(t *testing.T) {
 		_, err := b.Attrs(t.Context(), "a")
 		return err
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		replies  []reply
 		do       func(t *testing.T, b storage.Bucket) error
 		code     storage.Code // "" for success
 		requests int          // of the second operation
 	}{
-		"of a write":                    {[]reply{stored, refused, stored}, upload, "", 2},
-		"of a read":                     {[]reply{stored, refused, stored}, attrs, "", 2},
-		"and the new one refused too":   {[]reply{stored, refused}, attrs, storage.Unauthenticated, 2},
-		"but not one that never worked": {[]reply{refused}, attrs, storage.Unauthenticated, 1},
-	} {
+		"of a write":                    {replies: []reply{stored, refusal, stored}, do: upload, requests: 2},
+		"of a read":                     {replies: []reply{stored, refusal, stored}, do: attrs, requests: 2},
+		"and the new one refused too":   {replies: []reply{stored, refusal}, do: attrs, code: storage.Unauthenticated, requests: 2},
+		"but not one that never worked": {replies: []reply{refusal}, do: attrs, code: storage.Unauthenticated, requests: 1},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, row.replies...)
+			server := newStandIn(t, tt.replies...)
 			source := &countedSource{}
 			b := engine.New(server.on(t, func(c *Config) {
 				c.TokenSource = source
 			}), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-			if row.requests == 2 {
+			if tt.requests == 2 {
 				require.NoError(t, upload(t, b))
 			}
-			before := len(server.server.Requests())
-			err := row.do(t, b)
+			requests := len(server.server.Requests())
+			err := tt.do(t, b)
 			var e *storage.Error
-			if row.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 			} else {
 				require.ErrorAs(t, err, &e)
-				require.Equal(t, row.code, e.Code)
+				require.Equal(t, tt.code, e.Code)
 				require.False(t, e.Unknown)
 				require.Equal(t, http.StatusUnauthorized, e.Status)
 			}
-			require.Len(t, server.server.Requests(), before+row.requests)
-			seen := map[string]bool{}
+
+			require.Len(t, server.server.Requests(), requests+tt.requests)
+			tokens := map[string]bool{}
 			for _, r := range server.server.Requests() {
-				seen[r.Header.Get("Authorization")] = true
+				tokens[r.Header.Get("Authorization")] = true
 			}
-			require.Len(t, seen, before+row.requests, "each request has a token of its own here")
+			require.Len(t, tokens, requests+tt.requests, "each request has a token of its own here")
 		})
 	}
 }
@@ -247,10 +257,12 @@ func TestTokenRefusedNotKept(t *testing.T) {
 		_, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 	}
+
 	var seen []string
 	for _, r := range server.server.Requests() {
 		seen = append(seen, r.Header.Get("Authorization"))
 	}
+
 	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, seen)
 }
 
@@ -268,7 +280,7 @@ func TestCredentialsByName(t *testing.T) {
 	for name, content := range map[string][]byte{"old": authorizedUser(t, "old-payer"), "new": authorizedUser(t, "new-payer"), "none": []byte("S3CR3T")} {
 		require.NoError(t, os.WriteFile(filepath.Join(files, name), content, 0o600))
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name, credentials, file string
 		quota                   string
 		fails                   storage.Code
@@ -280,27 +292,29 @@ func TestCredentialsByName(t *testing.T) {
 		{name: "there is no such file", credentials: "old-store", file: "missing", fails: storage.Unauthenticated},
 		{name: "a file of something else", credentials: "old-store", file: "none", fails: storage.InvalidArgument},
 		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			alone(t, nil)
-			if row.file != "" {
-				t.Setenv("OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(files, row.file))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			isolateEnv(t, nil)
+			if tt.file != "" {
+				t.Setenv("OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(files, tt.file))
 			}
-			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: row.credentials})
-			if row.fails != "" {
-				require.ErrorIs(t, err, row.fails)
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: tt.credentials})
+			if tt.fails != "" {
+				require.ErrorIs(t, err, tt.fails)
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if row.hint != "" {
-					require.Equal(t, row.hint, err.(*storage.Error).Hint)
+				if tt.hint != "" {
+					require.Equal(t, tt.hint, err.(*storage.Error).Hint)
 				}
 				return
 			}
 			require.NoError(t, err)
 			creds, err := d.(*objectDriver).account.credentials.get()
 			require.NoError(t, err)
+
 			quota, err := creds.QuotaProjectID(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, row.quota, quota)
+			require.Equal(t, tt.quota, quota)
 			require.NoError(t, d.Close())
 		})
 	}
@@ -308,7 +322,7 @@ func TestCredentialsByName(t *testing.T) {
 
 // Two identities of Google in one program: each of their requests has its own token.
 func TestOpenTwoIdentities(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	server := newStandIn(t, stored)
 	for _, name := range []string{"old", "new"} {
 		tokens := newStandIn(t, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"token-of-` + name + `","expires_in":3600,"token_type":"Bearer"}`})
@@ -347,7 +361,7 @@ func TestCredentialsByNameNeedTLS(t *testing.T) {
 		"http://127.0.0.1:4443":      storage.Unauthenticated, // the file is missing
 		"https://example.com":        storage.Unauthenticated,
 	} {
-		_, err := withNamed(Config{Bucket: "photos", Endpoint: endpoint, Credentials: "work"})
+		_, err := withNamedCredentials(Config{Bucket: "photos", Endpoint: endpoint, Credentials: "work"})
 		require.Equal(t, code, storage.CodeOf(err), endpoint)
 	}
 }

@@ -23,7 +23,7 @@ func TestWithCustomerKeyNeedsTLS(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
 
-	d := signing(t, Config{})
+	d := newSigningDriver(t, Config{})
 	_, err = engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = engine.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
@@ -41,12 +41,15 @@ func TestErrorsDoNotRepeatRequest(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	key := WithCustomerKey(keyOf(t, keyText))
+
 	_, err = b.Attrs(t.Context(), "a", key)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), keyText)
+
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), keyText)
+
 	r, err := b.Download(t.Context(), "a", key)
 	if err == nil {
 		_, err = io.ReadAll(r)

@@ -57,7 +57,7 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	t.Run("plain", func(t *testing.T) {
-		answering := conformWithAnswers(t, nil, 2, undisturbed)
+		answering := requireConformanceWithAnswers(t, nil, 2, undisturbed)
 		storagetest.RunService(t, func(t *testing.T) storage.Service {
 			front := httptest.NewServer(answering.For(t))
 			t.Cleanup(front.Close)
@@ -72,7 +72,7 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	t.Run("peculiar", func(t *testing.T) { // a read takes up to three requests
 		leftovers := maps.Clone(undisturbed)
 		maps.Copy(leftovers, tooLong)
-		conformWithAnswers(t, peculiar, 1, leftovers)
+		requireConformanceWithAnswers(t, peculiar, 1, leftovers)
 	})
 }
 
@@ -84,8 +84,8 @@ var tooLong = map[string]string{
 	"folders with long names are listed":                  shortNames,
 }
 
-// conformWithAnswers runs the suite on buckets of a kind. One request gets a number of answers.
-func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers map[string]string, also ...storagetest.Option) *documented.Server {
+// requireConformanceWithAnswers runs the suite on buckets of a kind. One request gets a number of answers.
+func requireConformanceWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers map[string]string, extra ...storagetest.Option) *documented.Server {
 	t.Helper()
 	s := startRuleServer(t)
 	s.kind = kind
@@ -94,7 +94,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers m
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
 	row := setting{config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
-	conformOn(t, s, answering.Add, row, append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), also...)...)
+	requireConformanceOn(t, s, answering.Add, row, append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), extra...)...)
 	return answering
 }
 
@@ -112,7 +112,7 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	} {
 		leftovers[name] = keptParts
 	}
-	conformWithAnswers(t, retaining, 1, leftovers, storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
+	requireConformanceWithAnswers(t, retaining, 1, leftovers, storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
 }
 
 // patiently has parts of the names of cases whose operations are up to ten requests, or two for
@@ -132,6 +132,7 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 	answering := documented.New(s, documented.GoogleKind, documented.GoogleLost)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
+
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {
 			name := s.bucket(ruleBucket{})
@@ -142,6 +143,7 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), b, "b", b, "a")
 			require.NoError(t, err)
+
 			data, _, err := storage.ReadAll(t.Context(), b, "b")
 			require.NoError(t, err)
 			require.True(t, text == string(data))

@@ -29,40 +29,88 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file.json")
 	require.NoError(t, os.WriteFile(file, userOf(t, otherUniverse), 0o600))
 	theirs := "https://storage." + otherUniverse
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		environment map[string]string
 		config      Config
 		root        string
 		anonymous   bool
 		refused     bool
 	}{
-		"given credentials of Google's":             {nil, Config{CredentialsJSON: userOf(t, "")}, "https://storage.googleapis.com", false, false},
-		"given credentials of another":              {nil, Config{CredentialsJSON: userOf(t, otherUniverse)}, theirs, false, false},
-		"given credentials of another, its host":    {nil, Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: theirs}, theirs, false, false},
-		"given credentials of another, Google's":    {nil, Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "https://storage.googleapis.com"}, "", false, true},
-		"given credentials and a proxy":             {nil, Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "http://127.0.0.1:1"}, "http://127.0.0.1:1", false, false},
-		"default credentials of another":            {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, Config{}, theirs, false, false},
-		"default credentials of another, its host":  {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, Config{Endpoint: theirs}, theirs, false, false},
-		"default credentials of another, Google's":  {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, Config{Endpoint: "https://storage.googleapis.com"}, "", false, true},
-		"the environment's universe":                {map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse}, Config{}, theirs, false, false},
-		"the environment's universe and tokens":     {map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse}, Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{})}, theirs, false, false},
-		"default credentials and a server of yours": {nil, Config{Endpoint: "https://storage.example.com"}, "https://storage.example.com", true, false},
-		"no TLS":         {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, Config{Endpoint: "http://storage." + otherUniverse}, "http://storage." + otherUniverse, true, false},
-		"the emulator":   {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file, "STORAGE_EMULATOR_HOST": "127.0.0.1:1"}, Config{}, "http://127.0.0.1:1", true, false},
-		"no credentials": {map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, Config{Anonymous: true}, "https://storage.googleapis.com", true, false},
-	} {
+		"given credentials of Google's": {
+			environment: nil,
+			config:      Config{CredentialsJSON: userOf(t, "")},
+			root:        "https://storage.googleapis.com",
+		},
+		"given credentials of another": {environment: nil, config: Config{CredentialsJSON: userOf(t, otherUniverse)}, root: theirs},
+		"given credentials of another, its host": {
+			environment: nil,
+			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: theirs},
+			root:        theirs,
+		},
+		"given credentials of another, Google's": {
+			environment: nil,
+			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "https://storage.googleapis.com"},
+			refused:     true,
+		},
+		"given credentials and a proxy": {
+			environment: nil,
+			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "http://127.0.0.1:1"},
+			root:        "http://127.0.0.1:1",
+		},
+		"default credentials of another": {environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, root: theirs},
+		"default credentials of another, its host": {
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
+			config:      Config{Endpoint: theirs},
+			root:        theirs,
+		},
+		"default credentials of another, Google's": {
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
+			config:      Config{Endpoint: "https://storage.googleapis.com"},
+			refused:     true,
+		},
+		"the environment's universe": {environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse}, root: theirs},
+		"the environment's universe and tokens": {
+			environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse},
+			config:      Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{})},
+			root:        theirs,
+		},
+		"default credentials and a server of yours": {
+			environment: nil,
+			config:      Config{Endpoint: "https://storage.example.com"},
+			root:        "https://storage.example.com",
+			anonymous:   true,
+		},
+		"no TLS": {
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
+			config:      Config{Endpoint: "http://storage." + otherUniverse},
+			root:        "http://storage." + otherUniverse,
+			anonymous:   true,
+		},
+		"the emulator": {
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file, "STORAGE_EMULATOR_HOST": "127.0.0.1:1"},
+			root:        "http://127.0.0.1:1",
+			anonymous:   true,
+		},
+		"no credentials": {
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
+			config:      Config{Anonymous: true},
+			root:        "https://storage.googleapis.com",
+			anonymous:   true,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			alone(t, row.environment)
-			row.config.Bucket = "photos"
-			d, err := NewDriver(t.Context(), row.config)
-			if row.refused {
+			isolateEnv(t, tt.environment)
+			tt.config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), tt.config)
+			if tt.refused {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, otherUniverse)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.root, d.(*objectDriver).account.root())
-			require.Equal(t, row.anonymous, d.(*objectDriver).account.anonymous)
+			require.Equal(t, tt.root, d.(*objectDriver).account.root())
+			require.Equal(t, tt.anonymous, d.(*objectDriver).account.anonymous)
 		})
 	}
 }
@@ -71,7 +119,7 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 	for universe, want := range map[string]error{"googleapis.com": errRecorded, otherUniverse: storage.Unauthenticated} {
 		t.Run(universe, func(t *testing.T) {
-			alone(t, nil)
+			isolateEnv(t, nil)
 			metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Metadata-Flavor", "Google")
 				if strings.Contains(r.URL.Path, "universe") {
@@ -85,6 +133,7 @@ func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 			base := &recordingTransport{}
 			d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 			require.NoError(t, err)
+
 			err = head(t, d.(*objectDriver))
 			require.ErrorIs(t, err, want)
 			if want != errRecorded {
@@ -97,7 +146,7 @@ func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 
 // URLs are signed by the IAM service of Config's universe.
 func TestIAMSignerUniverse(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
 	require.NoError(t, err)
 	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*objectDriver).account).endpoint)

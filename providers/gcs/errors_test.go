@@ -19,107 +19,180 @@ import (
 
 // Each response of Google Cloud Storage, in both of its APIs, maps to a Code and is retryable or not.
 func TestVerdicts(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		status          int
 		reason, message string
 		code            storage.Code
 		retryable       bool
 	}{
-		{304, "", "", storage.NotModified, false},
-		{400, "invalid", "Invalid value", storage.InvalidArgument, false},
-		{400, "required", "Required", storage.InvalidArgument, false},
-		{400, "parseError", "Parse Error", storage.InvalidArgument, false},
-		{400, "invalid", `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`, storage.ChecksumMismatch, false},
-		{400, "BadDigest", "The MD5 you specified did not match what we received.", storage.ChecksumMismatch, false},
-		{400, "userProjectMissing", "Bucket is a requester pays bucket but no user project provided.", storage.InvalidArgument, false},
-		{400, "ExpiredToken", "The provided token has expired.", storage.Unauthenticated, false},
-		{401, "authError", "Invalid Credentials", storage.Unauthenticated, false},
-		{401, "AuthenticationRequired", "Authentication required.", storage.Unauthenticated, false},
-		{403, "forbidden", "x does not have storage.objects.get access", storage.PermissionDenied, false},
-		{403, "AccessDenied", "Access denied.", storage.PermissionDenied, false},
-		{403, "rateLimitExceeded", "Rate Limit Exceeded", storage.RateLimited, true},
-		{403, "userRateLimitExceeded", "User Rate Limit Exceeded", storage.RateLimited, true},
-		{403, "retentionPolicyNotMet", "Object is subject to bucket's retention policy", storage.Locked, false},
-		{403, "objectUnderActiveHold", "Object is under active Temporary hold", storage.Locked, false},
-		{403, "forbidden", "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", storage.Locked, false},
-		{403, "forbidden", "Object 'b/o' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", storage.Locked, false},
-		{403, "forbidden", "x does not have storage.objects.delete access to the object 'Object 'b/o' is under active '.", storage.PermissionDenied, false},
-		{403, "forbidden", "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.", storage.PermissionDenied, false},
-		{412, "conditionNotMet", "Resource Location constraint constraints/gcp.restrictNonCmekServices violated.", storage.PermissionDenied, false},
-		{400, "resourceIsEncryptedWithCustomerEncryptionKey", "The target object is encrypted by a customer-supplied encryption key.", storage.InvalidArgument, false},
-		{400, "CustomerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect.", storage.InvalidArgument, false},
-		{404, "notFound", "No such object: b/o", storage.ObjectNotFound, false},
-		{404, "notFound", "The specified bucket does not exist.", storage.BucketNotFound, false},
-		{404, "notFound", "No such object: b/The specified bucket does not exist.", storage.ObjectNotFound, false},
-		{404, "notFound", "No such object: b/uniform bucket-level access", storage.ObjectNotFound, false},
-		{404, "", "Live version of object b/my-bucket does not exist.", storage.ObjectNotFound, false},
-		{404, "NoSuchBucket", "The specified bucket does not exist.", storage.BucketNotFound, false},
-		{405, "", "", storage.Unsupported, false},
-		{408, "", "", storage.Unavailable, true},
-		{409, "conflict", "Conflict", storage.Unavailable, true},
-		{412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", storage.PreconditionFailed, false},
-		{412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.", storage.PreconditionFailed, false},
-		{413, "uploadTooLarge", "Too large", storage.TooLarge, false},
-		{416, "InvalidRange", "The requested range cannot be satisfied.", storage.RangeNotSatisfiable, false},
-		{429, "rateLimitExceeded", "The object exceeded the rate limit", storage.RateLimited, true},
-		{429, "", "", storage.RateLimited, true},
-		{500, "internalError", "", storage.Unavailable, true},
-		{501, "notImplemented", "", storage.Unsupported, false},
-		{502, "", "", storage.Unavailable, true},
-		{503, "backendError", "Backend Error", storage.Unavailable, true},
-		{503, "SlowDown", "Please reduce your request rate.", storage.RateLimited, true},
-		{504, "", "", storage.Unavailable, true},
-		{418, "", "", storage.Internal, false},
-	} {
-		t.Run(fmt.Sprint(row.status, " ", row.reason, " ", row.message), func(t *testing.T) {
-			answer := &googleapi.Error{Code: row.status, Message: row.message}
-			if row.reason != "" {
-				answer.Errors = []googleapi.ErrorItem{{Reason: row.reason, Message: row.message}}
+		{status: 304, code: storage.NotModified},
+		{status: 400, reason: "invalid", message: "Invalid value", code: storage.InvalidArgument},
+		{status: 400, reason: "required", message: "Required", code: storage.InvalidArgument},
+		{status: 400, reason: "parseError", message: "Parse Error", code: storage.InvalidArgument},
+		{status: 400, reason: "invalid", message: `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`, code: storage.ChecksumMismatch},
+		{status: 400, reason: "BadDigest", message: "The MD5 you specified did not match what we received.", code: storage.ChecksumMismatch},
+		{
+			status:  400,
+			reason:  "userProjectMissing",
+			message: "Bucket is a requester pays bucket but no user project provided.",
+			code:    storage.InvalidArgument,
+		},
+		{status: 400, reason: "ExpiredToken", message: "The provided token has expired.", code: storage.Unauthenticated},
+		{status: 401, reason: "authError", message: "Invalid Credentials", code: storage.Unauthenticated},
+		{status: 401, reason: "AuthenticationRequired", message: "Authentication required.", code: storage.Unauthenticated},
+		{status: 403, reason: "forbidden", message: "x does not have storage.objects.get access", code: storage.PermissionDenied},
+		{status: 403, reason: "AccessDenied", message: "Access denied.", code: storage.PermissionDenied},
+		{status: 403, reason: "rateLimitExceeded", message: "Rate Limit Exceeded", code: storage.RateLimited, retryable: true},
+		{status: 403, reason: "userRateLimitExceeded", message: "User Rate Limit Exceeded", code: storage.RateLimited, retryable: true},
+		{status: 403, reason: "retentionPolicyNotMet", message: "Object is subject to bucket's retention policy", code: storage.Locked},
+		{status: 403, reason: "objectUnderActiveHold", message: "Object is under active Temporary hold", code: storage.Locked},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
+			code:    storage.Locked,
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "Object 'b/o' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.",
+			code:    storage.Locked,
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "x does not have storage.objects.delete access to the object 'Object 'b/o' is under active '.",
+			code:    storage.PermissionDenied,
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.",
+			code:    storage.PermissionDenied,
+		},
+		{
+			status:  412,
+			reason:  "conditionNotMet",
+			message: "Resource Location constraint constraints/gcp.restrictNonCmekServices violated.",
+			code:    storage.PermissionDenied,
+		},
+		{
+			status:  400,
+			reason:  "resourceIsEncryptedWithCustomerEncryptionKey",
+			message: "The target object is encrypted by a customer-supplied encryption key.",
+			code:    storage.InvalidArgument,
+		},
+		{
+			status:  400,
+			reason:  "CustomerEncryptionKeyIsIncorrect",
+			message: "The provided encryption key is incorrect.",
+			code:    storage.InvalidArgument,
+		},
+		{status: 404, reason: "notFound", message: "No such object: b/o", code: storage.ObjectNotFound},
+		{status: 404, reason: "notFound", message: "The specified bucket does not exist.", code: storage.BucketNotFound},
+		{status: 404, reason: "notFound", message: "No such object: b/The specified bucket does not exist.", code: storage.ObjectNotFound},
+		{status: 404, reason: "notFound", message: "No such object: b/uniform bucket-level access", code: storage.ObjectNotFound},
+		{status: 404, message: "Live version of object b/my-bucket does not exist.", code: storage.ObjectNotFound},
+		{status: 404, reason: "NoSuchBucket", message: "The specified bucket does not exist.", code: storage.BucketNotFound},
+		{status: 405, code: storage.Unsupported},
+		{status: 408, code: storage.Unavailable, retryable: true},
+		{status: 409, reason: "conflict", message: "Conflict", code: storage.Unavailable, retryable: true},
+		{
+			status:  412,
+			reason:  "conditionNotMet",
+			message: "At least one of the pre-conditions you specified did not hold.",
+			code:    storage.PreconditionFailed,
+		},
+		{
+			status:  412,
+			reason:  "PreconditionFailed",
+			message: "At least one of the pre-conditions you specified did not hold.",
+			code:    storage.PreconditionFailed,
+		},
+		{status: 413, reason: "uploadTooLarge", message: "Too large", code: storage.TooLarge},
+		{status: 416, reason: "InvalidRange", message: "The requested range cannot be satisfied.", code: storage.RangeNotSatisfiable},
+		{status: 429, reason: "rateLimitExceeded", message: "The object exceeded the rate limit", code: storage.RateLimited, retryable: true},
+		{status: 429, code: storage.RateLimited, retryable: true},
+		{status: 500, reason: "internalError", code: storage.Unavailable, retryable: true},
+		{status: 501, reason: "notImplemented", code: storage.Unsupported},
+		{status: 502, code: storage.Unavailable, retryable: true},
+		{status: 503, reason: "backendError", message: "Backend Error", code: storage.Unavailable, retryable: true},
+		{status: 503, reason: "SlowDown", message: "Please reduce your request rate.", code: storage.RateLimited, retryable: true},
+		{status: 504, code: storage.Unavailable, retryable: true},
+		{status: 418, code: storage.Internal},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.status, " ", tt.reason, " ", tt.message), func(t *testing.T) {
+			answer := &googleapi.Error{Code: tt.status, Message: tt.message}
+			if tt.reason != "" {
+				answer.Errors = []googleapi.ErrorItem{{Reason: tt.reason, Message: tt.message}}
 			}
 			e := translate(fmt.Errorf("sdk: %w", answer))
-			require.Equal(t, row.code, e.Code)
-			require.Equal(t, row.retryable, e.Retryable)
-			require.Equal(t, row.status, e.Status)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.retryable, e.Retryable)
+			require.Equal(t, tt.status, e.Status)
 		})
 	}
 }
 
 // The error of a refused request has a hint.
 func TestRefusalHints(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		status                int
 		reason, message, hint string
 	}{
-		{400, "required", "Bucket is a requester pays bucket but no user project provided.", "user_project="},
-		{400, "UserProjectMissing", "Bucket is a requester pays bucket but no user project provided.", "user_project="},
-		{403, "forbidden", "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.", "cryptoKeyEncrypterDecrypter"},
-		{403, "forbidden", "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "hold"},
-		{400, "resourceNotEncryptedWithCustomerEncryptionKey", "The target object is not encrypted by a customer-supplied encryption key.", "omit WithCustomerKey"},
-	} {
-		e := translate(&googleapi.Error{Code: row.status, Message: row.message, Errors: []googleapi.ErrorItem{{Reason: row.reason}}})
-		require.Contains(t, e.Hint, row.hint, row.message)
+		{status: 400, reason: "required", message: "Bucket is a requester pays bucket but no user project provided.", hint: "user_project="},
+		{
+			status:  400,
+			reason:  "UserProjectMissing",
+			message: "Bucket is a requester pays bucket but no user project provided.",
+			hint:    "user_project=",
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.",
+			hint:    "cryptoKeyEncrypterDecrypter",
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
+			hint:    "hold",
+		},
+		{
+			status:  400,
+			reason:  "resourceNotEncryptedWithCustomerEncryptionKey",
+			message: "The target object is not encrypted by a customer-supplied encryption key.",
+			hint:    "omit WithCustomerKey",
+		},
+	}
+	for _, tt := range tests {
+		e := translate(&googleapi.Error{Code: tt.status, Message: tt.message, Errors: []googleapi.ErrorItem{{Reason: tt.reason}}})
+		require.Contains(t, e.Hint, tt.hint, tt.message)
 	}
 }
 
 func TestErrorsWithoutAResponse(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		err       error
 		code      storage.Code
 		retryable bool
 	}{
-		{"a dropped connection", &requestError{&transport.Error{Err: errors.New("reset")}}, storage.Unavailable, true},
-		{"a silent peer", &transport.Error{Err: transport.ErrStalled}, storage.Unavailable, true},
-		{"no such host", &net.DNSError{IsNotFound: true}, storage.Unavailable, true},
-		{"a canceled context", &requestError{context.Canceled}, storage.Canceled, false},
-		{"a deadline", &requestError{context.DeadlineExceeded}, storage.DeadlineExceeded, false},
-		{"credentials that were refused", &requestError{&storage.Error{Code: storage.Unauthenticated}}, storage.Unauthenticated, false},
-		{"anything else", errors.New("boom"), storage.Internal, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			e := translate(row.err)
-			require.Equal(t, row.code, e.Code)
-			require.Equal(t, row.retryable, e.Retryable)
+		{name: "a dropped connection", err: &requestError{&transport.Error{Err: errors.New("reset")}}, code: storage.Unavailable, retryable: true},
+		{name: "a silent peer", err: &transport.Error{Err: transport.ErrStalled}, code: storage.Unavailable, retryable: true},
+		{name: "no such host", err: &net.DNSError{IsNotFound: true}, code: storage.Unavailable, retryable: true},
+		{name: "a canceled context", err: &requestError{context.Canceled}, code: storage.Canceled},
+		{name: "a deadline", err: &requestError{context.DeadlineExceeded}, code: storage.DeadlineExceeded},
+		{name: "credentials that were refused", err: &requestError{&storage.Error{Code: storage.Unauthenticated}}, code: storage.Unauthenticated},
+		{name: "anything else", err: errors.New("boom"), code: storage.Internal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := translate(tt.err)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.retryable, e.Retryable)
 		})
 	}
 }
@@ -130,7 +203,7 @@ func TestRefusalNotExplained(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	retention := storage.Retention{Mode: storage.Governance, Until: end}
 	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		refusal reply
 		call    func(d *objectDriver) error
 	}{
@@ -148,11 +221,13 @@ func TestRefusalNotExplained(t *testing.T) {
 			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: "7"}})
 			return err
 		}},
-	} {
-		for reason, later := range map[string]reply{"busy": failing(503, "backendError", "Backend Error"), "a gateway": ofGateway(502)} {
+	}
+	for name, tt := range tests {
+		for reason, response := range map[string]reply{"busy": failing(503, "backendError", "Backend Error"), "a gateway": ofGateway(502)} {
 			t.Run(name+", "+reason, func(t *testing.T) {
-				server := newStandIn(t, row.refusal, later)
-				err := row.call(server.on(t))
+				server := newStandIn(t, tt.refusal, response)
+				err := tt.call(server.on(t))
+
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, storage.Unavailable, e.Code)

@@ -34,7 +34,7 @@ var pages = map[string]reply{
 // If a proxy answers with a web page, each call fails.
 func TestResponseIsWebPage(t *testing.T) {
 	end := time.Now().Add(time.Hour)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		call   wiretest.Call
 		writes bool // in the first request
 	}{
@@ -68,7 +68,8 @@ func TestResponseIsWebPage(t *testing.T) {
 			}
 			return nil
 		}, false},
-	} {
+	}
+	for name, tt := range tests {
 		for kind, page := range pages {
 			for _, status := range []int{200, 201, 202, 204} {
 				if status == http.StatusNoContent && strings.HasPrefix(strings.ToLower(name), "remove") {
@@ -80,13 +81,15 @@ func TestResponseIsWebPage(t *testing.T) {
 						page.Body = ""
 					}
 					s := newStandIn(t, page)
-					once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, once)
+					noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, noRetry)
 					require.NoError(t, err)
-					b := engine.New(s.on(t), once, storage.WithVersioning(true), storage.WithObjectLock())
-					err = errors.Join(row.call(t.Context(), b, service), service.Close())
+					b := engine.New(s.on(t), noRetry, storage.WithVersioning(true), storage.WithObjectLock())
+
+					err = errors.Join(tt.call(t.Context(), b, service), service.Close())
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-					require.Equal(t, row.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+
 					var e *storage.Error
 					require.ErrorAs(t, err, &e)
 					require.Contains(t, e.Hint, "check endpoint=")

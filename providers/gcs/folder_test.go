@@ -53,6 +53,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, write(b))
 			require.NoError(t, write(b))
+
 			require.NoError(t, storage.Close(b))
 			require.Equal(t, map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}, folders)
 			layouts := 0
@@ -88,6 +89,7 @@ func TestFoldersRemovedFromBusyStore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
 	require.NoError(t, err)
+
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
 	require.Len(t, busy, 2)

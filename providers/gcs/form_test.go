@@ -31,7 +31,7 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 
 // A form has the requested conditions.
 func TestSignedUploadFormConditions(t *testing.T) {
-	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
+	form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
 		r.CacheControl = "no-store"
 		r.ContentDisposition = "inline"
@@ -47,6 +47,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	policy := form.Fields["policy"]
 	signature := form.Fields["x-goog-signature"]
 	delete(form.Fields, "policy")
+
 	delete(form.Fields, "x-goog-signature")
 	require.Equal(t, map[string]string{
 		"key":                 "a/\u00e9 \U0001f600",
@@ -64,12 +65,14 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	text, err := base64.StdEncoding.DecodeString(policy)
 	require.NoError(t, err)
 	require.True(t, isASCII(string(text)))
+
 	var document struct {
 		Expiration time.Time
 		Conditions []any
 	}
 	require.NoError(t, json.Unmarshal(text, &document))
 	require.Equal(t, end, document.Expiration)
+
 	want := []any{[]any{"content-length-range", 2., 5.}, map[string]any{"bucket": "photos"}}
 	for name, value := range form.Fields {
 		want = append(want, map[string]any{name: value})
@@ -88,7 +91,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
 	} {
-		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
+		form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 			r.BaseURL = base
 		}), signedAt)
 		require.NoError(t, err)
@@ -99,7 +102,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 // A form refuses what Google cannot enforce.
 func TestSignedUploadFormUnsupported(t *testing.T) {
 	sum := uint32(1)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
@@ -118,11 +121,12 @@ func TestSignedUploadFormUnsupported(t *testing.T) {
 		"a key that the server fills": {func(r *driver.SignRequest) {
 			r.Key = "in/${filename}"
 		}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(test.ask), signedAt)
+			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(tt.ask), signedAt)
 			require.Nil(t, form)
-			require.ErrorIs(t, err, test.want)
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }

@@ -46,9 +46,11 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello world", string(data))
 	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.server.Calls())
+
 	req := server.server.Last(t)
 	require.Equal(t, "gzip", req.Header.Get("Accept-Encoding"))
 	require.Empty(t, req.Header.Get("Range"))
@@ -82,27 +84,29 @@ func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
 }
 
 func TestGetRequestHeaders(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name                string
 		request             driver.GetRequest
 		span, match, number string
 	}{
-		{"a range", driver.GetRequest{Offset: 2, Length: 3}, "bytes=2-4", "", ""},
-		{"from an offset on", driver.GetRequest{Offset: 2, Length: -1}, "bytes=2-", "", ""},
-		{"the last bytes", driver.GetRequest{Suffix: 4, Length: -1}, "bytes=-4", "", ""},
-		{"more than any object has", driver.GetRequest{Suffix: 1 << 62, Length: -1}, "bytes=-5497558138880", "", ""},
-		{"a version", driver.GetRequest{Length: -1, Version: "7"}, "", "", "7"},
-		{"a revision", driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, "", "42", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a range", request: driver.GetRequest{Offset: 2, Length: 3}, span: "bytes=2-4"},
+		{name: "from an offset on", request: driver.GetRequest{Offset: 2, Length: -1}, span: "bytes=2-"},
+		{name: "the last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}, span: "bytes=-4"},
+		{name: "more than any object has", request: driver.GetRequest{Suffix: 1 << 62, Length: -1}, span: "bytes=-5497558138880"},
+		{name: "a version", request: driver.GetRequest{Length: -1, Version: "7"}, number: "7"},
+		{name: "a revision", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, match: "42"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, failingXML(404, "NoSuchKey", "The specified key does not exist."))
-			row.request.Key = "a"
-			_, _, err := server.on(t).Get(t.Context(), &row.request)
+			tt.request.Key = "a"
+
+			_, _, err := server.on(t).Get(t.Context(), &tt.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			req := server.server.Last(t)
-			require.Equal(t, row.span, req.Header.Get("Range"))
-			require.Equal(t, row.match, req.Header.Get("X-Goog-If-Generation-Match"))
-			require.Equal(t, row.number, req.Query().Get("generation"))
+			require.Equal(t, tt.span, req.Header.Get("Range"))
+			require.Equal(t, tt.match, req.Header.Get("X-Goog-If-Generation-Match"))
+			require.Equal(t, tt.number, req.Query().Get("generation"))
 		})
 	}
 }
@@ -123,6 +127,7 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 		request.Condition.NotRevision = "41"
 		attrs, body, err := server.on(t).Get(t.Context(), request)
 		require.NoError(t, err)
+
 		require.NoError(t, body.Close())
 		require.Equal(t, "1700000000000001", attrs.Revision)
 		require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.server.Calls())
@@ -144,32 +149,36 @@ func TestGetEncodedMetadata(t *testing.T) {
 	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
 	newer := resource
 	newer.Body = strings.Replace(resource.Body, "1700000000000001", "1700000000000002", 1)
-	gone := failing(404, "notFound", "No such object: photos/a")
-	for _, row := range []struct {
+	absent := failing(404, "notFound", "No such object: photos/a")
+
+	tests := []struct {
 		name, header string
 		answers      []reply // after the first
 		want         string
 		requests     int
 	}{
-		{"plain", "Zoe", nil, "Zoe", 1},
-		{"a per cent sign", "100% of %20", nil, "100% of %20", 1},
-		{"as it is", "Zo\u00eb", nil, "Zo\u00eb", 1},
-		{"escaped", "Zo%C3%AB", []reply{resource, media(nil)}, "Zo\u00eb", 3},
-		{"as a MIME encoded-word", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource, media(nil)}, "Zo\u00eb", 3},
-		{"in another alphabet", "Zo\xeb", []reply{resource, media(nil)}, "Zo\u00eb", 3},
-		{"of an overwritten object", "Zo%C3%AB", []reply{resource, gone, newer, media(nil)}, "Zo\u00eb", 5},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)
+		{name: "plain", header: "Zoe", want: "Zoe", requests: 1},
+		{name: "a per cent sign", header: "100% of %20", want: "100% of %20", requests: 1},
+		{name: "as it is", header: "Zo\u00eb", want: "Zo\u00eb", requests: 1},
+		{name: "escaped", header: "Zo%C3%AB", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
+		{name: "as a MIME encoded-word", header: "=?UTF-8?B?Wm/Dqw==?=", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
+		{name: "in another alphabet", header: "Zo\xeb", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
+		{name: "of an overwritten object", header: "Zo%C3%AB", answers: []reply{resource, absent, newer, media(nil)}, want: "Zo\u00eb", requests: 5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": tt.header})}, tt.answers...)...)
 			attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
+
 			require.NoError(t, body.Close())
 			require.Equal(t, "hello world", string(data))
-			require.Equal(t, map[string]string{"who": row.want}, attrs.Metadata)
-			require.Len(t, server.server.Calls(), row.requests)
-			if row.requests > 1 {
+			require.Equal(t, map[string]string{"who": tt.want}, attrs.Metadata)
+			require.Len(t, server.server.Calls(), tt.requests)
+
+			if tt.requests > 1 {
 				require.Equal(t, "1700000000000001", server.server.Requests()[2].Query().Get("generation"))
 			}
 		})
@@ -192,23 +201,40 @@ func TestGetEncodedMetadataOneConnection(t *testing.T) {
 
 // Get fails if the response has another range than the requested one.
 func TestGetRangeResponses(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		answer reply
 		size   int64
 		code   storage.Code
 	}{
-		{"the range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
-		{"the whole object", media(nil), 0, storage.Internal},
-		{"another range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
-		{"an invalid Content-Range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
-		{"past the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 3})
-			require.Equal(t, row.code, storage.CodeOf(err))
-			if row.code == "" {
-				require.Equal(t, row.size, attrs.Size)
+		{
+			name:   "the range",
+			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"}, Body: "llo"},
+			size:   11,
+		},
+		{name: "the whole object", answer: media(nil), code: storage.Internal},
+		{
+			name:   "another range",
+			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"}, Body: "hel"},
+			code:   storage.Internal,
+		},
+		{
+			name:   "an invalid Content-Range",
+			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"}, Body: "hel"},
+			code:   storage.Internal,
+		},
+		{
+			name:   "past the end",
+			answer: failingXML(416, "InvalidRange", "The requested range cannot be satisfied."),
+			code:   storage.RangeNotSatisfiable,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			attrs, body, err := newStandIn(t, tt.answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 3})
+			require.Equal(t, tt.code, storage.CodeOf(err))
+			if tt.code == "" {
+				require.Equal(t, tt.size, attrs.Size)
 				require.NoError(t, body.Close())
 			}
 		})
@@ -237,6 +263,7 @@ func TestETagOfAnEncryptedObject(t *testing.T) {
 	headers := map[string]string{
 		"a customer's key": "X-Goog-Encryption-Key-Sha256", "a KMS key": "X-Goog-Encryption-Kms-Key-Name",
 	}
+
 	for name, field := range resources {
 		t.Run(name, func(t *testing.T) {
 			object := `{"kind":"storage#object","name":"a","generation":"3","size":"11","etag":"CPjnucrx/eECEAM=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","crc32c":"yZRlqg==",` + field + `}`
@@ -269,28 +296,33 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 		server := newStandIn(t, packed, media(nil))
 		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
+
 		require.NoError(t, body.Close())
 		require.Empty(t, attrs.ContentEncoding)
 		reqs := server.server.Requests()
 		require.Len(t, reqs, 2)
 		require.Equal(t, "identity", reqs[1].Header.Get("Accept-Encoding"))
 	})
+
 	t.Run("what is packed on the way all the same is refused", func(t *testing.T) {
 		server := newStandIn(t, packed, packed)
 		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.ErrorIs(t, err, storage.Internal)
 	})
+
 	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
 		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.ErrorIs(t, err, storage.Internal)
 	})
+
 	t.Run("what is stored packed comes packed", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip", "Content-Encoding": "gzip"}))
 		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
 		data, err := io.ReadAll(body)
 		require.NoError(t, err)
+
 		require.NoError(t, body.Close())
 		require.Equal(t, "hello world", string(data))
 		require.Equal(t, "gzip", attrs.ContentEncoding)
@@ -298,25 +330,26 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 }
 
 func TestHeadHasEveryCondition(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		version   string
 		condition storage.Condition
 		want      map[string]string
 	}{
-		{"none", "", storage.Condition{}, map[string]string{}},
-		{"a revision", "", storage.Condition{Revision: "42"}, map[string]string{"ifGenerationMatch": "42"}},
-		{"another revision", "", storage.Condition{NotRevision: "42"}, map[string]string{"ifGenerationNotMatch": "42"}},
-		{"a version", "7", storage.Condition{}, map[string]string{"generation": "7"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "none", condition: storage.Condition{}, want: map[string]string{}},
+		{name: "a revision", condition: storage.Condition{Revision: "42"}, want: map[string]string{"ifGenerationMatch": "42"}},
+		{name: "another revision", condition: storage.Condition{NotRevision: "42"}, want: map[string]string{"ifGenerationNotMatch": "42"}},
+		{name: "a version", version: "7", condition: storage.Condition{}, want: map[string]string{"generation": "7"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, stored)
-			_, err := server.on(t).Head(t.Context(), &driver.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
+			_, err := server.on(t).Head(t.Context(), &driver.GetRequest{Key: "a/b", Version: tt.version, Condition: tt.condition})
 			require.NoError(t, err)
 			req := server.server.Last(t)
 			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
-				require.Equal(t, row.want[name], req.Query().Get(name), name)
+				require.Equal(t, tt.want[name], req.Query().Get(name), name)
 			}
 		})
 	}
@@ -324,25 +357,80 @@ func TestHeadHasEveryCondition(t *testing.T) {
 
 // Get tells a missing object from a missing bucket.
 func TestGetMissing(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		answer   reply
 		bucket   reply // to the request for the bucket, if the first response is ambiguous
 		code     storage.Code
 		requests int
 	}{
-		{"no such object", failing(404, "notFound", "No such object: photos/a"), reply{}, storage.ObjectNotFound, 1},
-		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"no such object, whose key is the message for a missing bucket", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"another message, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"kind":"storage#bucket","name":"photos"}`}, storage.ObjectNotFound, 2},
-		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no message, and a bucket", reply{Status: 404}, reply{Body: `{"kind":"storage#bucket","name":"photos"}`}, storage.ObjectNotFound, 2},
-		{"no message, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
-		{"no message, and no permission to see the bucket", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
-		{"no message, and an unavailable bucket", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:     "no such object",
+			answer:   failing(404, "notFound", "No such object: photos/a"),
+			bucket:   reply{},
+			code:     storage.ObjectNotFound,
+			requests: 1,
+		},
+		{
+			name:     "no such bucket",
+			answer:   failing(404, "notFound", "The specified bucket does not exist."),
+			bucket:   reply{},
+			code:     storage.BucketNotFound,
+			requests: 1,
+		},
+		{
+			name:     "no such key, in XML",
+			answer:   failingXML(404, "NoSuchKey", "The specified key does not exist."),
+			bucket:   reply{},
+			code:     storage.ObjectNotFound,
+			requests: 1,
+		},
+		{
+			name:     "no such object, whose key is the message for a missing bucket",
+			answer:   failing(404, "notFound", "No such object: photos/The specified bucket does not exist."),
+			bucket:   reply{},
+			code:     storage.ObjectNotFound,
+			requests: 1,
+		},
+		{
+			name:     "another message, whose key ends in bucket",
+			answer:   failing(404, "notFound", "Live version of object b/my-bucket does not exist."),
+			bucket:   reply{Body: `{"kind":"storage#bucket","name":"photos"}`},
+			code:     storage.ObjectNotFound,
+			requests: 2,
+		},
+		{
+			name:     "no such bucket, in XML",
+			answer:   failingXML(404, "NoSuchBucket", "The specified bucket does not exist."),
+			bucket:   reply{},
+			code:     storage.BucketNotFound,
+			requests: 1,
+		},
+		{
+			name:     "no message, and a bucket",
+			answer:   reply{Status: 404},
+			bucket:   reply{Body: `{"kind":"storage#bucket","name":"photos"}`},
+			code:     storage.ObjectNotFound,
+			requests: 2,
+		},
+		{name: "no message, and no bucket", answer: reply{Status: 404}, bucket: reply{Status: 404}, code: storage.BucketNotFound, requests: 2},
+		{
+			name:     "no message, and no permission to see the bucket",
+			answer:   reply{Status: 404},
+			bucket:   failing(403, "forbidden", "Access denied."),
+			code:     storage.ObjectNotFound,
+			requests: 2,
+		},
+		{
+			name:     "no message, and an unavailable bucket",
+			answer:   reply{Status: 404},
+			bucket:   failing(503, "backendError", "Backend Error"),
+			code:     storage.Unavailable,
+			requests: 2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			calls := map[string]func(d *objectDriver) error{
 				"Get": func(d *objectDriver) error {
 					_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -355,17 +443,17 @@ func TestGetMissing(t *testing.T) {
 				"Delete": func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
 			}
 			for name, call := range calls {
-				if name != "Get" && row.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
+				if name != "Get" && tt.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
 					continue // the others use the JSON API
 				}
-				server := newStandIn(t, row.answer, row.bucket)
+				server := newStandIn(t, tt.answer, tt.bucket)
 				err := call(server.on(t))
-				want := row.code
+				want := tt.code
 				if name == "Delete" && want == storage.ObjectNotFound {
 					want = ""
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
-				require.Len(t, server.server.Calls(), row.requests, name)
+				require.Len(t, server.server.Calls(), tt.requests, name)
 			}
 		})
 	}
@@ -376,6 +464,7 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer.Header["Retry-After"] = "7"
 			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.PermissionDenied, e.Code)
@@ -383,6 +472,7 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 			require.Equal(t, "R1", e.RequestID)
 			require.Equal(t, 7*time.Second, e.RetryAfter)
 			require.NotEmpty(t, e.Hint)
+
 			var answered *googleapi.Error
 			require.ErrorAs(t, err, &answered)
 			require.Equal(t, "no access to it", answered.Message)

@@ -22,7 +22,7 @@ var knownHostileFailures = map[string]string{}
 var hostileToken = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"})
 
 func TestHostileServers(t *testing.T) {
-	store := hostileStore(t)
+	store := newHostileStore(t)
 	store.Skip, store.Only = knownHostileFailures, testserver.Sample("a login page", "")
 	hostile.Run(t, store)
 }
@@ -30,10 +30,10 @@ func TestHostileServers(t *testing.T) {
 // With "make statuses", the driver sees every HTTP status. Other runs try only the usual ones.
 func TestHostileStatuses(t *testing.T) {
 	testserver.Further(t)
-	hostile.RunStatuses(t, hostileStore(t))
+	hostile.RunStatuses(t, newHostileStore(t))
 }
 
-func hostileStore(t *testing.T) hostile.Store {
+func newHostileStore(t *testing.T) hostile.Store {
 	t.Helper()
 	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

@@ -29,6 +29,7 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 	require.NoError(t, err, "a part can be replaced")
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
+
 	_, err = u.PutPart(t.Context(), 2, strings.NewReader("late"))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, []string{"a"}, s.names(name), "the parts are gone")
@@ -58,6 +59,7 @@ func TestComposeHoldingBucket(t *testing.T) {
 		_, err := b.Upload(t.Context(), keys[i], strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	_, err := storage.Compose(t.Context(), b, "whole", keys)
 	require.NoError(t, err)
 	require.Len(t, s.names(name), len(keys)+1)
@@ -68,9 +70,11 @@ func TestComposeHoldingBucket(t *testing.T) {
 func TestBeginUploadRetentionPolicy(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{retention: time.Hour}))
+
 	_, err := storage.BeginUpload(t.Context(), b, "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "retention policy")
+
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
@@ -85,6 +89,7 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 1<<20)), storage.WithPartSize(256<<10))
 	require.NoError(t, err)
+
 	values := s.names(name)
 	require.Len(t, values, 5, "the object and its parts, which stay")
 	last := slices.Max(slices.DeleteFunc(slices.Clone(values), func(key string) bool { return key == "a" }))

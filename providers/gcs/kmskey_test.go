@@ -30,6 +30,7 @@ func TestWithKMSKeyObjects(t *testing.T) {
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "d", strings.NewReader(strings.Repeat("x", 9<<20)))
 			require.NoError(t, err)
+
 			for _, name := range []string{"a", "b", "c", "d"} {
 				attrs, err := b.Attrs(t.Context(), name)
 				require.NoError(t, err)

@@ -17,17 +17,17 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 // A lifecycle rule becomes one Google rule for each action. A further rule removes old parts, which Google's own
 // action for uploads does not see. https://cloud.google.com/storage/docs/lifecycle#abort-mpu.
 func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
-	in := []string{"tmp/"}
+	prefixes := []string{"tmp/"}
 	lifecycle := lifecycleRules([]storage.LifecycleRule{
 		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
 		{ExpireOldVersionsAfterDays: 30},
 		{AbortUploadsAfterDays: 7},
 	})
 	require.Equal(t, []gcs.LifecycleRule{
-		deletes(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: in}),
-		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: in}),
-		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: in}},
-		{Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: in}},
+		deletes(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: prefixes}),
+		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: prefixes}),
+		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: prefixes}},
+		{Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: prefixes}},
 		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
 		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
 		deletes(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
@@ -55,12 +55,12 @@ func TestLifecycleRoundTrip(t *testing.T) {
 }
 
 func TestLifecycleRulesHaveNoNames(t *testing.T) {
-	read := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
-	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, read)
+	parsed := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
+	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, parsed)
 }
 
 func TestLifecycleRulesOfOtherTools(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		rule      gcs.LifecycleRule
 		versioned bool
 		want      []storage.LifecycleRule
@@ -81,9 +81,10 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 		"by ending":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
 		"by number":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
 		"an action of the future":                {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))
+			require.Equal(t, tt.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{tt.rule}}, tt.versioned))
 		})
 	}
 }

@@ -15,22 +15,23 @@ import (
 
 // If a server lists keys out of order, List fails. Sorting each page would leave out keys of the next one.
 func TestListOutOfOrder(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, items, prefixes string
 		keys                  []string
 		fails                 bool
 	}{
-		{"in order", `{"name":"a"},{"name":"c"},{"name":"e"}`, `"b/","d/"`, []string{"a", "b/", "c", "d/", "e"}, false},
-		{"only prefixes", ``, `"b/","d/"`, []string{"b/", "d/"}, false},
-		{"prefixes at the end", `{"name":"a"},{"name":"b"}`, `"x/","y/"`, []string{"a", "b", "x/", "y/"}, false},
-		{"prefixes at the start", `{"name":"x"},{"name":"y"}`, `"a/","b/"`, []string{"a/", "b/", "x", "y"}, false},
-		{"objects out of order", `{"name":"c"},{"name":"a"}`, ``, nil, true},
-		{"prefixes out of order", `{"name":"a"}`, `"d/","b/"`, nil, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "in order", items: `{"name":"a"},{"name":"c"},{"name":"e"}`, prefixes: `"b/","d/"`, keys: []string{"a", "b/", "c", "d/", "e"}},
+		{name: "only prefixes", items: ``, prefixes: `"b/","d/"`, keys: []string{"b/", "d/"}},
+		{name: "prefixes at the end", items: `{"name":"a"},{"name":"b"}`, prefixes: `"x/","y/"`, keys: []string{"a", "b", "x/", "y/"}},
+		{name: "prefixes at the start", items: `{"name":"x"},{"name":"y"}`, prefixes: `"a/","b/"`, keys: []string{"a/", "b/", "x", "y"}},
+		{name: "objects out of order", items: `{"name":"c"},{"name":"a"}`, prefixes: ``, fails: true},
+		{name: "prefixes out of order", items: `{"name":"a"}`, prefixes: `"d/","b/"`, fails: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
-				_, _ = fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s],"prefixes":[%s]}`, row.items, row.prefixes)
+				_, _ = fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s],"prefixes":[%s]}`, tt.items, tt.prefixes)
 			}))
 			t.Cleanup(server.Close)
 			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
@@ -44,8 +45,9 @@ func TestListOutOfOrder(t *testing.T) {
 					keys = append(keys, entry.Key)
 				}
 			}
-			require.Equal(t, row.keys, keys)
-			if row.fails {
+
+			require.Equal(t, tt.keys, keys)
+			if tt.fails {
 				require.ErrorIs(t, failure, storage.Unsupported)
 				return
 			}
@@ -64,6 +66,7 @@ func TestListVersionsOutOfOrder(t *testing.T) {
 	b, err := Open(context.Background(), Config{Bucket: "photos", Endpoint: server.URL}, storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 	var versions []string
 	for v, err := range storage.Versions(t.Context(), b) {
 		if err != nil {

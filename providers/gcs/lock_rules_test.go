@@ -11,14 +11,15 @@ import (
 
 // If Delete with WithGovernanceBypass fails because of a hold, the retention stays as it was.
 func TestDeleteBypassRetentionAtomic(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		lock ruleControls
 		code storage.Code
 	}{
 		"nothing else":        {ruleControls{}, ""},
 		"a hold":              {ruleControls{TemporaryHold: true}, storage.Locked},
 		"an event-based hold": {ruleControls{EventBasedHold: new(true)}, storage.Locked},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := startRuleServer(t)
 			bucket := s.bucket(ruleBucket{locking: true})
@@ -27,18 +28,21 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Governance))
 			require.NoError(t, err)
 			s.change(bucket, "a", func(o *ruleObject) {
-				o.TemporaryHold = row.lock.TemporaryHold
-				o.EventBasedHold = row.lock.EventBasedHold
+				o.TemporaryHold = tt.lock.TemporaryHold
+				o.EventBasedHold = tt.lock.EventBasedHold
 			})
+
 			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
 			require.ErrorIs(t, err, storage.Locked, "the bucket keeps no versions")
+
 			_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x-new"))
 			require.ErrorIs(t, err, storage.Locked)
 			err = b.Remove(t.Context(), "a", storage.WithGovernanceBypass())
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+
 			attrs, err := b.Attrs(t.Context(), "a")
-			if row.code == "" {
+			if tt.code == "" {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				return
 			}

@@ -15,7 +15,7 @@ import (
 
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	const found = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11","contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		found string
 		tags  map[string]string
 		want  string // "": no patch
@@ -24,19 +24,22 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 		"none":             {found, nil, `{"contexts":null}`},
 		"none, as before":  {accepted.Body, map[string]string{}, ""},
 		"some, where none": {accepted.Body, map[string]string{"k": "v"}, `{"contexts":{"custom":{"k":{"value":"v"}}}}`},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: stored.Header, Body: row.found})
-			err := server.on(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "x/a b", Version: "7", Tags: row.tags})
+			server := newStandIn(t, reply{Header: stored.Header, Body: tt.found})
+			err := server.on(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "x/a b", Version: "7", Tags: tt.tags})
 			require.NoError(t, err)
-			if row.want == "" {
+			if tt.want == "" {
 				require.Len(t, server.server.Calls(), 1)
 				return
 			}
+
 			req := server.server.Last(t)
 			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", req.Call())
-			require.JSONEq(t, row.want, req.Body)
-			if row.found == found {
+			require.JSONEq(t, tt.want, req.Body)
+
+			if tt.found == found {
 				require.Equal(t, "7", req.Query().Get("generation"))
 				require.Equal(t, "3", req.Query().Get("ifMetagenerationMatch"))
 			}
@@ -48,7 +51,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 // https://cloud.google.com/storage/docs/json_api/v1/objects/patch.
 func TestLockRequests(t *testing.T) {
 	retainUntil := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		run  func(t *testing.T, d *objectDriver) error
 		want string
 		over string
@@ -68,15 +71,16 @@ func TestLockRequests(t *testing.T) {
 		"no hold": {func(t *testing.T, d *objectDriver) error {
 			return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
 		}, `{"bucket":"photos","temporaryHold":false}`, ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, accepted)
-			require.NoError(t, row.run(t, server.on(t)))
+			require.NoError(t, tt.run(t, server.on(t)))
 			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.server.Calls())
 			req := server.server.Last(t)
-			require.JSONEq(t, row.want, req.Body)
+			require.JSONEq(t, tt.want, req.Body)
 			require.Equal(t, "7", req.Query().Get("generation"))
-			require.Equal(t, row.over, req.Query().Get("overrideUnlockedRetention"))
+			require.Equal(t, tt.over, req.Query().Get("overrideUnlockedRetention"))
 		})
 	}
 }
@@ -89,6 +93,7 @@ func TestPutSendsLock(t *testing.T) {
 	r.LegalHold = true
 	_, err := server.on(t).Put(t.Context(), r)
 	require.NoError(t, err)
+
 	object, _, _ := related(t, server.server.Last(t))
 	require.Equal(t, map[string]any{"mode": "Locked", "retainUntilTime": "2126-03-04T05:06:07Z"}, object["retention"])
 	require.Equal(t, true, object["temporaryHold"])
@@ -96,40 +101,65 @@ func TestPutSendsLock(t *testing.T) {
 
 // Each refused change of a retention fails with its Code.
 func TestSetRetentionRefused(t *testing.T) {
-	kept := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`}
+	locked := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`}
 	expired := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}}`}
 	denied := failing(403, "forbidden", "x does not have storage.objects.setRetention access")
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers []reply
 		bypass  bool
 		until   int // year
 		code    storage.Code
 	}{
-		"the retention forbids it":                {[]reply{denied, kept}, false, 2100, storage.Locked},
-		"it would be bypassed":                    {[]reply{denied, kept}, true, 2100, storage.PermissionDenied},
-		"it would be longer":                      {[]reply{denied, kept}, false, 2200, storage.PermissionDenied},
-		"it is over":                              {[]reply{denied, expired}, false, 2100, storage.PermissionDenied},
-		"there is none":                           {[]reply{denied, accepted}, false, 2100, storage.PermissionDenied},
-		"the attributes may not be read":          {[]reply{denied}, false, 2100, storage.PermissionDenied},
-		"the bucket has no retention":             {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos"}`}}, false, 2100, storage.Unsupported},
-		"the bucket has retention":                {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"}}`}}, false, 2100, storage.InvalidArgument},
-		"the bucket may not be read":              {[]reply{failing(400, "invalid", "no"), failing(403, "forbidden", "no")}, false, 2100, storage.InvalidArgument},
-		"there is no object":                      {[]reply{failing(404, "notFound", "No such object: photos/a")}, false, 2100, storage.ObjectNotFound},
-		"there is no bucket":                      {[]reply{failing(404, "notFound", "The specified bucket does not exist.")}, false, 2100, storage.BucketNotFound},
-		"the response is lost: it may be applied": {[]reply{failing(503, "backendError", "Backend Error")}, false, 2100, storage.Unavailable},
-	} {
+		"the retention forbids it":       {answers: []reply{denied, locked}, until: 2100, code: storage.Locked},
+		"it would be bypassed":           {answers: []reply{denied, locked}, bypass: true, until: 2100, code: storage.PermissionDenied},
+		"it would be longer":             {answers: []reply{denied, locked}, until: 2200, code: storage.PermissionDenied},
+		"it is over":                     {answers: []reply{denied, expired}, until: 2100, code: storage.PermissionDenied},
+		"there is none":                  {answers: []reply{denied, accepted}, until: 2100, code: storage.PermissionDenied},
+		"the attributes may not be read": {answers: []reply{denied}, until: 2100, code: storage.PermissionDenied},
+		"the bucket has no retention": {
+			answers: []reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos"}`}},
+			until:   2100,
+			code:    storage.Unsupported,
+		},
+		"the bucket has retention": {
+			answers: []reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"}}`}},
+			until:   2100,
+			code:    storage.InvalidArgument,
+		},
+		"the bucket may not be read": {
+			answers: []reply{failing(400, "invalid", "no"), failing(403, "forbidden", "no")},
+			until:   2100,
+			code:    storage.InvalidArgument,
+		},
+		"there is no object": {
+			answers: []reply{failing(404, "notFound", "No such object: photos/a")},
+			until:   2100,
+			code:    storage.ObjectNotFound,
+		},
+		"there is no bucket": {
+			answers: []reply{failing(404, "notFound", "The specified bucket does not exist.")},
+			until:   2100,
+			code:    storage.BucketNotFound,
+		},
+		"the response is lost: it may be applied": {
+			answers: []reply{failing(503, "backendError", "Backend Error")},
+			until:   2100,
+			code:    storage.Unavailable,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, row.answers...)
+			server := newStandIn(t, tt.answers...)
 			err := server.on(t).SetRetention(t.Context(), &driver.ChangeRequest{
 				Key:              "a",
-				BypassGovernance: row.bypass,
-				Retention:        storage.Retention{Mode: storage.Governance, Until: time.Date(row.until, 1, 1, 0, 0, 0, 0, time.UTC)},
+				BypassGovernance: tt.bypass,
+				Retention:        storage.Retention{Mode: storage.Governance, Until: time.Date(tt.until, 1, 1, 0, 0, 0, 0, time.UTC)},
 			})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code == storage.Unavailable, e.Unknown)
-			if row.code == storage.Unsupported || row.code == storage.Locked {
+			require.Equal(t, tt.code == storage.Unavailable, e.Unknown)
+			if tt.code == storage.Unsupported || tt.code == storage.Locked {
 				require.NotEmpty(t, e.Hint)
 			}
 		})
@@ -140,9 +170,13 @@ func TestSetRetentionRefused(t *testing.T) {
 func TestDeleteBypassRemovesRetention(t *testing.T) {
 	server := newStandIn(t,
 		failing(403, "retentionPolicyNotMet", "Object 'photos/a' is subject to bucket's retention policy or object retention"),
-		reply{Header: stored.Header, Body: `{"name":"a","generation":"7","metageneration":"3","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2126-03-04T05:06:07Z"}`},
+		reply{
+			Header: stored.Header,
+			Body:   `{"name":"a","generation":"7","metageneration":"3","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2126-03-04T05:06:07Z"}`,
+		},
 		accepted, reply{Status: http.StatusNoContent})
 	require.NoError(t, server.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: "7", BypassGovernance: true}))
+
 	const object = " /storage/v1/b/photos/o/a"
 	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object}, server.server.Calls())
 	patch := server.server.Requests()[2]
@@ -165,7 +199,7 @@ func TestDeleteBypassRemovesRetention(t *testing.T) {
 
 // A bucket is created with object lock.
 func TestCreateBucketWithObjectLock(t *testing.T) {
-	s, w := managing(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
+	s, w := newManagingService(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock()))
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
@@ -173,24 +207,46 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 	require.Equal(t, "enableObjectRetention=true&project=p", w.queries["POST /b"])
 	require.Contains(t, w.bodies["POST /b"][0], `"versioning":{"enabled":true}`)
 
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		bucket   string
 		opts     []storage.BucketOption
 		code     storage.Code
 		requests []string
 	}{
-		"object lock that is there": {`200 {"kind":"storage#bucket","name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "GET /b/photos"}},
-		"without versions":          {`200 {"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "PATCH /b/photos"}},
-		"object lock that is not":   {bucketIsThere, []storage.BucketOption{storage.WithObjectLock()}, storage.Unsupported, []string{"GET /b/photos"}},
-		"a default retention":       {bucketIsThere, []storage.BucketOption{storage.WithDefaultRetention(storage.Governance, 1)}, storage.Unsupported, nil},
-		"rules by tag":              {bucketIsThere, []storage.BucketOption{storage.WithLifecycle(storage.LifecycleRule{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})}, storage.Unsupported, nil},
-	} {
+		"object lock that is there": {
+			bucket:   `200 {"kind":"storage#bucket","name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`,
+			opts:     []storage.BucketOption{storage.WithObjectLock()},
+			requests: []string{"GET /b/photos", "GET /b/photos"},
+		},
+		"without versions": {
+			bucket:   `200 {"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`,
+			opts:     []storage.BucketOption{storage.WithObjectLock()},
+			requests: []string{"GET /b/photos", "PATCH /b/photos"},
+		},
+		"object lock that is not": {
+			bucket:   bucketIsThere,
+			opts:     []storage.BucketOption{storage.WithObjectLock()},
+			code:     storage.Unsupported,
+			requests: []string{"GET /b/photos"},
+		},
+		"a default retention": {
+			bucket: bucketIsThere,
+			opts:   []storage.BucketOption{storage.WithDefaultRetention(storage.Governance, 1)},
+			code:   storage.Unsupported,
+		},
+		"rules by tag": {
+			bucket: bucketIsThere,
+			opts:   []storage.BucketOption{storage.WithLifecycle(storage.LifecycleRule{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})},
+			code:   storage.Unsupported,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {row.bucket}, "PATCH /b/photos": {row.bucket}})
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(row.opts...))
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.requests, w.requests)
-			if row.code != "" {
+			s, w := newManagingService(t, Config{}, map[string][]string{"GET /b/photos": {tt.bucket}, "PATCH /b/photos": {tt.bucket}})
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.opts...))
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.requests, w.requests)
+			if tt.code != "" {
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.NotEmpty(t, e.Error())
@@ -213,6 +269,7 @@ func TestChangesWithLostResponse(t *testing.T) {
 			require.ErrorIs(t, do(server.on(t)), storage.OutcomeUnknown, "%s, %s", name, call)
 			require.Len(t, server.server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
 		}
+
 		server := newStandIn(t, answer)
 		_, err := server.on(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.ErrorIs(t, err, storage.Unavailable)

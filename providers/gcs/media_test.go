@@ -16,9 +16,9 @@ import (
 
 // Get reads an object of another tool whose metadata key is not a valid header name.
 func TestGetInvalidMetadataHeader(t *testing.T) {
-	var asked []string
+	var requests []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
+		requests = append(requests, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/photos/"):
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -42,10 +42,11 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, "world", string(data))
 	require.Equal(t, int64(11), attrs.Size)
 	require.Equal(t, map[string]string{"v1.namespace/width": "1260"}, attrs.Metadata)
-	require.Len(t, asked, 3)
-	require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb?alt=media&generation=42 bytes=6-", asked[2])
+	require.Len(t, requests, 3)
+	require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb?alt=media&generation=42 bytes=6-", requests[2])
 }

@@ -29,6 +29,7 @@ func TestOptionSecretsAreNotPrinted(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			text += fmt.Sprintf(verb, o) + "\n"
 		}
+
 		for name, secret := range map[string]string{
 			"base64": keyText,
 			"raw":    string(key),
@@ -46,9 +47,11 @@ func TestWithCustomerKeyIsNotShown(t *testing.T) {
 	key := WithCustomerKey(keyOf(t, keyText))
 	server := newStandIn(t, failing(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."))
 	b := server.bucket(t)
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
+
 	server.server.Close()
 	_, err = b.Attrs(t.Context(), "a", key)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
@@ -71,7 +74,7 @@ func TestWithCustomerKeyIsNotShown(t *testing.T) {
 // Fingerprints tell options apart.
 func TestOptionFingerprints(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	seen := map[string]bool{}
+	prints := map[string]bool{}
 	make := func() []storage.UploadOption {
 		return []storage.UploadOption{
 			WithCustomerKey(keyOf(t, keyText)), WithCustomerKey(keyOf(t, sourceKeyText)), WithKMSKey(kmsKey), WithKMSKey(otherKMS),
@@ -84,11 +87,12 @@ func TestOptionFingerprints(t *testing.T) {
 			}),
 		}
 	}
-	again := make()
+	sameOpts := make()
+
 	for i, o := range make() {
 		value := nativesOf(o)[0].(driver.Fingerprinter).Fingerprint()
-		require.False(t, seen[value], value)
-		seen[value] = true
-		require.Equal(t, value, nativesOf(again[i])[0].(driver.Fingerprinter).Fingerprint())
+		require.False(t, prints[value], value)
+		prints[value] = true
+		require.Equal(t, value, nativesOf(sameOpts[i])[0].(driver.Fingerprinter).Fingerprint())
 	}
 }

@@ -18,8 +18,9 @@ import (
 // The header and query of a signed URL have the values of native options.
 func TestSignedURLNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	b := engine.New(signing(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
+	b := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
 	expires := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(expires, storage.Compliance), WithCustomTime(when), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
@@ -30,18 +31,22 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		"X-Goog-Encryption-Kms-Key-Name":       {kmsKey},
 		"X-Goog-Custom-Audit-Job":              {"nightly"},
 	}, signedURL.Header)
+
 	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "payer-1", address.Query().Get("userProject"))
+
 	names := strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";")
 	require.Subset(t, names, []string{"x-goog-object-lock-mode", "x-goog-object-lock-retain-until-date", "x-goog-custom-time", "x-goog-acl", "x-goog-encryption-kms-key-name", "x-goog-custom-audit-job"})
 
 	key := WithCustomerKey(keyOf(t, keyText))
 	wanted := http.Header{"X-Goog-Encryption-Algorithm": {"AES256"}, "X-Goog-Encryption-Key": {keyText}, "X-Goog-Encryption-Key-Sha256": {keySum}}
+
 	signedURL, err = b.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 	require.Equal(t, wanted, signedURL.Header)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signedURL, signedURL, signedURL), keyText)
+
 	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
 	require.NoError(t, err)
 	require.Equal(t, wanted, signedURL.Header)
@@ -52,7 +57,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 
 // Signing fails for a native option that a signed URL cannot express.
 func TestSignedURLNativeOptionsRefused(t *testing.T) {
-	b := engine.New(signing(t, Config{}))
+	b := engine.New(newSigningDriver(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
 		"tags":                storage.WithTags(map[string]string{"k": "v"}),
 		"a legal hold":        storage.WithLegalHold(),
@@ -69,6 +74,7 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 		_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 9, o)
 		requireHint(t, err, name)
 	}
+
 	for name, o := range map[string]storage.SignedUploadOption{
 		"a retention":      storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
 		"a KMS key":        WithKMSKey(kmsKey),
@@ -83,10 +89,12 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 		_, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, o)
 		requireHint(t, err, name)
 	}
+
 	for _, c := range []Config{{KMSKey: kmsKey}, {UserProject: "payer"}} {
-		_, err := storage.SignedUploadForm(t.Context(), engine.New(signing(t, c)), "a", 0, 9)
+		_, err := storage.SignedUploadForm(t.Context(), engine.New(newSigningDriver(t, c)), "a", 0, 9)
 		requireHint(t, err, "Config")
 	}
+
 	form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) {
 		a.Metadata["k"] = "v"
 	}))

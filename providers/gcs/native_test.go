@@ -48,9 +48,9 @@ func newAnswerer(t *testing.T) *standIn {
 		case strings.Contains(r.Path, "/rewriteTo/"):
 			return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"resource":` + accepted.Body + `}`}
 		case strings.HasSuffix(r.Path, "/compose"):
-			var asked struct{ Destination struct{ CRC32C string } }
-			require.NoError(t, json.Unmarshal([]byte(r.Body), &asked))
-			return reply{Header: stored.Header, Body: strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + asked.Destination.CRC32C + `"}`}
+			var request struct{ Destination struct{ CRC32C string } }
+			require.NoError(t, json.Unmarshal([]byte(r.Body), &request))
+			return reply{Header: stored.Header, Body: strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + request.Destination.CRC32C + `"}`}
 		case r.Query().Get("uploadType") == "resumable":
 			return reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
 		case r.Method == http.MethodPut && strings.HasSuffix(r.Header.Get("Content-Range"), "/*"):
@@ -73,8 +73,8 @@ func (w *standIn) bucket(t *testing.T, change ...func(*Config)) storage.Bucket {
 	return engine.New(w.on(t, change...), storage.WithVersioning(true))
 }
 
-// everyOperation makes each operation on an object once, with an option.
-func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
+// callEveryOperation makes each operation on an object once, with an option.
+func callEveryOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 	t.Helper()
 	ctx := t.Context()
 	steps := []func() error{
@@ -118,8 +118,9 @@ func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 func TestWithCustomerKeyRequests(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
-	everyOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
+	callEveryOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
 	downloads := 0
+
 	for _, r := range server.server.Requests() {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
 		if r.Call() == "GET /photos/a" && r.Header.Get("X-Goog-Encryption-Key") == keyText {
@@ -148,38 +149,50 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
 	require.NoError(t, err)
 	head := server.server.Requests()[0]
-	copied := server.server.Last(t)
+
+	request := server.server.Last(t)
 	require.Equal(t, sourceKeyText, head.Header.Get("X-Goog-Encryption-Key"))
-	require.Equal(t, "AES256", copied.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
-	require.Equal(t, sourceKeyText, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
-	require.Equal(t, sourceKeySum, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key-Sha256"))
-	require.Empty(t, copied.Header.Get("X-Goog-Encryption-Key"))
-	require.Equal(t, kmsKey, copied.Query().Get("destinationKmsKeyName"))
+	require.Equal(t, "AES256", request.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
+	require.Equal(t, sourceKeyText, request.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
+	require.Equal(t, sourceKeySum, request.Header.Get("X-Goog-Copy-Source-Encryption-Key-Sha256"))
+	require.Empty(t, request.Header.Get("X-Goog-Encryption-Key"))
+	require.Equal(t, kmsKey, request.Query().Get("destinationKmsKeyName"))
 }
 
 // Config.KMSKey is sent with each write.
 func TestConfigKMSKeyRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		config Config
 		opts   []storage.WriteOption
 		want   string
 	}{
-		{"of the bucket", Config{KMSKey: kmsKey}, nil, kmsKey},
-		{"of the bucket, in components", Config{KMSKey: kmsKey, ParallelComposite: true}, nil, kmsKey},
-		{"of one write", Config{KMSKey: kmsKey}, []storage.WriteOption{WithKMSKey(otherKMS)}, otherKMS},
-		{"of one write, in components", Config{ParallelComposite: true}, []storage.WriteOption{WithKMSKey(otherKMS)}, otherKMS},
-		{"none, for a customer's key", Config{KMSKey: kmsKey}, []storage.WriteOption{WithCustomerKey(keyOf(t, keyText))}, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "of the bucket", config: Config{KMSKey: kmsKey}, want: kmsKey},
+		{name: "of the bucket, in components", config: Config{KMSKey: kmsKey, ParallelComposite: true}, want: kmsKey},
+		{name: "of one write", config: Config{KMSKey: kmsKey}, opts: []storage.WriteOption{WithKMSKey(otherKMS)}, want: otherKMS},
+		{
+			name:   "of one write, in components",
+			config: Config{ParallelComposite: true},
+			opts:   []storage.WriteOption{WithKMSKey(otherKMS)},
+			want:   otherKMS,
+		},
+		{
+			name:   "none, for a customer's key",
+			config: Config{KMSKey: kmsKey},
+			opts:   []storage.WriteOption{WithCustomerKey(keyOf(t, keyText))},
+			want:   "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newAnswerer(t)
 			b := server.bucket(t, func(c *Config) {
-				c.KMSKey = row.config.KMSKey
-				c.ParallelComposite = row.config.ParallelComposite
+				c.KMSKey = tt.config.KMSKey
+				c.ParallelComposite = tt.config.ParallelComposite
 			})
 			var upload []storage.UploadOption
 			var opts []storage.CopyOption
-			for _, o := range row.opts {
+			for _, o := range tt.opts {
 				upload = append(upload, o)
 				opts = append(opts, o)
 			}
@@ -189,17 +202,18 @@ func TestConfigKMSKeyRequests(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), b, "c", b, "a", opts...)
 			require.NoError(t, err)
-			if row.want != "" {
+			if tt.want != "" {
 				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, opts...)
 				require.NoError(t, err)
 			}
+
 			for _, r := range server.server.Requests() {
 				q := r.Query()
 				if r.Method != http.MethodPost {
 					require.Empty(t, q.Get("kmsKeyName"))
 					continue
 				}
-				require.Equal(t, row.want, q.Get("kmsKeyName")+q.Get("destinationKmsKeyName"), r.Call())
+				require.Equal(t, tt.want, q.Get("kmsKeyName")+q.Get("destinationKmsKeyName"), r.Call())
 			}
 		})
 	}
@@ -211,13 +225,14 @@ func TestConfigUserProjectRequests(t *testing.T) {
 	b := server.bucket(t, func(c *Config) {
 		c.UserProject = "payer-1"
 	})
-	everyOperation(t, b, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
+	callEveryOperation(t, b, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	for _, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 	}
 	for _, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
 	}
+
 	for _, r := range server.server.Requests() {
 		if strings.HasPrefix(r.Path, "/photos/") || r.Query().Has("upload_id") {
 			require.Equal(t, "payer-1", r.Header.Get(userProjectHeader), r.Call())
@@ -252,12 +267,13 @@ func TestUploadNativeOptions(t *testing.T) {
 		"contexts":       map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "two": map[string]any{"value": "a b"}}},
 	}
 	var upload []storage.UploadOption
-	var copied []storage.CopyOption
+	var copyOpts []storage.CopyOption
 	for _, o := range opts {
 		upload = append(upload, o)
-		copied = append(copied, o)
+		copyOpts = append(copyOpts, o)
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		run      func(t *testing.T, b storage.Bucket) error
 		document func(t *testing.T, r wiretest.Request) map[string]any
 		acl      string
@@ -281,29 +297,30 @@ func TestUploadNativeOptions(t *testing.T) {
 		},
 		"Copy": {
 			func(t *testing.T, b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "b", copied...)
+				_, err := storage.Copy(t.Context(), b, "a", b, "b", copyOpts...)
 				return err
 			},
 			document, "destinationPredefinedAcl",
 		},
 		"Compose": {
 			func(t *testing.T, b storage.Bucket) error {
-				_, err := storage.Compose(t.Context(), b, "a", []string{"b", "c"}, copied...)
+				_, err := storage.Compose(t.Context(), b, "a", []string{"b", "c"}, copyOpts...)
 				return err
 			},
 			func(t *testing.T, r wiretest.Request) map[string]any {
 				return document(t, r)["destination"].(map[string]any)
 			}, "destinationPredefinedAcl",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newAnswerer(t)
-			require.NoError(t, row.run(t, server.bucket(t)))
+			require.NoError(t, tt.run(t, server.bucket(t)))
 			for _, r := range server.server.Requests() {
 				if r.Method != http.MethodPost {
 					continue
 				}
-				got := row.document(t, r)
+				got := tt.document(t, r)
 				for field, value := range want {
 					if all, ok := got[field].(map[string]any); ok {
 						delete(all, "omnibucketwriteid")
@@ -311,7 +328,7 @@ func TestUploadNativeOptions(t *testing.T) {
 					require.Equal(t, value, got[field], field)
 				}
 				require.Contains(t, []any{nil, "a"}, got["name"])
-				require.Equal(t, "bucketOwnerRead", r.Query().Get(row.acl))
+				require.Equal(t, "bucketOwnerRead", r.Query().Get(tt.acl))
 			}
 		})
 	}
@@ -328,6 +345,7 @@ func TestWithParameterAdded(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
 	require.NoError(t, b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
+
 	require.Equal(t, "7", server.server.Last(t).Query().Get("ifMetagenerationMatch"))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
 	require.NoError(t, err)
@@ -339,7 +357,8 @@ func TestWithParameterAdded(t *testing.T) {
 func TestNativeOptionsRefused(t *testing.T) {
 	server := newAnswerer(t)
 	b := server.bucket(t)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		option storage.UploadOption
 		code   storage.Code
 	}{
@@ -360,10 +379,12 @@ func TestNativeOptionsRefused(t *testing.T) {
 		"a parameter with another one":    {WithParameter("a=b&c", "1"), storage.InvalidArgument},
 		"an unknown value":                {storage.WithNative(provider, 1), storage.Unsupported},
 		"an option of another provider's": {storage.WithNative("s3", 1), storage.Unsupported},
-	} {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), row.option)
-		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
 	}
+	for name, tt := range tests {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), tt.option)
+		require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", name, err)
+	}
+
 	for name, opts := range map[string][]storage.UploadOption{
 		"two keys":  {WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
 		"two lists": {WithPredefinedACL("private"), storage.WithPublicRead()},
@@ -371,6 +392,7 @@ func TestNativeOptionsRefused(t *testing.T) {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
 		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
 	}
+
 	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) {
 		a.MD5 = make([]byte, 16)
 	})
@@ -379,9 +401,11 @@ func TestNativeOptionsRefused(t *testing.T) {
 	})
 	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
 	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
+
 	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Native: nativesOf(withMD5)})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.server.Calls())
+
 	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
 		_, err := NewDriver(t.Context(), c)
 		require.ErrorIs(t, err, storage.InvalidArgument)

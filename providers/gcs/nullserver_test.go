@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nullServer starts a server that stores nothing and allocates nothing for a
+// startNullServer starts a server that stores nothing and allocates nothing for a
 // request, so that a benchmark counts only the client. It responds to every
 // upload as to one of 1 KiB of zeros.
-func nullServer(t testing.TB) string {
+func startNullServer(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -29,7 +29,9 @@ func nullServer(t testing.TB) string {
 			if err != nil {
 				return
 			}
-			group.Go(func() { answerUploads(conn) })
+			group.Go(func() {
+				answerUploads(conn)
+			})
 		}
 	})
 	t.Cleanup(func() { require.NoError(t, listener.Close()) })

@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// alone removes Google's variables from the environment, and sets the given ones.
+// isolateEnv removes Google's variables from the environment, and sets the given ones.
 // A request to the metadata service fails the test.
-func alone(t *testing.T, variables map[string]string) {
+func isolateEnv(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
 		t.Setenv(name, "")
@@ -26,12 +26,14 @@ func alone(t *testing.T, variables map[string]string) {
 	for name, value := range variables {
 		t.Setenv(name, value)
 	}
-	t.Cleanup(func() { require.Empty(t, metadata.server.Calls(), "the metadata service was asked") })
+	t.Cleanup(func() {
+		require.Empty(t, metadata.server.Calls(), "the metadata service was asked")
+	})
 }
 
 func TestPlace(t *testing.T) {
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		config    Config
 		env       map[string]string
@@ -48,17 +50,25 @@ func TestPlace(t *testing.T) {
 		{name: "an emulator", env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
 		{name: "an emulator gets no credentials", config: Config{TokenSource: token}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
 		{name: "an emulator with a scheme", env: map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"}, root: "https://localhost:9023", anonymous: true},
-		{name: "an endpoint is stronger", config: Config{Endpoint: "http://127.0.0.1:4443"}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://127.0.0.1:4443", anonymous: true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			alone(t, row.env)
-			row.config.Bucket = "photos"
-			drv, err := NewDriver(t.Context(), row.config)
+		{
+			name:      "an endpoint is stronger",
+			config:    Config{Endpoint: "http://127.0.0.1:4443"},
+			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			root:      "http://127.0.0.1:4443",
+			anonymous: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			isolateEnv(t, tt.env)
+			tt.config.Bucket = "photos"
+			drv, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
+
 			d := drv.(*objectDriver)
-			require.Equal(t, row.root, d.account.root())
-			require.Equal(t, row.anonymous, d.account.anonymous)
-			require.Equal(t, row.root+"/photos/", d.Describe().PublicBaseURL)
+			require.Equal(t, tt.root, d.account.root())
+			require.Equal(t, tt.anonymous, d.account.anonymous)
+			require.Equal(t, tt.root+"/photos/", d.Describe().PublicBaseURL)
 			require.NotNil(t, d.Native())
 			require.NoError(t, d.Close())
 		})
@@ -87,7 +97,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 		"a signing key that is none":     {Bucket: "b", SigningKey: []byte("secret ")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			alone(t, nil)
+			isolateEnv(t, nil)
 			_, err := Open(t.Context(), c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), "secret ")
@@ -98,7 +108,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 func TestAddress(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))
-	for _, row := range []struct {
+	tests := []struct {
 		address string
 		want    Config
 	}{
@@ -109,13 +119,14 @@ func TestAddress(t *testing.T) {
 		{"gs://photos?signing_key=" + url.QueryEscape(key), Config{Bucket: "photos", SigningKey: []byte("a key")}},
 		{"gs://?project=p", Config{Project: "p"}},
 		{"gs://photos?user_project=payer&kms_key=" + url.QueryEscape(kmsKey), Config{Bucket: "photos", UserProject: "payer", KMSKey: kmsKey}},
-	} {
-		t.Run(row.address, func(t *testing.T) {
-			u, err := url.Parse(row.address)
+	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			c, err := parseAddress(u)
 			require.NoError(t, err)
-			require.Equal(t, row.want, c)
+			require.Equal(t, tt.want, c)
 		})
 	}
 	for _, address := range []string{
@@ -132,15 +143,18 @@ func TestAddress(t *testing.T) {
 
 // A bucket and an account are opened by address.
 func TestOpenAddresses(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
 	require.NoError(t, err)
+
 	address, err := b.PublicURL("a b")
 	require.NoError(t, err)
 	require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", address)
+
 	require.NoError(t, storage.Close(b))
 	_, err = storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = storage.Open(t.Context(), "gs://photos?region=eu")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	s, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
@@ -152,16 +166,16 @@ func TestOpenAddresses(t *testing.T) {
 
 // Locate tells between which accounts the server can copy objects.
 func TestLocateAccounts(t *testing.T) {
-	alone(t, nil)
+	isolateEnv(t, nil)
 	open := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return d.Locate("a").Account
 	}
-	here := Config{Endpoint: "http://127.0.0.1:4443"}
-	require.Equal(t, open(here), open(here), "opened twice")
-	require.NotEqual(t, open(here), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
+	config := Config{Endpoint: "http://127.0.0.1:4443"}
+	require.Equal(t, open(config), open(config), "opened twice")
+	require.NotEqual(t, open(config), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
 	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
-	require.NotEqual(t, open(here), open(Config{Endpoint: here.Endpoint, UserProject: "payer-1"}), "another project pays")
+	require.NotEqual(t, open(config), open(Config{Endpoint: config.Endpoint, UserProject: "payer-1"}), "another project pays")
 }

@@ -56,9 +56,11 @@ func TestPutPartAnyOrder(t *testing.T) {
 	first, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 	require.NoError(t, err)
 	require.True(t, first.More)
+
 	second, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, After: 1, Limit: 1})
 	require.NoError(t, err)
 	require.False(t, second.More)
+
 	parts := slices.Concat(first.Parts, second.Parts)
 	require.Len(t, parts, 2)
 	require.Equal(t, []int{1, 2}, []int{parts[0].Number, parts[1].Number})
@@ -77,9 +79,11 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the engine reconciles it")
+
 	put = &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: other, Parts: []driver.Part{putPart(t, d, other, 1, "x")}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
 	require.NoError(t, d.AbortParts(t.Context(), "a", other))
 	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
 }
@@ -92,6 +96,7 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	upload := beginOpen(t, d, put)
 	old := putPart(t, d, upload, 1, "old")
 	putPart(t, d, upload, 1, "new")
+
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{old}})
 	require.ErrorIs(t, err, storage.Changed)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
@@ -101,37 +106,41 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 func TestListUploadsHidden(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
-	begun := map[string]string{}
+	uploads := map[string]string{}
 	for _, key := range []string{"a", "users/ü 7"} {
-		begun[key] = beginOpen(t, d, &driver.PutRequest{Key: key})
+		uploads[key] = beginOpen(t, d, &driver.PutRequest{Key: key})
 	}
 	abandoned := beginOpen(t, d, &driver.PutRequest{Key: "a"})
 	require.NoError(t, d.AbortParts(t.Context(), "a", abandoned))
+
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: abandoned, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Len(t, s.names(bucketOf(s)), 2, "the part is removed again")
+
 	orphans := "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
 	putPart(t, d, orphans, 1, "x")
-	begun[".omnibucket./parts/"+orphans] = orphans
+	uploads[".omnibucket./parts/"+orphans] = orphans
 	list := func(prefix string) map[string]string {
-		found := map[string]string{}
+		got := map[string]string{}
 		for token := "-"; token != ""; {
 			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: prefix, Token: strings.TrimPrefix(token, "-"), Limit: 2})
 			require.NoError(t, err)
 			for _, entry := range page.Uploads {
 				require.WithinDuration(t, time.Now(), entry.Begun, time.Minute)
-				found[entry.Key] = entry.Upload
+				got[entry.Key] = entry.Upload
 			}
 			token = page.Token
 		}
-		return found
+		return got
 	}
-	require.Equal(t, begun, list(""))
-	require.Equal(t, map[string]string{"users/ü 7": begun["users/ü 7"]}, list("users/"))
+	require.Equal(t, uploads, list(""))
+	require.Equal(t, map[string]string{"users/ü 7": uploads["users/ü 7"]}, list("users/"))
+
 	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 100})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	for key, upload := range begun {
+
+	for key, upload := range uploads {
 		require.NoError(t, d.AbortParts(t.Context(), key, upload))
 	}
 	require.Empty(t, s.names(bucketOf(s)))
@@ -142,6 +151,7 @@ func TestSignPartStoresComponent(t *testing.T) {
 	s := startRuleServer(t)
 	d := openDriver(t, s)
 	upload := beginOpen(t, d, &driver.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
+
 	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signedURL.Method)
@@ -152,9 +162,11 @@ func TestSignPartStoresComponent(t *testing.T) {
 		"X-Goog-Hash":                 {"crc32c=mnG7TA=="},
 	}, signedURL.Header)
 	require.Contains(t, signedURL.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
+
 	signedURL, err = d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &driver.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
 	require.NoError(t, err)
 	require.Empty(t, signedURL.Header)
+
 	for _, name := range []string{"", "/upload/x", "../../z"} {
 		_, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument)

@@ -37,9 +37,11 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + sessionName}})
 	r := &driver.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
+
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
+
 	req := server.server.Last(t)
 	require.Equal(t, "POST /upload/storage/v1/b/photos/o", req.Call())
 	require.Equal(t, "resumable", req.Query().Get("uploadType"))
@@ -66,6 +68,7 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
+
 	server := newStandIn(t)
 	d := server.on(t)
 	for _, upload := range []string{"", "x", "https://example.org/upload/x", "//example.org/upload/x", "https:/upload/x", "/photos/a", "@example.org/upload/"} {
@@ -87,6 +90,7 @@ func TestSessionChunks(t *testing.T) {
 	_, err = d.PutPart(t.Context(), partOf(2, unit, text))
 	require.NoError(t, err)
 	full := text + text + "end"
+
 	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
@@ -94,6 +98,7 @@ func TestSessionChunks(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
+
 	var ranges []string
 	for _, s := range server.server.Requests() {
 		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.Call())
@@ -112,12 +117,14 @@ func TestSessionKeepsLess(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
 		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
 		require.NoError(t, err)
+
 		reqs := server.server.Requests()
 		require.Len(t, reqs, 3)
 		require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
 		require.Equal(t, text[unit:], reqs[1].Body)
 		require.Equal(t, text[2*unit:], reqs[2].Body)
 	})
+
 	t.Run("of the last chunk too", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(2*unit), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing(strings.Repeat("b", unit)+"end"))
@@ -125,6 +132,7 @@ func TestSessionKeepsLess(t *testing.T) {
 		require.Equal(t, "bytes 524288-524290/524291", server.server.Last(t).Header.Get("Content-Range"))
 		require.Equal(t, "end", server.server.Last(t).Body)
 	})
+
 	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit+3), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing("end"))
@@ -132,24 +140,30 @@ func TestSessionKeepsLess(t *testing.T) {
 		require.Equal(t, "bytes */262147", server.server.Last(t).Header.Get("Content-Range"))
 		require.Empty(t, server.server.Last(t).Body)
 	})
-	for _, row := range []struct {
+
+	tests := []struct {
 		name    string
 		answers []reply
 		anew    bool // the upload must restart
 		most    int
 	}{
-		{"nothing", []reply{resumeHere(unit)}, false, 1},
-		{"ever a little more", []reply{resumeHere(unit + 1), resumeHere(unit + 2), resumeHere(unit + 3), resumeHere(unit + 4), resumeHere(unit + 5), resumeHere(unit + 6), resumeHere(unit + 7), resumeHere(unit + 8), resumeHere(unit + 9)}, false, maxResends},
-		{"less than it had", []reply{resumeHere(0)}, true, 1},
-	} {
-		t.Run("it keeps "+row.name, func(t *testing.T) {
-			server := newStandIn(t, row.answers...)
+		{name: "nothing", answers: []reply{resumeHere(unit)}, most: 1},
+		{
+			name:    "ever a little more",
+			answers: []reply{resumeHere(unit + 1), resumeHere(unit + 2), resumeHere(unit + 3), resumeHere(unit + 4), resumeHere(unit + 5), resumeHere(unit + 6), resumeHere(unit + 7), resumeHere(unit + 8), resumeHere(unit + 9)},
+			most:    maxResends,
+		},
+		{name: "less than it had", answers: []reply{resumeHere(0)}, anew: true, most: 1},
+	}
+	for _, tt := range tests {
+		t.Run("it keeps "+tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.answers...)
 			_, err := server.on(t).PutPart(t.Context(), partOf(2, unit, text))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
-			require.Equal(t, row.anew, e.Status == http.StatusConflict)
-			require.Len(t, server.server.Calls(), row.most)
+			require.Equal(t, tt.anew, e.Status == http.StatusConflict)
+			require.Len(t, server.server.Calls(), tt.most)
 		})
 	}
 }
@@ -160,14 +174,17 @@ func TestSessionMissing(t *testing.T) {
 		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
 		d := server.on(t)
 		_, err := d.PutPart(t.Context(), partOf(1, 0, "x"))
+
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, storage.Unavailable, e.Code)
 		require.Equal(t, http.StatusConflict, e.Status, "restart")
+
 		_, err = d.CompleteParts(t.Context(), completing("end"))
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, http.StatusConflict, e.Status)
 		require.False(t, e.Unknown, "this attempt has done nothing")
+
 		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
 		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.server.Last(t).Call())
 		require.Equal(t, "0", server.server.Last(t).Header.Get("Content-Length"))
@@ -191,10 +208,12 @@ func TestSessionLastResponseLost(t *testing.T) {
 			server := newStandIn(t, answer, stored)
 			d := server.on(t)
 			_, err := d.CompleteParts(t.Context(), completing("end"))
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.True(t, e.Unknown)
+
 			attrs, err := d.CompleteParts(t.Context(), completing("end"))
 			require.NoError(t, err, "a session that has made its object returns it")
 			require.Equal(t, "1700000000000001", attrs.Revision)
@@ -230,6 +249,7 @@ func TestSessionNotInErrors(t *testing.T) {
 			}
 			server := newStandIn(t, answer)
 			d := server.on(t)
+
 			_, part := d.PutPart(t.Context(), partOf(1, 0, "x"))
 			require.Error(t, part)
 			_, complete := d.CompleteParts(t.Context(), completing("end"))

@@ -30,14 +30,14 @@ func openPublic(t *testing.T, conditions string) (storage.Bucket, func(text stri
 // googleapis/nodejs-storage#566.
 func TestReadOfPublicObjectNotStale(t *testing.T) {
 	for _, conditions := range []string{"ignored", "compared", "passed"} {
-		for name, stored := range map[string][]storage.UploadOption{
+		for name, opts := range map[string][]storage.UploadOption{
 			"without Cache-Control": nil,
 			"with Cache-Control":    {storage.WithCacheControl("max-age=86400")},
 		} {
 			t.Run("conditions are "+conditions+", "+name, func(t *testing.T) {
 				b, store := openPublic(t, conditions)
-				store("old", stored...)
-				store("the new one", stored...)
+				store("old", opts...)
+				store("the new one", opts...)
 
 				t.Run("a range that the old object does not have", func(t *testing.T) {
 					data, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(4, 3))
@@ -48,10 +48,10 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 				t.Run("the revision that Attrs has", func(t *testing.T) {
 					attrs, err := b.Attrs(t.Context(), "a")
 					require.NoError(t, err)
-					data, read, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
+					data, readAttrs, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
 					require.NoError(t, err)
 					require.Equal(t, "the new one", string(data))
-					require.Equal(t, attrs.CacheControl, read.CacheControl, "as it is stored")
+					require.Equal(t, attrs.CacheControl, readAttrs.CacheControl, "as it is stored")
 				})
 				t.Run("an update ends", func(t *testing.T) {
 					_, err := storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
@@ -105,28 +105,29 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 // After a response that may have come from Google's cache, reads in that bucket take two requests. Other reads
 // take one.
 func TestReadOfPublicObjectRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, stored string
 		public       bool
 		first, later int
 	}{
-		{"a private object", "", false, 1, 1},
-		{"a public object", "", true, 3, 2},
-		{"an object with max-age", "max-age=60", false, 3, 2},
-		{"an object that no cache keeps", "no-store", true, 1, 1},
-		{"an object that a cache must check", "public, no-cache", true, 1, 1},
-		{"an object for caches of one user", "Private, max-age=60", true, 1, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a private object", first: 1, later: 1},
+		{name: "a public object", public: true, first: 3, later: 2},
+		{name: "an object with max-age", stored: "max-age=60", first: 3, later: 2},
+		{name: "an object that no cache keeps", stored: "no-store", public: true, first: 1, later: 1},
+		{name: "an object that a cache must check", stored: "public, no-cache", public: true, first: 1, later: 1},
+		{name: "an object for caches of one user", stored: "Private, max-age=60", public: true, first: 1, later: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startRuleServer(t)
-			b := openAt(t, s.URL, s.bucket(ruleBucket{public: row.public}))
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithCacheControl(row.stored))
+			b := openAt(t, s.URL, s.bucket(ruleBucket{public: tt.public}))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithCacheControl(tt.stored))
 			require.NoError(t, err)
-			for _, requests := range []int{row.first, row.later} {
+			for _, requests := range []int{tt.first, tt.later} {
 				s.requests()
 				_, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				require.NoError(t, err)
-				require.Equal(t, row.stored, attrs.CacheControl)
+				require.Equal(t, tt.stored, attrs.CacheControl)
 				require.Len(t, s.requests(), requests)
 			}
 		})

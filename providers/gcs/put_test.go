@@ -23,18 +23,20 @@ func related(t *testing.T, s wiretest.Request) (object map[string]any, contentTy
 	kind, params, err := mime.ParseMediaType(s.Header.Get("Content-Type"))
 	require.NoError(t, err)
 	require.Equal(t, "multipart/related", kind)
+
 	parts := multipart.NewReader(strings.NewReader(s.Body), params["boundary"])
 	first, err := parts.NextRawPart()
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(first.Header.Get("Content-Type"), "application/json"))
+
 	require.NoError(t, json.NewDecoder(first).Decode(&object))
 	second, err := parts.NextRawPart()
 	require.NoError(t, err)
-	read, err := io.ReadAll(second)
+	media, err := io.ReadAll(second)
 	require.NoError(t, err)
 	_, err = parts.NextRawPart()
 	require.ErrorIs(t, err, io.EOF)
-	return object, second.Header.Get("Content-Type"), string(read)
+	return object, second.Header.Get("Content-Type"), string(media)
 }
 
 func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
@@ -50,14 +52,17 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 		StorageClass:       "NEARLINE",
 	}
 	r.PublicRead = true
+
 	attrs, err := server.on(t).Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.server.Calls())
+
 	req := server.server.Last(t)
 	require.Equal(t, "multipart", req.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", req.Query().Get("predefinedAcl"))
 	require.False(t, req.Query().Has("ifGenerationMatch"))
 	require.Empty(t, req.Header.Get("Transfer-Encoding"))
+
 	object, contentType, data := related(t, req)
 	require.Equal(t, "hello world", data)
 	require.Equal(t, "text/plain", contentType)
@@ -83,7 +88,7 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 
 // Each condition of a write is a parameter of its request.
 func TestPutConditions(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		condition storage.Condition
 		want      string
@@ -91,19 +96,21 @@ func TestPutConditions(t *testing.T) {
 		{"none", storage.Condition{}, ""},
 		{"IfAbsent", storage.Condition{Absent: true}, "0"},
 		{"IfRevision", storage.Condition{Revision: "42"}, "42"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, stored)
 			d := server.on(t)
 			r := wiretest.Put("a", "x")
-			r.Condition = row.condition
+			r.Condition = tt.condition
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
+
+			require.Equal(t, tt.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
 			server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
+			require.Equal(t, tt.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
 		})
 	}
 }
@@ -115,6 +122,7 @@ func TestPutInvalidRevision(t *testing.T) {
 	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
 		r := wiretest.Put("a", "x")
 		r.Condition.Revision = revision
+
 		_, err := d.Put(t.Context(), r)
 		require.ErrorIs(t, err, storage.InvalidArgument, revision)
 		for _, get := range []*driver.GetRequest{
@@ -134,38 +142,78 @@ func TestPutInvalidRevision(t *testing.T) {
 
 // If Put fails, its error is OutcomeUnknown only if the object may have been stored.
 func TestPutFailedOutcomes(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		answer  reply
 		code    storage.Code
 		unknown bool
 	}{
-		{"a condition that does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
-		{"bytes with another checksum", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
-		{"a missing bucket", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
-		{"a missing bucket, without a message", reply{Status: 404}, storage.BucketNotFound, false},
-		{"uniform access", failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."), storage.Unsupported, false},
-		{"public access that is prevented", failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."), storage.PermissionDenied, false},
-		{"one write a second", failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."), storage.RateLimited, false},
-		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
-		{"an error of the server's", failing(500, "internalError", "We encountered an internal error. Please try again."), storage.Unavailable, true},
-		{"a gateway's 412", ofGateway(412), storage.PreconditionFailed, true},
-		{"a gateway's 403", ofGateway(403), storage.PermissionDenied, true},
-		{"a gateway's 503", ofGateway(503), storage.Unavailable, true},
-		{"a gateway's page whose class is error", reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `<html><body class="error">Blocked</body></html>`}, storage.PreconditionFailed, true},
-		{"a gateway's own JSON", reply{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":"blocked by policy"}`}, storage.PermissionDenied, true},
-		{"an emulator's 412, whose message is the status", reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":{"code":412,"message":"Precondition Failed"}}`}, storage.PreconditionFailed, false},
-		{"no response", reply{Cut: true}, storage.Unavailable, true},
-		{"a response that is cut off", reply{Body: `{"generation":`}, storage.Unavailable, true},
-		{"an empty response", reply{Body: `{}`}, storage.Unavailable, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, row.answer)
+		{
+			name:   "a condition that does not hold",
+			answer: failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."),
+			code:   storage.PreconditionFailed,
+		},
+		{
+			name:   "bytes with another checksum",
+			answer: failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`),
+			code:   storage.ChecksumMismatch,
+		},
+		{name: "a missing bucket", answer: failing(404, "notFound", "The specified bucket does not exist."), code: storage.BucketNotFound},
+		{name: "a missing bucket, without a message", answer: reply{Status: 404}, code: storage.BucketNotFound},
+		{
+			name:   "uniform access",
+			answer: failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."),
+			code:   storage.Unsupported,
+		},
+		{
+			name:   "public access that is prevented",
+			answer: failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."),
+			code:   storage.PermissionDenied,
+		},
+		{
+			name:   "one write a second",
+			answer: failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."),
+			code:   storage.RateLimited,
+		},
+		{name: "a server in trouble", answer: failing(503, "backendError", "Backend Error"), code: storage.Unavailable, unknown: true},
+		{
+			name:    "an error of the server's",
+			answer:  failing(500, "internalError", "We encountered an internal error. Please try again."),
+			code:    storage.Unavailable,
+			unknown: true,
+		},
+		{name: "a gateway's 412", answer: ofGateway(412), code: storage.PreconditionFailed, unknown: true},
+		{name: "a gateway's 403", answer: ofGateway(403), code: storage.PermissionDenied, unknown: true},
+		{name: "a gateway's 503", answer: ofGateway(503), code: storage.Unavailable, unknown: true},
+		{
+			name:    "a gateway's page whose class is error",
+			answer:  reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `<html><body class="error">Blocked</body></html>`},
+			code:    storage.PreconditionFailed,
+			unknown: true,
+		},
+		{
+			name:    "a gateway's own JSON",
+			answer:  reply{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":"blocked by policy"}`},
+			code:    storage.PermissionDenied,
+			unknown: true,
+		},
+		{
+			name:   "an emulator's 412, whose message is the status",
+			answer: reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":{"code":412,"message":"Precondition Failed"}}`},
+			code:   storage.PreconditionFailed,
+		},
+		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "a response that is cut off", answer: reply{Body: `{"generation":`}, code: storage.Unavailable, unknown: true},
+		{name: "an empty response", answer: reply{Body: `{}`}, code: storage.Unavailable, unknown: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.answer)
 			_, err := server.on(t).Put(t.Context(), wiretest.Put("a", "hello world"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code, "%v", err)
-			require.Equal(t, row.unknown, e.Unknown)
+			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.unknown, e.Unknown)
 			require.Len(t, server.server.Calls(), 1)
 		})
 	}
@@ -177,6 +225,7 @@ func TestPutUnsent(t *testing.T) {
 	d := server.on(t)
 	server.server.Close()
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -188,10 +237,11 @@ func TestPutUnsent(t *testing.T) {
 // made may have arrived.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
-	own := func(c *Config) {
+	setClient := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	}
-	d := server.on(t, own)
+	d := server.on(t, setClient)
+
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	server.server.Close()

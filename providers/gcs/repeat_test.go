@@ -50,6 +50,7 @@ func TestIdempotencyTokenOfAttempts(t *testing.T) {
 			for _, r := range server.server.Requests() {
 				tokens = append(tokens, r.Header.Get(tokenHeader))
 			}
+
 			require.Len(t, tokens, 4)
 			require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, tokens[0])
 			require.Equal(t, tokens[0], tokens[1])
@@ -65,9 +66,9 @@ func TestIdempotencyTokenOfChanges(t *testing.T) {
 	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
 	_, err := storage.RemoveAll(t.Context(), engine.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
-	seen := map[string]bool{}
+	tokens := map[string]bool{}
 	for _, r := range server.server.Requests() {
-		seen[r.Header.Get(tokenHeader)] = true
+		tokens[r.Header.Get(tokenHeader)] = true
 	}
-	require.Len(t, seen, 3)
+	require.Len(t, tokens, 3)
 }

@@ -60,8 +60,9 @@ func TestReadResumes(t *testing.T) {
 	_, err = w.Write(data)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
+
 	for _, l := range lanes {
-		for _, stored := range []struct {
+		for _, object := range []struct {
 			name     string
 			data     []byte
 			encoding string
@@ -70,13 +71,13 @@ func TestReadResumes(t *testing.T) {
 				name           string
 				offset, length int64
 			}{{"whole", 0, -1}, {"from an offset on", 1000, -1}, {"a range", 1000, 3 << 20}, {"the last bytes", -(3 << 20), -1}} {
-				t.Run(l.name+"/"+stored.name+"/"+row.name, func(t *testing.T) {
+				t.Run(l.name+"/"+object.name+"/"+row.name, func(t *testing.T) {
 					_, direct, proxy, cut := through(t, l)
-					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(stored.data), storage.WithContentEncoding(stored.encoding))
+					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(object.data), storage.WithContentEncoding(object.encoding))
 					require.NoError(t, err)
 					proxy.Cut(wiretest.Cut{Down: 600_000}, 4)
 					var opts []storage.DownloadOption
-					want := stored.data
+					want := object.data
 					if row.offset != 0 || row.length >= 0 {
 						opts = append(opts, storage.WithRange(row.offset, row.length))
 						start := row.offset
@@ -88,10 +89,11 @@ func TestReadResumes(t *testing.T) {
 							want = want[:row.length]
 						}
 					}
+
 					got, attrs, err := storage.ReadAll(t.Context(), cut, "a", opts...)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes, not %d", len(got), len(want))
-					require.Equal(t, stored.encoding, attrs.ContentEncoding)
+					require.Equal(t, object.encoding, attrs.ContentEncoding)
 					require.Equal(t, 4, proxy.Cuts())
 				})
 			}
@@ -102,35 +104,38 @@ func TestReadResumes(t *testing.T) {
 // An interrupted upload loses no bytes and makes one object.
 func TestUploadInterrupted(t *testing.T) {
 	for _, l := range append(lanes, composing) {
-		for _, row := range []struct {
+		tests := []struct {
 			name     string
 			size     int
 			up, down int64
 			cuts     int
 			opts     []storage.UploadOption
 		}{
-			{"one request, cut in its bytes", 1 << 20, 300_000, 0, 2, nil},
-			{"one request, cut in its response", 1 << 20, 0, 20, 2, nil},
-			{"parts, cut in one of them", 3 << 20, 700_000, 0, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
-			{"parts, cut in every response", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
-		} {
+			{name: "one request, cut in its bytes", size: 1 << 20, up: 300_000, cuts: 2},
+			{name: "one request, cut in its response", size: 1 << 20, down: 20, cuts: 2},
+			{name: "parts, cut in one of them", size: 3 << 20, up: 700_000, cuts: 3, opts: []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+			{name: "parts, cut in every response", size: 3 << 20, down: 20, cuts: 3, opts: []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+		}
+		for _, tt := range tests {
 			for _, condition := range []struct {
 				name string
 				opts []storage.UploadOption
 			}{{"unconditional", nil}, {"IfAbsent", []storage.UploadOption{storage.IfAbsent()}}} {
-				t.Run(l.name+"/"+row.name+"/"+condition.name, func(t *testing.T) {
+				t.Run(l.name+"/"+tt.name+"/"+condition.name, func(t *testing.T) {
 					s, direct, proxy, cut := through(t, l)
-					want := wiretest.Content(row.size, 2)
-					proxy.Cut(wiretest.Cut{Up: row.up, Down: row.down}, row.cuts)
-					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(row.opts, condition.opts...)...)
+					want := wiretest.Content(tt.size, 2)
+					proxy.Cut(wiretest.Cut{Up: tt.up, Down: tt.down}, tt.cuts)
+					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(tt.opts, condition.opts...)...)
 					require.NoError(t, err)
+
 					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 					require.Equal(t, attrs.Revision, existing.Revision)
 					require.GreaterOrEqual(t, proxy.Cuts(), 1)
+
 					names := s.names(bucketOf(s))
-					if row.opts == nil && condition.opts == nil {
+					if tt.opts == nil && condition.opts == nil {
 						names = slices.Compact(names) // a request that is sent again may write the same object again
 					}
 					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
@@ -162,9 +167,9 @@ func (b *failingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// onlyPartsAreLeft requires that what a failed composite upload has left is a part, and that SweepParts
+// requireOnlyPartsLeft requires that what a failed composite upload has left is a part, and that SweepParts
 // removes it: the server may store a part whose request was canceled after the removal of the parts.
-func onlyPartsAreLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
+func requireOnlyPartsLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
 	t.Helper()
 	client, ok := storage.As[*sdk.Client](b)
 	require.True(t, ok)
@@ -191,7 +196,7 @@ func TestUploadBodyFails(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a", &failingBody{left: row.left})
 				require.ErrorIs(t, err, storage.BodyFailed)
 				if l.name == composing.name {
-					onlyPartsAreLeft(t, s, direct)
+					requireOnlyPartsLeft(t, s, direct)
 					return
 				}
 				require.Empty(t, s.names(bucketOf(s)))

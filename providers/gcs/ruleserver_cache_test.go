@@ -55,13 +55,13 @@ func (s *ruleServer) keepCached(r *http.Request, b *ruleBucket, o *ruleObject) *
 	if !b.public || !o.isCacheable() {
 		return o
 	}
-	shown := *o
-	if shown.CacheControl == "" {
-		shown.CacheControl = publicDefault
+	cached := *o
+	if cached.CacheControl == "" {
+		cached.CacheControl = publicDefault
 	}
 	if s.cache.kept == nil {
 		s.cache.kept = map[string]*ruleObject{}
 	}
-	s.cache.kept[cacheKey(r)] = &shown
-	return &shown
+	s.cache.kept[cacheKey(r)] = &cached
+	return &cached
 }

@@ -198,27 +198,29 @@ func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (an
 	if json.Unmarshal(body, &change) != nil {
 		return nil, bad("Parse Error")
 	}
-	changed := *o
+	updated := *o
+
 	for name, value := range change {
 		var no *refusal
 		switch name {
 		case "contexts":
-			no = changed.patchContexts(b, value)
+			no = updated.patchContexts(b, value)
 		case "retention":
-			no = changed.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
+			no = updated.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
 		case "eventBasedHold":
-			_ = json.Unmarshal(value, &changed.EventBasedHold)
-			changed.keep(b)
+			_ = json.Unmarshal(value, &updated.EventBasedHold)
+			updated.keep(b)
 		case "temporaryHold":
-			_ = json.Unmarshal(value, &changed.TemporaryHold)
+			_ = json.Unmarshal(value, &updated.TemporaryHold)
 		}
 		if no != nil {
 			return nil, no
 		}
 	}
+
 	n, _ := strconv.Atoi(o.Metageneration)
-	changed.Metageneration = strconv.Itoa(n + 1)
-	*o = changed
+	updated.Metageneration = strconv.Itoa(n + 1)
+	*o = updated
 	return o, nil
 }
 
@@ -228,15 +230,15 @@ func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusa
 		o.Contexts = nil
 		return nil
 	}
-	var more ruleContexts
-	if json.Unmarshal(value, &more) != nil {
+	var contexts ruleContexts
+	if json.Unmarshal(value, &contexts) != nil {
 		return bad("Parse Error")
 	}
 	merged := map[string]*ruleContext{}
 	if o.Contexts != nil {
 		maps.Copy(merged, o.Contexts.Custom)
 	}
-	for key, context := range more.Custom {
+	for key, context := range contexts.Custom {
 		merged[key] = context
 		if context == nil {
 			delete(merged, key)

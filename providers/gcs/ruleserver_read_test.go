@@ -135,7 +135,7 @@ func (m *measured) WriteHeader(status int) {
 func (b *ruleBucket) list(query url.Values) any {
 	prefix := query.Get("prefix")
 	delimiter := query.Get("delimiter")
-	from := query.Get("startOffset")
+	startOffset := query.Get("startOffset")
 	end := query.Get("endOffset")
 	limit, err := strconv.Atoi(query.Get("maxResults"))
 	if err != nil {
@@ -156,21 +156,21 @@ func (b *ruleBucket) list(query url.Values) any {
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	page := listing{Kind: "storage#objects"}
 	next := query.Get("pageToken")
-	seen, last := 0, ""
+	count, last := 0, ""
 	for _, o := range all {
-		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || end != "" && o.Name >= end || !o.live() && !every {
+		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < startOffset || end != "" && o.Name >= end || !o.live() && !every {
 			continue
 		}
 		common := ""
-		if before, _, ok := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && ok {
-			common = prefix + before + delimiter
+		if folder, _, ok := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && ok {
+			common = prefix + folder + delimiter
 			if common == last {
 				continue
 			}
 			last = common
 		}
-		seen++
-		if seen > limit {
+		count++
+		if count > limit {
 			page.NextPageToken = o.pageToken()
 			break
 		}
@@ -192,8 +192,8 @@ func (o *ruleObject) pageToken() string {
 // above 1 MiB takes two calls.
 func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, *refusal) {
 	query := r.URL.Query()
-	to := s.buckets[path[6]]
-	if to == nil {
+	dst := s.buckets[path[6]]
+	if dst == nil {
 		return nil, missingBucket
 	}
 	src := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
@@ -226,7 +226,7 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 		said.Contexts = src.Contexts
 	}
 	said.Name, said.CRC32C, said.key = path[8], "", r.Header.Get(keyHeader)
-	if no := s.insert(to, said, query, src.data, src.MD5Hash == ""); no != nil {
+	if no := s.insert(dst, said, query, src.data, src.MD5Hash == ""); no != nil {
 		return nil, no
 	}
 	return map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
@@ -258,21 +258,21 @@ func (s *ruleServer) move(b *ruleBucket, path []string, r *http.Request) (any, *
 
 func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (any, *refusal) {
 	query := r.URL.Query()
-	var asked struct {
+	var request struct {
 		Destination   *ruleObject `json:"destination"`
 		SourceObjects []struct{ Name, Generation string }
 	}
-	if err := json.Unmarshal(body, &asked); err != nil || asked.Destination == nil {
+	if err := json.Unmarshal(body, &request); err != nil || request.Destination == nil {
 		return nil, bad("Parse Error")
 	}
-	if n := len(asked.SourceObjects); n > 32 {
+	if n := len(request.SourceObjects); n > 32 {
 		return nil, bad(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
 	}
 	b := s.buckets[bucket]
-	o := asked.Destination
+	o := request.Destination
 	joined := map[string]*ruleContext{}
 	var data []byte
-	for _, source := range asked.SourceObjects {
+	for _, source := range request.SourceObjects {
 		src := b.find(source.Name, source.Generation)
 		if src == nil {
 			return nil, missingObject(bucket, source.Name)

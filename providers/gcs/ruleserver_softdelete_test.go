@@ -8,10 +8,10 @@ import (
 // softDelete keeps a generation that was removed for good. All buckets do so for seven days, which is
 // Google's default. https://cloud.google.com/storage/docs/soft-delete
 func (b *ruleBucket) softDelete(o *ruleObject) {
-	kept := *o
+	version := *o
 	now := time.Now().UTC()
-	kept.SoftDeleteTime, kept.HardDeleteTime = now.Format(time.RFC3339Nano), now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
-	b.removed = append(b.removed, &kept)
+	version.SoftDeleteTime, version.HardDeleteTime = now.Format(time.RFC3339Nano), now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
+	b.removed = append(b.removed, &version)
 }
 
 // restore handles "b/BUCKET/o/OBJECT/restore": the generation is copied, and stays soft-deleted.
@@ -21,14 +21,14 @@ func (s *ruleServer) restore(b *ruleBucket, path []string, r *http.Request) (any
 	if query.Get("generation") == "" {
 		return nil, bad("Required parameter: generation")
 	}
-	for _, kept := range b.removed {
-		if kept.Name != path[3] || kept.Generation != query.Get("generation") {
+	for _, version := range b.removed {
+		if version.Name != path[3] || version.Generation != query.Get("generation") {
 			continue
 		}
-		restored := *kept
+		restored := *version
 		restored.SoftDeleteTime = ""
 		restored.HardDeleteTime = ""
-		if no := s.insert(b, &restored, query, kept.data, kept.MD5Hash == ""); no != nil {
+		if no := s.insert(b, &restored, query, version.data, version.MD5Hash == ""); no != nil {
 			return nil, no
 		}
 		return restored.as(r.Header), nil

@@ -138,9 +138,9 @@ func (s *ruleServer) names(bucket string) []string {
 func (s *ruleServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	asked := s.asked
+	requests := s.asked
 	s.asked = nil
-	return asked
+	return requests
 }
 
 // A refusal is an error response of a handler.
@@ -326,12 +326,12 @@ func (b *ruleBucket) find(key, generation string) *ruleObject {
 }
 
 // holds evaluates the conditions of a request.
-func holds(query url.Values, prefix string, there *ruleObject) bool {
+func holds(query url.Values, prefix string, object *ruleObject) bool {
 	current := "0"
-	if there != nil {
-		current = there.Generation
+	if object != nil {
+		current = object.Generation
 	}
-	if query.Has(prefix+"MetagenerationMatch") && (there == nil || query.Get(prefix+"MetagenerationMatch") != there.Metageneration) {
+	if query.Has(prefix+"MetagenerationMatch") && (object == nil || query.Get(prefix+"MetagenerationMatch") != object.Metageneration) {
 		return false
 	}
 	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == current
@@ -395,9 +395,9 @@ func (b *ruleBucket) removeFolder(name string) *refusal {
 	return nil
 }
 
-func (b *ruleBucket) drop(gone *ruleObject) {
+func (b *ruleBucket) drop(object *ruleObject) {
 	for i, o := range b.objects {
-		if o == gone {
+		if o == object {
 			b.objects = append(b.objects[:i:i], b.objects[i+1:]...)
 			b.softDelete(o)
 			return
@@ -408,7 +408,7 @@ func (b *ruleBucket) drop(gone *ruleObject) {
 // insert makes o the live generation of its name if the condition holds and the
 // checksum matches.
 func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data []byte, composed bool) *refusal {
-	there := b.find(o.Name, "")
+	existing := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
 	sum := md5.Sum(data)
 	if o.Name == "" {
@@ -417,7 +417,7 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	if b.refusedName(o.Name) != nil {
 		return b.refusedName(o.Name)
 	}
-	if !holds(query, "if", there) {
+	if !holds(query, "if", existing) {
 		return failed
 	}
 	if o.CRC32C != "" && o.CRC32C != crc {
@@ -426,8 +426,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	if o.MD5Hash != "" && o.MD5Hash != base64.StdEncoding.EncodeToString(sum[:]) {
 		return bad(fmt.Sprintf("Provided MD5 hash %q doesn't match calculated MD5 hash.", o.MD5Hash))
 	}
-	if there != nil && there.kept("bucket", b.versioned) != nil {
-		return there.kept("bucket", b.versioned)
+	if existing != nil && existing.kept("bucket", b.versioned) != nil {
+		return existing.kept("bucket", b.versioned)
 	}
 	if o.refused(b) != nil {
 		return o.refused(b)
@@ -436,6 +436,7 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 		return bad("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
 	}
 	s.clock++
+
 	o.Metageneration = "1"
 	o.keep(b)
 	b.makeFolders(o.Name)
@@ -458,10 +459,10 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	if !composed {
 		o.MD5Hash = base64.StdEncoding.EncodeToString(sum[:])
 	}
-	if there != nil && b.versioned {
-		there.TimeDeleted = o.TimeCreated
-	} else if there != nil {
-		b.drop(there)
+	if existing != nil && b.versioned {
+		existing.TimeDeleted = o.TimeCreated
+	} else if existing != nil {
+		b.drop(existing)
 	}
 	b.objects = append(b.objects, o)
 	return nil

@@ -116,6 +116,7 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 		writeJSON(w, nil, bad("Invalid request. The chunk does not begin where the upload ends, or is no multiple of 256 KiB."))
 		return
 	}
+
 	session.keep(start, body, broken)
 	total, err := strconv.Atoi(full)
 	if err != nil || len(session.data) < total || broken {

@@ -31,11 +31,11 @@ type testServer struct {
 func needServer(t *testing.T) *testServer {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
-	return &testServer{endpoint: endpoint, raw: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
+	return &testServer{endpoint: endpoint, raw: newSDKClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
 }
 
-// sdkClient returns a client of the SDK.
-func sdkClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Client {
+// newSDKClient returns a client of the SDK.
+func newSDKClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Client {
 	t.Helper()
 	client, err := sdk.NewClient(context.Background(), option.WithHTTPClient(&http.Client{Transport: transport}),
 		option.WithoutAuthentication(), option.WithEndpoint(endpoint+"/storage/v1/"))

@@ -64,8 +64,8 @@ func testKeyFile() []byte {
 	return file
 }
 
-// signing opens a bucket that signs.
-func signing(t testing.TB, c Config) *objectDriver {
+// newSigningDriver opens a bucket that signs.
+func newSigningDriver(t testing.TB, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -132,7 +132,8 @@ func TestSignatureMatchesSDK(t *testing.T) {
 			r.Key = key
 		}), gcs.SignedURLOptions{}})
 	}
-	d := signing(t, Config{})
+
+	d := newSigningDriver(t, Config{})
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			row.sdk.GoogleAccessID, row.sdk.PrivateKey = testAccount, []byte(testKeyPEM())
@@ -142,26 +143,27 @@ func TestSignatureMatchesSDK(t *testing.T) {
 			address, err := url.Parse(want)
 			require.NoError(t, err)
 			query := address.Query()
-			then, err := time.Parse(v4Time, query.Get("X-Goog-Date"))
+			date, err := time.Parse(v4Time, query.Get("X-Goog-Date"))
 			require.NoError(t, err)
 			seconds, err := strconv.Atoi(query.Get("X-Goog-Expires"))
 			require.NoError(t, err)
 			row.request.TTL = time.Duration(seconds) * time.Second
-			signedURL, err := d.urls.sign(t.Context(), row.request, then)
+			signedURL, err := d.urls.sign(t.Context(), row.request, date)
 			require.NoError(t, err)
-			own, err := url.Parse(signedURL.URL)
+
+			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, query, own.Query())
-			require.Equal(t, address.EscapedPath(), own.EscapedPath())
-			require.Equal(t, address.Host, own.Host)
+			require.Equal(t, query, u.Query())
+			require.Equal(t, address.EscapedPath(), u.EscapedPath())
+			require.Equal(t, address.Host, u.Host)
 		})
 	}
 }
 
 func TestSignedUploadHeaders(t *testing.T) {
 	sum := uint32(0xdeadbeef)
-	d := signing(t, Config{})
-	for name, test := range map[string]struct {
+	d := newSigningDriver(t, Config{})
+	tests := map[string]struct {
 		ask  func(r *driver.SignRequest)
 		want http.Header
 	}{
@@ -206,16 +208,19 @@ func TestSignedUploadHeaders(t *testing.T) {
 			"Content-Encoding":     {"gzip"},
 			"X-Goog-Storage-Class": {"NEARLINE"},
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
+			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(tt.ask), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, http.MethodPut, signedURL.Method)
-			require.Equal(t, test.want, signedURL.Header)
+			require.Equal(t, tt.want, signedURL.Header)
+
 			names := []string{"host"}
-			for name := range test.want {
+			for name := range tt.want {
 				names = append(names, strings.ToLower(name))
 			}
+
 			address, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.ElementsMatch(t, names, strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";"), "each is signed")
@@ -225,7 +230,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 
 // A signed URL uses the signing base URL.
 func TestSignedURLBaseURL(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config     Config
 		base, want string
 	}{
@@ -239,23 +244,24 @@ func TestSignedURLBaseURL(t *testing.T) {
 		"a domain of the bucket's name":     {Config{Bucket: "cdn.example.com"}, "https://cdn.example.com", "https://cdn.example.com/a/b%20c"},
 		"a bucket that is called as a net":  {Config{Bucket: "127"}, "http://127.0.0.1:4443", "http://127.0.0.1:4443/127/a/b%20c"},
 		"a bucket that is called as a box":  {Config{Bucket: "localhost"}, "http://localhost:4443", "http://localhost:4443/localhost/a/b%20c"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := signing(t, test.config)
+			d := newSigningDriver(t, tt.config)
 			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.Key = "a/b c"
-				r.BaseURL = test.base
+				r.BaseURL = tt.base
 			}), signedAt)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(signedURL.URL, "?")
-			require.Equal(t, test.want, address)
+			require.Equal(t, tt.want, address)
 		})
 	}
 }
 
 func TestSignedURLExpiresAsReported(t *testing.T) {
 	start := signedAt.Truncate(time.Second)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ttl     time.Duration
 		maxTerm time.Duration
 		want    time.Duration // from the second in the URL
@@ -264,20 +270,23 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 		"an hour":                      {time.Hour, sigv4.MaxTerm, time.Hour + time.Second},
 		"seven days, and no more":      {sigv4.MaxTerm, sigv4.MaxTerm, sigv4.MaxTerm},
 		"no longer than Google's keys": {sigv4.MaxTerm, maxSignedByIAM, maxSignedByIAM},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := signing(t, Config{})
-			var by signer = shortLived{*d.account.signerFinder.found.Load(), test.maxTerm}
-			d.account.signerFinder.found.Store(&by)
+			d := newSigningDriver(t, Config{})
+			var s signer = shortLived{*d.account.signerFinder.cached.Load(), tt.maxTerm}
+			d.account.signerFinder.cached.Store(&s)
+
 			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
-				r.TTL = test.ttl
+				r.TTL = tt.ttl
 			}), signedAt)
 			require.NoError(t, err)
-			require.Equal(t, start.Add(test.want), signedURL.ExpiresAt)
+			require.Equal(t, start.Add(tt.want), signedURL.ExpiresAt)
+
 			address, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, "20260304T050607Z", address.Query().Get("X-Goog-Date"))
-			require.Equal(t, fmt.Sprint(int(test.want.Seconds())), address.Query().Get("X-Goog-Expires"))
+			require.Equal(t, fmt.Sprint(int(tt.want.Seconds())), address.Query().Get("X-Goog-Expires"))
 		})
 	}
 }
@@ -287,16 +296,17 @@ func TestStableURLsOfGoogle(t *testing.T) {
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = 24 * time.Hour
 	})
-	first, err := signing(t, Config{}).urls.sign(t.Context(), stable, when)
+	first, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stable, when)
 	require.NoError(t, err)
-	last, err := signing(t, Config{}).urls.sign(t.Context(), stable, when.Add(19*time.Hour-1))
+
+	last, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stable, when.Add(19*time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last, "two processes on one day")
 	require.Equal(t, time.Date(2026, 3, 5, 1, 0, 0, 0, time.UTC), first.ExpiresAt)
 
-	d := signing(t, Config{})
+	d := newSigningDriver(t, Config{})
 	var byIAM signer = newIAMSigner("signer@example.com", d.account)
-	d.account.signerFinder.found.Store(&byIAM)
+	d.account.signerFinder.cached.Store(&byIAM)
 	_, err = d.urls.sign(t.Context(), stable, when)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.False(t, d.Describe().Features&storage.StableURLs != 0)
@@ -311,7 +321,7 @@ func (s shortLived) maxTerm() time.Duration { return s.most }
 
 // Signing is Unsupported for metadata or a disposition that no header can hold, and for another method.
 func TestSignedURLUnsupported(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		request *driver.SignRequest
 		hint    string
 	}{
@@ -324,13 +334,14 @@ func TestSignedURLUnsupported(t *testing.T) {
 		"another method": {signedDownload(func(r *driver.SignRequest) {
 			r.Method = http.MethodPatch
 		}), ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)
+			signedURL, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), tt.request, signedAt)
 			require.Nil(t, signedURL)
 			require.ErrorIs(t, err, storage.Unsupported)
-			if test.hint != "" {
-				require.ErrorContains(t, err, test.hint)
+			if tt.hint != "" {
+				require.ErrorContains(t, err, tt.hint)
 			}
 		})
 	}

@@ -109,15 +109,15 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // check verifies the signature of a URL.
 func (s *signedServer) check(r *http.Request) *refusal {
 	query := r.URL.Query()
-	signed := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
+	names := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
 	for name := range r.Header {
 		name = strings.ToLower(name)
-		if strings.HasPrefix(name, "x-goog-") && !slices.Contains(signed, name) {
+		if strings.HasPrefix(name, "x-goog-") && !slices.Contains(names, name) {
 			return badSignature
 		}
 	}
 	var lines strings.Builder
-	for _, name := range signed {
+	for _, name := range names {
 		value := strings.Join(strings.Fields(strings.Join(r.Header.Values(name), ",")), " ")
 		if name == "host" {
 			value = r.Host
@@ -135,14 +135,14 @@ func (s *signedServer) check(r *http.Request) *refusal {
 	}
 	slices.Sort(parameters)
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	canonical := sha256.Sum256([]byte(strings.Join([]string{r.Method, path, strings.Join(parameters, "&"), lines.String(), strings.Join(signed, ";"), "UNSIGNED-PAYLOAD"}, "\n")))
+	canonical := sha256.Sum256([]byte(strings.Join([]string{r.Method, path, strings.Join(parameters, "&"), lines.String(), strings.Join(names, ";"), "UNSIGNED-PAYLOAD"}, "\n")))
 	date := query.Get("X-Goog-Date")
 	scope, no := s.scope(query.Get("X-Goog-Algorithm"), query.Get("X-Goog-Credential"), date)
 	if no != nil {
 		return no
 	}
 	text := strings.Join([]string{"GOOG4-RSA-SHA256", date, scope, hex.EncodeToString(canonical[:])}, "\n")
-	if !s.verify(text, query.Get("X-Goog-Signature")) || !slices.Contains(signed, "host") {
+	if !s.verify(text, query.Get("X-Goog-Signature")) || !slices.Contains(names, "host") {
 		return badSignature
 	}
 	start, err := time.Parse("20060102T150405Z", date)
@@ -173,8 +173,8 @@ func (s *signedServer) verify(text, signature string) bool {
 func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *refusal {
 	h := r.Header
 	if sizes := h.Get("X-Goog-Content-Length-Range"); sizes != "" {
-		least, most, _ := strings.Cut(sizes, ",")
-		if !within(int64(len(body)), least, most) {
+		least, maximum, _ := strings.Cut(sizes, ",")
+		if !within(int64(len(body)), least, maximum) {
 			return bad("The size of the object is not in the range.")
 		}
 	}
@@ -190,8 +190,8 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 		Metadata:           map[string]string{},
 	}
 	for name := range h {
-		if own, ok := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); ok {
-			o.Metadata[own] = h.Get(name)
+		if field, ok := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); ok {
+			o.Metadata[field] = h.Get(name)
 		}
 	}
 	query := url.Values{}
@@ -254,8 +254,8 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 		Metadata:           map[string]string{},
 	}
 	for name, value := range fields {
-		if own, ok := strings.CutPrefix(name, "x-goog-meta-"); ok {
-			o.Metadata[own] = value
+		if field, ok := strings.CutPrefix(name, "x-goog-meta-"); ok {
+			o.Metadata[field] = value
 		}
 	}
 	return s.store(bucket, o, url.Values{}, data)

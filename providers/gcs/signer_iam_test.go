@@ -37,6 +37,7 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	signs, err := d.(*objectDriver).account.signerFinder.get(t.Context())
 	require.NoError(t, err)
+
 	iam := signs.(*iamSigner)
 	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
 	iam.endpoint = server.URL
@@ -45,11 +46,11 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
 
 // signBlob responds as Google does, with the test's key.
 func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
-	var asked struct{ Payload []byte }
-	if !assertDecodes(t, r.Body, &asked) {
+	var request struct{ Payload []byte }
+	if !assertDecodes(t, r.Body, &request) {
 		return
 	}
-	signature, err := (&keySigner{key: testKey()}).sign(r.Context(), asked.Payload)
+	signature, err := (&keySigner{key: testKey()}).sign(r.Context(), request.Payload)
 	if err != nil {
 		t.Error(err)
 	}
@@ -77,7 +78,8 @@ func TestSignByIAM(t *testing.T) {
 	})
 	signedURL, err := d.urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
-	byKey, err := signing(t, Config{}).urls.sign(t.Context(), request, signedAt)
+
+	byKey, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, byKey, signedURL, "both signers sign the same")
 
@@ -88,7 +90,7 @@ func TestSignByIAM(t *testing.T) {
 
 	form, err := d.urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
-	ownForm, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(nil), signedAt)
+	ownForm, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, ownForm, form)
 	require.Len(t, requests, 2)
@@ -96,7 +98,9 @@ func TestSignByIAM(t *testing.T) {
 
 // A URL that IAM signed expires no later than Google's key.
 func TestSignByIAMExpires(t *testing.T) {
-	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
+	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+		signBlob(t, w, r)
+	})
 	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.TTL = sigv4.MaxTerm
 	}), signedAt)
@@ -116,64 +120,89 @@ func TestSignByIAMErrors(t *testing.T) {
 		}
 	}
 	says := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+		return func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, text)
+		}
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		answer http.HandlerFunc
 		want   storage.Code
 		hint   string
 		again  bool
 	}{
-		"may not":            {refusal(403, "PERMISSION_DENIED"), storage.PermissionDenied, "roles/iam.serviceAccountTokenCreator on " + testAccount, false},
-		"no API":             {refusal(403, "IAM Service Account Credentials API has not been used in project 7 before or it is disabled."), storage.PermissionDenied, "enable the API", false},
-		"no scope":           {refusal(403, "Request had insufficient authentication scopes."), storage.PermissionDenied, "cloud-platform", false},
-		"no such account":    {refusal(404, "NOT_FOUND"), storage.Unauthenticated, "there is no service account " + testAccount, false},
-		"token refused":      {refusal(401, "UNAUTHENTICATED"), storage.Unauthenticated, "", false},
-		"too many":           {refusal(429, "RESOURCE_EXHAUSTED"), storage.RateLimited, "", true},
-		"not now":            {refusal(503, "UNAVAILABLE"), storage.Unavailable, "", true},
-		"no signature":       {says(`{}`), storage.Internal, "", false},
-		"a broken signature": {says(`{"signedBlob":"%%"}`), storage.Internal, "", false},
-		"no JSON":            {says(`<html>`), storage.Internal, "", false},
-		"a response without an end": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
-		}, storage.Internal, "", false},
-		"a response that is cut off": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "1000")
-			_, _ = io.WriteString(w, `{"signedBlob":`)
-			panic(http.ErrAbortHandler)
-		}, storage.Unavailable, "", true},
-	} {
+		"may not": {
+			answer: refusal(403, "PERMISSION_DENIED"),
+			want:   storage.PermissionDenied,
+			hint:   "roles/iam.serviceAccountTokenCreator on " + testAccount,
+		},
+		"no API": {
+			answer: refusal(403, "IAM Service Account Credentials API has not been used in project 7 before or it is disabled."),
+			want:   storage.PermissionDenied,
+			hint:   "enable the API",
+		},
+		"no scope": {
+			answer: refusal(403, "Request had insufficient authentication scopes."),
+			want:   storage.PermissionDenied,
+			hint:   "cloud-platform",
+		},
+		"no such account":    {answer: refusal(404, "NOT_FOUND"), want: storage.Unauthenticated, hint: "there is no service account " + testAccount},
+		"token refused":      {answer: refusal(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
+		"too many":           {answer: refusal(429, "RESOURCE_EXHAUSTED"), want: storage.RateLimited, again: true},
+		"not now":            {answer: refusal(503, "UNAVAILABLE"), want: storage.Unavailable, again: true},
+		"no signature":       {answer: says(`{}`), want: storage.Internal},
+		"a broken signature": {answer: says(`{"signedBlob":"%%"}`), want: storage.Internal},
+		"no JSON":            {answer: says(`<html>`), want: storage.Internal},
+		"a response without an end": {
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
+			},
+			want: storage.Internal,
+		},
+		"a response that is cut off": {
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = io.WriteString(w, `{"signedBlob":`)
+				panic(http.ErrAbortHandler)
+			},
+			want:  storage.Unavailable,
+			again: true,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d, _ := byIAM(t, test.answer)
+			d, _ := byIAM(t, tt.answer)
 			_, err := d.Sign(t.Context(), signedDownload(nil))
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, test.want, e.Code, "%v", err)
-			require.Equal(t, test.again, e.Retryable)
+			require.Equal(t, tt.want, e.Code, "%v", err)
+			require.Equal(t, tt.again, e.Retryable)
 			require.False(t, e.Unknown)
-			require.Contains(t, e.Hint, test.hint)
+			require.Contains(t, e.Hint, tt.hint)
 			require.NotContains(t, err.Error(), secretToken)
 		})
 	}
 }
 
 func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
-	var by atomic.Pointer[iamSigner]
+	var s atomic.Pointer[iamSigner]
 	var turns []int // that were taken during a call
 	refuse := false
 	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
-		turns = append(turns, len(by.Load().calls))
+		turns = append(turns, len(s.Load().calls))
 		if refuse {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
 		signBlob(t, w, r)
 	})
-	by.Store(iam)
+	s.Store(iam)
+
 	_, err := d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
 	require.Equal(t, []int{1}, turns, "a call takes a turn")
 	require.Empty(t, iam.calls, "and gives it back")
+
 	refuse = true
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.Error(t, err)
@@ -184,11 +213,14 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	for range iamCalls {
 		iam.calls <- struct{}{}
 	}
+
 	waiting, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, err = d.Sign(waiting, signedDownload(nil))
 	require.ErrorIs(t, err, context.Canceled, "a waiting caller can stop")
 	require.Empty(t, turns)
+
 	<-iam.calls
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
@@ -203,6 +235,7 @@ func TestSignByIAMTimesOut(t *testing.T) {
 	})
 	defer close(hang)
 	require.Equal(t, iamTime, iam.time)
+
 	iam.time = time.Millisecond
 	_, err := d.Sign(t.Context(), signedDownload(nil))
 	var e *storage.Error

@@ -54,7 +54,8 @@ func TestKeyFileInvalid(t *testing.T) {
 	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
 	require.NoError(t, err)
 	const secret = "c2VjcmV0LXNlY3JldA=="
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		file    []byte
 		account string
 	}{
@@ -65,9 +66,10 @@ func TestKeyFileInvalid(t *testing.T) {
 		"a key that is not RSA":  {keyFileOf(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))), ""},
 		"a person's credentials": {[]byte(`{"type":"authorized_user","refresh_token":"` + secret + `"}`), ""},
 		"another account's":      {testKeyFile(), "other@project.iam.gserviceaccount.com"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, SigningKey: test.file, SigningAccount: test.account})
+			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, SigningKey: tt.file, SigningAccount: tt.account})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, err.Error(), "BEGIN")
@@ -86,7 +88,7 @@ const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","r
 func TestSignerOfAConfig(t *testing.T) {
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		want   signer // by kind and name; nil if there is none
 	}{
@@ -104,14 +106,17 @@ func TestSignerOfAConfig(t *testing.T) {
 		"anonymous":                           {Config{Anonymous: true}, nil},
 		"a server that gets no credentials":   {Config{Endpoint: "http://127.0.0.1:1"}, nil},
 		"a name without credentials":          {Config{Anonymous: true, SigningAccount: other}, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			test.config.Bucket = "photos"
-			d, err := NewDriver(t.Context(), test.config)
+			tt.config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, d.Close()) }()
+			defer func() {
+				require.NoError(t, d.Close())
+			}()
 			all := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
-			if test.want == nil {
+			if tt.want == nil {
 				require.Nil(t, d.(*objectDriver).account.signerFinder)
 				require.Zero(t, d.Describe().Features&all)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
@@ -119,11 +124,12 @@ func TestSignerOfAConfig(t *testing.T) {
 				require.ErrorContains(t, err, "Config.SigningKey", "the hint says what to set")
 				return
 			}
+
 			require.Equal(t, all, d.Describe().Features&all)
 			signs, err := d.(*objectDriver).account.signerFinder.get(t.Context())
 			require.NoError(t, err)
-			require.IsType(t, test.want, signs)
-			require.Equal(t, test.want.email(), signs.email())
+			require.IsType(t, tt.want, signs)
+			require.Equal(t, tt.want.email(), signs.email())
 		})
 	}
 }
@@ -133,10 +139,14 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
+
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "the file is not there yet")
-	defer func() { require.NoError(t, d.Close()) }()
+	defer func() {
+		require.NoError(t, d.Close())
+	}()
 	require.NotZero(t, d.Describe().Features&storage.SignedURLs, "they may be able to sign")
+
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 
@@ -150,35 +160,41 @@ func TestSignerOfFirstSignature(t *testing.T) {
 
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		credentials, account string
 		asked                bool // whether the metadata service is asked
 		want                 signer
 	}{
-		"a key file":                          {string(testKeyFile()), "", false, &keySigner{name: testAccount}},
-		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSigner{name: testAccount}},
-		"a person":                            {person, "", false, nil},
-		"a person, as a service account":      {person, testAccount, false, &iamSigner{name: testAccount}},
-		"a machine of Google's":               {"", "", true, &iamSigner{name: machine}},
-		"a machine, as a service account":     {"", testAccount, false, &iamSigner{name: testAccount}},
-		"an address of tokens without a name": {`{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`, "", false, nil},
-	} {
+		"a key file":                      {credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
+		"impersonation":                   {credentials: string(impersonating(testAccount)), want: &iamSigner{name: testAccount}},
+		"a person":                        {credentials: person, want: nil},
+		"a person, as a service account":  {credentials: person, account: testAccount, want: &iamSigner{name: testAccount}},
+		"a machine of Google's":           {credentials: "", asked: true, want: &iamSigner{name: machine}},
+		"a machine, as a service account": {credentials: "", account: testAccount, want: &iamSigner{name: testAccount}},
+		"an address of tokens without a name": {
+			credentials: `{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`,
+			want:        nil,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := &account{credentials: &credentials{}, http: &http.Client{}}
-			a.credentials.found.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(test.credentials)}))
-			asked := false
-			signs, err := defaultSigner(t.Context(), test.account, a, func(context.Context) (string, error) {
-				asked = true
+			a.credentials.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(tt.credentials)}))
+			called := false
+
+			signs, err := defaultSigner(t.Context(), tt.account, a, func(context.Context) (string, error) {
+				called = true
 				return machine, nil
 			})
-			require.Equal(t, test.asked, asked)
-			if test.want == nil {
+			require.Equal(t, tt.asked, called)
+
+			if tt.want == nil {
 				require.ErrorIs(t, err, storage.Unsupported)
 				return
 			}
 			require.NoError(t, err)
-			require.IsType(t, test.want, signs)
-			require.Equal(t, test.want.email(), signs.email())
+			require.IsType(t, tt.want, signs)
+			require.Equal(t, tt.want.email(), signs.email())
 		})
 	}
 }
@@ -200,28 +216,35 @@ func TestSignerIsFoundOnce(t *testing.T) {
 // On a machine of Google, the metadata service names the account that signs.
 func TestSignerAccountOfMetadata(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		answer http.HandlerFunc
 		want   string
 		code   storage.Code
 	}{
-		"one":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(machine + "\n")) }, machine, ""},
+		"one": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(machine + "\n"))
+		}, machine, ""},
 		"none": {http.NotFound, "", storage.Unsupported},
 		// googleapis/nodejs-storage#2447
-		"a workload of GKE without one": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("project.svc.id.goog")) }, "", storage.Unsupported},
-	} {
+		"a workload of GKE without one": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("project.svc.id.goog"))
+		}, "", storage.Unsupported},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			asked := ""
+			query := ""
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked = r.URL.Path
-				test.answer(w, r)
+				query = r.URL.Path
+				tt.answer(w, r)
 			}))
 			defer server.Close()
 			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(server.URL, "http://"))
+
 			got, err := metadataAccount(t.Context())
-			require.Equal(t, test.want, got)
-			require.Equal(t, test.code, storage.CodeOf(err))
-			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", asked)
+			require.Equal(t, tt.want, got)
+			require.Equal(t, tt.code, storage.CodeOf(err))
+			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", query)
+
 			stopped, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, err = metadataAccount(stopped)

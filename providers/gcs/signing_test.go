@@ -38,14 +38,17 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
+
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
 	got, attrs, err := storage.ReadAll(t.Context(), b, "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 	require.NotEmpty(t, attrs.Encryption.KeyID)
+
 	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", wiretest.Curl(t, signedURL, "").Body)
+
 	signedURL.Header.Set("X-Goog-Encryption-Key", "AAAA")
 	require.Equal(t, 403, wiretest.Curl(t, signedURL, "").Status, "the key is signed")
 	signedURL, err = b.SignedDownloadURL(t.Context(), "a")
@@ -59,9 +62,11 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
 			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
+
 		require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
 		require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
 		require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
+
 		attrs, err := b.Attrs(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)
@@ -87,13 +92,16 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 	s := startSignedServer(t)
 	b, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{versioned: true})), storage.WithVersioning(true))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("other"))
 	require.NoError(t, err)
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
 	require.NoError(t, err)
+
 	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
 }
 
@@ -102,6 +110,7 @@ func TestSignedUploadURLWithoutType(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
+
 	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Goog-SignedHeaders"))

@@ -20,12 +20,13 @@ const (
 
 // Listing and restoring soft-deleted objects send these requests. fake-gcs-server has no soft delete.
 func TestSoftDeletedObjectsAreRequested(t *testing.T) {
-	s, w := managing(t, Config{}, map[string][]string{
+	s, w := newManagingService(t, Config{}, map[string][]string{
 		listsRemoved: {`200 {"kind":"storage#objects","items":[` + removedItem + `]}`},
 		restores:     {itIsThere},
 	})
 	d, err := s.Driver("photos")
 	require.NoError(t, err)
+
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
@@ -36,10 +37,12 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Contains(t, w.queries[listsRemoved], "softDeleted=true")
 	require.NotContains(t, w.queries[listsRemoved], "versions=true", "Google refuses both at once")
 	require.Contains(t, w.queries[listsRemoved], "hardDeleteTime")
+
 	w.requests = nil
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7", SoftDeleted: true}))
 	require.Equal(t, []string{restores}, w.requests)
 	require.Equal(t, "generation=7&ifGenerationMatch=0", w.queries[restores])
+
 	w.requests = nil
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", SoftDeleted: true}))
 	require.Equal(t, []string{listsRemoved, restores}, w.requests)
@@ -48,32 +51,38 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 // Restore fails if no removed object is kept, or if an object with the key exists.
 func TestSoftDeletedRestoreFails(t *testing.T) {
 	none := `200 {"kind":"storage#objects"}`
-	missing := refusal(404, "notFound", "No such object: photos/a")
-	for _, row := range []struct {
+	absent := refusal(404, "notFound", "No such object: photos/a")
+	tests := []struct {
 		name, list, restore, read string
 		want                      error
 	}{
-		{"nothing is kept", none, "", missing, storage.ObjectNotFound},
-		{"nothing is kept, and the object is there", none, "", itIsThere, storage.PreconditionFailed},
-		{"an object is there", "", refusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), "", storage.PreconditionFailed},
-		{"the generation is gone", "", missing, missing, storage.ObjectNotFound},
-		{"the generation is gone, and an object is there", "", missing, itIsThere, storage.PreconditionFailed},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "nothing is kept", list: none, read: absent, want: storage.ObjectNotFound},
+		{name: "nothing is kept, and the object is there", list: none, read: itIsThere, want: storage.PreconditionFailed},
+		{
+			name:    "an object is there",
+			restore: refusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."),
+			want:    storage.PreconditionFailed,
+		},
+		{name: "the generation is gone", restore: absent, read: absent, want: storage.ObjectNotFound},
+		{name: "the generation is gone, and an object is there", restore: absent, read: itIsThere, want: storage.PreconditionFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			answers := map[string][]string{}
-			for request, answer := range map[string]string{listsRemoved: row.list, restores: row.restore, reads: row.read} {
+			for request, answer := range map[string]string{listsRemoved: tt.list, restores: tt.restore, reads: tt.read} {
 				if answer != "" {
 					answers[request] = []string{answer}
 				}
 			}
-			s, _ := managing(t, Config{}, answers)
+			s, _ := newManagingService(t, Config{}, answers)
 			d, err := s.Driver("photos")
 			require.NoError(t, err)
 			r := &driver.ChangeRequest{Key: "a", SoftDeleted: true}
-			if row.list == "" {
+			if tt.list == "" {
 				r.Version = "7"
 			}
-			require.ErrorIs(t, d.Restore(t.Context(), r), row.want)
+
+			require.ErrorIs(t, d.Restore(t.Context(), r), tt.want)
 		})
 	}
 }
@@ -81,7 +90,7 @@ func TestSoftDeletedRestoreFails(t *testing.T) {
 // The soft delete policy of a bucket is set and read.
 func TestSoftDeletePolicy(t *testing.T) {
 	const creates, changes = "POST /b", "PATCH /b/photos"
-	s, w := managing(t, Config{}, map[string][]string{
+	s, w := newManagingService(t, Config{}, map[string][]string{
 		creates:             {bucketIsThere},
 		changes:             {bucketIsThere},
 		"GET /b/photos":     {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
@@ -90,16 +99,20 @@ func TestSoftDeletePolicy(t *testing.T) {
 	week := 7 * 24 * time.Hour
 	none := time.Duration(0)
 	short := time.Hour
+
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &week})
 	require.NoError(t, err)
 	require.Equal(t, week, info.SoftDelete)
 	require.Contains(t, w.bodies[creates][0], `"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
+
 	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &none})
 	require.NoError(t, err)
 	require.Contains(t, w.bodies[changes][0], `"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
+
 	info, err = s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, week, info.SoftDelete)
+
 	w.requests = nil
 	_, err = s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &short})
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -74,9 +74,9 @@ var stored = reply{
 
 // resumeHere returns the response to a chunk with the number of bytes that the
 // server has.
-func resumeHere(kept int64) reply {
-	if kept == 0 {
+func resumeHere(offset int64) reply {
+	if offset == 0 {
 		return reply{Status: http.StatusPermanentRedirect}
 	}
-	return reply{Status: http.StatusPermanentRedirect, Header: map[string]string{"Range": fmt.Sprintf("bytes=0-%d", kept-1)}}
+	return reply{Status: http.StatusPermanentRedirect, Header: map[string]string{"Range": fmt.Sprintf("bytes=0-%d", offset-1)}}
 }

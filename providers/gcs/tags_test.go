@@ -21,6 +21,7 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 	bucket := s.bucket(ruleBucket{})
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: bucket})
 	require.NoError(t, err)
+
 	for value, want := range map[string]string{
 		"plain": "plain", "": "0~", "-a": "0~-a", "a/b": "0~a~b", "/": "0~~", "0": "0", "a=b c": "a=b c", " a": "0~ a", "google": "google", "@": "0~@",
 	} {
@@ -30,17 +31,23 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 			r.Tags = tags
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			s.change(bucket, "a", func(o *ruleObject) { require.Equal(t, want, o.Contexts.Custom["value"].Value) })
+			s.change(bucket, "a", func(o *ruleObject) {
+				require.Equal(t, want, o.Contexts.Custom["value"].Value)
+			})
+
 			got, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, tags, got)
 		})
 	}
+
 	r := wiretest.Put("a", "x")
 	r.Tags = map[string]string{"Google": "v"}
 	_, err = d.Put(t.Context(), r)
 	require.NoError(t, err)
-	s.change(bucket, "a", func(o *ruleObject) { require.Contains(t, o.Contexts.Custom, "0~Google") })
+	s.change(bucket, "a", func(o *ruleObject) {
+		require.Contains(t, o.Contexts.Custom, "0~Google")
+	})
 
 	r = wiretest.Put("a", "x")
 	r.Tags = map[string]string{"k": strings.Repeat("/", 256)}
@@ -73,15 +80,19 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 		require.NoError(t, err)
 		attrs, err := b.Attrs(t.Context(), name, storage.WithNativeAttrs())
 		require.NoError(t, err)
-		own, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+
+		object, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
 		require.True(t, ok)
-		require.Equal(t, when, own.CustomTime.UTC())
+		require.Equal(t, when, object.CustomTime.UTC())
+
 		got, attrs, err := storage.ReadAll(t.Context(), b, name, storage.WithNativeAttrs())
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
-		own, ok = storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+
+		object, ok = storage.AttrsAs[*sdk.ObjectAttrs](attrs)
 		require.True(t, ok)
-		require.Equal(t, "v", own.Contexts.Custom["k"].Value)
+		require.Equal(t, "v", object.Contexts.Custom["k"].Value)
+
 		attrs, err = b.Attrs(t.Context(), name)
 		require.NoError(t, err)
 		require.Nil(t, attrs.Native)
@@ -94,12 +105,13 @@ func TestCopyKeepsCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	later := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
+	newTime := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
 	upload := func(key string) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(when))
 		require.NoError(t, err)
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		call func(key string) error
 		want time.Time
 	}{
@@ -110,9 +122,9 @@ func TestCopyKeepsCustomTime(t *testing.T) {
 		}, when},
 		"a copy with another time": {func(key string) error {
 			upload("source")
-			_, err := storage.Copy(t.Context(), b, key, b, "source", gcs.WithCustomTime(later))
+			_, err := storage.Copy(t.Context(), b, key, b, "source", gcs.WithCustomTime(newTime))
 			return err
-		}, later},
+		}, newTime},
 		"another class": {func(key string) error {
 			upload(key)
 			_, err := storage.Copy(t.Context(), b, key, b, key, storage.WithStorageClass("NEARLINE"))
@@ -123,13 +135,14 @@ func TestCopyKeepsCustomTime(t *testing.T) {
 			_, err := storage.Append(t.Context(), b, key, []byte("more"))
 			return err
 		}, when},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.NoError(t, row.call("k"))
+			require.NoError(t, tt.call("k"))
 			attrs, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
 			require.NoError(t, err)
-			own, _ := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
-			require.Equal(t, row.want, own.CustomTime.UTC())
+			object, _ := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+			require.Equal(t, tt.want, object.CustomTime.UTC())
 		})
 	}
 }
@@ -146,6 +159,7 @@ func TestSetTagsChangedMeanwhile(t *testing.T) {
 		o.Metageneration = "2"
 	}
 	require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"ours": "1"}))
+
 	got, err := storage.Tags(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"ours": "1"}, got)

@@ -49,7 +49,12 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.answers[name] = answers[1:]
 	}
 	status, text, _ := strings.Cut(answers[0], " ")
-	response := &http.Response{Header: http.Header{"Content-Type": {"application/json"}, "X-Guploader-Uploadid": {"R1"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r, ContentLength: int64(len(text))}
+	response := &http.Response{
+		Header:        http.Header{"Content-Type": {"application/json"}, "X-Guploader-Uploadid": {"R1"}},
+		Body:          io.NopCloser(strings.NewReader(text)),
+		Request:       r,
+		ContentLength: int64(len(text)),
+	}
 	_, err := fmt.Sscan(status, &response.StatusCode)
 	return response, err
 }
@@ -65,7 +70,7 @@ const (
 	publicPolicy  = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]},{"role":"roles/storage.objectViewer","members":["user:a@example.com","allUsers"]}]}`
 )
 
-func managing(t *testing.T, c Config, answers map[string][]string) (*serviceDriver, *transcript) {
+func newManagingService(t *testing.T, c Config, answers map[string][]string) (*serviceDriver, *transcript) {
 	t.Helper()
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	w := &transcript{t: t, answers: answers, bodies: map[string][]string{}, queries: map[string]string{}}
@@ -76,6 +81,7 @@ func managing(t *testing.T, c Config, answers map[string][]string) (*serviceDriv
 	if c.Endpoint == "" {
 		c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken})
 	}
+
 	d, err := NewServiceDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })

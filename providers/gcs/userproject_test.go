@@ -25,5 +25,6 @@ func TestAsClientUserProject(t *testing.T) {
 	require.True(t, ok)
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
 	require.NoError(t, err)
+
 	require.Equal(t, "payer-1", server.server.Last(t).Header.Get(userProjectHeader))
 }

@@ -90,8 +90,8 @@ func (v *signingVector) base() string {
 }
 
 func (p *vectorPlace) base(host string) string {
-	if _, after, ok := strings.Cut(host, "://"); ok {
-		host = after
+	if _, rest, ok := strings.Cut(host, "://"); ok {
+		host = rest
 	}
 	scheme := p.Scheme
 	if scheme == "" {
@@ -109,7 +109,7 @@ func (p *vectorPlace) base(host string) string {
 // driver returns the driver of a bucket that signs with the vectors' key.
 func (p *vectorPlace) driver(signs signer) *objectDriver {
 	s := &signerFinder{}
-	s.found.Store(&signs)
+	s.cached.Store(&signs)
 	return newDriver(&account{signerFinder: s}, p.Bucket)
 }
 
@@ -168,9 +168,9 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 				return
 			}
 			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
-			signed, err := term.signURL(t.Context(), v.foreign(t, d))
+			signedURL, err := term.signURL(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
-			require.Equal(t, v.ExpectedURL, signed)
+			require.Equal(t, v.ExpectedURL, signedURL)
 		})
 	}
 	require.Equal(t, 15, bySign, "vectors that Sign itself can say")
@@ -181,29 +181,30 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 	require.Len(t, vectors.Forms, 11)
 	for _, v := range vectors.Forms {
 		t.Run(v.Description, func(t *testing.T) {
-			in := v.PolicyInput
-			out := v.PolicyOutput
-			d := in.driver(signs)
-			address, err := d.urls.bucketURL(in.base("storage.googleapis.com"))
+			input := v.PolicyInput
+			output := v.PolicyOutput
+			d := input.driver(signs)
+			address, err := d.urls.bucketURL(input.base("storage.googleapis.com"))
 			require.NoError(t, err)
-			if in.URLStyle == "BUCKET_BOUND_HOSTNAME" {
-				address, err = url.Parse(in.base(""))
+			if input.URLStyle == "BUCKET_BOUND_HOSTNAME" {
+				address, err = url.Parse(input.base(""))
 				require.NoError(t, err)
 			}
-			require.Equal(t, out.URL, address.String()+"/")
-			form := &v4Form{bucket: in.Bucket, fields: map[string]string{"key": in.Object}}
-			for name, value := range in.Fields {
+
+			require.Equal(t, output.URL, address.String()+"/")
+			form := &v4Form{bucket: input.Bucket, fields: map[string]string{"key": input.Object}}
+			for name, value := range input.Fields {
 				form.fields[name] = value
 			}
-			if prefix := in.Conditions.StartsWith; prefix != nil {
+			if prefix := input.Conditions.StartsWith; prefix != nil {
 				form.conditions = append(form.conditions, []any{"starts-with", prefix[0], prefix[1]})
 			}
-			if sizes := in.Conditions.ContentLengthRange; sizes != nil {
+			if sizes := input.Conditions.ContentLengthRange; sizes != nil {
 				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
 			}
-			term := &v4Term{sigv4.Term{From: in.Timestamp, Seconds: in.Expiration}, signs}
+			term := &v4Term{sigv4.Term{From: input.Timestamp, Seconds: input.Expiration}, signs}
 			require.NoError(t, term.signForm(t.Context(), form))
-			require.Equal(t, out.Fields, form.fields)
+			require.Equal(t, output.Fields, form.fields)
 		})
 	}
 }

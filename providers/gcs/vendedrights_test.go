@@ -44,8 +44,8 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// vending opens a bucket whose token ends in an hour after signedAt.
-func vending(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
+// newVendingDriver opens a bucket whose token ends in an hour after signedAt.
+func newVendingDriver(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{
 		Bucket:      "photos",
@@ -69,7 +69,7 @@ func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 
 func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: restricted}
-	d := vending(t, s, nil)
+	d := newVendingDriver(t, s, nil)
 	v, err := d.vend(
 		t.Context(),
 		vendRequest("users/1/", storage.Rights{Read: true, List: true, Write: true, Remove: true}),
@@ -85,6 +85,7 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	require.Equal(t, "urn:ietf:params:oauth:grant-type:token-exchange", s.form.Get("grant_type"))
 	require.Equal(t, accessToken, s.form.Get("subject_token_type"))
 	require.Equal(t, accessToken, s.form.Get("requested_token_type"))
+
 	const bucket = `"availableResource": "//storage.googleapis.com/projects/_/buckets/photos"`
 	const objects = `"availabilityCondition": {"expression": "resource.name.startsWith('projects/_/buckets/photos/objects/users/1/')"}`
 	require.JSONEq(t, `{"accessBoundary": {"accessBoundaryRules": [
@@ -97,30 +98,33 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 
 // Each right of Vend grants only its own role.
 func TestVendRoles(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		rights storage.Rights
 		roles  []string
 		want   storage.Code
 	}{
-		{"read", storage.Rights{Read: true}, []string{"inRole:roles/storage.legacyObjectReader"}, ""},
-		{"list", storage.Rights{List: true}, []string{"inRole:roles/storage.legacyBucketReader"}, ""},
-		{"write", storage.Rights{Write: true}, []string{"inRole:roles/storage.objectCreator"}, ""},
+		{name: "read", rights: storage.Rights{Read: true}, roles: []string{"inRole:roles/storage.legacyObjectReader"}, want: ""},
+		{name: "list", rights: storage.Rights{List: true}, roles: []string{"inRole:roles/storage.legacyBucketReader"}, want: ""},
+		{name: "write", rights: storage.Rights{Write: true}, roles: []string{"inRole:roles/storage.objectCreator"}, want: ""},
 		{
-			"write and remove", storage.Rights{Write: true, Remove: true},
-			[]string{"inRole:roles/storage.legacyBucketWriter"}, "",
+			name:   "write and remove",
+			rights: storage.Rights{Write: true, Remove: true},
+			roles:  []string{"inRole:roles/storage.legacyBucketWriter"},
+			want:   "",
 		},
-		{"remove", storage.Rights{Remove: true}, nil, storage.Unsupported},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			rules, err := boundaryRules("photos", vendRequest("", row.rights))
-			require.Equal(t, row.want, storage.CodeOf(err))
+		{name: "remove", rights: storage.Rights{Remove: true}, want: storage.Unsupported},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rules, err := boundaryRules("photos", vendRequest("", tt.rights))
+			require.Equal(t, tt.want, storage.CodeOf(err))
 			var roles []string
 			for _, r := range rules {
 				roles = append(roles, r.Permissions...)
 				require.NotEmpty(t, r.Condition.Expression, "without a condition, a role to write also lists")
 			}
-			require.Equal(t, row.roles, roles)
+			require.Equal(t, tt.roles, roles)
 		})
 	}
 }
@@ -152,7 +156,7 @@ func TestVendLongPrefix(t *testing.T) {
 // Vended credentials expire no later than the token that they were made from.
 func TestVendExpiresWithSourceToken(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
-	v, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+	v, err := newVendingDriver(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Add(time.Hour), v.Expires)
 }
@@ -162,33 +166,36 @@ func TestVendTokenTooLong(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: restricted}
 	r := vendRequest("", storage.Rights{Read: true})
 	r.TTL = 15 * time.Minute
-	_, err := vending(t, s, nil).vend(t.Context(), r, signedAt)
+	_, err := newVendingDriver(t, s, nil).vend(t.Context(), r, signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "ttl of an hour")
 	require.NotContains(t, err.Error(), "restricted")
 }
 
 func TestVendErrors(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		status int
 		answer string
 		want   storage.Code
 	}{
 		{
-			"another kind of token", 400, `{"error":"invalid_grant","error_description":"` + secretToken + `"}`,
-			storage.Unauthenticated,
+			name:   "another kind of token",
+			status: 400,
+			answer: `{"error":"invalid_grant","error_description":"` + secretToken + `"}`,
+			want:   storage.Unauthenticated,
 		},
-		{"denied", 403, `{"error":{"message":"no"}}`, storage.PermissionDenied},
-		{"too many", 429, `{}`, storage.RateLimited},
-		{"down", 503, ``, storage.Unavailable},
-		{"no token", 200, `{}`, storage.Internal},
-		{"no JSON", 200, secretToken, storage.Internal},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := &tokenService{status: row.status, answer: row.answer}
-			_, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
-			require.Equal(t, row.want, storage.CodeOf(err), err)
+		{name: "denied", status: 403, answer: `{"error":{"message":"no"}}`, want: storage.PermissionDenied},
+		{name: "too many", status: 429, answer: `{}`, want: storage.RateLimited},
+		{name: "down", status: 503, answer: ``, want: storage.Unavailable},
+		{name: "no token", status: 200, answer: `{}`, want: storage.Internal},
+		{name: "no JSON", status: 200, answer: secretToken, want: storage.Internal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &tokenService{status: tt.status, answer: tt.answer}
+			_, err := newVendingDriver(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+			require.Equal(t, tt.want, storage.CodeOf(err), err)
 			require.NotContains(t, err.Error(), secretToken)
 		})
 	}
@@ -198,14 +205,15 @@ func TestVendErrors(t *testing.T) {
 func TestVendNeedsGooglesCredentials(t *testing.T) {
 	s := &tokenService{}
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-	require.True(t, has(vending(t, s, nil)))
-	require.False(t, has(vending(t, s, func(c *Config) {
+	require.True(t, has(newVendingDriver(t, s, nil)))
+	require.False(t, has(newVendingDriver(t, s, func(c *Config) {
 		c.TokenSource = nil
 		c.Anonymous = true
 	})))
-	require.False(t, has(vending(t, s, func(c *Config) {
+	require.False(t, has(newVendingDriver(t, s, func(c *Config) {
 		c.Endpoint = "http://127.0.0.1:4443"
 	})))
+
 	vended, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
 	require.NoError(t, err)
 	require.False(t, has(vended))
@@ -219,9 +227,11 @@ func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
 	require.NoError(t, err)
 	v = &storage.VendedCredentials{}
 	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+
 	got, err := fetch(t.Context(), "a/b")
 	require.NoError(t, err)
 	require.Equal(t, PrefixCredentials{Prefix: "a/", AccessToken: "t", Expires: signedAt}, got)
+
 	v.Provider = "s3"
 	_, err = fetch(t.Context(), "a/b")
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -18,12 +18,14 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	want := map[string][]string{} // versions by key, newest first
+
 	for _, key := range []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"} {
 		attrs, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 		require.NotEmpty(t, attrs.Version)
 		want[key] = append([]string{attrs.Version}, want[key]...)
 	}
+
 	require.NoError(t, b.Remove(t.Context(), "c"))
 	for _, size := range []int{1, 2, 3, 100} {
 		got := map[string][]string{}
@@ -43,6 +45,7 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		require.Equal(t, []string{"a", "b", "c", "d"}, keys, "pages of %d", size)
 		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current, "a removed object has no current version")
 	}
+
 	for version, content := range map[string]string{want["b"][4]: "b", want["c"][0]: "c"} {
 		data, attrs, err := storage.ReadAll(t.Context(), b, content, storage.WithVersion(version))
 		require.NoError(t, err)

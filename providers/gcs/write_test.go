@@ -15,7 +15,7 @@ import (
 )
 
 func TestDeleteRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request driver.DeleteRequest
 		want    map[string]string
@@ -23,15 +23,16 @@ func TestDeleteRequests(t *testing.T) {
 		{"the object", driver.DeleteRequest{}, nil},
 		{"one revision", driver.DeleteRequest{Condition: storage.Condition{Revision: "42"}}, map[string]string{"ifGenerationMatch": "42"}},
 		{"a version", driver.DeleteRequest{Version: "7"}, map[string]string{"generation": "7"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Status: 204})
-			row.request.Key = "a/b"
-			require.NoError(t, server.on(t).Delete(t.Context(), &row.request))
+			tt.request.Key = "a/b"
+			require.NoError(t, server.on(t).Delete(t.Context(), &tt.request))
 			req := server.server.Last(t)
 			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "generation"} {
-				require.Equal(t, row.want[name], req.Query().Get(name), name)
+				require.Equal(t, tt.want[name], req.Query().Get(name), name)
 			}
 		})
 	}
@@ -39,23 +40,24 @@ func TestDeleteRequests(t *testing.T) {
 
 // If Delete fails, its error is OutcomeUnknown only if the object may have been removed.
 func TestDeleteFailedOutcomes(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		answer  reply
 		code    storage.Code
 		unknown bool
 	}{
-		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
-		{"no response", reply{Cut: true}, storage.Unavailable, true},
-		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, row.answer)
+		{name: "a hold", answer: failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), code: storage.Locked},
+		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "a server in trouble", answer: failing(503, "backendError", "Backend Error"), code: storage.Unavailable, unknown: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.answer)
 			err := server.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "42"}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.code, e.Code)
-			require.Equal(t, row.unknown, e.Unknown)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.unknown, e.Unknown)
 			require.Len(t, server.server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
@@ -63,21 +65,22 @@ func TestDeleteFailedOutcomes(t *testing.T) {
 
 // Put with IfAbsent over a held object fails with PreconditionFailed, although Google may report the hold first.
 func TestPutOverHeldObject(t *testing.T) {
-	held := failing(403, "objectUnderActiveHold", "Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
-	for name, row := range map[string]struct {
+	refusal := failing(403, "objectUnderActiveHold", "Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
+	tests := map[string]struct {
 		condition storage.Condition
 		want      storage.Code
 	}{
 		"a create":  {storage.Condition{Absent: true}, storage.PreconditionFailed},
 		"an update": {storage.Condition{Revision: "42"}, storage.Locked},
 		"a write":   {storage.Condition{}, storage.Locked},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newStandIn(t, held, held).on(t)
-			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("x"), Size: 1, Condition: row.condition})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: d.Locate("b"), Condition: row.condition})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			d := newStandIn(t, refusal, refusal).on(t)
+			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("x"), Size: 1, Condition: tt.condition})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: d.Locate("b"), Condition: tt.condition})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
@@ -86,7 +89,7 @@ var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-
 
 func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
-	gone := failing(404, "notFound", "No such object: photos/a")
+	absent := failing(404, "notFound", "No such object: photos/a")
 	noBucket := failing(404, "notFound", "The specified bucket does not exist.")
 	for operation, do := range map[string]func(d *objectDriver) error{
 		"a removal": func(d *objectDriver) error {
@@ -101,24 +104,25 @@ func TestConditionOnAMissingObject(t *testing.T) {
 			return err
 		},
 	} {
-		missing := storage.ObjectNotFound
+		notFound := storage.ObjectNotFound
 		if operation == "a removal" {
-			missing = "" // which is a success
+			notFound = "" // which is a success
 		}
-		for name, row := range map[string]struct {
+		tests := map[string]struct {
 			look reply
 			want storage.Code
 		}{
-			"no object":               {gone, missing},
+			"no object":               {absent, notFound},
 			"another revision":        {stored, storage.PreconditionFailed},
 			"no bucket":               {noBucket, storage.BucketNotFound},
 			"no permission to see it": {failing(403, "forbidden", "no"), storage.PreconditionFailed},
 			"a server out of service": {failing(503, "backendError", "no"), storage.Unavailable},
-		} {
+		}
+		for name, tt := range tests {
 			t.Run(operation+": "+name, func(t *testing.T) {
-				server := newStandIn(t, refusedCondition, row.look)
+				server := newStandIn(t, refusedCondition, tt.look)
 				err := do(server.on(t))
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, "GET /storage/v1/b/photos/o/a", server.server.Calls()[1])
 				require.Len(t, server.server.Calls(), 2)
 			})
@@ -136,40 +140,71 @@ func source() driver.ObjectRef {
 func TestCopyRequests(t *testing.T) {
 	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
 	properties := storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request driver.CopyRequest
 		query   map[string]string
 		body    string
 	}{
-		{"attributes come along", driver.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"attributes are replaced", driver.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"none of them is required but one", driver.CopyRequest{Replace: true}, nil, standard},
-		{"the standard class is not the bucket's", driver.CopyRequest{}, nil, standard},
-		{"another class", driver.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
-		{"IfAbsent", driver.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, standard},
-		{"IfRevision", driver.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, standard},
-		{"public", driver.CopyRequest{Controls: storage.Controls{PublicRead: true}}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:    "attributes come along",
+			request: driver.CopyRequest{Properties: properties},
+			body:    `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
+		},
+		{
+			name:    "attributes are replaced",
+			request: driver.CopyRequest{Properties: properties, Replace: true},
+			body:    `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
+		},
+		{name: "none of them is required but one", request: driver.CopyRequest{Replace: true}, body: standard},
+		{name: "the standard class is not the bucket's", request: driver.CopyRequest{}, body: standard},
+		{
+			name:    "another class",
+			request: driver.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}},
+			body:    `{"contentType":"text/plain","storageClass":"NEARLINE"}`,
+		},
+		{
+			name:    "IfAbsent",
+			request: driver.CopyRequest{Condition: storage.Condition{Absent: true}},
+			query:   map[string]string{"ifGenerationMatch": "0"},
+			body:    standard,
+		},
+		{
+			name:    "IfRevision",
+			request: driver.CopyRequest{Condition: storage.Condition{Revision: "9"}},
+			query:   map[string]string{"ifGenerationMatch": "9"},
+			body:    standard,
+		},
+		{
+			name:    "public",
+			request: driver.CopyRequest{Controls: storage.Controls{PublicRead: true}},
+			query:   map[string]string{"destinationPredefinedAcl": "publicRead"},
+			body:    standard,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, rewritten)
-			row.request.Key, row.request.Source = "a", source()
-			attrs, err := server.on(t).Copy(t.Context(), &row.request)
+			tt.request.Key, tt.request.Source = "a", source()
+
+			attrs, err := server.on(t).Copy(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
+
 			req := server.server.Last(t)
 			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", req.Call())
 			require.Equal(t, "42", req.Query().Get("sourceGeneration"), "the source is pinned")
+
 			for _, name := range []string{"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch"} {
-				require.Equal(t, row.query[name], req.Query().Get(name), name)
+				require.Equal(t, tt.query[name], req.Query().Get(name), name)
 			}
-			require.JSONEq(t, row.body, req.Body)
+			require.JSONEq(t, tt.body, req.Body)
 		})
 	}
 }
 
 func TestMoveRequests(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		condition storage.Condition
 		want      string
@@ -177,16 +212,18 @@ func TestMoveRequests(t *testing.T) {
 		{"replaces an object", storage.Condition{}, ""},
 		{"IfAbsent", storage.Condition{Absent: true}, "0"},
 		{"IfRevision", storage.Condition{Revision: "9"}, "9"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, stored)
-			attrs, err := server.on(t).Move(t.Context(), &driver.MoveRequest{From: "x/y", Key: "a b", Condition: row.condition})
+			attrs, err := server.on(t).Move(t.Context(), &driver.MoveRequest{From: "x/y", Key: "a b", Condition: tt.condition})
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
 			require.Equal(t, int64(11), attrs.Size)
+
 			req := server.server.Last(t)
 			require.Equal(t, "POST /storage/v1/b/photos/o/x%2Fy/moveTo/o/a%20b", req.Call())
-			require.Equal(t, row.want, req.Query().Get("ifGenerationMatch"))
+			require.Equal(t, tt.want, req.Query().Get("ifGenerationMatch"))
 			require.Empty(t, req.Query().Get("ifSourceGenerationMatch"))
 			require.Len(t, server.server.Calls(), 1)
 		})
@@ -195,24 +232,29 @@ func TestMoveRequests(t *testing.T) {
 
 // The error of a failed move says why.
 func TestMoveFailures(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		answer  reply
 		code    storage.Code
 		unknown bool
 	}{
-		{"no source", failing(404, "notFound", "No such object: photos/x"), storage.ObjectNotFound, false},
-		{"no bucket", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
-		{"the condition", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
-		{"busy", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
-		{"a gateway's 404", ofGateway(404), storage.Unavailable, true},
-		{"no response", reply{Cut: true}, storage.Unavailable, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, row.answer)
+		{name: "no source", answer: failing(404, "notFound", "No such object: photos/x"), code: storage.ObjectNotFound},
+		{name: "no bucket", answer: failing(404, "notFound", "The specified bucket does not exist."), code: storage.BucketNotFound},
+		{
+			name:   "the condition",
+			answer: failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."),
+			code:   storage.PreconditionFailed,
+		},
+		{name: "busy", answer: failing(503, "backendError", "Backend Error"), code: storage.Unavailable, unknown: true},
+		{name: "a gateway's 404", answer: ofGateway(404), code: storage.Unavailable, unknown: true},
+		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.answer)
 			_, err := server.on(t).Move(t.Context(), &driver.MoveRequest{From: "x", Key: "a"})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, server.server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
@@ -235,8 +277,8 @@ func further(token string) reply {
 
 func TestCopyTakesSeveralCalls(t *testing.T) {
 	busy := failing(503, "backendError", "Backend Error")
-	refused := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-	for _, row := range []struct {
+	refusal := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	tests := []struct {
 		name    string
 		answers []reply
 		tokens  []string     // with which the calls resume
@@ -244,28 +286,67 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 		unknown bool
 		resume  string // with which another attempt would resume
 	}{
-		{"to the end", []reply{further("1"), further("2"), rewritten}, []string{"", "1", "2"}, "", false, ""},
-		{"a failure after progress", []reply{further("1"), busy, further("2"), {Cut: true}, rewritten}, []string{"", "1", "1", "2", "2"}, "", false, ""},
-		{"a failure at first", []reply{busy}, []string{""}, storage.Unavailable, true, ""},
-		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
-		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
-		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
-		{"a token that has ended", []reply{further("1"), failing(410, "gone", "Gone")}, []string{"", "1"}, storage.Unavailable, false, ""},
-		{"a lost response may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, row.answers...)
+		{name: "to the end", answers: []reply{further("1"), further("2"), rewritten}, tokens: []string{"", "1", "2"}, want: ""},
+		{
+			name:    "a failure after progress",
+			answers: []reply{further("1"), busy, further("2"), {Cut: true}, rewritten},
+			tokens:  []string{"", "1", "1", "2", "2"},
+			want:    "",
+		},
+		{name: "a failure at first", answers: []reply{busy}, tokens: []string{""}, want: storage.Unavailable, unknown: true},
+		{
+			name:    "one after the other",
+			answers: []reply{further("1"), busy, busy},
+			tokens:  []string{"", "1", "1"},
+			want:    storage.Unavailable,
+			unknown: true,
+			resume:  "1",
+		},
+		{
+			name:    "a server that asks for time",
+			answers: []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")},
+			tokens:  []string{"", "1"},
+			want:    storage.RateLimited,
+			resume:  "1",
+		},
+		{
+			name:    "a refusal",
+			answers: []reply{further("1"), failing(403, "forbidden", "No")},
+			tokens:  []string{"", "1"},
+			want:    storage.PermissionDenied,
+			resume:  "1",
+		},
+		{
+			name:    "a token that has ended",
+			answers: []reply{further("1"), failing(410, "gone", "Gone")},
+			tokens:  []string{"", "1"},
+			want:    storage.Unavailable,
+		},
+		{
+			name:    "a lost response may have been the last",
+			answers: []reply{further("1"), busy, refusal},
+			tokens:  []string{"", "1", "1"},
+			want:    storage.PreconditionFailed,
+			unknown: true,
+			resume:  "1",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.answers...)
 			r := &driver.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}}
+
 			_, err := server.on(t).Copy(t.Context(), r)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
-			require.Equal(t, row.resume, r.Resume)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.resume, r.Resume)
+
 			var tokens []string
 			for _, req := range server.server.Requests() {
 				require.Equal(t, "42", req.Query().Get("sourceGeneration"))
 				tokens = append(tokens, req.Query().Get("rewriteToken"))
 			}
-			require.Equal(t, row.tokens, tokens)
+			require.Equal(t, tt.tokens, tokens)
 		})
 	}
 }
@@ -280,6 +361,7 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	for _, req := range server.server.Requests()[1:] {
 		tokens = append(tokens, req.Query().Get("rewriteToken"))
 	}
+
 	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
 }
 
@@ -293,6 +375,7 @@ func TestComposeRequests(t *testing.T) {
 		Condition:  storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
+
 	req := server.server.Last(t)
 	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", req.Call())
 	require.Equal(t, "0", req.Query().Get("ifGenerationMatch"))
@@ -303,7 +386,7 @@ func TestComposeRequests(t *testing.T) {
 
 // If the source of a copy has changed or is missing, Copy fails with Changed.
 func TestCopySourceChanged(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		answer reply
 		code   storage.Code
@@ -312,15 +395,16 @@ func TestCopySourceChanged(t *testing.T) {
 		{"the destination's condition does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed},
 		{"the destination's bucket is missing", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound},
 		{"the source may not be read", failing(403, "forbidden", "Access denied."), storage.PermissionDenied},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d := newStandIn(t, row.answer).on(t)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newStandIn(t, tt.answer).on(t)
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}})
-			require.Equal(t, row.code, storage.CodeOf(err))
+			require.Equal(t, tt.code, storage.CodeOf(err))
 			src := source()
 			src.Bucket = "photos"
 			_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{src}, Condition: storage.Condition{Absent: true}})
-			require.Equal(t, row.code, storage.CodeOf(err))
+			require.Equal(t, tt.code, storage.CodeOf(err))
 		})
 	}
 }
@@ -342,7 +426,10 @@ func TestCopyResponseLost(t *testing.T) {
 
 // If a server repeats a page of versions, the listing fails instead of running forever.
 func TestListVersionsRepeatedPage(t *testing.T) {
-	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
+	server := newStandIn(t, reply{
+		Header: stored.Header,
+		Body:   `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`,
+	})
 	_, err := server.on(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.Less(t, len(server.server.Calls()), 20)
@@ -361,6 +448,7 @@ func TestListRequests(t *testing.T) {
 	}
 	server := newStandIn(t, page("next", "a", "c"))
 	d := server.on(t)
+
 	got, err := d.List(t.Context(), &driver.ListRequest{Prefix: "p", Delimiter: "/", Limit: 3})
 	require.NoError(t, err)
 	require.Equal(t, "next", got.Token)
@@ -369,15 +457,18 @@ func TestListRequests(t *testing.T) {
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, got.Entries[0].ETag)
 	require.Equal(t, "42", got.Entries[0].Revision)
 	require.Equal(t, int64(3), got.Entries[0].Size)
+
 	req := server.server.Last(t)
 	require.Equal(t, "GET /storage/v1/b/photos/o", req.Call())
 	require.Equal(t, "p", req.Query().Get("prefix"))
 	require.Equal(t, "/", req.Query().Get("delimiter"))
 	require.Equal(t, "3", req.Query().Get("maxResults"))
 	require.Equal(t, "noAcl", req.Query().Get("projection"))
+
 	for _, field := range []string{"name", "size", "etag", "md5Hash", "generation", "timeCreated", "prefixes", "nextPageToken"} {
 		require.Contains(t, req.Query().Get("fields"), field)
 	}
+
 	for _, field := range []string{"metadata", "contentType", "acl"} {
 		require.NotContains(t, req.Query().Get("fields"), field)
 	}
