@@ -18,26 +18,26 @@ import (
 // containers share them. If Config.Client is set, requests use that client's credential. Otherwise
 // exactly one of sharedKey, token, sas, vended and anonymous is set.
 type account struct {
-	service      *service.Client              // sends each request once, because the engine retries; see singleAttempt
-	key          string                       // the account's own key, in base64; "" if it is not known
-	sharedKey    *service.SharedKeyCredential // the SDK's form of key
-	token        azcore.TokenCredential
-	sas          string                                // a shared access signature, encoded, without "?"
-	vended       func(context.Context) (string, error) // returns a shared access signature for one request
-	endpoint     *url.URL                              // URL of the blob service, without a query or a final slash
-	root         string                                // endpoint as a string
-	name         string
-	anonymous    bool
-	named        bool                 // Config.Credentials names the credentials
-	hierarchical bool                 // Config.HierarchicalNamespace
-	version      string               // Config.APIVersion
-	scope        string               // Config.EncryptionScope
-	http         *http.Client         // nil if Config.Client is set
-	own          *transport.Transport // transport that newAccount created for http; nil if the Config has a client
-	sdkClient    *service.Client      // Config.Client
-	identity     any                  // equal for accounts between which the service can copy objects
-	signer       *signingKey          // signs with key; nil if there is no key
-	userKeys     userKeyCache         // keys for signing with a token credential
+	service             *service.Client              // sends each request once, because the engine retries; see singleAttempt
+	key                 string                       // the account's own key, in base64; "" if it is not known
+	sharedKey           *service.SharedKeyCredential // the SDK's form of key
+	token               azcore.TokenCredential
+	sas                 string                                // a shared access signature, encoded, without "?"
+	requestSAS          func(context.Context) (string, error) // returns a shared access signature for one request
+	endpoint            *url.URL                              // URL of the blob service, without a query or a final slash
+	root                string                                // endpoint as a string
+	name                string
+	anonymous           bool
+	hasNamedCredentials bool                 // Config.Credentials names the credentials
+	hierarchical        bool                 // Config.HierarchicalNamespace
+	version             string               // Config.APIVersion
+	scope               string               // Config.EncryptionScope
+	http                *http.Client         // nil if Config.Client is set
+	ownTransport        *transport.Transport // transport that newAccount created for http; nil if the Config has a client
+	sdkClient           *service.Client      // Config.Client
+	identity            any                  // equal for accounts between which the service can copy objects
+	signer              *signingKey          // signs with key; nil if there is no key
+	userKeys            userKeyCache         // keys for signing with a token credential
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -57,17 +57,20 @@ func newAccount(c Config) (*account, error) {
 		scope:        c.EncryptionScope,
 		sdkClient:    c.Client,
 	}
+
 	if err := a.resolve(c); err != nil {
 		return nil, err
 	}
 	a.root = a.endpoint.String()
 	a.signer = newSigningKey(a.name, a.key, a.version)
 	a.identify(c)
+
 	if a.sdkClient != nil {
 		a.service = a.sdkClient
 		return a, nil
 	}
-	a.http, a.own = transport.NewClient(c.HTTPClient)
+
+	a.http, a.ownTransport = transport.NewClient(c.HTTPClient)
 	var err error
 	if a.service, err = a.client(noRetry); err != nil {
 		return nil, argument.Invalid("Config", "must be valid for a client of the SDK", "")
@@ -108,10 +111,10 @@ func (a *account) prepare(r *http.Request) error {
 		// another form, and the request would have both headers.
 		r.Header["x-ms-version"] = []string{a.version}
 	}
-	if a.vended == nil {
+	if a.requestSAS == nil {
 		return nil
 	}
-	sas, err := a.vended(r.Context())
+	sas, err := a.requestSAS(r.Context())
 	r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&"+sas, "&")
 	return err
 }
@@ -140,8 +143,8 @@ func (a *account) singleAttempt(ctx context.Context) context.Context {
 
 // close closes the idle connections that newAccount's transport has opened.
 func (a *account) close() error {
-	if a.own != nil {
-		a.own.CloseIdleConnections()
+	if a.ownTransport != nil {
+		a.ownTransport.CloseIdleConnections()
 	}
 	return nil
 }

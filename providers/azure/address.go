@@ -28,8 +28,11 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	query := u.Query()
-	c.Account, c.Endpoint, c.Credentials = query.Get("account"), query.Get("endpoint"), query.Get("credentials")
-	c.EncryptionScope, c.APIVersion = query.Get("encryption_scope"), query.Get("api_version")
+	c.Account = query.Get("account")
+	c.Endpoint = query.Get("endpoint")
+	c.Credentials = query.Get("credentials")
+	c.EncryptionScope = query.Get("encryption_scope")
+	c.APIVersion = query.Get("api_version")
 	if key := query.Get("kms_key"); key != "" {
 		if c.EncryptionScope != "" && c.EncryptionScope != key {
 			return c, argument.Invalid("encryption_scope= and kms_key=",

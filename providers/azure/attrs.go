@@ -59,10 +59,10 @@ func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 			CacheControl:       deref(p.CacheControl),
 			StorageClass:       storageClass(p.AccessTier, deref(p.AccessTierInferred)),
 		},
-		ETag:              quoted(p.ETag),
-		Revision:          quoted(p.ETag),
+		ETag:              quoteETag(p.ETag),
+		Revision:          quoteETag(p.ETag),
 		Version:           deref(p.VersionID),
-		Modified:          modified(p.LastModified),
+		Modified:          wholeSeconds(p.LastModified),
 		TagCount:          int(deref(p.TagCount)),
 		Retention:         retentionOf(p),
 		LegalHold:         deref(p.LegalHold),
@@ -102,9 +102,11 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 func replicationStatus(rules map[string]*string) string {
 	status := ""
 	for name, state := range rules {
-		switch {
-		case strings.EqualFold(name, "policy-id"): // not a rule: it names the policy that made this replica
-		case status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(state), "failed"):
+		if strings.EqualFold(name, "policy-id") {
+			// This is no rule: it names the policy that made this replica.
+			continue
+		}
+		if status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(state), "failed") {
 			status = deref(state)
 		}
 	}

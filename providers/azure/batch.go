@@ -24,7 +24,10 @@ const batchVersion = "2020-04-08"
 // of a batch, which a shared access signature of the container cannot do. Config.Client may have a
 // credential that can.
 func (a *account) canBatch() bool {
-	return !a.isBefore(batchVersion) && (a.sharedKey != nil || a.token != nil || a.sdkClient != nil)
+	if a.isBefore(batchVersion) {
+		return false
+	}
+	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
 // submit sends a batch. If the response cannot be read, the error is Unknown. submit recovers from
@@ -32,6 +35,7 @@ func (a *account) canBatch() bool {
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var resp container.SubmitBatchResponse
+
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		defer func() {
 			if isAccepted(response) {
@@ -50,12 +54,14 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	if err == nil {
 		return resp.Responses, nil
 	}
+
 	e := asError(err)
 	if isAccepted(response) {
 		if failure := batchError(err, response); failure != nil {
 			return nil, failure
 		}
-		if e.Code == storage.Internal { // replace this error, because the SDK's text contains the response
+		if e.Code == storage.Internal {
+			// Replace this error, because the SDK's text contains the response.
 			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
 		}
 		e.Unknown = true
@@ -78,11 +84,11 @@ func batchError(err error, response *http.Response) *storage.Error {
 	if i < 0 {
 		return nil
 	}
-	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[i:])), response.Request)
-	if err != nil || one.StatusCode < http.StatusBadRequest {
+	part, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[i:])), response.Request)
+	if err != nil || part.StatusCode < http.StatusBadRequest {
 		return nil
 	}
-	return translate(runtime.NewResponseError(one))
+	return translate(runtime.NewResponseError(part))
 }
 
 // assignResponses sets errs from the responses to a batch. The batch's request i is for
@@ -90,19 +96,19 @@ func batchError(err error, response *http.Response) *storage.Error {
 func (rm *remover) assignResponses(
 	ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error,
 ) {
-	received := make([]bool, len(slots))
+	isAssigned := make([]bool, len(slots))
 	for _, response := range responses {
 		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
 			continue
 		}
-		received[*response.ContentID] = true
+		isAssigned[*response.ContentID] = true
 		if response.Error != nil {
 			slot := slots[*response.ContentID]
 			errs[slot] = rm.deleteError(ctx, translate(response.Error), &r[slot])
 		}
 	}
 	for i, slot := range slots {
-		if !received[i] {
+		if !isAssigned[i] {
 			errs[slot] = &storage.Error{
 				Code:    storage.Unavailable,
 				Unknown: true,

@@ -7,23 +7,32 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
 // publicAccessHint tells how to permit public access, which Azure calls anonymous access.
 const publicAccessHint = "the storage account forbids public access: permit it in the account's configuration (allowBlobPublicAccess) with the portal, az or ARM"
 
 // BucketInfo requests the container's properties and the account's CORS rules. If the credential
-// may not read the rules, as with Azure's data roles, BucketInfo omits them.
+// may not read the rules, as with Azure's data roles, BucketInfo returns the rest beside the error
+// PermissionDenied.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
-	if err := s.readSettings(ctx, info); err != nil {
+	err := s.readSettings(ctx, info)
+	if err != nil && len(info.Unread) == 0 {
 		return nil, err
 	}
-	return info, nil
+	return info, err
 }
 
-// readSettings sets the fields of info. A field that the credential may not read
-// stays as it is.
+// accountSettings are the settings that Azure keeps for the whole account.
+var accountSettings = bucketupdate.Setting{
+	Fields: []string{"CORS", "SoftDelete"},
+	Right:  "Microsoft.Storage/storageAccounts/blobServices/read",
+}
+
+// readSettings sets the fields of info. If the credential may not read the account's settings, it
+// returns PermissionDenied and adds their fields, which do not change, to info.Unread.
 func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
 	b := s.account.container(info.Name)
 	p, err := b.settings(ctx)
@@ -33,12 +42,14 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
 	cors, retention, err := s.account.settings(ctx)
-	if err == nil {
-		info.CORS = cors
-		info.SoftDelete = retention
-	} else if storage.CodeOf(err) != storage.PermissionDenied {
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return bucketupdate.Denied(info, err, accountSettings)
+	}
+	if err != nil {
 		return err
 	}
+	info.CORS = cors
+	info.SoftDelete = retention
 	return nil
 }
 
@@ -61,12 +72,12 @@ func public(access *container.PublicAccessType) bool {
 
 // setPublic changes whether everyone can read the blobs. It sends the stored
 // access policies too, because Azure would remove them otherwise.
-func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
+func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	current, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
 		return reads(err)
 	}
-	if public(current.BlobPublicAccess) == wanted {
+	if public(current.BlobPublicAccess) == isPublic {
 		return nil
 	}
 	o := &container.SetAccessPolicyOptions{
@@ -75,7 +86,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 			ModifiedAccessConditions: &container.ModifiedAccessConditions{IfUnmodifiedSince: current.LastModified},
 		},
 	}
-	if wanted {
+	if isPublic {
 		o.Access = new(container.PublicAccessTypeBlob)
 	}
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)

@@ -30,7 +30,8 @@ func azureHost(host string) bool {
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
 	switch {
-	case os.Getenv("AZURE_AUTHORITY_HOST") != "": // the SDK reads the variable only if the cloud is zero
+	case os.Getenv("AZURE_AUTHORITY_HOST") != "":
+		// The SDK reads the variable only if the cloud is zero.
 	case strings.HasSuffix(host, ".usgovcloudapi.net"):
 		return cloud.AzureGovernment
 	case strings.HasSuffix(host, ".chinacloudapi.cn"):
@@ -40,14 +41,14 @@ func cloudOf(host string) cloud.Configuration {
 }
 
 // A defaultChain is Azure's default credential chain. It is created when the first token is needed.
-// If foreign is true, the endpoint may not receive a token (see account.mayReceive), and the chain
+// If isForeign is true, the endpoint may not receive a token (see account.mayReceive), and the chain
 // has none.
 type defaultChain struct {
-	foreign bool
-	cloud   cloud.Configuration // zero means the cloud of AZURE_AUTHORITY_HOST, or else the public cloud
-	once    sync.Once
-	inner   azcore.TokenCredential
-	err     error
+	isForeign bool
+	cloud     cloud.Configuration // zero means the cloud of AZURE_AUTHORITY_HOST, or else the public cloud
+	once      sync.Once
+	inner     azcore.TokenCredential
+	err       error
 }
 
 const notAzureHint = "for a server or domain of your own set Config.Credential or Config.SASToken, name the credentials with Config.Credentials (credentials=), or use anonymous=true"
@@ -55,7 +56,7 @@ const notAzureHint = "for a server or domain of your own set Config.Credential o
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if c.foreign {
+	if c.isForeign {
 		return azcore.AccessToken{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Hint: notAzureHint,
@@ -71,12 +72,12 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 
 func (c *defaultChain) open() {
 	o := azcore.ClientOptions{Cloud: c.cloud}
-	c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
+	c.inner, c.err = credentialOrNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 }
 
-// orNil converts the result of a constructor to an interface. If err is set, it returns a nil
+// credentialOrNil converts the result of a constructor to an interface. If err is set, it returns a nil
 // interface instead of an interface with a nil pointer.
-func orNil[C any, P interface {
+func credentialOrNil[C any, P interface {
 	*C
 	azcore.TokenCredential
 }](credential P, err error) (azcore.TokenCredential, error) {
@@ -88,10 +89,10 @@ func orNil[C any, P interface {
 
 // A translatingCredential converts the credential's errors to storage.Errors. Otherwise the SDK
 // would report them as errors of the request that needs the token.
-type translatingCredential struct{ from azcore.TokenCredential }
+type translatingCredential struct{ credential azcore.TokenCredential }
 
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	token, err := n.from.GetToken(ctx, o)
+	token, err := n.credential.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil || sdkerror.IsType[*storage.Error](err) {
 		return token, err
 	}

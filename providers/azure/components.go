@@ -55,7 +55,8 @@ var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`)
 func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
 
 func parseOpenUpload(upload string) (*openUpload, error) {
-	if !isOpenUpload(upload) { // any other name could lead to keys outside componentsPrefix
+	if !isOpenUpload(upload) {
+		// Any other name could lead to keys outside componentsPrefix.
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, secret, _ := strings.Cut(upload, "-")
@@ -82,7 +83,8 @@ func (u *openUpload) proof(number int, checksum string) string {
 // checksum returns the checksum in a part's metadata. The metadata must also have a valid proof
 // that this package wrote the part (see proofKey). Otherwise the checksum is unknown.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
-	text, proof := "", ""
+	text := ""
+	proof := ""
 	for name, value := range metadata {
 		if strings.EqualFold(name, checksumKey) {
 			text = deref(value)
@@ -103,10 +105,12 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	metadata := map[string]string{}
 	if checksum := encodeMetadata(nil, r.CRC32C, r.Size)[checksumKey]; checksum != nil {
 		metadata[proofKey] = u.proof(r.Number, *checksum)
 	}
+
 	attrs, err := cu.objects.Put(ctx, &driver.PutRequest{
 		Key:        u.key(r.Number),
 		Body:       r.Body,
@@ -116,8 +120,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		Native:     slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
 	if err != nil {
-		return driver.Part{}, sdkerror.WithoutEffect(err) // a part does not change the object
+		// A part does not change the object.
+		return driver.Part{}, sdkerror.WithoutEffect(err)
 	}
+
 	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
 	return part, components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
@@ -160,16 +166,17 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
+
 	req := *r.Put
 	req.Size = size
 	var ids []string
+
 	completion := components.Completion{
 		Store:  cu.objects,
 		Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = cu.stageParts(ctx, ranges, &req); storage.CodeOf(
-				err,
-			) != storage.Changed { // Changed means that a part was replaced or removed
+			if ids, err = cu.stageParts(ctx, ranges, &req); storage.CodeOf(err) != storage.Changed {
+				// Changed means that a part was replaced or removed.
 				return err
 			}
 			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {

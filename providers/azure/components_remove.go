@@ -7,7 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // remove removes all blobs of an upload and their versions, including blobs that other clients
@@ -24,7 +24,7 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 		MaxResults: new(int32(maxPage)),
 	}
 	return cu.lister.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
-		return true, parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
+		return true, running.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			version := deref(items[i].VersionID)
 			return cu.removeComponent(ctx, deref(items[i].Name), version, version == "" || isCurrent(items[i]))
 		})
@@ -35,7 +35,8 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 // the version cannot be removed, removeComponent succeeds, because the upload has ended anyway. The
 // role Storage Blob Data Contributor may not remove versions, and some containers retain them.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
-	if current { // the service refuses to remove a version while it is current
+	if current {
+		// The service refuses to remove a version while it is current.
 		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
 			return err
 		}

@@ -84,10 +84,10 @@ type rangeBody struct {
 	size int64
 
 	mu     sync.Mutex // the HTTP client may still call Read after the service has responded
-	at     int64
-	from   io.ReadCloser // nil until the first Read
+	offset int64
+	reader io.ReadCloser // nil until the first Read
 	sum    uint64        // CRC64 of the bytes read so far
-	failed error         // the error of open or of from.Read
+	err    error         // the error of open or of reader.Read
 	closed bool
 }
 
@@ -97,25 +97,28 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	switch {
 	case b.closed:
 		return 0, io.ErrClosedPipe
-	case b.at == b.size:
+	case b.offset == b.size:
 		return 0, io.EOF
-	case b.from == nil:
-		b.from, b.failed = b.open()
-		if b.failed != nil {
-			return 0, b.failed
+	case b.reader == nil:
+		b.reader, b.err = b.open()
+		if b.err != nil {
+			return 0, b.err
 		}
 	}
-	n, err := b.from.Read(p[:min(int64(len(p)), b.size-b.at)])
-	b.at += int64(n)
+
+	n, err := b.reader.Read(p[:min(int64(len(p)), b.size-b.offset)])
+	b.offset += int64(n)
 	b.sum = crc64nvme.Update(b.sum, p[:n])
-	if b.at == b.size {
-		return n, nil // the next Read returns io.EOF
+
+	if b.offset == b.size {
+		// The next Read returns io.EOF.
+		return n, nil
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		b.failed = translate(err)
+		b.err = translate(err)
 	}
 	return n, err
 }
@@ -126,25 +129,25 @@ func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.from != nil || offset != 0:
+	case b.reader != nil || offset != 0:
 		return 0, errors.New("the range is read once, from its start")
 	case whence == io.SeekStart:
-		b.at = 0
+		b.offset = 0
 	case whence == io.SeekEnd:
-		b.at = b.size
+		b.offset = b.size
 	}
-	return b.at, nil
+	return b.offset, nil
 }
 
 func (b *rangeBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	if b.from == nil {
+	if b.reader == nil {
 		return nil
 	}
-	err := b.from.Close()
-	b.from = nil
+	err := b.reader.Close()
+	b.reader = nil
 	return err
 }
 
@@ -154,8 +157,8 @@ func (b *rangeBody) Close() error {
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != nil {
-		return b.failed
+	if b.err != nil {
+		return b.err
 	}
 	if err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum {
 		return &storage.Error{

@@ -18,6 +18,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if err := d.container.checkLocks(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
+
 	var ranges []copyRange
 	total := &driver.PutRequest{
 		Key:        r.Key,
@@ -26,6 +27,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		Native:     r.Native,
 		Condition:  r.Condition,
 	}
+
 	for _, ref := range r.Sources {
 		source, err := d.copier.headSource(ctx, ref)
 		if err != nil {
@@ -39,6 +41,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		total.Size += source.Size
 	}
+
 	total.CRC32C = r.CRC32C
 	total.Size += int64(len(r.Tail))
 	if len(r.Tail) > 0 {
@@ -94,7 +97,8 @@ func (bl *blocks) committed(ctx context.Context, key string, length int, size in
 	ids := make([]string, len(resp.CommittedBlocks))
 	fits := len(ids) < maxBlocks
 	for i, block := range resp.CommittedBlocks {
-		ids[i], size = deref(block.Name), size-deref(block.Size)
+		ids[i] = deref(block.Name)
+		size -= deref(block.Size)
 		fits = fits && len(ids[i]) == length
 	}
 	if !fits || size != 0 {

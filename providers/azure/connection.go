@@ -11,7 +11,9 @@ type connection struct{ name, key, sas, endpoint string }
 // parseConnectionString parses "Name=value;…", as Azure's portal shows it.
 func parseConnectionString(text string) (*connection, error) {
 	c := &connection{}
-	protocol, suffix := "https", "core.windows.net"
+	protocol := "https"
+	suffix := "core.windows.net"
+
 	for pair := range strings.SplitSeq(text, ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		if !ok && name != "" {
@@ -36,6 +38,7 @@ func parseConnectionString(text string) (*connection, error) {
 			}
 		}
 	}
+
 	switch {
 	case c.endpoint == "" && c.name == "":
 		return nil, argument.Invalid("connection string", "must have AccountName or BlobEndpoint", "")

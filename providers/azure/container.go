@@ -70,16 +70,16 @@ func (bc *blobContainer) properties(
 
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
-	if notFound := bc.missing(ctx, e, r.Key, r.Version, r.Condition); notFound != nil {
-		return bc.notFound(ctx, notFound)
+	if missing := bc.missingError(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
+		return bc.notFound(ctx, missing)
 	}
 	return e
 }
 
-// missing returns an error with status 404 if the object does not exist, and otherwise nil. If e
-// reports a failed condition, missing makes one more request to find out. See
+// missingError returns an error with status 404 if the object does not exist, and otherwise nil. If e
+// reports a failed condition, missingError makes one more request to find out. See
 // [sdkerror.Translator.Missing].
-func (bc *blobContainer) missing(
+func (bc *blobContainer) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
 	return translator.Missing(e, c, func() error {

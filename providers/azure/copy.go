@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/properties"
+	"github.com/omnibucket/storage/internal/revisions"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
@@ -44,19 +44,23 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	source, err := d.copier.headSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
+
 	// Copy Blob From URL has no headers for customer keys. Before scopeVersion, it has no header for an
 	// encryption scope.
 	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil ||
 		n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) &&
-		properties.SameHeaders(&source.Properties, &r.Properties) {
+		revisions.SameHeaders(&source.Properties, &r.Properties) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)
 	}
+
+	// Copy ranges of the source as blocks.
 	ranges, err := d.copier.split(nil, source.Size, r.Source)
 	if err != nil {
 		return nil, err
@@ -76,7 +80,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // canAuthorizeSource reports whether this package can authorize the service to read the source of a
 // copy. It cannot use the credential that Config.Client contains.
 func (a *account) canAuthorizeSource() bool {
-	return a.signer != nil || a.token != nil || a.sas != "" || a.vended != nil || a.anonymous
+	return a.signer != nil || a.token != nil || a.sas != "" || a.requestSAS != nil || a.anonymous
 }
 
 // headSource returns the attributes of the source at the revision and version to copy. If the
@@ -110,6 +114,7 @@ func (cp *copier) copyBlob(
 	if err != nil {
 		return nil, err
 	}
+
 	o := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
@@ -130,6 +135,7 @@ func (cp *copier) copyBlob(
 	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
 		return nil, err
 	}
+
 	resp, err := write(
 		withCopyTimeout(ctx), cp.container.account,
 		func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
@@ -140,8 +146,10 @@ func (cp *copier) copyBlob(
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}
+
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
-	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
+	attrs.CRC32C = source.CRC32C
+	attrs.StorageClass = deref((*string)(o.Tier))
 	// The response tells about the encryption only if an encryption scope was used.
 	attrs.Encryption = encryption(new(resp.EncryptionScope != nil), resp.EncryptionScope, nil)
 	return attrs, nil
@@ -169,6 +177,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	if isCode(e, codeBlockCount) {
 		return blockError(e)
 	}
+
 	e = asError(writeError(e, c))
 	switch {
 	case isCode(e, "SourceConditionNotMet"):
@@ -176,16 +185,20 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
 	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound") ||
 		e.Code == storage.PreconditionFailed:
-		source.Attrs = nil // headSource must not return the attributes from before the copy
+		// headSource must not return the attributes from before the copy.
+		source.Attrs = nil
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
 		if isCode(e, codeUnverified, "PublicAccessNotPermitted") ||
 			e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
-			return sourceUnreadableError(e) // headSource found the source unchanged
+			// headSource found the source unchanged.
+			return sourceUnreadableError(e)
 		}
 	case isCode(e, "InvalidBlobType"):
-		e.Code, e.Hint = storage.Unsupported, "" // the source is not a block blob, so the engine streams it
+		// The source is not a block blob, so the engine streams it.
+		e.Code = storage.Unsupported
+		e.Hint = ""
 	}
 	return e
 }
@@ -212,7 +225,9 @@ func sourceUnreadableError(e *storage.Error) error {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	} else {
-		e.Code, e.Retryable = storage.Unsupported, false // the engine then reads and uploads the bytes itself
+		// The engine then reads and uploads the bytes itself.
+		e.Code = storage.Unsupported
+		e.Retryable = false
 	}
 	return e
 }

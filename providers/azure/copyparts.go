@@ -65,7 +65,8 @@ func (cp *copier) stageRanges(
 		return nil, err
 	}
 	if _, err := cp.blocks.options(c); err != nil {
-		return nil, err // an invalid option must fail before blocks are sent
+		// An invalid option must fail before blocks are sent.
+		return nil, err
 	}
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
@@ -73,7 +74,8 @@ func (cp *copier) stageRanges(
 		ids[i], err = stage(ctx, c.Key, n, upload, i+1, &ranges[i])
 		return err
 	})
-	return ids, sdkerror.WithoutEffect(err) // a block does not change the object
+	// A block does not change the object.
+	return ids, sdkerror.WithoutEffect(err)
 }
 
 func (cp *copier) commitCopied(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
@@ -93,12 +95,13 @@ func (cp *copier) stageRange(
 	if err != nil {
 		return "", err
 	}
-	address, authorization, err := cp.container.account.authorizeSource(
-		ctx, p.source,
-	) // authorize each block, because a long copy may outlast one signature or token
+
+	// Authorize each block, because a long copy may outlast one signature or token.
+	address, authorization, err := cp.container.account.authorizeSource(ctx, p.source)
 	if err != nil {
 		return "", err
 	}
+
 	tag, err := cp.blocks.stage(ctx, key, id, func(id string) error {
 		o := &blockblob.StageBlockFromURLOptions{
 			Range:                          p.bytes,
@@ -123,6 +126,7 @@ func (cp *copier) stageRange(
 	if err != nil {
 		return "", cp.copyError(ctx, translate(err), p.source, storage.Condition{})
 	}
+
 	id, _ = blockIDFromTag(tag)
 	return id, nil
 }

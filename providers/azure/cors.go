@@ -36,15 +36,15 @@ func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softD
 	if err != nil {
 		return nil, 0, reads(err)
 	}
-	if keep := p.DeleteRetentionPolicy; keep != nil && deref(keep.Enabled) {
-		softDelete = time.Duration(deref(keep.Days)) * day
+	if policy := p.DeleteRetentionPolicy; policy != nil && deref(policy.Enabled) {
+		softDelete = time.Duration(deref(policy.Days)) * day
 	}
 	for _, r := range p.CORS {
 		rules = append(rules, storage.CORSRule{
-			Origins:        parted(r.AllowedOrigins),
-			Methods:        parted(r.AllowedMethods),
-			AllowedHeaders: parted(r.AllowedHeaders),
-			ExposedHeaders: parted(r.ExposedHeaders),
+			Origins:        splitList(r.AllowedOrigins),
+			Methods:        splitList(r.AllowedMethods),
+			AllowedHeaders: splitList(r.AllowedHeaders),
+			ExposedHeaders: splitList(r.ExposedHeaders),
 			MaxAge:         time.Duration(deref(r.MaxAgeInSeconds)) * time.Second,
 		})
 	}
@@ -54,7 +54,7 @@ func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softD
 // joined returns a list as Azure writes it, as one string.
 func joined(list []string) *string { return new(strings.Join(list, ",")) }
 
-func parted(list *string) []string {
+func splitList(list *string) []string {
 	if deref(list) == "" {
 		return nil
 	}

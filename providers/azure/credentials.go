@@ -30,6 +30,7 @@ func checkConfig(c Config) error {
 			count++
 		}
 	}
+
 	if c.EncryptionScope != "" {
 		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
 			return argument.Invalid(
@@ -41,23 +42,27 @@ func checkConfig(c Config) error {
 			return err
 		}
 	}
-	switch {
-	case c.CredentialsFor != nil:
+
+	if c.CredentialsFor != nil {
 		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
-	case !validVersion(c.APIVersion):
+	}
+	if !validVersion(c.APIVersion) {
 		return argument.Invalid("Config.APIVersion (api_version=)",
 			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
-	case count > 1:
+	}
+	if count > 1 {
 		return argument.Invalid(
 			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
 			"must not be set together", "",
 		)
-	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil):
+	}
+	if c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil) {
 		return argument.Invalid(
 			"Config.Client", "has its own credential and HTTP client",
 			"set only Key or Credential with it, to sign URLs",
 		)
-	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
+	}
+	if c.ConnectionString != "" && (c.Account != "" || c.Endpoint != "") {
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
 	return named.Credentials(c.Credentials).Check()
@@ -76,8 +81,9 @@ func validVersion(version string) bool {
 // variables that begin with that name are read.
 func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
-	a.named = c.Credentials != ""
+	a.hasNamedCredentials = c.Credentials != ""
 	endpoint := c.Endpoint
+
 	if c.Client != nil {
 		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
 	}
@@ -91,8 +97,10 @@ func (a *account) resolve(c Config) error {
 		a.sas = conn.sas
 		endpoint = conn.endpoint
 	}
-	silent := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
-	if silent {
+
+	// Without a credential in the Config, use those of the environment.
+	hasNoCredential := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
+	if hasNoCredential {
 		get := os.Getenv
 		if c.Credentials != "" {
 			get = name.Get
@@ -103,14 +111,17 @@ func (a *account) resolve(c Config) error {
 		}
 		endpoint = value
 		if endpoint == "" && a.name == "" && c.Credentials != "" {
-			return noneNamed(name)
+			return namedCredentialsError(name)
 		}
 	}
+
 	if err := a.resolveEndpoint(endpoint); err != nil {
 		return err
 	}
+
+	// The environment may have had no credential either.
 	switch {
-	case !silent || a.key != "" || a.sas != "":
+	case !hasNoCredential || a.key != "" || a.sas != "":
 	case c.Credentials != "":
 		if err := a.useNamed(name); err != nil {
 			return err
@@ -153,14 +164,15 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // also sets a.name. It accepts a shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := a.name
-	receives := true
+	usesCredential := true
+
 	if endpoint != "" {
-		u, told, err := parseEndpoint(endpoint, name)
+		u, query, err := parseEndpoint(endpoint, name)
 		if err != nil {
 			return "", err
 		}
-		receives = a.mayReceive(u) && (name == "" || told == "" || told == name)
-		name = cmp.Or(name, told)
+		usesCredential = a.mayReceive(u) && (name == "" || query == "" || query == name)
+		name = cmp.Or(name, query)
 		if name == "" {
 			// The endpoint does not show the account, so the code below must accept no credential.
 			// An empty name would accept the credential of any account. The host is never the name
@@ -168,13 +180,14 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			name = u.Host
 		}
 	}
+
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		conn, err := parseConnectionString(text)
 		if err != nil {
 			return "", err
 		}
-		isOwn := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(conn.endpoint, "/")
-		if (name == "" || name == conn.name) && (conn.sas == "" || receives || isOwn) {
+		isSameEndpoint := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(conn.endpoint, "/")
+		if (name == "" || name == conn.name) && (conn.sas == "" || usesCredential || isSameEndpoint) {
 			a.name = conn.name
 			a.key = conn.key
 			a.sas = conn.sas
@@ -182,10 +195,11 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return endpoint, nil
 		}
 	}
+
 	if accountName := get("AZURE_STORAGE_ACCOUNT"); accountName != "" && (name == "" || name == accountName) {
 		a.name = accountName
 		a.key = get("AZURE_STORAGE_KEY")
-		if a.key == "" && receives {
+		if a.key == "" && usesCredential {
 			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 		}
 	}
@@ -197,7 +211,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 // never sent in clear. Only servers of Azure receive a credential without a name, because an address
 // may name any server.
 func (a *account) mayReceive(u *url.URL) bool {
-	return !address.InClear(u) && (a.named || azureHost(strings.ToLower(u.Hostname())))
+	return !address.InClear(u) && (a.hasNamedCredentials || azureHost(strings.ToLower(u.Hostname())))
 }
 
 // useDefaults sets the emulator's key for the emulator's account, and Azure's default credential
@@ -207,7 +221,7 @@ func (a *account) useDefaults() {
 		a.key = emulatorKey
 		return
 	}
-	a.token = &defaultChain{foreign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
+	a.token = &defaultChain{isForeign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
 }
 
 func (a *account) parseKey() error {
@@ -216,7 +230,8 @@ func (a *account) parseKey() error {
 	}
 	key, err := service.NewSharedKeyCredential(a.name, a.key)
 	if err != nil {
-		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote the key
+		// The SDK's error may quote the key.
+		return argument.Invalid("account key", "must be in base64", "")
 	}
 	a.sharedKey = key
 	return nil
@@ -230,23 +245,23 @@ type sharedIdentity struct {
 }
 
 func (a *account) identify(c Config) {
-	shared := sharedIdentity{endpoint: a.root}
+	identity := sharedIdentity{endpoint: a.root}
 	_, chain := a.token.(*defaultChain)
 	switch {
 	case c.Client != nil || c.Credential != nil:
 		a.identity = a
 		return
 	case a.sharedKey != nil:
-		shared.kind = "key"
+		identity.kind = "key"
 	case chain:
-		shared.kind = "chain"
+		identity.kind = "chain"
 	case a.token != nil:
-		shared.kind = "named " + c.Credentials
+		identity.kind = "named " + c.Credentials
 	case a.sas != "":
-		shared.kind = "sas"
-		shared.secret = sha256.Sum256([]byte(a.sas))
+		identity.kind = "sas"
+		identity.secret = sha256.Sum256([]byte(a.sas))
 	default:
-		shared.kind = "anonymous"
+		identity.kind = "anonymous"
 	}
-	a.identity = shared
+	a.identity = identity
 }

@@ -36,8 +36,8 @@ type userKeyCache struct {
 
 // A userKey is a user delegation key. It is never modified.
 type userKey struct {
-	signingKey  *signingKey
-	since, ends time.Time
+	signingKey       *signingKey
+	created, expires time.Time
 }
 
 type userKeyRequest struct {
@@ -49,13 +49,16 @@ type userKeyRequest struct {
 
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
 
-func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
+func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.created) < userKeyFresh }
 
 // isValidFor reports whether k can sign a URL for the time ttl. If the key is older than an hour,
 // it must still be valid for the time ttl. A fresh key may expire earlier, because a new key would
 // hardly be valid longer. The URL then expires with the fresh key.
 func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
-	return k != nil && now.Before(k.ends) && (k.isFresh(now) || !now.Add(ttl).After(k.ends))
+	if k == nil || !now.Before(k.expires) {
+		return false
+	}
+	return k.isFresh(now) || !now.Add(ttl).After(k.expires)
 }
 
 // shouldRenew reports whether a valid key should be renewed early, so that
@@ -100,6 +103,7 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 	r := &userKeyRequest{done: make(chan struct{}), abandoned: true}
 	u.pending = r
 	u.mu.Unlock()
+
 	defer func() {
 		u.mu.Lock()
 		switch {
@@ -115,11 +119,14 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 		u.mu.Unlock()
 		close(r.done)
 	}()
+
 	reqCtx, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
 	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
 	r.key, r.err = request(reqCtx, start, start.Add(userKeyLife))
 	r.abandoned = r.err != nil && ctx.Err() != nil
+
+	// The old key is still valid, so a temporary failure does not matter.
 	if r.err != nil && valid && !r.abandoned && !isDenied(r.err) {
 		return old, nil
 	}
@@ -164,6 +171,7 @@ func parseUserKey(account string, response *http.Response, start time.Time) (*us
 	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string
 	}
+
 	if err := runtime.UnmarshalAsXML(response, &document); err != nil {
 		return nil, errUserKey
 	}
@@ -175,17 +183,22 @@ func parseUserKey(account string, response *http.Response, start time.Time) (*us
 	if err != nil {
 		return nil, errUserKey
 	}
+
 	return &userKey{
-		signingKey: &signingKey{account: account, secret: secret, delegated: &delegation{
-			objectID: document.SignedOid,
-			tenantID: document.SignedTid,
-			start:    document.SignedStart,
-			end:      document.SignedExpiry,
-			service:  document.SignedService,
-			version:  document.SignedVersion,
-		}},
-		since: start.Add(clockSkew),
-		ends:  end.UTC().Truncate(time.Second),
+		signingKey: &signingKey{
+			account: account,
+			secret:  secret,
+			delegated: &delegation{
+				objectID: document.SignedOid,
+				tenantID: document.SignedTid,
+				start:    document.SignedStart,
+				end:      document.SignedExpiry,
+				service:  document.SignedService,
+				version:  document.SignedVersion,
+			},
+		},
+		created: start.Add(clockSkew),
+		expires: end.UTC().Truncate(time.Second),
 	}, nil
 }
 

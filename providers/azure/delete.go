@@ -84,11 +84,12 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, c
 	if err != nil {
 		return err
 	}
+
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if current {
-		asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(props.ETag)})}
-		apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, asFound); err != nil {
+		opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoteETag(props.ETag)})}
+		apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, opts); err != nil {
 			e := asError(err)
 			isGone := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
 			if e.Code != storage.PreconditionFailed && !isGone {
@@ -97,6 +98,7 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, c
 		}
 		o.AccessConditions = nil
 	}
+
 	apply(newNatives(r.Native), o, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 	_, err = write(ctx, rm.container.account, b.Delete, o)
 	return err
@@ -104,8 +106,9 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, c
 
 // ignoreMissing returns nil if the object did not exist, and e otherwise.
 func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	missing := rm.container.missing(ctx, e, r.Key, r.Version, r.Condition)
-	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
+	missing := rm.container.missingError(ctx, e, r.Key, r.Version, r.Condition)
+	if missing == nil || missing.Unknown {
+		// A gateway's 404 proves nothing.
 		return e
 	}
 	if err := rm.container.notFound(ctx, missing); !errors.Is(err, storage.ObjectNotFound) {
@@ -121,11 +124,13 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	if !d.account.canBatch() {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
+
 	batch, err := d.container.client.NewBatchBuilder()
 	if err != nil {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 	var slots []int // indexes in r of the requests in the batch
+
 	for i := range r {
 		errs[i] = checkName(r[i].Key, r[i].Version)
 		if errs[i] != nil {
@@ -143,6 +148,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		slots = append(slots, i)
 	}
+
 	if len(slots) == 0 {
 		return errs
 	}
@@ -153,6 +159,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		return errs
 	}
+
 	d.remover.assignResponses(ctx, responses, slots, r, errs)
 	return errs
 }

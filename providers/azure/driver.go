@@ -79,12 +79,14 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 	}
+
 	if d.account.canVend() {
 		desc.Features |= storage.Vending
 	}
 	if d.account.canBatch() {
 		desc.MaxBatch = maxBatch
 	}
+
 	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		// The parts of an open upload have keys with an empty segment. A hierarchical account does
@@ -95,6 +97,8 @@ func (d *objectDriver) Describe() driver.Description {
 		// https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
 		desc.Features &^= storage.Versioning | storage.KeysBesideFolders
 	}
+
+	// Older service versions have smaller limits and fewer features.
 	if d.account.isBefore(largeBlocksVersion) {
 		desc.MaxPutSize = oldPutSize
 		desc.MaxPartSize = oldBlockSize

@@ -27,13 +27,14 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 			"",
 		)
 	}
+
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = ""
 	host := strings.ToLower(u.Hostname())
 	label, domain, _ := strings.Cut(host, ".")
 	name = strings.TrimPrefix(u.Path, "/")
-	switch {
-	case accountInPath(host):
+
+	if accountInPath(host) {
 		if name == "" || strings.Contains(name, "/") {
 			return nil, "", argument.Invalid(
 				"endpoint",
@@ -42,7 +43,9 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 			)
 		}
 		return u, name, nil
-	case name != "": // only an emulator or a gateway may have the account in the path
+	}
+	if name != "" {
+		// Only an emulator or a gateway may have the account in the path.
 		if azureHost(host) || strings.Contains(name, "/") || account != "" && name != account {
 			return nil, "", argument.Invalid(
 				"endpoint",
@@ -51,12 +54,15 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 			)
 		}
 		return u, name, nil
-	case strings.HasPrefix(domain, "dfs."):
+	}
+
+	if strings.HasPrefix(domain, "dfs.") {
 		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
 			"replace .dfs. by .blob. in its host")
-	case strings.HasPrefix(domain, "blob.") ||
+	}
+	if strings.HasPrefix(domain, "blob.") ||
 		strings.HasPrefix(domain, "privatelink.blob.") ||
-		strings.Contains(domain, ".blob.storage."):
+		strings.Contains(domain, ".blob.storage.") {
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}
 	return u, "", nil

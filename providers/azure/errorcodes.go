@@ -72,7 +72,10 @@ var errorMeanings = sdkerror.Table{
 			RequestBodyTooLarge BlockCountExceedsLimit BlockListTooLong ContentLengthLargerThanTierLimit
 			BlobTierInadequateForContentLength SnapshotCountExceeded`,
 		{Code: storage.ChecksumMismatch}: "Md5Mismatch Crc64Mismatch InvalidMd5 InvalidCrc64",
-		{Code: storage.Unauthenticated, Hint: "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"}: "AuthenticationFailed InvalidAuthenticationInfo",
+		{
+			Code: storage.Unauthenticated,
+			Hint: "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes",
+		}: "AuthenticationFailed InvalidAuthenticationInfo",
 		{Code: storage.Unauthenticated, Hint: publicHint}:                          "NoAuthenticationInformation",
 		{Code: storage.PermissionDenied, Hint: publicHint}:                         "PublicAccessNotPermitted",
 		{Code: storage.PermissionDenied, Hint: deniedHint + "; or " + networkHint}: "AuthorizationFailure",
@@ -83,7 +86,10 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.PermissionDenied, Hint: networkHint}:                                           "AuthorizationSourceIPMismatch",
 		{Code: storage.PermissionDenied, Hint: "the account accepts no keys: use Microsoft Entra ID"}: "KeyBasedAuthenticationNotPermitted",
 		{Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"}:       "AccountIsDisabled",
-		{Code: storage.InvalidArgument, Hint: "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"}: "BlobUsesCustomerSpecifiedEncryption BlobCustomerSpecifiedEncryptionMismatch",
+		{
+			Code: storage.InvalidArgument,
+			Hint: "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key",
+		}: "BlobUsesCustomerSpecifiedEncryption BlobCustomerSpecifiedEncryptionMismatch",
 		{Code: storage.Archived, Hint: archiveHint}:                                                           "BlobArchived",
 		{Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"}: "BlobBeingRehydrated",
 		{Code: storage.Locked}: `
@@ -143,7 +149,8 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 // unknown, of the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
-		code = "" // ignore the code ConditionNotMet, which a 412 also has
+		// Ignore the code ConditionNotMet, which a 412 also has.
+		code = ""
 	}
 	return errorMeanings.Lookup(code, status)
 }

@@ -23,7 +23,7 @@ import (
 
 // translator converts the errors of the Azure SDK to storage.Errors.
 var translator = &sdkerror.Translator{
-	FromResponse:    fromResponse,
+	FromResponse:    errorFromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
 	MaybeApplied:    sdkerror.MaybeApplied,
@@ -42,36 +42,42 @@ func mayHaveBeenSent(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-func fromResponse(err error) *storage.Error {
+func errorFromResponse(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
 		return nil
 	}
+
 	header := response.RawResponse.Header
 	document := documentOf(response)
 	code := cmp.Or(response.ErrorCode, document.Code)
 	m := meaningOf(code, response.StatusCode)
-	if redirect, is := sdkerror.Redirect(response.StatusCode, header); is {
+
+	if redirect, ok := sdkerror.Redirect(response.StatusCode, header); ok {
 		m = redirect
 	}
 	if isHidden(response.RawResponse, code) {
 		m = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
 	}
-	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the operation is not supported
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
+		// The operation is not supported.
 		m.Code = storage.Unsupported
 		m.Hint = operationHint
 	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
+
 	e := m.NewError(
 		response.StatusCode, header,
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
 	)
 	e.RequestID = header.Get(requestIDHeader)
 	// Do not use response.ErrorCode here, because the SDK may have read it from a web page.
-	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != ""
-	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
+	isStoreError := document.Code != "" || header.Get("X-Ms-Error-Code") != ""
+	e.Unknown = sdkerror.IsForeign(response.StatusCode, isStoreError, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
-	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // the service never sends this success status
+
+	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices {
+		// The service never sends this success status.
 		e.Hint = sdkerror.PageHint
 	}
 	return e
@@ -128,7 +134,8 @@ type errorDocument struct {
 func documentOf(response *azcore.ResponseError) (document errorDocument) {
 	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			_ = xml.Unmarshal(raw, &document) // if it is not XML, there is no message
+			// If it is not XML, there is no message.
+			_ = xml.Unmarshal(raw, &document)
 			response.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
 		}
 	}

@@ -80,8 +80,8 @@ func verify(response *http.Response, err error) error {
 	if response == nil || responseOf(err) != nil {
 		return err
 	}
-	if lacking := checkAnswer(response); lacking != nil {
-		return lacking
+	if evidenceErr := checkAnswer(response); evidenceErr != nil {
+		return evidenceErr
 	}
 	return err
 }
@@ -95,6 +95,7 @@ func checkAnswer(response *http.Response) error {
 	}
 	query := response.Request.URL.Query()
 	want := evidences[[3]string{response.Request.Method, query.Get("restype"), query.Get("comp")}]
+
 	for _, name := range []string{requestIDHeader, want.header} {
 		if name != "" && response.Header.Get(name) == "" {
 			return noEvidence(response, "it has no "+name)
@@ -103,6 +104,7 @@ func checkAnswer(response *http.Response) error {
 	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
 		return noEvidence(response, "it does not say which part of the blob it is")
 	}
+
 	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
 		return &storage.Error{
 			Code:      storage.ObjectNotFound,
@@ -111,10 +113,12 @@ func checkAnswer(response *http.Response) error {
 			Err:       errDirectory,
 		}
 	}
+
 	if want.root == "" {
 		return nil
 	}
-	document, err := runtime.Payload(response) // the SDK has read the body before
+	// The SDK has read the body before.
+	document, err := runtime.Payload(response)
 	if err != nil {
 		return nil // the SDK reports it
 	}
@@ -132,9 +136,10 @@ var errDirectory = &responseError{
 	sdk:     syscall.EISDIR,
 }
 
-func noEvidence(response *http.Response, why string) *storage.Error {
-	e := sdkerror.NoEvidence("Azure Blob Storage", why)
-	e.Status, e.RequestID = response.StatusCode, response.Header.Get(requestIDHeader)
+func noEvidence(response *http.Response, reason string) *storage.Error {
+	e := sdkerror.NoEvidence("Azure Blob Storage", reason)
+	e.Status = response.StatusCode
+	e.RequestID = response.Header.Get(requestIDHeader)
 	return e
 }
 

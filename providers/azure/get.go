@@ -24,6 +24,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var response *http.Response
 	n := newNatives(r.Native)
 	o := &blob.DownloadStreamOptions{
@@ -38,6 +39,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err := mustApply(n, o, "DownloadStream", streams); err != nil && !r.Auxiliary {
 		return nil, nil, err
 	}
+
 	resp, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
 	if err == nil {
 		if err = checkAnswer(response); err != nil {
@@ -47,13 +49,16 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
-	if resp.Body == nil { // 304, which is a success for the SDK
+
+	if resp.Body == nil {
+		// This is a 304, which is a success for the SDK.
 		return nil, nil, &storage.Error{
 			Code:      storage.NotModified,
 			Status:    http.StatusNotModified,
 			RequestID: deref(resp.RequestID),
 		}
 	}
+
 	attrs, err := attrsOfGet(&resp.DownloadResponse, response.Header, r)
 	if err != nil {
 		_ = resp.Body.Close()
@@ -61,10 +66,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	body := resp.Body
 	if r.NativeAttrs {
+		// This copy omits the SDK's private field with the customer's key.
 		native := blob.DownloadStreamResponse{
 			DownloadResponse:       resp.DownloadResponse,
 			ObjectReplicationRules: resp.ObjectReplicationRules,
-		} // this copy omits the SDK's private field with the customer's key
+		}
 		native.Body = nil
 		attrs.Native = native
 	}
@@ -83,12 +89,12 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 	if attrs.Size == 0 {
 		return attrs, http.NoBody, nil
 	}
-	pinned := *r
-	pinned.Suffix = 0
-	pinned.Length = -1
-	pinned.Offset = max(attrs.Size-r.Suffix, 0)
-	pinned.Condition = storage.Condition{Revision: attrs.Revision}
-	attrs, body, err := d.Get(ctx, &pinned)
+	rangeReq := *r
+	rangeReq.Suffix = 0
+	rangeReq.Length = -1
+	rangeReq.Offset = max(attrs.Size-r.Suffix, 0)
+	rangeReq.Condition = storage.Condition{Revision: attrs.Revision}
+	attrs, body, err := d.Get(ctx, &rangeReq)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		e := asError(err)
 		e.Code = storage.Unavailable

@@ -53,18 +53,18 @@ func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	return &blob.SourceModifiedAccessConditions{SourceIfMatch: new(azcore.ETag(revision))}
 }
 
-// quoted returns an ETag in quotes, as it is sent and compared.
-func quoted(etag *azcore.ETag) string {
+// quoteETag returns an ETag in quotes, as it is sent and compared.
+func quoteETag(etag *azcore.ETag) string {
 	return httpheader.ETag(string(deref(etag)))
 }
 
-// modified returns a time in UTC, in whole seconds. No response is more precise.
-func modified(t *time.Time) time.Time {
+// wholeSeconds returns a time in UTC, in whole seconds. No response is more precise.
+func wholeSeconds(t *time.Time) time.Time {
 	return deref(t).UTC().Truncate(time.Second)
 }
 
 func writeAttrs(etag *azcore.ETag, t *time.Time, version *string) *storage.Attrs {
-	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(t)}
+	return &storage.Attrs{ETag: quoteETag(etag), Revision: quoteETag(etag), Version: deref(version), Modified: wholeSeconds(t)}
 }
 
 // deref returns the value of an optional field, or its zero value.

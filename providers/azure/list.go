@@ -28,12 +28,14 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
 		MaxResults: new(int32(min(r.Limit, maxPage))),
 	}
+
 	first := r.Token == ""
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		// StartAfter is after all keys with the prefix, so the page is empty. The request only
@@ -44,38 +46,41 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if first {
 		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
-	l := &mergedPage{entries: r.Entries[:0], last: last}
+
+	l := &mergedPage{entries: r.Entries[:0], lastName: last}
 	if d.account.hierarchical {
 		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // in the service's order
 	} else {
-		err = d.lister.inByteOrder(ctx, r, o, l)
+		err = d.lister.listInByteOrder(ctx, r, o, l)
 		slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
 	}
 	if err != nil {
 		return nil, err
 	}
+
 	if first && r.StartAfter != "" {
 		l.entries = slices.DeleteFunc(l.entries, func(e storage.ListEntry) bool { return e.Key <= r.StartAfter })
 	}
+
 	page := &storage.Page{Entries: l.entries}
 	if l.marker != "" {
-		page.Token = pagetoken.Encode(l.marker, l.last)
+		page.Token = pagetoken.Encode(l.marker, l.lastName)
 	}
 	return page, nil
 }
 
-// inByteOrder reads pages of Azure, which are not in byte order. It reads more pages as long as a
+// listInByteOrder reads pages of Azure, which are not in byte order. It reads more pages as long as a
 // later page may have a key that belongs before a key that it has read.
-func (ls *lister) inByteOrder(
+func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {
-	var followed markers
+	var checker markers
 	for merging := false; ; {
 		n := len(l.entries)
 		if err := ls.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
-		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.last)
+		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.lastName)
 		if len(stems) == 0 {
 			return nil
 		}
@@ -95,7 +100,7 @@ func (ls *lister) inByteOrder(
 				Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix",
 			}
 		}
-		if err := followed.check(l.marker, len(l.entries)-n); err != nil {
+		if err := checker.check(l.marker, len(l.entries)-n); err != nil {
 			return err
 		}
 		o.Marker = httpheader.Optional(l.marker)
@@ -105,9 +110,9 @@ func (ls *lister) inByteOrder(
 
 // A mergedPage has the entries listed so far, in Azure's order.
 type mergedPage struct {
-	entries []storage.ListEntry
-	last    string // the greatest name so far in Azure's order, including names that List omits
-	marker  string // marker of Azure's next page
+	entries  []storage.ListEntry
+	lastName string // the greatest name so far in Azure's order, including names that List omits
+	marker   string // marker of Azure's next page
 }
 
 // addEntries adds one page of the service to l. A page that is not in order shows that the account
@@ -120,10 +125,12 @@ func (ls *lister) addEntries(
 	if err != nil {
 		return ls.container.listError(err)
 	}
+
 	l.marker = marker
 	ordered := !ls.container.account.hierarchical
-	lastItem := l.last
-	lastPrefix := l.last
+	lastItem := l.lastName
+	lastPrefix := l.lastName
+
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {
 			continue
@@ -136,25 +143,27 @@ func (ls *lister) addEntries(
 			l.entries = append(l.entries, listEntry(item))
 		}
 	}
+
 	for _, prefix := range prefixes {
 		name := deref(prefix.Name)
 		if ordered && (compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties)) {
 			return errHierarchical
 		}
 		lastPrefix = name
-		hidden := isReserved(name)
+		isHidden := isReserved(name)
 		if strings.HasPrefix(reservedPrefix, name) {
-			if hidden, err = ls.hidesOnlyReserved(ctx, name); err != nil {
+			if isHidden, err = ls.hidesOnlyReserved(ctx, name); err != nil {
 				return err
 			}
 		}
-		if !hidden {
+		if !isHidden {
 			l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
 		}
 	}
-	l.last = lastItem
+
+	l.lastName = lastItem
 	if compareUTF16(lastPrefix, lastItem) > 0 {
-		l.last = lastPrefix
+		l.lastName = lastPrefix
 	}
 	return nil
 }
@@ -194,7 +203,7 @@ func (ls *lister) pages(
 	ctx context.Context, o *container.ListBlobsHierarchyOptions,
 	visit func(items []*container.BlobItem) (hasMore bool, err error),
 ) error {
-	var followed markers
+	var checker markers
 	for {
 		items, _, marker, err := ls.page(ctx, "", o)
 		if err != nil {
@@ -203,7 +212,7 @@ func (ls *lister) pages(
 		if hasMore, err := visit(items); err != nil || !hasMore || marker == "" {
 			return err
 		}
-		if err := followed.check(marker, len(items)); err != nil {
+		if err := checker.check(marker, len(items)); err != nil {
 			return err
 		}
 		o.Marker = httpheader.Optional(marker)
@@ -245,9 +254,9 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	return storage.ListEntry{
 		Key:          *item.Name,
 		Size:         deref(p.ContentLength),
-		ETag:         quoted(p.ETag),
-		Revision:     quoted(p.ETag),
-		Modified:     modified(p.LastModified),
+		ETag:         quoteETag(p.ETag),
+		Revision:     quoteETag(p.ETag),
+		Modified:     wholeSeconds(p.LastModified),
 		StorageClass: storageClass((*string)(p.AccessTier), deref(p.AccessTierInferred)),
 	}
 }
@@ -275,22 +284,22 @@ func (bc *blobContainer) listError(err error) error {
 // markers detects a server that repeats pages. It checks the markers of the pages that one call
 // reads.
 type markers struct {
-	pages, empty int
-	kept         string // marker of an earlier page, replaced each time the number of pages has doubled
+	pages, emptyPages int
+	saved             string // marker of an earlier page, replaced each time the number of pages has doubled
 }
 
 // check returns an error if a marker repeats, or if too many pages in a row have no entries.
 func (m *markers) check(next string, entries int) error {
-	m.empty++
+	m.emptyPages++
 	if entries > 0 {
-		m.empty = 0
+		m.emptyPages = 0
 	}
-	if next == m.kept || m.empty == maxEmptyPages {
+	if next == m.saved || m.emptyPages == maxEmptyPages {
 		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the listing repeats a page")}
 	}
 	m.pages++
 	if m.pages&(m.pages-1) == 0 {
-		m.kept = next
+		m.saved = next
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 )
 
 // lockVersion is the first service version with immutability policies of versions. An older service
@@ -84,21 +84,24 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if err != nil {
 		return err
 	}
+
 	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.lockError(ctx, err)
 	}
 	old := retentionOf(props)
 	now := time.Now()
-	if err := objectlock.CheckChange(old, r, now); err != nil {
+	if err := lifetime.CheckChange(old, r, now); err != nil {
 		return err
 	}
+
 	clears := r.Retention == (storage.Retention{})
 	// To end an expired retention, no request is needed. Azure would even refuse a request to
 	// remove a locked policy that has expired.
 	if clears && !now.Before(old.Until) {
 		return d.container.canLock(ctx)
 	}
+
 	if clears {
 		_, err = write(ctx, d.account, b.DeleteImmutabilityPolicy, nil)
 	} else {
@@ -144,8 +147,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if e.Code == storage.InvalidArgument ||
 		e.Code == storage.Unsupported ||
 		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived {
-		if cannot := bc.canLock(ctx); errors.Is(cannot, storage.Unsupported) {
-			return cannot
+		if lockErr := bc.canLock(ctx); errors.Is(lockErr, storage.Unsupported) {
+			return lockErr
 		}
 	}
 	return e
@@ -157,7 +160,7 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 func (rm *remover) unlock(ctx context.Context, b *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
 	old := retentionOf(props)
 	now := time.Now()
-	if err := objectlock.CheckRemoval(old, deref(props.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
+	if err := lifetime.CheckRemoval(old, deref(props.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
 		return err
 	}
 	_, err := write(ctx, rm.container.account, b.DeleteImmutabilityPolicy, nil)

@@ -19,22 +19,24 @@ import (
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
+
 	tenant := name.Get("AZURE_TENANT_ID")
 	client := name.Get("AZURE_CLIENT_ID")
 	secret := name.Get("AZURE_CLIENT_SECRET")
 	certificate := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
 	tokenFile := name.Get("AZURE_FEDERATED_TOKEN_FILE")
 	var err error
+
 	switch {
 	case client != "" && secret != "":
-		a.token, err = orNil(
+		a.token, err = credentialOrNil(
 			azidentity.NewClientSecretCredential(tenant, client, secret,
 				&azidentity.ClientSecretCredentialOptions{ClientOptions: o}),
 		)
 	case client != "" && certificate != "":
 		a.token, err = certificateCredential(name, certificate, o)
 	case client != "" && tokenFile != "":
-		a.token, err = orNil(
+		a.token, err = credentialOrNil(
 			azidentity.NewWorkloadIdentityCredential(
 				&azidentity.WorkloadIdentityCredentialOptions{
 					ClientOptions: o,
@@ -45,25 +47,26 @@ func (a *account) useNamed(name named.Credentials) error {
 			),
 		)
 	case client != "" && azureHost(host):
-		a.token, err = orNil(
+		a.token, err = credentialOrNil(
 			azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
 				ClientOptions: o,
 				ID:            azidentity.ClientID(client),
 			}),
 		)
 	default:
-		return a.noneFor(name)
+		return a.accountCredentialsError(name)
 	}
+
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
 		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
 	}
 	return err
 }
 
-// noneFor returns the same error as noneNamed. If the named credentials are for another account,
+// accountCredentialsError returns the same error as namedCredentialsError. If the named credentials are for another account,
 // the error also names both accounts.
-func (a *account) noneFor(name named.Credentials) error {
-	e := noneNamed(name)
+func (a *account) accountCredentialsError(name named.Credentials) error {
+	e := namedCredentialsError(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
 	if conn, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
 		account = cmp.Or(conn.name, account)
@@ -74,9 +77,9 @@ func (a *account) noneFor(name named.Credentials) error {
 	return e
 }
 
-// noneNamed returns the error for named credentials that do not exist. It lists the environment
+// namedCredentialsError returns the error for named credentials that do not exist. It lists the environment
 // variables that can have credentials of this name for the account.
-func noneNamed(name named.Credentials) *storage.Error {
+func namedCredentialsError(name named.Credentials) *storage.Error {
 	return name.Missing(
 		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
 		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable(
@@ -101,7 +104,7 @@ func certificateCredential(
 	if err != nil {
 		return nil, err
 	}
-	return orNil(
+	return credentialOrNil(
 		azidentity.NewClientCertificateCredential(
 			name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID"), certificates, key,
 			&azidentity.ClientCertificateCredentialOptions{ClientOptions: o},

@@ -66,7 +66,10 @@ func (a *account) checkNative(value any) error {
 		}
 		return nil
 	case *customerkey.Key:
-		if err := cmp.Or(v.CheckSize(), v.CheckAddress(a.endpoint)); err != nil {
+		if err := v.CheckSize(); err != nil {
+			return err
+		}
+		if err := v.CheckAddress(a.endpoint); err != nil {
 			return err
 		}
 		if a.isBefore(encryptionVersion) {

@@ -98,8 +98,10 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		return nil, nil // the name is not from this package
+		// The name is not from this package.
+		return nil, nil
 	}
+
 	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
@@ -111,10 +113,11 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	if len(first) == 0 || first[0].Properties == nil {
 		return nil, nil
 	}
+
 	entry := &storage.UploadEntry{
 		Key:    strings.TrimSuffix(u.prefix, "/"),
 		Upload: upload,
-		Begun:  modified(first[0].Properties.LastModified),
+		Begun:  wholeSeconds(first[0].Properties.LastModified),
 	}
 	if deref(first[0].Name) == u.marker() {
 		metadata, _ := decodeMetadata(first[0].Metadata, 0)
@@ -131,6 +134,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, err
 	}
+
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
@@ -139,6 +143,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if r.After > 0 {
 		o.StartFrom = new(u.key(r.After + 1))
 	}
+
 	page := &driver.PartPage{}
 	open := r.After > 0
 	for {
@@ -149,13 +154,16 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		for _, item := range items {
 			number, ok := components.Number(u.prefix, deref(item.Name))
 			open = open || deref(item.Name) == u.marker() && u.takesParts(item)
-			if ok && number > r.After && item.Properties != nil { // a server may ignore StartFrom
+			if ok && number > r.After && item.Properties != nil {
+				// A server may ignore StartFrom.
 				page.Parts = append(page.Parts, u.part(number, item))
 			}
 		}
+
 		if !open {
 			return nil, components.ErrEnded
 		}
+
 		if len(page.Parts) > r.Limit {
 			page.Parts = page.Parts[:r.Limit]
 			page.More = true
@@ -164,6 +172,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		if marker == "" || o.Marker != nil && *o.Marker == marker {
 			return page, nil
 		}
+
 		o.Marker = httpheader.Optional(marker)
 		o.StartFrom = nil
 	}

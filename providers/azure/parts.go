@@ -47,7 +47,8 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 	if err != nil || len(id) != uploadBytes {
 		return "", argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
-	id = binary.BigEndian.AppendUint16(id, uint16(number)) // at most maxBlocks, which fits
+	// The number is at most maxBlocks, which fits.
+	id = binary.BigEndian.AppendUint16(id, uint16(number))
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
 }
 
@@ -151,6 +152,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if isOpenUpload(r.Upload) {
 		return d.uploads.put(ctx, r)
 	}
+
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return driver.Part{}, err
@@ -159,10 +161,12 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	id, err := blockID(r.Upload, r.Number, sum)
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	tag, err := d.blocks.stage(ctx, r.Key, id, func(id string) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
@@ -219,7 +223,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
-		e.Status = http.StatusConflict // a conflict makes the engine restart the upload
+		// A conflict makes the engine restart the upload.
+		e.Status = http.StatusConflict
 		err = &e
 	}
 	return attrs, err
@@ -308,10 +313,13 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	}
 	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
-	switch {
-	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.Condition.Absent && props != nil ||
-		c.Condition.Revision != "" && (props == nil || quoted(props.ETag) != c.Condition.Revision):
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		return e
+	}
+
+	isCreated := c.Condition.Absent && props != nil
+	isReplaced := c.Condition.Revision != "" && (props == nil || quoteETag(props.ETag) != c.Condition.Revision)
+	if isCreated || isReplaced {
 		e.Code = storage.PreconditionFailed
 		e.Retryable = false
 		e.Hint = ""
@@ -326,7 +334,8 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		return nil // not an open upload, so no part can be removed
+		// This is no open upload, so no part can be removed.
+		return nil
 	}
 	if marker, err := d.uploads.marker(ctx, u); err != nil ||
 		marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {

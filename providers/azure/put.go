@@ -28,11 +28,13 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, err
 	}
+
 	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
 	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
+
 	resp, err := write(
 		ctx, d.account,
 		func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
@@ -43,8 +45,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}
+
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
-	attrs.MD5 = resp.ContentMD5 // since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does
+	// Since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does.
+	attrs.MD5 = resp.ContentMD5
 	attrs.StorageClass = deref((*string)(o.Tier))
 	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
 	return attrs, nil
@@ -77,20 +81,22 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	src, ok := body.(io.ReadSeeker)
 	if !ok {
-		return nil, 0, storage.Unsupported // cannot happen: the engine passes an io.ReadSeeker
+		// This cannot happen: the engine passes an io.ReadSeeker.
+		return nil, 0, storage.Unsupported
 	}
 	var sum uint64
-	var own uint32
+	var crc32 uint32
 	err := bodyhash.Read(ctx, src, src, func(p []byte) {
-		sum, own = crc64nvme.Update(sum, p), crc32c.Update(own, p)
+		sum = crc64nvme.Update(sum, p)
+		crc32 = crc32c.Update(crc32, p)
 	})
 	if err != nil {
 		return nil, 0, err
 	}
-	if crc.Known && crc.Sum != own {
+	if crc.Known && crc.Sum != crc32 {
 		return nil, 0, &storage.Error{
 			Code: storage.ChecksumMismatch,
-			Err:  fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
+			Err:  fmt.Errorf("CRC32C is %08x and should be %s", crc32, crc),
 		}
 	}
 	return streaming.NopCloser(src), sum, nil
@@ -103,7 +109,9 @@ func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating, codeImmutable, "BlobImmutableDueToLegalHold", "LeaseIdMissing"):
-		e.Code, e.Hint = storage.PreconditionFailed, "" // these codes mean that there is an object
+		// These codes mean that there is an object.
+		e.Code = storage.PreconditionFailed
+		e.Hint = ""
 	case isCode(e, codeArchived, codeRehydrating):
 		e.Hint = overwriteHint
 	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:

@@ -32,18 +32,21 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return err
 	}
+
 	n := newNatives(r.Native)
 	o := &blob.SetTierOptions{RehydratePriority: priority}
 	if err := mustApply(n, o, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier }); err != nil {
 		return err
 	}
+
 	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.changeError(ctx, err)
 	}
-	online := blob.AccessTierHot
+
+	tier := blob.AccessTierHot
 	if n.tier != "" {
-		online = blob.AccessTier(n.tier)
+		tier = blob.AccessTier(n.tier)
 	}
 	target, pending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
 	switch {
@@ -52,10 +55,11 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	case pending && (*priority != blob.RehydratePriorityHigh || strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))):
 		return nil
 	case pending:
-		online = tierNamed(target)
+		tier = tierNamed(target)
 	}
+
 	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetTierOptions) (blob.SetTierResponse, error) {
-		return b.SetTier(ctx, online, o)
+		return b.SetTier(ctx, tier, o)
 	}, o)
 	return d.container.changeError(ctx, err)
 }

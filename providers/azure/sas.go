@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 const (
@@ -187,12 +187,14 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 		"", // signedUnauthorizedUserObjectId
 		"", // signedCorrelationId
 	)
+
 	if current {
 		fields = append(fields,
 			"", // signedKeyDelegatedUserTenantId
 			"", // signedDelegatedUserObjectId
 		)
 	}
+
 	fields = append(fields,
 		"", // signedIP
 		g.protocol(),
@@ -201,6 +203,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 		g.version, // signedSnapshotTime, or the id of a version
 		g.scope,   // signedEncryptionScope
 	)
+
 	if current {
 		fields = append(fields,
 			"", // canonicalizedSignedRequestHeaders
@@ -233,6 +236,7 @@ func (k *signingKey) sign(root string, g *grant) string {
 		b = &sasBuilder{mac: hmac.New(sha256.New, k.secret)}
 	}
 	defer k.builders.Put(b)
+
 	q := query{appendBlobURL(b.address[:0], root, g.container, g.key), '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
@@ -254,8 +258,9 @@ func (k *signingKey) sign(root string, g *grant) string {
 		q.add("sks", d.service)
 		q.add("skv", d.version)
 	}
+
 	q.addEscaped("sig=")
-	q.address = urlpath.AppendAll(q.address, b.signature(k, g))
+	q.address = escape.AppendAll(q.address, b.signature(k, g))
 	b.address = q.address
 	return string(q.address)
 }
@@ -271,7 +276,7 @@ func (q *query) add(name, value string) {
 		return
 	}
 	q.addEscaped(name, "=")
-	q.address = urlpath.AppendAll(q.address, value)
+	q.address = escape.AppendAll(q.address, value)
 }
 
 func (q *query) addEscaped(texts ...string) {

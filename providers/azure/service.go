@@ -74,11 +74,14 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
+
 	b := s.account.container(r.Name)
 	info := &storage.BucketInfo{Name: r.Name}
+
 	if r.CORS != nil && len(*r.CORS) > 0 {
 		if _, err := b.settings(ctx); err == nil {
-			return nil, storage.BucketExists // the name is taken, so do not change the account's rules
+			// The name is taken, so do not change the account's rules.
+			return nil, storage.BucketExists
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
@@ -87,11 +90,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		}
 		info.CORS = *r.CORS
 	}
+
 	o := &container.CreateOptions{}
 	if r.PublicAccess != nil && *r.PublicAccess {
 		o.Access = new(container.PublicAccessTypeBlob)
 		info.Public = true
 	}
+
 	_, err := write(ctx, b.account, b.client.Create, o)
 	if isCode(err, "ContainerBeingDeleted") {
 		return nil, sdkerror.WithCode(err, storage.Unavailable, deletingHint)
@@ -108,29 +113,41 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
+
 	b := s.account.container(r.Name)
 	if _, err := b.settings(ctx); err != nil {
-		return nil, err // the container may be missing, so do not change the account's rules
+		// The container may be missing, so do not change the account's rules.
+		return nil, err
 	}
+
+	// Revoke public access before the other changes, and permit it after them.
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
 			return nil, err
 		}
 	}
+
 	if r.CORS != nil {
 		if err := s.account.setCORS(ctx, *r.CORS); err != nil {
 			return nil, err
 		}
 	}
+
 	if r.PublicAccess != nil && *r.PublicAccess {
 		if err := b.setPublic(ctx, true); err != nil {
 			return nil, err
 		}
 	}
+
 	info := bucketupdate.Requested(r)
-	if err := s.readSettings(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
-		return nil, err
+	err := s.readSettings(ctx, info)
+	if err != nil && len(info.Unread) == 0 {
+		if bucketupdate.IsEmpty(r) {
+			return nil, err
+		}
+		info.Unread = append([]string{"Public", "ObjectLock"}, accountSettings.Fields...)
 	}
+	bucketupdate.ForgetRequested(info, r)
 	return info, nil
 }
 
@@ -187,7 +204,8 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	}
 	err := bc.checkNoBlobs(ctx, true)
 	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
-		return bc.checkNoBlobs(ctx, false) // an account that cannot list versions has no versions
+		// An account that cannot list versions has no versions.
+		return bc.checkNoBlobs(ctx, false)
 	}
 	return err
 }
@@ -199,13 +217,13 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error 
 	}
 	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {
-			old := deref(item.VersionID) != "" && !isCurrent(item)
-			isOwn := isReserved(deref(item.Name))
+			isOldVersion := deref(item.VersionID) != "" && !isCurrent(item)
+			isMarker := isReserved(deref(item.Name))
 			switch {
-			case old && isOwn:
-			case old:
+			case isOldVersion && isMarker:
+			case isOldVersion:
 				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
-			case isOwn:
+			case isMarker:
 				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
 			default:
 				return false, storage.BucketNotEmpty

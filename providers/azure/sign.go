@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
@@ -81,8 +81,8 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 			return nil, err
 		}
 	}
-	start, lasts := r.Term(now)
-	address, end, err := d.account.signURL(ctx, root, g, lasts, start)
+	start, ttl := r.Term(now)
+	address, end, err := d.account.signURL(ctx, root, g, ttl, start)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +95,7 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 	if strings.Contains(r.Key, `\`) {
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
+
 	if r.Method == http.MethodPut {
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {
@@ -103,6 +104,7 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 		header, err := d.grantUpload(g, r)
 		return g, header, err
 	}
+
 	if r.Method == http.MethodGet {
 		g.disposition = r.ResponseDisposition()
 		g.mediaType = r.ResponseType
@@ -118,6 +120,7 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 		}
 		return g, header, checkVersion(r.Version)
 	}
+
 	if r.Method == http.MethodDelete {
 		if len(r.Native) > 0 {
 			return nil, nil, errSignedOptions
@@ -169,8 +172,8 @@ func (a *account) signURL(
 	// Round the start up, like the end. Otherwise the URL could be valid for up to a second longer
 	// than ttl plus clockSkew. If the account's expiration policy permits exactly ttl plus
 	// clockSkew, Azure would refuse the URL.
-	starts := roundedUp(now).Add(-clockSkew)
-	end := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
+	start := roundedUp(now).Add(-clockSkew)
+	end := minTime(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
 	switch {
@@ -181,15 +184,16 @@ func (a *account) signURL(
 			return "", time.Time{}, err
 		}
 		key = user.signingKey
-		end = earlier(end, user.ends)
+		end = minTime(end, user.expires)
 	default:
 		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
-	g.start, g.expiry = starts.Format(sasTime), end.UTC().Format(sasTime)
+	g.start = start.Format(sasTime)
+	g.expiry = end.UTC().Format(sasTime)
 	return key.sign(root, g), end, nil
 }
 
-func earlier(a, b time.Time) time.Time {
+func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}
@@ -201,7 +205,7 @@ func earlier(a, b time.Time) time.Time {
 func appendBlobURL(dst []byte, root, container, key string) []byte {
 	dst = append(append(dst, strings.TrimSuffix(root, "/")...), '/')
 	dst = append(append(dst, url.PathEscape(container)...), '/')
-	return urlpath.Append(dst, key)
+	return escape.AppendPath(dst, key)
 }
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores the properties from
@@ -213,6 +217,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	if r.MinSize >= 0 || r.MaxSize >= 0 {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}
 	}
+
 	h := http.Header{}
 	for name, value := range map[string]string{
 		"X-Ms-Blob-Type":                "BlockBlob",
@@ -227,6 +232,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 			h.Set(name, value)
 		}
 	}
+
 	n.key.SetHeaders(h, "X-Ms-")
 	for name, value := range r.Metadata {
 		h.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
@@ -272,8 +278,8 @@ func (a *account) readableSource(
 			return "", "", translate(err)
 		}
 		authorization = "Bearer " + token.Token
-	} else if a.vended != nil {
-		if sas, err = a.vended(ctx); err != nil {
+	} else if a.requestSAS != nil {
+		if sas, err = a.requestSAS(ctx); err != nil {
 			return "", "", err
 		}
 	}
@@ -299,7 +305,8 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		Native:  r.Native,
 	})
 	if err == nil {
-		signedURL.Header.Del("X-Ms-Access-Tier") // the tier applies to the object, not to its parts
+		// The tier applies to the object, not to its parts.
+		signedURL.Header.Del("X-Ms-Access-Tier")
 	}
 	return signedURL, err
 }

@@ -16,15 +16,15 @@ func isSoftDeleted(item *container.BlobItem) bool {
 	return deref(item.Deleted) && item.Snapshot == nil
 }
 
-// keptUntil returns the time when the service drops a soft-deleted blob. It derives the time from
+// expiryOfDeleted returns the time when the service drops a soft-deleted blob. It derives the time from
 // the deletion, because the service reports only the whole days that remain.
-func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
+func expiryOfDeleted(p *container.BlobProperties, now time.Time) time.Time {
 	remaining := time.Duration(deref(p.RemainingRetentionDays)) * day
 	if p.DeletedTime == nil {
 		return now.UTC().Add(remaining)
 	}
-	excess := max(0, now.Sub(*p.DeletedTime)).Truncate(day)
-	return p.DeletedTime.UTC().Add(excess + remaining)
+	elapsed := max(0, now.Sub(*p.DeletedTime)).Truncate(day)
+	return p.DeletedTime.UTC().Add(elapsed + remaining)
 }
 
 // undelete restores a soft-deleted blob. If a blob with the key exists, undelete returns
@@ -36,7 +36,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}
-	item, exists, err := d.lister.removed(ctx, r)
+	item, exists, err := d.lister.findRemoved(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	return err
 }
 
-// removed finds the version of a key to restore: the version that r names or, if r names none, the
+// findRemoved finds the version of a key to restore: the version that r names or, if r names none, the
 // newest. The version may already be restored, because an earlier attempt may have failed after
 // restoring it. The boolean result is true if the key has a current blob.
-func (ls *lister) removed(
+func (ls *lister) findRemoved(
 	ctx context.Context, r *driver.ChangeRequest,
-) (kept *container.BlobItem, there bool, err error) {
+) (newest *container.BlobItem, ok bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: true},
 		Prefix:     new(r.Key),
@@ -95,15 +95,17 @@ func (ls *lister) removed(
 		for _, item := range items {
 			switch {
 			case deref(item.Name) != r.Key:
-				return false, nil // stop: all blobs with the key r.Key were already listed
+				// Stop, because all blobs with the key r.Key were already listed.
+				return false, nil
 			case item.Snapshot != nil:
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
-				there = true
+				ok = true
 			case r.Version == "" || deref(item.VersionID) == r.Version:
-				kept = item // the last one is the newest
+				// The last one is the newest.
+				newest = item
 			}
 		}
 		return true, nil
 	})
-	return kept, there, err
+	return newest, ok, err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
-// of ask must be credentials that [storage.Vend] has returned in another program. The argument of
+// Vended returns a function for [Config].CredentialsFor, which calls vend. The result
+// of vend must be credentials that [storage.Vend] has returned in another program. The argument of
 // ask is the name of a blob or the prefix of a listing. ask must return when its context ends:
 //
 //	bucket, err := azure.Open(ctx, azure.Config{
@@ -22,9 +22,9 @@ import (
 // If the credentials are for another provider, the returned function fails with InvalidArgument.
 // The operation that needed them fails with Unauthenticated.
 func Vended(
-	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
 		return PrefixCredentials{Prefix: v.Prefix, SASToken: v.Token, Expires: v.Expires}
 	})
 }
@@ -60,12 +60,14 @@ func (d *objectDriver) vend(
 			Hint: "set Config.APIVersion to " + directoryVersion + " or later",
 		}
 	}
+
 	g := &grant{
 		container:   d.container.name,
 		key:         strings.TrimSuffix(r.Prefix, "/"),
 		folder:      true,
 		permissions: vendedPermissions(r.Rights),
 	}
+
 	// The TTL is a second shorter because signURL rounds the end up.
 	address, end, err := d.account.signURL(ctx, d.account.root, g, r.TTL-time.Second, now)
 	if err != nil {
@@ -79,10 +81,10 @@ func (d *objectDriver) vend(
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
 func vendedPermissions(r storage.Rights) (letters string) {
 	for _, p := range []struct {
-		given   bool
+		granted bool
 		letters string
 	}{{r.Read, mayRead}, {r.Write, mayOverwrite}, {r.Remove, "d"}, {r.List, "l"}} {
-		if p.given {
+		if p.granted {
 			letters += p.letters
 		}
 	}

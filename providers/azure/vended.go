@@ -34,7 +34,8 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
-	ask := c.CredentialsFor
+
+	vend := c.CredentialsFor
 	// Open the driver without credentials. CredentialsFor later returns the signature for each
 	// request.
 	c.CredentialsFor = nil
@@ -44,9 +45,12 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	account := d.(*objectDriver).account
-	account.identity, account.anonymous = account, false // the service copies only within this container
+	// The service copies only within this container.
+	account.identity = account
+	account.anonymous = false
+
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		creds, err := ask(ctx, key)
+		creds, err := vend(ctx, key)
 		if err == nil && creds.SASToken == "" {
 			err = errors.New("CredentialsFor has returned no SASToken")
 		}
@@ -56,6 +60,6 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 			Credentials: strings.TrimPrefix(creds.SASToken, "?"),
 		}, err
 	})
-	account.vended = keys.Credentials
+	account.requestSAS = keys.Credentials
 	return vended.New(d, keys), nil
 }

@@ -24,24 +24,30 @@ import (
 // Some of them may remain after their upload. This listing finds them, so that they can be removed
 // later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	include := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
+	isVersion := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
 	if r.SoftDeleted {
-		include = isSoftDeleted
+		isVersion = isSoftDeleted
 	}
+
 	marker, start, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
+
 	page := &driver.VersionPage{}
-	followed := markers{}
-	last, lastMarker := 0, "" // index of the last key's first entry, and the marker of Azure's page with that entry
+	checker := markers{}
+	// last is the index of the last key's first entry, and lastMarker the marker of Azure's page with that
+	// entry.
+	last := 0
+	lastMarker := ""
+
 	for {
 		items, next, err := d.lister.versions(ctx, r, marker)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !include(item) ||
+			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !isVersion(item) ||
 				isPlaceholder(item) ||
 				isReserved(*item.Name) && !isReserved(r.Prefix) {
 				continue
@@ -52,6 +58,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			}
 			page.Entries = append(page.Entries, listedVersion(item))
 		}
+
 		if next == "" || last > 0 {
 			if next != "" {
 				page.Token = pagetoken.Encode(lastMarker, page.Entries[last].Key)
@@ -60,7 +67,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			slices.SortFunc(page.Entries, byKeyNewestFirst)
 			return page, nil
 		}
-		if err := followed.check(next, len(items)); err != nil {
+
+		if err := checker.check(next, len(items)); err != nil {
 			return nil, err
 		}
 		marker = next
@@ -86,8 +94,9 @@ func (ls *lister) versions(
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
-		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(item.Properties.DeletedTime),
-			keptUntil(item.Properties, time.Now())
+		e.Current = false
+		e.NoncurrentSince = wholeSeconds(item.Properties.DeletedTime)
+		e.SoftDeletedUntil = expiryOfDeleted(item.Properties, time.Now())
 	}
 	return e
 }
