@@ -38,7 +38,7 @@ func (s *azuriteServer) access(t *testing.T) url.Values {
 // signs the same so. Both may be used without TLS, which the emulator does not have.
 func (s *azuriteServer) grant(t *testing.T) func(container, key string, query url.Values) url.Values {
 	t.Helper()
-	own, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
 	users, err := service.NewClient("https://devstoreaccount1.invalid/", token("token"), &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: delegating{documented.AzureKeys()},
@@ -47,9 +47,9 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, query ur
 	return func(container, key string, signed url.Values) url.Values {
 		starts, _ := time.Parse(time.RFC3339, signed.Get("st"))
 		end, _ := time.Parse(time.RFC3339, signed.Get("se"))
-		from := signed.Get("skt")
-		until := signed.Get("ske")
-		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &from, Expiry: &until}, nil)
+		start := signed.Get("skt")
+		expiry := signed.Get("ske")
+		user, err := users.GetUserDelegationCredential(context.Background(), service.KeyInfo{Start: &start, Expiry: &expiry}, nil)
 		values := sas.BlobSignatureValues{
 			Version:            signed.Get("sv"),
 			Protocol:           sas.Protocol(signed.Get("spr")),
@@ -62,7 +62,7 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, query ur
 			ContentType:        signed.Get("rsct"),
 			EncryptionScope:    signed.Get("ses"),
 		}
-		if err != nil || signed.Get("st") < from || signed.Get("se") > until { // it ends with its key
+		if err != nil || signed.Get("st") < start || signed.Get("se") > expiry { // it ends with its key
 			return nil
 		}
 		want, err := values.SignWithUserDelegation(user)
@@ -70,7 +70,7 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, query ur
 			return nil
 		}
 		values.Protocol = sas.ProtocolHTTPSandHTTP
-		granted, err := values.SignWithSharedKey(own)
+		granted, err := values.SignWithSharedKey(credential)
 		if err != nil {
 			return nil
 		}
@@ -82,13 +82,13 @@ func (s *azuriteServer) grant(t *testing.T) func(container, key string, query ur
 // signWithKey returns what signs a request with the key of the emulator's account, as the SDK does.
 func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 	t.Helper()
-	own, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
-	client, err := service.NewClientWithSharedKeyCredential(s.endpoint, own, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+	client, err := service.NewClientWithSharedKeyCredential(s.endpoint, credential, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		PerCallPolicies: []policy.Policy{substitute{}},
-		Transport: delegating{http.HandlerFunc(func(_ http.ResponseWriter, signed *http.Request) {
-			other, _ := signed.Context().Value(substitute{}).(*http.Request)
-			for name, values := range signed.Header {
+		Transport: delegating{http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			other, _ := r.Context().Value(substitute{}).(*http.Request)
+			for name, values := range r.Header {
 				if name == "Authorization" || strings.HasPrefix(name, "X-Ms-") { // a date and an id, too
 					other.Header[name] = values
 				}
@@ -158,7 +158,7 @@ func (s *azuriteServer) scan(t *testing.T) func(container, key string) {
 // accountOf opens a new container of an account with peculiarities.
 func accountOf(t *testing.T, play func(s *azuriteServer) documented.Peculiarity, opts ...storage.OpenOption) (s *azuriteServer, c azure.Config, b storage.Bucket) {
 	t.Helper()
-	s, handler, path, closeIdle := emulated(t)
+	s, handler, path, closeIdle := startEmulator(t)
 	t.Cleanup(closeIdle)
 	front := httptest.NewServer(documented.Before(handler, play(s)))
 	t.Cleanup(front.Close)
@@ -181,7 +181,8 @@ func TestUploadOverArchived(t *testing.T) {
 	require.NoError(t, upload(storage.WithStorageClass("Archive")))
 	_, err := b.Upload(ctx, "source", strings.NewReader("x"))
 	require.NoError(t, err)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		err  error
 		want storage.Code
 	}{
@@ -191,12 +192,14 @@ func TestUploadOverArchived(t *testing.T) {
 		"in parts, if absent": {upload(storage.WithPartSize(1<<20), storage.IfAbsent()), storage.PreconditionFailed},
 		"Copy":                {second(storage.Copy(ctx, b, "a", b, "source")), storage.Archived},
 		"Copy if absent":      {second(storage.Copy(ctx, b, "a", b, "source", storage.IfAbsent())), storage.PreconditionFailed},
-	} {
-		require.Equal(t, row.want, storage.CodeOf(row.err), "%s: %v", name, row.err)
-		if row.want == storage.Archived {
-			require.ErrorContains(t, row.err, "remove", name)
+	}
+	for name, tt := range tests {
+		require.Equal(t, tt.want, storage.CodeOf(tt.err), "%s: %v", name, tt.err)
+		if tt.want == storage.Archived {
+			require.ErrorContains(t, tt.err, "remove", name)
 		}
 	}
+
 	require.NoError(t, b.Remove(ctx, "a"))
 	require.NoError(t, upload(storage.IfAbsent()))
 }
@@ -221,11 +224,15 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 		u.RawQuery = query.Encode()
 		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: u.String()}, "").Status
 	}
+
 	same := func(url.Values) {}
 	require.Equal(t, http.StatusOK, status(time.Minute, same))
 	require.Equal(t, http.StatusOK, status(limit-15*time.Minute, same), "as docs/stores.md says")
 	require.Equal(t, http.StatusForbidden, status(limit, same), "it begins 15 minutes ago")
-	require.Equal(t, http.StatusForbidden, status(time.Minute, func(q url.Values) { q.Del("st") }))
+	require.Equal(t, http.StatusForbidden, status(time.Minute, func(q url.Values) {
+		q.Del("st")
+	}))
+
 	_, err = storage.Copy(ctx, b, "b", b, "a")
 	require.NoError(t, err)
 	completeParts(t, b, "c")
@@ -240,6 +247,7 @@ func completeParts(t *testing.T, b storage.Bucket, key string) {
 	}
 	_, err := u.Complete(t.Context())
 	require.NoError(t, err)
+
 	data, _, err := storage.ReadAll(t.Context(), b, key)
 	require.NoError(t, err)
 	require.Equal(t, "one two", string(data))
@@ -256,14 +264,17 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, aborted.Abort(t.Context()))
+
 	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(".omnibucket//")) {
 		require.NoError(t, err)
 		require.Fail(t, "a version of a part stays", entry.Key)
 	}
+
 	for entry, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
 		require.NoError(t, b.Remove(t.Context(), entry.Key, storage.WithVersion(entry.Version)))
 	}
+
 	name := c.Bucket
 	c.Bucket = ""
 	service, err := azure.NewService(t.Context(), c)
@@ -282,6 +293,7 @@ func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorContains(t, err, "api_version=")
+
 	c.APIVersion = "2019-07-07"
 	old, err := azure.Open(t.Context(), c)
 	require.NoError(t, err)
@@ -304,10 +316,12 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 	for _, err := range b.List(ctx) {
 		require.NoError(t, err, "without directories, the order is that of any account")
 	}
+
 	require.NoError(t, upload("photos/2026/a.jpg"))
 	data, _, err := storage.ReadAll(ctx, b, "photos/2026/a.jpg")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+
 	_, listed := storage.ListPage(ctx, b, "")
 	_, tags := storage.Tags(ctx, b, "top")
 	for name, err := range map[string]error{
@@ -321,14 +335,18 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "hierarchical namespace", name)
 	}
+
 	exists, err := b.Exists(ctx, "photos")
 	require.NoError(t, err)
 	require.False(t, exists, "it is a directory")
+
 	require.NoError(t, b.Remove(ctx, "photos/2026/a.jpg"))
 	c.HierarchicalNamespace = true // as a user who knows says
 	told, err := azure.Open(ctx, c)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(told)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(told))
+	})
 	_, err = told.Upload(ctx, "photos/b", strings.NewReader("x"))
 	require.NoError(t, err)
 	var keys []string
@@ -348,6 +366,7 @@ func TestPremiumAccount(t *testing.T) {
 	require.NoError(t, err)
 	_, withTier := b.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
 	_, copyErr := storage.Copy(ctx, b, "b", b, "a", storage.WithStorageClass("Cool"))
+
 	for name, err := range map[string]error{
 		"Upload":   withTier,
 		"Copy":     copyErr,
@@ -356,6 +375,7 @@ func TestPremiumAccount(t *testing.T) {
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "access tier", name)
 	}
+
 	completeParts(t, b, "c")
 	_, err = storage.Copy(ctx, b, "d", b, "a")
 	require.NoError(t, err)

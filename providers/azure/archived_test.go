@@ -32,7 +32,7 @@ func TestPutOverArchived(t *testing.T) {
 			return err
 		}
 	}
-	copied := func(c storage.Condition) func(d *objectDriver) error {
+	copyIf := func(c storage.Condition) func(d *objectDriver) error {
 		return func(d *objectDriver) error {
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Condition: c})
 			return err
@@ -40,28 +40,45 @@ func TestPutOverArchived(t *testing.T) {
 	}
 	absent := storage.Condition{Absent: true}
 	object := anObject("hello")
-	refused := refusing(409, codeArchived)
+	refusal := refusing(409, codeArchived)
 	archived := anObject("hello", "X-Ms-Access-Tier", "Archive")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		do      func(d *objectDriver) error
 		answers []said
 		want    storage.Code
 		hint    string
 	}{
-		"Put":                       {put(storage.Condition{}), []said{refused}, storage.Archived, overwriteHint},
-		"Put on one being restored": {put(storage.Condition{}), []said{refusing(409, codeRehydrating)}, storage.Archived, overwriteHint},
-		"Put if absent":             {put(absent), []said{refused}, storage.PreconditionFailed, ""},
-		"parts":                     {commit(storage.Condition{}), []said{refused}, storage.Archived, overwriteHint},
-		"parts if absent":           {commit(absent), []said{refused}, storage.PreconditionFailed, ""},
-		"Copy onto one":             {copied(storage.Condition{}), []said{object, refused, object}, storage.Archived, overwriteHint},
-		"Copy onto one if absent":   {copied(absent), []said{object, refused, object}, storage.PreconditionFailed, ""},
-		"Copy of one":               {copied(storage.Condition{}), []said{object, refused, archived}, storage.Archived, archiveHint},
-		"Copy of one if absent":     {copied(absent), []said{object, refused, archived}, storage.Archived, archiveHint},
-	} {
+		"Put": {do: put(storage.Condition{}), answers: []said{refusal}, want: storage.Archived, hint: overwriteHint},
+		"Put on one being restored": {
+			do:      put(storage.Condition{}),
+			answers: []said{refusing(409, codeRehydrating)},
+			want:    storage.Archived,
+			hint:    overwriteHint,
+		},
+		"Put if absent":   {do: put(absent), answers: []said{refusal}, want: storage.PreconditionFailed},
+		"parts":           {do: commit(storage.Condition{}), answers: []said{refusal}, want: storage.Archived, hint: overwriteHint},
+		"parts if absent": {do: commit(absent), answers: []said{refusal}, want: storage.PreconditionFailed},
+		"Copy onto one": {
+			do:      copyIf(storage.Condition{}),
+			answers: []said{object, refusal, object},
+			want:    storage.Archived,
+			hint:    overwriteHint,
+		},
+		"Copy onto one if absent": {do: copyIf(absent), answers: []said{object, refusal, object}, want: storage.PreconditionFailed},
+		"Copy of one": {
+			do:      copyIf(storage.Condition{}),
+			answers: []said{object, refusal, archived},
+			want:    storage.Archived,
+			hint:    archiveHint,
+		},
+		"Copy of one if absent": {do: copyIf(absent), answers: []said{object, refusal, archived}, want: storage.Archived, hint: archiveHint},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := row.do(newScript(t, row.answers...).driver(t))
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.hint, asError(err).Hint)
+			err := tt.do(newScript(t, tt.answers...).driver(t))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.hint, asError(err).Hint)
 		})
 	}
 }

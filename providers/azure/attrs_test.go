@@ -16,7 +16,7 @@ import (
 // Attrs have all values of Azure's response.
 func TestAttrsOfReads(t *testing.T) {
 	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		headers []string
 		want    func(a *storage.Attrs)
 		head    bool // the response to a GET lacks it
@@ -58,18 +58,21 @@ func TestAttrsOfReads(t *testing.T) {
 			a.ReplicationStatus = "failed"
 		}, false},
 		"a replica": {[]string{"X-Ms-Or-Policy-Id", "p1"}, func(*storage.Attrs) {}, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newScript(t, anObject("x", row.headers...)).driver(t)
+			d := newScript(t, anObject("x", tt.headers...)).driver(t)
 			r := &driver.GetRequest{Key: "a", Length: -1}
-			plain, err := newScript(t, anObject("x")).driver(t).Head(t.Context(), r)
+			attrs, err := newScript(t, anObject("x")).driver(t).Head(t.Context(), r)
 			require.NoError(t, err)
-			want := *plain
-			row.want(&want)
+
+			want := *attrs
+			tt.want(&want)
 			got, err := d.Head(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, want, *got)
-			if row.head {
+
+			if tt.head {
 				return
 			}
 			got, body, err := d.Get(t.Context(), r)
@@ -102,15 +105,18 @@ func TestNativeAttrs(t *testing.T) {
 	b := engine.New(s.driver(t))
 	attrs, err := b.Attrs(t.Context(), "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
+
 	properties, ok := storage.AttrsAs[blob.GetPropertiesResponse](attrs)
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*properties.LeaseState))
+
 	r, err := b.Download(t.Context(), "a", storage.WithNativeAttrs(), WithCustomerKey(keyBytes(t, firstKey)))
 	require.NoError(t, err)
 	response, ok := storage.AttrsAs[blob.DownloadStreamResponse](r.Attrs())
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*response.LeaseState))
 	require.Nil(t, response.Body)
+
 	require.NoError(t, r.Close())
 	attrs, err = b.Attrs(t.Context(), "a")
 	require.NoError(t, err)

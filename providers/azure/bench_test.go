@@ -28,6 +28,7 @@ func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
 func BenchmarkPut(b *testing.B) {
 	data := make([]byte, 1024)
 	client := &http.Client{Transport: nowhere{}}
+
 	b.Run("1KiB", func(b *testing.B) {
 		bucket, err := Open(b.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, HTTPClient: client})
 		if err != nil {
@@ -40,6 +41,7 @@ func BenchmarkPut(b *testing.B) {
 			}
 		}
 	})
+
 	b.Run("1KiB of unknown length", func(b *testing.B) {
 		bucket, err := Open(b.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, HTTPClient: client})
 		if err != nil {
@@ -52,6 +54,7 @@ func BenchmarkPut(b *testing.B) {
 			}
 		}
 	})
+
 	b.Run("1KiB, the SDK alone", func(b *testing.B) {
 		key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 		if err != nil {

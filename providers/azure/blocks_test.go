@@ -19,6 +19,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	put := wiretest.Put("a", "")
 	put.Properties = storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}, StorageClass: "Cool"}
 	put.Condition.Revision = etag
+
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
 	require.Empty(t, s.server.Requests(), "Azure knows no uploads")
@@ -26,6 +27,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	first, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, int64(5), first.Size)
+
 	block := s.server.Last(t)
 	require.Equal(t, http.MethodPut, block.Method)
 	require.Equal(t, "/photos/a", block.Path)
@@ -37,12 +39,15 @@ func TestBlockUploadRequests(t *testing.T) {
 	last, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: wiretest.CRC32C("!")})
 	require.NoError(t, err)
 	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
+
 	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{first, last}})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
+
 	commit := s.server.Last(t)
 	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.Line())
 	require.Contains(t, commit.Body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
+
 	for name, want := range map[string]string{
 		"If-Match":                    etag,
 		"X-Ms-Blob-Content-Type":      "text/plain",
@@ -60,6 +65,7 @@ func TestBlockIDs(t *testing.T) {
 	one := newUploadID()
 	other := newUploadID()
 	ids := map[string]bool{}
+
 	for _, upload := range []string{one, other} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
 			for _, sum := range []uint64{0, 1, math.MaxUint64} {
@@ -71,9 +77,10 @@ func TestBlockIDs(t *testing.T) {
 			}
 		}
 	}
-	again, err := blockID(one, 2, 1)
+
+	second, err := blockID(one, 2, 1)
 	require.NoError(t, err)
-	require.True(t, ids[again], "the same bytes that are sent again replace the block")
+	require.True(t, ids[second], "the same bytes that are sent again replace the block")
 }
 
 // If an upload is resumed with another body, PutPart does not replace the block of an earlier part that has other
@@ -89,9 +96,11 @@ func TestPutPartOtherContent(t *testing.T) {
 		return part
 	}
 	recorded := put("a")
+
 	lost := put("b")
 	require.NotEqual(t, recorded.Tag, lost.Tag)
 	require.Equal(t, recorded.Tag, put("a").Tag)
+
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []driver.Part{recorded}})
 	require.NoError(t, err)
 	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
@@ -113,11 +122,12 @@ func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	upload := newUploadID()
+
 	for name, part := range map[string]driver.Part{
 		"no tag":         {Number: 1},
-		"another upload": aPart(t, newUploadID(), 1),
-		"another number": {Number: 2, Tag: aPart(t, upload, 1).Tag},
-		"a shorter name": {Number: 1, Tag: aPart(t, upload, 1).Tag[:20]},
+		"another upload": newPart(t, newUploadID(), 1),
+		"another number": {Number: 2, Tag: newPart(t, upload, 1).Tag},
+		"a shorter name": {Number: 1, Tag: newPart(t, upload, 1).Tag[:20]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part}})
@@ -127,7 +137,7 @@ func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	require.Empty(t, s.server.Requests())
 }
 
-func aPart(t *testing.T, upload string, number int) driver.Part {
+func newPart(t *testing.T, upload string, number int) driver.Part {
 	t.Helper()
 	id, err := blockID(upload, number, 1)
 	require.NoError(t, err)
@@ -151,34 +161,76 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 // If another write has dropped the blocks of a conditional upload, CompleteParts reads the object to tell why.
 // Without a condition, it fails with status 409, so that the engine restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
-	gone := refusing(400, "InvalidBlockList")
+	refusal := refusing(400, "InvalidBlockList")
 	object := anObject("x")
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers   []said
 		condition storage.Condition
 		want      storage.Code
 		status    int
 	}{
-		"another upload was completed first":         {[]said{gone}, storage.Condition{}, storage.Unavailable, 409},
-		"another upload created the object":          {[]said{gone, object}, storage.Condition{Absent: true}, storage.PreconditionFailed, 400},
-		"another upload, and the object was removed": {[]said{gone, refusing(404, "BlobNotFound")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
-		"another upload updated the object":          {[]said{gone, object}, storage.Condition{Revision: `"old"`}, storage.PreconditionFailed, 400},
-		"dropped blocks, and an unchanged object":    {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
-		"no permission to see the object":            {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
-		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.Locked, 400},
-		"too many of them":                           {[]said{refusing(409, "BlockCountExceedsLimit")}, storage.Condition{}, storage.TooLarge, 409},
-	} {
+		"another upload was completed first": {
+			answers:   []said{refusal},
+			condition: storage.Condition{},
+			want:      storage.Unavailable,
+			status:    409,
+		},
+		"another upload created the object": {
+			answers:   []said{refusal, object},
+			condition: storage.Condition{Absent: true},
+			want:      storage.PreconditionFailed,
+			status:    400,
+		},
+		"another upload, and the object was removed": {
+			answers:   []said{refusal, refusing(404, "BlobNotFound")},
+			condition: storage.Condition{Absent: true},
+			want:      storage.Unavailable,
+			status:    409,
+		},
+		"another upload updated the object": {
+			answers:   []said{refusal, object},
+			condition: storage.Condition{Revision: `"old"`},
+			want:      storage.PreconditionFailed,
+			status:    400,
+		},
+		"dropped blocks, and an unchanged object": {
+			answers:   []said{refusal, object},
+			condition: storage.Condition{Revision: etag},
+			want:      storage.Unavailable,
+			status:    409,
+		},
+		"no permission to see the object": {
+			answers:   []said{refusal, refusing(403, "AuthorizationFailure")},
+			condition: storage.Condition{Absent: true},
+			want:      storage.Unavailable,
+			status:    409,
+		},
+		"another tool's upload is under way": {
+			answers:   []said{refusing(400, "InvalidBlobOrBlock")},
+			condition: storage.Condition{},
+			want:      storage.Locked,
+			status:    400,
+		},
+		"too many of them": {
+			answers:   []said{refusing(409, "BlockCountExceedsLimit")},
+			condition: storage.Condition{},
+			want:      storage.TooLarge,
+			status:    409,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
+			s := newScript(t, tt.answers...)
 			put := wiretest.Put("a", "")
-			put.Condition = row.condition
+			put.Condition = tt.condition
 			upload := newUploadID()
-			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{aPart(t, upload, 1)}})
+			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{newPart(t, upload, 1)}})
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.status, e.Status, "409 makes the engine restart")
-			require.Len(t, s.server.Requests(), len(row.answers))
+			require.Equal(t, tt.want, e.Code)
+			require.Equal(t, tt.status, e.Status, "409 makes the engine restart")
+			require.Len(t, s.server.Requests(), len(tt.answers))
 		})
 	}
 }
@@ -188,9 +240,10 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
 	s := newScript(t, created)
 	upload := newUploadID()
-	part := aPart(t, upload, 1)
+	part := newPart(t, upload, 1)
 	part.Tag += tagSeparator + "8"
 	_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part, part}})
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

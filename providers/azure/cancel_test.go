@@ -21,9 +21,12 @@ func TestUploadCanceled(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b := s.open(t, name)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+
 	_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{At: 5 * partSize, Then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
@@ -33,9 +36,11 @@ func TestUploadCanceled(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload was under way")
 	require.Empty(t, blocks.CommittedBlocks)
+
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
+
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "listed", entry.Key)
@@ -48,7 +53,9 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size, writers = 2*partSize + 1, 3
 	s := needAzurite(t)
 	b := s.open(t, s.container(t))
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	var group sync.WaitGroup
 	errs := make([]error, writers)
 	for i := range writers {
@@ -61,6 +68,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 		})
 	}
 	group.Wait()
+
 	for i, err := range errs {
 		if i > 0 {
 			require.NoError(t, err)
@@ -68,6 +76,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 		}
 	}
+
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(bytes.Repeat(data[:1], size), data), "two writers' bytes are in one object")

@@ -61,24 +61,29 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	one := begin(t, b, "a")
 	other := begin(t, b, "a")
 	third := begin(t, b, "a", storage.IfAbsent())
+
 	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
 		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
 		require.NoError(t, err)
 		require.Regexp(t, `^".+"$`, part.ETag)
 	}
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other"} {
 		attrs, err := u.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)
+
 		got, existing, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, text, string(got))
 		require.Equal(t, attrs.CRC32C, existing.CRC32C)
+
 		_, err = u.PutPart(t.Context(), 1, strings.NewReader("too late"))
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
+
 	_, err = third.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NoError(t, third.Abort(t.Context()))
@@ -118,15 +123,18 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	forging := signedURL.Header.Clone() // with a checksum that would make the object unreadable
 	forging.Set("X-Ms-Meta-Omnibucket_crc32c", "00000000-5")
 	forging.Set("X-Ms-Meta-Omnibucket_proof", "AAAA")
+
 	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, forging, "final"))
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 1)
 	require.False(t, parts[0].CRC32C.Known)
 	require.Equal(t, int64(5), parts[0].Size)
+
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "Cool", attrs.StorageClass)
+
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "final", string(got))
@@ -152,14 +160,18 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 			return next(ctx)
 		})
 	}))
-	t.Cleanup(func() { require.NoError(t, storage.Close(replacing)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(replacing))
+	})
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
 	require.NoError(t, err)
 	same, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
 	require.NoError(t, err)
+
 	_, err = same.Complete(t.Context())
 	require.NoError(t, err, "the parts were listed and copied again")
 	require.True(t, late)
+
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "new", string(got))
@@ -172,9 +184,11 @@ func TestListHidesParts(t *testing.T) {
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("x"))
 	require.NoError(t, err)
 	slash := storage.WithDelimiter("/")
+
 	require.Empty(t, keysOf(t, b))
 	require.Empty(t, keysOf(t, b, slash))
 	require.Empty(t, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
+
 	for _, key := range []string{".omnibucket/zzz", "z"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
@@ -192,6 +206,7 @@ func TestListUploads(t *testing.T) {
 	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
 	_, err := s.raw.NewContainerClient(name).NewBlockBlobClient(orphans+"/0-000001").UploadBuffer(t.Context(), []byte("x"), nil)
 	require.NoError(t, err)
+
 	uploads := func(opts ...storage.ListOption) (keys []string) {
 		for entry, err := range storage.ListUploads(t.Context(), b, opts...) {
 			require.NoError(t, err)
@@ -202,6 +217,7 @@ func TestListUploads(t *testing.T) {
 	}
 	require.Equal(t, []string{orphans, "a", "users/ü 7"}, uploads())
 	require.Equal(t, []string{"users/ü 7"}, uploads(storage.WithPrefix("users/")))
+
 	for entry, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
 		require.NoError(t, storage.AbortUpload(t.Context(), b, entry))
@@ -261,9 +277,11 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
 		require.NoError(t, err)
 	}
+
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
 	require.NotZero(t, closed.refused.Load())
+
 	got, existing, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, strings.Join(parts, ""), string(got))
@@ -292,6 +310,7 @@ func TestBeginUploadWithConfigClient(t *testing.T) {
 	}
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
+
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "onetwo", string(got))

@@ -25,20 +25,22 @@ func TestPutPartEncryption(t *testing.T) {
 	natives := []any{key, accessTier("Archive")}
 	s := newScript(t, created, anObject("")) // the part, the marker
 	d := s.driver(t)
+
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: testUpload, Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Native: natives})
 	require.NoError(t, err)
 	require.Equal(t, etag, part.Tag)
+
 	put := s.server.Requests()[0]
 	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007", strings.ReplaceAll(put.Path, "%2F", "/"))
 	require.Equal(t, key.SHA256(), put.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
 	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
 
-	signed, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
+	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
 	require.NoError(t, err)
-	require.Equal(t, key.SHA256(), signed.Header.Get("X-Ms-Encryption-Key-Sha256"))
-	require.Empty(t, signed.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, signed.URL, "fedcba", "the secret of the upload")
+	require.Equal(t, key.SHA256(), signedURL.Header.Get("X-Ms-Encryption-Key-Sha256"))
+	require.Empty(t, signedURL.Header.Get("X-Ms-Access-Tier"))
+	require.NotContains(t, signedURL.URL, "fedcba", "the secret of the upload")
 }
 
 // If another write to the key drops the copied blocks, CompleteParts fails as retryable. It keeps the parts, so
@@ -56,21 +58,24 @@ func TestCompletePartsRepeated(t *testing.T) {
 		Upload: testUpload,
 		Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 	})
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
 	require.NotEqual(t, http.StatusConflict, e.Status, "the engine must not begin another upload")
-	asked := s.server.Requests()
-	require.Len(t, asked, 8, "no part is removed")
-	require.Equal(t, etag, asked[1].Header.Get("X-Ms-Source-If-Match"))
+
+	requests := s.server.Requests()
+	require.Len(t, requests, 8, "no part is removed")
+	require.Equal(t, etag, requests[1].Header.Get("X-Ms-Source-If-Match"))
+
 	for i, decided := range map[int]bool{3: true, 7: false} {
-		marker := asked[i]
+		marker := requests[i]
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))
 		require.Equal(t, decided, marker.Header.Get("X-Ms-Meta-Omnibucketdecision") != "")
 	}
-	require.Equal(t, etag, asked[4].Header.Get("If-Match"))
+	require.Equal(t, etag, requests[4].Header.Get("If-Match"))
 }
 
 // AbortParts ends the upload before it removes the parts.
@@ -89,11 +94,13 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	u, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
 	parts := []driver.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
+
 	ranges, size, err := d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts})
 	require.NoError(t, err)
 	require.Equal(t, int64(maxBlocks+5), size)
 	require.Len(t, ranges, 2)
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
+
 	ranges, _, err = d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts[1:]})
 	require.NoError(t, err)
 	require.Len(t, ranges, 5)
@@ -113,33 +120,46 @@ func TestParseOpenUpload(t *testing.T) {
 // https://github.com/Azure/azure-sdk-for-java/issues/24881.
 func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	unverified := refusing(http.StatusForbidden, codeUnverified)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		refused said
 		part    func(r wiretest.Request) said
 		block   map[string]string
 		want    storage.Code
 	}{
-		"a part":                          {unverified, nil, nil, ""},
-		"an account that is not public":   {refusing(http.StatusConflict, "PublicAccessNotPermitted"), nil, nil, ""},
-		"a part that was replaced":        {unverified, func(wiretest.Request) said { return refusing(http.StatusPreconditionFailed, "ConditionNotMet") }, nil, storage.Changed},
-		"a part that is missing":          {unverified, func(wiretest.Request) said { return refusing(http.StatusNotFound, "BlobNotFound") }, nil, storage.Changed},
-		"another block than the one sent": {unverified, nil, map[string]string{"X-Ms-Content-Crc64": "AAAAAAAAAAA="}, storage.ChecksumMismatch},
-		"the block that was sent":         {unverified, nil, map[string]string{"X-Ms-Content-Crc64": "V0JSBnCFdzM="}, ""},
-	} {
+		"a part":                        {refused: unverified, want: ""},
+		"an account that is not public": {refused: refusing(http.StatusConflict, "PublicAccessNotPermitted"), want: ""},
+		"a part that was replaced": {
+			refused: unverified,
+			part:    func(wiretest.Request) said { return refusing(http.StatusPreconditionFailed, "ConditionNotMet") },
+			want:    storage.Changed,
+		},
+		"a part that is missing": {
+			refused: unverified,
+			part:    func(wiretest.Request) said { return refusing(http.StatusNotFound, "BlobNotFound") },
+			want:    storage.Changed,
+		},
+		"another block than the one sent": {
+			refused: unverified,
+			block:   map[string]string{"X-Ms-Content-Crc64": "AAAAAAAAAAA="},
+			want:    storage.ChecksumMismatch,
+		},
+		"the block that was sent": {refused: unverified, block: map[string]string{"X-Ms-Content-Crc64": "V0JSBnCFdzM="}, want: ""},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var blocks []string
 			s := newScript(t)
 			s.server.Answer = func(r wiretest.Request) said {
 				switch {
 				case r.Header.Get("X-Ms-Copy-Source") != "":
-					return row.refused
+					return tt.refused
 				case strings.Contains(r.RawQuery, "comp=block&") || strings.HasSuffix(r.RawQuery, "comp=block"):
 					blocks = append(blocks, r.Body)
-					return said{Status: http.StatusCreated, Header: row.block}
+					return said{Status: http.StatusCreated, Header: tt.block}
 				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
 					return said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
-				case r.Method == http.MethodGet && row.part != nil:
-					return row.part(r)
+				case r.Method == http.MethodGet && tt.part != nil:
+					return tt.part(r)
 				case r.Method == http.MethodGet:
 					require.Equal(t, etag, r.Header.Get("If-Match"))
 					return said{Status: http.StatusPartialContent, Body: "hello", Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Range": "bytes 0-4/5", "Content-Length": "5"}}
@@ -152,7 +172,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 				}
 				return refusing(http.StatusNotFound, "BlobNotFound") // there is no object yet
 			}
-			if row.part == nil {
+			if tt.part == nil {
 				object := s.server.Answer
 				s.server.Answer = func(r wiretest.Request) said {
 					if r.Method == http.MethodHead && !strings.Contains(r.Path, "-begun") && strings.Contains(r.Path, "parts") {
@@ -161,13 +181,15 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 					return object(r)
 				}
 			}
+
 			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true},
 				Upload: testUpload,
 				Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 			})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			if row.want == "" {
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
+			if tt.want == "" {
 				require.Equal(t, []string{"hello"}, blocks)
 			}
 		})
@@ -179,31 +201,47 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 func TestCompletePartsRemovesVersions(t *testing.T) {
 	const prefix = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F"
 	blob := func(name, version string, current bool) string {
-		more := ""
+		query := ""
 		if current {
-			more = "<IsCurrentVersion>true</IsCurrentVersion>"
+			query = "<IsCurrentVersion>true</IsCurrentVersion>"
 		}
 		if version != "" {
-			more += "<VersionId>" + version + "</VersionId>"
+			query += "<VersionId>" + version + "</VersionId>"
 		}
-		return "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>" + more + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
+		return "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>" + query + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
 	}
 	const one, two = "2026-11-20T12:00:01.0000000Z", "2026-11-20T12:00:02.0000000Z"
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		listed  string
 		version said // the response to the removal of a version
 		want    []string
 		code    storage.Code
 	}{
-		"an account without versions": {blob("0-000001", "", false), accepted, []string{"0-000001"}, ""},
+		"an account without versions": {listed: blob("0-000001", "", false), version: accepted, want: []string{"0-000001"}},
 		"an account with versions": {
-			blob("-begun", one, false) + blob("0-000001", one, false) + blob("0-000001", two, true), accepted,
-			[]string{"-begun?versionid=" + one, "0-000001", "0-000001?versionid=" + one, "0-000001?versionid=" + two}, "",
+			listed:  blob("-begun", one, false) + blob("0-000001", one, false) + blob("0-000001", two, true),
+			version: accepted,
+			want:    []string{"-begun?versionid=" + one, "0-000001", "0-000001?versionid=" + one, "0-000001?versionid=" + two},
 		},
-		"a role that may remove no versions":   {blob("0-000001", one, true), refusing(403, "AuthorizationPermissionMismatch"), []string{"0-000001", "0-000001?versionid=" + one}, ""},
-		"a container with a default retention": {blob("0-000001", one, true), refusing(409, codeImmutable), []string{"0-000001", "0-000001?versionid=" + one}, ""},
-		"a service that is busy":               {blob("0-000001", one, true), refusing(503, "ServerBusy"), []string{"0-000001", "0-000001?versionid=" + one}, storage.RateLimited},
-	} {
+		"a role that may remove no versions": {
+			listed:  blob("0-000001", one, true),
+			version: refusing(403, "AuthorizationPermissionMismatch"),
+			want:    []string{"0-000001", "0-000001?versionid=" + one},
+		},
+		"a container with a default retention": {
+			listed:  blob("0-000001", one, true),
+			version: refusing(409, codeImmutable),
+			want:    []string{"0-000001", "0-000001?versionid=" + one},
+		},
+		"a service that is busy": {
+			listed:  blob("0-000001", one, true),
+			version: refusing(503, "ServerBusy"),
+			want:    []string{"0-000001", "0-000001?versionid=" + one},
+			code:    storage.RateLimited,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
 			s.server.Answer = func(r wiretest.Request) said {
@@ -211,27 +249,30 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 				case r.Method == http.MethodHead:
 					return anObject("", "X-Ms-Meta-Omnibucketkey", "YQ")
 				case r.Method == http.MethodGet:
-					return said{Body: "<EnumerationResults><Blobs>" + row.listed + "</Blobs><NextMarker/></EnumerationResults>"}
+					return said{Body: "<EnumerationResults><Blobs>" + tt.listed + "</Blobs><NextMarker/></EnumerationResults>"}
 				case strings.Contains(r.RawQuery, "versionid"):
-					return row.version
+					return tt.version
 				}
 				return accepted
 			}
+
 			err := s.driver(t).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			lines := s.server.Lines()
 			require.Equal(t, "DELETE "+prefix+"-begun", strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
 			require.Contains(t, lines[1], "include=versions")
-			var removed []string
+
+			var removals []string
 			for _, line := range lines[2:] {
 				line, err := url.PathUnescape(line)
 				require.NoError(t, err)
-				removed = append(removed, line[strings.LastIndex(line, "/")+1:])
+				removals = append(removals, line[strings.LastIndex(line, "/")+1:])
 			}
-			slices.Sort(removed)
-			require.Equal(t, row.want, removed)
+			slices.Sort(removals)
+			require.Equal(t, tt.want, removals)
 		})
 	}
+
 	s := newScript(t, accepted, said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
 	require.NoError(t, s.driver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
@@ -242,14 +283,14 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 // BeginUpload fails with Unsupported if a container-level policy or legal hold keeps blobs from being removed.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies.
 func TestBeginUploadImmutableContainer(t *testing.T) {
-	properties := func(with ...string) said {
+	properties := func(pairs ...string) said {
 		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
-		for _, name := range with {
+		for _, name := range pairs {
 			p.Header[name] = "true"
 		}
 		return p
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		container said
 		want      storage.Code
 	}{
@@ -260,17 +301,18 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 		"a credential for blobs": {refusing(http.StatusForbidden, "AuthorizationPermissionMismatch"), ""},
 		"no container":           {refusing(http.StatusNotFound, "ContainerNotFound"), storage.BucketNotFound},
 		"a service that is busy": {refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.container, created)
+			s := newScript(t, tt.container, created)
 			d := s.driver(t)
 			_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, "GET /photos?restype=container", s.server.Lines()[0])
-			if row.want != "" {
+			if tt.want != "" {
 				require.Len(t, s.server.Lines(), 1, "no bytes are sent")
 			}
-			if row.container.Status == 0 && row.want == "" {
+			if tt.container.Status == 0 && tt.want == "" {
 				_, err = d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 				require.NoError(t, err)
 				require.Len(t, s.server.Lines(), 3, "it is asked once")

@@ -15,17 +15,17 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	conformTo(t, needAzurite(t), nil, storagetest.WithName("azure (Azurite)"))
+	requireConformance(t, needAzurite(t), nil, storagetest.WithName("azure (Azurite)"))
 }
 
 // The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	conformTo(t, needAzurite(t), &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})
+	requireConformance(t, needAzurite(t), &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})
 }
 
-func conformTo(t *testing.T, s *azuriteServer, client *http.Client, opts ...storagetest.Option) {
+func requireConformance(t *testing.T, s *azuriteServer, client *http.Client, opts ...storagetest.Option) {
 	t.Helper()
 	for name, reason := range azurite.Skipped {
 		opts = append(opts, storagetest.Skip(name, reason))

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// inBlocks opens a bucket that copies everything in blocks and never streams.
-func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
+// newBlockBucket opens a bucket that copies everything in blocks and never streams.
+func newBlockBucket(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
 	require.NoError(t, err)
@@ -45,8 +45,10 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
-	b := inBlocks(t, s, name)
-	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	b := newBlockBucket(t, s, name)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(direct))
+	})
 	text := wiretest.Content(10_000, 1)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
 		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"a-b": "é"}))
@@ -54,6 +56,7 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 
 	dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
 	require.NoError(t, err)
+
 	got, attrs, err := storage.ReadAll(t.Context(), direct, "to")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(text, got))
@@ -73,8 +76,10 @@ func TestComposeOfBlocks(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
-	b := inBlocks(t, s, name)
-	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	b := newBlockBucket(t, s, name)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(direct))
+	})
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
 		text := wiretest.Content(size, byte(i))
@@ -82,8 +87,10 @@ func TestComposeOfBlocks(t *testing.T) {
 		_, err := direct.Upload(t.Context(), string(rune('a'+i)), bytes.NewReader(text))
 		require.NoError(t, err)
 	}
+
 	_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
+
 	got, _, err := storage.ReadAll(t.Context(), direct, "a")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
@@ -109,10 +116,13 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct := s.open(t, name)
-	copying := inBlocks(t, s, name)
-	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	copying := newBlockBucket(t, s, name)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(direct))
+	})
 	text := wiretest.Content(20_000, 1)
 	inParts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
+
 	for _, idBytes := range []int{6, 9, 12, 18, 36, 48, 64} {
 		t.Run(fmt.Sprintf("ids of %d bytes", idBytes), func(t *testing.T) {
 			for what, write := range map[string]func(key string) error{
@@ -134,6 +144,7 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 				require.NoError(t, err)
 				s.otherTool(t, name, key, idBytes)
 				require.NoError(t, write(key), what)
+
 				got, _, err := storage.ReadAll(t.Context(), direct, key)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(text, got), what)
@@ -150,6 +161,7 @@ func TestUploadBesideShortBlockIDs(t *testing.T) {
 	b := s.open(t, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	s.otherTool(t, name, "k", 3)
+
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(wiretest.Content(20_000, 1)), storage.WithPartSize(4096))
 	require.ErrorIs(t, err, storage.Locked)
 	_, err = b.Upload(t.Context(), "k", bytes.NewReader(wiretest.Content(1000, 1)))
@@ -169,6 +181,7 @@ func TestAppendKeepsBlocks(t *testing.T) {
 		got, _, err := storage.ReadAll(t.Context(), b, "log")
 		require.NoError(t, err)
 		require.Equal(t, want, string(got))
+
 		list, err := blob.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
 		require.NoError(t, err)
 		require.Len(t, list.CommittedBlocks, blocks)

@@ -11,7 +11,7 @@ import (
 
 // A signed URL with a customer's key needs TLS.
 func TestSignedURLWithCustomerKeyNeedsTLS(t *testing.T) {
-	d := signer(t, Config{})
+	d := newSigner(t, Config{})
 	key := WithCustomerKey(keyBytes(t, firstKey))
 	_, err := engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)

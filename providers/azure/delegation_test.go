@@ -88,6 +88,7 @@ func TestUserKeySignsForAllBuckets(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	other := d.account.driver("videos")
+
 	for range 3 {
 		for _, d := range []*objectDriver{d, other} {
 			signedURL, err := d.sign(t.Context(), download(nil), signedAt)
@@ -111,10 +112,11 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{Start: &start, Expiry: &end}, nil)
 	require.NoError(t, err)
 	d.account.name = "127"
-	from, err := time.Parse(sasTime, start)
+	startTime, err := time.Parse(sasTime, start)
 	require.NoError(t, err)
-	key, err := d.account.requestUserKey(t.Context(), from, from.Add(userKeyLife))
+	key, err := d.account.requestUserKey(t.Context(), startTime, startTime.Add(userKeyLife))
 	require.NoError(t, err)
+
 	for name, g := range grants() {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
@@ -131,6 +133,7 @@ func TestUserKeySignsForOlderVersions(t *testing.T) {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: version})
 		require.NoError(t, err)
 		require.NotZero(t, d.Describe().Features&storage.SignedURLs, version)
+
 		signedURL, err := d.Sign(t.Context(), download(nil))
 		require.NoError(t, err)
 		u, err := url.Parse(signedURL.URL)
@@ -138,6 +141,7 @@ func TestUserKeySignsForOlderVersions(t *testing.T) {
 		require.Equal(t, want, u.Query().Get("sv"), version)
 		require.NoError(t, d.Close())
 	}
+
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: "2019-07-07"})
 	require.NoError(t, err)
 	require.Zero(t, d.Describe().Features&storage.SignedURLs)
@@ -148,23 +152,24 @@ func TestUserKeySignsForOlderVersions(t *testing.T) {
 // A signed URL expires no later than the user delegation key that signed it.
 func TestUserKeyExpiry(t *testing.T) {
 	end := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ttl  time.Duration
 		want time.Time
 	}{
 		"a key that outlasts it": {time.Hour, time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
 		"a key that just does":   {7*24*time.Hour - 16*time.Minute, end.Add(-time.Minute + time.Second)},
 		"a key that ends before": {7 * 24 * time.Hour, end},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			signedURL, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) {
-				r.TTL = test.ttl
+				r.TTL = tt.ttl
 			}), signedAt)
 			require.NoError(t, err)
-			require.Equal(t, test.want, signedURL.ExpiresAt)
+			require.Equal(t, tt.want, signedURL.ExpiresAt)
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
+			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
 		})
 	}
 }
@@ -173,7 +178,7 @@ func TestUserKeyExpiry(t *testing.T) {
 // before it signs again.
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		later time.Duration
 		ttl   time.Duration
 		asked int32
@@ -185,48 +190,56 @@ func TestUserKeyRenewal(t *testing.T) {
 		"one that would be over too early is renewed":  {6 * day, 2 * day, 2},
 		"a clock that was put back asks for no more":   {-day, time.Hour, 1},
 		"a clock that was put back to before it began": {-30 * day, time.Hour, 1},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newKeyServer(t)
 			d := s.open(t)
 			_, err := d.sign(t.Context(), download(nil), signedAt)
 			require.NoError(t, err)
 			_, err = d.sign(t.Context(), download(func(r *driver.SignRequest) {
-				r.TTL = test.ttl
-			}), signedAt.Add(test.later))
+				r.TTL = tt.ttl
+			}), signedAt.Add(tt.later))
 			require.NoError(t, err)
-			require.Equal(t, test.asked, s.asked.Load())
+			require.Equal(t, tt.asked, s.asked.Load())
 		})
 	}
 }
 
 func TestUserKeyRenewalErrors(t *testing.T) {
-	unavailable := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusServiceUnavailable) }
-	forbidden := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusForbidden) }
-	opened := func(t *testing.T) (*keyServer, *objectDriver) {
+	unavailable := func(w http.ResponseWriter, _ service.KeyInfo) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	forbidden := func(w http.ResponseWriter, _ service.KeyInfo) {
+		w.WriteHeader(http.StatusForbidden)
+	}
+	newSigner := func(t *testing.T) (*keyServer, *objectDriver) {
 		s := newKeyServer(t)
 		d := s.open(t)
 		_, err := d.sign(t.Context(), download(nil), signedAt)
 		require.NoError(t, err)
 		return s, d
 	}
+
 	t.Run("serves on, and is tried again after a minute", func(t *testing.T) {
-		s, d := opened(t)
+		s, d := newSigner(t)
 		s.answer = unavailable
-		for _, later := range []time.Duration{time.Hour, time.Hour + time.Second, time.Hour + 59*time.Second, time.Hour + time.Minute} {
-			_, err := d.sign(t.Context(), download(nil), signedAt.Add(later))
+		for _, delay := range []time.Duration{time.Hour, time.Hour + time.Second, time.Hour + 59*time.Second, time.Hour + time.Minute} {
+			_, err := d.sign(t.Context(), download(nil), signedAt.Add(delay))
 			require.NoError(t, err)
 		}
 		require.EqualValues(t, 3, s.asked.Load())
 	})
+
 	t.Run("and does not last is an error", func(t *testing.T) {
-		s, d := opened(t)
+		s, d := newSigner(t)
 		s.answer = unavailable
 		_, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
 			r.TTL = 48 * time.Hour
 		}), signedAt.Add(6*24*time.Hour))
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
+
 	t.Run("because there is no token serves on", func(t *testing.T) {
 		u := userKeyCache{key: userKeyOf(signedAt)}
 		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
@@ -235,14 +248,17 @@ func TestUserKeyRenewalErrors(t *testing.T) {
 		require.NoError(t, err)
 		require.Same(t, u.key, key)
 	})
+
 	t.Run("because the right is gone is forgotten", func(t *testing.T) {
-		s, d := opened(t)
+		s, d := newSigner(t)
 		s.answer = forbidden
+
 		_, err := d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		s.answer = unavailable
 		_, err = d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
 		require.ErrorIs(t, err, storage.Unavailable, "there is no key to serve on")
+
 		s.answer = giveKey
 		_, err = d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
 		require.NoError(t, err)
@@ -274,7 +290,9 @@ func TestUserKeyInvalidResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newKeyServer(t)
-			s.answer = func(w http.ResponseWriter, _ service.KeyInfo) { _, _ = io.WriteString(w, body) }
+			s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+				_, _ = io.WriteString(w, body)
+			}
 			_, err := s.open(t).sign(t.Context(), download(nil), signedAt)
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "dG9wLXNlY3JldA")
@@ -283,7 +301,7 @@ func TestUserKeyInvalidResponses(t *testing.T) {
 }
 
 func userKeyOf(now time.Time) *userKey {
-	return &userKey{signingKey: testUserKey(), since: now, ends: now.Add(userKeyLife - clockSkew)}
+	return &userKey{signingKey: testUserKey(), created: now, expires: now.Add(userKeyLife - clockSkew)}
 }
 
 // Concurrent callers request one user key.
@@ -292,10 +310,10 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var u userKeyCache
-				asked := 0
+				requests := 0
 				release := make(chan struct{})
 				ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
-					asked++
+					requests++
 					<-release
 					if fails != nil {
 						return nil, fails
@@ -312,8 +330,9 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 				}
 				synctest.Wait()
 				close(release)
+
 				group.Wait()
-				require.Equal(t, 1, asked)
+				require.Equal(t, 1, requests)
 				for i := range keys {
 					require.Same(t, keys[0], keys[i])
 					require.Equal(t, fails, errs[i])
@@ -340,9 +359,11 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 			first, _ = u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, ask)
 		})
 		synctest.Wait()
+
 		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, nil)
 		require.NoError(t, err)
 		require.Same(t, old, key)
+
 		close(release)
 		group.Wait()
 		require.Same(t, renewed, first)
@@ -371,6 +392,7 @@ func TestUserKeyRequestCanceled(t *testing.T) {
 			synctest.Wait()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
+
 			_, err := u.get(ctx, signedAt, time.Hour, nil)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			close(release)

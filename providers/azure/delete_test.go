@@ -22,7 +22,7 @@ func TestDeleteRequests(t *testing.T) {
 
 func TestDeleteErrors(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers   []said
 		condition storage.Condition
 		want      storage.Code // "": success
@@ -35,12 +35,13 @@ func TestDeleteErrors(t *testing.T) {
 		"an object that may not go":   {[]said{refusing(409, "BlobImmutableDueToPolicy")}, storage.Condition{}, storage.Locked},
 		"an object under a lease":     {[]said{refusing(412, "LeaseIdMissing")}, storage.Condition{}, storage.Locked},
 		"a gateway's 404":             {[]said{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}}, storage.Condition{}, storage.Unavailable},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: row.condition})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, s.server.Requests(), len(row.answers))
+			s := newScript(t, tt.answers...)
+			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: tt.condition})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, s.server.Requests(), len(tt.answers))
 		})
 	}
 }
@@ -53,22 +54,23 @@ func TestDeleteCurrentVersion(t *testing.T) {
 	)
 	current := refusing(403, codeCurrentVersion)
 	look := anObject("x")
-	done := said{Status: 202}
-	for name, row := range map[string]struct {
+	accepted := said{Status: 202}
+
+	tests := map[string]struct {
 		answers []said
 		asked   []string
 		want    storage.Code // "": success
 	}{
 		"as it was": {
-			[]said{current, look, done, done},
+			[]said{current, look, accepted, accepted},
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
 		},
 		"another write has come between": {
-			[]said{current, look, refusing(412, "ConditionNotMet"), done},
+			[]said{current, look, refusing(412, "ConditionNotMet"), accepted},
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
 		},
 		"the object was removed meanwhile": {
-			[]said{current, look, refusing(404, "BlobNotFound"), done},
+			[]said{current, look, refusing(404, "BlobNotFound"), accepted},
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
 		},
 		"the version was removed meanwhile": {
@@ -76,7 +78,7 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			[]string{"DELETE " + version, "HEAD " + version}, "",
 		},
 		"and at last": {
-			[]said{current, look, done, refusing(404, "BlobNotFound")},
+			[]said{current, look, accepted, refusing(404, "BlobNotFound")},
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
 		},
 		"an object with snapshots": {
@@ -84,15 +86,16 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object}, storage.Locked,
 		},
 		"no right to remove versions": {
-			[]said{current, look, done, refusing(403, "AuthorizationPermissionMismatch")},
+			[]said{current, look, accepted, refusing(403, "AuthorizationPermissionMismatch")},
 			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, storage.PermissionDenied,
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
+			s := newScript(t, tt.answers...)
 			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.asked, s.server.Lines())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.asked, s.server.Lines())
 			for _, r := range s.server.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
 				if r.Line() == "DELETE "+object {
@@ -100,10 +103,10 @@ func TestDeleteCurrentVersion(t *testing.T) {
 				}
 			}
 
-			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, row.answers[1:]...)...)
+			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, tt.answers[1:]...)...)
 			errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: versionAt(1)}})
-			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
-			require.Equal(t, row.asked[1:], s.server.Lines()[1:], "in a batch")
+			require.Equal(t, tt.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
+			require.Equal(t, tt.asked[1:], s.server.Lines()[1:], "in a batch")
 		})
 	}
 }
@@ -132,6 +135,7 @@ func TestDeleteBatchRequests(t *testing.T) {
 	})
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1], "a missing object is no error")
+
 	var e *storage.Error
 	require.ErrorAs(t, errs[2], &e)
 	require.Equal(t, storage.PermissionDenied, e.Code)
@@ -159,7 +163,7 @@ func inBatch(parts ...string) said {
 // If a batch fails or its response is incomplete, each of its objects gets that error.
 func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answer  said
 		want    storage.Code
 		unknown bool
@@ -180,16 +184,17 @@ func TestDeleteBatchErrors(t *testing.T) {
 		}, storage.Unavailable, true},
 		"text that is no response": {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
 		"an unreadable response":   {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answer)
+			s := newScript(t, tt.answer)
 			errs := s.driver(t).DeleteBatch(t.Context(), requests)
 			require.Len(t, errs, 2)
 			for _, err := range errs {
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
-				require.Equal(t, row.want, e.Code)
-				require.Equal(t, row.unknown, e.Unknown)
+				require.Equal(t, tt.want, e.Code)
+				require.Equal(t, tt.unknown, e.Unknown)
 				require.NotContains(t, err.Error(), "x-ms-", "no headers in words")
 			}
 		})
@@ -223,7 +228,7 @@ func TestPreconditionFailedNeedsLook(t *testing.T) {
 			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
 		},
 	} {
-		for _, row := range []struct {
+		tests := []struct {
 			look said
 			want storage.Code
 		}{
@@ -231,10 +236,11 @@ func TestPreconditionFailedNeedsLook(t *testing.T) {
 			{refusing(http.StatusInternalServerError, "OperationTimedOut"), storage.Unavailable},
 			{page, storage.Unavailable},
 			{anObject("x"), storage.PreconditionFailed},
-		} {
-			t.Run(fmt.Sprint(name, " ", row.look.Status, " ", row.want), func(t *testing.T) {
-				err := do(newScript(t, unmet, row.look).driver(t))
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+		}
+		for _, tt := range tests {
+			t.Run(fmt.Sprint(name, " ", tt.look.Status, " ", tt.want), func(t *testing.T) {
+				err := do(newScript(t, unmet, tt.look).driver(t))
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was done")
 			})
 		}

@@ -58,8 +58,8 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 
 const countsReads = "the case counts reads, too"
 
-// emulated returns Azurite as a handler that an account may be before.
-func emulated(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
+// startEmulator returns Azurite as a handler that an account may be before.
+func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
 	t.Helper()
 	emulator = needAzurite(t)
 	u, err := url.Parse(emulator.endpoint)
@@ -80,10 +80,10 @@ func emulated(t *testing.T) (emulator *azuriteServer, handler http.Handler, path
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	emulator, handler, path, closeIdle := emulated(t)
-	also := maps.Clone(azurite.Skipped)
-	maps.DeleteFunc(also, func(_, reason string) bool { return reason == azurite.NoVersions })
-	maps.Copy(also, undisturbed)
+	emulator, handler, path, closeIdle := startEmulator(t)
+	skips := maps.Clone(azurite.Skipped)
+	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
+	maps.Copy(skips, undisturbed)
 	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(), documented.AzureVersions(emulator.access(t)))
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
 	front := httptest.NewServer(answering)
@@ -92,8 +92,8 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 		t.Cleanup(closeIdle) // they would be goroutines that the suite reports
 		container := emulator.container(t)
 		answering.Add(t, container)
-		return driverAt(t, azure.Config{Bucket: container, Endpoint: front.URL + path})
-	}, append(documented.Skips(also), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))...)
+		return newDriverAt(t, azure.Config{Bucket: container, Endpoint: front.URL + path})
+	}, append(documented.Skips(skips), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))...)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(closeIdle)
 		front := httptest.NewServer(answering.For(t))
@@ -108,7 +108,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 // longestTerm is the limit of the policy, in which the signatures of the suite fit.
 const longestTerm = 24 * time.Hour
 
-func driverAt(t *testing.T, c azure.Config) driver.Driver {
+func newDriverAt(t *testing.T, c azure.Config) driver.Driver {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), c)
 	require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			emulator, handler, path, closeIdle := emulated(t)
+			emulator, handler, path, closeIdle := startEmulator(t)
 			answering := documented.New(documented.Before(handler, kind.play(t, emulator)...), documented.AzureKind, documented.Azure)
 			answering.Spared = refusedCopies(kind.private)
 			open := kind.opener(t, answering, path)
@@ -249,7 +249,7 @@ func (k accountKind) opener(t *testing.T, account http.Handler, path string) fun
 		return func(t *testing.T, container string) driver.Driver {
 			c := c
 			c.Bucket = container
-			return driverAt(t, c)
+			return newDriverAt(t, c)
 		}
 	}
 	secure := httptest.NewTLSServer(account)
@@ -259,7 +259,7 @@ func (k accountKind) opener(t *testing.T, account http.Handler, path string) fun
 		t.Cleanup(secure.Client().CloseIdleConnections)
 		c := c
 		c.Bucket = container
-		return withoutTLS{driverAt(t, c), secure.URL, front.URL}
+		return withoutTLS{newDriverAt(t, c), secure.URL, front.URL}
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 )
 
 func TestErrorCodes(t *testing.T) {
-	for code, want := range map[string]struct {
+	tests := map[string]struct {
 		status int
 		code   storage.Code
 		again  bool
@@ -53,20 +53,23 @@ func TestErrorCodes(t *testing.T) {
 		"FeatureVersionMismatch":          {409, storage.Unsupported, false},
 		"SomethingThatNobodyKnows":        {409, storage.Internal, false},
 		"SomethingElseThatNobodyKnows":    {400, storage.InvalidArgument, false},
-	} {
+	}
+	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
-			s := newScript(t, refusing(want.status, code))
+			s := newScript(t, refusing(tt.status, code))
 			_, err := s.driver(t).Put(t.Context(), wiretest.Put("a", ""))
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			if want.code == storage.ObjectNotFound {
-				want.code = storage.BucketNotFound // for a write, only the container can be missing
+			if tt.code == storage.ObjectNotFound {
+				tt.code = storage.BucketNotFound // for a write, only the container can be missing
 			}
-			require.Equal(t, want.code, e.Code)
-			require.Equal(t, want.again, e.Retryable)
-			require.Equal(t, want.status, e.Status)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.again, e.Retryable)
+			require.Equal(t, tt.status, e.Status)
 			require.Equal(t, "R1", e.RequestID)
 			require.Equal(t, code+": What went wrong.", e.Err.Error())
+
 			var answer *azcore.ResponseError
 			require.ErrorAs(t, err, &answer)
 			require.Equal(t, code, answer.ErrorCode)
@@ -75,7 +78,7 @@ func TestErrorCodes(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		header map[string]string
 		want   time.Duration
 	}{
@@ -85,15 +88,17 @@ func TestRetryAfter(t *testing.T) {
 		"a date past":  {map[string]string{"Retry-After": aTime, "Date": "Fri, 20 Nov 2026 12:00:09 GMT"}, 0},
 		"nonsense":     {map[string]string{"Retry-After": "soon"}, 0},
 		"nothing":      {nil, 0},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := http.Header{}
-			for name, value := range row.header {
+			for name, value := range tt.header {
 				h.Set(name, value)
 			}
-			require.Equal(t, row.want, retryAfter(h))
+			require.Equal(t, tt.want, retryAfter(h))
 		})
 	}
+
 	s := newScript(t, said{Status: 503, Header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
 	_, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
@@ -104,20 +109,23 @@ func TestRetryAfter(t *testing.T) {
 // If a signature is wrong, Azure's response contains the right one. No error of the driver shows it.
 func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
-	wrong := refusing(403, "AuthenticationFailed")
-	wrong.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
+	refusal := refusing(403, "AuthenticationFailed")
+	refusal.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
 		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
 	withSAS := func(c *Config) {
 		c.SASToken = "sv=2026&sig=" + secret
 	}
-	for name, answer := range map[string]said{"an answer": wrong, "a connection that is cut": {Cut: true}} {
+
+	for name, answer := range map[string]said{"an answer": refusal, "a connection that is cut": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, answer)
 			d := s.driver(t, withSAS)
+
 			_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
+
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				if _, sdks := inner.(*azcore.ResponseError); !sdks { // the SDK's own text may contain it
 					require.NotContains(t, inner.Error(), secret)
@@ -131,23 +139,26 @@ func TestErrorsContainNoSignature(t *testing.T) {
 func TestErrorsWithoutAResponse(t *testing.T) {
 	closed := newScript(t)
 	closed.server.Close()
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		err     error
 		want    storage.Code
 		again   bool
 		unknown bool
 	}{
-		"no such account":  {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
-		"a caller's end":   {context.Canceled, storage.Canceled, false, false},
-		"a caller's time":  {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
-		"an unknown error": {errors.New("what?"), storage.Internal, false, false},
-	} {
+		"no such account":  {err: &net.DNSError{IsNotFound: true}, want: storage.Unavailable, again: true},
+		"a caller's end":   {err: context.Canceled, want: storage.Canceled},
+		"a caller's time":  {err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
+		"an unknown error": {err: errors.New("what?"), want: storage.Internal},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			e := translate(row.err)
-			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.again, e.Retryable)
+			e := translate(tt.err)
+			require.Equal(t, tt.want, e.Code)
+			require.Equal(t, tt.again, e.Retryable)
 		})
 	}
+
 	d := closed.driver(t)
 	_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 	var e *storage.Error
@@ -166,8 +177,11 @@ func (n noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 func TestTokenErrors(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{errors.New("the credential has none")}})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, d.Close()) }()
+	defer func() {
+		require.NoError(t, d.Close())
+	}()
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)
@@ -189,6 +203,7 @@ func TestEmulatorTooOldHint(t *testing.T) {
 		d := newScript(t, old).driver(t)
 		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 		_, ofHead := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1}) // whose response has no body
+
 		for i, err := range []error{err, ofHead} {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
@@ -204,11 +219,11 @@ func TestEmulatorTooOldHint(t *testing.T) {
 
 // If Azurite refuses another header than x-ms-version, the error does not say that Azurite is too old.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
-	refused := refusing(400, "InvalidHeaderValue")
-	refused.Header["Server"] = "Azurite-Blob/3.36.0"
+	refusal := refusing(400, "InvalidHeaderValue")
+	refusal.Header["Server"] = "Azurite-Blob/3.36.0"
 	for header, want := range map[string]string{"x-ms-access-tier": "", "x-ms-version": emulatorHint} {
-		refused.Body = strings.Replace(refusing(400, "InvalidHeaderValue").Body, "</Error>", "<HeaderName>"+header+"</HeaderName></Error>", 1)
-		_, err := newScript(t, refused).driver(t).Put(t.Context(), wiretest.Put("a", ""))
+		refusal.Body = strings.Replace(refusing(400, "InvalidHeaderValue").Body, "</Error>", "<HeaderName>"+header+"</HeaderName></Error>", 1)
+		_, err := newScript(t, refusal).driver(t).Put(t.Context(), wiretest.Put("a", ""))
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, want, e.Hint, header)
@@ -224,7 +239,7 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 			Request:    httptest.NewRequest(http.MethodGet, "http://169.254.169.254/metadata", nil),
 		}}
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		want storage.Code
@@ -236,16 +251,20 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 		{"no route to it", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, storage.Unavailable},
 		{"a refusal", answered(http.StatusForbidden), storage.Unauthenticated},
 		{"an unknown client", answered(http.StatusBadRequest), storage.Unauthenticated},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{row.err}}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{tt.err}}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			_, err = b.Attrs(t.Context(), "k")
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.want == storage.Unavailable, e.Retryable)
+			require.Equal(t, tt.want, e.Code)
+			require.Equal(t, tt.want == storage.Unavailable, e.Retryable)
 			require.False(t, e.Unknown)
 		})
 	}
@@ -256,13 +275,13 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 // https://github.com/Azure/azure-storage-azcopy/issues/2421,
 // https://github.com/Azure/azure-storage-node/issues/385.
 func TestKeysThatAzureRefuses(t *testing.T) {
-	refused := said{
+	refusal := said{
 		Status: http.StatusBadRequest,
 		Body:   `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
 		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""},
 	}
 	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
-		b := engine.New(newScript(t, refused).driver(t))
+		b := engine.New(newScript(t, refusal).driver(t))
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, charactersHint, asError(err).Hint)
@@ -282,6 +301,7 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
 	require.EqualValues(t, 100<<20, old.copier.blockSize())
 	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
+
 	recent := newScript(t).driver(t, func(c *Config) {
 		c.APIVersion = largeBlocksVersion
 	})

@@ -41,7 +41,9 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 	c.Bucket = "photos"
 	b, err := Open(t.Context(), c, once, storage.WithVersioning(true), storage.WithObjectLock())
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), service.Close())) })
+	t.Cleanup(func() {
+		require.NoError(t, errors.Join(storage.Close(b), service.Close()))
+	})
 	return b, service
 }
 
@@ -49,7 +51,7 @@ func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
 func TestResponseIsWebPage(t *testing.T) {
 	const reads, changes = false, true
 	end := time.Now().Add(time.Hour)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		call   wiretest.Call
 		writes bool
 	}{
@@ -102,15 +104,18 @@ func TestResponseIsWebPage(t *testing.T) {
 			}
 			return nil
 		}, reads},
-	} {
+	}
+	for name, tt := range tests {
 		for kind, page := range pages {
 			for _, status := range []int{200, 201, 202, 204} {
 				t.Run(name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
 					s := newScript(t, with(page, status))
 					b, service := s.open(t)
-					err := row.call(t.Context(), b, service)
+
+					err := tt.call(t.Context(), b, service)
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-					require.Equal(t, row.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+
 					var e *storage.Error
 					require.ErrorAs(t, err, &e)
 					require.Contains(t, e.Hint, "check endpoint=")
@@ -124,7 +129,9 @@ func TestResponseIsWebPage(t *testing.T) {
 func TestUserKeyIsWebPage(t *testing.T) {
 	s := newKeyServer(t)
 	for kind, page := range pages {
-		s.answer = func(w http.ResponseWriter, _ service.KeyInfo) { _, _ = w.Write([]byte(page.Body)) }
+		s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+			_, _ = w.Write([]byte(page.Body))
+		}
 		_, err := s.open(t).Sign(t.Context(), download(nil))
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%s: %v", kind, err)
 	}
@@ -165,6 +172,7 @@ func TestGetWithoutLength(t *testing.T) {
 	object := anObject("content")
 	delete(object.Header, "Content-Length")
 	object.Header["Transfer-Encoding"] = "chunked"
+
 	for name, call := range map[string]wiretest.Call{"Download": wiretest.Download(), "Attrs": wiretest.Attrs()} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, object)
@@ -173,6 +181,7 @@ func TestGetWithoutLength(t *testing.T) {
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		})
 	}
+
 	t.Run("a range has the length in its header", func(t *testing.T) {
 		s := newScript(t, said{Status: http.StatusPartialContent, Body: "on", Header: map[string]string{
 			"ETag":              etag,

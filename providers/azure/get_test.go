@@ -15,7 +15,7 @@ import (
 
 // The range of a read is a header of its request.
 func TestGetRangeRequests(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		offset, length int64
 		want           string
 	}{
@@ -23,13 +23,14 @@ func TestGetRangeRequests(t *testing.T) {
 		"from the start": {0, 3, "bytes=0-2"},
 		"one byte":       {4, 1, "bytes=4-4"},
 		"to the end":     {4, -1, "bytes=4-"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, refusing(503, "ServerBusy"))
-			_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
+			_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: tt.offset, Length: tt.length})
 			require.ErrorIs(t, err, storage.RateLimited)
 			got := s.server.Last(t)
-			require.Equal(t, row.want, got.Header.Get("X-Ms-Range"))
+			require.Equal(t, tt.want, got.Header.Get("X-Ms-Range"))
 			require.Empty(t, got.Header.Get("Range"))
 			require.Equal(t, "identity", got.Header.Get("Accept-Encoding"))
 		})
@@ -47,6 +48,7 @@ func TestGetAttributes(t *testing.T) {
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, "ell", string(text))
 	require.Equal(t, int64(5), attrs.Size, "of the whole")
@@ -71,6 +73,7 @@ func TestGetDefaultTier(t *testing.T) {
 	d := s.driver(t)
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.StorageClass)
 	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -92,6 +95,7 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	w := gzip.NewWriter(&packed)
 	_, _ = io.WriteString(w, "hello")
 	require.NoError(t, w.Close())
+
 	for name, change := range map[string]func(*Config){
 		"by our transport": func(*Config) {},
 		"by the user's": func(c *Config) {
@@ -104,6 +108,7 @@ func TestGetDoesNotDecompress(t *testing.T) {
 			require.NoError(t, err)
 			got, err := io.ReadAll(body)
 			require.NoError(t, err)
+
 			require.NoError(t, body.Close())
 			require.Equal(t, packed.Bytes(), got)
 			require.Equal(t, int64(packed.Len()), attrs.Size)
@@ -119,6 +124,7 @@ func TestGetSuffixOfOneRevision(t *testing.T) {
 	s := newScript(t, anObject("hello"), part)
 	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, int64(5), attrs.Size)
 	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.server.Lines())
@@ -160,41 +166,112 @@ func TestReadErrors(t *testing.T) {
 	}
 	revision := storage.Condition{Revision: etag}
 	not := storage.Condition{NotRevision: etag}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers   []said
 		condition storage.Condition
 		want      storage.Code
 		requests  int // of Get, and of Head
 	}{
-		"not modified":                            {[]said{onlyHeader(304, "ConditionNotMet")}, not, storage.NotModified, 1},
-		"not modified, without a code":            {[]said{{Status: 304}}, not, storage.NotModified, 1},
-		"another revision":                        {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, revision, storage.PreconditionFailed, 2},
-		"a condition on nothing":                  {[]said{refusing(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 2},
-		"no object":                               {[]said{onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 1},
-		"no container":                            {[]said{onlyHeader(404, "ContainerNotFound")}, revision, storage.BucketNotFound, 1},
-		"a container on its way out":              {[]said{refusing(409, "ContainerBeingDeleted")}, revision, storage.BucketNotFound, 1},
-		"nothing that may be known":               {[]said{onlyHeader(404, "ResourceNotFound"), {}}, revision, storage.ObjectNotFound, 2},
-		"nothing that may be known at all":        {[]said{onlyHeader(404, "ResourceNotFound")}, revision, storage.BucketNotFound, 2},
-		"404 without a code, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
-		"an object in the archive":                {[]said{refusing(409, "BlobArchived")}, revision, storage.Archived, 1},
-		"an object on its way out of the archive": {[]said{refusing(409, "BlobBeingRehydrated")}, revision, storage.Archived, 1},
-		"a wrong key":                             {[]said{refusing(403, "AuthenticationFailed")}, revision, storage.Unauthenticated, 1},
-		"a missing right":                         {[]said{refusing(403, "AuthorizationPermissionMismatch")}, revision, storage.PermissionDenied, 1},
-		"no public access":                        {[]said{refusing(409, "PublicAccessNotPermitted")}, revision, storage.PermissionDenied, 1},
-	} {
+		"not modified": {
+			answers:   []said{onlyHeader(304, "ConditionNotMet")},
+			condition: not,
+			want:      storage.NotModified,
+			requests:  1,
+		},
+		"not modified, without a code": {answers: []said{{Status: 304}}, condition: not, want: storage.NotModified, requests: 1},
+		"another revision": {
+			answers:   []said{refusing(412, "ConditionNotMet"), anObject("x")},
+			condition: revision,
+			want:      storage.PreconditionFailed,
+			requests:  2,
+		},
+		"a condition on nothing": {
+			answers:   []said{refusing(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")},
+			condition: revision,
+			want:      storage.ObjectNotFound,
+			requests:  2,
+		},
+		"no object": {
+			answers:   []said{onlyHeader(404, "BlobNotFound")},
+			condition: revision,
+			want:      storage.ObjectNotFound,
+			requests:  1,
+		},
+		"no container": {
+			answers:   []said{onlyHeader(404, "ContainerNotFound")},
+			condition: revision,
+			want:      storage.BucketNotFound,
+			requests:  1,
+		},
+		"a container on its way out": {
+			answers:   []said{refusing(409, "ContainerBeingDeleted")},
+			condition: revision,
+			want:      storage.BucketNotFound,
+			requests:  1,
+		},
+		"nothing that may be known": {
+			answers:   []said{onlyHeader(404, "ResourceNotFound"), {}},
+			condition: revision,
+			want:      storage.ObjectNotFound,
+			requests:  2,
+		},
+		"nothing that may be known at all": {
+			answers:   []said{onlyHeader(404, "ResourceNotFound")},
+			condition: revision,
+			want:      storage.BucketNotFound,
+			requests:  2,
+		},
+		"404 without a code, and a busy server": {
+			answers:   []said{{Status: 404}, refusing(503, "ServerBusy")},
+			condition: revision,
+			want:      storage.RateLimited,
+			requests:  2,
+		},
+		"an object in the archive": {
+			answers:   []said{refusing(409, "BlobArchived")},
+			condition: revision,
+			want:      storage.Archived,
+			requests:  1,
+		},
+		"an object on its way out of the archive": {
+			answers:   []said{refusing(409, "BlobBeingRehydrated")},
+			condition: revision,
+			want:      storage.Archived,
+			requests:  1,
+		},
+		"a wrong key": {
+			answers:   []said{refusing(403, "AuthenticationFailed")},
+			condition: revision,
+			want:      storage.Unauthenticated,
+			requests:  1,
+		},
+		"a missing right": {
+			answers:   []said{refusing(403, "AuthorizationPermissionMismatch")},
+			condition: revision,
+			want:      storage.PermissionDenied,
+			requests:  1,
+		},
+		"no public access": {
+			answers:   []said{refusing(409, "PublicAccessNotPermitted")},
+			condition: revision,
+			want:      storage.PermissionDenied,
+			requests:  1,
+		},
+	}
+	for name, tt := range tests {
 		for _, op := range []string{"Get", "Head"} {
 			t.Run(name+"/"+op, func(t *testing.T) {
-				s := newScript(t, row.answers...)
+				s := newScript(t, tt.answers...)
 				d := s.driver(t)
-				r := &driver.GetRequest{Key: "a", Length: -1, Condition: row.condition}
+				r := &driver.GetRequest{Key: "a", Length: -1, Condition: tt.condition}
 				var err error
 				if op == "Get" {
 					_, _, err = d.Get(t.Context(), r)
 				} else {
 					_, err = d.Head(t.Context(), r)
 				}
-				require.ErrorIs(t, err, row.want)
-				require.Len(t, s.server.Requests(), row.requests)
+				require.ErrorIs(t, err, tt.want)
+				require.Len(t, s.server.Requests(), tt.requests)
 			})
 		}
 	}
@@ -202,25 +279,26 @@ func TestReadErrors(t *testing.T) {
 
 // A response with another range is an error.
 func TestGetUnexpectedRange(t *testing.T) {
-	at := func(span string) said {
+	respond := func(span string) said {
 		a := anObject("x", "Content-Range", span)
 		a.Status = http.StatusPartialContent
 		return a
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answer said
 		want   storage.Code
 	}{
 		"past the end":                 {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
-		"past the end, with a 206":     {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
+		"past the end, with a 206":     {respond("bytes 0-0/1"), storage.RangeNotSatisfiable},
 		"the whole object":             {anObject("hello"), storage.Internal},
-		"another offset":               {at("bytes 3-3/5"), storage.Internal},
-		"a Content-Range that is none": {at("bytes x"), storage.Internal},
-	} {
+		"another offset":               {respond("bytes 3-3/5"), storage.Internal},
+		"a Content-Range that is none": {respond("bytes x"), storage.Internal},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answer)
+			s := newScript(t, tt.answer)
 			_, _, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 1})
-			require.Equal(t, row.want, storage.CodeOf(err))
+			require.Equal(t, tt.want, storage.CodeOf(err))
 		})
 	}
 }
@@ -238,6 +316,7 @@ func TestGetOfARangeWithAllBytes(t *testing.T) {
 func TestGetKeyWithBackslash(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
+
 	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: `a\b`, Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: `a\b`, Length: -1})

@@ -21,7 +21,9 @@ func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	s := needAzurite(t)
 	b := s.open(t, s.container(t), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	wiretest.HugeStream(t, b, memory, 64)
 }
 
@@ -60,7 +62,10 @@ func TestUploadHugeStreamCommittedOnce(t *testing.T) {
 	s := newSink(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Endpoint: s.URL + "/devstoreaccount1"}, storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
+
 	attrs, body := wiretest.UploadHuge(t, b, memory, 64)
 	require.Equal(t, attrs.Size, s.bytes.Load())
 	require.Equal(t, s.blocks.Load(), s.named.Load())

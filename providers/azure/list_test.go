@@ -89,6 +89,7 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 	view := storage.FS(t.Context(), engine.New(s.driver(t, func(c *Config) {
 		c.HierarchicalNamespace = true
 	})))
+
 	var walked []string
 	require.NoError(t, fs.WalkDir(view, ".", func(name string, d fs.DirEntry, err error) error {
 		require.True(t, d.IsDir())
@@ -96,9 +97,11 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 		return err
 	}))
 	require.Equal(t, []string{".", "empty"}, walked)
+
 	info, err := fs.Stat(view, "empty")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
+
 	f, err := view.Open("empty")
 	require.NoError(t, err)
 	entries, err := f.(fs.ReadDirFile).ReadDir(-1)
@@ -116,7 +119,7 @@ func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
 }
 
 func TestListRequests(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		request driver.ListRequest
 		want    string
 	}{
@@ -131,13 +134,14 @@ func TestListRequests(t *testing.T) {
 		"a start that is the prefix": {driver.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
 		"a start with a late letter": {driver.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
 		"a start after the prefix":   {driver.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, listing(""))
-			page, err := s.driver(t).List(t.Context(), &row.request)
+			page, err := s.driver(t).List(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.Empty(t, page.Entries)
-			require.Equal(t, []string{"GET /photos?" + row.want}, s.server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.want}, s.server.Lines())
 		})
 	}
 }
@@ -225,11 +229,13 @@ func TestListHierarchicalAnyOrder(t *testing.T) {
 	b := engine.New(s.driver(t, func(c *Config) {
 		c.HierarchicalNamespace = true
 	}))
+
 	for _, err := range b.List(t.Context()) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
 	require.Empty(t, s.server.Requests())
+
 	var keys []string
 	for e, err := range b.List(t.Context(), storage.WithAnyOrder()) {
 		require.NoError(t, err)
@@ -278,18 +284,19 @@ func TestListFollowsPages(t *testing.T) {
 		require.NoError(t, err)
 		n++
 	}
+
 	require.Equal(t, 20, n)
 	require.Len(t, s.server.Requests(), 21, "one request a page")
 }
 
 // List reads a page of 1,000 blobs that have the longest names and metadata.
 func TestListLongestNames(t *testing.T) {
-	var asked []int
+	var sizes []int
 	value := strings.Repeat("&amp;", 8_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit, _ := strconv.Atoi(r.URL.Query().Get("maxresults"))
 		first, _ := strconv.Atoi(r.URL.Query().Get("marker"))
-		asked = append(asked, limit)
+		sizes = append(sizes, limit)
 		w.Header().Set(requestIDHeader, "R1")
 		next := ""
 		if first+limit < 1000 {
@@ -305,15 +312,18 @@ func TestListLongestNames(t *testing.T) {
 	defer server.Close()
 	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	n := 0
+
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		require.Len(t, entry.Key, 1024)
 		n++
 	}
 	require.Equal(t, 1000, n)
-	require.Subset(t, []int{1000, 250}, asked)
+	require.Subset(t, []int{1000, 250}, sizes)
 }
 
 // If a server repeats page markers, the listing fails with Unavailable instead of running forever.
@@ -321,7 +331,7 @@ func TestListMarkersRepeated(t *testing.T) {
 	version := func(id string) string {
 		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		entries [2]string
 		list    func(b storage.Bucket) error
 	}{
@@ -337,7 +347,8 @@ func TestListMarkersRepeated(t *testing.T) {
 			}
 			return nil
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -347,9 +358,9 @@ func TestListMarkersRepeated(t *testing.T) {
 					return
 				}
 				w.Header().Set(requestIDHeader, "R1")
-				entry := row.entries[1]
+				entry := tt.entries[1]
 				if r.URL.Query().Has("delimiter") {
-					entry = row.entries[0]
+					entry = tt.entries[0]
 				}
 				marker := "A"
 				if r.URL.Query().Get("marker") == "A" {
@@ -358,10 +369,13 @@ func TestListMarkersRepeated(t *testing.T) {
 				_, _ = fmt.Fprint(w, listing(marker, entry).Body)
 			}))
 			defer server.Close()
+
 			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once, storage.WithVersioning(true))
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
-			require.ErrorIs(t, row.list(b), storage.Unavailable)
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
+			require.ErrorIs(t, tt.list(b), storage.Unavailable)
 			require.Less(t, requests, 20)
 		})
 	}

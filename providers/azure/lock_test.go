@@ -28,8 +28,8 @@ const containerRequest = "GET /photos?restype=container"
 func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
 // underPolicy returns the properties of an object with an immutability policy.
-func underPolicy(mode string, retainUntil time.Time, with ...string) said {
-	return anObject("hello", append(with, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(retainUntil))...)
+func underPolicy(mode string, retainUntil time.Time, pairs ...string) said {
+	return anObject("hello", append(pairs, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(retainUntil))...)
 }
 
 // A lockedWrite is one way to write an object with controls.
@@ -75,13 +75,13 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
-		for mode, sent := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
+		for mode, header := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
 				s := newScript(t, append([]said{locking}, write.answers...)...)
 				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: retainUntil}}))
 				require.Equal(t, containerRequest, s.server.Requests()[0].Line())
 				got := s.server.Last(t).Header
-				require.Equal(t, sent, got.Get("X-Ms-Immutability-Policy-Mode"))
+				require.Equal(t, header, got.Get("X-Ms-Immutability-Policy-Mode"))
 				require.Equal(t, httpDate(retainUntil), got.Get("X-Ms-Immutability-Policy-Until-Date"))
 				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
 			})
@@ -100,7 +100,7 @@ func TestLockHeadersOfWrites(t *testing.T) {
 // In a container without locks, a write with a retention or legal hold fails and stores nothing.
 func TestLockInContainerWithoutLocks(t *testing.T) {
 	for name, write := range lockedWrites(t) {
-		for reason, row := range map[string]struct {
+		tests := map[string]struct {
 			answer said
 			want   storage.Code
 		}{
@@ -108,16 +108,19 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 			"unknown to it":      {changed, storage.Unsupported},
 			"a missing one":      {said{Status: http.StatusNotFound}, storage.BucketNotFound},
 			"an unavailable one": {refusing(503, "ServerBusy"), storage.RateLimited},
-		} {
+		}
+		for reason, tt := range tests {
 			t.Run(name+", "+reason, func(t *testing.T) {
-				s := newScript(t, row.answer)
+				s := newScript(t, tt.answer)
 				err := write.do(s.driver(t), storage.Controls{LegalHold: true})
+
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
-				require.Equal(t, row.want, e.Code)
+				require.Equal(t, tt.want, e.Code)
 				require.False(t, e.Unknown)
 				require.Equal(t, []string{containerRequest}, s.server.Lines())
-				if row.want == storage.Unsupported {
+
+				if tt.want == storage.Unsupported {
 					require.Contains(t, e.Hint, "version-level immutability")
 				}
 			})
@@ -140,7 +143,7 @@ func TestSetRetention(t *testing.T) {
 	now := time.Now().Truncate(time.Second).UTC()
 	early := now.Add(time.Hour)
 	retainUntil := now.Add(2 * time.Hour)
-	later := now.Add(3 * time.Hour)
+	newTime := now.Add(3 * time.Hour)
 	past := now.Add(-time.Hour)
 	free := anObject("hello")
 	governance := func(when time.Time) storage.Retention {
@@ -151,47 +154,56 @@ func TestSetRetention(t *testing.T) {
 	}
 	none := storage.Retention{}
 	const set, removed, container = "PUT /photos/a?comp=immutabilityPolicies", "DELETE /photos/a?comp=immutabilityPolicies", containerRequest
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		found   said
 		to      storage.Retention
 		bypass  bool
 		request string // after the first; "" means none
 		code    storage.Code
 	}{
-		"a first one":                        {free, governance(retainUntil), false, set, ""},
-		"a first one in compliance":          {free, compliance(retainUntil), false, set, ""},
-		"a longer one":                       {underPolicy("unlocked", retainUntil), governance(later), false, set, ""},
-		"a longer one in compliance":         {underPolicy("locked", retainUntil), compliance(later), false, set, ""},
-		"a shorter one":                      {underPolicy("unlocked", retainUntil), governance(early), false, "", storage.Locked},
-		"a shorter one, bypassed":            {underPolicy("unlocked", retainUntil), governance(early), true, set, ""},
-		"another mode":                       {underPolicy("unlocked", retainUntil), compliance(later), false, "", storage.Locked},
-		"another mode, bypassed":             {underPolicy("unlocked", retainUntil), compliance(later), true, set, ""},
-		"none":                               {underPolicy("unlocked", retainUntil), none, false, "", storage.Locked},
-		"none, bypassed":                     {underPolicy("unlocked", retainUntil), none, true, removed, ""},
-		"none of an inherited one, bypassed": {underPolicy("mutable", retainUntil), none, true, removed, ""},
-		"a shorter one in compliance":        {underPolicy("locked", retainUntil), compliance(early), true, "", storage.Locked},
-		"a weaker one":                       {underPolicy("locked", retainUntil), governance(later), true, "", storage.Locked},
-		"none in compliance":                 {underPolicy("locked", retainUntil), none, true, "", storage.Locked},
-		"a new one after another":            {underPolicy("unlocked", past), governance(early), false, set, ""},
-		"none after one":                     {underPolicy("locked", past), none, false, container, ""},
-		"none without one":                   {free, none, false, container, ""},
-	} {
+		"a first one":                        {found: free, to: governance(retainUntil), request: set},
+		"a first one in compliance":          {found: free, to: compliance(retainUntil), request: set},
+		"a longer one":                       {found: underPolicy("unlocked", retainUntil), to: governance(newTime), request: set},
+		"a longer one in compliance":         {found: underPolicy("locked", retainUntil), to: compliance(newTime), request: set},
+		"a shorter one":                      {found: underPolicy("unlocked", retainUntil), to: governance(early), code: storage.Locked},
+		"a shorter one, bypassed":            {found: underPolicy("unlocked", retainUntil), to: governance(early), bypass: true, request: set},
+		"another mode":                       {found: underPolicy("unlocked", retainUntil), to: compliance(newTime), code: storage.Locked},
+		"another mode, bypassed":             {found: underPolicy("unlocked", retainUntil), to: compliance(newTime), bypass: true, request: set},
+		"none":                               {found: underPolicy("unlocked", retainUntil), to: none, code: storage.Locked},
+		"none, bypassed":                     {found: underPolicy("unlocked", retainUntil), to: none, bypass: true, request: removed},
+		"none of an inherited one, bypassed": {found: underPolicy("mutable", retainUntil), to: none, bypass: true, request: removed},
+		"a shorter one in compliance":        {found: underPolicy("locked", retainUntil), to: compliance(early), bypass: true, code: storage.Locked},
+		"a weaker one": {
+			found:  underPolicy("locked", retainUntil),
+			to:     governance(newTime),
+			bypass: true,
+			code:   storage.Locked,
+		},
+		"none in compliance":      {found: underPolicy("locked", retainUntil), to: none, bypass: true, code: storage.Locked},
+		"a new one after another": {found: underPolicy("unlocked", past), to: governance(early), request: set},
+		"none after one":          {found: underPolicy("locked", past), to: none, request: container},
+		"none without one":        {found: free, to: none, request: container},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			answer := locking // to a question about the container
-			if row.request == set || row.request == removed {
+			if tt.request == set || tt.request == removed {
 				answer = changed
 			}
-			s := newScript(t, row.found, answer)
-			err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: row.to, BypassGovernance: row.bypass})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			s := newScript(t, tt.found, answer)
+
+			err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: tt.to, BypassGovernance: tt.bypass})
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			want := []string{"HEAD /photos/a"}
-			if row.request != "" {
-				want = append(want, row.request)
+			if tt.request != "" {
+				want = append(want, tt.request)
 			}
 			require.Equal(t, want, s.server.Lines())
-			if row.request == set {
-				require.Equal(t, httpDate(row.to.Until), s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
-				mode := map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"}[row.to.Mode]
+
+			if tt.request == set {
+				require.Equal(t, httpDate(tt.to.Until), s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
+				mode := map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"}[tt.to.Mode]
 				require.Equal(t, mode, s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Mode"))
 			}
 		})
@@ -215,7 +227,7 @@ func TestLocksOfVersions(t *testing.T) {
 
 func TestLockErrors(t *testing.T) {
 	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers []said // to the change, and then
 		want    storage.Code
 		hint    string
@@ -228,7 +240,8 @@ func TestLockErrors(t *testing.T) {
 		"another mistake":               {[]said{refusing(400, "InvalidHeaderValue"), locking}, storage.InvalidArgument, ""},
 		"a locked policy":               {[]said{refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, storage.Locked, ""},
 		"a role that may not set locks": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied, "Data Owner"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for what, change := range map[string]func(d *objectDriver) error{
 				"retention": func(d *objectDriver) error {
@@ -238,24 +251,27 @@ func TestLockErrors(t *testing.T) {
 					return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
 				},
 			} {
-				answers := row.answers
+				answers := tt.answers
 				if what == "retention" {
 					answers = append([]said{anObject("hello")}, answers...)
 				}
 				s := newScript(t, answers...)
 				err := change(s.driver(t))
+
 				var e *storage.Error
 				require.ErrorAs(t, err, &e, what)
-				require.Equal(t, row.want, e.Code, what)
-				require.Contains(t, e.Hint, row.hint, what)
+				require.Equal(t, tt.want, e.Code, what)
+				require.Contains(t, e.Hint, tt.hint, what)
 				require.Len(t, s.server.Requests(), len(answers), what)
 			}
 		})
 	}
+
 	s := newScript(t, refusing(404, "BlobNotFound"))
 	err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Len(t, s.server.Requests(), 1)
+
 	err = storage.SetLegalHold(t.Context(), engine.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -264,42 +280,93 @@ func TestLockErrors(t *testing.T) {
 func TestDeleteLockedVersion(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
-	gone := said{Status: http.StatusAccepted}
+	accepted := said{Status: http.StatusAccepted}
 	const one, policy = "/photos/a?versionid=V", "/photos/a?comp=immutabilityPolicies&versionid=V"
 	immutable := refusing(409, codeImmutable)
-	held := refusing(409, "BlobImmutableDueToLegalHold")
+	refusal := refusing(409, "BlobImmutableDueToLegalHold")
 	current := refusing(403, codeCurrentVersion)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		answers []said
 		bypass  bool
 		want    storage.Code
 		lines   []string
 	}{
-		"under retention":                          {[]said{immutable}, false, storage.Locked, []string{"DELETE " + one}},
-		"under a hold":                             {[]said{held}, false, storage.Locked, []string{"DELETE " + one}},
-		"under a hold, bypassed":                   {[]said{held}, true, storage.Locked, []string{"DELETE " + one}},
-		"bypassed":                                 {[]said{immutable, underPolicy("unlocked", retainUntil), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one}},
-		"in compliance, bypassed":                  {[]said{immutable, underPolicy("locked", retainUntil)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"a hold too, bypassed":                     {[]said{immutable, underPolicy("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"a policy that was locked since, bypassed": {[]said{immutable, underPolicy("unlocked", retainUntil), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy}},
-		"the current one under retention":          {[]said{current, underPolicy("unlocked", retainUntil)}, false, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"the current one under a hold":             {[]said{current, anObject("x", "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"the current one in compliance":            {[]said{current, underPolicy("locked", retainUntil)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
-		"the current one, bypassed":                {[]said{current, underPolicy("unlocked", retainUntil), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one}},
-		"the current one after its retention":      {[]said{current, underPolicy("locked", past), gone}, false, "", []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one}},
-		"one that was removed meanwhile, bypassed": {[]said{immutable, refusing(404, "BlobNotFound")}, true, "", []string{"DELETE " + one, "HEAD " + one}},
-	} {
+		"under retention":        {answers: []said{immutable}, want: storage.Locked, lines: []string{"DELETE " + one}},
+		"under a hold":           {answers: []said{refusal}, want: storage.Locked, lines: []string{"DELETE " + one}},
+		"under a hold, bypassed": {answers: []said{refusal}, bypass: true, want: storage.Locked, lines: []string{"DELETE " + one}},
+		"bypassed": {
+			answers: []said{immutable, underPolicy("unlocked", retainUntil), changed, accepted},
+			bypass:  true,
+			want:    "",
+			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one},
+		},
+		"in compliance, bypassed": {
+			answers: []said{immutable, underPolicy("locked", retainUntil)},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		"a hold too, bypassed": {
+			answers: []said{immutable, underPolicy("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		"a policy that was locked since, bypassed": {
+			answers: []said{immutable, underPolicy("unlocked", retainUntil), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
+		},
+		"the current one under retention": {
+			answers: []said{current, underPolicy("unlocked", retainUntil)},
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		"the current one under a hold": {
+			answers: []said{current, anObject("x", "X-Ms-Legal-Hold", "true")},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		"the current one in compliance": {
+			answers: []said{current, underPolicy("locked", retainUntil)},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		"the current one, bypassed": {
+			answers: []said{current, underPolicy("unlocked", retainUntil), changed, accepted},
+			bypass:  true,
+			want:    "",
+			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one},
+		},
+		"the current one after its retention": {
+			answers: []said{current, underPolicy("locked", past), accepted},
+			want:    "",
+			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one},
+		},
+		"one that was removed meanwhile, bypassed": {
+			answers: []said{immutable, refusing(404, "BlobNotFound")},
+			bypass:  true,
+			want:    "",
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: row.bypass})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			s := newScript(t, tt.answers...)
+			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: tt.bypass})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			var got []string
 			for _, line := range s.server.Lines() {
 				got = append(got, strings.ReplaceAll(line, "2026-11-20T12%3A00%3A01.0000000Z", "V"))
 			}
-			require.Equal(t, row.lines, got)
+			require.Equal(t, tt.lines, got)
 		})
 	}
+
 	s := newScript(t, immutable)
 	err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
 	require.ErrorIs(t, err, storage.Locked, "a container's own policy, which nothing bypasses")
@@ -328,7 +395,7 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 // Signed uploads with tags and locks are unsupported: a signature without the headers of a request cannot enforce
 // them.
 func TestSignedUploadURLTagsAndLocks(t *testing.T) {
-	b := engine.New(signer(t, Config{}))
+	b := engine.New(newSigner(t, Config{}))
 	for name, option := range map[string]storage.SignedUploadOption{
 		"tags":      storage.WithTags(map[string]string{"k": "v"}),
 		"retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),

@@ -13,12 +13,12 @@ import (
 )
 
 func TestService(t *testing.T) {
-	storagetest.RunService(t, signingService, storagetest.WithName("azure (Azurite)"))
+	storagetest.RunService(t, newSigningService, storagetest.WithName("azure (Azurite)"))
 }
 
 // The life cycle of a container, on a real server.
 func TestBucketLifeCycle(t *testing.T) {
-	s := signingService(t)
+	s := newSigningService(t)
 	ctx := t.Context()
 	name := nextBucket()
 	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
@@ -45,6 +45,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.NoError(t, err)
 	address, err := d.PublicURL("a")
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").Status)
 
 	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
@@ -56,6 +57,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a"))
 	require.NoError(t, s.DeleteBucket(ctx, name))
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotFound)
+
 	_, err = s.BucketInfo(ctx, name)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(true))
@@ -64,7 +66,7 @@ func TestBucketLifeCycle(t *testing.T) {
 
 // The account's CORS rules let a browser use a signed upload.
 func TestWithCORSBrowserUpload(t *testing.T) {
-	s := signingService(t)
+	s := newSigningService(t)
 	name := createBucket(t, s, nextBucket())
 	info, err := s.UpdateBucket(t.Context(), name, storage.WithCORS(storage.CORSRule{
 		Origins:        []string{"https://app.example"},
@@ -83,6 +85,7 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	for name := range signedURL.Header {
 		names = append(names, strings.ToLower(name))
 	}
+
 	preflight := func(origin string) int {
 		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signedURL.URL, Header: http.Header{
 			"Origin":                         {origin},
@@ -97,6 +100,7 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	info, err = s.BucketInfo(t.Context(), other)
 	require.NoError(t, err)
 	require.Len(t, info.CORS, 1, "they are the account's")
+
 	info, err = s.UpdateBucket(t.Context(), other, storage.WithCORS())
 	require.NoError(t, err)
 	require.Empty(t, info.CORS)

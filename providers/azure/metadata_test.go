@@ -12,6 +12,7 @@ import (
 func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	values := map[string]string{}
+
 	for _, name := range []string{
 		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_", "a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
 	} {

@@ -40,13 +40,13 @@ func keyBytes(t *testing.T, text string) []byte {
 
 // encryptionOf returns the headers of a request that decide its encryption.
 func encryptionOf(r http.Header) map[string]string {
-	sent := map[string]string{}
+	header := map[string]string{}
 	for name := range r {
 		if lower := strings.ToLower(name); strings.Contains(lower, "encryption") {
-			sent[strings.TrimPrefix(lower, "x-ms-")] = r.Get(name)
+			header[strings.TrimPrefix(lower, "x-ms-")] = r.Get(name)
 		}
 	}
-	return sent
+	return header
 }
 
 var (
@@ -54,11 +54,18 @@ var (
 	keyed        = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256"}
 	sourceKeyed  = map[string]string{"source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
 	readKeyed    = map[string]string{"encryption-key": secondKey, "encryption-key-sha256": secondKeyHash, "encryption-algorithm": "AES256"}
-	bothKeyed    = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256", "source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
+	bothKeyed    = map[string]string{
+		"encryption-key":               firstKey,
+		"encryption-key-sha256":        firstKeyHash,
+		"encryption-algorithm":         "AES256",
+		"source-encryption-key":        secondKey,
+		"source-encryption-key-sha256": secondKeyHash,
+		"source-encryption-algorithm":  "AES256",
+	}
 )
 
-// updated changes the object's content and metadata.
-func updated(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
+// update changes the object's content and metadata.
+func update(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
 	t.Helper()
 	_, err := storage.Update(t.Context(), b, "a", func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 		require.Equal(t, "hello", string(old))
@@ -77,100 +84,208 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	source := WithSourceCustomerKey(keyBytes(t, secondKey))
 	scope := WithEncryptionScope("tenant-1")
 	object := anObject("hello")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		version string // Config.APIVersion
 		config  string // Config.EncryptionScope
 		answers []said
 		do      func(b storage.Bucket) error
 		want    []map[string]string
 	}{
-		"a put": {"", "", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
-			return err
-		}, []map[string]string{keyed}},
-		"a put with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), scope)
-			return err
-		}, []map[string]string{scoped("tenant-1")}},
-		"a put with the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
-			return err
-		}, []map[string]string{scoped("account-wide")}},
-		"a key in place of the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
-			return err
-		}, []map[string]string{keyed}},
-		"blocks": {"", "", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), key, storage.WithPartSize(6))
-			return err
-		}, []map[string]string{keyed, keyed, keyed}},
-		"blocks with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
-			return err
-		}, []map[string]string{scoped("account-wide"), scoped("account-wide"), scoped("account-wide")}},
-		"attributes": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
-			_, err := b.Attrs(t.Context(), "a", key)
-			return err
-		}, []map[string]string{keyed}},
-		"a read": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
-			_, _, err := storage.ReadAll(t.Context(), b, "a", key)
-			return err
-		}, []map[string]string{keyed}},
-		"a read of the end": {"", "", []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")}, func(b storage.Bucket) error {
-			_, _, err := storage.ReadAll(t.Context(), b, "a", key, storage.WithRange(-2, -1))
-			return err
-		}, []map[string]string{keyed, keyed}},
-		"a read without one": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
-			_, _, err := storage.ReadAll(t.Context(), b, "a")
-			return err
-		}, []map[string]string{noEncryption}},
-		"an update": {"", "", []said{object, created}, func(b storage.Bucket) error {
-			return updated(t, b, key)
-		}, []map[string]string{keyed, keyed}},
-		"an update with a scope, which a read does not have": {"", "", []said{object, created}, func(b storage.Bucket) error {
-			return updated(t, b, scope)
-		}, []map[string]string{noEncryption, scoped("tenant-1")}},
-		"an update with a function of its write": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
-			return updated(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
-				o.CPKScopeInfo.EncryptionScope = to.Ptr("mine")
-			}}))
-		}, []map[string]string{noEncryption, scoped("mine")}},
-		"a copy with a scope": {"", "account-wide", []said{object, accepted}, func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "a", b, "from")
-			return err
-		}, []map[string]string{noEncryption, scoped("account-wide")}},
-		"a copy with a scope, on an older service": {"2019-12-12", "account-wide", []said{object, created}, func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "a", b, "from")
-			return err
-		}, []map[string]string{noEncryption, scoped("account-wide"), scoped("account-wide")}},
-		"a copy with a key, in blocks": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "a", b, "from", key)
-			return err
-		}, []map[string]string{noEncryption, keyed, keyed}},
-		"a copy from one key to another": {"", "", []said{object, created}, func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "a", b, "from", key, source)
-			return err
-		}, []map[string]string{readKeyed, bothKeyed, keyed}},
-		"a copy from a key to none": {"", "", []said{object, created}, func(b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "a", b, "from", source)
-			return err
-		}, []map[string]string{readKeyed, sourceKeyed, noEncryption}},
-		"Compose": {"", "", []said{object, created}, func(b storage.Bucket) error {
-			_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, key, source)
-			return err
-		}, []map[string]string{readKeyed, bothKeyed, keyed}},
-	} {
+		"a put": {
+			version: "",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+				return err
+			},
+			want: []map[string]string{keyed},
+		},
+		"a put with a scope": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), scope)
+				return err
+			},
+			want: []map[string]string{scoped("tenant-1")},
+		},
+		"a put with the container's scope": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+				return err
+			},
+			want: []map[string]string{scoped("account-wide")},
+		},
+		"a key in place of the container's scope": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+				return err
+			},
+			want: []map[string]string{keyed},
+		},
+		"blocks": {
+			version: "",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(long), key, storage.WithPartSize(6))
+				return err
+			},
+			want: []map[string]string{keyed, keyed, keyed},
+		},
+		"blocks with a scope": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{created},
+			do: func(b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
+				return err
+			},
+			want: []map[string]string{scoped("account-wide"), scoped("account-wide"), scoped("account-wide")},
+		},
+		"attributes": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object},
+			do: func(b storage.Bucket) error {
+				_, err := b.Attrs(t.Context(), "a", key)
+				return err
+			},
+			want: []map[string]string{keyed},
+		},
+		"a read": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object},
+			do: func(b storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), b, "a", key)
+				return err
+			},
+			want: []map[string]string{keyed},
+		},
+		"a read of the end": {
+			version: "",
+			answers: []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")},
+			do: func(b storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), b, "a", key, storage.WithRange(-2, -1))
+				return err
+			},
+			want: []map[string]string{keyed, keyed},
+		},
+		"a read without one": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object},
+			do: func(b storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), b, "a")
+				return err
+			},
+			want: []map[string]string{noEncryption},
+		},
+		"an update": {
+			version: "",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				return update(t, b, key)
+			},
+			want: []map[string]string{keyed, keyed},
+		},
+		"an update with a scope, which a read does not have": {
+			version: "",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				return update(t, b, scope)
+			},
+			want: []map[string]string{noEncryption, scoped("tenant-1")},
+		},
+		"an update with a function of its write": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				return update(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
+					o.CPKScopeInfo.EncryptionScope = to.Ptr("mine")
+				}}))
+			},
+			want: []map[string]string{noEncryption, scoped("mine")},
+		},
+		"a copy with a scope": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object, accepted},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "from")
+				return err
+			},
+			want: []map[string]string{noEncryption, scoped("account-wide")},
+		},
+		"a copy with a scope, on an older service": {
+			version: "2019-12-12",
+			config:  "account-wide",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "from")
+				return err
+			},
+			want: []map[string]string{noEncryption, scoped("account-wide"), scoped("account-wide")},
+		},
+		"a copy with a key, in blocks": {
+			version: "",
+			config:  "account-wide",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "from", key)
+				return err
+			},
+			want: []map[string]string{noEncryption, keyed, keyed},
+		},
+		"a copy from one key to another": {
+			version: "",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "from", key, source)
+				return err
+			},
+			want: []map[string]string{readKeyed, bothKeyed, keyed},
+		},
+		"a copy from a key to none": {
+			version: "",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "from", source)
+				return err
+			},
+			want: []map[string]string{readKeyed, sourceKeyed, noEncryption},
+		},
+		"Compose": {
+			version: "",
+			answers: []said{object, created},
+			do: func(b storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, key, source)
+				return err
+			},
+			want: []map[string]string{readKeyed, bothKeyed, keyed},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(engine.New(s.driver(t, func(c *Config) {
-				c.APIVersion = row.version
-				c.EncryptionScope = row.config
+			s := newScript(t, tt.answers...)
+			require.NoError(t, tt.do(engine.New(s.driver(t, func(c *Config) {
+				c.APIVersion = tt.version
+				c.EncryptionScope = tt.config
 			}))))
 			var got []map[string]string
 			for _, r := range s.server.Requests() {
 				got = append(got, encryptionOf(r.Header))
 			}
-			require.Equal(t, row.want, got, "%v", s.server.Lines())
+			require.Equal(t, tt.want, got, "%v", s.server.Lines())
 		})
 	}
 }
@@ -178,7 +293,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 // An invalid native option fails before a request.
 func TestNativeOptionsInvalid(t *testing.T) {
 	key := make([]byte, 32)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		opts     []storage.UploadOption
 		endpoint string
 		want     string
@@ -196,21 +311,23 @@ func TestNativeOptionsInvalid(t *testing.T) {
 		"a scope and a key":           {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)}, "", "must not be set together"},
 		"an empty tier":               {[]storage.UploadOption{WithAccessTier("")}, "", "WithAccessTier must not be empty"},
 		"a scope and a key in blocks": {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key), storage.WithPartSize(1)}, "", "must not be set together"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
 			d := s.driver(t, func(c *Config) {
-				if row.endpoint != "" {
-					c.Endpoint = row.endpoint
+				if tt.endpoint != "" {
+					c.Endpoint = tt.endpoint
 					c.Key = testKey
 				}
 			})
-			_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
+			_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), tt.opts...)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, row.want)
+			require.ErrorContains(t, err, tt.want)
 			require.Empty(t, s.server.Requests())
 		})
 	}
+
 	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
 		c.Bucket = "photos"
 		c.Account = testAccount
@@ -219,6 +336,7 @@ func TestNativeOptionsInvalid(t *testing.T) {
 		require.ErrorContains(t, err, "Config.EncryptionScope")
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
+
 	s := newScript(t)
 	old := engine.New(s.driver(t, func(c *Config) {
 		c.APIVersion = "2018-11-09"
@@ -228,6 +346,7 @@ func TestNativeOptionsInvalid(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
 	}
 	require.Empty(t, s.server.Requests())
+
 	_, err := engine.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -236,8 +355,8 @@ func TestNativeOptionsInvalid(t *testing.T) {
 func requireSecret(t *testing.T, text string) {
 	t.Helper()
 	key := keyBytes(t, firstKey)
-	for _, shown := range []string{firstKey, firstKey[:12], fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%q", key), string(key)} {
-		require.NotContains(t, text, shown)
+	for _, secret := range []string{firstKey, firstKey[:12], fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%q", key), string(key)} {
+		require.NotContains(t, text, secret)
 	}
 }
 
@@ -249,19 +368,20 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	source := WithSourceCustomerKey(key)
 	r := &driver.PutRequest{Key: "a"}
 	r.Native = []any{value}
-	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k *customerkey.Key }{value}} {
+
+	for _, printed := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k *customerkey.Key }{value}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-			requireSecret(t, fmt.Sprintf(verb, shown))
+			requireSecret(t, fmt.Sprintf(verb, printed))
 		}
 		for _, handler := range []func(*bytes.Buffer) slog.Handler{
 			func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
 			func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 		} {
 			var log bytes.Buffer
-			slog.New(handler(&log)).Info("option", "value", shown)
+			slog.New(handler(&log)).Info("option", "value", printed)
 			requireSecret(t, log.String())
 		}
-		text, _ := json.Marshal(shown) // what cannot be marshaled shows nothing
+		text, _ := json.Marshal(printed) // what cannot be marshaled shows nothing
 		requireSecret(t, string(text))
 	}
 	require.NotEqual(t, customerkey.New("WithCustomerKey", keyBytes(t, secondKey)).Fingerprint(), value.Fingerprint())
@@ -283,11 +403,13 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 			}
 		}
 	}
+
 	journal := filepath.Join(t.TempDir(), "journal")
 	s := newScript(t, created, refusing(403, "AuthorizationFailure"))
 	_, err := engine.New(s.driver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"), option,
 		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
 	require.ErrorIs(t, err, storage.PermissionDenied)
+
 	text, err := os.ReadFile(journal)
 	require.NoError(t, err)
 	requireSecret(t, string(text))
@@ -295,13 +417,14 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 
 // WithResume continues an upload only with the same customer's key.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		key  string
 		want int // blocks that the second process sends
 	}{
 		"the same": {firstKey, 1},
 		"another":  {secondKey, 2},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			journal := filepath.Join(t.TempDir(), "journal")
 			upload := func(s *script, key string) error {
@@ -314,9 +437,10 @@ func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 				return err
 			}
 			require.Error(t, upload(newScript(t, created, refusing(403, "AuthorizationFailure")), firstKey))
+
 			s := newScript(t, created)
-			require.NoError(t, upload(s, row.key))
-			require.Len(t, s.server.Requests(), row.want+1)
+			require.NoError(t, upload(s, tt.key))
+			require.Len(t, s.server.Requests(), tt.want+1)
 		})
 	}
 }
@@ -343,7 +467,7 @@ func TestWithCustomerKeyHint(t *testing.T) {
 
 // WithAccessTier is sent with each write.
 func TestWithAccessTier(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers []said
 		do      func(b storage.Bucket) (*storage.Attrs, error)
 	}{
@@ -356,10 +480,11 @@ func TestWithAccessTier(t *testing.T) {
 		"a copy": {[]said{anObject("hello"), accepted}, func(b storage.Bucket) (*storage.Attrs, error) {
 			return storage.Copy(t.Context(), b, "a", b, "from", WithAccessTier(blob.AccessTierCold))
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			attrs, err := row.do(engine.New(s.driver(t)))
+			s := newScript(t, tt.answers...)
+			attrs, err := tt.do(engine.New(s.driver(t)))
 			require.NoError(t, err)
 			require.Equal(t, "Cold", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
 			require.Equal(t, "Cold", attrs.StorageClass)
@@ -413,67 +538,119 @@ var changedBy = map[string]struct {
 	without func(o *Options)
 	other   int // requests that are not the operation's own
 }{
-	"Upload": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), o)
-		return err
-	}, "Upload", func(o *Options) {
-		o.Upload = nil
-	}, 0},
-	"Upload in blocks": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o, storage.WithPartSize(6))
-		return err
-	}, "CommitBlockList", func(o *Options) {
-		o.CommitBlockList = nil
-	}, 0},
-	"Copy": {[]said{anObject("hello"), accepted}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
-		return err
-	}, "Upload", func(o *Options) {
-		o.CopyFromURL = nil
-		o.Upload = nil
-	}, 1},
-	"Compose": {[]said{anObject("hello"), created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, o)
-		return err
-	}, "Upload", func(o *Options) {
-		o.CommitBlockList = nil
-		o.Upload = nil
-	}, 1},
-	"Remove": {[]said{{Status: 202}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		return b.Remove(t.Context(), "a", o)
-	}, "Delete", func(o *Options) {
-		o.Delete = nil
-	}, 0},
-	"SetTags": {[]said{{Status: 204}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		return storage.SetTags(t.Context(), b, "a", nil, o)
-	}, "SetTags", func(o *Options) {
-		o.SetTags = nil
-	}, 0},
-	"Tags": {[]said{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := storage.Tags(t.Context(), b, "a", o)
-		return err
-	}, "GetTags", func(o *Options) {
-		o.GetTags = nil
-	}, 0},
-	"Attrs": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, err := b.Attrs(t.Context(), "a", o)
-		return err
-	}, "GetProperties", func(o *Options) {
-		o.GetProperties = nil
-	}, 0},
-	"Download": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, _, err := storage.ReadAll(t.Context(), b, "a", o)
-		return err
-	}, "DownloadStream", func(o *Options) {
-		o.DownloadStream = nil
-	}, 0},
-	"Download of the end": {[]said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-		_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
-		return err
-	}, "DownloadStream", func(o *Options) {
-		o.DownloadStream = nil
-		o.GetProperties = nil
-	}, 0},
+	"Upload": {
+		answers: []said{created},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), o)
+			return err
+		},
+		field: "Upload",
+		without: func(o *Options) {
+			o.Upload = nil
+		},
+	},
+	"Upload in blocks": {
+		answers: []said{created},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o, storage.WithPartSize(6))
+			return err
+		},
+		field: "CommitBlockList",
+		without: func(o *Options) {
+			o.CommitBlockList = nil
+		},
+	},
+	"Copy": {
+		answers: []said{anObject("hello"), accepted},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
+			return err
+		},
+		field: "Upload",
+		without: func(o *Options) {
+			o.CopyFromURL = nil
+			o.Upload = nil
+		},
+		other: 1,
+	},
+	"Compose": {
+		answers: []said{anObject("hello"), created},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, o)
+			return err
+		},
+		field: "Upload",
+		without: func(o *Options) {
+			o.CommitBlockList = nil
+			o.Upload = nil
+		},
+		other: 1,
+	},
+	"Remove": {
+		answers: []said{{Status: 202}},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			return b.Remove(t.Context(), "a", o)
+		},
+		field: "Delete",
+		without: func(o *Options) {
+			o.Delete = nil
+		},
+	},
+	"SetTags": {
+		answers: []said{{Status: 204}},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			return storage.SetTags(t.Context(), b, "a", nil, o)
+		},
+		field: "SetTags",
+		without: func(o *Options) {
+			o.SetTags = nil
+		},
+	},
+	"Tags": {
+		answers: []said{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := storage.Tags(t.Context(), b, "a", o)
+			return err
+		},
+		field: "GetTags",
+		without: func(o *Options) {
+			o.GetTags = nil
+		},
+	},
+	"Attrs": {
+		answers: []said{anObject("x")},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, err := b.Attrs(t.Context(), "a", o)
+			return err
+		},
+		field: "GetProperties",
+		without: func(o *Options) {
+			o.GetProperties = nil
+		},
+	},
+	"Download": {
+		answers: []said{anObject("x")},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "a", o)
+			return err
+		},
+		field: "DownloadStream",
+		without: func(o *Options) {
+			o.DownloadStream = nil
+		},
+	},
+	"Download of the end": {
+		answers: []said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")},
+		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
+			return err
+		},
+		field: "DownloadStream",
+		without: func(o *Options) {
+			o.DownloadStream = nil
+			o.GetProperties = nil
+		},
+	},
 }
 
 // Each function of WithOptions changes its requests.
@@ -497,10 +674,12 @@ func TestWithOptionsUnsupported(t *testing.T) {
 			options := allOptions
 			row.without(&options)
 			err := row.do(t, engine.New(s.driver(t)), WithOptions(options))
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
 			require.Contains(t, e.Hint, "Options."+row.field)
+
 			for _, line := range s.server.Lines() {
 				require.Regexp(t, "^(HEAD|GET) ", line, "nothing is written")
 			}
@@ -510,7 +689,7 @@ func TestWithOptionsUnsupported(t *testing.T) {
 
 // Signed URLs carry native options.
 func TestSignedURLNativeOptions(t *testing.T) {
-	b := engine.New(signer(t, Config{EncryptionScope: "account-wide"}))
+	b := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(keyBytes(t, firstKey))
 
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
@@ -537,9 +716,11 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = b.SignedDownloadURL(t.Context(), "a", WithOptions(allOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
-	older := engine.New(signer(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
+
+	older := engine.New(newSigner(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
 	_, err = older.SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported, "an older signature has no scope")
+
 	_, err = older.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
 }

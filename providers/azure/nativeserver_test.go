@@ -16,7 +16,7 @@ import (
 
 // With WithOptions, a caller can write and remove a blob under a lease.
 func TestWithOptionsUnderLease(t *testing.T) {
-	b, d := signingBucket(t)
+	b, d := newSigningBucket(t)
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -25,26 +25,27 @@ func TestWithOptionsUnderLease(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.AcquireLease(ctx, -1, nil)
 	require.NoError(t, err)
-	under := &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}}
+	conditions := &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}}
 	leased := WithOptions(Options{
 		Upload: func(o *blockblob.UploadOptions) {
-			o.AccessConditions = under
+			o.AccessConditions = conditions
 		},
 		CommitBlockList: func(o *blockblob.CommitBlockListOptions) {
-			o.AccessConditions = under
+			o.AccessConditions = conditions
 		},
 		CopyFromURL: func(o *blob.CopyFromURLOptions) {
-			o.BlobAccessConditions = under
+			o.BlobAccessConditions = conditions
 		},
 		StageBlock: func(o *blockblob.StageBlockOptions) {
-			o.LeaseAccessConditions = under.LeaseAccessConditions
+			o.LeaseAccessConditions = conditions.LeaseAccessConditions
 		},
 		Delete: func(o *blob.DeleteOptions) {
-			o.AccessConditions = under
+			o.AccessConditions = conditions
 		},
 	})
 	_, err = b.Upload(ctx, "from", strings.NewReader("copied"))
 	require.NoError(t, err)
+
 	for name, change := range map[string]func(opts ...storage.NativeOption) error{
 		"one request": func(opts ...storage.NativeOption) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader("new"), uploadOptions(opts)...)
@@ -72,7 +73,7 @@ func TestWithOptionsUnderLease(t *testing.T) {
 
 // Update passes WithOptions to its write, and not to its read.
 func TestUpdateOfAnObjectUnderALease(t *testing.T) {
-	b, d := signingBucket(t)
+	b, d := newSigningBucket(t)
 	ctx := t.Context()
 	_, err := b.Upload(ctx, "a", strings.NewReader("1"), storage.WithMetadata(map[string]string{"n": "1"}))
 	require.NoError(t, err)
@@ -85,19 +86,22 @@ func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 		require.Equal(t, map[string]string{"n": "1"}, attrs.Metadata)
 		return append(old, '2'), nil
 	}
-	more := storage.WithMetadata(map[string]string{"n": "2"})
-	_, err = storage.Update(ctx, b, "a", change, more)
+	option := storage.WithMetadata(map[string]string{"n": "2"})
+
+	_, err = storage.Update(ctx, b, "a", change, option)
 	require.ErrorIs(t, err, storage.Locked)
-	attrs, err := storage.Update(ctx, b, "a", change, more, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
+	attrs, err := storage.Update(ctx, b, "a", change, option, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
 		require.NotNil(t, o.AccessConditions.ModifiedAccessConditions.IfMatch, "the condition of Update")
 		o.AccessConditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}
 	}}))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"n": "2"}, attrs.Metadata)
+
 	got, attrs, err := storage.ReadAll(ctx, b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "12", string(got))
 	require.Equal(t, map[string]string{"n": "2"}, attrs.Metadata)
+
 	_, err = client.ReleaseLease(ctx, nil)
 	require.NoError(t, err)
 }
@@ -112,15 +116,18 @@ func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
 
 // Azurite does not support customer's keys. A call with one fails instead of ignoring it.
 func TestWithCustomerKeyOnEmulator(t *testing.T) {
-	b, _ := signingBucket(t)
+	b, _ := newSigningBucket(t)
 	key := WithCustomerKey(keyBytes(t, firstKey))
 	start := time.Now()
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), key)
 	require.ErrorIs(t, err, storage.Unsupported)
 	requireSecret(t, err.Error())
+
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), key, storage.WithPartSize(6))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Less(t, time.Since(start), 10*time.Second, "it is not retried")
+
 	_, err = b.Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// inEnvironment sets the given variables and removes the other settings.
-func inEnvironment(t *testing.T, settings map[string]string) {
+// setEnv sets the given variables and removes the other settings.
+func setEnv(t *testing.T, settings map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); strings.Contains(name, "AZURE_") {
@@ -57,200 +57,293 @@ func credentialOf(a *account) string {
 }
 
 func TestResolveSettings(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		config                     Config
 		environment                map[string]string
 		endpoint, name, credential string
 	}{
-		"an account": {
-			Config{Account: "acme"}, nil,
-			"https://acme.blob.core.windows.net", "acme", "chain",
-		},
+		"an account": {config: Config{Account: "acme"}, endpoint: "https://acme.blob.core.windows.net", name: "acme", credential: "chain"},
 		"named credentials: a connection string": {
-			Config{Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting, "AZURE_STORAGE_ACCOUNT": "other", "AZURE_STORAGE_KEY": otherKey},
-			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+			config:      Config{Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting, "AZURE_STORAGE_ACCOUNT": "other", "AZURE_STORAGE_KEY": otherKey},
+			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
+			name:        "acme",
+			credential:  "key some key",
 		},
 		"named credentials: an account and its key": {
-			Config{Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_KEY": someKey},
-			"https://acme.blob.core.windows.net", "acme", "key some key",
+			config:      Config{Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_KEY": someKey},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "key some key",
 		},
 		"named credentials: a signature": {
-			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+			config:      Config{Account: "acme", Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "sas sv=1&sig=x",
 		},
 		"named credentials: a service principal with a secret": {
-			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"},
-			"https://acme.blob.core.windows.net", "acme", "token",
+			config:      Config{Account: "acme", Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "token",
 		},
 		"named credentials: a service principal with a federated token": {
-			Config{Endpoint: "http://127.0.0.1:10000/acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_FEDERATED_TOKEN_FILE": "/token"},
-			"http://127.0.0.1:10000/acme", "acme", "token",
+			config:      Config{Endpoint: "http://127.0.0.1:10000/acme", Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_FEDERATED_TOKEN_FILE": "/token"},
+			endpoint:    "http://127.0.0.1:10000/acme",
+			name:        "acme",
+			credential:  "token",
 		},
 		"named credentials: a managed identity": {
-			Config{Account: "acme", Credentials: "old-store"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
-			"https://acme.blob.core.windows.net", "acme", "token",
+			config:      Config{Account: "acme", Credentials: "old-store"},
+			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "token",
 		},
 		"an account and its key": {
-			Config{Account: "acme", Key: someKey}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "x=y"},
-			"https://acme.blob.core.windows.net", "acme", "key some key",
+			config:      Config{Account: "acme", Key: someKey},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "x=y"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "key some key",
 		},
 		"an endpoint": {
-			Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn/"}, nil,
-			"https://acme.blob.core.chinacloudapi.cn", "acme", "chain",
+			config:     Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn/"},
+			endpoint:   "https://acme.blob.core.chinacloudapi.cn",
+			name:       "acme",
+			credential: "chain",
 		},
 		"an endpoint of a zone": {
-			Config{Endpoint: "https://acme.z01.blob.storage.azure.net", Anonymous: true}, nil,
-			"https://acme.z01.blob.storage.azure.net", "acme", "anonymous",
+			config:     Config{Endpoint: "https://acme.z01.blob.storage.azure.net", Anonymous: true},
+			endpoint:   "https://acme.z01.blob.storage.azure.net",
+			name:       "acme",
+			credential: "anonymous",
 		},
 		"the account's second region": {
-			Config{Endpoint: "https://acme-secondary.blob.core.windows.net", Key: someKey}, nil,
-			"https://acme-secondary.blob.core.windows.net", "acme", "key some key",
+			config:     Config{Endpoint: "https://acme-secondary.blob.core.windows.net", Key: someKey},
+			endpoint:   "https://acme-secondary.blob.core.windows.net",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"a domain of one's own": {
-			Config{Endpoint: "https://blobs.example.com", Account: "acme", Key: someKey}, nil,
-			"https://blobs.example.com", "acme", "key some key",
+			config:     Config{Endpoint: "https://blobs.example.com", Account: "acme", Key: someKey},
+			endpoint:   "https://blobs.example.com",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"a shared access signature": {
-			Config{Account: "acme", SASToken: "?sv=1&sig=x"}, nil,
-			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+			config:     Config{Account: "acme", SASToken: "?sv=1&sig=x"},
+			endpoint:   "https://acme.blob.core.windows.net",
+			name:       "acme",
+			credential: "sas sv=1&sig=x",
 		},
 		"a token": {
-			Config{Account: "acme", Credential: noToken{}}, nil,
-			"https://acme.blob.core.windows.net", "acme", "token",
+			config:     Config{Account: "acme", Credential: noToken{}},
+			endpoint:   "https://acme.blob.core.windows.net",
+			name:       "acme",
+			credential: "token",
 		},
 		"a connection string": {
-			Config{ConnectionString: connecting}, nil,
-			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+			config:     Config{ConnectionString: connecting},
+			endpoint:   "https://acme.blob.core.usgovcloudapi.net",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"a connection string with a signature": {
-			Config{ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x=="}, nil,
-			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x==",
+			config:     Config{ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x=="},
+			endpoint:   "https://acme.blob.core.windows.net",
+			name:       "acme",
+			credential: "sas sv=1&sig=x==",
 		},
 		"the emulator": {
-			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"}, nil,
-			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+			config:     Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
+			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
+			name:       "devstoreaccount1",
+			credential: "key emulator",
 		},
 		"the emulator, by its connection string": {
-			Config{ConnectionString: "UseDevelopmentStorage=true;"}, nil,
-			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+			config:     Config{ConnectionString: "UseDevelopmentStorage=true;"},
+			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
+			name:       "devstoreaccount1",
+			credential: "key emulator",
 		},
 		"the emulator in a network of containers": {
-			Config{Endpoint: "http://azurite:10000/devstoreaccount1"}, nil,
-			"http://azurite:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+			config:     Config{Endpoint: "http://azurite:10000/devstoreaccount1"},
+			endpoint:   "http://azurite:10000/devstoreaccount1",
+			name:       "devstoreaccount1",
+			credential: "key emulator",
 		},
 		"the emulator on the host of a container": {
-			Config{Endpoint: "http://host.docker.internal:10000/devstoreaccount1"}, nil,
-			"http://host.docker.internal:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+			config:     Config{Endpoint: "http://host.docker.internal:10000/devstoreaccount1"},
+			endpoint:   "http://host.docker.internal:10000/devstoreaccount1",
+			name:       "devstoreaccount1",
+			credential: "key emulator",
 		},
 		"the emulator in a cluster": {
-			Config{Endpoint: "http://azurite.dev.svc.cluster.local:10000/acme", Account: "acme", Key: someKey}, nil,
-			"http://azurite.dev.svc.cluster.local:10000/acme", "acme", "key some key",
+			config:     Config{Endpoint: "http://azurite.dev.svc.cluster.local:10000/acme", Account: "acme", Key: someKey},
+			endpoint:   "http://azurite.dev.svc.cluster.local:10000/acme",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"the emulator in a cluster, by its connection string": {
-			Config{ConnectionString: "AccountName=acme;AccountKey=" + someKey + ";BlobEndpoint=http://azurite.dev.svc.cluster.local:10000/acme"}, nil,
-			"http://azurite.dev.svc.cluster.local:10000/acme", "acme", "key some key",
+			config:     Config{ConnectionString: "AccountName=acme;AccountKey=" + someKey + ";BlobEndpoint=http://azurite.dev.svc.cluster.local:10000/acme"},
+			endpoint:   "http://azurite.dev.svc.cluster.local:10000/acme",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"a host in upper case": {
-			Config{Endpoint: "https://Acme.blob.core.windows.net", Anonymous: true}, nil,
-			"https://Acme.blob.core.windows.net", "acme", "anonymous",
+			config:     Config{Endpoint: "https://Acme.blob.core.windows.net", Anonymous: true},
+			endpoint:   "https://Acme.blob.core.windows.net",
+			name:       "acme",
+			credential: "anonymous",
 		},
 		"the emulator, by another's account": {
-			Config{Endpoint: "http://localhost:10000/acme", Key: someKey}, nil,
-			"http://localhost:10000/acme", "acme", "key some key",
+			config:     Config{Endpoint: "http://localhost:10000/acme", Key: someKey},
+			endpoint:   "http://localhost:10000/acme",
+			name:       "acme",
+			credential: "key some key",
 		},
 		"the emulator, anonymous": {
-			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true}, nil,
-			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "anonymous",
+			config:     Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true},
+			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
+			name:       "devstoreaccount1",
+			credential: "anonymous",
 		},
 		"the environment's connection string": {
-			Config{}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
-			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+			config:      Config{},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
+			name:        "acme",
+			credential:  "key some key",
 		},
 		"the environment's connection string, of the account that is named": {
-			Config{Account: "acme"}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
-			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+			config:      Config{Account: "acme"},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
+			name:        "acme",
+			credential:  "key some key",
 		},
 		"the environment's connection string, of another account": {
-			Config{Account: "other"}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
-			"https://other.blob.core.windows.net", "other", "chain",
+			config:      Config{Account: "other"},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			endpoint:    "https://other.blob.core.windows.net",
+			name:        "other",
+			credential:  "chain",
 		},
 		"the environment's account and key": {
-			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
-			"https://acme.blob.core.windows.net", "acme", "key other key",
+			config:      Config{},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "key other key",
 		},
 		"the environment's account and signature": {
-			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+			config:      Config{},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "sas sv=1&sig=x",
 		},
 		"the environment's signature, of a server of one's own": {
-			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
-			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"https://blobs.example.com", "acme", "chain",
+			config:      Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "https://blobs.example.com",
+			name:        "acme",
+			credential:  "chain",
 		},
 		"the environment's signature, in clear": {
-			Config{Account: "acme", Endpoint: "http://acme.blob.core.windows.net"},
-			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"http://acme.blob.core.windows.net", "acme", "chain",
+			config:      Config{Account: "acme", Endpoint: "http://acme.blob.core.windows.net"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "http://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "chain",
 		},
 		"the environment's signature, at the host of another account": {
-			Config{Account: "acme", Endpoint: "https://other.blob.core.windows.net"},
-			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"https://other.blob.core.windows.net", "acme", "chain",
+			config:      Config{Account: "acme", Endpoint: "https://other.blob.core.windows.net"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "https://other.blob.core.windows.net",
+			name:        "acme",
+			credential:  "chain",
 		},
 		"the environment's signature, at a private host of Azure's": {
-			Config{Account: "acme", Endpoint: "https://acme.privatelink.blob.core.windows.net"},
-			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			"https://acme.privatelink.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+			config:      Config{Account: "acme", Endpoint: "https://acme.privatelink.blob.core.windows.net"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			endpoint:    "https://acme.privatelink.blob.core.windows.net",
+			name:        "acme",
+			credential:  "sas sv=1&sig=x",
 		},
 		"a connection string with a signature, of a server of one's own": {
-			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
-			map[string]string{
+			config: Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			environment: map[string]string{
 				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x",
 			},
-			"https://blobs.example.com", "acme", "chain",
+			endpoint:   "https://blobs.example.com",
+			name:       "acme",
+			credential: "chain",
 		},
 		"a connection string with a signature and its own server": {
-			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
-			map[string]string{
+			config: Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			environment: map[string]string{
 				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x;" +
 					"BlobEndpoint=https://blobs.example.com/",
 			},
-			"https://blobs.example.com", "acme", "sas sv=1&sig=x",
+			endpoint:   "https://blobs.example.com",
+			name:       "acme",
+			credential: "sas sv=1&sig=x",
 		},
 		"a signature with a name, of a server of one's own": {
-			Config{Account: "acme", Endpoint: "https://blobs.example.com", Credentials: "old-store"},
-			map[string]string{
+			config: Config{Account: "acme", Endpoint: "https://blobs.example.com", Credentials: "old-store"},
+			environment: map[string]string{
 				"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
 			},
-			"https://blobs.example.com", "acme", "sas sv=1&sig=x",
+			endpoint:   "https://blobs.example.com",
+			name:       "acme",
+			credential: "sas sv=1&sig=x",
 		},
 		"only the environment's account": {
-			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
-			"https://acme.blob.core.windows.net", "acme", "chain",
+			config:      Config{},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "chain",
 		},
 		"the environment's key, of another account": {
-			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
-			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+			config:      Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			endpoint:    "http://127.0.0.1:10000/devstoreaccount1",
+			name:        "devstoreaccount1",
+			credential:  "key emulator",
 		},
 		"the environment's key, of a domain of one's own": {
-			Config{Endpoint: "https://blobs.example.com"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
-			"https://blobs.example.com", "", "chain",
+			config:      Config{Endpoint: "https://blobs.example.com"},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			endpoint:    "https://blobs.example.com",
+			credential:  "chain",
 		},
 		"the environment, with Anonymous": {
-			Config{Account: "acme", Anonymous: true}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
-			"https://acme.blob.core.windows.net", "acme", "anonymous",
+			config:      Config{Account: "acme", Anonymous: true},
+			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			endpoint:    "https://acme.blob.core.windows.net",
+			name:        "acme",
+			credential:  "anonymous",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inEnvironment(t, row.environment)
-			a, err := newAccount(row.config)
+			setEnv(t, tt.environment)
+			a, err := newAccount(tt.config)
 			require.NoError(t, err)
-			require.Equal(t, row.endpoint, a.endpoint.String())
-			require.Equal(t, row.name, a.name)
-			if row.credential == "key emulator" {
+			require.Equal(t, tt.endpoint, a.endpoint.String())
+			require.Equal(t, tt.name, a.name)
+			if tt.credential == "key emulator" {
 				require.Equal(t, newSigningKey("", emulatorKey, "").secret, a.signer.secret)
 			} else {
-				require.Equal(t, row.credential, credentialOf(a))
+				require.Equal(t, tt.credential, credentialOf(a))
 			}
 			require.NoError(t, a.close())
 		})
@@ -261,6 +354,7 @@ func TestResolveSettings(t *testing.T) {
 func TestOpenInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
+
 	for name, c := range map[string]Config{
 		"no account":                          {},
 		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
@@ -285,13 +379,14 @@ func TestOpenInvalidConfig(t *testing.T) {
 		"an endpoint of Data Lake":            {Endpoint: "https://acme.dfs.core.windows.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inEnvironment(t, nil)
+			setEnv(t, nil)
 			c.Bucket = "photos"
 			_, err := Open(t.Context(), c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), someKey)
 		})
 	}
+
 	_, err = Open(t.Context(), Config{Account: "acme"})
 	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
 }
@@ -299,7 +394,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 // If no environment variable has the named credentials, Open fails, and the error lists the variables to set.
 func TestCredentialsByNameMissing(t *testing.T) {
 	const says = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		env    map[string]string
 	}{
@@ -311,15 +406,18 @@ func TestCredentialsByNameMissing(t *testing.T) {
 		"a machine's identity off Azure":      {Config{Endpoint: "https://blobs.example.com/acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"}},
 		"a tenant without a client's id":      {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"}},
 		"a certificate that cannot be opened": {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inEnvironment(t, row.env)
-			row.config.Bucket = "photos"
-			row.config.Credentials = "old-store"
-			_, err := Open(t.Context(), row.config)
+			setEnv(t, tt.env)
+			tt.config.Bucket = "photos"
+			tt.config.Credentials = "old-store"
+
+			_, err := Open(t.Context(), tt.config)
 			require.ErrorIs(t, err, storage.Unauthenticated)
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
+
 			if !strings.Contains(name, "certificate") {
 				require.Equal(t, says, e.Hint)
 			}
@@ -331,7 +429,7 @@ func TestCredentialsByNameMissing(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	inEnvironment(t, nil)
+	setEnv(t, nil)
 	for address, want := range map[string]Config{
 		"azblob://photos?account=acme":                                          {Bucket: "photos", Account: "acme"},
 		"azblob://photos?endpoint=http://127.0.0.1:10000/devstoreaccount1":      {Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
@@ -343,9 +441,11 @@ func TestAddresses(t *testing.T) {
 	} {
 		b, err := storage.Open(t.Context(), address)
 		require.NoError(t, err, address)
+
 		native, ok := storage.As[*container.Client](b)
 		require.True(t, ok)
 		require.Contains(t, native.URL(), want.Bucket)
+
 		u, err := url.Parse(address)
 		require.NoError(t, err)
 		parsed, err := parseAddress(u)
@@ -353,6 +453,7 @@ func TestAddresses(t *testing.T) {
 		require.Equal(t, want, parsed, address)
 		require.NoError(t, storage.Close(b))
 	}
+
 	for _, address := range []string{
 		"azblob://?account=acme", "azblob:photos?account=acme", "azblob://key@photos?account=acme", "azblob://photos:80?account=acme",
 		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos?account=acme&kms_key=arn:aws:kms:1",
@@ -362,6 +463,7 @@ func TestAddresses(t *testing.T) {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}
+
 	account, err := storage.OpenService(t.Context(), "azblob://?account=acme")
 	require.NoError(t, err)
 	require.NoError(t, account.Close())
@@ -370,7 +472,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestOpenMakesNoRequest(t *testing.T) {
-	inEnvironment(t, nil)
+	setEnv(t, nil)
 	s := newScript(t)
 	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) {
 		c.SASToken = "sig=x"
@@ -391,12 +493,14 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, "azure", desc.Provider)
 	require.Equal(t, "photos", desc.Bucket)
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
+
 	for _, f := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
 		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
 	} {
 		require.NotZero(t, desc.Features&f, f)
 	}
+
 	for _, f := range []storage.Features{driver.StreamingPut, driver.EqualParts, driver.SequentialParts, storage.ObjectACLs, storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead} {
 		require.Zero(t, desc.Features&f, f)
 	}
@@ -406,10 +510,13 @@ func TestDescribe(t *testing.T) {
 // If the endpoint has the account in its path, each request does, too.
 func TestEndpointWithAccountInPath(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
-	there := s.server.Listener.Addr().String()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, there)
-	}}}
+	host := s.server.Listener.Addr().String()
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, host)
+		},
+	}}
 	d := s.driver(t, func(c *Config) {
 		c.Endpoint = "http://azurite.dev.svc.cluster.local:10000/" + emulatorAccount
 		c.HTTPClient = client
@@ -417,6 +524,7 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a b/c"}))
+
 	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 	require.Equal(t, []string{
 		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z", "DELETE /photos/a%20b%2Fc", "POST /photos?comp=batch&restype=container",
@@ -425,24 +533,26 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 }
 
 func TestLocateIdentifiesTheCredential(t *testing.T) {
-	inEnvironment(t, nil)
-	at := func(c Config) any {
+	setEnv(t, nil)
+	locate := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		return d.Locate("a").Account
 	}
+
 	key := Config{Account: "acme", Key: someKey}
-	require.Equal(t, at(key), at(key))
-	require.Equal(t, at(Config{Account: "acme"}), at(Config{Endpoint: "https://acme.blob.core.windows.net/"}))
+	require.Equal(t, locate(key), locate(key))
+	require.Equal(t, locate(Config{Account: "acme"}), locate(Config{Endpoint: "https://acme.blob.core.windows.net/"}))
+
 	for _, other := range []Config{
 		{Account: "other", Key: someKey}, {Account: "acme"}, {Account: "acme", Anonymous: true}, {Account: "acme", SASToken: "sig=x"}, {Account: "acme", SASToken: "sig=y"},
 	} {
-		require.NotEqual(t, at(key), at(other))
+		require.NotEqual(t, locate(key), locate(other))
 	}
-	require.NotEqual(t, at(Config{Account: "acme", SASToken: "sig=x"}), at(Config{Account: "acme", SASToken: "sig=y"}))
-	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
+	require.NotEqual(t, locate(Config{Account: "acme", SASToken: "sig=x"}), locate(Config{Account: "acme", SASToken: "sig=y"}))
+	require.NotEqual(t, locate(Config{Account: "acme", Credential: noToken{}}), locate(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
 }
 
 // The driver sends one attempt with Config.Client, whatever retries that client has.
@@ -456,7 +566,10 @@ func TestConfigClientAttempts(t *testing.T) {
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, d.Close()) }()
+	defer func() {
+		require.NoError(t, d.Close())
+	}()
+
 	for _, do := range []func() error{
 		func() error {
 			_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
@@ -476,11 +589,12 @@ func TestConfigClientAttempts(t *testing.T) {
 		},
 		func() error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
 	} {
-		before := len(s.server.Requests())
+		requests := len(s.server.Requests())
 		require.ErrorIs(t, do(), storage.RateLimited)
-		require.Len(t, s.server.Requests(), before+1)
+		require.Len(t, s.server.Requests(), requests+1)
 		require.Equal(t, "identity", s.server.Last(t).Header.Get("Accept-Encoding"))
 	}
+
 	native, ok := d.Native().(*container.Client)
 	require.True(t, ok)
 	require.Contains(t, native.URL(), "/photos")
@@ -488,7 +602,7 @@ func TestConfigClientAttempts(t *testing.T) {
 
 // The default chain of another host asks no metadata service.
 func TestDefaultChainWithoutMetadataService(t *testing.T) {
-	inEnvironment(t, nil)
+	setEnv(t, nil)
 	for endpoint, local := range map[string]bool{
 		"https://acme.blob.core.windows.net":        false,
 		"https://acme.blob.core.chinacloudapi.cn":   false,
@@ -500,10 +614,11 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	} {
 		a, err := newAccount(Config{Endpoint: endpoint})
 		require.NoError(t, err)
-		require.Equal(t, local, a.token.(*defaultChain).foreign, endpoint)
+		require.Equal(t, local, a.token.(*defaultChain).isForeign, endpoint)
 		require.NoError(t, a.close())
 	}
-	chain := &defaultChain{foreign: true}
+
+	chain := &defaultChain{isForeign: true}
 	t.Setenv("AZURE_TENANT_ID", "tenant")
 	t.Setenv("AZURE_CLIENT_ID", "client")
 	t.Setenv("AZURE_CLIENT_SECRET", "secret")
@@ -515,7 +630,7 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 // The default chain asks the identity service of the endpoint's cloud, because clouds do not share identities.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
 func TestDefaultChainOfCloud(t *testing.T) {
-	inEnvironment(t, nil)
+	setEnv(t, nil)
 	for endpoint, want := range map[string]string{
 		"https://acme.blob.core.windows.net":       "",
 		"https://Acme.blob.core.usgovcloudapi.net": "https://login.microsoftonline.us/",
@@ -527,6 +642,7 @@ func TestDefaultChainOfCloud(t *testing.T) {
 		require.Equal(t, want, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, endpoint)
 		require.NoError(t, a.close())
 	}
+
 	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.example")
 	a, err := newAccount(Config{Endpoint: "https://acme.blob.core.usgovcloudapi.net"})
 	require.NoError(t, err)
@@ -536,13 +652,15 @@ func TestDefaultChainOfCloud(t *testing.T) {
 
 // With Config.Client and Config.Key, the driver signs with the key.
 func TestConfigKeyWithClient(t *testing.T) {
-	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
+	setEnv(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)
+
 	a, err := newAccount(Config{Client: client})
 	require.NoError(t, err)
 	require.Equal(t, "the client's", credentialOf(a), "the environment has no say")
 	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
+
 	a, err = newAccount(Config{Client: client, Key: someKey})
 	require.NoError(t, err)
 	require.Equal(t, "key some key", credentialOf(a))

@@ -36,6 +36,7 @@ func TestPutRequests(t *testing.T) {
 	got := s.server.Last(t)
 	require.Equal(t, "PUT /photos/a%20b%2F%C3%BC+%3F.txt", got.Line())
 	require.Equal(t, "hello", got.Body)
+
 	for name, want := range map[string]string{
 		"X-Ms-Blob-Type":                    "BlockBlob",
 		"Content-Length":                    "5",
@@ -66,7 +67,7 @@ func TestPutRequests(t *testing.T) {
 }
 
 func TestPutErrors(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answer    said
 		condition storage.Condition
 		want      storage.Code
@@ -83,15 +84,17 @@ func TestPutErrors(t *testing.T) {
 		"a body above the service's limit":     {refusing(413, "RequestBodyTooLarge"), storage.Condition{}, storage.TooLarge},
 		"an object under a lease":              {refusing(412, "LeaseIdMissing"), storage.Condition{Revision: etag}, storage.Locked},
 		"an object that may not change":        {refusing(409, "BlobImmutableDueToPolicy"), storage.Condition{}, storage.Locked},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answer)
+			s := newScript(t, tt.answer)
 			r := wiretest.Put("a", "hello")
-			r.Condition = row.condition
+			r.Condition = tt.condition
 			_, err := s.driver(t).Put(t.Context(), r)
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.want, e.Code)
+			require.Equal(t, tt.want, e.Code)
 			require.False(t, e.Unknown)
 			require.Equal(t, "R1", e.RequestID)
 			require.Len(t, s.server.Requests(), 1, "the SDK retries nothing")
@@ -104,6 +107,7 @@ func TestPutWrongChecksum(t *testing.T) {
 	s := newScript(t, created)
 	r := wiretest.Put("a", "hello")
 	r.CRC32C = wiretest.CRC32C("hallo")
+
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	_, err = s.driver(t).PutPart(t.Context(), &driver.PartRequest{
@@ -124,7 +128,7 @@ func TestPutWrongChecksum(t *testing.T) {
 func TestPutResponseLost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answer  said
 		ctx     context.Context
 		before  func(*http.Request)
@@ -133,23 +137,31 @@ func TestPutResponseLost(t *testing.T) {
 		"a connection that was cut":   {answer: said{Cut: true}, unknown: true},
 		"an error of the server":      {answer: refusing(500, "InternalError"), unknown: true},
 		"an operation that timed out": {answer: refusing(500, "OperationTimedOut"), unknown: true},
-		"a caller that gave up":       {answer: created, ctx: ctx, before: func(*http.Request) { cancel() }, unknown: true},
-		"a server that is busy":       {answer: refusing(503, "ServerBusy")},
-		"a refusal":                   {answer: refusing(403, "AuthorizationFailure")},
-		"a gateway's refusal":         {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}, unknown: true},
-		"a page with a code element":  {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html><body><code>blocked</code></body></html>"}, unknown: true},
-		"a gateway's JSON":            {answer: said{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"code":"blocked"}`}, unknown: true},
-	} {
+		"a caller that gave up": {
+			answer: created,
+			ctx:    ctx,
+			before: func(*http.Request) {
+				cancel()
+			},
+			unknown: true,
+		},
+		"a server that is busy":      {answer: refusing(503, "ServerBusy")},
+		"a refusal":                  {answer: refusing(403, "AuthorizationFailure")},
+		"a gateway's refusal":        {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}, unknown: true},
+		"a page with a code element": {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html><body><code>blocked</code></body></html>"}, unknown: true},
+		"a gateway's JSON":           {answer: said{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"code":"blocked"}`}, unknown: true},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answer)
-			s.server.Before = row.before
-			if row.ctx == nil {
-				row.ctx = t.Context()
+			s := newScript(t, tt.answer)
+			s.server.Before = tt.before
+			if tt.ctx == nil {
+				tt.ctx = t.Context()
 			}
-			_, err := s.driver(t).Put(row.ctx, wiretest.Put("a", "hello"))
+			_, err := s.driver(t).Put(tt.ctx, wiretest.Put("a", "hello"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, row.unknown, e.Unknown)
+			require.Equal(t, tt.unknown, e.Unknown)
 		})
 	}
 }
@@ -159,21 +171,23 @@ func TestPutResponseLost(t *testing.T) {
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	own := func(c *Config) {
+	setTransport := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	}
 	s := newScript(t, said{Cut: true})
-	_, err := s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
+	_, err := s.driver(t, setTransport).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t, created)
-	s.server.Before = func(*http.Request) { cancel() }
-	_, err = s.driver(t, own).Put(ctx, wiretest.Put("a", "hello"))
+	s.server.Before = func(*http.Request) {
+		cancel()
+	}
+	_, err = s.driver(t, setTransport).Put(ctx, wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t)
 	s.server.Close()
-	_, err = s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
+	_, err = s.driver(t, setTransport).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }

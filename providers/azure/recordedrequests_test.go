@@ -84,9 +84,9 @@ func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Requ
 	container := s.container(t)
 	types := sas.AccountResourceTypes{Service: true, Container: true, Object: true}
 	permissions := sas.AccountPermissions{Read: true, Add: true, Create: true, Write: true, Delete: true, List: true}
-	signed, err := s.raw.GetSASURL(types, permissions, time.Now().Add(time.Hour), nil)
+	signedURL, err := s.raw.GetSASURL(types, permissions, time.Now().Add(time.Hour), nil)
 	require.NoError(t, err)
-	signature, err := url.Parse(signed)
+	signature, err := url.Parse(signedURL)
 	require.NoError(t, err)
 	move := func(address *url.URL) *url.URL {
 		moved := *address
@@ -110,9 +110,9 @@ func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Requ
 		r.Host = r.URL.Host
 		r.Header.Set("X-Ms-Version", recordedVersion)
 		if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
-			from, err := url.Parse(source)
+			src, err := url.Parse(source)
 			require.NoError(t, err)
-			r.Header.Set("X-Ms-Copy-Source", move(from).String())
+			r.Header.Set("X-Ms-Copy-Source", move(src).String())
 		}
 		resp, err := client.Do(r)
 		require.NoError(t, err)

@@ -14,45 +14,74 @@ import (
 )
 
 func TestRestoreRequests(t *testing.T) {
-	archived := func(with ...string) said { return anObject("", append(with, "X-Ms-Access-Tier", "Archive")...) }
-	for name, row := range map[string]struct {
+	archived := func(pairs ...string) said { return anObject("", append(pairs, "X-Ms-Access-Tier", "Archive")...) }
+	tests := map[string]struct {
 		found          said
 		opts           []storage.RestoreOption
 		tier, priority string // "" means no request
 	}{
-		"an archived object":               {archived(), nil, "Hot", "Standard"},
-		"with a priority":                  {archived(), []storage.RestoreOption{storage.WithRestoreTier("High")}, "Hot", "High"},
-		"to another tier":                  {archived(), []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)}, "Cool", "Standard"},
-		"days, which Azure has not":        {archived(), []storage.RestoreOption{storage.WithRestoreDays(3)}, "Hot", "Standard"},
-		"one that can be read":             {anObject("x", "X-Ms-Access-Tier", "Cool"), nil, "", ""},
-		"one that is being restored":       {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"), nil, "", ""},
-		"one that is to be restored first": {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"), []storage.RestoreOption{storage.WithRestoreTier("High")}, "Cool", "High"},
-		"one that is restored first":       {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority", "High"), []storage.RestoreOption{storage.WithRestoreTier("High")}, "", ""},
-	} {
+		"an archived object": {found: archived(), tier: "Hot", priority: "Standard"},
+		"with a priority": {
+			found:    archived(),
+			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
+			tier:     "Hot",
+			priority: "High",
+		},
+		"to another tier": {
+			found:    archived(),
+			opts:     []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)},
+			tier:     "Cool",
+			priority: "Standard",
+		},
+		"days, which Azure has not": {
+			found:    archived(),
+			opts:     []storage.RestoreOption{storage.WithRestoreDays(3)},
+			tier:     "Hot",
+			priority: "Standard",
+		},
+		"one that can be read": {found: anObject("x", "X-Ms-Access-Tier", "Cool")},
+		"one that is being restored": {
+			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"),
+		},
+		"one that is to be restored first": {
+			found:    archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"),
+			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
+			tier:     "Cool",
+			priority: "High",
+		},
+		"one that is restored first": {
+			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority", "High"),
+			opts:  []storage.RestoreOption{storage.WithRestoreTier("High")},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.found, said{Status: http.StatusAccepted})
-			require.NoError(t, storage.Restore(t.Context(), engine.New(s.driver(t)), "a", row.opts...))
-			if row.tier == "" {
+			s := newScript(t, tt.found, said{Status: http.StatusAccepted})
+			require.NoError(t, storage.Restore(t.Context(), engine.New(s.driver(t)), "a", tt.opts...))
+			if tt.tier == "" {
 				require.Equal(t, []string{"HEAD /photos/a"}, s.server.Lines())
 				return
 			}
 			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, s.server.Lines())
-			require.Equal(t, row.tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
-			require.Equal(t, row.priority, s.server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
+			require.Equal(t, tt.tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, tt.priority, s.server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
 		})
 	}
 }
 
 // The emulator restores an archived object at once.
 func TestRestoreArchived(t *testing.T) {
-	b, _ := signingBucket(t)
+	b, _ := newSigningBucket(t)
 	ctx := t.Context()
+
 	attrs, err := b.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
 	require.NoError(t, err)
 	require.Equal(t, "Archive", attrs.StorageClass)
+
 	attrs, err = b.Attrs(ctx, "a")
 	require.NoError(t, err)
 	require.True(t, attrs.Archived)
+
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	require.ErrorIs(t, err, storage.Archived)
 	for range 2 {
@@ -60,6 +89,7 @@ func TestRestoreArchived(t *testing.T) {
 		data, _, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(data))
+
 		attrs, err = b.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.Equal(t, "Cool", attrs.StorageClass)
@@ -72,6 +102,7 @@ func TestRestoreErrors(t *testing.T) {
 	s := newScript(t)
 	err := storage.Restore(t.Context(), engine.New(s.driver(t)), "a", storage.WithRestoreTier("Expedited"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	err = storage.Restore(t.Context(), engine.New(s.driver(t)), "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.server.Requests())
@@ -79,6 +110,7 @@ func TestRestoreErrors(t *testing.T) {
 		c.APIVersion = "2018-11-09"
 	}).Describe().Features&storage.Restoring)
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.Restoring)
+
 	for want, answers := range map[storage.Code][]said{
 		storage.ObjectNotFound: {refusing(404, "BlobNotFound")},
 		storage.BucketNotFound: {refusing(404, "ContainerNotFound")},

@@ -41,6 +41,7 @@ func TestWithResumeReplacedFile(t *testing.T) {
 	one := bytes.Repeat([]byte("a"), 3*part)
 	other := bytes.Repeat([]byte("b"), 3*part)
 	opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part), storage.WithConcurrency(1)}
+
 	// stopped runs an upload that ends with part n, before its response.
 	stopped := func(body []byte, n int) error {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -60,7 +61,9 @@ func TestWithResumeReplacedFile(t *testing.T) {
 				return err
 			})
 		}))
-		defer func() { require.NoError(t, storage.Close(b)) }()
+		defer func() {
+			require.NoError(t, storage.Close(b))
+		}()
 		_, err := b.Upload(ctx, "a", bytes.NewReader(body), opts...)
 		return err
 	}
@@ -84,8 +87,8 @@ func (s *azuriteServer) root() string { return strings.TrimSuffix(s.endpoint, em
 func (s *azuriteServer) openAt(t *testing.T) wiretest.OpenAt {
 	name := s.container(t)
 	return func(root string, opts ...storage.OpenOption) storage.Bucket {
-		there := *s
-		there.endpoint = root + emulatorPath
-		return there.open(t, name, opts...)
+		server := *s
+		server.endpoint = root + emulatorPath
+		return server.open(t, name, opts...)
 	}
 }

@@ -95,8 +95,8 @@ func grants() map[string]*grant {
 	return all
 }
 
-func parsed(at string) time.Time {
-	t, _ := time.Parse(sasTime, at) // the zero time makes another signature
+func parsed(text string) time.Time {
+	t, _ := time.Parse(sasTime, text) // the zero time makes another signature
 	return t
 }
 
@@ -216,28 +216,48 @@ func TestStringToSign(t *testing.T) {
 	olderKey := testUserKey()
 	olderKey.version = olderDelegation
 	olderUser["signedVersion"] = olderDelegation
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		key    *signingKey
 		grant  *grant
 		order  []string
 		fields map[string]string
 	}{
-		"the account's key":            {newSigningKey(testAccount, testKey, ""), granted, documentedService, fields},
-		"the key, for Azure Stack Hub": {newSigningKey(testAccount, testKey, "2019-07-07"), granted, slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }), older},
-		"a user's key":                 {testUserKey(), granted, documentedDelegation, fields},
-		"a user's key, an older cloud": {olderKey, granted, olderDelegationFields(), olderUser},
-		"a version, the account's key": {newSigningKey(testAccount, testKey, ""), &version, documentedService, ofVersion},
-		"a version, with a user's key": {testUserKey(), &version, documentedDelegation, ofVersion},
-		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) {
-			g.permissions = mayOverwrite
-			g.plainHTTP = true
-		}), documentedService, map[string]string{"signedPermissions": "cw", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
-	} {
+		"the account's key": {key: newSigningKey(testAccount, testKey, ""), grant: granted, order: documentedService, fields: fields},
+		"the key, for Azure Stack Hub": {
+			key:    newSigningKey(testAccount, testKey, "2019-07-07"),
+			grant:  granted,
+			order:  slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }),
+			fields: older,
+		},
+		"a user's key":                 {key: testUserKey(), grant: granted, order: documentedDelegation, fields: fields},
+		"a user's key, an older cloud": {key: olderKey, grant: granted, order: olderDelegationFields(), fields: olderUser},
+		"a version, the account's key": {key: newSigningKey(testAccount, testKey, ""), grant: &version, order: documentedService, fields: ofVersion},
+		"a version, with a user's key": {key: testUserKey(), grant: &version, order: documentedDelegation, fields: ofVersion},
+		"an upload without TLS, the key": {
+			key: newSigningKey(testAccount, testKey, ""),
+			grant: testGrant(func(g *grant) {
+				g.permissions = mayOverwrite
+				g.plainHTTP = true
+			}),
+			order: documentedService,
+			fields: map[string]string{
+				"signedPermissions":     "cw",
+				"signedStart":           "2026-03-04T04:51:07Z",
+				"signedExpiry":          "2026-03-04T06:06:07Z",
+				"canonicalizedResource": "/blob/acme/photos/a",
+				"signedProtocol":        "https,http",
+				"signedVersion":         "2026-12-06",
+				"signedResource":        "b",
+			},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signed := test.key.appendFields(nil, test.grant)
-			require.Len(t, signed, len(test.order))
-			for i, field := range test.order {
-				require.Equal(t, test.fields[field], signed[i], field)
+			lines := tt.key.appendFields(nil, tt.grant)
+			require.Len(t, lines, len(tt.order))
+			for i, field := range tt.order {
+				require.Equal(t, tt.fields[field], lines[i], field)
 			}
 		})
 	}
@@ -253,6 +273,7 @@ func TestSignedQueryHasAllFields(t *testing.T) {
 	})
 	got := parsedQuery(t, testUserKey().sign("https://acme.example", g))
 	require.Equal(t, 44, len(got.Get("sig")))
+
 	_, err := base64.StdEncoding.DecodeString(got.Get("sig"))
 	require.NoError(t, err)
 	got.Del("sig")
@@ -283,6 +304,7 @@ func TestConfigAPIVersion(t *testing.T) {
 	})
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
+
 	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
 	signedURL, err := d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 	require.NoError(t, err)
@@ -319,14 +341,16 @@ func TestSignAllocations(t *testing.T) {
 	require.NoError(t, err)
 	key := newSigningKey(testAccount, testKey, "")
 	g := testGrant(nil)
-	ours := testing.AllocsPerRun(100, func() { _ = key.sign("https://acme.example", g) })
+	allocs := testing.AllocsPerRun(100, func() {
+		_ = key.sign("https://acme.example", g)
+	})
 	theirs := testing.AllocsPerRun(100, func() {
 		q, err := sdkValues(g).SignWithSharedKey(credential)
 		if err == nil {
 			_ = q.Encode()
 		}
 	})
-	require.Less(t, ours, theirs)
+	require.Less(t, allocs, theirs)
 }
 
 func BenchmarkSAS(b *testing.B) {
@@ -334,12 +358,14 @@ func BenchmarkSAS(b *testing.B) {
 	require.NoError(b, err)
 	key := newSigningKey(testAccount, testKey, "")
 	g := testGrant(nil)
+
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			_ = key.sign("https://acme.example", g)
 		}
 	})
+
 	b.Run("the SDK's", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

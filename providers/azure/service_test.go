@@ -47,47 +47,77 @@ var rulesOfTwo = []storage.CORSRule{
 
 func TestCreateBucketRequests(t *testing.T) {
 	created := reply{status: http.StatusCreated}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		opts   []storage.BucketOption
 		create reply
 		access string // x-ms-blob-public-access
 		info   storage.BucketInfo
 		want   storage.Code
 	}{
-		"private":                          {nil, created, "", storage.BucketInfo{}, ""},
-		"private, said":                    {[]storage.BucketOption{storage.WithPublicAccess(false)}, created, "", storage.BucketInfo{}, ""},
-		"public":                           {[]storage.BucketOption{storage.WithPublicAccess(true)}, created, "blob", storage.BucketInfo{Public: true}, ""},
-		"without rules, said":              {[]storage.BucketOption{storage.WithCORS()}, created, "", storage.BucketInfo{}, ""},
-		"an existing container":            {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
-		"a name that is not yet free":      {nil, reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, "", storage.BucketInfo{}, storage.Unavailable},
-		"public, which the account is not": {[]storage.BucketOption{storage.WithPublicAccess(true)}, reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, "blob", storage.BucketInfo{}, storage.PermissionDenied},
-	} {
+		"private": {opts: nil, create: created, info: storage.BucketInfo{}, want: ""},
+		"private, said": {
+			opts:   []storage.BucketOption{storage.WithPublicAccess(false)},
+			create: created,
+			info:   storage.BucketInfo{},
+			want:   "",
+		},
+		"public": {
+			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
+			create: created,
+			access: "blob",
+			info:   storage.BucketInfo{Public: true},
+			want:   "",
+		},
+		"without rules, said": {opts: []storage.BucketOption{storage.WithCORS()}, create: created, info: storage.BucketInfo{}, want: ""},
+		"an existing container": {
+			opts:   nil,
+			create: reply{status: http.StatusConflict, code: "ContainerAlreadyExists"},
+			info:   storage.BucketInfo{},
+			want:   storage.BucketExists,
+		},
+		"a name that is not yet free": {
+			opts:   nil,
+			create: reply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
+			info:   storage.BucketInfo{},
+			want:   storage.Unavailable,
+		},
+		"public, which the account is not": {
+			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
+			create: reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
+			access: "blob",
+			info:   storage.BucketInfo{},
+			want:   storage.PermissionDenied,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askCreate: test.create})
-			info, err := s.service(t).CreateBucket(t.Context(), "photos", test.opts...)
+			s := newStandIn(t, map[string]reply{askCreate: tt.create})
+			info, err := s.service(t).CreateBucket(t.Context(), "photos", tt.opts...)
 			require.Equal(t, []string{askCreate}, s.requests())
-			require.Equal(t, test.access, s.header(askCreate).Get("X-Ms-Blob-Public-Access"))
-			if test.want != "" {
-				require.ErrorIs(t, err, test.want)
+			require.Equal(t, tt.access, s.header(askCreate).Get("X-Ms-Blob-Public-Access"))
+
+			if tt.want != "" {
+				require.ErrorIs(t, err, tt.want)
 				return
 			}
 			require.NoError(t, err)
-			test.info.Name = "photos"
-			test.info.Provider = "azure"
-			require.Equal(t, test.info, *info)
+			tt.info.Name = "photos"
+			tt.info.Provider = "azure"
+			require.Equal(t, tt.info, *info)
 		})
 	}
 }
 
 func TestCreateBucketHints(t *testing.T) {
-	for name, test := range map[string]struct{ code, hint string }{
+	tests := map[string]struct{ code, hint string }{
 		"the name is not yet free":      {"ContainerBeingDeleted", "being deleted"},
 		"the account's switch is in it": {"PublicAccessNotPermitted", "allowBlobPublicAccess"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusConflict, code: test.code}})
+			s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusConflict, code: tt.code}})
 			_, err := s.service(t).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
-			require.ErrorContains(t, err, test.hint)
+			require.ErrorContains(t, err, tt.hint)
 		})
 	}
 }
@@ -125,7 +155,7 @@ func TestCreateBucketWithCORS(t *testing.T) {
 
 // The driver does not send the account's other properties, so Azure keeps them.
 func TestWithCORSRequests(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		rules []storage.CORSRule
 		body  string
 	}{
@@ -134,16 +164,17 @@ func TestWithCORSRequests(t *testing.T) {
 			`<CorsRule><AllowedHeaders></AllowedHeaders><AllowedMethods>GET</AllowedMethods><AllowedOrigins>*</AllowedOrigins><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
 			`</Cors></StorageServiceProperties>`},
 		"none clears them": {nil, `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{
 				askHead:       {status: http.StatusOK},
 				askSetAccount: {status: http.StatusAccepted},
 				askAccount:    {status: http.StatusOK, body: twoRules},
 			})
-			info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(test.rules...))
+			info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(tt.rules...))
 			require.NoError(t, err)
-			require.Equal(t, test.body, strings.TrimPrefix(s.body(askSetAccount), xml.Header))
+			require.Equal(t, tt.body, strings.TrimPrefix(s.body(askSetAccount), xml.Header))
 			require.Equal(t, rulesOfTwo, info.CORS, "as they are read back")
 		})
 	}
@@ -166,12 +197,12 @@ func TestWithPublicAccessRequests(t *testing.T) {
 		set    bool
 		access string
 	}{
-		"opened":                    {"", true, true, "blob"},
-		"closed":                    {"blob", false, true, ""},
-		"closed to listing too":     {"container", false, true, ""},
-		"open already":              {"blob", true, false, ""},
-		"open already, and to list": {"container", true, false, ""},
-		"closed already":            {"", false, false, ""},
+		"opened":                    {now: "", public: true, set: true, access: "blob"},
+		"closed":                    {now: "blob", set: true},
+		"closed to listing too":     {now: "container", set: true},
+		"open already":              {now: "blob", public: true},
+		"open already, and to list": {now: "container", public: true},
+		"closed already":            {now: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := map[string]string{"Last-Modified": changed}
@@ -190,10 +221,11 @@ func TestWithPublicAccessRequests(t *testing.T) {
 				require.NotContains(t, s.requests(), askSetAccess)
 				return
 			}
+
 			require.Equal(t, []string{askHead, askAccess, askSetAccess, askHead, askAccount}, s.requests())
-			sent := s.header(askSetAccess)
-			require.Equal(t, test.access, sent.Get("X-Ms-Blob-Public-Access"))
-			require.Equal(t, changed, sent.Get("If-Unmodified-Since"))
+			headers := s.header(askSetAccess)
+			require.Equal(t, test.access, headers.Get("X-Ms-Blob-Public-Access"))
+			require.Equal(t, changed, headers.Get("If-Unmodified-Since"))
 			require.Contains(t, s.body(askSetAccess), "<Id>partner</Id>", "stored policies are kept")
 			require.Contains(t, s.body(askSetAccess), "<Permission>rl</Permission>")
 			require.Contains(t, s.body(askSetAccess), "<Start>2026-01-01T00:00:00Z</Start>")
@@ -234,31 +266,67 @@ func TestUpdateBucketReadFails(t *testing.T) {
 }
 
 func TestBucketInfoRequests(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		head, account reply
 		info          storage.BucketInfo
 		want          storage.Code
 	}{
-		"private":                              {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
-		"public, with the account's rules":     {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
-		"with locks":                           {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}}, noRules, storage.BucketInfo{ObjectLock: true}, ""},
-		"listed in public too":                 {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
-		"without permission to read the rules": {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
-		"rules that cannot be reached":         {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
-		"a missing container":                  {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
-		"a container that is going":            {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
-	} {
+		"private": {head: reply{status: http.StatusOK}, account: noRules, info: storage.BucketInfo{}, want: ""},
+		"public, with the account's rules": {
+			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}},
+			account: reply{status: http.StatusOK, body: twoRules},
+			info:    storage.BucketInfo{Public: true, CORS: rulesOfTwo},
+			want:    "",
+		},
+		"with locks": {
+			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}},
+			account: noRules,
+			info:    storage.BucketInfo{ObjectLock: true},
+			want:    "",
+		},
+		"listed in public too": {
+			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}},
+			account: noRules,
+			info:    storage.BucketInfo{Public: true},
+			want:    "",
+		},
+		"without permission to read the rules": {
+			head:    reply{status: http.StatusOK},
+			account: reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
+			info:    storage.BucketInfo{Unread: []string{"CORS", "SoftDelete"}},
+			want:    storage.PermissionDenied,
+		},
+		"rules that cannot be reached": {
+			head:    reply{status: http.StatusOK},
+			account: reply{status: http.StatusServiceUnavailable, code: "ServerBusy"},
+			info:    storage.BucketInfo{},
+			want:    storage.RateLimited,
+		},
+		"a missing container": {
+			head:    reply{status: http.StatusNotFound},
+			account: noRules,
+			info:    storage.BucketInfo{},
+			want:    storage.BucketNotFound,
+		},
+		"a container that is going": {
+			head:    reply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
+			account: noRules,
+			info:    storage.BucketInfo{},
+			want:    storage.BucketNotFound,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askHead: test.head, askAccount: test.account})
+			s := newStandIn(t, map[string]reply{askHead: tt.head, askAccount: tt.account})
 			info, err := s.service(t).BucketInfo(t.Context(), "photos")
-			if test.want != "" {
-				require.ErrorIs(t, err, test.want)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			if tt.want != "" && tt.want != storage.PermissionDenied {
+				require.Nil(t, info)
 				return
 			}
-			require.NoError(t, err)
-			test.info.Name = "photos"
-			test.info.Provider = "azure"
-			require.Equal(t, test.info, *info)
+			tt.info.Name = "photos"
+			tt.info.Provider = "azure"
+			require.Equal(t, tt.info, *info)
 		})
 	}
 }
@@ -280,7 +348,7 @@ func page(marker string, names ...string) reply {
 func TestDeleteBucketWithOldVersions(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		pages   map[string]reply
 		deleted bool
 		want    storage.Code
@@ -291,20 +359,22 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 		"a version, after an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
 		"a listing that fails":           {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
 		"a missing container":            {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			test.pages[askRemove] = reply{status: http.StatusAccepted}
-			s := newStandIn(t, test.pages)
+			tt.pages[askRemove] = reply{status: http.StatusAccepted}
+			s := newStandIn(t, tt.pages)
 			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
 			require.NoError(t, err)
 			err = d.DeleteBucket(t.Context(), "photos")
 			require.NoError(t, d.Close())
-			if test.want == "" {
+			if tt.want == "" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, test.want)
+				require.ErrorIs(t, err, tt.want)
 			}
-			require.Equal(t, test.deleted, slices.Contains(s.requests(), askRemove))
+
+			require.Equal(t, tt.deleted, slices.Contains(s.requests(), askRemove))
 		})
 	}
 }
@@ -315,27 +385,30 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	upload := page("")
 	upload.body = strings.Replace(upload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		page reply
 		hint string // "": the container is deleted
 	}{
 		"old versions of parts":              {page("", part, part), ""},
 		"old versions of parts, and another": {page("", part, "a"), versionsHint},
 		"an open upload":                     {upload, uploadsHint},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{look: test.page, askRemove: {status: http.StatusAccepted}})
+			s := newStandIn(t, map[string]reply{look: tt.page, askRemove: {status: http.StatusAccepted}})
 			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
 			require.NoError(t, err)
 			err = d.DeleteBucket(t.Context(), "photos")
+
 			require.NoError(t, d.Close())
-			require.Equal(t, test.hint == "", slices.Contains(s.requests(), askRemove))
-			if test.hint == "" {
+			require.Equal(t, tt.hint == "", slices.Contains(s.requests(), askRemove))
+			if tt.hint == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorIs(t, err, storage.BucketNotEmpty)
-			require.Equal(t, test.hint, asError(err).Hint)
+			require.Equal(t, tt.hint, asError(err).Hint)
 		})
 	}
 }
@@ -370,7 +443,10 @@ func TestDeleteBucketOfOldService(t *testing.T) {
 // Buckets are listed in pages.
 func TestBucketsPages(t *testing.T) {
 	s := newStandIn(t, map[string]reply{
-		"GET /?comp=list":          {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>$root</Name><Properties/></Container><Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container></Containers><NextMarker>m</NextMarker></EnumerationResults>`},
+		"GET /?comp=list": {
+			status: http.StatusOK,
+			body:   `<EnumerationResults><Containers><Container><Name>$root</Name><Properties/></Container><Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container></Containers><NextMarker>m</NextMarker></EnumerationResults>`,
+		},
 		"GET /?comp=list&marker=m": {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>b</Name><Properties/></Container></Containers><NextMarker/></EnumerationResults>`},
 	})
 	var infos []storage.BucketInfo
@@ -387,7 +463,7 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 	for i := range six {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		opt  storage.BucketOption
 		want storage.Code
 		hint string
@@ -399,16 +475,17 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 		"no versions":       {storage.WithVersioning(false), storage.Unsupported, "management plane"},
 		"a lifecycle":       {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}), storage.Unsupported, "management plane"},
 		"more than 5 rules": {storage.WithCORS(six...), storage.InvalidArgument, "at most 5"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, nil)
-			_, err := s.service(t).CreateBucket(t.Context(), "photos", test.opt)
-			require.ErrorIs(t, err, test.want)
-			require.ErrorContains(t, err, test.hint)
+			_, err := s.service(t).CreateBucket(t.Context(), "photos", tt.opt)
+			require.ErrorIs(t, err, tt.want)
+			require.ErrorContains(t, err, tt.hint)
 			if name != "a region" { // the engine refuses it
-				_, err = s.service(t).UpdateBucket(t.Context(), "photos", test.opt)
-				require.ErrorIs(t, err, test.want)
-				require.ErrorContains(t, err, test.hint)
+				_, err = s.service(t).UpdateBucket(t.Context(), "photos", tt.opt)
+				require.ErrorIs(t, err, tt.want)
+				require.ErrorContains(t, err, tt.hint)
 			}
 			require.Empty(t, s.requests())
 		})

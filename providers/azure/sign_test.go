@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// signer opens a container whose account has a key, unless c says otherwise.
-func signer(t *testing.T, c Config) *objectDriver {
+// newSigner opens a container whose account has a key, unless c says otherwise.
+func newSigner(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
 		c.Bucket = "photos"
@@ -36,7 +36,7 @@ func signer(t *testing.T, c Config) *objectDriver {
 
 // Signed paths are escaped byte by byte.
 func TestSignedURLEscapesPath(t *testing.T) {
-	d := signer(t, Config{})
+	d := newSigner(t, Config{})
 	for _, key := range signedKeys {
 		signedURL, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Key = key
@@ -49,38 +49,72 @@ func TestSignedURLEscapesPath(t *testing.T) {
 // The signature contains the account's name, even if the signed URL has another host.
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config     Config
 		base, want string
 		protocol   string
 	}{
-		"Azure":                       {Config{}, "", "https://acme.blob.core.windows.net/photos/a%20b", "https"},
-		"another cloud":               {Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"}, "", "https://acme.blob.core.chinacloudapi.cn/photos/a%20b", "https"},
-		"a domain of one's own":       {Config{Account: testAccount, Endpoint: "https://files.example.com"}, "", "https://files.example.com/photos/a%20b", "https"},
-		"an account in the path":      {Config{Endpoint: emulator}, "", emulator + "/photos/a%20b", "https,http"},
-		"a domain for clients":        {Config{}, "https://files.example.com/", "https://files.example.com/photos/a%20b", "https"},
-		"a domain below a path":       {Config{}, "https://example.com/files/", "https://example.com/files/photos/a%20b", "https"},
-		"a port for clients":          {Config{Endpoint: emulator}, "http://localhost:8080/acme/", "http://localhost:8080/acme/photos/a%20b", "https,http"},
-		"TLS that ends at a proxy":    {Config{Endpoint: emulator}, "https://files.example.com/acme/", "https://files.example.com/acme/photos/a%20b", "https,http"},
-		"no TLS for clients":          {Config{}, "http://files.example.com/", "http://files.example.com/photos/a%20b", "https,http"},
-		"the account's own container": {Config{Bucket: "$root"}, "", "https://acme.blob.core.windows.net/$root/a%20b", "https"},
-	} {
+		"Azure": {config: Config{}, want: "https://acme.blob.core.windows.net/photos/a%20b", protocol: "https"},
+		"another cloud": {
+			config:   Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"},
+			want:     "https://acme.blob.core.chinacloudapi.cn/photos/a%20b",
+			protocol: "https",
+		},
+		"a domain of one's own": {
+			config:   Config{Account: testAccount, Endpoint: "https://files.example.com"},
+			want:     "https://files.example.com/photos/a%20b",
+			protocol: "https",
+		},
+		"an account in the path": {config: Config{Endpoint: emulator}, want: emulator + "/photos/a%20b", protocol: "https,http"},
+		"a domain for clients": {
+			config:   Config{},
+			base:     "https://files.example.com/",
+			want:     "https://files.example.com/photos/a%20b",
+			protocol: "https",
+		},
+		"a domain below a path": {
+			config:   Config{},
+			base:     "https://example.com/files/",
+			want:     "https://example.com/files/photos/a%20b",
+			protocol: "https",
+		},
+		"a port for clients": {
+			config:   Config{Endpoint: emulator},
+			base:     "http://localhost:8080/acme/",
+			want:     "http://localhost:8080/acme/photos/a%20b",
+			protocol: "https,http",
+		},
+		"TLS that ends at a proxy": {
+			config:   Config{Endpoint: emulator},
+			base:     "https://files.example.com/acme/",
+			want:     "https://files.example.com/acme/photos/a%20b",
+			protocol: "https,http",
+		},
+		"no TLS for clients": {
+			config:   Config{},
+			base:     "http://files.example.com/",
+			want:     "http://files.example.com/photos/a%20b",
+			protocol: "https,http",
+		},
+		"the account's own container": {config: Config{Bucket: "$root"}, want: "https://acme.blob.core.windows.net/$root/a%20b", protocol: "https"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := signer(t, test.config)
+			d := newSigner(t, tt.config)
 			signedURL, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
-				r.BaseURL = test.base
+				r.BaseURL = tt.base
 				r.Key = "a b"
 			}), signedAt)
 			require.NoError(t, err)
 			address, query, _ := strings.Cut(signedURL.URL, "?")
-			require.Equal(t, test.want, address)
-			require.Equal(t, test.protocol, parsedQuery(t, query).Get("spr"))
+			require.Equal(t, tt.want, address)
+			require.Equal(t, tt.protocol, parsedQuery(t, query).Get("spr"))
 
 			credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 			require.NoError(t, err)
 			want, err := sas.BlobSignatureValues{
 				Version:       sasVersion,
-				Protocol:      sas.Protocol(test.protocol),
+				Protocol:      sas.Protocol(tt.protocol),
 				StartTime:     signedAt.Truncate(time.Second).Add(time.Second - clockSkew),
 				ExpiryTime:    signedURL.ExpiresAt,
 				Permissions:   "r",
@@ -96,32 +130,35 @@ func TestSigningBaseURL(t *testing.T) {
 // A signed URL is valid for at least the requested time.
 func TestSignedURLExpires(t *testing.T) {
 	second := signedAt.Truncate(time.Second)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ttl  time.Duration
 		want time.Time
 	}{
 		"at least the requested time": {time.Second, second.Add(2 * time.Second)},
 		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
-				r.TTL = test.ttl
+			signedURL, err := newSigner(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+				r.TTL = tt.ttl
 			}), signedAt.In(time.FixedZone("", 3600)))
 			require.NoError(t, err)
-			require.Equal(t, test.want, signedURL.ExpiresAt)
+			require.Equal(t, tt.want, signedURL.ExpiresAt)
+
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
+			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
+
 			starts := second.Add(time.Second - clockSkew)
 			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"), "a service whose clock is slow accepts it at once")
-			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), test.ttl+clockSkew, "the limit of a SAS expiration policy")
+			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), tt.ttl+clockSkew, "the limit of a SAS expiration policy")
 		})
 	}
 }
 
 // A signed URL has no more permissions than it needs.
 func TestSignedURLPermissions(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ask  *driver.SignRequest
 		want string
 	}{
@@ -137,20 +174,21 @@ func TestSignedURLPermissions(t *testing.T) {
 			r.Method = http.MethodDelete
 			r.Version = "2026-03-01T00:00:00.1234567Z"
 		}), "x"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
+			signedURL, err := newSigner(t, Config{}).sign(t.Context(), tt.ask, signedAt)
 			require.NoError(t, err)
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, test.want, u.Query().Get("sp"))
-			require.Equal(t, test.ask.Method, signedURL.Method)
+			require.Equal(t, tt.want, u.Query().Get("sp"))
+			require.Equal(t, tt.ask.Method, signedURL.Method)
 		})
 	}
 }
 
 func TestSignedUploadHeaders(t *testing.T) {
-	signedURL, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	signedURL, err := newSigner(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl = "no-store"
 		r.ContentDisposition = `attachment; filename="a"`
 		r.ContentLanguage = "de"
@@ -167,18 +205,20 @@ func TestSignedUploadHeaders(t *testing.T) {
 	} {
 		want.Set(name, value)
 	}
+
 	require.Equal(t, want, signedURL.Header)
 }
 
 // Signed downloads set response headers.
 func TestSignedDownloadURLResponseHeaders(t *testing.T) {
-	signedURL, err := signer(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+	signedURL, err := newSigner(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 		r.ResponseName = "a bé.png"
 		r.Version = "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
 	require.NoError(t, err)
 	require.Empty(t, signedURL.Header)
+
 	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "image/png", u.Query().Get("rsct"))
@@ -195,19 +235,22 @@ func TestStableURLsOfAzure(t *testing.T) {
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
 	})
-	first, err := signer(t, Config{}).sign(t.Context(), stable, when)
+	first, err := newSigner(t, Config{}).sign(t.Context(), stable, when)
 	require.NoError(t, err)
-	last, err := signer(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour-1))
+
+	last, err := newSigner(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour-1))
 	require.NoError(t, err)
 	require.Equal(t, first, last)
 	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
+
 	query := parsedQuery(t, first.URL)
 	require.Equal(t, "private, max-age=3600", query.Get("rscc"))
 	require.Equal(t, when.Add(-clockSkew).Format(sasTime), query.Get("st"))
-	next, err := signer(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour))
+
+	next, err := newSigner(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour))
 	require.NoError(t, err)
 	require.NotEqual(t, first.URL, next.URL)
-	require.Zero(t, signer(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
+	require.Zero(t, newSigner(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
 }
 
 // SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, which Azure refuses with
@@ -216,11 +259,12 @@ func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	removal := download(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
-	signedURL, err := signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	signedURL, err := newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signedURL.Header)
+
 	removal.Version = "2026-03-01T00:00:00.1234567Z"
-	signedURL, err = signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	signedURL, err = newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Empty(t, signedURL.Header)
 	require.Equal(t, "bv", parsedQuery(t, signedURL.URL).Get("sr"))
@@ -229,7 +273,7 @@ func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 // A signed URL is refused if the account has no key or Azure cannot enforce its options.
 func TestSignedURLUnsupported(t *testing.T) {
 	sum := uint32(1)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		ask    *driver.SignRequest
 		want   storage.Code
@@ -255,17 +299,18 @@ func TestSignedURLUnsupported(t *testing.T) {
 		"a version that adds parameters": {Config{}, download(func(r *driver.SignRequest) {
 			r.Version = "x&comp=list"
 		}), storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
-			require.ErrorIs(t, err, test.want)
+			_, err := newSigner(t, tt.config).sign(t.Context(), tt.ask, signedAt)
+			require.ErrorIs(t, err, tt.want)
 			require.NotContains(t, err.Error(), "abc")
 		})
 	}
 }
 
 func TestSigningFeatures(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		want   storage.Features
 	}{
@@ -274,26 +319,28 @@ func TestSigningFeatures(t *testing.T) {
 		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignedURLs | storage.SignedIfAbsent},
 		"with only a signature":    {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
 		"without credentials":      {Config{Anonymous: true}, 0},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if test.config.ConnectionString == "" {
-				test.config.Account = testAccount
-				if test.want != 0 && test.config.Credential == nil {
-					test.config.Key = testKey
+			if tt.config.ConnectionString == "" {
+				tt.config.Account = testAccount
+				if tt.want != 0 && tt.config.Credential == nil {
+					tt.config.Key = testKey
 				}
 			}
 			d, err := NewDriver(t.Context(), Config{
 				Bucket:           "photos",
-				Account:          test.config.Account,
-				Key:              test.config.Key,
-				SASToken:         test.config.SASToken,
-				Credential:       test.config.Credential,
-				ConnectionString: test.config.ConnectionString,
-				Anonymous:        test.config.Anonymous,
+				Account:          tt.config.Account,
+				Key:              tt.config.Key,
+				SASToken:         tt.config.SASToken,
+				Credential:       tt.config.Credential,
+				ConnectionString: tt.config.ConnectionString,
+				Anonymous:        tt.config.Anonymous,
 			})
 			require.NoError(t, err)
+
 			const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
-			require.Equal(t, test.want, d.Describe().Features&signing)
+			require.Equal(t, tt.want, d.Describe().Features&signing)
 		})
 	}
 }
@@ -301,7 +348,7 @@ func TestSigningFeatures(t *testing.T) {
 // A token can sign only if the account's name is known, because Azure verifies signatures by that name, not by the
 // host.
 func TestSignByTokenNeedsAccount(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config Config
 		want   bool
 	}{
@@ -309,18 +356,21 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 		"a domain of one's own, and a name":    {Config{Endpoint: "https://files.example.com", Account: testAccount}, true},
 		"the account's host":                   {Config{Endpoint: "https://acme.blob.core.windows.net"}, true},
 		"the account's host in a private zone": {Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"}, true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			test.config.Bucket, test.config.Credential = "photos", tokenOf("token")
-			d, err := NewDriver(t.Context(), test.config)
+			tt.config.Bucket, tt.config.Credential = "photos", tokenOf("token")
+			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
+
 			desc := d.Describe()
-			require.Equal(t, test.want, desc.Features&storage.SignedURLs != 0)
-			if test.want {
+			require.Equal(t, tt.want, desc.Features&storage.SignedURLs != 0)
+			if tt.want {
 				require.Equal(t, testAccount, d.(*objectDriver).account.name)
 				return
 			}
 			require.Contains(t, desc.SigningHint, "Config.Account")
+
 			_, err = d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
@@ -329,32 +379,40 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 
 func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config                 Config
 		version                string
 		address, authorization string
 	}{
-		"anonymous":              {Config{Anonymous: true}, "", address, ""},
-		"a version":              {Config{Anonymous: true}, "v", address + "?versionid=v", ""},
-		"a signature":            {Config{SASToken: "?sv=1&sig=a%2Bb"}, "", address + "?sv=1&sig=a%2Bb", ""},
-		"a version, a signature": {Config{SASToken: "sv=1&sig=a%2Bb"}, "v", address + "?versionid=v&sv=1&sig=a%2Bb", ""},
-		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
-	} {
+		"anonymous":              {config: Config{Anonymous: true}, address: address},
+		"a version":              {config: Config{Anonymous: true}, version: "v", address: address + "?versionid=v"},
+		"a signature":            {config: Config{SASToken: "?sv=1&sig=a%2Bb"}, address: address + "?sv=1&sig=a%2Bb"},
+		"a version, a signature": {config: Config{SASToken: "sv=1&sig=a%2Bb"}, version: "v", address: address + "?versionid=v&sv=1&sig=a%2Bb"},
+		"a token": {
+			config:        Config{Credential: tokenOf("token")},
+			version:       "v",
+			address:       address + "?versionid=v",
+			authorization: "Bearer token",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			address, authorization, err := signer(t, test.config).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b", Version: test.version})
+			address, authorization, err := newSigner(t, tt.config).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b", Version: tt.version})
 			require.NoError(t, err)
-			require.Equal(t, test.address, address)
-			require.Equal(t, test.authorization, authorization)
+			require.Equal(t, tt.address, address)
+			require.Equal(t, tt.authorization, authorization)
 		})
 	}
 	t.Run("a key", func(t *testing.T) {
 		start := time.Now()
-		signed, authorization, err := signer(t, Config{}).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
+		signedURL, authorization, err := newSigner(t, Config{}).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
 		require.NoError(t, err)
 		require.Empty(t, authorization)
-		got, query, _ := strings.Cut(signed, "?")
+
+		got, query, _ := strings.Cut(signedURL, "?")
 		require.Equal(t, address, got)
 		require.Equal(t, "r", parsedQuery(t, query).Get("sp"))
+
 		end, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))
 		require.NoError(t, err)
 		require.WithinRange(t, end, start.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
@@ -367,6 +425,7 @@ func BenchmarkSign(b *testing.B) {
 	require.NoError(b, err)
 	d := drv.(*objectDriver)
 	ask := download(nil)
+
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -374,6 +433,7 @@ func BenchmarkSign(b *testing.B) {
 			require.NoError(b, err)
 		}
 	})
+
 	b.Run("the SDK's", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -24,6 +24,7 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 	require.NoError(t, err)
 	u, err := url.Parse(address)
 	require.NoError(t, err)
+
 	for _, token := range []string{u.RawQuery, "?" + u.RawQuery} {
 		b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, SASToken: token})
 		require.NoError(t, err)
@@ -31,13 +32,16 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 		require.NoError(t, err)
 		_, err = storage.Copy(t.Context(), b, "copy", b, "a b/é")
 		require.NoError(t, err)
+
 		data, attrs, err := storage.ReadAll(t.Context(), b, "copy")
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(data))
 		require.Equal(t, map[string]string{"a-b": "c"}, attrs.Metadata)
+
 		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a b/é", "copy", "missing"}))
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
+
 		for entry, err := range b.List(t.Context()) {
 			require.NoError(t, err)
 			require.Fail(t, "still there", entry.Key)
@@ -65,7 +69,9 @@ func TestConfigAnonymousPrivateContainer(t *testing.T) {
 	name := s.container(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, Anonymous: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	_, err = b.Attrs(t.Context(), "a")
 	require.Contains(t, []storage.Code{storage.BucketNotFound, storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// signingService opens the account of the emulator that "make test-all" has started
+// newSigningService opens the account of the emulator that "make test-all" has started
 // (see testservers).
-func signingService(t *testing.T) storage.Service {
+func newSigningService(t *testing.T) storage.Service {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	s, err := NewService(t.Context(), Config{Endpoint: endpoint})
@@ -39,7 +39,7 @@ func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.
 	t.Helper()
 	_, err := s.CreateBucket(t.Context(), name, opts...)
 	require.NoError(t, err)
-	d := signingDriver(t, name)
+	d := newSigningDriver(t, name)
 	t.Cleanup(func() {
 		_, err := d.container.client.Delete(context.WithoutCancel(t.Context()), nil)
 		if !isCode(reads(err), "ContainerNotFound") {
@@ -49,7 +49,7 @@ func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.
 	return name
 }
 
-func signingDriver(t *testing.T, name string) *objectDriver {
+func newSigningDriver(t *testing.T, name string) *objectDriver {
 	t.Helper()
 	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
 	require.NoError(t, err)
@@ -57,24 +57,25 @@ func signingDriver(t *testing.T, name string) *objectDriver {
 	return d.(*objectDriver)
 }
 
-// signingBucket returns an empty container and its driver.
-func signingBucket(t *testing.T) (storage.Bucket, *objectDriver) {
+// newSigningBucket returns an empty container and its driver.
+func newSigningBucket(t *testing.T) (storage.Bucket, *objectDriver) {
 	t.Helper()
-	s := signingService(t)
+	s := newSigningService(t)
 	name := createBucket(t, s, nextBucket())
 	b, err := s.Bucket(name)
 	require.NoError(t, err)
-	return b, signingDriver(t, name)
+	return b, newSigningDriver(t, name)
 }
 
 func TestSignedURLsWork(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
-			b, _ := signingBucket(t)
+			b, _ := newSigningBucket(t)
 			for _, key := range signedKeys {
 				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
 					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
 				require.NoError(t, err)
+
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "other text").Status, "%q", key)
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "text").Status, "it overwrites")
 				attrs, err := b.Attrs(t.Context(), key)
@@ -98,12 +99,14 @@ func TestSignedURLsWork(t *testing.T) {
 func TestSignedUploadURLIfAbsent(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
-			b, _ := signingBucket(t)
+			b, _ := newSigningBucket(t)
 			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
+
 			require.Equal(t, http.StatusCreated, ask(t, signedURL, "first").Status)
 			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
 			require.Equal(t, http.StatusForbidden, ask(t, signedURL, "second").Status)
+
 			signedURL, err = b.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
 			require.Equal(t, "first", ask(t, signedURL, "").Body)
@@ -113,9 +116,10 @@ func TestSignedUploadURLIfAbsent(t *testing.T) {
 
 // A signed download has the requested headers.
 func TestSignedDownloadURLHeaders(t *testing.T) {
-	b, _ := signingBucket(t)
+	b, _ := newSigningBucket(t)
 	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, upload, "text").Status)
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
 	require.NoError(t, err)
@@ -127,12 +131,13 @@ func TestSignedDownloadURLHeaders(t *testing.T) {
 
 // A signed URL permits nothing else.
 func TestSignedURLPermitsNothingElse(t *testing.T) {
-	b, d := signingBucket(t)
+	b, d := newSigningBucket(t)
 	for _, key := range []string{"a", "b"} {
 		signedURL, err := b.SignedUploadURL(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, signedURL, "text").Status)
 	}
+
 	altered := func(old, new string) func(*storage.SignedURL) {
 		return func(s *storage.SignedURL) {
 			require.Contains(t, s.URL, old)
@@ -148,7 +153,7 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 	down := download(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 	})
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		ask    *driver.SignRequest
 		ago    time.Duration
 		change func(*storage.SignedURL)
@@ -175,16 +180,18 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 			}),
 			change: altered("&sp=c", "&sp=cw"),
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			signedURL, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
+			signedURL, err := d.sign(t.Context(), tt.ask, time.Now().Add(-tt.ago))
 			require.NoError(t, err)
-			if test.change != nil {
-				test.change(signedURL)
+			if tt.change != nil {
+				tt.change(signedURL)
 			}
 			if signedURL.Method == http.MethodPut && signedURL.Header.Get("X-Ms-Blob-Type") == "" {
 				signedURL.Header.Set("X-Ms-Blob-Type", "BlockBlob")
 			}
+
 			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "altered").Status)
 			for _, key := range []string{"a", "b"} {
 				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {

@@ -37,52 +37,89 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{listsRemoved}, s.server.Lines())
 	require.Equal(t, []versionOf{{"b", "", false}, {"c", versionAt(1), false}}, versionsOf(page.Entries))
-	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	require.Equal(t, removed, page.Entries[0].NoncurrentSince)
-	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removed.Add(3*day)))
+
+	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	require.Equal(t, removedAt, page.Entries[0].NoncurrentSince)
+	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removedAt.Add(3*day)))
 }
 
-// keptUntil adds RemainingRetentionDays to the full days that have passed since the blob was deleted.
+// expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the blob was deleted.
 func TestKeptUntil(t *testing.T) {
-	removed := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	p := &container.BlobProperties{DeletedTime: &removed, RemainingRetentionDays: to.Ptr(int32(3))}
-	require.Equal(t, removed.Add(3*day), keptUntil(p, removed.Add(time.Hour)))
-	require.Equal(t, removed.Add(7*day), keptUntil(p, removed.Add(4*day+time.Hour)))
-	require.Equal(t, removed.Add(3*day), keptUntil(p, removed.Add(-time.Hour)), "a clock behind Azure's")
+	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	p := &container.BlobProperties{DeletedTime: &removedAt, RemainingRetentionDays: to.Ptr(int32(3))}
+	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt.Add(time.Hour)))
+	require.Equal(t, removedAt.Add(7*day), expiryOfDeleted(p, removedAt.Add(4*day+time.Hour)))
+	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt.Add(-time.Hour)), "a clock behind Azure's")
 	p.DeletedTime = nil
-	require.Equal(t, removed.Add(3*day), keptUntil(p, removed))
+	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt))
 }
 
 func TestUndelete(t *testing.T) {
-	missing := refusing(http.StatusNotFound, "BlobNotFound")
+	refusal := refusing(http.StatusNotFound, "BlobNotFound")
 	noncurrent := blobEntry("a", `<VersionId>`+versionAt(2)+`</VersionId>`)
 	version := func(second int) string { return `<VersionId>` + versionAt(second) + `</VersionId>` }
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		version string
 		answers []said
 		want    error
 		asked   []string
 	}{
-		{"a blob", "", []said{listing("", removedEntry("a"), removedEntry("ab")), {}}, nil, []string{looksForIt, undeletes}},
-		{"a blob that is there", "", []said{listing("", blobEntry("a"))}, storage.PreconditionFailed, []string{looksForIt}},
-		{"a blob that is there, in an account with versions", "", []said{listing("", removedEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
-			storage.PreconditionFailed, []string{looksForIt}},
-		{"nothing", "", []said{listing("", removedEntry("ab"))}, storage.ObjectNotFound, []string{looksForIt}},
-		{"only snapshots", "", []said{listing("", removedEntry("a", `<Snapshot>`+versionAt(2)+`</Snapshot>`))}, storage.ObjectNotFound, []string{looksForIt}},
-		{"another version", versionAt(3), []said{listing("", removedEntry("a", version(1)))}, storage.ObjectNotFound, []string{looksForIt}},
-		{"a blob that is dropped at that moment", "", []said{listing("", removedEntry("a")), missing}, storage.ObjectNotFound, []string{looksForIt, undeletes}},
-		{"the newest version", "", []said{listing("", removedEntry("a", version(1)), removedEntry("a", version(2))), {}, anObject("x", "X-Ms-Version-Id", versionAt(2)), {Status: http.StatusAccepted, Header: map[string]string{"X-Ms-Copy-Status": "success"}}},
-			nil, []string{looksForIt, undeletes, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"}},
-		{"a version that an attempt before has restored", versionAt(2), []said{listing("", removedEntry("a", version(1)), noncurrent), anObject("x", "X-Ms-Version-Id", versionAt(2)), {Status: http.StatusAccepted, Header: map[string]string{"X-Ms-Copy-Status": "success"}}},
-			nil, []string{looksForIt, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			err := s.driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: row.version, SoftDeleted: true})
-			require.ErrorIs(t, err, row.want)
-			require.Equal(t, row.asked, s.server.Lines())
-			if len(row.asked) > 2 {
+		{name: "a blob", answers: []said{listing("", removedEntry("a"), removedEntry("ab")), {}}, want: nil, asked: []string{looksForIt, undeletes}},
+		{name: "a blob that is there", answers: []said{listing("", blobEntry("a"))}, want: storage.PreconditionFailed, asked: []string{looksForIt}},
+		{
+			name:    "a blob that is there, in an account with versions",
+			answers: []said{listing("", removedEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
+			want:    storage.PreconditionFailed,
+			asked:   []string{looksForIt},
+		},
+		{name: "nothing", answers: []said{listing("", removedEntry("ab"))}, want: storage.ObjectNotFound, asked: []string{looksForIt}},
+		{
+			name:    "only snapshots",
+			answers: []said{listing("", removedEntry("a", `<Snapshot>`+versionAt(2)+`</Snapshot>`))},
+			want:    storage.ObjectNotFound,
+			asked:   []string{looksForIt},
+		},
+		{
+			name:    "another version",
+			version: versionAt(3),
+			answers: []said{listing("", removedEntry("a", version(1)))},
+			want:    storage.ObjectNotFound,
+			asked:   []string{looksForIt},
+		},
+		{
+			name:    "a blob that is dropped at that moment",
+			answers: []said{listing("", removedEntry("a")), refusal},
+			want:    storage.ObjectNotFound,
+			asked:   []string{looksForIt, undeletes},
+		},
+		{
+			name: "the newest version",
+			answers: []said{listing("", removedEntry("a", version(1)), removedEntry("a", version(2))), {}, anObject("x", "X-Ms-Version-Id", versionAt(2)), {
+				Status: http.StatusAccepted,
+				Header: map[string]string{"X-Ms-Copy-Status": "success"},
+			}},
+			want:  nil,
+			asked: []string{looksForIt, undeletes, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"},
+		},
+		{
+			name:    "a version that an attempt before has restored",
+			version: versionAt(2),
+			answers: []said{listing("", removedEntry("a", version(1)), noncurrent), anObject("x", "X-Ms-Version-Id", versionAt(2)), {
+				Status: http.StatusAccepted,
+				Header: map[string]string{"X-Ms-Copy-Status": "success"},
+			}},
+			want:  nil,
+			asked: []string{looksForIt, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScript(t, tt.answers...)
+			err := s.driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: tt.version, SoftDeleted: true})
+			require.ErrorIs(t, err, tt.want)
+			require.Equal(t, tt.asked, s.server.Lines())
+			if len(tt.asked) > 2 {
 				all := s.server.Requests()
 				require.Equal(t, "*", all[len(all)-1].Header.Get("If-None-Match"), "a blob that was written meanwhile stays")
 			}

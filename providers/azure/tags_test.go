@@ -19,11 +19,11 @@ var someTags = map[string]string{"two words": "a=b:c", "k": "1+1"}
 // requireTags requires that a request has the tags.
 func requireTags(t *testing.T, r http.Header, want map[string]string) {
 	t.Helper()
-	sent, err := url.ParseQuery(r.Get("X-Ms-Tags"))
+	query, err := url.ParseQuery(r.Get("X-Ms-Tags"))
 	require.NoError(t, err)
 	got := map[string]string{}
-	for key := range sent {
-		got[key] = sent.Get(key)
+	for key := range query {
+		got[key] = query.Get(key)
 	}
 	require.Equal(t, want, got)
 }
@@ -32,7 +32,7 @@ func requireTags(t *testing.T, r http.Header, want map[string]string) {
 func TestTagHeadersOfWrites(t *testing.T) {
 	object := anObject("hello")
 	controls := storage.Controls{Tags: someTags}
-	for name, write := range map[string]struct {
+	tests := map[string]struct {
 		answers []said
 		do      func(d *objectDriver) error
 		request string
@@ -61,12 +61,13 @@ func TestTagHeadersOfWrites(t *testing.T) {
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: controls})
 			return err
 		}, "PUT /photos/a?comp=blocklist"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, write.answers...)
-			require.NoError(t, write.do(s.driver(t)))
+			s := newScript(t, tt.answers...)
+			require.NoError(t, tt.do(s.driver(t)))
 			last := s.server.Last(t)
-			require.Equal(t, write.request, last.Line())
+			require.Equal(t, tt.request, last.Line())
 			requireTags(t, last.Header, someTags)
 		})
 	}
@@ -99,6 +100,7 @@ func TestTagCountOfReads(t *testing.T) {
 	r := &driver.GetRequest{Key: "a", Length: -1}
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, 3, attrs.TagCount)
 	attrs, err = d.Head(t.Context(), r)
@@ -107,7 +109,7 @@ func TestTagCountOfReads(t *testing.T) {
 }
 
 func TestTagErrors(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		answers []said
 		want    storage.Code
 	}{
@@ -117,14 +119,16 @@ func TestTagErrors(t *testing.T) {
 		"a bad tag":           {[]said{refusing(400, "InvalidTag")}, storage.InvalidArgument},
 		"a hierarchy":         {[]said{refusing(409, "FeatureNotSupportedForAccount")}, storage.Unsupported},
 		"a lease":             {[]said{refusing(412, "LeaseIdMissing")}, storage.Locked},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := newScript(t, row.answers...).driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			err = newScript(t, row.answers...).driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a"})
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			_, err := newScript(t, tt.answers...).driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			err = newScript(t, tt.answers...).driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a"})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
+
 	s := newScript(t)
 	_, err := s.driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -158,13 +162,14 @@ const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanni
 // of Defender. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
 // https://github.com/microsoft/AzureStorageExplorer/issues/6709.
 func TestCopyScannedObject(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		tags said
 		want map[string]string
 	}{
 		"by a role that may read tags":     {said{Body: scannedTags}, map[string]string{"k": "v"}},
 		"by a role that may not read tags": {refusing(403, "AuthorizationPermissionMismatch"), map[string]string{}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t)
 			s.server.Answer = func(r wiretest.Request) said {
@@ -172,19 +177,20 @@ func TestCopyScannedObject(t *testing.T) {
 					return anObject("hello", "X-Ms-Tag-Count", "3")
 				}
 				if strings.Contains(r.RawQuery, "comp=tags") {
-					return row.tags
+					return tt.tags
 				}
 				return accepted
 			}
 			b := engine.New(s.driver(t))
+
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
-			require.Equal(t, len(row.want), attrs.TagCount)
+			require.Equal(t, len(tt.want), attrs.TagCount)
 			require.Equal(t, "PUT /photos/to", s.server.Last(t).Line())
-			requireTags(t, s.server.Last(t).Header, row.want)
+			requireTags(t, s.server.Last(t).Header, tt.want)
 
 			tags, err := storage.Tags(t.Context(), b, "from")
-			if row.tags.Status != 0 {
+			if tt.tags.Status != 0 {
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.Equal(t, tagsHint, asError(err).Hint)
 				return
@@ -217,6 +223,7 @@ func TestCopyTagsMayNotBeWritten(t *testing.T) {
 				return accepted
 			}
 			b := engine.New(s.driver(t))
+
 			_, err := storage.Copy(t.Context(), b, "to", b, "from", opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, copiedTagsHint, asError(err).Hint)

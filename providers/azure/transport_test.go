@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func openedBy(t *testing.T) wiretest.OpenWithClient {
+func newOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root + "/" + testAccount, Key: testKey, HTTPClient: client}, opts...)
 		require.NoError(t, err)
@@ -19,9 +19,9 @@ func openedBy(t *testing.T) wiretest.OpenWithClient {
 }
 
 // If a server never answers, every call still ends.
-func TestSilentServer(t *testing.T) { wiretest.SilentServer(t, openedBy(t)) }
+func TestSilentServer(t *testing.T) { wiretest.SilentServer(t, newOpener(t)) }
 
 // Hooks count the same requests as the server.
 func TestHooksCountRequests(t *testing.T) {
-	wiretest.CountedRequests(t, openedBy(t))
+	wiretest.CountedRequests(t, newOpener(t))
 }

@@ -24,7 +24,9 @@ func TestVendContainer(t *testing.T) {
 	}
 	program, err := azure.Open(t.Context(), c)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(program))
+	})
 	calls := map[string]func(b storage.Bucket) error{
 		"read": func(b storage.Bucket) error {
 			_, err := b.Attrs(t.Context(), "a")
@@ -52,6 +54,7 @@ func TestVendContainer(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
+
 	for right, rights := range map[string]storage.Rights{
 		"read":   {Read: true},
 		"list":   {List: true},
@@ -63,17 +66,20 @@ func TestVendContainer(t *testing.T) {
 			v, err := storage.Vend(t.Context(), program, "", rights, time.Hour)
 			require.NoError(t, err)
 			b := open(t, c.Bucket, v)
+
 			for name, call := range calls {
 				if name != right {
 					require.Error(t, call(b), name)
 				}
 			}
+
 			require.NoError(t, calls["read"](program), "the object is still there")
 			require.NoError(t, calls[right](b))
 			require.Error(t, calls[right](open(t, emulator.container(t), v)), "another container")
-			changed := *v
-			changed.Token = strings.Replace(v.Token, "sp=", "sp=a", 1)
-			require.Error(t, calls[right](open(t, c.Bucket, &changed)), "a changed signature")
+
+			other := *v
+			other.Token = strings.Replace(v.Token, "sp=", "sp=a", 1)
+			require.Error(t, calls[right](open(t, c.Bucket, &other)), "a changed signature")
 		})
 	}
 }

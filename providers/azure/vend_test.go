@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func vending(t *testing.T, change func(c *Config)) *objectDriver {
+func newVendingDriver(t *testing.T, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{Account: testAccount, Key: testKey, Bucket: "photos", HierarchicalNamespace: true}
 	if change != nil {
@@ -30,24 +30,25 @@ func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 
 // Vend returns a signature for a directory or for the whole container.
 func TestVendDirectoryOrContainer(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		prefix, kind, depth, permissions string
 		rights                           storage.Rights
 	}{
-		{"", "c", "", "l", storage.Rights{List: true}},
-		{"", "c", "", "rcwdl", storage.Rights{Read: true, List: true, Write: true, Remove: true}},
-		{"users/", "d", "1", "r", storage.Rights{Read: true}},
-		{"users/1/", "d", "2", "cw", storage.Rights{Write: true}},
-		{"users/1/", "d", "2", "d", storage.Rights{Remove: true}},
-	} {
-		v, err := vending(t, nil).vend(t.Context(), vendRequest(row.prefix, row.rights), signedAt)
+		{prefix: "", kind: "c", permissions: "l", rights: storage.Rights{List: true}},
+		{prefix: "", kind: "c", permissions: "rcwdl", rights: storage.Rights{Read: true, List: true, Write: true, Remove: true}},
+		{prefix: "users/", kind: "d", depth: "1", permissions: "r", rights: storage.Rights{Read: true}},
+		{prefix: "users/1/", kind: "d", depth: "2", permissions: "cw", rights: storage.Rights{Write: true}},
+		{prefix: "users/1/", kind: "d", depth: "2", permissions: "d", rights: storage.Rights{Remove: true}},
+	}
+	for _, tt := range tests {
+		v, err := newVendingDriver(t, nil).vend(t.Context(), vendRequest(tt.prefix, tt.rights), signedAt)
 		require.NoError(t, err)
 		q := parsedQuery(t, v.Token)
 		require.Equal(
 			t,
-			[]string{row.kind, row.depth, row.permissions},
+			[]string{tt.kind, tt.depth, tt.permissions},
 			[]string{q.Get("sr"), q.Get("sdd"), q.Get("sp")},
-			row.prefix,
+			tt.prefix,
 		)
 		require.Equal(t, "https", q.Get("spr"))
 		require.False(t, v.Expires.After(signedAt.Add(time.Hour)), "never later than ttl")
@@ -57,15 +58,16 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 
 // Vend for a prefix fails unless the account has a hierarchical namespace.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
-	flat := vending(t, func(c *Config) {
+	flat := newVendingDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = false
 	})
 	_, err := flat.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "HierarchicalNamespace")
+
 	_, err = flat.vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
 	require.NoError(t, err)
-	old := vending(t, func(c *Config) {
+	old := newVendingDriver(t, func(c *Config) {
 		c.APIVersion = "2019-12-12"
 	})
 	_, err = old.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
@@ -75,15 +77,16 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 // A bucket declares Vending only if its account can sign.
 func TestVendNeedsSigningAccount(t *testing.T) {
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-	require.True(t, has(vending(t, nil)))
-	require.False(t, has(vending(t, func(c *Config) {
+	require.True(t, has(newVendingDriver(t, nil)))
+	require.False(t, has(newVendingDriver(t, func(c *Config) {
 		c.Key = ""
 		c.Anonymous = true
 	})))
-	require.False(t, has(vending(t, func(c *Config) {
+	require.False(t, has(newVendingDriver(t, func(c *Config) {
 		c.Key = ""
 		c.SASToken = "sv=x&sig=y"
 	})))
+
 	vended, err := NewDriver(t.Context(), Config{Account: testAccount, Bucket: "photos", CredentialsFor: Vended(nil)})
 	require.NoError(t, err)
 	require.False(t, has(vended))
@@ -97,9 +100,11 @@ func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
 	require.NoError(t, err)
 	v = &storage.VendedCredentials{}
 	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+
 	got, err := fetch(t.Context(), "a/b")
 	require.NoError(t, err)
 	require.Equal(t, PrefixCredentials{Prefix: "a/", SASToken: "sig=x", Expires: signedAt}, got)
+
 	v.Provider = "s3"
 	_, err = fetch(t.Context(), "a/b")
 	require.ErrorIs(t, err, storage.InvalidArgument)

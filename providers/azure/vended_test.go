@@ -22,14 +22,14 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	t.Helper()
 	key, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
-	signed, err := sas.BlobSignatureValues{
+	params, err := sas.BlobSignatureValues{
 		Protocol:      sas.ProtocolHTTPSandHTTP,
 		ExpiryTime:    time.Now().UTC().Add(time.Hour),
 		ContainerName: container,
 		Permissions:   permissions.String(),
 	}.SignWithSharedKey(key)
 	require.NoError(t, err)
-	return signed.Encode()
+	return params.Encode()
 }
 
 // Credentials hold for the objects of a prefix.
@@ -38,13 +38,13 @@ func TestCredentialsForPrefix(t *testing.T) {
 	container := emulator.container(t)
 	all := signatureOf(t, container, sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true})
 	readOnly := signatureOf(t, container, sas.ContainerPermissions{Read: true})
-	var asked []string
+	var requests []string
 	b, err := azure.Open(t.Context(), azure.Config{
 		Bucket:     container,
 		Endpoint:   emulator.endpoint,
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		CredentialsFor: func(_ context.Context, key string) (azure.PrefixCredentials, error) {
-			asked = append(asked, key)
+			requests = append(requests, key)
 			if strings.HasPrefix(key, "own/") {
 				return azure.PrefixCredentials{Prefix: "own/", SASToken: all, Expires: time.Now().Add(time.Hour)}, nil
 			}
@@ -63,6 +63,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	_, err = emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1").UploadBuffer(t.Context(), []byte("read/1"), nil)
 	require.NoError(t, err)
 	require.NoError(t, put("own/1"))
+
 	require.NoError(t, put("own/2"))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
 	_, err = storage.Copy(t.Context(), b, "own/3", b, "read/1")
@@ -70,7 +71,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	text, _, err := storage.ReadAll(t.Context(), b, "own/3")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
-	require.Equal(t, []string{"own/1", "read/2"}, asked)
+	require.Equal(t, []string{"own/1", "read/2"}, requests)
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(put("other/1")))
 }
 
@@ -78,6 +79,7 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 	ask := func(context.Context, string) (azure.PrefixCredentials, error) { return azure.PrefixCredentials{}, nil }
 	_, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", Anonymous: true, CredentialsFor: ask})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+
 	_, err = azure.NewService(t.Context(), azure.Config{Account: "acme", CredentialsFor: ask})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", CredentialsFor: ask})

@@ -64,10 +64,12 @@ func TestListVersionsAcrossPages(t *testing.T) {
 	// The first page ends within b, so that page is read again.
 	s := newScript(t, pages[0], pages[0], pages[1], pages[2])
 	d := s.driver(t)
+
 	first, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{{"a", versionAt(1), true}}, versionsOf(first.Entries))
 	require.NotEmpty(t, first.Token)
+
 	second, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: first.Token})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{
@@ -94,6 +96,7 @@ func TestVersionRequests(t *testing.T) {
 	_, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
+
 	attrs, err := d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, versionAt(1), attrs.Version)
@@ -141,9 +144,11 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 		return listing("", versionEntry(part, 1, false))
 	}
 	d := s.driver(t)
+
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
+
 	b := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var versions []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
@@ -151,6 +156,7 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 		versions = append(versions, entry)
 	}
 	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(versions))
+
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
 	require.Equal(t, http.MethodDelete, s.server.Last(t).Method)
 	require.Contains(t, s.server.Last(t).RawQuery, "versionid=")

@@ -57,10 +57,10 @@ var created = said{Status: http.StatusCreated, Header: map[string]string{"ETag":
 var accepted = said{Status: http.StatusAccepted, Header: created.Header}
 
 // anObject returns a whole response to GET or HEAD.
-func anObject(text string, with ...string) said {
+func anObject(text string, pairs ...string) said {
 	a := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Length": fmt.Sprint(len(text)), "Content-Type": "text/plain"}, Body: text}
-	for i := 0; i < len(with); i += 2 {
-		a.Header[with[i]] = with[i+1]
+	for i := 0; i < len(pairs); i += 2 {
+		a.Header[pairs[i]] = pairs[i+1]
 	}
 	return a
 }
