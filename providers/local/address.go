@@ -1,7 +1,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"net/url"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
@@ -54,13 +53,21 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	if strings.IndexByte(u.Path, 0) >= 0 {
 		return "", c, argument.Invalid("address", "must not have a NUL byte", "")
 	}
+
 	query := u.Query()
-	create, err1 := address.Flag(query, "create", false)
-	sync, err2 := address.Flag(query, "sync", true)
-	sidecars, err3 := address.Flag(query, "sidecars", false)
-	if err := cmp.Or(err1, err2, err3); err != nil {
+	create, err := address.Flag(query, "create", false)
+	if err != nil {
 		return "", c, err
 	}
+	sync, err := address.Flag(query, "sync", true)
+	if err != nil {
+		return "", c, err
+	}
+	sidecars, err := address.Flag(query, "sidecars", false)
+	if err != nil {
+		return "", c, err
+	}
+
 	mode := uint64(0)
 	text := query.Get("mode")
 	if query.Has("mode") {
@@ -69,6 +76,7 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 				"write mode=0640")
 		}
 	}
-	path = urlpath.File(u.Path, runtime.GOOS == "windows")
+
+	path = localfile.FromURL(u.Path, runtime.GOOS == "windows")
 	return path, Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil
 }

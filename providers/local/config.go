@@ -59,7 +59,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
@@ -102,21 +102,23 @@ type Config struct {
 // to one also opens the other.
 type SigningKeys = signedurl.Secrets
 
-// absolute returns the absolute path of root, and the path without symbolic links. With
+// absolutePath returns the absolute path of root, and the path without symbolic links. With
 // [Config.Create], it creates the directory.
-func absolute(root string, c Config) (path, resolved string, err error) {
+func absolutePath(root string, c Config) (path, realPath string, err error) {
 	if c.FileMode != 0 && (c.FileMode&^os.ModePerm != 0 || c.FileMode&0o600 != 0o600) {
 		return "", "", argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
 	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")
 	}
+
 	path, err = filepath.Abs(root)
 	if err != nil {
 		return "", "", bucketdir.Failure(err)
 	}
+
 	if c.Create {
-		makeAll := durable.MkdirAll
+		makeAll := localfile.MkdirAll
 		if c.NoSync {
 			makeAll = os.MkdirAll
 		}
@@ -126,9 +128,11 @@ func absolute(root string, c Config) (path, resolved string, err error) {
 			return "", "", bucketdir.Failure(err)
 		}
 	}
-	resolved, err = filepath.EvalSymlinks(path)
+
+	realPath, err = filepath.EvalSymlinks(path)
 	if err != nil {
-		return path, path, nil // NewDriver returns a better error later
+		// NewDriver returns a better error later.
+		return path, path, nil
 	}
-	return path, resolved, nil
+	return path, realPath, nil
 }

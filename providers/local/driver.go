@@ -28,18 +28,18 @@ type objectDriver struct {
 
 	mu   sync.Mutex
 	live *bucketstore.Store // nil before the first use
-	// gone is true if the driver had the bucket open, but its path no longer led to the open
+	// isGone is true if the driver had the bucket open, but its path no longer led to the open
 	// directory.
-	gone   bool
+	isGone bool
 	closed bool
 }
 
 func newDriver(root string, c Config) (*objectDriver, error) {
-	path, resolved, err := absolute(root, c)
+	path, realPath, err := absolutePath(root, c)
 	if err != nil {
 		return nil, err
 	}
-	d := bucketDriver(filepath.Dir(resolved), filepath.Base(resolved), c)
+	d := bucketDriver(filepath.Dir(realPath), filepath.Base(realPath), c)
 	d.bucket.Path = path
 	d.bucket.Managed = false
 	d.bucket.ConfigKeys, err = signedurl.NewKeys(c.SigningKeys)
@@ -48,14 +48,17 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 
 // bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
-	d := &objectDriver{parent: parent, bucket: bucketstore.Config{
-		Name:     bucket,
-		Path:     filepath.Join(parent, bucket),
-		Managed:  true,
-		Sync:     !c.NoSync,
-		FileMode: uint32(c.FileMode),
-		Visible:  c.Sidecars,
-	}}
+	d := &objectDriver{
+		parent: parent,
+		bucket: bucketstore.Config{
+			Name:     bucket,
+			Path:     filepath.Join(parent, bucket),
+			Managed:  true,
+			Sync:     !c.NoSync,
+			FileMode: uint32(c.FileMode),
+			Visible:  c.Sidecars,
+		},
+	}
 	d.bucket.Clock.Now = c.Now
 	if c.Now == nil {
 		d.bucket.Clock.Now = time.Now
@@ -93,8 +96,8 @@ func (d *objectDriver) Describe() driver.Description {
 		EnableObjectLock: func() {
 			enableObjectLock(d)
 		},
-		EnableSoftDelete: func(keep time.Duration) {
-			d.bucket.Keeping.Store(int64(keep))
+		EnableSoftDelete: func(retention time.Duration) {
+			d.bucket.Keeping.Store(int64(retention))
 		},
 		Local:            true,
 		TaggedRevisions:  true,
@@ -149,22 +152,22 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 // releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, err error) {
 	err = bucketdir.Retry(ctx, func() error {
-		store, opened, err := d.use()
-		if err != nil || opened {
+		store, isNew, err := d.openStore()
+		if err != nil || isNew {
 			s = store
 			return err
 		}
 		err = store.Tree.CheckPlace()
-		switch {
-		case err == nil:
-			s = store
-		case err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound:
+		if err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound {
 			d.forget(store)
 			return bucketdir.ErrAgain
-		default:
-			d.releaseNow(store)
 		}
-		return err
+		if err != nil {
+			d.releaseNow(store)
+			return err
+		}
+		s = store
+		return nil
 	})
 	return s, err
 }
@@ -193,9 +196,9 @@ func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done 
 	}), nil
 }
 
-// use opens the directories if they are not open. It counts one more user of the directories. The
-// result opened is true if the directories were not open before.
-func (d *objectDriver) use() (s *bucketstore.Store, opened bool, err error) {
+// openStore opens the directories if they are not open. It counts one more user of the directories. The
+// result isNew is true if the directories were not open before.
+func (d *objectDriver) openStore() (s *bucketstore.Store, isNew bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -203,15 +206,15 @@ func (d *objectDriver) use() (s *bucketstore.Store, opened bool, err error) {
 	}
 	if d.live == nil {
 		if d.live, err = bucketstore.Open(&d.bucket); err != nil {
-			if d.gone && storage.CodeOf(err) == storage.BucketNotFound {
+			if d.isGone && storage.CodeOf(err) == storage.BucketNotFound {
 				err = bucketdir.GoneError(d.bucket.Managed, err)
 			}
 			return nil, false, err
 		}
-		opened = true
+		isNew = true
 	}
 	d.live.Users++
-	return d.live, opened, nil
+	return d.live, isNew, nil
 }
 
 // releaseNow ends the call for which acquireNow opened the directories. If no other call uses them
@@ -231,7 +234,7 @@ func (d *objectDriver) forget(s *bucketstore.Store) {
 	d.mu.Lock()
 	if d.live == s {
 		d.live = nil
-		d.gone = true
+		d.isGone = true
 	}
 	d.mu.Unlock()
 	d.releaseNow(s)
@@ -277,7 +280,8 @@ func placesOf(d *objectDriver) []driver.Place {
 func resolvedPath(d *objectDriver) (parent, bucket string) {
 	path := d.bucket.Path
 	if d.bucket.Managed {
-		path = filepath.Dir(path) // keep the bucket's own name, which may be a symbolic link
+		// Keep the bucket's own name, which may be a symbolic link.
+		path = filepath.Dir(path)
 	}
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

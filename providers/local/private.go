@@ -27,7 +27,7 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	defer done()
 	if create {
 		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
-	} else if _, missing := b.Root.Lstat(privatePath); missing != nil {
+	} else if _, statErr := b.Root.Lstat(privatePath); statErr != nil {
 		err = storage.BucketNotFound
 	}
 	if err != nil {

@@ -52,7 +52,8 @@ func (s *serviceDriver) resolve() string {
 	if dir, err := filepath.EvalSymlinks(s.path); err == nil {
 		return dir
 	}
-	return s.path // opening the path returns a better error
+	// Opening the path returns a better error.
+	return s.path
 }
 
 // NewServiceDriver opens a service as [NewService] does, and returns a driver for
@@ -62,7 +63,7 @@ func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, _, err := absolute(root, c)
+	path, _, err := absolutePath(root, c)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +108,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := new(bucketstore.BucketSettings).Apply(r); err != nil {
 		return nil, err
 	}
+
 	a, err := s.open()
 	if err != nil {
 		return nil, err
@@ -116,11 +118,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if a.hasBucket(r.Name) {
 		return nil, storage.BucketExists
 	}
+
 	t, err := a.newTrash(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer t.claim.End()
+
 	info, err := t.makeBucket(ctx, r)
 	if err == nil {
 		err = t.place(ctx, r.Name)
@@ -129,6 +133,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		_ = a.root.RemoveAll(t.claim.Path + "/" + r.Name)
 		return nil, err
 	}
+
 	return info, nil
 }
 
@@ -189,20 +194,24 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err != nil {
 		return nil, "", err
 	}
+
 	names, err := s.bucketNames(pos.Key)
 	if err != nil {
 		return nil, "", err
 	}
+
 	next := ""
 	if len(names) > bucketstore.MaxPage {
 		names = names[:bucketstore.MaxPage]
 		next = bucketstore.Position{Key: names[bucketstore.MaxPage-1]}.Token()
 	}
+
 	var page []storage.BucketInfo
 	for _, name := range names {
 		info, err := s.BucketInfo(ctx, name)
 		if storage.CodeOf(err) == storage.BucketNotFound {
-			continue // the directory was removed meanwhile
+			// The directory was removed meanwhile.
+			continue
 		}
 		if err != nil {
 			return nil, "", err
@@ -241,18 +250,22 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	defer a.closeRoot()
 	a.sweepTrash(ctx)
+
 	b, done, err := openOnce(ctx, bucketDriver(a.dir, name, s.config))
 	if err != nil {
 		return err
 	}
 	defer done()
+
 	if err := b.Tree.CheckEmpty(); err != nil {
 		return err
 	}
 	if err := b.Tree.Initialize(); err != nil {
 		return err
 	}
-	unlock, err := b.Locks.LockAll(ctx) // nobody can write an object or change settings now
+
+	// Nobody can write an object or change settings now.
+	unlock, err := b.Locks.LockAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -261,12 +274,15 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := b.Tree.CheckEmpty(); err != nil {
 		return err
 	}
+
 	t, err := a.newTrash(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.claim.End()
-	if runtime.GOOS == "windows" { // Windows cannot rename a directory with an open file
+
+	if runtime.GOOS == "windows" {
+		// Windows cannot rename a directory with an open file.
 		unlock()
 		done()
 	}

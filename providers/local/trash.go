@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -46,7 +46,8 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	defer done() // Windows cannot move an open directory
+	// Windows cannot move an open directory.
+	defer done()
 	settings, err := b.Settings.Change(ctx, func(b *bucketstore.BucketSettings) error {
 		b.Created = t.account.config.Now().UTC()
 		b.Region = r.Region
@@ -63,7 +64,8 @@ func (t *trash) place(ctx context.Context, name string) error {
 	}
 	err := t.rename(ctx, t.claim.Path+"/"+name, name)
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
-		return storage.BucketExists // another process has created the bucket meanwhile
+		// Another process has created the bucket meanwhile.
+		return storage.BucketExists
 	}
 	return err
 }
@@ -76,10 +78,12 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	}
 	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
-		return nil // the bucket is gone from its path, and a sweep removes the rest
+		// The bucket is gone from its path, and a sweep removes the rest.
+		return nil
 	}
 	defer done()
-	if b.Tree.CheckEmpty() != nil { // another program has put a file into the bucket
+	if b.Tree.CheckEmpty() != nil {
+		// Another program has put a file into the bucket.
 		done()
 		if err := t.rename(context.WithoutCancel(ctx), t.claim.Path+"/"+name, name); err != nil {
 			return err
@@ -100,6 +104,7 @@ func (t *trash) rename(ctx context.Context, src, dst string) error {
 			Hint: "remove the link yourself",
 		}
 	}
+
 	if err == nil {
 		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(src, dst) })
 	}
@@ -109,11 +114,12 @@ func (t *trash) rename(ctx context.Context, src, dst string) error {
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
+
 	if err != nil || t.account.config.NoSync {
 		return bucketdir.Failure(err)
 	}
 	for _, dir := range [...]string{t.claim.Path, "."} {
-		if err := durable.SyncDirIn(t.account.root, dir); err != nil {
+		if err := localfile.SyncDirIn(t.account.root, dir); err != nil {
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
@@ -167,8 +173,8 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	if err != nil {
 		return
 	}
-	old := time.Since(fi.ModTime()) > bucketdir.AbandonedAge
-	c := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), old)
+	isAbandoned := time.Since(fi.ModTime()) > bucketdir.AbandonedAge
+	c := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), isAbandoned)
 	if c == nil {
 		return
 	}
@@ -193,13 +199,15 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		return
 	}
 	defer done()
+
 	if _, err := b.Root.Lstat(bucketdir.LockPath); err == nil {
 		// On Windows, a directory that a process has open cannot be moved. The bucket was moved
 		// here, so no process has it open.
 		if runtime.GOOS != "windows" {
 			unlock, ok := b.Locks.TryLockAll()
 			if !ok {
-				return // another process is writing to the bucket
+				// Another process is writing to the bucket.
+				return
 			}
 			defer unlock()
 		}
@@ -211,5 +219,6 @@ func (t *trash) sweep(ctx context.Context, name string) {
 			return
 		}
 	}
+
 	t.remove(ctx, name, b, done)
 }

@@ -51,11 +51,11 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 }
 
 // TakeOver claims a directory whose process has ended. If the process may still run, TakeOver
-// returns nil. If the marker is missing, TakeOver claims the directory only if old is true. The
-// caller sets old if the directory is old enough to be abandoned.
-func TakeOver(root *os.Root, path string, old bool) *Claim {
+// returns nil. If the marker is missing, TakeOver claims the directory only if isOld is true. The
+// caller sets isOld if the directory is old enough to be abandoned.
+func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) && old {
+	if osdir.IsNotExist(err) && isOld {
 		return &Claim{root: root, Path: path}
 	}
 	if err != nil {

@@ -14,19 +14,19 @@ import (
 // takes some microseconds, so the second file has a later time. Two writes of different drivers
 // therefore never have the same revision.
 type Clock struct {
-	Now  func() time.Time
-	last atomic.Int64 // Unix time in nanoseconds
+	Now      func() time.Time
+	lastTime atomic.Int64 // Unix time in nanoseconds
 }
 
 // Next returns the time of the next write.
 func (c *Clock) Next() time.Time {
 	for {
-		last := c.last.Load()
+		last := c.lastTime.Load()
 		next := c.Now().UnixNano()
 		if last != 0 {
 			next = max(next, last+int64(time.Microsecond))
 		}
-		if c.last.CompareAndSwap(last, next) {
+		if c.lastTime.CompareAndSwap(last, next) {
 			return time.Unix(0, next)
 		}
 	}
@@ -36,8 +36,8 @@ func (c *Clock) Next() time.Time {
 // time in nanoseconds.
 func (c *Clock) Advance(offset int64) {
 	for {
-		last := c.last.Load()
-		if last >= offset || c.last.CompareAndSwap(last, offset) {
+		last := c.lastTime.Load()
+		if last >= offset || c.lastTime.CompareAndSwap(last, offset) {
 			return
 		}
 	}

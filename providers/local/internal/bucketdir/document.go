@@ -9,9 +9,9 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -46,7 +46,7 @@ func (t *Tree) ReadDocument(path string, dst any) (found bool, err error) {
 	if len(bytes.Trim(b, "\x00")) == 0 {
 		return false, nil
 	}
-	if err := storedform.Check("", path, b, lastForm); err != nil {
+	if err := argument.CheckForm("", path, b, lastForm); err != nil {
 		return false, err
 	}
 	if err := json.Unmarshal(b, dst); err != nil {
@@ -79,26 +79,29 @@ func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 	if err != nil {
 		return t.PathLostError(err)
 	}
+
 	_, err = f.Write(content)
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	closing := f.Close()
+	closeErr := f.Close()
 	if err == nil {
-		err = closing
+		err = closeErr
 	}
 	if err == nil {
 		err = osdir.RetryInUse(context.Background(), func() error { return t.Root.Rename(tmp, path) })
 	}
+
 	if err != nil {
 		_ = t.Root.Remove(tmp)
 		return Failure(err)
 	}
+
 	dir, _ := osdir.Split(path)
 	if !sync {
 		return nil
 	}
-	return UnknownOutcome(durable.SyncDirIn(t.Root, dir))
+	return UnknownOutcome(localfile.SyncDirIn(t.Root, dir))
 }
 
 // RandomName returns a name of 96 random bits, which is never repeated.

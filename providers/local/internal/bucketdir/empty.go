@@ -9,12 +9,13 @@ import (
 
 // hasFile reports whether path contains a file that RemoveEmpty keeps. The file need not be an
 // object. For example, it may be a broken symbolic link, or its name may be invalid as a key.
-func (t *Tree) hasFile(path string) (holds bool, err error) {
+func (t *Tree) hasFile(path string) (found bool, err error) {
 	d, err := t.OpenToRead(path)
 	if err != nil {
 		return false, UnlessAbsent(err)
 	}
-	var inner []string
+
+	var dirs []string
 	err = d.Each(func(e osdir.Entry) bool {
 		if e.Kind == osdir.KindUnknown {
 			if m, err := d.Stat(e.Name); err == nil {
@@ -24,22 +25,24 @@ func (t *Tree) hasFile(path string) (holds bool, err error) {
 		switch {
 		case d.PathOf(e.Name) == Reserved || strings.HasPrefix(e.Name, Reserved+string(MarkVisible)):
 		case e.Kind == osdir.KindDir:
-			inner = append(inner, d.PathOf(e.Name))
+			dirs = append(dirs, d.PathOf(e.Name))
 		default:
-			holds = true
+			found = true
 		}
-		return !holds
+		return !found
 	})
 	d.Close()
-	for _, path := range inner {
-		if holds || err != nil {
+
+	// Read the directories after d is closed, so that only one is open.
+	for _, path := range dirs {
+		if found || err != nil {
 			break
 		}
-		if holds, err = t.hasFile(path); err != nil {
+		if found, err = t.hasFile(path); err != nil {
 			return false, err
 		}
 	}
-	return holds, Failure(err)
+	return found, Failure(err)
 }
 
 // RemoveEmpty removes all empty directories below path.
@@ -49,10 +52,10 @@ func (t *Tree) RemoveEmpty(path string) error {
 		return UnlessAbsent(err)
 	}
 	defer d.Close()
-	var inner []string
+	var dirs []string
 	if err := d.Each(func(e osdir.Entry) bool {
 		if e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved {
-			inner = append(inner, e.Name)
+			dirs = append(dirs, e.Name)
 		} else if strings.HasPrefix(e.Name, Reserved+string(MarkVisible)) { // a sidecar without its object
 			_ = d.Unlink(e.Name)
 		}
@@ -60,7 +63,7 @@ func (t *Tree) RemoveEmpty(path string) error {
 	}); err != nil {
 		return Failure(err)
 	}
-	for _, name := range inner {
+	for _, name := range dirs {
 		if err := t.RemoveEmpty(d.PathOf(name)); err != nil {
 			return err
 		}
@@ -73,9 +76,9 @@ func (t *Tree) RemoveEmpty(path string) error {
 // or any other file.
 func (t *Tree) CheckEmpty() error {
 	for _, path := range [...]string{"", VersionsPath} {
-		if holds, err := t.hasFile(path); err != nil {
+		if found, err := t.hasFile(path); err != nil {
 			return err
-		} else if holds {
+		} else if found {
 			return storage.BucketNotEmpty
 		}
 	}

@@ -7,14 +7,14 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // Interrupted returns the error for a context that has ended. If ctx has not ended, it returns nil.
 func Interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return &storage.Error{Code: ctxcode.Of(err), Err: context.Cause(ctx)}
+		return &storage.Error{Code: argument.ContextCode(err), Err: context.Cause(ctx)}
 	}
 	return nil
 }
@@ -77,9 +77,9 @@ func UnknownOutcome(err error) error {
 	}
 	e := &storage.Error{Code: storage.Internal, Err: err}
 	errors.As(Failure(err), &e)
-	marked := *e
-	marked.Unknown = true
-	return &marked
+	unknown := *e
+	unknown.Unknown = true
+	return &unknown
 }
 
 // IsExist reports whether err is the error for a file or directory that already exists.

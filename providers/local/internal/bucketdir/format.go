@@ -34,6 +34,7 @@ func (t *Tree) Initialize() error {
 	if ok, err := t.IsInitialized(); ok || err != nil {
 		return err
 	}
+
 	if err := t.Mkdirs(TmpPath); err != nil {
 		return err
 	}
@@ -42,6 +43,7 @@ func (t *Tree) Initialize() error {
 		return err
 	}
 	_ = lock.Close()
+
 	f, err := t.Probe()
 	if err != nil {
 		return err
@@ -52,13 +54,16 @@ func (t *Tree) Initialize() error {
 	}
 	if err := t.ReplaceFile(formatPath, TmpPath, b, 0o666); err != nil {
 		if errors.Is(err, storage.OutcomeUnknown) {
-			return err // the file is written, but may be lost in a power failure
+			// The file is written, but may be lost in a power failure.
+			return err
 		}
 		if ok, _ := t.ReadFormat(); ok {
-			return nil // another process has written the same file
+			// Another process has written the same file.
+			return nil
 		}
 		return err
 	}
+
 	if err := t.SyncDir(""); err != nil {
 		return err
 	}
@@ -85,9 +90,12 @@ func (t *Tree) IsInitialized() (bool, error) {
 // times are too coarse.
 func (t *Tree) Probe() (Format, error) {
 	f := Format{Strict: t.Strict.Load(), Coarse: t.Coarse.Load()}
+
+	// The name exists in upper case only if the file system ignores the case.
 	if _, err := t.Root.Lstat(strings.ToUpper(Reserved)); err == nil {
 		f.Strict = true
 	}
+
 	path := TmpPath + "/" + RandomName()
 	file, err := t.Root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -97,16 +105,18 @@ func (t *Tree) Probe() (Format, error) {
 		_ = file.Close()
 		_ = t.Root.Remove(path)
 	}()
-	when := time.Unix(1_000_000_001, 123_456_700)
-	if err := t.Root.Chtimes(path, when, when); err != nil {
+
+	probeTime := time.Unix(1_000_000_001, 123_456_700)
+	if err := t.Root.Chtimes(path, probeTime, probeTime); err != nil {
 		return f, Failure(err)
 	}
+
 	// Stat the open file, not the path. The file looks old now, so a sweep may have removed the
 	// path.
 	fi, err := file.Stat()
 	if err != nil {
 		return f, Failure(err)
 	}
-	f.Coarse = f.Coarse || fi.ModTime().Sub(when).Abs() >= time.Microsecond
+	f.Coarse = f.Coarse || fi.ModTime().Sub(probeTime).Abs() >= time.Microsecond
 	return f, nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -66,14 +66,16 @@ func byteOf(key string) int64 {
 
 // LockBoth waits for the locks of two keys. It locks the byte with the lower number first. So no
 // two calls wait for each other forever.
-func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(), err error) {
+func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func(), err error) {
 	f, err := l.acquireLockFile()
 	if err != nil {
 		return nil, err
 	}
 	defer l.release(f)
-	first := min(byteOf(key), byteOf(other))
-	second := max(byteOf(key), byteOf(other))
+
+	// Lock the lower byte first, so that two calls cannot wait for each other.
+	first := min(byteOf(key), byteOf(otherKey))
+	second := max(byteOf(key), byteOf(otherKey))
 	unlockFirst, err := l.lockBytes(ctx, first, 1)
 	if err != nil || first == second || !f.ranges {
 		return unlockFirst, err
@@ -83,11 +85,14 @@ func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(),
 		unlockFirst()
 		return nil, err
 	}
+
 	unlock = func() {
 		unlockSecond()
 		unlockFirst()
 	}
-	if !l.has(f) { // the two locks may be on different files, because the file was replaced
+
+	if !l.has(f) {
+		// The two locks may be on different files, because the file was replaced.
 		unlock()
 		return nil, ErrReplaced
 	}
@@ -131,7 +136,7 @@ func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), 
 			return err
 		}
 		if !current {
-			l.drop(f)
+			l.forget(f)
 			locked()
 			return ErrAgain
 		}
@@ -152,6 +157,7 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 	if !f.ranges {
 		offset = 0
 	}
+
 	turn := l.slot(offset)
 	select {
 	case turn <- struct{}{}:
@@ -159,6 +165,7 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 		l.release(f)
 		return nil, false, Interrupted(ctx)
 	}
+
 	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }); err != nil {
 		<-turn
 		l.release(f)
@@ -169,6 +176,8 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 		<-turn
 		l.release(f)
 	}
+
+	// The lock counts only if the file at the path is still the locked file.
 	m, err := l.Tree.Top.Stat(LockPath)
 	if err != nil && !osdir.IsNoFile(err) {
 		unlock()
@@ -211,8 +220,8 @@ func (l *Locks) release(f *lockFile) {
 	}
 }
 
-// drop forgets f, so that acquireLockFile opens a new lock file. The last call of release closes f.
-func (l *Locks) drop(f *lockFile) {
+// forget forgets f, so that acquireLockFile opens a new lock file. The last call of release closes f.
+func (l *Locks) forget(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == f {
@@ -244,7 +253,8 @@ func (l *Locks) openLockFile() (*lockFile, error) {
 func (t *Tree) makeLockFile() (*os.File, error) {
 	open := func() (*os.File, error) { return t.Root.OpenFile(LockPath, os.O_RDWR|os.O_CREATE, 0o666) }
 	f, err := open()
-	if osdir.IsNotExist(err) { // another program has moved the reserved directory away
+	if osdir.IsNotExist(err) {
+		// Another program has moved the reserved directory away.
 		if err := t.Mkdirs(TmpPath); err != nil {
 			return nil, err
 		}
@@ -275,7 +285,7 @@ func WaitForLock(ctx context.Context, f *os.File, try func(*os.File) error) erro
 		if !errors.Is(err, osdir.ErrLocked) {
 			return noLocksError(err)
 		}
-		if ctxtime.Sleep(ctx, pause) != nil {
+		if running.Sleep(ctx, pause) != nil {
 			return Interrupted(ctx)
 		}
 	}

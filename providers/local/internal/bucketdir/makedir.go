@@ -1,7 +1,6 @@
 package bucketdir
 
 import (
-	"cmp"
 	"context"
 	"strings"
 
@@ -42,6 +41,7 @@ func (t *Tree) Mkdirs(path string) error {
 	if err == nil && d.IsDir() {
 		return nil
 	}
+
 	for i := 0; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {
 			continue
@@ -56,7 +56,10 @@ func (t *Tree) Mkdirs(path string) error {
 			t.CloseDir(parent)
 		}
 		if err = AgainIfGone(err); err == ErrAgain {
-			return cmp.Or(t.CheckPlace(), err)
+			if err := t.CheckPlace(); err != nil {
+				return err
+			}
+			return ErrAgain
 		}
 		if err != nil {
 			return err

@@ -63,7 +63,8 @@ type Location struct {
 // Locate returns the location of a key. If the key cannot be the path of a file, Locate returns
 // false. Such a key contains a NUL byte, or one of its segments is empty, "." or "..".
 func (n Names) Locate(key string) (Location, bool) {
-	dir, last := "", key
+	dir := ""
+	last := key
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		var ok bool
 		dir, ok = n.DirPath(key[:i])
@@ -75,6 +76,7 @@ func (n Names) Locate(key string) (Location, bool) {
 	if !validSegment(last) {
 		return Location{}, false
 	}
+
 	var l Location
 	if n.isPlain(last) {
 		l.Dir = dir
@@ -82,6 +84,7 @@ func (n Names) Locate(key string) (Location, bool) {
 	} else {
 		l.Dir, l.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
 	}
+
 	l.AltDir, l.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
 	if n.Strict && osdir.Join(l.Dir, l.Base) != key && !HasReserved(key) {
 		l.Literal = key
@@ -92,14 +95,14 @@ func (n Names) Locate(key string) (Location, bool) {
 // DirPath returns the path of the directory that contains the keys under key + "/". If no directory
 // can hold such keys, it returns false.
 func (n Names) DirPath(key string) (string, bool) {
-	isPlain := true
+	isUnencoded := true
 	for segment := range strings.SplitSeq(key, "/") {
 		if !validSegment(segment) {
 			return "", false
 		}
-		isPlain = isPlain && n.isPlain(segment)
+		isUnencoded = isUnencoded && n.isPlain(segment)
 	}
-	if isPlain {
+	if isUnencoded {
 		return key, true
 	}
 	path := ""
@@ -193,7 +196,7 @@ func (n Names) encode(segment string) string {
 		switch {
 		case n.Strict && c >= 'A' && c <= 'Z':
 			b = append(b, '^', c+('a'-'A'))
-		case c == '%' || c == '^' || c < 0x20 || c == 0x7F || n.Strict && !n.keeps(segment, i):
+		case c == '%' || c == '^' || c < 0x20 || c == 0x7F || n.Strict && !n.keepsByte(segment, i):
 			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			b = append(b, c)
@@ -202,10 +205,10 @@ func (n Names) encode(segment string) string {
 	return string(b)
 }
 
-// keeps reports whether encode keeps byte i of segment in strict mode. Windows refuses a dot or a
+// keepsByte reports whether encode keeps byte i of segment in strict mode. Windows refuses a dot or a
 // space at the end of a name. So every space is escaped. A dot is escaped at the end of the
 // segment, and anywhere in a segment that may be split into chunks.
-func (n Names) keeps(segment string, i int) bool {
+func (n Names) keepsByte(segment string, i int) bool {
 	c := segment[i]
 	if c == ' ' || c == '.' && (i == len(segment)-1 || len(segment) > maxChunk/3) {
 		return false
@@ -229,16 +232,17 @@ func (n Names) decode(name string) (string, bool) {
 				return "", false
 			}
 			high := strings.IndexByte(hexDigits, name[i+1])
-			low := strings.IndexByte(hexDigits, name[i+2])
-			if high < 0 || low < 0 {
+			digit := strings.IndexByte(hexDigits, name[i+2])
+			if high < 0 || digit < 0 {
 				return "", false
 			}
-			b = append(b, byte(high<<4|low))
+			b = append(b, byte(high<<4|digit))
 			i += 2
 		default:
 			b = append(b, name[i])
 		}
 	}
+
 	segment := string(b)
 	return segment, validSegment(segment) && strings.IndexByte(segment, '/') < 0 && n.encode(segment) == name
 }
@@ -283,9 +287,11 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 		}
 		return Found{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
 	}
+
 	if len(name) < len(Reserved)+2 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}
+
 	mark := name[len(Reserved)]
 	rest := chunks + name[len(Reserved)+1:]
 	switch mark {

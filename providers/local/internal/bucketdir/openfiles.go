@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/openfiles"
+	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A process may open a limited number of files. Without a limit on concurrent calls, thousands of
@@ -49,7 +49,7 @@ const (
 var (
 	// fileLimit is the number of files that the process may open. It is read at the start of the
 	// program, after package os has raised it. 0 means that there is no limit.
-	fileLimit, _ = openfiles.Limit()
+	fileLimit, _ = localfile.OpenLimit()
 
 	Calls  = newTurns(fileLimit, filesOfCall)
 	Bodies = newTurns(fileLimit, filesOfBody)
@@ -58,20 +58,20 @@ var (
 // turns limits the number of calls that may open files at the same time. A nil *turns sets no
 // limit.
 type turns struct {
-	taken chan struct{}
-	// ended is increased when a turn ends. It is also increased when TakeOrPass returns without a
+	slots chan struct{}
+	// endCount is increased when a turn ends. It is also increased when TakeOrPass returns without a
 	// turn.
-	ended atomic.Int64
+	endCount atomic.Int64
 }
 
 // newTurns returns the turns for one kind of call. A turn allows one call to open files. limit is
-// the number of files that the process may open. perCall is the number of files that one call
+// the number of files that the process may open. size is the number of files that one call
 // opens. All calls that have a turn open at most about limit/4 files together.
-func newTurns(limit, perCall uint64) *turns {
+func newTurns(limit, size uint64) *turns {
 	if limit == 0 || limit >= manyFiles {
 		return nil
 	}
-	return &turns{taken: make(chan struct{}, max(1, limit/4/perCall))}
+	return &turns{slots: make(chan struct{}, max(1, limit/4/size))}
 }
 
 // Take waits for a turn. If ctx ends first, it returns an error.
@@ -80,7 +80,7 @@ func (t *turns) Take(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case t.taken <- struct{}{}:
+	case t.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return Interrupted(ctx)
@@ -89,7 +89,7 @@ func (t *turns) Take(ctx context.Context) error {
 
 func (t *turns) tryTake() bool {
 	select {
-	case t.taken <- struct{}{}:
+	case t.slots <- struct{}{}:
 		return true
 	default:
 		return false
@@ -98,12 +98,12 @@ func (t *turns) tryTake() bool {
 
 // TakeOrPass waits for a turn like Take. But if no turn ends within 100 ms (the constant stalled),
 // TakeOrPass returns without a turn. The first result is true if the caller has a turn.
-func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
+func (t *turns) TakeOrPass(ctx context.Context) (ok bool, err error) {
 	if t == nil || t.tryTake() {
 		return t != nil, nil
 	}
 	for {
-		last := t.ended.Load()
+		last := t.endCount.Load()
 		patience, cancel := context.WithTimeout(ctx, stalled)
 		err := t.Take(patience)
 		cancel()
@@ -113,7 +113,7 @@ func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
 		if ctx.Err() != nil {
 			return false, Interrupted(ctx)
 		}
-		if t.ended.CompareAndSwap(last, last+1) {
+		if t.endCount.CompareAndSwap(last, last+1) {
 			return false, nil
 		}
 	}
@@ -124,8 +124,8 @@ func (t *turns) End() {
 	if t == nil {
 		return
 	}
-	t.ended.Add(1)
-	<-t.taken
+	t.endCount.Add(1)
+	<-t.slots
 }
 
 // EndIf ends the turn of TakeOrPass, if ok is true.
@@ -142,17 +142,17 @@ func noFile(err error) bool {
 
 // A fileWaiter counts how long a call has waited to open a file.
 type fileWaiter struct {
-	next, waited time.Duration
+	delay, total time.Duration
 }
 
 // wait waits before another attempt. If the call has waited for FileWait, or ctx has ended, it
 // returns false.
 func (w *fileWaiter) wait(ctx context.Context) bool {
-	if w.waited >= FileWait {
+	if w.total >= FileWait {
 		return false
 	}
-	w.next = min(max(2*w.next, time.Millisecond), MaxFileDelay)
-	delay := w.next/2 + rand.N(w.next)
-	w.waited += delay
-	return ctxtime.Sleep(ctx, delay) == nil
+	w.delay = min(max(2*w.delay, time.Millisecond), MaxFileDelay)
+	delay := w.delay/2 + rand.N(w.delay)
+	w.total += delay
+	return running.Sleep(ctx, delay) == nil
 }

@@ -1,7 +1,6 @@
 package bucketdir
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -51,10 +50,13 @@ func Retry(ctx context.Context, f func() error) error {
 func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	return Retry(ctx, func() error {
 		err := f()
-		if err == ErrAgain {
-			return cmp.Or(t.CheckPlace(), err)
+		if err != ErrAgain {
+			return err
 		}
-		return err
+		if err := t.CheckPlace(); err != nil {
+			return err
+		}
+		return ErrAgain
 	})
 }
 
@@ -78,8 +80,11 @@ var errVanished = &storage.Error{
 // StagedFileError returns the error for a failed operation on a staged file, which is the temporary
 // file of a write.
 func (t *Tree) StagedFileError(err error) error {
-	if osdir.IsNotExist(err) {
-		return cmp.Or[error](t.CheckPlace(), errVanished)
+	if !osdir.IsNotExist(err) {
+		return Failure(err)
 	}
-	return Failure(err)
+	if err := t.CheckPlace(); err != nil {
+		return err
+	}
+	return errVanished
 }

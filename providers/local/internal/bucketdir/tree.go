@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -112,7 +112,8 @@ var ErrReplaced = &storage.Error{
 // directory was open, but is no longer at the bucket's path.
 func GoneError(managed bool, err error) error {
 	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
-	if !managed { // the engine has a better hint for a bucket of a service
+	if !managed {
+		// The engine has a better hint for a bucket of a service.
 		e.Hint = "create the bucket's directory again: it was removed or moved"
 	}
 	return e
@@ -136,7 +137,10 @@ func (t *Tree) CheckPlace() error {
 
 // NotFoundError returns ObjectNotFound. If CheckPlace fails, it returns that error instead.
 func (t *Tree) NotFoundError() error {
-	return cmp.Or[error](t.CheckPlace(), storage.ObjectNotFound)
+	if err := t.CheckPlace(); err != nil {
+		return err
+	}
+	return storage.ObjectNotFound
 }
 
 // PathLostError returns the error for a failed operation in the bucket's directory. If err means
@@ -161,5 +165,5 @@ func (t *Tree) SyncDir(path string) error {
 	if !t.Sync {
 		return nil
 	}
-	return UnknownOutcome(durable.SyncDirIn(t.Root, cmp.Or(path, ".")))
+	return UnknownOutcome(localfile.SyncDirIn(t.Root, cmp.Or(path, ".")))
 }

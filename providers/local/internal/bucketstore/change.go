@@ -24,15 +24,15 @@ func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]st
 
 // SetTags replaces all tags of an object.
 func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.change(ctx, r, func(_ BucketSettings, a *objectfile.Attrs) error {
+	return o.changeAttrs(ctx, r, func(_ BucketSettings, a *objectfile.Attrs) error {
 		a.Tags = maps.Clone(r.Tags)
 		return nil
 	})
 }
 
-// change changes the attributes of an object in place. The file stays the same, so the revision
+// changeAttrs changes the attributes of an object in place. The file stays the same, so the revision
 // does not change.
-func (o *Objects) change(
+func (o *Objects) changeAttrs(
 	ctx context.Context, r *driver.ChangeRequest, f func(BucketSettings, *objectfile.Attrs) error,
 ) error {
 	l, ok := o.tree.Names().Locate(r.Key)
@@ -81,7 +81,7 @@ func (o *Objects) changeLocked(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.ChangeRequest,
 	f func(BucketSettings, *objectfile.Attrs) error,
 ) error {
-	settings, err := o.settings.current()
+	settings, err := o.settings.currentSettings()
 	if err != nil {
 		return err
 	}
@@ -95,13 +95,13 @@ func (o *Objects) changeLocked(
 	if r.Version == "" {
 		return o.tree.NotFoundError()
 	}
-	old, err := o.noncurrent.openVersion(r.Key, r.Version)
+	version, err := o.noncurrent.openVersion(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	if old == nil {
+	if version == nil {
 		return o.tree.NotFoundError()
 	}
-	defer old.Close()
-	return o.staging.ChangeFile(ctx, old, func(a *objectfile.Attrs) error { return f(settings, a) }, nil)
+	defer version.Close()
+	return o.staging.ChangeFile(ctx, version, func(a *objectfile.Attrs) error { return f(settings, a) }, nil)
 }

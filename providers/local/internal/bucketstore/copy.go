@@ -1,7 +1,6 @@
 package bucketstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
@@ -13,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Copy copies an object of another bucket, or of this bucket. The last parameter has the objects of
-// the bucket with the source.
+// Copy copies an object of another bucket, or of this bucket. src has the objects of the bucket
+// with the source.
 func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects) (*storage.Attrs, error) {
 	source, old, err := src.source(ctx, r.Source)
 	if err != nil {
@@ -46,7 +45,8 @@ func (o *Objects) copyFile(
 	if old.Matches(source.Meta) {
 		st.Attrs.CRC32C = old.CRC32C
 	}
-	if err := file.Close(); err != nil { // close it first, because it may be the file to replace
+	// Close the file first, because it may be the file to replace.
+	if err := file.Close(); err != nil {
 		return nil, bucketdir.Failure(err)
 	}
 	return o.save(ctx, key, st, c)
@@ -54,7 +54,7 @@ func (o *Objects) copyFile(
 
 // Move renames the file of an object to a key without an object.
 func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	var moved *storage.Attrs
+	var attrs *storage.Attrs
 	err := o.tree.Retry(ctx, func() error {
 		f, a, err := o.OpenObject(ctx, r.From, "")
 		if err != nil {
@@ -64,13 +64,13 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 		if a == nil || a.ContentType == "" || a.PublicRead || f.Meta.Links > 1 || o.reader.WritesVisible() {
 			return storage.Unsupported
 		}
-		moved = o.reader.AttrsOf(r.Key, f.Meta, a)
+		attrs = o.reader.AttrsOf(r.Key, f.Meta, a)
 		return o.moveOnce(ctx, r, f.Meta)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return moved, nil
+	return attrs, nil
 }
 
 // moveOnce moves the object if its file still has the stat result meta. Otherwise it returns
@@ -81,10 +81,12 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
+
 	target, err := o.makeDirs(ctx, r.Key, dst)
 	if err != nil {
 		return err
 	}
+
 	source, err := o.tree.Open(src.Dir)
 	if err == nil {
 		err = o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta)
@@ -95,7 +97,9 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	} else if osdir.IsNoFile(err) {
 		err = bucketdir.ErrAgain
 	}
-	o.tree.CloseDir(target) // first, because Windows does not remove an open directory
+
+	// Close first, because Windows does not remove an open directory.
+	o.tree.CloseDir(target)
 	o.tree.Prune(ctx, src.Dir, "")
 	if err != nil {
 		o.tree.Prune(ctx, dst.Dir, "")
@@ -113,9 +117,14 @@ func (o *Objects) moveLocked(
 		return err
 	}
 	defer unlock()
-	if err := cmp.Or(bucketdir.Interrupted(ctx), o.settings.learnVersioning()); err != nil {
+
+	if err := bucketdir.Interrupted(ctx); err != nil {
 		return err
 	}
+	if err := o.settings.learnVersioning(); err != nil {
+		return err
+	}
+
 	file, err := src.Find()
 	if err != nil {
 		return err
@@ -127,20 +136,24 @@ func (o *Objects) moveLocked(
 	if err != nil {
 		return err
 	}
+
 	// A rename would lose the attributes in the sidecar beside the object. So moveLocked fails with
 	// Unsupported.
 	visible, err := src.HasVisible()
 	if err != nil {
 		return err
 	}
-	elsewhere := file.Found() && (file.Dir != src.Plain || file.Base != src.Location.Base)
+
+	isOtherFile := file.Found() && (file.Dir != src.Plain || file.Base != src.Location.Base)
 	current, err := src.Plain.Stat(src.Location.Base)
-	if old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && current.Kind == osdir.KindLink {
+	if old.Found() || o.tree.KeepsVersions() || isOtherFile || visible || err == nil && current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
 	if !file.Found() || err != nil || current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {
-		return bucketdir.ErrAgain // the file was replaced or removed meanwhile
+		// The file was replaced or removed meanwhile.
+		return bucketdir.ErrAgain
 	}
+
 	if err := src.RemoveOthers(ctx); err != nil {
 		return err
 	}

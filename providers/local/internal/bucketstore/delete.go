@@ -18,7 +18,8 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 		return o.tree.CheckPlace()
 	}
 	var err error
-	if o.tree.KeepsVersions() { // even a missing key gets a delete marker
+	if o.tree.KeepsVersions() {
+		// Even a missing key gets a delete marker.
 		err = o.tree.Initialize()
 	} else if err = o.initializeFor(l); err == storage.ObjectNotFound {
 		return nil
@@ -32,7 +33,8 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *driver.DeleteRequest) error {
 	var dir *osdir.Dir
 	var err error
-	if objectfile.IsMarker(r.Version) { // removing the marker may restore an object in this directory
+	if objectfile.IsMarker(r.Version) {
+		// Removing the marker may restore an object in this directory.
 		dir, err = o.makeDirs(ctx, r.Key, l)
 	} else {
 		dir, err = o.tree.OpenIfThere(l.Dir)
@@ -40,10 +42,12 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	if err != nil {
 		return err
 	}
+
 	closePlain := sync.OnceFunc(func() {
 		o.tree.CloseDir(dir)
 	})
 	defer closePlain()
+
 	ok, err := o.deleteLocked(ctx, dir, l, r)
 	if err != nil {
 		return err
@@ -56,7 +60,9 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
-	closePlain() // first, because Windows does not remove an open directory
+
+	// Close first, because Windows does not remove an open directory.
+	closePlain()
 	if l.AltDir != l.Dir {
 		o.tree.Prune(ctx, l.AltDir, "")
 	}
@@ -72,30 +78,35 @@ func (o *Objects) deleteLocked(
 		return false, err
 	}
 	defer unlock()
+
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return false, err
 	}
 	if err := o.settings.learnVersioning(); err != nil {
 		return false, err
 	}
+
 	candidates := o.Candidates(l, dir)
 	defer candidates.Close()
 	current, err := candidates.Find()
 	if err != nil {
 		return false, err
 	}
+
 	if objectfile.IsMarker(r.Version) {
 		return true, o.deleteMarker(ctx, candidates, r, current)
 	}
 	if r.Version != "" && (!current.Found() || objectfile.VersionOf(current.Meta) != r.Version) {
 		return false, o.noncurrent.deleteVersion(ctx, r)
 	}
+
 	if !current.Found() {
 		if o.tree.KeepsVersions() && r.Condition.Revision == "" {
 			return false, o.noncurrent.MarkRemoved(ctx, r.Key, current)
 		}
 		return false, nil
 	}
+
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
@@ -103,25 +114,28 @@ func (o *Objects) deleteLocked(
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
+
 	if r.Version != "" {
 		if err := o.reader.CheckRemovable(current, r.BypassGovernance); err != nil {
 			return false, err
 		}
 	}
+
 	if err := candidates.DropVisible(ctx); err != nil {
 		return false, err
 	}
 	if r.Version != "" || !o.tree.KeepsVersions() {
-		if err := o.removed.keep(ctx, r.Key, current); err != nil {
+		if err := o.removed.addFile(ctx, r.Key, current); err != nil {
 			return false, err
 		}
 	}
+
 	if r.Version != "" {
-		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
-		if promoted && err == nil && o.reader.WritesVisible() {
+		isPromoted, err := o.noncurrent.promote(ctx, r.Key, current)
+		if isPromoted && err == nil && o.reader.WritesVisible() {
 			err = candidates.RewriteVisible(ctx, current)
 		}
-		if promoted || err != nil {
+		if isPromoted || err != nil {
 			return false, err
 		}
 	} else if o.tree.KeepsVersions() {
@@ -130,10 +144,11 @@ func (o *Objects) deleteLocked(
 		}
 		return true, candidates.Remove(ctx)
 	}
+
 	if err := candidates.Remove(ctx); err != nil {
 		return false, err
 	}
-	o.removed.drop(current.Meta)
+	o.removed.removeSidecar(current.Meta)
 	return true, nil
 }
 
@@ -148,12 +163,12 @@ func (o *Objects) deleteMarker(
 		return bucketdir.UnlessAbsent(err)
 	}
 	defer o.tree.CloseDir(d)
-	leftovers, err := o.noncurrent.noncurrentVersions(r.Key, current)
+	versions, err := o.noncurrent.noncurrentVersions(r.Key, current)
 	if err != nil {
 		return err
 	}
-	if !current.Found() && len(leftovers) > 1 && leftovers[0] == r.Version && !objectfile.IsMarker(leftovers[1]) {
-		if err := candidates.Restore(ctx, d, leftovers[1]); err != nil {
+	if !current.Found() && len(versions) > 1 && versions[0] == r.Version && !objectfile.IsMarker(versions[1]) {
+		if err := candidates.Restore(ctx, d, versions[1]); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package bucketstore
 
 import (
-	"cmp"
 	"context"
 	"io"
 
@@ -64,6 +63,7 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	if !ok {
 		return nil, nil, o.tree.NotFoundError()
 	}
+
 	var file *osdir.File
 	var attributes *objectfile.Attrs
 	err := bucketdir.Retry(ctx, func() error {
@@ -80,21 +80,26 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 		if f == nil {
 			return o.tree.NotFoundError()
 		}
+
 		a, err := o.reader.AttrsOfFile(f)
-		own := a
+		attrs := a
 		if err == nil && version == "" && (a == nil || o.reader.Forgets()) {
-			a, err = o.reader.VisibleOr(own, l, f.Meta)
-			if err == nil && a != own && !o.reader.IsStillCurrent(l, f) {
+			a, err = o.reader.VisibleOr(attrs, l, f.Meta)
+			if err == nil && a != attrs && !o.reader.IsStillCurrent(l, f) {
 				a = nil
 			}
 		}
+
 		if err == nil && (a != nil || version != "" || o.reader.IsStillCurrent(l, f)) {
 			file = f
 			attributes = a
 			return nil
 		}
 		_ = f.Close()
-		return cmp.Or[error](err, bucketdir.ErrAgain)
+		if err != nil {
+			return err
+		}
+		return bucketdir.ErrAgain
 	})
 	return file, attributes, err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
@@ -23,10 +23,12 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 		Start:     pos.Key,
 		Skip:      pos.prefix(),
 	}
+
 	defer w.Close()
 	if err := w.Open(); err != nil {
 		return nil, err
 	}
+
 	page := &storage.Page{Entries: r.Entries[:0]}
 	for {
 		item, ok, err := w.Next()
@@ -50,6 +52,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 		}
 		page.Entries = append(page.Entries, e)
 	}
+
 	if len(page.Entries) == 0 {
 		return page, s.Tree.CheckPlace()
 	}
@@ -95,6 +98,7 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 	if err != nil || len(b) < 2 {
 		return Position{}, errToken
 	}
+
 	p := Position{Key: string(b[1:])}
 	switch b[0] {
 	case 'k':
@@ -113,10 +117,11 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 	default:
 		return Position{}, errToken
 	}
+
 	if p.Key == "" || !strings.HasPrefix(p.Key, r.Prefix) {
 		return Position{}, errToken
 	}
-	if _, rolled := keyrule.CommonPrefix(p.Key, r.Prefix, r.Delimiter); rolled != p.IsPrefix {
+	if _, isPrefix := objectkey.CommonPrefix(p.Key, r.Prefix, r.Delimiter); isPrefix != p.IsPrefix {
 		return Position{}, errToken
 	}
 	return p, nil

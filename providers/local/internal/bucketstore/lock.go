@@ -5,7 +5,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
@@ -13,7 +13,7 @@ import (
 // LockingSettings first turns object lock on in the settings. The caller must not hold the lock of
 // a key.
 func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) {
-	b, err := s.current()
+	b, err := s.currentSettings()
 	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
 		return b, err
 	}
@@ -26,12 +26,12 @@ func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) 
 
 // CheckControls fails with Unsupported if a write sets a lock and the bucket cannot lock objects.
 func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error {
-	if !objectlock.Locks(c) {
+	if !lifetime.Locks(c) {
 		return nil
 	}
 	b, err := s.LockingSettings(ctx)
 	if err == nil && !b.ObjectLock {
-		return objectlock.ErrNoLock
+		return lifetime.ErrNoLock
 	}
 	return err
 }
@@ -44,7 +44,7 @@ func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
 		return err
 	}
 	if b.ObjectLock && a.Retention == (storage.Retention{}) {
-		a.Retention = objectlock.Default(b.DefaultRetention, s.tree.Clock.Now())
+		a.Retention = lifetime.DefaultRetention(b.DefaultRetention, s.tree.Clock.Now())
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
 // set a retention or a legal hold of the object meanwhile. If the object already has one, the
 // settings already say that object lock is on.
 func (s *Settings) learnVersioning() error {
-	b, err := s.current()
+	b, err := s.currentSettings()
 	if err == nil {
 		s.Learn(&b)
 	}
@@ -77,11 +77,11 @@ func (s *Settings) Learn(b *BucketSettings) {
 
 // SetRetention sets or ends the retention of an object. A longer retention is always permitted.
 func (o *Objects) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.change(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+	return o.changeAttrs(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
 		if !b.ObjectLock {
-			return objectlock.ErrNoLock
+			return lifetime.ErrNoLock
 		}
-		if err := objectlock.CheckChange(a.Retention, r, o.tree.Clock.Now()); err != nil {
+		if err := lifetime.CheckChange(a.Retention, r, o.tree.Clock.Now()); err != nil {
 			return err
 		}
 		a.Retention = r.Retention
@@ -91,9 +91,9 @@ func (o *Objects) SetRetention(ctx context.Context, r *driver.ChangeRequest) err
 
 // SetLegalHold sets or ends the legal hold of an object.
 func (o *Objects) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.change(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+	return o.changeAttrs(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
 		if !b.ObjectLock {
-			return objectlock.ErrNoLock
+			return lifetime.ErrNoLock
 		}
 		a.LegalHold = r.LegalHold
 		return nil

@@ -1,7 +1,6 @@
 package bucketstore
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -24,7 +23,10 @@ func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location
 		if err := o.makeParents(ctx, key); err != nil {
 			return err
 		}
-		return cmp.Or[error](o.tree.Mkdirs(l.Dir), bucketdir.ErrAgain)
+		if err := o.tree.Mkdirs(l.Dir); err != nil {
+			return err
+		}
+		return bucketdir.ErrAgain
 	})
 	return d, err
 }
@@ -77,6 +79,7 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 		return err
 	}
 	defer unlock()
+
 	m, err := parent.Stat(l.Base)
 	if osdir.IsNotExist(err) {
 		return o.tree.MkdirIn(parent, l.Base)
@@ -87,6 +90,7 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if m.Kind == osdir.KindDir {
 		return nil
 	}
+
 	candidates := o.Candidates(l, parent)
 	defer candidates.Close()
 	alternate, err := candidates.MakeAlternateDir()
@@ -96,7 +100,9 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.AltBase, parent, l.Base) }); err != nil {
 		return err
 	}
-	if alternate != parent { // flush the new name first: a power failure must not lose the file
+
+	if alternate != parent {
+		// Flush the new name first: a power failure must not lose the file.
 		if err := o.tree.Flush(alternate); err != nil {
 			return err
 		}

@@ -18,13 +18,13 @@ type Noncurrent struct {
 	reader *objectfile.Reader
 	Dirs   *versionDirs
 
-	removed *removed // keeps versions that are removed permanently, if soft delete is on
+	removed *softDeleted // keeps versions that are removed permanently, if soft delete is on
 }
 
 // keepVersion adds the current object to the noncurrent versions, as a hard link. The caller holds
 // the lock of the key.
 func (n *Noncurrent) keepVersion(ctx context.Context, key string, current objectfile.ObjectFile) error {
-	return n.Dirs.use(ctx, key, func(dst *osdir.Dir) error {
+	return n.Dirs.withDir(ctx, key, func(dst *osdir.Dir) error {
 		return linkVersion(dst, objectfile.VersionOf(current.Meta), current)
 	})
 }
@@ -33,19 +33,20 @@ func (n *Noncurrent) keepVersion(ctx context.Context, key string, current object
 // noncurrent versions. The caller must hold the lock of the key, and must remove the object
 // afterwards.
 func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current objectfile.ObjectFile) error {
-	return n.Dirs.use(ctx, key, func(dst *osdir.Dir) error {
+	return n.Dirs.withDir(ctx, key, func(dst *osdir.Dir) error {
 		if current.Found() {
 			if err := linkVersion(dst, objectfile.VersionOf(current.Meta), current); err != nil {
 				return err
 			}
 		}
-		newest, err := n.newestKept(dst)
+		newest, err := n.newestTime(dst)
 		if err != nil {
 			return err
 		}
 		offset := max(n.tree.Clock.Next().UnixNano(), newest+1)
 		if current.Found() {
-			offset = max(offset, current.Meta.MTime+1) // the time of the current object may be in the future
+			// The time of the current object may be in the future.
+			offset = max(offset, current.Meta.MTime+1)
 		}
 		return n.writeMarker(dst.PathOf(objectfile.MarkerOf(offset)))
 	})
@@ -62,9 +63,9 @@ func (n *Noncurrent) writeMarker(path string) error {
 	return err
 }
 
-// newestKept returns the time of the newest version or delete marker in d, in nanoseconds. If d has
+// newestTime returns the time of the newest version or delete marker in d, in nanoseconds. If d has
 // none, it returns 0.
-func (n *Noncurrent) newestKept(d *osdir.Dir) (newest int64, err error) {
+func (n *Noncurrent) newestTime(d *osdir.Dir) (newest int64, err error) {
 	err = d.Each(func(e osdir.Entry) bool {
 		if objectfile.ValidVersion(e.Name) {
 			newest = max(newest, objectfile.VersionTime(e.Name))
@@ -74,14 +75,14 @@ func (n *Noncurrent) newestKept(d *osdir.Dir) (newest int64, err error) {
 	return newest, bucketdir.Failure(err)
 }
 
-// newestKeptOf returns the result of newestKept for the noncurrent versions of a key.
+// newestKeptOf returns the result of newestTime for the noncurrent versions of a key.
 func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
 	d, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
 		return 0, bucketdir.UnlessAbsent(err)
 	}
 	defer n.tree.CloseDir(d)
-	return n.newestKept(d)
+	return n.newestTime(d)
 }
 
 // noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
@@ -128,6 +129,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return bucketdir.UnlessAbsent(err)
 	}
 	defer n.tree.CloseDir(d)
+
 	file, err := n.reader.StatObject(d, r.Version)
 	if err != nil || !file.Found() {
 		return err
@@ -138,14 +140,16 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 	if err := n.reader.CheckRemovable(file, r.BypassGovernance); err != nil {
 		return err
 	}
+
 	defer n.reader.HoldInode(file)()
-	if err := n.removed.keep(ctx, r.Key, file); err != nil {
+	if err := n.removed.addFile(ctx, r.Key, file); err != nil {
 		return err
 	}
 	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	n.removed.drop(file.Meta)
+
+	n.removed.removeSidecar(file.Meta)
 	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 	return nil
 }
@@ -170,15 +174,15 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	if err := n.dropLeftovers(ctx, d, current); err != nil {
 		return false, err
 	}
-	leftovers, err := n.noncurrentVersions(key, current)
-	if err != nil || len(leftovers) == 0 || objectfile.IsMarker(leftovers[0]) {
+	versions, err := n.noncurrentVersions(key, current)
+	if err != nil || len(versions) == 0 || objectfile.IsMarker(versions[0]) {
 		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
 	}
-	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, leftovers[0]) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, versions[0]) }); err != nil {
 		return false, bucketdir.Failure(err)
 	}
-	n.removed.drop(current.Meta)
+	n.removed.removeSidecar(current.Meta)
 	err = bucketdir.UnknownOutcome(errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(d)))
 	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 	return true, err

@@ -14,7 +14,7 @@ type Objects struct {
 	staging    *objectfile.Staging
 	settings   *Settings
 	noncurrent *Noncurrent
-	removed    *removed
+	removed    *softDeleted
 }
 
 // Candidates returns the files that may be the object at l. dir is the open

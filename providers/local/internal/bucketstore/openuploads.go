@@ -1,7 +1,6 @@
 package bucketstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -54,10 +53,12 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 		return nil, err
 	}
 	defer upload.Close()
+
 	numbers, err := u.partNumbers(r.Upload, r.After)
 	if err != nil {
 		return nil, err
 	}
+
 	page := &driver.PartPage{More: len(numbers) > r.Limit}
 	for _, number := range numbers[:min(len(numbers), r.Limit)] {
 		if err := bucketdir.Interrupted(ctx); err != nil {
@@ -148,8 +149,11 @@ func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage
 	}
 	defer file.Close()
 	sum := crc32c.New()
-	if _, err := io.Copy(sum, ctxtime.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
-		return storage.CRC32C{}, cmp.Or(bucketdir.Interrupted(ctx), bucketdir.Failure(err))
+	if _, err := io.Copy(sum, running.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
+		if err := bucketdir.Interrupted(ctx); err != nil {
+			return storage.CRC32C{}, err
+		}
+		return storage.CRC32C{}, bucketdir.Failure(err)
 	}
 	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
 }
@@ -180,7 +184,10 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 // greater than startAfter.
 func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
-		return nil, cmp.Or(bucketdir.UnlessAbsent(err), u.tree.CheckPlace())
+		if err := bucketdir.UnlessAbsent(err); err != nil {
+			return nil, err
+		}
+		return nil, u.tree.CheckPlace()
 	}
 	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
 	if err != nil {

@@ -21,9 +21,11 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	if err := u.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	if isSweepDue(&u.lastSweep, u.tree.Clock.Now()) { // the function Open removes abandoned uploads only once
+	if isSweepDue(&u.lastSweep, u.tree.Clock.Now()) {
+		// The function Open removes abandoned uploads only once.
 		u.sweepUploads(ctx)
 	}
+
 	st, err := u.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err
@@ -32,6 +34,7 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	if err := u.staging.Finish(st); err != nil {
 		return "", err
 	}
+
 	upload := bucketdir.RandomName()
 	if err := u.tree.Mkdirs(uploadPath(upload)); err != nil {
 		return "", err
@@ -63,7 +66,8 @@ func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.St
 
 func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, st *objectfile.StagedFile) error {
 	err := u.staging.Place(ctx, dst, name, st)
-	if err == bucketdir.ErrAgain { // the directory is gone, because the upload was aborted meanwhile
+	if err == bucketdir.ErrAgain {
+		// The directory is gone, because the upload was aborted meanwhile.
 		return uploadEndedError(u.tree)
 	}
 	if err == nil {
@@ -102,11 +106,13 @@ func (u *Uploads) putInFile(
 		return driver.Part{}, err
 	}
 	defer u.staging.Discard(st)
+
 	if mode != 0 {
 		if err := st.File.SetMode(mode); err != nil {
 			return driver.Part{}, bucketdir.Failure(err)
 		}
 	}
+
 	if err := u.staging.Fill(ctx, st.File, r.Body); err != nil {
 		return driver.Part{}, err
 	}
@@ -119,9 +125,11 @@ func (u *Uploads) putInFile(
 	if err := u.moveTo(ctx, dst, partName(r.Number), st); err != nil {
 		return driver.Part{}, err
 	}
+
 	tag := objectfile.MakeTag(st.Meta).Revision()
 	part := driver.Part{Number: r.Number, Tag: tag, Size: st.Meta.Size, CRC32C: r.CRC32C}
-	if part.CRC32C.Known { // if storing the checksum fails, ListParts reads the part instead
+	if part.CRC32C.Known {
+		// If storing the checksum fails, ListParts reads the part instead.
 		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
 	}
 	return part, nil
@@ -136,7 +144,8 @@ func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*sto
 	if err != nil {
 		return nil, err
 	}
-	_ = u.RemoveUpload(ctx, r.Upload) // if that fails, a sweep removes the rest
+	// If that fails, a sweep removes the rest.
+	_ = u.RemoveUpload(ctx, r.Upload)
 	return attrs, nil
 }
 
@@ -158,9 +167,11 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	if err != nil || !old.Found() || old.Meta.Mode == 0 {
 		return 0, err
 	}
-	mode := old.Meta.Mode | 0o600 // CompleteParts must be able to read the file
+	// CompleteParts must be able to read the file.
+	mode := old.Meta.Mode | 0o600
 	if old.Meta.UID != uint32(os.Geteuid()) {
-		mode &= 0o600 // the other owner may have chosen a mode that permits too much
+		// The other owner may have chosen a mode that permits too much.
+		mode &= 0o600
 	}
 	return mode, nil
 }
@@ -171,6 +182,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 		return nil, err
 	}
 	defer src.Close()
+
 	defer func() {
 		if err == nil {
 			return
@@ -181,6 +193,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 			_ = u.RemoveUpload(ctx, r.Upload)
 		}
 	}()
+
 	st, run := u.sharedRun(src.Dir, r.Parts)
 	if st == nil {
 		if st, err = u.staging.Stage(ctx); err != nil {
@@ -188,11 +201,13 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 		}
 	}
 	defer u.staging.Discard(st)
+
 	for _, part := range r.Parts[run:] {
 		if err := appendPart(ctx, st, src.Dir, part); err != nil {
 			return nil, err
 		}
 	}
+
 	st.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
 	st.Upload = src.Dir
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
@@ -213,14 +228,14 @@ func errPart(part driver.Part) error {
 
 // Abort removes an upload and its parts. If the upload does not exist, it does nothing.
 func (u *Uploads) Abort(ctx context.Context, key, upload string) error {
-	opened, err := u.Use(ctx, key, upload)
+	dir, err := u.Use(ctx, key, upload)
 	if errors.Is(err, ErrUpload) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	opened.Close()
+	dir.Close()
 	if err := u.RemoveUpload(ctx, upload); err != nil {
 		return err
 	}

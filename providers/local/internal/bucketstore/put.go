@@ -88,24 +88,30 @@ func (o *Objects) placeLocked(
 		return err
 	}
 	defer unlock()
+
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return err
 	}
+
 	candidates := o.Candidates(l, target)
 	defer candidates.Close()
 	if st.Upload != nil {
 		if _, err := st.Upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
-			return ErrUpload // another call has ended the upload since its parts were joined
+			// Another call has ended the upload since its parts were joined.
+			return ErrUpload
 		} else if err != nil {
 			return bucketdir.Failure(err)
 		}
 	}
+
 	if err := o.place(ctx, key, candidates, st, c); err != nil {
 		return err
 	}
 	if err := o.tree.CheckPlace(); err != nil {
-		return bucketdir.UnknownOutcome(err) // the bucket's path may lead to another directory now
+		// The bucket's path may lead to another directory now.
+		return bucketdir.UnknownOutcome(err)
 	}
+
 	if st.Upload == nil {
 		return nil
 	}
@@ -120,6 +126,7 @@ func (o *Objects) place(
 	if err := o.settings.learnVersioning(); err != nil {
 		return err
 	}
+
 	old, err := candidates.Find()
 	if err != nil {
 		return err
@@ -127,32 +134,37 @@ func (o *Objects) place(
 	if err := o.reader.CheckWrite(old, c); err != nil {
 		return err
 	}
+
 	if old.Found() {
 		if err := candidates.Adopt(ctx, old); err != nil {
 			return err
 		}
 	}
+
 	if o.tree.KeepsVersions() {
 		err = o.keepOrder(ctx, key, old, st)
 	} else {
-		err = o.removed.keep(ctx, key, old)
+		err = o.removed.addFile(ctx, key, old)
 	}
 	if err != nil {
 		return err
 	}
+
 	if err := o.staging.KeepMode(st, old); err != nil {
 		return err
 	}
 	if err := candidates.DropVisible(ctx); err != nil {
 		return err
 	}
+
 	defer o.reader.HoldInode(old)()
 	if err := candidates.Install(ctx, st, c.Absent); err != nil {
 		return err
 	}
 	if !o.tree.KeepsVersions() {
-		o.removed.drop(old.Meta)
+		o.removed.removeSidecar(old.Meta)
 	}
+
 	if st.Visible == nil {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
@@ -44,13 +44,13 @@ type Settings struct {
 	locksObjects *atomic.Bool   // true if the bucket was opened WithObjectLock
 	configKeys   signedurl.Keys // keys of Config
 
-	known   atomic.Pointer[settingsFile]
-	ownKeys atomic.Pointer[signedurl.Keys] // keys in the bucket's directory; nil until they have been read
+	cached     atomic.Pointer[settingsFile]
+	bucketKeys atomic.Pointer[signedurl.Keys] // keys in the bucket's directory; nil until they have been read
 }
 
-// current returns the settings of the bucket. It reads the file again only if the file has been
+// currentSettings returns the settings of the bucket. It reads the file again only if the file has been
 // replaced. The caller must not change the lists in the result.
-func (s *Settings) current() (BucketSettings, error) {
+func (s *Settings) currentSettings() (BucketSettings, error) {
 	m, err := s.tree.Top.Stat(bucketdir.SettingsPath)
 	if osdir.IsNotExist(err) {
 		return BucketSettings{}, nil
@@ -58,12 +58,12 @@ func (s *Settings) current() (BucketSettings, error) {
 	if err != nil {
 		return BucketSettings{}, bucketdir.Failure(err)
 	}
-	if cached := s.known.Load(); cached != nil && cached.meta == m {
+	if cached := s.cached.Load(); cached != nil && cached.meta == m {
 		return cached.settings, nil
 	}
 	b, err := s.Read()
 	if err == nil {
-		s.known.Store(&settingsFile{m, b}) // if the file is newer than m, the next call reads it again
+		s.cached.Store(&settingsFile{m, b}) // if the file is newer than m, the next call reads it again
 	}
 	return b, err
 }
@@ -130,7 +130,7 @@ func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
 	if r.SoftDelete != nil {
 		b.SoftDelete = r.SoftDelete
 	}
-	return objectlock.Apply(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
+	return lifetime.ApplySettings(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
 }
 
 // Info returns the settings in the form that callers receive.

@@ -34,7 +34,7 @@ func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 	if !s.configKeys.Empty() {
 		return s.configKeys, nil
 	}
-	if cached := s.ownKeys.Load(); cached != nil {
+	if cached := s.bucketKeys.Load(); cached != nil {
 		return *cached, nil
 	}
 	content, err := s.tree.Root.ReadFile(signingKeyPath)
@@ -48,7 +48,7 @@ func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 	if err != nil {
 		return signedurl.Keys{}, bucketdir.Damaged(signingKeyPath, err)
 	}
-	s.ownKeys.Store(&keys)
+	s.bucketKeys.Store(&keys)
 	return keys, nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -139,22 +139,26 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 	if !ok {
 		return nil, slot{}
 	}
+
 	f, err := dst.Edit(l.file)
 	if err != nil {
 		return nil, slot{}
 	}
+
 	f.Meta, err = f.Stat()
 	s := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
-	usable := err == nil && s.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(s.file)) == nil
-	if usable { // CompleteParts may have renamed the file before it was locked
+	isUsable := err == nil && s.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(s.file)) == nil
+	if isUsable {
+		// CompleteParts may have renamed the file before it was locked.
 		info, err := dst.Stat(l.file)
-		usable = err == nil && info.Ino == f.Meta.Ino && info.Ino == l.ino && info.Links <= 1
+		isUsable = err == nil && info.Ino == f.Meta.Ino && info.Ino == l.ino && info.Links <= 1
 	}
-	if usable {
+	if isUsable {
 		_, err = f.OSFile(s.file).Seek(s.offset, io.SeekStart)
-		usable = err == nil
+		isUsable = err == nil
 	}
-	if !usable {
+
+	if !isUsable {
 		_ = f.Close()
 		return nil, slot{}
 	}
@@ -184,17 +188,20 @@ func isFree(d *osdir.Dir, base string) bool {
 // fillSlot writes the body into the slot and flushes it. Then it renames slotName to placedName, so
 // that the part exists.
 func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest) error {
-	body := &bodylimit.Reader{
+	// A longer body would overwrite the next part.
+	body := &bodyio.LimitedReader{
 		Body:     r.Body,
 		Left:     s.size,
 		TooLarge: errPartSize,
-	} // a longer body would overwrite the next part
+	}
+
 	if err := u.staging.Fill(ctx, f, body); err != nil {
 		return err
 	}
 	if body.Left != 0 {
 		return errPartSize
 	}
+
 	err := f.SetTime(dst, s.file, u.tree.Clock.Now())
 	if err == nil && u.tree.Sync {
 		err = f.Sync()
@@ -202,6 +209,7 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
+
 	if err = u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
 		err = dst.Rename(placedName(s.number), dst, slotName(s.number))
 	}
@@ -243,18 +251,19 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 	if int64(r.Number-1) > maxHole/r.Size {
 		return layout{}, false
 	}
-	made := layout{file: sharedPrefix + bucketdir.RandomName(), partSize: r.Size}
-	if !u.addFile(ctx, dst, made.file, "", true) {
+	newLayout := layout{file: sharedPrefix + bucketdir.RandomName(), partSize: r.Size}
+	if !u.addFile(ctx, dst, newLayout.file, "", true) {
 		return layout{}, false
 	}
-	if m, err := dst.Stat(made.file); err == nil {
-		made.ino = m.Ino
-		if u.addFile(ctx, dst, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !exists) {
-			return made, true
+	if m, err := dst.Stat(newLayout.file); err == nil {
+		newLayout.ino = m.Ino
+		if u.addFile(ctx, dst, layoutName, fmt.Sprintln(newLayout.file, newLayout.ino, newLayout.partSize), !exists) {
+			return newLayout, true
 		}
 	}
-	_ = dst.Unlink(made.file)
-	l, exists = u.readLayout(dst) // another writer has created a layout meanwhile
+	_ = dst.Unlink(newLayout.file)
+	// Another writer may have created a layout meanwhile.
+	l, exists = u.readLayout(dst)
 	return l, exists && r.Size <= l.partSize
 }
 
@@ -297,13 +306,16 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	if !ok {
 		return nil, 0
 	}
+
 	f, err := src.Edit(first.file)
 	if err != nil {
 		return nil, 0
 	}
+
 	run, size := countRun(src, first, parts)
 	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
-	if osdir.TryLock(st.Held) == nil { // without the lock, the file could still grow
+	if osdir.TryLock(st.Held) == nil {
+		// Without the lock, the file could still grow.
 		m, err := f.Stat()
 		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
 			st.File, err = src.Edit(first.file)
@@ -315,6 +327,7 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 			return st, run
 		}
 	}
+
 	u.staging.Discard(st)
 	return nil, 0
 }
@@ -324,7 +337,7 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		s, ok := SlotOf(part)
-		if !ok || s.file != first.file || s.ino != first.ino || s.offset != size || !isPlaced(src, part.Number) {
+		if !ok || s.file != first.file || s.ino != first.ino || s.offset != size || !isComplete(src, part.Number) {
 			break
 		}
 		run++
@@ -333,8 +346,8 @@ func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size in
 	return run, size
 }
 
-// isPlaced reports whether the part in a slot is complete, and no other file has replaced it.
-func isPlaced(src *osdir.Dir, number int) bool {
+// isComplete reports whether the part in a slot is complete, and no other file has replaced it.
+func isComplete(src *osdir.Dir, number int) bool {
 	m, err := src.Stat(placedName(number))
 	return err == nil && m.Kind == osdir.KindFile && isFree(src, partName(number))
 }
@@ -357,10 +370,10 @@ func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok b
 
 // openPart opens the file that contains a part. It returns the part's offset and size in that file,
 // in bytes.
-func openPart(src *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
+func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int64, err error) {
 	base := partName(part.Number)
-	s, shared := SlotOf(part)
-	if shared {
+	s, isShared := SlotOf(part)
+	if isShared {
 		base = s.file
 	}
 	f, err := src.Open(base)
@@ -370,13 +383,13 @@ func openPart(src *osdir.Dir, part driver.Part) (opened *os.File, offset, size i
 	if err != nil {
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
-	opened = f.OSFile(base)
-	if shared && f.Meta.Ino == s.ino && isPlaced(src, part.Number) {
-		return opened, s.offset, s.size, nil
+	file = f.OSFile(base)
+	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
+		return file, s.offset, s.size, nil
 	}
-	if !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
-		return opened, 0, f.Meta.Size, nil
+	if !isShared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
+		return file, 0, f.Meta.Size, nil
 	}
-	_ = opened.Close()
+	_ = file.Close()
 	return nil, 0, 0, errPart(part)
 }

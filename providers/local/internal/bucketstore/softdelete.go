@@ -1,7 +1,6 @@
 package bucketstore
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -16,10 +15,10 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// removed is the store of soft-deleted objects and versions. Callers have removed them permanently,
+// softDeleted is the store of soft-deleted objects and versions. Callers have removed them permanently,
 // but their files are kept for a time. The files are hard links, like noncurrent versions. Their
 // path is .omnibucket/removed/KEY/.omnibucket@/VERSION~SINCE~UNTIL.
-type removed struct {
+type softDeleted struct {
 	dirs      *versionDirs
 	tree      *bucketdir.Tree
 	reader    *objectfile.Reader
@@ -30,8 +29,8 @@ const removedMark = "~"
 
 // A removedFile is the parsed name of a soft-deleted file.
 type removedFile struct {
-	name, version string
-	since, until  time.Time
+	name, version      string
+	removedAt, expires time.Time
 }
 
 func parseRemoved(name string) (f removedFile, ok bool) {
@@ -39,18 +38,24 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 	if len(parts) != 3 || !objectfile.ValidVersion(parts[0]) {
 		return f, false
 	}
-	begin, err1 := strconv.ParseInt(parts[1], 16, 64)
-	end, err2 := strconv.ParseInt(parts[2], 16, 64)
-	return removedFile{name, parts[0], time.Unix(0, begin).UTC(), time.Unix(0, end).UTC()}, cmp.Or(err1, err2) == nil
+	removedAt, err := strconv.ParseInt(parts[1], 16, 64)
+	if err != nil {
+		return f, false
+	}
+	end, err := strconv.ParseInt(parts[2], 16, 64)
+	if err != nil {
+		return f, false
+	}
+	return removedFile{name, parts[0], time.Unix(0, removedAt).UTC(), time.Unix(0, end).UTC()}, true
 }
 
-// keeps reports whether the bucket has soft delete.
-func (m *removed) keeps() bool { return m.tree.Keeping.Load() > 0 }
+// isEnabled reports whether the bucket has soft delete.
+func (m *softDeleted) isEnabled() bool { return m.tree.Keeping.Load() > 0 }
 
-// keep adds a file to the soft-deleted files. The caller is about to remove the file permanently.
-// If the bucket has no soft delete, keep does nothing. The caller holds the lock of the key.
-func (m *removed) keep(ctx context.Context, key string, file objectfile.ObjectFile) error {
-	if !m.keeps() || !file.Found() {
+// addFile adds a file to the soft-deleted files. The caller is about to remove the file permanently.
+// If the bucket has no soft delete, addFile does nothing. The caller holds the lock of the key.
+func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.ObjectFile) error {
+	if !m.isEnabled() || !file.Found() {
 		return nil
 	}
 	start := m.tree.Clock.Now()
@@ -60,37 +65,37 @@ func (m *removed) keep(ctx context.Context, key string, file objectfile.ObjectFi
 	end := start.Add(time.Duration(m.tree.Keeping.Load()))
 	hexadecimal := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 16) }
 	name := objectfile.VersionOf(file.Meta) + removedMark + hexadecimal(start) + removedMark + hexadecimal(end)
-	return m.dirs.use(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
+	return m.dirs.withDir(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
 }
 
-// drop removes the sidecar of a file that was removed. But if the bucket has soft delete, drop does
+// removeSidecar removes the sidecar of a file that was removed. But if the bucket has soft delete, removeSidecar does
 // nothing, because the file is kept as a soft-deleted file and still needs its sidecar.
-func (m *removed) drop(meta osdir.Meta) {
-	if !m.keeps() {
+func (m *softDeleted) removeSidecar(meta osdir.Meta) {
+	if !m.isEnabled() {
 		m.reader.DropSidecar(meta)
 	}
 }
 
 // files returns the soft-deleted files in d in two lists, newest version first. The first list has
 // the files that must still be kept. The second list has the files that may be removed now.
-func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
+func (m *softDeleted) files(d *osdir.Dir) (current, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := d.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
 		return ok
 	})
 	for _, name := range slices.Backward(names) {
-		if f, _ := parseRemoved(name); now.Before(f.until) {
-			kept = append(kept, f)
+		if f, _ := parseRemoved(name); now.Before(f.expires) {
+			current = append(current, f)
 		} else {
-			over = append(over, f)
+			expired = append(expired, f)
 		}
 	}
-	return kept, over, bucketdir.Failure(err)
+	return current, expired, bucketdir.Failure(err)
 }
 
 // list returns a page of soft-deleted versions.
-func (m *removed) list(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
+func (m *softDeleted) list(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
 	w := m.walker(ctx, r.Prefix)
 	w.Start = pos.Key
 	w.Inclusive = pos.Version != ""
@@ -105,14 +110,14 @@ func (m *removed) list(ctx context.Context, r *driver.ListRequest, pos Position)
 				return nil, err
 			}
 			all, err := m.entries(next.Key)
-			if rest := pos.after(next.Key, all); err != nil || len(rest) > 0 {
+			if rest := pos.entriesAfter(next.Key, all); err != nil || len(rest) > 0 {
 				return rest, err
 			}
 		}
 	})
 }
 
-func (m *removed) walker(ctx context.Context, prefix string) *objectfile.Walker {
+func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Walker {
 	return &objectfile.Walker{
 		Tree:       m.tree,
 		Reader:     m.reader,
@@ -124,16 +129,18 @@ func (m *removed) walker(ctx context.Context, prefix string) *objectfile.Walker 
 }
 
 // entries returns the soft-deleted versions of a key.
-func (m *removed) entries(key string) ([]versionEntry, error) {
+func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 	d, err := m.tree.Open(m.dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
 	defer m.tree.CloseDir(d)
+
 	files, _, err := m.files(d)
 	if err != nil {
 		return nil, err
 	}
+
 	var all []versionEntry
 	for _, f := range files {
 		e, ok, err := m.reader.EntryIn(d, f.name, key)
@@ -144,8 +151,8 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 			entry := storage.VersionEntry{
 				ListEntry:        e,
 				Version:          f.version,
-				NoncurrentSince:  f.since,
-				SoftDeletedUntil: f.until,
+				NoncurrentSince:  f.removedAt,
+				SoftDeletedUntil: f.expires,
 			}
 			all = append(all, versionEntry{entry, f.name})
 		}
@@ -154,11 +161,14 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 }
 
 // open opens a soft-deleted version of a key. If version is "", it opens the newest one.
-func (m *removed) open(key, version string) (*osdir.File, error) {
+func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 	path := m.dirs.Path(key)
 	d, err := m.tree.Open(path)
 	if err != nil {
-		return nil, cmp.Or(bucketdir.UnlessAbsent(err), m.tree.NotFoundError())
+		if err := bucketdir.UnlessAbsent(err); err != nil {
+			return nil, err
+		}
+		return nil, m.tree.NotFoundError()
 	}
 	defer m.tree.CloseDir(d)
 	files, _, err := m.files(d)
@@ -181,6 +191,7 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := objectfile.CheckVersion(r.Version); err != nil {
 		return err
 	}
+
 	if current, _, err := s.Objects.OpenObject(ctx, r.Key, ""); err == nil {
 		_ = current.Close()
 		return storage.PreconditionFailed
@@ -190,6 +201,7 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if _, ok := s.Tree.Names().Locate(r.Key); !ok {
 		return storage.ObjectNotFound
 	}
+
 	source, err := s.removed.open(r.Key, r.Version)
 	if err != nil {
 		return err
@@ -199,23 +211,25 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
-	var kept objectfile.Attrs
+
+	var attrs objectfile.Attrs
 	if old != nil {
-		kept = objectfile.NewAttrs(old.Properties, &storage.Controls{Tags: old.Tags}, storage.CRC32C{})
+		attrs = objectfile.NewAttrs(old.Properties, &storage.Controls{Tags: old.Tags}, storage.CRC32C{})
 	}
-	_, err = s.Objects.copyFile(ctx, r.Key, source, old, kept, storage.Condition{Absent: true})
+	_, err = s.Objects.copyFile(ctx, r.Key, source, old, attrs, storage.Condition{Absent: true})
 	return err
 }
 
 // sweep removes soft-deleted files whose time has ended. If a removal fails, a later sweep tries
 // again.
-func (m *removed) sweep(ctx context.Context) {
+func (m *softDeleted) sweep(ctx context.Context) {
 	m.lastSweep.Store(m.tree.Clock.Now().UnixNano())
 	w := m.walker(ctx, "")
 	defer w.Close()
 	if w.Open() != nil {
 		return
 	}
+
 	for {
 		next, hasMore, err := w.Next()
 		if err != nil || !hasMore {
@@ -226,6 +240,7 @@ func (m *removed) sweep(ctx context.Context) {
 		if err != nil {
 			continue
 		}
+
 		_, expired, _ := m.files(d)
 		for _, f := range expired {
 			if file, err := m.reader.StatObject(d, f.name); err == nil && file.Found() &&

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/internal/signedurl"
-	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -35,7 +35,7 @@ type Store struct {
 	Staging    *objectfile.Staging
 	Settings   *Settings
 	Noncurrent *Noncurrent
-	removed    *removed
+	removed    *softDeleted
 	Objects    *Objects
 	Uploads    *Uploads
 }
@@ -71,7 +71,7 @@ func Open(c *Config) (*Store, error) {
 		_ = root.Close()
 		return nil, bucketdir.Failure(err)
 	}
-	s := divide(c, root, top)
+	s := newStore(c, root, top)
 	s.Tree.Strict.Store(c.StrictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
 	s.Tree.Coarse.Store(c.CoarseTimes)
 	if _, err := root.Lstat(bucketdir.AttrsPath); err == nil {
@@ -84,8 +84,8 @@ func Open(c *Config) (*Store, error) {
 	return s, nil
 }
 
-// divide creates the fields of a store, and passes to each field only what it needs.
-func divide(c *Config, root *os.Root, top *osdir.Dir) *Store {
+// newStore creates the fields of a store, and passes to each field only what it needs.
+func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	t := &bucketdir.Tree{
 		Root:     root,
 		Top:      top,
@@ -97,6 +97,7 @@ func divide(c *Config, root *os.Root, top *osdir.Dir) *Store {
 		Keeping:  &c.Keeping,
 		Like:     bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
 	}
+
 	s := &Store{Root: root, Tree: t}
 	s.Reader = &objectfile.Reader{Tree: t, NoXattr: c.NoXattr, Visible: c.Visible}
 	s.Locks = &bucketdir.Locks{Tree: t}
@@ -108,13 +109,15 @@ func divide(c *Config, root *os.Root, top *osdir.Dir) *Store {
 		locksObjects: &c.LocksObjects,
 		configKeys:   c.ConfigKeys,
 	}
-	s.removed = &removed{dirs: &versionDirs{tree: t, base: bucketdir.RemovedPath}, tree: t, reader: s.Reader}
+
+	s.removed = &softDeleted{dirs: &versionDirs{tree: t, base: bucketdir.RemovedPath}, tree: t, reader: s.Reader}
 	s.Noncurrent = &Noncurrent{
 		tree:    t,
 		reader:  s.Reader,
 		Dirs:    &versionDirs{tree: t, base: bucketdir.VersionsPath},
 		removed: s.removed,
 	}
+
 	s.Objects = &Objects{
 		tree:       t,
 		reader:     s.Reader,
@@ -162,7 +165,7 @@ func (s *Store) Close() {
 func isSweepDue(last *atomic.Int64, now time.Time) bool {
 	prev := last.Load()
 	offset := now.UnixNano()
-	return (offset < prev || offset-prev >= int64(staleupload.Period)) && last.CompareAndSwap(prev, offset)
+	return (offset < prev || offset-prev >= int64(lifetime.SweepPeriod)) && last.CompareAndSwap(prev, offset)
 }
 
 // Sweep removes abandoned uploads, soft-deleted files whose time has ended, and files that killed

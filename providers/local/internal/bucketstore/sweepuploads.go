@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// An uploadSweep discards the multipart uploads that package staleupload regards as abandoned. It
+// An uploadSweep discards the multipart uploads that package lifetime regards as abandoned. It
 // never waits: an upload that it cannot examine or remove is left for a later sweep. But a call on
 // an old upload may have to wait while the sweep examines that upload's parts.
 type uploadSweep struct {
@@ -27,6 +27,7 @@ func (u *Uploads) sweepUploads(ctx context.Context) {
 	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
 		return
 	}
+
 	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
 	if err != nil {
 		return
@@ -36,7 +37,9 @@ func (u *Uploads) sweepUploads(ctx context.Context) {
 	if len(names) == 0 {
 		return
 	}
-	settings, _ := u.settings.Read() // without settings, only the limit of a week applies
+
+	// Without settings, only the limit of a week applies.
+	settings, _ := u.settings.Read()
 	w := &uploadSweep{tree: u.tree, now: now, rules: settings.Lifecycle}
 	for _, name := range names {
 		if ctx.Err() != nil {
@@ -62,10 +65,11 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	}
 	defer d.Close()
 	key, err := d.Stat(uploadKeyName)
-	if osdir.IsNotExist(err) { // a call was interrupted, or BeginParts has not written the key file yet
+	if osdir.IsNotExist(err) {
+		// A call was interrupted, or BeginParts has not written the key file yet.
 		return time.Since(m.Time()) > bucketdir.AbandonedAge
 	}
-	if err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < staleupload.Day { // too new to expire
+	if err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < lifetime.Day { // too new to expire
 		return false
 	}
 	return w.expireUpload(d, key.Time())
@@ -85,23 +89,23 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !staleupload.Expired(w.rules, string(key), start, w.now) && !w.idle(d, start) {
+	if err != nil || !lifetime.ExpiredUpload(w.rules, string(key), start, w.now) && !w.idle(d, start) {
 		return false
 	}
 	return d.Unlink(uploadKeyName) == nil
 }
 
 // idle reports whether the last write to the upload is at least as long ago as the duration
-// staleupload.Idle.
+// lifetime.IdleUpload.
 func (w *uploadSweep) idle(d *osdir.Dir, start time.Time) bool {
-	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
-	idle := old(start)
+	isIdle := func(t time.Time) bool { return w.now.Sub(t) >= lifetime.IdleUpload }
+	idle := isIdle(start)
 	if !idle {
 		return false
 	}
 	err := d.Each(func(e osdir.Entry) bool {
 		m, err := d.Stat(e.Name)
-		idle = err == nil && old(m.Time())
+		idle = err == nil && isIdle(m.Time())
 		return idle
 	})
 	return err == nil && idle

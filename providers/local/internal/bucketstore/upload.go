@@ -2,7 +2,6 @@ package bucketstore
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"io"
 	"os"
@@ -33,7 +32,12 @@ var ErrUpload = argument.Invalid(
 )
 
 // uploadEndedError returns ErrUpload. If CheckPlace fails, it returns that error instead.
-func uploadEndedError(t *bucketdir.Tree) error { return cmp.Or[error](t.CheckPlace(), ErrUpload) }
+func uploadEndedError(t *bucketdir.Tree) error {
+	if err := t.CheckPlace(); err != nil {
+		return err
+	}
+	return ErrUpload
+}
 
 func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, "0123456789abcdef") == ""
@@ -146,7 +150,8 @@ func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 		return err
 	}
 	err = osdir.RetryInUse(ctx, func() error { return u.tree.Root.RemoveAll(path) })
-	if osdir.IsObstructed(err) { // a call has added a file meanwhile, which a sweep removes
+	if osdir.IsObstructed(err) {
+		// A call has added a file meanwhile, which a sweep removes.
 		return nil
 	}
 	return bucketdir.Failure(err)

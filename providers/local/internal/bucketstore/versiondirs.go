@@ -22,9 +22,9 @@ func (v *versionDirs) Path(key string) string {
 	return v.base + "/" + path + "/" + bucketdir.VersionsName
 }
 
-// use creates the directory of a key, and calls f with it. If another call removes the directory
-// meanwhile, use starts over.
-func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) error) error {
+// withDir creates the directory of a key, and calls f with it. If another call removes the directory
+// meanwhile, withDir starts over.
+func (v *versionDirs) withDir(ctx context.Context, key string, f func(*osdir.Dir) error) error {
 	path := v.Path(key)
 	return v.tree.Retry(ctx, func() error {
 		if err := v.tree.Mkdirs(path); err != nil {
@@ -32,7 +32,8 @@ func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) er
 		}
 		dst, err := v.tree.Open(path)
 		if err != nil {
-			return bucketdir.AgainIfGone(err) // another call removed the directory while it was empty
+			// Another call removed the directory while it was empty.
+			return bucketdir.AgainIfGone(err)
 		}
 		defer v.tree.CloseDir(dst)
 		if err = f(dst); err == nil {
@@ -45,7 +46,8 @@ func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) er
 // linkVersion adds a file to a directory of versions, as a hard link.
 func linkVersion(dst *osdir.Dir, name string, file objectfile.ObjectFile) error {
 	err := dst.Link(name, file.Dir, file.Base)
-	if err == nil || bucketdir.IsExist(err) { // an interrupted call may have linked the file before
+	if err == nil || bucketdir.IsExist(err) {
+		// An interrupted call may have linked the file before.
 		return nil
 	}
 	if osdir.IsNotExist(err) {

@@ -16,7 +16,7 @@ func (s *Store) ListVersions(ctx context.Context, r *driver.ListRequest, pos Pos
 	if r.SoftDeleted {
 		return s.removed.list(ctx, r, pos)
 	}
-	h := &history{tree: s.Tree, reader: s.Reader, noncurrent: s.Noncurrent, after: pos}
+	h := &history{tree: s.Tree, reader: s.Reader, noncurrent: s.Noncurrent, position: pos}
 	defer h.close()
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
@@ -48,9 +48,9 @@ func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.Versio
 	}
 }
 
-// after returns the entries of key that come after the position p. The parameter all has the
+// entriesAfter returns the entries of key that come after the position p. The parameter all has the
 // entries of key, newest first.
-func (p Position) after(key string, all []versionEntry) []versionEntry {
+func (p Position) entriesAfter(key string, all []versionEntry) []versionEntry {
 	if p.Version == "" || key != p.Key {
 		return all
 	}
@@ -63,10 +63,10 @@ type history struct {
 	reader     *objectfile.Reader
 	noncurrent *Noncurrent
 
-	after   Position
-	walkers [2]*objectfile.Walker // one over current objects, and one over keys with noncurrent versions
-	heads   [2]objectfile.Item
-	more    [2]bool
+	position Position
+	walkers  [2]*objectfile.Walker // one over current objects, and one over keys with noncurrent versions
+	heads    [2]objectfile.Item
+	hasMore  [2]bool
 }
 
 // A versionEntry is an entry with its version. If versioning is off, the entry itself does not show
@@ -86,9 +86,9 @@ func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 			Versions:   versions,
 			Prefix:     r.Prefix,
 			Delimiter:  r.Delimiter,
-			Start:      h.after.Key,
-			Skip:       h.after.prefix(),
-			Inclusive:  h.after.Version != "",
+			Start:      h.position.Key,
+			Skip:       h.position.prefix(),
+			Inclusive:  h.position.Version != "",
 		}
 		if err := h.walkers[i].Open(); err != nil {
 			return err
@@ -109,19 +109,19 @@ func (h *history) close() {
 }
 
 func (h *history) advance(i int) (err error) {
-	h.heads[i], h.more[i], err = h.walkers[i].Next()
+	h.heads[i], h.hasMore[i], err = h.walkers[i].Next()
 	return err
 }
 
 // next returns the entries of the next key or common prefix. At the end it returns nil.
 func (h *history) next() ([]versionEntry, error) {
-	for h.more[0] || h.more[1] {
+	for h.hasMore[0] || h.hasMore[1] {
 		i := 0
-		if !h.more[0] || h.more[1] && h.heads[1].Key < h.heads[0].Key {
+		if !h.hasMore[0] || h.hasMore[1] && h.heads[1].Key < h.heads[0].Key {
 			i = 1
 		}
 		head := h.heads[i]
-		both := h.more[0] && h.more[1] && h.heads[0].Key == h.heads[1].Key
+		sameKey := h.hasMore[0] && h.hasMore[1] && h.heads[0].Key == h.heads[1].Key
 		var entries []versionEntry
 		var err error
 		if head.IsPrefix {
@@ -134,7 +134,7 @@ func (h *history) next() ([]versionEntry, error) {
 		if err := h.advance(i); err != nil {
 			return nil, err
 		}
-		if both {
+		if sameKey {
 			if err := h.advance(1); err != nil {
 				return nil, err
 			}
@@ -167,7 +167,7 @@ func (h *history) entries(head objectfile.Item, onlyNoncurrent bool) ([]versionE
 	if err != nil {
 		return nil, err
 	}
-	return h.after.after(head.Key, append(all, noncurrent...)), nil
+	return h.position.entriesAfter(head.Key, append(all, noncurrent...)), nil
 }
 
 func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) ([]versionEntry, error) {
@@ -175,11 +175,13 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
+
 	d, err := h.tree.Open(h.noncurrent.Dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
 	defer h.tree.CloseDir(d)
+
 	var all []versionEntry
 	for _, version := range versions {
 		if objectfile.IsMarker(version) {

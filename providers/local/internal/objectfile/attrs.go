@@ -58,6 +58,7 @@ const (
 // in the inode. For a longer value, each write needs one more block.
 func (a *Attrs) Encode() []byte {
 	b := make([]byte, 0, 128)
+
 	flags := byte(0)
 	if a.CRC32C.Known {
 		flags |= flagCRC
@@ -70,6 +71,7 @@ func (a *Attrs) Encode() []byte {
 	if flags >= flagTags {
 		version = attrsFormatLocked
 	}
+
 	b = append(b, version, flags)
 	b = binary.AppendUvarint(b, uint64(a.Size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.MTime))
@@ -77,6 +79,7 @@ func (a *Attrs) Encode() []byte {
 		b = binary.LittleEndian.AppendUint32(b, a.CRC32C.Sum)
 	}
 	b = a.appendControls(b)
+
 	// Empty fields at the end are omitted.
 	fields := [...]string{
 		a.ContentType, a.ContentEncoding, a.ContentDisposition,
@@ -88,6 +91,7 @@ func (a *Attrs) Encode() []byte {
 			last--
 		}
 	}
+
 	for _, field := range fields[:last] {
 		b = appendString(b, field)
 	}
@@ -122,7 +126,8 @@ func (a *Attrs) appendControls(b []byte) []byte {
 }
 
 func appendMap(b []byte, m map[string]string) []byte {
-	names := make([]string, 0, 16) // the fixed capacity keeps it on the stack
+	// The fixed capacity keeps it on the stack.
+	names := make([]string, 0, 16)
 	for name := range m {
 		names = append(names, name)
 	}
@@ -149,16 +154,20 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 			Hint: "update this program",
 		}
 	}
+
 	if len(b) < 2 || b[0] < attrsFormat {
 		return nil, nil
 	}
+
 	flags := b[1]
 	d := &decoder{rest: b[2:]}
 	a := &Attrs{PublicRead: flags&flagPublic != 0, LegalHold: flags&flagHold != 0}
-	a.Size, a.MTime = int64(d.uvarint()), int64(binary.LittleEndian.Uint64(d.cut(8)))
+	a.Size = int64(d.uvarint())
+	a.MTime = int64(binary.LittleEndian.Uint64(d.takeBytes(8)))
 	if flags&flagCRC != 0 {
-		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(d.cut(4)), Known: true}
+		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(d.takeBytes(4)), Known: true}
 	}
+
 	if flags&flagGovernance != 0 {
 		a.Retention.Mode = storage.Governance
 	} else if flags&flagCompliance != 0 {
@@ -167,19 +176,22 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 	if a.Retention.Mode != "" {
 		a.Retention.Until = time.Unix(d.varint(), 0).UTC()
 	}
+
 	if flags&flagTags != 0 {
 		for count := d.uvarint(); count > 0 && !d.failed; count-- {
 			d.pair(&a.Tags)
 		}
 	}
+
 	for _, field := range [...]*string{
 		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
 		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.Unique,
 	} {
 		if len(d.rest) > 0 {
-			*field = d.text()
+			*field = d.takeString()
 		}
 	}
+
 	for len(d.rest) > 0 {
 		d.pair(&a.Metadata)
 	}
@@ -196,7 +208,7 @@ type decoder struct {
 	failed bool
 }
 
-func (d *decoder) cut(n uint64) []byte {
+func (d *decoder) takeBytes(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.fail()
 		return make([]byte, min(n, 8))
@@ -233,12 +245,12 @@ func (d *decoder) skip(n int) {
 	d.rest = d.rest[n:]
 }
 
-func (d *decoder) text() string { return string(d.cut(d.uvarint())) }
+func (d *decoder) takeString() string { return string(d.takeBytes(d.uvarint())) }
 
 // pair adds a name and its value to m.
 func (d *decoder) pair(m *map[string]string) {
-	name := d.text()
-	value := d.text()
+	name := d.takeString()
+	value := d.takeString()
 	if *m == nil {
 		*m = make(map[string]string)
 	}

@@ -27,20 +27,20 @@ func (b *body) Close() error { return b.file.Close() }
 
 // WriteTo writes the bytes that have not been read.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
-	file, begin, length := b.Outer()
+	file, start, length := b.Outer()
 	offset, err := b.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := file.(*os.File).Seek(begin+offset, io.SeekStart); err != nil {
+	if _, err := file.(*os.File).Seek(start+offset, io.SeekStart); err != nil {
 		return 0, err
 	}
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - offset}, *buffer)
-	_, seeking := b.Seek(offset+n, io.SeekStart)
+	_, seekErr := b.Seek(offset+n, io.SeekStart)
 	if err == nil {
-		err = seeking
+		err = seekErr
 	}
 	return n, err
 }

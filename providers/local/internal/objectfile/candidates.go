@@ -26,11 +26,11 @@ type Candidates struct {
 	alternate *osdir.Dir
 	literal   *osdir.Dir
 
-	// occupied is true if the plain name opens a file that is spelled differently, on a disk that
+	// hasOtherSpelling is true if the plain name opens a file that is spelled differently, on a disk that
 	// folds case.
-	occupied bool
-	seen     ObjectFile // the last result of Find
-	bare     bool       // true if Adopt has found no visible sidecar
+	hasOtherSpelling bool
+	result           ObjectFile // the last result of Find
+	bare             bool       // true if Adopt has found no visible sidecar
 }
 
 // NewCandidates returns the candidates for the object at l. dir is the directory of its plain
@@ -50,31 +50,34 @@ func (s *Candidates) Close() {
 }
 
 // Find returns the file of the object. If the object does not exist, it returns the zero value.
-func (s *Candidates) Find() (at ObjectFile, err error) {
+func (s *Candidates) Find() (file ObjectFile, err error) {
 	defer func() {
-		s.seen = at
+		s.result = file
 	}()
-	at, err = s.reader.StatObject(s.Plain, s.Location.Base)
-	if at.Found() && s.tree.Strict.Load() {
-		mine, err := s.reader.hasExactName(at)
+
+	file, err = s.reader.StatObject(s.Plain, s.Location.Base)
+	if file.Found() && s.tree.Strict.Load() {
+		isExact, err := s.reader.hasExactName(file)
 		if err != nil {
 			return ObjectFile{}, err
 		}
-		if !mine {
-			at = ObjectFile{}
-			s.occupied = true
+		if !isExact {
+			file = ObjectFile{}
+			s.hasOtherSpelling = true
 		}
 	}
-	if at.Found() || err != nil {
-		return at, err
+	if file.Found() || err != nil {
+		return file, err
 	}
+
 	alternate, err := s.alternateDir()
 	if err != nil {
 		return ObjectFile{}, err
 	}
-	if at, err = s.reader.StatObject(alternate, s.Location.AltBase); at.Found() || err != nil {
-		return at, err
+	if file, err = s.reader.StatObject(alternate, s.Location.AltBase); file.Found() || err != nil {
+		return file, err
 	}
+
 	literal, err := s.literalDir()
 	if err != nil {
 		return ObjectFile{}, err
@@ -114,20 +117,20 @@ func (s *Candidates) literalDir() (*osdir.Dir, error) {
 }
 
 // Install renames the staged file to the plain name. If a directory with files has the plain name,
-// Install uses the alternate name. If absent is true, the object must not exist.
-func (s *Candidates) Install(ctx context.Context, st *StagedFile, absent bool) error {
-	if s.occupied {
+// Install uses the alternate name. If ifAbsent is true, the object must not exist.
+func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool) error {
+	if s.hasOtherSpelling {
 		return argument.Invalid(
 			"key", "must not differ only in case from an existing file",
 			"rename the file that differs from the key only in case: this disk folds case",
 		)
 	}
-	err := s.moveInto(ctx, s.Plain, s.Location.Base, st, absent)
+	err := s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
 	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
-		err = s.moveInto(ctx, s.Plain, s.Location.Base, st, absent)
+		err = s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
 	}
 	if osdir.IsObstructed(err) {
-		return s.installAlternate(ctx, st, absent)
+		return s.installAlternate(ctx, st, ifAbsent)
 	}
 	if err != nil {
 		return err
@@ -140,12 +143,12 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, absent bool) e
 	return s.removeLiteral(ctx, s.Plain)
 }
 
-func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, absent bool) error {
+func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, ifAbsent bool) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.moveInto(ctx, alternate, s.Location.AltBase, st, absent); err != nil {
+	if err := s.moveInto(ctx, alternate, s.Location.AltBase, st, ifAbsent); err != nil {
 		return err
 	}
 	if alternate != s.Plain {
@@ -206,12 +209,12 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base
 	return bucketdir.UnknownOutcome(d.Sync())
 }
 
-// moveInto moves the staged file to the given directory and name. If absent is true, it uses a hard
+// moveInto moves the staged file to the given directory and name. If ifAbsent is true, it uses a hard
 // link, which fails if the name exists. The link is needed because other programs, such as an
-// editor, ignore the key's lock and may create the file. If absent is false, moveInto replaces an
+// editor, ignore the key's lock and may create the file. If ifAbsent is false, moveInto replaces an
 // existing file. If a directory has the name, the error satisfies osdir.IsObstructed.
-func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile, absent bool) error {
-	if absent {
+func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile, ifAbsent bool) error {
+	if ifAbsent {
 		err := dst.Link(base, st.Dir, st.Name)
 		if err == nil {
 			_ = st.Dir.Unlink(st.Name)
@@ -242,14 +245,15 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 // avoids this flush. If Config.NoSync is false, the data was flushed already, and exchange returns
 // false.
 func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool {
-	if s.tree.Sync || s.seen.Dir != dst || s.seen.Base != base {
+	if s.tree.Sync || s.result.Dir != dst || s.result.Base != base {
 		return false
 	}
 	if dst.Exchange(base, st.Dir, st.Name) != nil {
 		return false
 	}
 	if err := st.Dir.Unlink(st.Name); err != nil && dst.Exchange(base, st.Dir, st.Name) == nil {
-		return false // another program has created a directory with that name
+		// Another program has created a directory with that name.
+		return false
 	}
 	st.MarkPlaced()
 	return true
@@ -262,7 +266,7 @@ func (s *Candidates) Remove(ctx context.Context) error {
 	if err := s.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	if s.Plain == nil || s.occupied {
+	if s.Plain == nil || s.hasOtherSpelling {
 		return nil
 	}
 	if file, err := s.reader.StatObject(s.Plain, s.Location.Base); err != nil || !file.Found() {

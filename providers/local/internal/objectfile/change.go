@@ -15,6 +15,7 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return bucketdir.Failure(err)
 	}
+
 	f, err := current.Dir.Open(current.Base)
 	if osdir.IsNoFile(err) {
 		return s.tree.NotFoundError()
@@ -23,12 +24,14 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 		return bucketdir.Failure(err)
 	}
 	defer f.Close()
+
 	var visible *StagedFile
 	defer func() {
 		if visible != nil {
 			s.staging.Discard(visible)
 		}
 	}()
+
 	err = s.staging.ChangeFile(ctx, f, change, func(a *Attrs) (err error) {
 		if s.reader.WritesVisible() {
 			if visible, err = s.staging.StageVisible(ctx, a, f.Meta); err != nil {
@@ -37,6 +40,7 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 		}
 		return s.DropVisible(ctx)
 	})
+
 	if err != nil || visible == nil {
 		return err
 	}
@@ -52,13 +56,14 @@ func (s *Staging) ChangeFile(
 	if err != nil {
 		return err
 	}
-	if a == nil { // a file of another program has no attributes
+	if a == nil {
+		// A file of another program has no attributes.
 		a = &Attrs{}
 	}
 	if err := change(a); err != nil {
 		return err
 	}
-	a.fit(f.Meta)
+	a.setFileInfo(f.Meta)
 	if check != nil {
 		if err := check(a); err != nil {
 			return err
@@ -67,9 +72,9 @@ func (s *Staging) ChangeFile(
 	return s.replaceAttrs(ctx, f, a)
 }
 
-// fit sets the size and time in the attributes to those of the file. If another program has changed
-// the file, fit also removes the checksum and the revision, which are no longer right.
-func (a *Attrs) fit(m osdir.Meta) {
+// setFileInfo sets the size and time in the attributes to those of the file. If another program has changed
+// the file, setFileInfo also removes the checksum and the revision, which are no longer right.
+func (a *Attrs) setFileInfo(m osdir.Meta) {
 	if !a.Matches(m) {
 		a.CRC32C = storage.CRC32C{}
 		a.Unique = ""
@@ -99,7 +104,8 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, a *Attrs) err
 	if old == nil || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
-	if err := f.RemoveXattr(); err != nil { // the old attribute takes precedence until it is removed
+	// The old attribute takes precedence until it is removed.
+	if err := f.RemoveXattr(); err != nil {
 		return bucketdir.Failure(err)
 	}
 	return s.syncAttrs(f)

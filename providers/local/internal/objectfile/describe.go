@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -49,7 +49,7 @@ func (r *Reader) CheckRemovable(file ObjectFile, bypass bool) error {
 	if a == nil || err != nil {
 		return err
 	}
-	return objectlock.CheckRemoval(a.Retention, a.LegalHold, bypass, r.Tree.Clock.Now())
+	return lifetime.CheckRemoval(a.Retention, a.LegalHold, bypass, r.Tree.Clock.Now())
 }
 
 // CheckWrite checks the condition of a write against the existing file.

@@ -56,16 +56,16 @@ func (c *listCache) find(key windowKey, m osdir.Meta, begin string) (window, boo
 		}
 		w := item.window
 		segment, isDir := strings.CutSuffix(begin, "/")
-		start, startIsDir := strings.CutSuffix(w.from, "/")
+		start, startIsDir := strings.CutSuffix(w.start, "/")
 		if compareSegments(segment, isDir, start, startIsDir) < 0 {
 			continue
 		}
-		first := sort.Search(len(w.entries), func(i int) bool { return !before(w.entries[i], begin) })
-		if first == len(w.entries) && !w.whole {
+		first := sort.Search(len(w.entries), func(i int) bool { return !sortsBefore(w.entries[i], begin) })
+		if first == len(w.entries) && !w.isComplete {
 			continue
 		}
 		c.Items = append(append(c.Items[:i:i], c.Items[i+1:]...), item)
-		return window{entries: w.entries[first:], from: begin, whole: w.whole}, true
+		return window{entries: w.entries[first:], start: begin, isComplete: w.isComplete}, true
 	}
 	return window{}, false
 }
@@ -83,7 +83,8 @@ func (c *listCache) add(item cachedWindow) {
 		c.size -= other.size()
 		return true
 	})
-	c.Items, c.size = append(c.Items, item), c.size+item.size()
+	c.Items = append(c.Items, item)
+	c.size += item.size()
 	for c.size > maxCached && len(c.Items) > 1 {
 		c.size -= c.Items[0].size()
 		c.Items = slices.Delete(c.Items, 0, 1)
@@ -119,21 +120,21 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if err != nil {
 		return w, err
 	}
-	settled := fresh
+	isSettled := fresh
 	if r.Tree.Coarse.Load() {
-		settled = coarseFresh
+		isSettled = coarseFresh
 	}
-	if start.Sub(m.Time()) > settled && !w.nested() {
+	if start.Sub(m.Time()) > isSettled && !w.hasNestedDir() {
 		r.Cache.add(cachedWindow{key, m, w})
 	}
 	return w, nil
 }
 
-// nested reports whether an entry of w depends on a second directory, besides the directory of w. A
+// hasNestedDir reports whether an entry of w depends on a second directory, besides the directory of w. A
 // window with such an entry must not be cached. The cache only compares the time of w's directory,
 // and a change in the second directory does not change this time.
-func (w window) nested() bool {
+func (w window) hasNestedDir() bool {
 	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
-		return e.diskName != nil && len(e.diskName.also) > 0
+		return e.diskName != nil && len(e.diskName.moreDirs) > 0
 	})
 }

@@ -91,7 +91,7 @@ func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
 	for range 2 {
 		f, err := r.OpenIn(l.Dir, l.Base)
 		if f != nil && r.Tree.Strict.Load() {
-			if mine, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base)); err != nil || !mine {
+			if isExact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base)); err != nil || !isExact {
 				_ = f.Close()
 				if err != nil {
 					return nil, err
@@ -106,6 +106,7 @@ func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
 			return f, err
 		}
 	}
+
 	if l.Literal == "" {
 		return nil, nil
 	}

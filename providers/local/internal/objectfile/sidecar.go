@@ -23,8 +23,9 @@ func sidecarPath(m osdir.Meta) string {
 // writeSidecar writes the sidecar of a file that is not visible yet.
 func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	s.Reader.Sidecars.Store(true)
-	mode := fs.FileMode(st.Meta.Mode & 0o666) // the attributes must be as private as the object
-	mode = cmp.Or(mode, 0o666)                // Windows has no modes
+	// The attributes must be as private as the object.
+	mode := fs.FileMode(st.Meta.Mode & 0o666)
+	mode = cmp.Or(mode, 0o666) // Windows has no modes
 	err := s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
 	if !osdir.IsNotExist(err) {
 		return err
@@ -32,7 +33,8 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	if err := s.Tree.Mkdirs(bucketdir.AttrsPath); err != nil {
 		return err
 	}
-	if err := s.Tree.SyncDir(bucketdir.Reserved); err != nil { // needed even if another process created the directory
+	// Sync even if another process created the directory.
+	if err := s.Tree.SyncDir(bucketdir.Reserved); err != nil {
 		return err
 	}
 	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)

@@ -40,7 +40,7 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 		if err != nil {
 			return err
 		}
-		st = &StagedFile{Dir: w.Dir, Name: strconv.FormatUint(w.last.Add(1), 36)}
+		st = &StagedFile{Dir: w.Dir, Name: strconv.FormatUint(w.lastNumber.Add(1), 36)}
 		if st.File, err = w.Dir.Create(st.Name); osdir.IsNotExist(err) {
 			s.dropStagingDir(w)
 		}
@@ -70,7 +70,7 @@ const flushStep = 8 << 20
 func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
-	unflushed := 0
+	pending := 0
 	for idle := 0; ; {
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
@@ -81,22 +81,25 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 				return bucketdir.Failure(err)
 			}
 		}
+
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+
 		idle++
 		if n > 0 {
 			idle = 0
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		unflushed += n
-		if s.Tree.Sync && unflushed >= flushStep {
+
+		pending += n
+		if s.Tree.Sync && pending >= flushStep {
 			osdir.StartFlush(f)
-			unflushed = 0
+			pending = 0
 		}
 	}
 }
@@ -112,23 +115,25 @@ func (s *Staging) Finish(st *StagedFile) (err error) {
 // KeepMode sets the mode of a sealed file to the mode of the file that it replaces. If another user
 // owns the old file, that user could have chosen any mode. So the new mode then permits no more
 // than the mode that the sealed file already has.
-func (s *Staging) KeepMode(st *StagedFile, old ObjectFile) error {
-	mode := old.Meta.Mode
-	if old.Meta.UID != st.Meta.UID {
+func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
+	mode := replaced.Meta.Mode
+	if replaced.Meta.UID != st.Meta.UID {
 		mode = mode&st.Meta.Mode | 0o600
 	}
-	if !old.Found() || mode == st.Meta.Mode {
+	if !replaced.Found() || mode == st.Meta.Mode {
 		return nil
 	}
 	f, err := st.Dir.Open(st.Name)
 	if err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	defer f.Close() // the error does not matter, because nothing was written
+	// The error does not matter, because nothing was written.
+	defer f.Close()
 	if err := f.SetMode(mode); err != nil {
 		return bucketdir.Failure(err)
 	}
-	if s.Reader.Sidecars.Load() { // ignore the error: a file system without modes refuses the change
+	if s.Reader.Sidecars.Load() {
+		// Ignore the error, because a file system without modes refuses the change.
 		_ = s.Tree.Root.Chmod(sidecarPath(st.Meta), fs.FileMode(mode&0o666))
 	}
 	if s.Tree.Sync {
@@ -190,7 +195,8 @@ func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) e
 		k, err := io.CopyN(st.File.OSFile(st.Name), f, min(n, step))
 		n -= k
 		if err == io.EOF {
-			return storage.Changed // another program has truncated the file
+			// Another program has truncated the file.
+			return storage.Changed
 		}
 		if err != nil {
 			return bucketdir.Failure(err)
@@ -202,7 +208,7 @@ func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) e
 // Seal completes a staged file: it sets the attributes, flushes the file unless Config.NoSync is
 // set, and closes it. After that, the file can be placed.
 func (s *Staging) Seal(st *StagedFile) error {
-	if err := s.stamp(st); err != nil {
+	if err := s.setTimeAndAttrs(st); err != nil {
 		return err
 	}
 	return s.flush(st)
@@ -220,8 +226,8 @@ func (s *Staging) flush(st *StagedFile) error {
 	return bucketdir.Failure(err)
 }
 
-// stamp sets the time of the file and then its attributes, which contain the time.
-func (s *Staging) stamp(st *StagedFile) (err error) {
+// setTimeAndAttrs sets the time of the file and then its attributes, which contain the time.
+func (s *Staging) setTimeAndAttrs(st *StagedFile) (err error) {
 	if err := st.File.SetTime(st.Dir, st.Name, s.Tree.Clock.Next()); err != nil {
 		return s.Tree.StagedFileError(err)
 	}

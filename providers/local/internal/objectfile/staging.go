@@ -1,7 +1,6 @@
 package objectfile
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -13,9 +12,9 @@ import (
 // A stagingDir is a directory in which one driver writes files that are not visible yet. It is on
 // the same file system as the bucket, so that the files can be renamed to their places.
 type stagingDir struct {
-	Dir   *osdir.Dir
-	claim *bucketdir.Claim
-	last  atomic.Uint64 // number of the latest file; the number is the name of the file
+	Dir        *osdir.Dir
+	claim      *bucketdir.Claim
+	lastNumber atomic.Uint64 // number of the latest file; the number is the name of the file
 }
 
 // Staging creates files that are not visible yet, and changes the attributes of files.
@@ -73,11 +72,13 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 // missing, it fails with ErrAgain. TmpPath may be missing in a copy of the bucket, because some
 // tools omit empty directories.
 func (s *Staging) newStagingDir() (*stagingDir, error) {
-	c, err := bucketdir.NewClaim(
-		s.Tree.Root, bucketdir.TmpPath+"/"+bucketdir.RandomName(), 0o700,
-	) // 0o700: a file here may replace a private object, so other users must not read it
+	// A file here may replace a private object, so other users must not read it.
+	c, err := bucketdir.NewClaim(s.Tree.Root, bucketdir.TmpPath+"/"+bucketdir.RandomName(), 0o700)
 	if osdir.IsNotExist(err) {
-		return nil, cmp.Or[error](s.Tree.Mkdirs(bucketdir.TmpPath), bucketdir.ErrAgain)
+		if err := s.Tree.Mkdirs(bucketdir.TmpPath); err != nil {
+			return nil, err
+		}
+		return nil, bucketdir.ErrAgain
 	}
 	if err != nil {
 		return nil, err

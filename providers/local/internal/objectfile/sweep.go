@@ -33,18 +33,22 @@ func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	if err != nil {
 		return
 	}
-	old := time.Since(m.Time()) > bucketdir.AbandonedAge
+
+	isAbandoned := time.Since(m.Time()) > bucketdir.AbandonedAge
 	if m.Kind != osdir.KindDir && !strings.HasSuffix(name, bucketdir.MarkerSuffix) {
-		if old {
+		if isAbandoned {
 			_ = staging.Unlink(name)
 		}
 		return
 	}
-	c := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(strings.TrimSuffix(name, bucketdir.MarkerSuffix)), old)
+
+	c := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(strings.TrimSuffix(name, bucketdir.MarkerSuffix)), isAbandoned)
 	if c == nil {
 		return
 	}
-	defer c.End() // runs last: if this process is killed before, the marker remains for a later sweep
+	// End runs last: if this process is killed before, the marker remains for a later sweep.
+	defer c.End()
+
 	d, err := s.Tree.OpenToRead(c.Path)
 	if err != nil {
 		return

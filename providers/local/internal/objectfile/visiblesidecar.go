@@ -62,9 +62,9 @@ func (r *Reader) VisibleOr(attrs *Attrs, l bucketdir.Location, m osdir.Meta) (*A
 
 const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 
-// StageVisible writes the visible sidecar of an object as a staged file. The last parameter is the
-// stat result of the object's file. The sidecar gets the same mode.
-func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (*StagedFile, error) {
+// StageVisible writes the visible sidecar of an object as a staged file. file is the stat
+// result of the object's file. The sidecar gets the same mode.
+func (s *Staging) StageVisible(ctx context.Context, a *Attrs, file osdir.Meta) (*StagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType:        a.ContentType,
 		ContentEncoding:    a.ContentEncoding,
@@ -85,12 +85,14 @@ func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
+
 	st, err := s.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.Fill(ctx, st.File, bytes.NewReader(append(text, '\n'))); err == nil && like.Mode != 0 {
-		err = bucketdir.Failure(st.File.SetMode(like.Mode))
+
+	if err = s.Fill(ctx, st.File, bytes.NewReader(append(text, '\n'))); err == nil && file.Mode != 0 {
+		err = bucketdir.Failure(st.File.SetMode(file.Mode))
 	}
 	if err == nil {
 		err = s.Finish(st)
@@ -109,16 +111,19 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 	if f == nil || err != nil {
 		return nil, err
 	}
+
 	file := f.OSFile(l.VisibleName())
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
+
 	var v visibleSidecar
 	if json.Unmarshal(text, &v) != nil || v.Size != m.Size {
 		return nil, nil
 	}
+
 	return &Attrs{
 		Properties: storage.Properties{
 			ContentType:        v.ContentType,
@@ -161,7 +166,8 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil { // flush now: a power failure must not leave the sidecar beside a changed object
+	if err == nil {
+		// Flush now: a power failure must not leave the sidecar beside a changed object.
 		err = s.tree.Flush(alternate)
 	}
 	return bucketdir.Failure(err)
@@ -178,7 +184,8 @@ func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 	}
 	err = s.adoptVisible(ctx, file)
 	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
-		return nil // a full disk must not prevent a removal
+		// A full disk must not prevent a removal.
+		return nil
 	}
 	return bucketdir.Failure(err)
 }

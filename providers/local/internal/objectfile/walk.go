@@ -1,12 +1,11 @@
 package objectfile
 
 import (
-	"cmp"
 	"context"
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -104,12 +103,12 @@ func (w *Walker) push(prefix string, paths ...string) error {
 		w.pop()
 		return nil
 	}
-	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
+	return w.read(&w.frames[len(w.frames)-1], w.startName(prefix))
 }
 
-// from returns the name at which the walk begins in the directory of the given prefix. If the name
+// startName returns the name at which the walk begins in the directory of the given prefix. If the name
 // is that of a directory, it ends with a slash. An empty name means the first entry.
-func (w *Walker) from(prefix string) string {
+func (w *Walker) startName(prefix string) string {
 	rest, ok := strings.CutPrefix(w.Start, prefix)
 	if !ok {
 		// Start is not in this directory. The walk skips a directory if all of its keys come before
@@ -141,7 +140,7 @@ func (w *Walker) Next() (Item, bool, error) {
 		}
 		f := &w.frames[len(w.frames)-1]
 		if f.next == len(f.window.entries) {
-			if f.window.whole {
+			if f.window.isComplete {
 				w.pop()
 			} else if err := w.nextWindow(f); err != nil {
 				return Item{}, false, err
@@ -174,14 +173,14 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 		return w.visitDir(f, e)
 	}
 	key := f.prefix + e.segment
-	if len(key) > bucketdir.MaxKey || w.passed(key) || !strings.HasPrefix(key, w.Prefix) {
+	if len(key) > bucketdir.MaxKey || w.isSkipped(key) || !strings.HasPrefix(key, w.Prefix) {
 		return Item{}, false, nil
 	}
 	file, err := w.stat(f, e, key)
 	if err != nil || !file.Found() {
 		return Item{}, false, err
 	}
-	if common, ok := keyrule.CommonPrefix(key, w.Prefix, w.Delimiter); ok {
+	if common, ok := objectkey.CommonPrefix(key, w.Prefix, w.Delimiter); ok {
 		return w.rollUp(common)
 	}
 	return Item{Key: key, At: file}, true, nil
@@ -190,19 +189,19 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	prefix := f.prefix + e.segment + "/"
 	overlaps := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
-	if !overlaps || len(prefix) > bucketdir.MaxKey || w.passed(prefix) && !strings.HasPrefix(w.Start, prefix) {
+	if !overlaps || len(prefix) > bucketdir.MaxKey || w.isSkipped(prefix) && !strings.HasPrefix(w.Start, prefix) {
 		return Item{}, false, nil
 	}
 	paths := w.paths(f, e)
-	if common, ok := keyrule.CommonPrefix(prefix, w.Prefix, w.Delimiter); ok {
+	if common, ok := objectkey.CommonPrefix(prefix, w.Prefix, w.Delimiter); ok {
 		if common <= w.Start {
 			return Item{}, false, nil
 		}
 		for _, path := range paths {
-			holds, err := w.hasObject(path, "", false)
+			found, err := w.hasObject(path, "", false)
 			// A directory that may not be read is listed as a prefix, so that the listing of its
 			// parent does not fail.
-			if holds || storage.CodeOf(err) == storage.PermissionDenied {
+			if found || storage.CodeOf(err) == storage.PermissionDenied {
 				return w.rollUp(common)
 			}
 			if err != nil {
@@ -214,8 +213,8 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	return Item{}, false, w.push(prefix, paths...)
 }
 
-// passed reports whether key must be skipped: it is before Start, or under the common prefix Skip.
-func (w *Walker) passed(key string) bool {
+// isSkipped reports whether key must be skipped: it is before Start, or under the common prefix Skip.
+func (w *Walker) isSkipped(key string) bool {
 	if w.Skip != "" && strings.HasPrefix(key, w.Skip) {
 		return true
 	}
@@ -236,9 +235,9 @@ func (w *Walker) paths(f *frame, e entry) []string {
 	case d == nil:
 		return []string{f.dirs[0].PathOf(e.segment)}
 	case d.base == "":
-		return append([]string{f.dirs[0].PathOf(e.segment)}, d.also...)
+		return append([]string{f.dirs[0].PathOf(e.segment)}, d.moreDirs...)
 	default:
-		return append([]string{osdir.Join(d.dir, d.base)}, d.also...)
+		return append([]string{osdir.Join(d.dir, d.base)}, d.moreDirs...)
 	}
 }
 
@@ -283,26 +282,28 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 // of these directories, chunks is the part of the long name up to the end of path.
 // For any other directory, chunks is "".
 //
-// If self is false, hasObject ignores the versions of the key "a" in the directory of the prefix
+// If includeDir is false, hasObject ignores the versions of the key "a" in the directory of the prefix
 // "a/". The tree of versions has both in the same directory.
-func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
+func (w *Walker) hasObject(path, chunks string, includeDir bool) (bool, error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {
 		return false, bucketdir.UnlessAbsent(err)
 	}
 	defer d.Close()
-	holds := false
+
+	found := false
 	type under struct{ path, chunks string }
-	var deeper []under
-	var ended error
+	var dirs []under
+	var iterErr error
+
 	err = d.Each(func(e osdir.Entry) bool {
-		ended = bucketdir.Interrupted(w.Ctx)
-		if ended != nil {
+		iterErr = bucketdir.Interrupted(w.Ctx)
+		if iterErr != nil {
 			return false
 		}
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {
-			holds = self
-			return !holds
+			found = includeDir
+			return !found
 		}
 		f, ok := w.Tree.Names().Parse(chunks, e.Name)
 		if !ok {
@@ -313,21 +314,26 @@ func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 			if f.Mark == bucketdir.MarkChunk {
 				next.chunks = f.Segment
 			}
-			deeper = append(deeper, next)
+			dirs = append(dirs, next)
 		}
-		holds = !w.Noncurrent && f.Mark != bucketdir.MarkChunk && w.isObject(d, e)
-		return !holds
+		found = !w.Noncurrent && f.Mark != bucketdir.MarkChunk && w.isObject(d, e)
+		return !found
 	})
-	if err := cmp.Or(ended, bucketdir.Failure(err)); err != nil {
-		return false, err
+
+	if iterErr != nil {
+		return false, iterErr
 	}
-	for _, next := range deeper {
-		if holds || err != nil {
+	if err != nil {
+		return false, bucketdir.Failure(err)
+	}
+
+	for _, next := range dirs {
+		if found || err != nil {
 			break
 		}
-		holds, err = w.hasObject(next.path, next.chunks, true)
+		found, err = w.hasObject(next.path, next.chunks, true)
 	}
-	return holds, err
+	return found, err
 }
 
 // isObject reports whether an entry is an object. If the entry already says that it is a regular

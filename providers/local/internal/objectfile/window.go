@@ -1,7 +1,6 @@
 package objectfile
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ type entry struct {
 // name. A different program may have created the same directory with the name that is in the keys.
 type diskName struct {
 	dir, base string
-	also      []string // paths of further directories
+	moreDirs  []string // paths of further directories
 }
 
 const (
@@ -69,11 +68,11 @@ func nextByte(rest string, isDir bool) int {
 
 // A window is a sorted part of a logical directory. It begins at a name, and may be cached.
 type window struct {
-	entries []entry
-	from    string // where the window begins: a segment, with "/" appended for a directory
-	whole   bool   // true if the window reaches the end of the directory
-	names   int    // number of names that were read
-	chunks  bool   // true if some names are in directories for long names
+	entries    []entry
+	start      string // where the window begins: a segment, with "/" appended for a directory
+	isComplete bool   // true if the window reaches the end of the directory
+	names      int    // number of names that were read
+	chunks     bool   // true if some names are in directories for long names
 }
 
 // A windowReader builds a window from the names of directories, which it reads in any order.
@@ -83,9 +82,9 @@ type windowReader struct {
 	noncurrent bool   // true for the tree of versions
 	match      string // prefix of the names to read
 	window     window // has the entries of the directories that were already read
-	// bound is set if the window is full (window.whole is false). It is the last entry in the
-	// window. Entries that sort after bound are dropped.
-	bound entry
+	// lastEntry is set if the window is full (window.isComplete is false). It is the last entry in the
+	// window. Entries that sort after lastEntry are dropped.
+	lastEntry entry
 }
 
 // readWindow reads a window of a logical directory, which consists of the directories dirs.
@@ -97,7 +96,7 @@ func (r *Reader) readWindow(
 		ctx:        ctx,
 		noncurrent: noncurrent,
 		match:      match,
-		window:     window{from: start, whole: true},
+		window:     window{start: start, isComplete: true},
 	}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {
@@ -113,11 +112,12 @@ func (r *Reader) readWindow(
 // main is true if d is the first directory of the window, or is inside of the first directory.
 func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.Names()
-	var deeper []osdir.Entry
-	var ended error
+	var dirs []osdir.Entry
+	var iterErr error
+
 	err := d.Each(func(e osdir.Entry) bool {
-		ended = bucketdir.Interrupted(r.ctx)
-		if ended != nil {
+		iterErr = bucketdir.Interrupted(r.ctx)
+		if iterErr != nil {
 			return false
 		}
 		r.window.names++
@@ -126,17 +126,22 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 			return true
 		}
 		if f.Mark == bucketdir.MarkChunk {
-			deeper = append(deeper, osdir.Entry{Name: e.Name, Kind: e.Kind})
+			dirs = append(dirs, osdir.Entry{Name: e.Name, Kind: e.Kind})
 			return true
 		}
 		r.add(d, e, f, main && chunks == "")
 		return true
 	})
-	if err := cmp.Or(ended, bucketdir.Failure(err)); err != nil {
-		return err
+
+	if iterErr != nil {
+		return iterErr
 	}
-	r.window.chunks = r.window.chunks || len(deeper) > 0
-	for _, e := range deeper {
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	r.window.chunks = r.window.chunks || len(dirs) > 0
+
+	for _, e := range dirs {
 		sub, err := r.tree.Open(d.PathOf(e.Name))
 		if osdir.IsNoFile(err) {
 			continue
@@ -161,10 +166,12 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 		}
 		e.Kind = m.Kind
 	}
+
 	item := entry{segment: f.Segment, isDir: e.Kind == osdir.KindDir}
 	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && item.isDir {
 		return
 	}
+
 	if f.Mark == bucketdir.MarkAlternate {
 		item.rank = rankAlternate
 	} else if f.Literal {
@@ -173,24 +180,25 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 	if !main || f.Mark != 0 || f.Literal {
 		item.diskName = &diskName{dir: d.Path, base: e.Name}
 	}
+
 	if !r.noncurrent {
-		r.keep(item)
+		r.keepEntry(item)
 		return
 	}
 	// In the tree of versions, a directory can belong to one key that has versions. It can also
 	// contain further keys. So add an entry for the key and an entry for the directory.
 	if item.isDir {
-		r.keep(item)
+		r.keepEntry(item)
 		item.isDir = false
-		r.keep(item)
+		r.keepEntry(item)
 	}
 }
 
-func (r *windowReader) keep(e entry) {
-	if !strings.HasPrefix(e.segment, r.match) || before(e, r.window.from) {
+func (r *windowReader) keepEntry(e entry) {
+	if !strings.HasPrefix(e.segment, r.match) || sortsBefore(e, r.window.start) {
 		return
 	}
-	if !r.window.whole && e.order(r.bound) > 0 {
+	if !r.window.isComplete && e.order(r.lastEntry) > 0 {
 		return
 	}
 	r.window.entries = append(r.window.entries, e)
@@ -199,9 +207,9 @@ func (r *windowReader) keep(e entry) {
 	}
 }
 
-// before reports whether e sorts before a name. The name ends with "/" if it belongs to a
+// sortsBefore reports whether e sorts before a name. The name ends with "/" if it belongs to a
 // directory.
-func before(e entry, start string) bool {
+func sortsBefore(e entry, start string) bool {
 	segment, isDir := strings.CutSuffix(start, "/")
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
@@ -214,21 +222,21 @@ func (r *windowReader) compact() {
 		}
 		return int(a.rank) - int(b.rank)
 	})
-	merged := r.window.entries[:0]
+	entries := r.window.entries[:0]
 	for _, e := range r.window.entries {
-		if n := len(merged); n > 0 && merged[n-1].order(e) == 0 {
+		if n := len(entries); n > 0 && entries[n-1].order(e) == 0 {
 			if e.isDir {
-				merged[n-1].merge(e)
+				entries[n-1].merge(e)
 			}
 			continue
 		}
-		merged = append(merged, e)
+		entries = append(entries, e)
 	}
-	r.window.entries = merged
+	r.window.entries = entries
 	if len(r.window.entries) > maxWindow {
 		r.window.entries = r.window.entries[:maxWindow]
-		r.window.whole = false
-		r.bound = r.window.entries[maxWindow-1]
+		r.window.isComplete = false
+		r.lastEntry = r.window.entries[maxWindow-1]
 	}
 }
 
@@ -242,6 +250,6 @@ func (e *entry) merge(f entry) {
 	if e.diskName != nil {
 		p = *e.diskName
 	}
-	p.also = append(p.also[:len(p.also):len(p.also)], osdir.Join(f.diskName.dir, f.diskName.base))
+	p.moreDirs = append(p.moreDirs[:len(p.moreDirs):len(p.moreDirs)], osdir.Join(f.diskName.dir, f.diskName.base))
 	e.diskName = &p
 }

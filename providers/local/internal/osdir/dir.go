@@ -92,10 +92,10 @@ func (d *Dir) Close() {
 }
 
 // Names returns the sorted names of the entries for which keep returns true.
-func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
+func (d *Dir) Names(filter func(Entry) bool) ([]string, error) {
 	var names []string
 	err := d.Each(func(e Entry) bool {
-		if keep(e) {
+		if filter(e) {
 			names = append(names, e.Name)
 		}
 		return true

@@ -12,7 +12,8 @@ import (
 func readEntries(d *Dir, each func(Entry) bool) error {
 	fresh, err := openDirFile(d.root, d.Path)
 	if IsNotExist(err) {
-		return nil // a removed directory is empty
+		// A removed directory is empty.
+		return nil
 	}
 	if err != nil {
 		return err
@@ -25,7 +26,8 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 				return nil
 			}
 		}
-		if err == io.EOF || IsNotExist(err) { // the directory may be removed meanwhile
+		if err == io.EOF || IsNotExist(err) {
+			// The directory may be removed meanwhile.
 			return nil
 		}
 		if err != nil {

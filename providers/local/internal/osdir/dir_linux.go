@@ -41,13 +41,13 @@ func (d *Dir) Exchange(base string, src *Dir, fromBase string) error {
 
 // openBeneath opens a path in one system call. Like os.Root, the call does not leave the parent,
 // even through symbolic links. If it fails, the caller tries os.Root.
-func openBeneath(fd int, path string, flags int) (opened int, err error) {
+func openBeneath(fd int, path string, flags int) (dirFD int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	err = retryEINTR(func() error {
-		opened, err = unix.Openat2(fd, cmp.Or(path, "."), &how)
+		dirFD, err = unix.Openat2(fd, cmp.Or(path, "."), &how)
 		return err
 	})
-	return opened, err
+	return dirFD, err
 }
 
 var direntBuffers = sync.Pool{New: func() any {
@@ -61,15 +61,15 @@ var direntBuffers = sync.Pool{New: func() any {
 //
 // If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
 // Each may return it twice.
-func (d *Dir) Each(each func(Entry) bool) error {
+func (d *Dir) Each(yield func(Entry) bool) error {
 	start := time.Now()
-	end, hasMore, err := d.eachFrom(0, each)
+	end, hasMore, err := d.eachFrom(0, yield)
 	for range maxEnds {
 		if err != nil || !hasMore || !d.appends(start) {
 			break
 		}
 		start = time.Now()
-		end, hasMore, err = d.eachFrom(end, each)
+		end, hasMore, err = d.eachFrom(end, yield)
 	}
 	return err
 }
@@ -98,28 +98,31 @@ func (d *Dir) appends(start time.Time) bool {
 // eachFrom does what Each does, but begins at the given offset. It returns the offset after the
 // last entry that it has read. The second result is false if the given function has returned
 // false, or if the file system refuses the offset.
-func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
+func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
 	for _, pos := range []int64{0, offset} { // the first seek makes Btrfs determine the end again
 		if _, err := unix.Seek(d.fd(), pos, 0); err != nil && pos == 0 {
 			return offset, false, err
 		} else if err != nil {
-			return offset, false, nil // only an overlay that is not on Btrfs refuses this offset
+			// Only an overlay that is not on Btrfs refuses this offset.
+			return offset, false, nil
 		}
 	}
-	for more = true; more; {
+
+	for hasMore = true; hasMore; {
 		n, err := unix.Getdents(d.fd(), *buffer)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if errors.Is(err, unix.ENOENT) {
-			return offset, true, nil // a removed directory is empty
+			// A removed directory is empty.
+			return offset, true, nil
 		}
 		if err != nil || n <= 0 {
 			return offset, true, err
 		}
-		offset, more = parseDirents((*buffer)[:n], offset, each)
+		offset, hasMore = parseDirents((*buffer)[:n], offset, yield)
 	}
 	return offset, false, nil
 }
@@ -127,7 +130,7 @@ func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more boo
 // parseDirents parses entries of type struct linux_dirent64. An entry has its inode (8 bytes), the
 // offset of the next entry (8), the record's length (2), the type (1), the name and NULs. offset is
 // the offset of the first entry.
-func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
+func parseDirents(b []byte, offset int64, yield func(Entry) bool) (int64, bool) {
 	const header = 19
 	for len(b) > header {
 		size := int(binary.NativeEndian.Uint16(b[16:]))
@@ -135,7 +138,8 @@ func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 			break
 		}
 		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
-		case math.MaxInt32, math.MaxInt64: // Btrfs uses these offsets after the last entry
+		case math.MaxInt32, math.MaxInt64:
+			// Btrfs uses these offsets after the last entry.
 			offset++
 		default:
 			offset = next
@@ -145,7 +149,7 @@ func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 			name = name[:end]
 		}
 		if string(name) != "." && string(name) != ".." && binary.NativeEndian.Uint64(b) != 0 {
-			if !each(Entry{Name: string(name), Kind: kindOfDirent(b[18])}) {
+			if !yield(Entry{Name: string(name), Kind: kindOfDirent(b[18])}) {
 				return offset, false
 			}
 		}

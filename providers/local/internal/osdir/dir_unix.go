@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
@@ -71,7 +71,8 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 	var st unix.Stat_t
 	if top == nil {
-		_ = unix.Fstat(int(f.Fd()), &st) // if this fails, IsAt repeats the call
+		// If this fails, IsAt repeats the call.
+		_ = unix.Fstat(int(f.Fd()), &st)
 	}
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
@@ -112,12 +113,12 @@ func metaOfOpen(fd int) (Meta, error) {
 // IsAt reports whether path leads to d. It compares inodes, because no other directory can have the
 // inode of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
-	var self, there unix.Stat_t
-	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil || idOf(&there) == d.handle.id {
+	var dirStat, pathStat unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Stat(path, &pathStat) }); err != nil || idOf(&pathStat) == d.handle.id {
 		return err == nil, err
 	}
-	err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) })
-	return err == nil && idOf(&self) == idOf(&there), err
+	err := retryEINTR(func() error { return unix.Fstat(d.fd(), &dirStat) })
+	return err == nil && idOf(&dirStat) == idOf(&pathStat), err
 }
 
 // Mkdir makes one directory.
@@ -150,7 +151,7 @@ func (d *Dir) Link(base string, src *Dir, fromBase string) error {
 
 // Sync flushes the names in d to the disk. If the file system cannot do that, Sync succeeds.
 func (d *Dir) Sync() error {
-	if err := fsync(d.fd()); !durable.Unsupported(err) {
+	if err := fsync(d.fd()); !localfile.SyncUnsupported(err) {
 		return err
 	}
 	return nil

@@ -57,15 +57,16 @@ func (d *Dir) StatSelf() (Meta, error) {
 // IsAt reports whether path leads to d. It compares file numbers, because no other directory can
 // have the number of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
-	there, err := os.Stat(path)
-	if inUse(err) {
-		return false, fs.ErrNotExist // the directory at path is about to be removed
+	info, err := os.Stat(path)
+	if isInUse(err) {
+		// The directory at path is about to be removed.
+		return false, fs.ErrNotExist
 	}
 	if err != nil {
 		return false, err
 	}
 	self, err := d.handle.file.Stat()
-	return err == nil && os.SameFile(self, there), err
+	return err == nil && os.SameFile(self, info), err
 }
 
 // Stat returns the stat result of an entry. If the entry is a regular file, Stat opens it, because
@@ -107,8 +108,10 @@ func (d *Dir) Rmdir(base string) error {
 	if err != nil {
 		return err
 	}
+
 	object := windows.OBJECT_ATTRIBUTES{RootDirectory: d.handle.handle(), ObjectName: name}
 	object.Length = uint32(unsafe.Sizeof(object))
+
 	var h windows.Handle
 	err = windows.NtCreateFile(
 		&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{}, nil,
@@ -120,12 +123,14 @@ func (d *Dir) Rmdir(base string) error {
 		return errnoOf(err)
 	}
 	defer func() { _ = windows.CloseHandle(h) }()
+
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
 	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)),
 		uint32(unsafe.Sizeof(flags)))
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) ||
 		errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
-		remove := byte(1) // file systems such as FAT remove the directory only when nobody has it open
+		// File systems such as FAT remove the directory only when nobody has it open.
+		remove := byte(1)
 		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 	}
 	return err

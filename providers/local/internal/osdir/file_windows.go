@@ -35,11 +35,11 @@ func (d *Dir) Edit(base string) (*File, error) {
 // Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
 // shows that. A symbolic link is followed only inside the root.
 func (d *Dir) Open(path string) (*File, error) {
-	opened, err := d.root.Open(d.PathOf(path))
+	file, err := d.root.Open(d.PathOf(path))
 	if err != nil {
 		return nil, err
 	}
-	f := &File{os: opened}
+	f := &File{os: file}
 	if f.Meta, err = f.Stat(); err != nil {
 		_ = f.Close()
 		return nil, err

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // maxInUse is the time for which RetryInUse tries. Go's own tools use the same time
@@ -22,7 +22,7 @@ func RetryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {
 		err := operation()
-		if err == nil || !inUse(err) {
+		if err == nil || !isInUse(err) {
 			return err
 		}
 		now := time.Now()
@@ -32,15 +32,15 @@ func RetryInUse(ctx context.Context, operation func() error) error {
 		if now.Add(pause).After(giveUp) {
 			return err
 		}
-		if ctxtime.Sleep(ctx, pause) != nil {
+		if running.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
 }
 
-// inUse reports whether err may mean that a file or directory is open, or is about to be removed.
+// isInUse reports whether err may mean that a file or directory is open, or is about to be removed.
 // The error "access denied" is included, but it can also be permanent.
-func inUse(err error) bool {
+func isInUse(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
 		errors.Is(err, windows.ERROR_DELETE_PENDING) || errors.Is(err, windows.ERROR_USER_MAPPED_FILE)
 }

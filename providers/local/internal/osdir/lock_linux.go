@@ -25,7 +25,8 @@ func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_
 // cannot be locked, TryLockRange locks the whole file.
 func TryLockRange(f *os.File, offset, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, offset, n)
-	if errors.Is(err, unix.EACCES) { // fcntl may return this error instead of EAGAIN
+	if errors.Is(err, unix.EACCES) {
+		// The call fcntl may return this error instead of EAGAIN.
 		return ErrLocked
 	}
 	if errors.Is(err, unix.EINVAL) {

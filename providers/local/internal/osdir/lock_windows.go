@@ -28,17 +28,17 @@ func TryLockRange(f *os.File, offset, n int64) error {
 
 func lockBytes(f *os.File, flags uint32, offset, n int64) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0,
-		lockedFrom(offset))
+		lockOffset(offset))
 }
 
 // UnlockRange ends a lock of TryLockRange.
 func UnlockRange(f *os.File, offset, n int64) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(offset))
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockOffset(offset))
 }
 
-// lockedFrom returns the offset that is locked in place of the given offset. It is far after the
+// lockOffset returns the offset that is locked in place of the given offset. It is far after the
 // end of every file. Windows does not let other handles read locked bytes, so the lock must not be
 // on bytes of the file.
-func lockedFrom(offset int64) *windows.Overlapped {
+func lockOffset(offset int64) *windows.Overlapped {
 	return &windows.Overlapped{Offset: uint32(offset), OffsetHigh: 1 << 30}
 }
