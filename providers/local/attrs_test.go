@@ -21,6 +21,7 @@ func TestPutLongAttributes(t *testing.T) {
 	r.CacheControl = strings.Repeat("c", 1024)
 	r.ContentLanguage = strings.Repeat("l", 1024)
 	r.Metadata = map[string]string{"m": strings.Repeat("v", 2000)}
+
 	a, err := s.driver.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, r.Properties.Metadata, a.Metadata)
@@ -37,10 +38,12 @@ func TestSidecars(t *testing.T) {
 		s := open(t, withoutXattrs)
 		s.put("a", "x")
 		s.put("b", "x")
+
 		s.put("a", "y")
 		require.Equal(t, 2, sidecars(s))
 		s.put("a/b", "z")
 		require.True(t, s.head("a").CRC32C.Known, "at the alternate name")
+
 		for _, key := range []string{"a", "b", "a/b"} {
 			s.remove(key)
 		}
@@ -53,6 +56,7 @@ func TestSidecars(t *testing.T) {
 		_, err := s.driver.Put(t.Context(), r)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(s.root+"/k", []byte("by hand"), 0o666))
+
 		a := s.head("k")
 		require.Empty(t, a.ContentType, "the engine derives it from the key")
 		require.False(t, a.CRC32C.Known)
@@ -60,9 +64,11 @@ func TestSidecars(t *testing.T) {
 	t.Run("of a later form are refused", func(t *testing.T) {
 		s := open(t, withoutXattrs)
 		s.put("k", "x")
+
 		files, err := filepath.Glob(s.root + "/" + bucketdir.AttrsPath + "/*")
 		require.NoError(t, err)
 		require.Len(t, files, 1)
+
 		require.NoError(t, os.WriteFile(files[0], []byte{3, 0, 0}, 0o666))
 		_, err = s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)

@@ -50,6 +50,7 @@ func BenchmarkGet(b *testing.B) {
 	s := open(b)
 	s.put("dir/k", strings.Repeat("x", 1024))
 	buffer := make([]byte, 2048)
+
 	b.Run("local", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -63,6 +64,7 @@ func BenchmarkGet(b *testing.B) {
 			_ = body.Close()
 		}
 	})
+
 	b.Run("open, stat and read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -97,6 +99,7 @@ func BenchmarkList(b *testing.B) {
 			settle(b, dir)
 		}
 		settle(b, root)
+
 		b.Run(shape.name+"/local", func(b *testing.B) {
 			s := reopen(b, root)
 			b.ReportAllocs()
@@ -114,10 +117,12 @@ func BenchmarkList(b *testing.B) {
 						break
 					}
 				}
+
 				require.Equal(b, 100_000, n)
 				s.forget()
 			}
 		})
+
 		b.Run(shape.name+"/walk and stat", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -17,7 +17,7 @@ import (
 // page.
 func TestListCanceled(t *testing.T) {
 	const names = 1000
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		path      string // of the i-th file, or directory if it ends in a slash
 		delimiter string
@@ -27,12 +27,13 @@ func TestListCanceled(t *testing.T) {
 		{"directories without files, with a delimiter", "%04d/", "/"},
 		{"one folder of directories without files", "a/%04d/", "/"},
 		{"many files of one common prefix", "a-%04d", "-"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
 			for i := range names {
-				path := filepath.Join(s.root, fmt.Sprintf(row.path, i))
-				if row.path[len(row.path)-1] == '/' {
+				path := filepath.Join(s.root, fmt.Sprintf(tt.path, i))
+				if tt.path[len(tt.path)-1] == '/' {
 					require.NoError(t, os.MkdirAll(path, 0o777))
 				} else {
 					require.NoError(t, os.WriteFile(path, nil, 0o666))
@@ -50,7 +51,7 @@ func TestListCanceled(t *testing.T) {
 			} {
 				for _, asks := range []int64{0, 1, 10, names / 2} {
 					ctx := endingctx.New(t.Context(), asks)
-					err := list(ctx, &driver.ListRequest{Delimiter: row.delimiter, Limit: 1000})
+					err := list(ctx, &driver.ListRequest{Delimiter: tt.delimiter, Limit: 1000})
 					require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 					require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
 				}

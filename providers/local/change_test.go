@@ -34,13 +34,15 @@ func (s *subject) tags(key string) map[string]string {
 // requireChanged sets tags, and requires that nothing else of the object changes.
 func (s *subject) requireChanged(key string, tags map[string]string) {
 	s.t.Helper()
-	before := s.head(key)
+	oldAttrs := s.head(key)
+
 	s.setTags(key, tags)
 	require.Equal(s.t, tags, s.tags(key))
-	after := s.head(key)
-	require.Equal(s.t, len(tags), after.TagCount)
-	after.TagCount = before.TagCount
-	require.Equal(s.t, before, after)
+	newAttrs := s.head(key)
+	require.Equal(s.t, len(tags), newAttrs.TagCount)
+
+	newAttrs.TagCount = oldAttrs.TagCount
+	require.Equal(s.t, oldAttrs, newAttrs)
 }
 
 // manyTags do not fit into an extended attribute of ext4.
@@ -56,8 +58,12 @@ func manyTags() map[string]string {
 func TestSetTagsInPlace(t *testing.T) {
 	for _, disk := range disks {
 		for name, row := range map[string]func(s *subject){
-			"an object of this package": func(s *subject) { s.putDescribed("k") },
-			"a file of another program": func(s *subject) { s.write("k", "content") },
+			"an object of this package": func(s *subject) {
+				s.putDescribed("k")
+			},
+			"a file of another program": func(s *subject) {
+				s.write("k", "content")
+			},
 			"a file that another program has edited": func(s *subject) {
 				s.putDescribed("k")
 				s.write("k", "edited")
@@ -71,8 +77,8 @@ func TestSetTagsInPlace(t *testing.T) {
 				}
 				require.Empty(t, s.leftovers())
 				_ = s.driver.Close()
-				again := reopen(t, s.root, disk.tweaks...)
-				require.Equal(t, map[string]string{"b": "2"}, again.tags("k"))
+				reopened := reopen(t, s.root, disk.tweaks...)
+				require.Equal(t, map[string]string{"b": "2"}, reopened.tags("k"))
 			})
 		}
 	}
@@ -90,12 +96,14 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 		s := open(t, append(extra, withSidecars, withObjectLock)...)
 		s.putDescribed("k")
 		s.requireChanged("k", map[string]string{"a": "1"})
+
 		end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 		r := &driver.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: end}, LegalHold: true}
 		require.NoError(t, s.driver.SetRetention(t.Context(), r))
 		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
 		require.Len(t, visibleFiles(t, s.root), 1)
-		c := copied(t, s.root)
+
+		c := copySubject(t, s.root)
 		require.Equal(t, map[string]string{"a": "1"}, c.tags("k"))
 		require.Equal(t, r.Retention, c.head("k").Retention)
 		require.True(t, c.head("k").LegalHold)
@@ -128,9 +136,9 @@ func TestSetTagsInUnwrittenBucket(t *testing.T) {
 // tagForEver gives one object tags, and requires that they stay until it sets others.
 func tagForEver(d *objectDriver, key string) error {
 	ctx := context.Background()
-	done := told()
+	stop := stopSignal()
 	n := 0
-	for ; !stopped(done); n++ {
+	for ; !stopped(stop); n++ {
 		want := map[string]string{"number": strconv.Itoa(n), "padding": strings.Repeat("x", n%200)}
 		if err := d.SetTags(ctx, &driver.ChangeRequest{Key: key, Tags: want}); err != nil {
 			return err
@@ -150,9 +158,9 @@ func tagForEver(d *objectDriver, key string) error {
 // holdForEver begins and ends a legal hold of one object.
 func holdForEver(d *objectDriver, key string) error {
 	ctx := context.Background()
-	done := told()
+	stop := stopSignal()
 	n := 0
-	for ; !stopped(done) || n%2 == 0; n++ { // the last round begins a hold
+	for ; !stopped(stop) || n%2 == 0; n++ { // the last round begins a hold
 		if err := d.SetLegalHold(ctx, &driver.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
 			return err
 		}
@@ -181,20 +189,22 @@ func TestSetTagsByProcesses(t *testing.T) {
 			if s.driver.bucket.NoXattr {
 				t.Setenv(diskVariable, "none")
 			}
-			before, err := s.driver.Put(t.Context(), pattern("k", 7))
+			oldAttrs, err := s.driver.Put(t.Context(), pattern("k", 7))
 			require.NoError(t, err)
 			all := []*process{start(t, s.root, "tagger", "k"), start(t, s.root, "holder", "k"), start(t, s.root, "reader", "k")}
 			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 				require.NoError(t, checkPattern(s.driver, "k"))
 			}
+
 			for _, p := range all {
 				n, err := strconv.Atoi(p.end(t))
 				require.NoError(t, err)
 				require.Positive(t, n)
 			}
-			after := s.head("k")
-			require.Equal(t, before.Revision, after.Revision)
-			require.Equal(t, 2, after.TagCount)
+
+			newAttrs := s.head("k")
+			require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
+			require.Equal(t, 2, newAttrs.TagCount)
 		})
 	}
 }
@@ -207,14 +217,17 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 	_, err := s.driver.Put(t.Context(), pattern("k", 7))
 	require.NoError(t, err)
 	writer := start(t, s.root, "writer", "k")
+
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 		s.setTags("k", map[string]string{"a": "1"})
 		require.NoError(t, checkPattern(s.driver, "k"))
 		require.Contains(t, []int{0, 1}, s.head("k").TagCount)
 	}
+
 	n, err := strconv.Atoi(writer.end(t))
 	require.NoError(t, err)
 	require.Positive(t, n)
+
 	reopen(t, s.root)
 	require.Empty(t, s.leftovers())
 }

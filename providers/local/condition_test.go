@@ -20,10 +20,10 @@ func TestConditions(t *testing.T) {
 			first, err := s.putIf("k", "1", storage.Condition{Absent: true})
 			require.NoError(t, err)
 			old := storage.Condition{Revision: first.Revision}
-			now := s.put("k", "2")
-			current := storage.Condition{Revision: now.Revision}
+			attrs := s.put("k", "2")
+			current := storage.Condition{Revision: attrs.Revision}
 
-			for _, row := range []struct {
+			tests := []struct {
 				name string
 				err  error
 				want error
@@ -35,14 +35,15 @@ func TestConditions(t *testing.T) {
 				{"remove a missing object", s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "none", Condition: old}), nil},
 				{"read another revision", s.headIf("k", old), storage.PreconditionFailed},
 				{"read this revision", s.headIf("k", current), nil},
-				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: now.Revision}), storage.NotModified},
+				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: attrs.Revision}), storage.NotModified},
 				{"read unless another revision", s.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
 				{"read a missing object", s.headIf("none", old), storage.ObjectNotFound},
-			} {
-				if row.want == nil {
-					require.NoError(t, row.err, row.name)
+			}
+			for _, tt := range tests {
+				if tt.want == nil {
+					require.NoError(t, tt.err, tt.name)
 				} else {
-					require.ErrorIs(t, row.err, row.want, row.name)
+					require.ErrorIs(t, tt.err, tt.want, tt.name)
 				}
 			}
 			require.Equal(t, "2", s.get("k"))
@@ -97,7 +98,7 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 	other := reopen(t, s.root)
 	s.put("counter", "")
 	var wg sync.WaitGroup
-	var plain atomic.Int32
+	var failures atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
 			b := []*subject{s, other}[i%2]
@@ -115,7 +116,7 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 					return
 				}
 			}
-			plain.Add(1)
+			failures.Add(1)
 		})
 	}
 	wg.Wait()
@@ -156,7 +157,9 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 		check(second(other.driver.Put(context.Background(), request("a/d", "y"))))
 		check(other.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/d"}))
 	})
-	work(func() { check(second(other.driver.Put(context.Background(), request("a", "x")))) })
+	work(func() {
+		check(second(other.driver.Put(context.Background(), request("a", "x"))))
+	})
 	work(func() {
 		check(second(s.driver.Head(context.Background(), &driver.GetRequest{Key: "a", Length: -1})))
 	})
@@ -169,6 +172,7 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 	})
 	<-stop
 	close(done)
+
 	wg.Wait()
 	require.Equal(t, "x", s.get("a"))
 }
@@ -186,6 +190,7 @@ func TestLockEndsWithContext(t *testing.T) {
 	defer unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
+
 	_, err = s.driver.Put(ctx, request("k", "y"))
 	require.ErrorIs(t, err, storage.DeadlineExceeded)
 	require.Equal(t, "x", s.get("k"))

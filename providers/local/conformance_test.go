@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// served returns a bucket of d whose signed URLs a new server serves, as in a program.
-func served(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+// serveDriver returns a bucket of d whose signed URLs a new server serves, as in a program.
+func serveDriver(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -27,7 +27,7 @@ func served(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.B
 	return b
 }
 
-func driverOf(t *testing.T, c local.Config) driver.Driver {
+func openDriver(t *testing.T, c local.Config) driver.Driver {
 	d, err := local.NewDriver(t.TempDir(), c)
 	require.NoError(t, err)
 	return d
@@ -44,7 +44,7 @@ func TestFurtherConformanceWithoutSync(t *testing.T) {
 		}
 	}
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b := served(t, driverOf(t, local.Config{NoSync: true}), opts...)
+		b := serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}, opts...)
@@ -57,7 +57,7 @@ func TestFurtherConformanceThroughACore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := storage.Wrap(served(t, driverOf(t, local.Config{NoSync: true}), opts...), func(c storage.Core) storage.Core { return passingCore{c} })
+		b, err := storage.Wrap(serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...), func(c storage.Core) storage.Core { return passingCore{c} })
 		require.NoError(t, err)
 		return b
 	}, excluded()...)
@@ -65,8 +65,8 @@ func TestFurtherConformanceThroughACore(t *testing.T) {
 
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return driverOf(t, local.Config{NoSync: testing.Short()})
-	}, append(excluded(), storagetest.WithOpener(served))...)
+		return openDriver(t, local.Config{NoSync: testing.Short()})
+	}, append(excluded(), storagetest.WithOpener(serveDriver))...)
 }
 
 func TestServiceConformance(t *testing.T) {

@@ -20,6 +20,7 @@ func TestCopy(t *testing.T) {
 			source := s.put("from", "bytes")
 			ref := s.driver.Locate("from")
 			ref.Revision = source.Revision
+
 			a, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "to/key", Properties: storage.Properties{ContentType: "a/b"}})
 			require.NoError(t, err)
 			require.Equal(t, "bytes", s.get("to/key"))
@@ -30,10 +31,12 @@ func TestCopy(t *testing.T) {
 
 			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "from"})
 			require.NoError(t, err, "onto itself")
+
 			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "x"})
 			require.ErrorIs(t, err, storage.Changed)
 			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("none"), Key: "x"})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
+
 			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("from"), Key: "from", Condition: storage.Condition{Absent: true}})
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.Empty(t, s.leftovers())
@@ -50,6 +53,7 @@ func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 		require.NoError(t, d.Close())
 		buckets[i] = reopen(t, filepath.Join(parent, name))
 	}
+
 	buckets[0].put("k", "x")
 	require.Equal(t, buckets[0].driver.Locate("k").Account, buckets[1].driver.Locate("k").Account)
 	_, err := buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
@@ -71,6 +75,7 @@ func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	ref := s.driver.Locate("k")
 	ref.Version = old.Version
 	ref.Revision = old.Revision
+
 	_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "k"})
 	require.NoError(t, err)
 	require.Equal(t, "old", s.get("k"))
@@ -91,8 +96,8 @@ func TestMove(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			move := func(from, to string, c storage.Condition) (*storage.Attrs, error) {
-				return s.driver.Move(t.Context(), &driver.MoveRequest{From: from, Key: to, Condition: c})
+			move := func(src, dst string, c storage.Condition) (*storage.Attrs, error) {
+				return s.driver.Move(t.Context(), &driver.MoveRequest{From: src, Key: dst, Condition: c})
 			}
 			source := s.putTyped("a/b/from", "bytes")
 			if disk.name == "everything bad" { // objects have visible sidecars there
@@ -101,21 +106,26 @@ func TestMove(t *testing.T) {
 				require.Equal(t, "bytes", s.get(source.Key))
 				return
 			}
+
 			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
 				a, err := move(source.Key, key, storage.Condition{Absent: true})
 				if key == "x/c" && disk.name != disks[0].name && storage.CodeOf(err) == storage.Unsupported {
 					continue // "c/d" has another name than its own
 				}
 				require.NoError(t, err, key)
+
 				require.Equal(t, "bytes", s.get(key))
 				require.Equal(t, a, s.head(key))
 				require.Equal(t, source.Revision, a.Revision, "it is the same file")
+
 				s.missing(source.Key)
 				source = a
 			}
+
 			s.putTyped("there", "old")
 			_, err := move(source.Key, "there", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed)
+
 			_, err = move("none", "new/x", storage.Condition{})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			require.Equal(t, "bytes", s.get(source.Key))
@@ -146,7 +156,13 @@ func TestMoveRefused(t *testing.T) {
 			require.NoError(t, os.Link(filepath.Join(s.root, "from"), filepath.Join(s.root, "second")))
 		},
 		"a public object": func(t *testing.T, s *subject) {
-			_, err := s.driver.Put(t.Context(), &driver.PutRequest{Key: "from", Body: strings.NewReader("x"), Size: 1, Properties: storage.Properties{ContentType: "a/b"}, Controls: storage.Controls{PublicRead: true}})
+			_, err := s.driver.Put(t.Context(), &driver.PutRequest{
+				Key:        "from",
+				Body:       strings.NewReader("x"),
+				Size:       1,
+				Properties: storage.Properties{ContentType: "a/b"},
+				Controls:   storage.Controls{PublicRead: true},
+			})
 			require.NoError(t, err)
 		},
 		"an object whose file has the place of the new directory": func(t *testing.T, s *subject) {
@@ -162,6 +178,7 @@ func TestMoveRefused(t *testing.T) {
 			require.Equal(t, "x", s.get("from"))
 		})
 	}
+
 	s := open(t, withVersions)
 	s.putTyped("from", "x")
 	_, err := s.driver.Move(t.Context(), &driver.MoveRequest{From: "from", Key: "to"})
@@ -174,6 +191,7 @@ func TestMoveConcurrently(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	s.putTyped("a", "x")
+
 	var group sync.WaitGroup
 	for i, keys := range [][2]string{{"a", "b"}, {"b", "a"}, {"a", "c"}, {"c", "b"}, {"b", "c"}, {"c", "a"}} {
 		d := []driver.Driver{s.driver, other.driver}[i%2]
@@ -195,10 +213,12 @@ func TestCompose(t *testing.T) {
 	s := open(t)
 	s.put("a", "one ")
 	s.put("b", "two")
+
 	a, err := s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")}})
 	require.NoError(t, err)
 	require.Equal(t, "one twoone ", s.get("a"))
 	require.Equal(t, crc32c.Sum([]byte("one twoone ")), a.CRC32C.Sum)
+
 	_, err = s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{s.driver.Locate("none")}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	s.missing("c")

@@ -22,6 +22,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 		return b
 	}
 	reopen := func(t *testing.T, _ storage.Bucket) storage.Bucket { return open(t) }
+
 	differential.Run(t, differential.Config{Versions: true, Locks: true, Change: reopen}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		dir = filepath.Join(t.TempDir(), "b")
 		given = opts

@@ -159,6 +159,7 @@ func (s *subject) list(r driver.ListRequest) []string {
 	for {
 		page, err := s.driver.List(context.Background(), &r)
 		require.NoError(s.t, err)
+
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
 			if !e.IsPrefix {
@@ -169,6 +170,7 @@ func (s *subject) list(r driver.ListRequest) []string {
 				require.Equal(s.t, a.Modified, e.Modified, e.Key)
 			}
 		}
+
 		if page.Token == "" {
 			return keys
 		}
@@ -280,6 +282,7 @@ func TestPutFileAtPathOfKey(t *testing.T) {
 func TestGetForeignFile(t *testing.T) {
 	s := open(t)
 	s.write("by/hand.txt", "hello")
+
 	body, a, err := s.getErr("by/hand.txt")
 	require.NoError(t, err)
 	require.Equal(t, "hello", body)
@@ -288,6 +291,7 @@ func TestGetForeignFile(t *testing.T) {
 	require.NotEmpty(t, a.Revision)
 	require.Equal(t, []string{"by/hand.txt"}, s.all())
 	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved), "reading must not write")
+
 	s.remove("by/hand.txt")
 	require.Empty(t, s.all())
 	require.Empty(t, s.files())
@@ -301,16 +305,17 @@ func TestGetEditedFile(t *testing.T) {
 			s := open(t, disk.tweaks...)
 			r := request("page.html", "old")
 			r.ContentType = "text/html"
-			before, err := s.driver.Put(context.Background(), r)
+			oldAttrs, err := s.driver.Put(context.Background(), r)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "page.html"), []byte("newer"), 0o666))
-			after := s.head("page.html")
+			newAttrs := s.head("page.html")
 			if !s.sidecars() { // a sidecar is not used at all
-				require.Equal(t, "text/html", after.ContentType)
+				require.Equal(t, "text/html", newAttrs.ContentType)
 			}
-			require.False(t, after.CRC32C.Known)
-			require.NotEqual(t, before.Revision, after.Revision)
-			require.Equal(t, int64(5), after.Size)
+
+			require.False(t, newAttrs.CRC32C.Known)
+			require.NotEqual(t, oldAttrs.Revision, newAttrs.Revision)
+			require.Equal(t, int64(5), newAttrs.Size)
 		})
 	}
 }
@@ -318,13 +323,14 @@ func TestGetEditedFile(t *testing.T) {
 // A failing body changes nothing.
 func TestPutBodyFails(t *testing.T) {
 	s := open(t)
-	before := s.put("k", "old")
+	oldAttrs := s.put("k", "old")
 	broken := errors.New("broken")
 	r := request("k", "")
 	r.Body = io.MultiReader(strings.NewReader("half"), &failing{broken})
+
 	_, err := s.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, broken)
-	require.Equal(t, before, s.head("k"))
+	require.Equal(t, oldAttrs, s.head("k"))
 	require.Equal(t, "old", s.get("k"))
 	require.Empty(t, s.leftovers())
 }
@@ -340,10 +346,12 @@ func TestPutCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := request("k", "")
 	r.Body = &canceling{cancel}
+
 	_, err := s.driver.Put(ctx, r)
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Equal(t, "old", s.get("k"))
 	require.Empty(t, s.leftovers())
+
 	_, err = s.driver.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.Canceled)
 }
@@ -361,11 +369,11 @@ func TestRevisionsWithoutClock(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, append(disk.tweaks, withFrozenClock)...)
-			seen := map[string]bool{}
+			revisions := map[string]bool{}
 			for range 300 { // an inode is reused immediately
 				a := s.put("k", "same")
-				require.False(t, seen[a.Revision], a.Revision)
-				seen[a.Revision] = true
+				require.False(t, revisions[a.Revision], a.Revision)
+				revisions[a.Revision] = true
 				require.Equal(t, a.Revision, s.head("k").Revision)
 			}
 		})
@@ -377,10 +385,12 @@ func TestDeleteRemovesEmptyDirectories(t *testing.T) {
 	s := open(t)
 	s.put("a/b/c/k", "x")
 	s.put("a/k", "x")
+
 	s.remove("a/b/c/k")
 	require.Equal(t, []string{"a/", "a/k"}, s.files())
 	s.remove("a/k")
 	require.Empty(t, s.files())
+
 	s.put("a/b/c/k", "x")
 	require.Equal(t, "x", s.get("a/b/c/k"))
 }
@@ -391,6 +401,7 @@ func TestCloseWaitsForCallsInProgress(t *testing.T) {
 	r.Body = io.MultiReader(&closing{s.driver}, strings.NewReader("body"))
 	_, err := s.driver.Put(context.Background(), r)
 	require.NoError(t, err)
+
 	_, _, err = s.getErr("k")
 	require.ErrorIs(t, err, os.ErrClosed)
 	other := reopen(t, s.root)

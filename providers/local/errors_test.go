@@ -17,35 +17,42 @@ import (
 
 // Each error of the operating system maps to a Code, with a hint if the user can do something.
 func TestErrorCodesAndHints(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		code storage.Code
 		hint bool
 	}{
-		{"full disk", &fs.PathError{Err: osdir.ErrDiskFull}, storage.Unavailable, true},
-		{"used up quota", osdir.ErrQuota, storage.Unavailable, true},
-		{"no file left in the process", &fs.PathError{Err: syscall.EMFILE}, storage.RateLimited, true},
-		{"no file left in the system", syscall.ENFILE, storage.RateLimited, true},
-		{"read-only file system", osdir.ErrReadOnly, storage.PermissionDenied, true},
-		{"no permission", &fs.PathError{Err: fs.ErrPermission}, storage.PermissionDenied, true},
-		{"mount point inside", &os.LinkError{Err: osdir.ErrCrossDevice}, storage.Unsupported, true},
-		{"name too long", osdir.ErrNameTooLong, storage.InvalidArgument, true},
-		{"a link that leads outside", &fs.PathError{Err: errors.New("path escapes from parent")}, storage.PermissionDenied, true},
-		{"anything else", errors.New("x"), storage.Internal, false},
-		{"an error with a code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "full disk", err: &fs.PathError{Err: osdir.ErrDiskFull}, code: storage.Unavailable, hint: true},
+		{name: "used up quota", err: osdir.ErrQuota, code: storage.Unavailable, hint: true},
+		{name: "no file left in the process", err: &fs.PathError{Err: syscall.EMFILE}, code: storage.RateLimited, hint: true},
+		{name: "no file left in the system", err: syscall.ENFILE, code: storage.RateLimited, hint: true},
+		{name: "read-only file system", err: osdir.ErrReadOnly, code: storage.PermissionDenied, hint: true},
+		{name: "no permission", err: &fs.PathError{Err: fs.ErrPermission}, code: storage.PermissionDenied, hint: true},
+		{name: "mount point inside", err: &os.LinkError{Err: osdir.ErrCrossDevice}, code: storage.Unsupported, hint: true},
+		{name: "name too long", err: osdir.ErrNameTooLong, code: storage.InvalidArgument, hint: true},
+		{
+			name: "a link that leads outside",
+			err:  &fs.PathError{Err: errors.New("path escapes from parent")},
+			code: storage.PermissionDenied,
+			hint: true,
+		},
+		{name: "anything else", err: errors.New("x"), code: storage.Internal},
+		{name: "an error with a code", err: &storage.Error{Code: storage.Changed}, code: storage.Changed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var e *storage.Error
-			require.ErrorAs(t, bucketdir.Failure(row.err), &e)
-			require.Equal(t, row.code, e.Code)
-			require.Equal(t, row.hint, e.Hint != "")
+			require.ErrorAs(t, bucketdir.Failure(tt.err), &e)
+			require.Equal(t, tt.code, e.Code)
+			require.Equal(t, tt.hint, e.Hint != "")
+
 			if e.Err != nil {
 				require.ErrorIs(t, e, e.Err)
 			}
-			require.ErrorAs(t, bucketdir.UnknownOutcome(row.err), &e)
+			require.ErrorAs(t, bucketdir.UnknownOutcome(tt.err), &e)
 			require.True(t, e.Unknown)
-			require.Equal(t, row.code, e.Code)
+			require.Equal(t, tt.code, e.Code)
 		})
 	}
 	require.NoError(t, bucketdir.Failure(nil))
@@ -65,6 +72,7 @@ func TestPutOnFullDisk(t *testing.T) {
 	s.put("k", "old")
 	r := request("k", "")
 	r.Body = endless{}
+
 	_, err = s.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Contains(t, err.Error(), "disk is full")
@@ -90,6 +98,7 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 		_, err := s.putIf(key, key, storage.Condition{Absent: true})
 		require.NoError(t, err, key)
 	}
+
 	for _, key := range keys {
 		require.Equal(t, key, s.get(key))
 		require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed, key)
@@ -101,6 +110,7 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	s.missing("hand.txt")
 	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
 	require.ErrorIs(t, second(s.driver.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "it would overwrite Hand.txt")
+
 	s.put("Hand.txt", "ours")
 	require.Equal(t, "ours", s.get("Hand.txt"))
 	for _, key := range s.all() {
@@ -114,16 +124,19 @@ func TestStrictNamesForeignFiles(t *testing.T) {
 	s := open(t, withStrictNames)
 	s.put("Dir/y", "ours")
 	s.write("Dir/X", "by hand")
+
 	s.write("Dir/sub/Z", "by hand")
 	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory with two names on disk")
 	require.Equal(t, []string{"Dir/"}, s.list(driver.ListRequest{Delimiter: "/"}))
 	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
+
 	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = s.putIf("Dir/X", "new", storage.Condition{Revision: s.head("Dir/X").Revision})
 	require.NoError(t, err)
 	require.Equal(t, "new", s.get("Dir/X"))
 	require.NotContains(t, s.files(), "Dir/X", "it must be replaced, not duplicated")
+
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
 		s.remove(key)
 		s.missing(key)

@@ -24,6 +24,7 @@ func TestModifiedInFarYears(t *testing.T) {
 		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{stamp, stamp}, 0))
 		info, err := os.Stat(path)
 		require.NoError(t, err)
+
 		page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, 1)

@@ -16,7 +16,9 @@ func TestAttrsContentTypeOfForeignFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(root, "page.html"), []byte("<p>"), 0o600))
 	b, err := local.Open(root, local.Config{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 
 	_, attrs, err := storage.ReadAll(t.Context(), b, "page.html")
 	require.NoError(t, err)

@@ -22,14 +22,18 @@ func TestDeleteOnFullDisk(t *testing.T) {
 	} else {
 		require.NoError(t, err)
 	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH)) })
+	t.Cleanup(func() {
+		require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH))
+	})
 	s := reopen(t, root)
+
 	for i := 0; ; i++ {
 		if _, err := s.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			break
 		}
 	}
+
 	require.NoError(t, s.driver.Close())
 	for i := range 60 { // take the remaining inodes
 		if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {
@@ -37,6 +41,7 @@ func TestDeleteOnFullDisk(t *testing.T) {
 			break
 		}
 	}
+
 	s = reopen(t, root)
 	for i := range 5 { // a write needs a few inodes
 		s.remove(fmt.Sprint(i))

@@ -19,38 +19,42 @@ func TestGetRanges(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
 	s.put("empty", "")
-	for _, row := range []struct {
+	tests := []struct {
 		name                   string
 		key                    string
 		offset, length, suffix int64
 		want                   string
 		err                    error
 	}{
-		{"whole", "k", 0, -1, 0, "0123456789", nil},
-		{"middle", "k", 2, 3, 0, "234", nil},
-		{"to the end", "k", 7, -1, 0, "789", nil},
-		{"clamped", "k", 7, 100, 0, "789", nil},
-		{"nothing", "k", 3, 0, 0, "", nil},
-		{"at the end", "k", 10, 5, 0, "", nil},
-		{"past the end", "k", 11, 5, 0, "", storage.RangeNotSatisfiable},
-		{"suffix", "k", 0, -1, 4, "6789", nil},
-		{"suffix longer than the object", "k", 0, -1, 40, "0123456789", nil},
-		{"suffix of an empty object", "empty", 0, -1, 4, "", nil},
-		{"empty object", "empty", 0, -1, 0, "", nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := &driver.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
+		{name: "whole", key: "k", length: -1, want: "0123456789"},
+		{name: "middle", key: "k", offset: 2, length: 3, want: "234"},
+		{name: "to the end", key: "k", offset: 7, length: -1, want: "789"},
+		{name: "clamped", key: "k", offset: 7, length: 100, want: "789"},
+		{name: "nothing", key: "k", offset: 3, want: ""},
+		{name: "at the end", key: "k", offset: 10, length: 5, want: ""},
+		{name: "past the end", key: "k", offset: 11, length: 5, want: "", err: storage.RangeNotSatisfiable},
+		{name: "suffix", key: "k", length: -1, suffix: 4, want: "6789"},
+		{name: "suffix longer than the object", key: "k", length: -1, suffix: 40, want: "0123456789"},
+		{name: "suffix of an empty object", key: "empty", length: -1, suffix: 4, want: ""},
+		{name: "empty object", key: "empty", length: -1, want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix}
 			a, body, err := s.driver.Get(context.Background(), r)
-			if row.err != nil {
-				require.ErrorIs(t, err, row.err)
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
 				return
 			}
 			require.NoError(t, err)
-			defer func() { require.NoError(t, body.Close()) }()
-			require.Equal(t, s.head(row.key), a, "the attributes describe the whole object")
+			defer func() {
+				require.NoError(t, body.Close())
+			}()
+
+			require.Equal(t, s.head(tt.key), a, "the attributes describe the whole object")
 			b, err := io.ReadAll(body)
 			require.NoError(t, err)
-			require.Equal(t, row.want, string(b))
+			require.Equal(t, tt.want, string(b))
 		})
 	}
 }
@@ -61,19 +65,25 @@ func TestGetBodyInterfaces(t *testing.T) {
 	s.put("k", "0123456789")
 	_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, body.Close()) }()
+	defer func() {
+		require.NoError(t, body.Close())
+	}()
 	p := make([]byte, 2)
+
 	_, err = body.(io.ReaderAt).ReadAt(p, 1)
 	require.NoError(t, err)
 	require.Equal(t, "34", string(p))
+
 	_, err = io.ReadFull(body, p)
 	require.NoError(t, err)
 	require.Equal(t, "23", string(p))
+
 	var rest bytes.Buffer
 	n, err := body.(io.WriterTo).WriteTo(&rest)
 	require.NoError(t, err)
 	require.Equal(t, "4567", rest.String())
 	require.Equal(t, int64(4), n)
+
 	n, err = body.(io.WriterTo).WriteTo(&rest)
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -102,10 +112,12 @@ func TestBucketMissing(t *testing.T) {
 	s := reopen(t, root)
 	wineCannot(t, openDirStays)
 	require.NoError(t, os.Remove(root))
+
 	_, _, err = s.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.driver.Put(context.Background(), request("a/b", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
+
 	_, err = s.driver.List(context.Background(), &driver.ListRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.ErrorIs(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)

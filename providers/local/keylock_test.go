@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// acquired returns the open directories of a driver, until the test ends.
-func acquired(t *testing.T, d *objectDriver) *bucketstore.Store {
+// acquireStore returns the open directories of a driver, until the test ends.
+func acquireStore(t *testing.T, d *objectDriver) *bucketstore.Store {
 	t.Helper()
 	s, err := d.acquire(t.Context())
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestLockExcludes(t *testing.T) {
 		return func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.Lock(ctx, key) }
 	}
 	all := func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.LockAll(ctx) }
-	for _, row := range []struct {
+	tests := []struct {
 		name          string
 		first, second func(context.Context, *bucketstore.Store) (func(), error)
 	}{
@@ -38,21 +38,24 @@ func TestLockExcludes(t *testing.T) {
 		{"all keys exclude a key", all, key("a")},
 		{"a key excludes all keys", key("a"), all},
 		{"all keys exclude all keys", all, all},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
 			s.put("k", "x")
-			one := acquired(t, s.driver)
-			other := acquired(t, reopen(t, s.root).driver)
+			one := acquireStore(t, s.driver)
+			other := acquireStore(t, reopen(t, s.root).driver)
+
 			for range 2 { // the second round runs after the reserved directory was moved away
-				unlock, err := row.first(t.Context(), one)
+				unlock, err := tt.first(t.Context(), one)
 				require.NoError(t, err)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-				_, err = row.second(ctx, other)
+				_, err = tt.second(ctx, other)
+
 				cancel()
 				require.ErrorIs(t, err, storage.DeadlineExceeded)
 				unlock()
-				unlock, err = row.second(t.Context(), other)
+				unlock, err = tt.second(t.Context(), other)
 				require.NoError(t, err)
 				unlock()
 				windowsCannot(t, openDirStays)
@@ -67,17 +70,17 @@ func TestLockExcludes(t *testing.T) {
 func TestLockFileOfBucket(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
-	before := descriptors(t)
+	descriptorsBefore := countDescriptors(t)
 	for i := range 300 {
 		s.put(fmt.Sprint(i), "x")
 	}
-	require.Equal(t, before, descriptors(t))
+	require.Equal(t, descriptorsBefore, countDescriptors(t))
 	require.FileExists(t, filepath.Join(s.root, bucketdir.LockPath))
 }
 
-// descriptors returns the number of open descriptors of the process, or 0 if the system
+// countDescriptors returns the number of open descriptors of the process, or 0 if the system
 // does not report it.
-func descriptors(t *testing.T) int {
+func countDescriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil || runtime.GOOS == "windows" { // under Wine, these would be the descriptors of Linux

@@ -41,6 +41,7 @@ func TestAttrsOfLaterForm(t *testing.T) {
 			return err
 		},
 	}
+
 	for name, call := range calls {
 		err := call()
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)

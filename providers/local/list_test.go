@@ -68,6 +68,7 @@ func TestListPages(t *testing.T) {
 	}
 	sort.Strings(keys)
 	keys = slices.Compact(keys)
+
 	for _, disk := range disks {
 		if disk.name != "plain" && disk.name != "strict names" {
 			continue // the others have the same listings
@@ -77,6 +78,7 @@ func TestListPages(t *testing.T) {
 			for _, key := range keys {
 				s.put(key, key)
 			}
+
 			prefixes := []string{"", "a", "a/", "a/b", "a/b/", "b", "b-", "b/", "c/", "c/d/e/y", "nothing", "a/x/", "a//", "/", "l", strings.Repeat("l", 299)}
 			starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
 			if testserver.Sample(true, testing.Short()) { // as under Wine, on which opening a directory is slow
@@ -85,6 +87,7 @@ func TestListPages(t *testing.T) {
 				}
 				starts = starts[:len(starts)/8]
 			}
+
 			for _, prefix := range prefixes {
 				for _, delimiter := range []string{"", "/", "-", "y-", "/y"} {
 					for _, start := range starts {
@@ -129,14 +132,16 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 			s.put(dir+"/"+name, "x")
 		}
 	}
+
 	var mu sync.Mutex
-	var opened []string
+	var names []string
 	s.driver.live.Tree.OnOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
-		opened = append(opened, path)
+		names = append(names, path)
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		r    driver.ListRequest
 		want []string
@@ -154,12 +159,13 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 		},
 		{"a page: only directories that fill it", driver.ListRequest{Limit: 1}, []string{"", "a"}},
 		{"a delimiter: each directory once", driver.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			opened = nil
-			_, err := s.driver.List(t.Context(), &row.r)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			names = nil
+			_, err := s.driver.List(t.Context(), &tt.r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, opened)
+			require.Equal(t, tt.want, names)
 		})
 	}
 }
@@ -182,7 +188,8 @@ func TestListTokens(t *testing.T) {
 	s.put("a/b", "")
 	key := func(k string) string { return bucketstore.Position{Key: k}.Token() }
 	prefix := func(k string) string { return bucketstore.Position{Key: k, IsPrefix: true}.Token() }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		r    driver.ListRequest
 		ok   bool
@@ -200,11 +207,12 @@ func TestListTokens(t *testing.T) {
 			driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
 			false,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			row.r.Limit = 10
-			_, err := s.driver.List(t.Context(), &row.r)
-			if row.ok {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.r.Limit = 10
+			_, err := s.driver.List(t.Context(), &tt.r)
+			if tt.ok {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, storage.InvalidArgument)
@@ -240,10 +248,12 @@ func TestListLargeDirectory(t *testing.T) {
 		want = append(want, key)
 	}
 	sort.Strings(want)
+
 	settle(t, filepath.Join(s.root, "d"))
 	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "read from the disk")
 	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "from the cache")
 	require.Equal(t, want[2000:], s.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
+
 	s.put("d/00000x", "")
 	require.Contains(t, s.listKeys(driver.ListRequest{Limit: 100}), "d/00000x", "a change is visible immediately")
 	s.remove("d/00000x")
@@ -264,9 +274,9 @@ func TestListSymbolicLinks(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o666))
 	s.put("dir/target", "inside")
-	link := func(to, name string) {
+	link := func(target, name string) {
 		t.Helper()
-		require.NoError(t, os.Symlink(to, filepath.Join(s.root, name)))
+		require.NoError(t, os.Symlink(target, filepath.Join(s.root, name)))
 	}
 	link("dir/target", "in")
 	link(outside, "out")
@@ -321,6 +331,7 @@ func TestListHostileKeys(t *testing.T) {
 			for _, key := range keys {
 				s.put(key, "x")
 			}
+
 			require.Equal(t, keys, s.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
 				require.Equal(t, append([]string(nil), keys[i+1:]...), s.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// settledDirectory returns a bucket of many objects whose directory was changed long ago.
-func settledDirectory(t *testing.T, keys ...string) *subject {
+// newSettledDirectory returns a bucket of many objects whose directory was changed long ago.
+func newSettledDirectory(t *testing.T, keys ...string) *subject {
 	t.Helper()
 	s := open(t)
 	for i := range 2 * objectfile.MinCached {
@@ -29,7 +29,7 @@ func settledDirectory(t *testing.T, keys ...string) *subject {
 
 // If few names in a large directory have the prefix, List reads the directory once for all pages.
 func TestListCacheRarePrefix(t *testing.T) {
-	s := settledDirectory(t)
+	s := newSettledDirectory(t)
 	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
 	require.Len(t, s.driver.live.Reader.Cache.Items, 1)
 	s.put("x", "")
@@ -40,7 +40,7 @@ func TestListCacheRarePrefix(t *testing.T) {
 // remembers.
 func TestListCacheLongNames(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	s := settledDirectory(t, long+"1")
+	s := newSettledDirectory(t, long+"1")
 	second := driver.ListRequest{Prefix: long + "2"}
 	require.Empty(t, s.list(second))
 	s.put(long+"2", "")

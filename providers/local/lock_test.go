@@ -29,15 +29,18 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 			early := open(t, disk.tweaks...)
 			early.put("k", "old")
 			require.False(t, early.driver.Describe().Versioned)
+
 			locking := reopen(t, early.root, append(disk.tweaks, withObjectLock)...)
 			a, err := locking.driver.Put(t.Context(), held("k"))
 			require.NoError(t, err)
 			require.True(t, a.LegalHold)
+
 			late := reopen(t, early.root, disk.tweaks...)
 			require.True(t, late.driver.Describe().Versioned)
 			for _, s := range []*subject{early, late} {
 				s.put("k", "new")
 				s.remove("k")
+
 				err := s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
 				body, got, err := s.getVersion("k", a.Version)
@@ -45,6 +48,7 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 				require.Equal(t, "held", body)
 				require.True(t, got.LegalHold)
 			}
+
 			require.NoError(t, early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
 			require.NoError(t, late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 		})
@@ -57,6 +61,7 @@ func TestDeleteLockedVersion(t *testing.T) {
 	s.put("k", "old")
 	a, err := s.driver.Put(t.Context(), held("k"))
 	require.NoError(t, err)
+
 	err = s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version})
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, "held", s.get("k"))
@@ -75,6 +80,7 @@ func TestRetentionEndsByClock(t *testing.T) {
 	require.NoError(t, err)
 	version := &driver.DeleteRequest{Key: "k", Version: a.Version}
 	now = now.Add(time.Minute - 1)
+
 	require.ErrorIs(t, s.driver.Delete(t.Context(), version), storage.Locked)
 	now = now.Add(1)
 	require.NoError(t, s.driver.Delete(t.Context(), version))
@@ -88,23 +94,28 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
+
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NoDirExists(t, filepath.Join(parent, "b"))
+
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", ObjectLock: true})
 	require.NoError(t, err)
 
 	s := reopen(t, filepath.Join(parent, "b"))
 	s.put("before", "x")
 	require.Zero(t, s.head("before").Retention)
+
 	info, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.NoError(t, err)
 	require.Equal(t, *week, info.DefaultRetention)
 	require.True(t, info.ObjectLock && info.Versioning)
+
 	a := s.put("after", "x")
 	require.Equal(t, storage.Governance, a.Retention.Mode)
 	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
 	require.Equal(t, a.Retention, s.head("after").Retention)
+
 	off := false
 	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Versioning: &off})
 	require.ErrorIs(t, err, storage.InvalidArgument)

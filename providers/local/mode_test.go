@@ -24,57 +24,91 @@ func modeOf(t *testing.T, path string) os.FileMode {
 
 // A file keeps its mode when its object is overwritten.
 func TestModeKeptByOverwrite(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		there string // the path of the existing file
 		key   string
 		write func(t *testing.T, s *subject, key string)
 	}{
-		{"a plain write", "f", "f", func(_ *testing.T, s *subject, key string) { s.put(key, "new") }},
-		{"a conditional write", "f", "f", func(t *testing.T, s *subject, key string) {
-			a, body, err := s.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
-			require.NoError(t, err)
-			require.NoError(t, body.Close())
-			r := request(key, "new")
-			r.Condition.Revision = a.Revision
-			_, err = s.driver.Put(t.Context(), r)
-			require.NoError(t, err)
-		}},
-		{"an upload in parts", "f", "f", func(t *testing.T, s *subject, key string) {
-			upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
-			require.NoError(t, err)
-			part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
-			require.NoError(t, err)
-			file := filepath.Join(s.root, uploadPath(upload), partName(1))
-			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
-			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []driver.Part{part}})
-			require.NoError(t, err)
-		}},
-		{"a copy", "f", "f", func(t *testing.T, s *subject, key string) {
-			s.put("source", "new")
-			_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
-			require.NoError(t, err)
-		}},
-		{"a write with versions", "f", "f", func(t *testing.T, s *subject, key string) {
-			s.driver.bucket.Versions.Store(true)
-			s.put(key, "new")
-		}},
-		{"below a directory of that name", bucketdir.Reserved + "=f", "f", func(t *testing.T, s *subject, key string) {
-			s.put("f/other", "x")
-			s.put(key, "new")
-		}},
-	} {
+		{
+			name:  "a plain write",
+			there: "f",
+			key:   "f",
+			write: func(_ *testing.T, s *subject, key string) {
+				s.put(key, "new")
+			},
+		},
+		{
+			name:  "a conditional write",
+			there: "f",
+			key:   "f",
+			write: func(t *testing.T, s *subject, key string) {
+				a, body, err := s.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+				require.NoError(t, err)
+				require.NoError(t, body.Close())
+				r := request(key, "new")
+				r.Condition.Revision = a.Revision
+				_, err = s.driver.Put(t.Context(), r)
+				require.NoError(t, err)
+			},
+		},
+		{
+			name:  "an upload in parts",
+			there: "f",
+			key:   "f",
+			write: func(t *testing.T, s *subject, key string) {
+				upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
+				require.NoError(t, err)
+				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				require.NoError(t, err)
+
+				file := filepath.Join(s.root, uploadPath(upload), partName(1))
+				require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
+				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []driver.Part{part}})
+				require.NoError(t, err)
+			},
+		},
+		{
+			name:  "a copy",
+			there: "f",
+			key:   "f",
+			write: func(t *testing.T, s *subject, key string) {
+				s.put("source", "new")
+				_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
+				require.NoError(t, err)
+			},
+		},
+		{
+			name:  "a write with versions",
+			there: "f",
+			key:   "f",
+			write: func(t *testing.T, s *subject, key string) {
+				s.driver.bucket.Versions.Store(true)
+				s.put(key, "new")
+			},
+		},
+		{
+			name:  "below a directory of that name",
+			there: bucketdir.Reserved + "=f",
+			key:   "f",
+			write: func(t *testing.T, s *subject, key string) {
+				s.put("f/other", "x")
+				s.put(key, "new")
+			},
+		},
+	}
+	for _, tt := range tests {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
-			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
+			t.Run(tt.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
 					s := open(t, func(d *objectDriver) {
 						d.bucket.Sync = sync
 					})
-					path := filepath.Join(s.root, row.there)
+					path := filepath.Join(s.root, tt.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
-					row.write(t, s, row.key)
-					require.Equal(t, "new", s.get(row.key))
+					tt.write(t, s, tt.key)
+					require.Equal(t, "new", s.get(tt.key))
 					require.Equal(t, mode, modeOf(t, path))
 				}
 			})
@@ -89,11 +123,13 @@ func TestModeOfAnotherUser(t *testing.T) {
 	}
 	const nobody = 65534
 	for planted, want := range map[os.FileMode]os.FileMode{0o666: 0o640, 0o777: 0o640, 0o640: 0o640, 0o600: 0o600} {
-		for _, write := range []struct {
+		tests := []struct {
 			name string
 			do   func(s *subject)
 		}{
-			{"put", func(s *subject) { s.put("f", "new") }},
+			{"put", func(s *subject) {
+				s.put("f", "new")
+			}},
 			{"parts", func(s *subject) {
 				upload, err := s.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
@@ -103,8 +139,9 @@ func TestModeOfAnotherUser(t *testing.T) {
 				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []driver.Part{part}})
 				require.NoError(t, err)
 			}},
-		} {
-			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(planted.String()+"/"+tt.name, func(t *testing.T) {
 				s := open(t, func(d *objectDriver) {
 					d.bucket.FileMode = 0o640
 				})
@@ -112,7 +149,7 @@ func TestModeOfAnotherUser(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
 				require.NoError(t, os.Chmod(path, planted))
-				write.do(s)
+				tt.do(s)
 				require.Equal(t, want, modeOf(t, path))
 			})
 		}
@@ -135,6 +172,7 @@ func TestModeOfNewFiles(t *testing.T) {
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)
 	s.put("f", "x")
+
 	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask is ignored")
 	require.NoError(t, os.Chmod(filepath.Join(s.root, "f"), 0o600))
 	s.put("f", "y")

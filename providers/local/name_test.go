@@ -19,30 +19,30 @@ var nameRows = []struct {
 	name, key          string
 	plain, strictPlain bool // the key keeps its plain name
 }{
-	{"plain", "images/photo.jpg", true, true},
-	{"spaces and signs", "a b/c+d%25?#=&", true, false},
-	{"accents", "é/ü", true, false},
-	{"emoji", "🎉", true, false},
-	{"capitals", "README.md", true, false},
-	{"the reserved name", ".omnibucket", false, false},
-	{"the reserved name with capitals", ".OmniBucket", false, false},
-	{"like an escaped name", ".omnibucket%x", false, false},
-	{"like an alternate name, as a directory", "a/.omnibucket=x/b", false, false},
-	{"like a chunk", ".omnibucket+x/y", false, false},
-	{"like a versions directory", ".omnibucket@", false, false},
-	{"255 bytes", strings.Repeat("x", 255), true, true},
-	{"256 bytes", strings.Repeat("x", 256), false, false},
-	{"1,024 bytes", strings.Repeat("x", 1024), false, false},
-	{"1,024 bytes, not ASCII", strings.Repeat("é", 512), false, false},
-	{"1,024 capitals", strings.Repeat("X", 1024), false, false},
-	{"long directory", strings.Repeat("d", 300) + "/k", false, false},
-	{"many segments", strings.Repeat("a/", 253) + "a", true, true},
-	{"dots", strings.Repeat("a.b ", 100) + "x", false, false},
-	{"a device of Windows", "nul.txt", true, false},
-	{"another", "com1", true, false},
-	{"colon and backslash", `a:b\c`, true, false},
-	{"trailing dot", "dir./k", true, false},
-	{"control character", "a\x01b", true, false},
+	{name: "plain", key: "images/photo.jpg", plain: true, strictPlain: true},
+	{name: "spaces and signs", key: "a b/c+d%25?#=&", plain: true},
+	{name: "accents", key: "é/ü", plain: true},
+	{name: "emoji", key: "🎉", plain: true},
+	{name: "capitals", key: "README.md", plain: true},
+	{name: "the reserved name", key: ".omnibucket"},
+	{name: "the reserved name with capitals", key: ".OmniBucket"},
+	{name: "like an escaped name", key: ".omnibucket%x"},
+	{name: "like an alternate name, as a directory", key: "a/.omnibucket=x/b"},
+	{name: "like a chunk", key: ".omnibucket+x/y"},
+	{name: "like a versions directory", key: ".omnibucket@"},
+	{name: "255 bytes", key: strings.Repeat("x", 255), plain: true, strictPlain: true},
+	{name: "256 bytes", key: strings.Repeat("x", 256)},
+	{name: "1,024 bytes", key: strings.Repeat("x", 1024)},
+	{name: "1,024 bytes, not ASCII", key: strings.Repeat("é", 512)},
+	{name: "1,024 capitals", key: strings.Repeat("X", 1024)},
+	{name: "long directory", key: strings.Repeat("d", 300) + "/k"},
+	{name: "many segments", key: strings.Repeat("a/", 253) + "a", plain: true, strictPlain: true},
+	{name: "dots", key: strings.Repeat("a.b ", 100) + "x"},
+	{name: "a device of Windows", key: "nul.txt", plain: true},
+	{name: "another", key: "com1", plain: true},
+	{name: "colon and backslash", key: `a:b\c`, plain: true},
+	{name: "trailing dot", key: "dir./k", plain: true},
+	{name: "control character", key: "a\x01b", plain: true},
 }
 
 func TestNames(t *testing.T) {
@@ -57,6 +57,7 @@ func TestNames(t *testing.T) {
 				} else {
 					require.Equal(t, row.plain, path == row.key, path)
 				}
+
 				for _, path := range []string{path, osdir.Join(l.AltDir, l.AltBase)} {
 					require.Equal(t, row.key, keyOf(t, n, path))
 					for name := range strings.SplitSeq(path, "/") {
@@ -111,8 +112,8 @@ func FuzzName(f *testing.F) {
 					require.NotContains(t, []string{"", ".", "..", bucketdir.Reserved}, name)
 				}
 			}
-			if found, ok := n.Parse("", key); ok && !strings.Contains(key, "/") && found.Mark == bucketdir.MarkEscaped {
-				l, ok := n.Locate(found.Segment)
+			if parsed, ok := n.Parse("", key); ok && !strings.Contains(key, "/") && parsed.Mark == bucketdir.MarkEscaped {
+				l, ok := n.Locate(parsed.Segment)
 				require.True(t, ok)
 				require.Equal(t, key, osdir.Join(l.Dir, l.Base), "a segment has one name")
 			}
@@ -138,6 +139,7 @@ func TestNamesRoundTrip(t *testing.T) {
 				s.put(row.key, row.name)
 				keys = append(keys, row.key)
 			}
+
 			for _, row := range nameRows {
 				if row.key != ".OmniBucket" || disk.name == "plain" {
 					require.Equal(t, row.name, s.get(row.key))
@@ -146,6 +148,7 @@ func TestNamesRoundTrip(t *testing.T) {
 			require.ElementsMatch(t, keys, s.all())
 			require.IsIncreasing(t, s.all())
 			require.Equal(t, s.all(), s.list(driver.ListRequest{Limit: page}))
+
 			for _, key := range keys {
 				s.remove(key)
 			}
@@ -158,7 +161,7 @@ func TestNamesRoundTrip(t *testing.T) {
 // An object and a directory may have the same name.
 func TestNamesOfObjectAndDirectory(t *testing.T) {
 	long := strings.Repeat("x", 250)
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		keys []string
 	}{
@@ -172,27 +175,30 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 		{"an escaped name, in reverse", []string{".omnibucket/x", ".omnibucket"}},
 		{"a chunked name", []string{long + long, long + long + "/x"}},
 		{"a chunked name, in reverse", []string{long + long + "/x", long + long}},
-	} {
+	}
+	for _, tt := range tests {
 		for _, disk := range disks {
-			t.Run(row.name+", "+disk.name, func(t *testing.T) {
+			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
 				s := open(t, disk.tweaks...)
-				for _, key := range row.keys {
+				for _, key := range tt.keys {
 					a := s.put(key, key)
 					require.Equal(t, a, s.head(key))
 				}
-				for _, key := range row.keys {
+
+				for _, key := range tt.keys {
 					require.Equal(t, key, s.get(key))
-					before := s.head(key)
+					oldAttrs := s.head(key)
 					require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed)
-					_, err := s.putIf(key, "new"+key, storage.Condition{Revision: before.Revision})
+					_, err := s.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
 					require.NoError(t, err)
 					require.Equal(t, "new"+key, s.get(key))
 				}
-				require.ElementsMatch(t, row.keys, s.all())
-				for i, key := range row.keys {
+				require.ElementsMatch(t, tt.keys, s.all())
+
+				for i, key := range tt.keys {
 					s.remove(key)
 					s.missing(key)
-					require.ElementsMatch(t, row.keys[i+1:], s.all())
+					require.ElementsMatch(t, tt.keys[i+1:], s.all())
 				}
 				require.Empty(t, s.files())
 			})
@@ -205,9 +211,9 @@ func second(_ *storage.Attrs, err error) error { return err }
 // If an object moves to its alternate name, it keeps its revision.
 func TestAlternateNameKeepsRevision(t *testing.T) {
 	s := open(t)
-	before := s.put("a", "x")
+	oldAttrs := s.put("a", "x")
 	s.put("a/b", "y")
-	require.Equal(t, before, s.head("a"))
+	require.Equal(t, oldAttrs, s.head("a"))
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
 }
 
@@ -226,9 +232,11 @@ func TestAlternateNameAfterOverwrite(t *testing.T) {
 func TestAlternateNameAfterCrash(t *testing.T) {
 	s := open(t)
 	s.write("a", "new")
+
 	s.write(".omnibucket=a", "old")
 	require.Equal(t, "new", s.get("a"))
 	require.Equal(t, []string{"a"}, s.all())
+
 	s.remove("a")
 	s.missing("a")
 	require.Empty(t, s.files())

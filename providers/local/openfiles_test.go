@@ -30,17 +30,18 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	}
 	// If the rest of the program has more than half of the files, bodies that make calls could hold
 	// all others: see the comment at the start of bucketdir/openfiles.go. So that row has few of them.
-	for name, row := range map[string]struct{ limit, held, callingBodies int }{
+	tests := map[string]struct{ limit, held, callingBodies int }{
 		"a limit of 256": {256, 0, 100},
 		"a limit of 64":  {64, 0, 100},
 		"a limit of 256, of which others have 220": {256, 220, 5},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(row.limit), os.Args[0])
+			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(tt.limit), os.Args[0])
 			c.Env = append(
 				os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(),
-				textVariable+"="+fmt.Sprint(row.held, row.callingBodies),
+				textVariable+"="+fmt.Sprint(tt.held, tt.callingBodies),
 			)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
@@ -52,11 +53,11 @@ func TestOpenFilesManyCalls(t *testing.T) {
 // that the program has open meanwhile, and of uploads whose bodies make calls.
 func crowd(d *objectDriver, numbers string) error {
 	const n = 2000
-	var own, callingBodies int
-	if _, err := fmt.Sscan(numbers, &own, &callingBodies); err != nil {
+	var ownBodies, callingBodies int
+	if _, err := fmt.Sscan(numbers, &ownBodies, &callingBodies); err != nil {
 		return err
 	}
-	for range own {
+	for range ownBodies {
 		f, err := os.Open(os.Args[0])
 		if err != nil {
 			return err
@@ -68,7 +69,7 @@ func crowd(d *objectDriver, numbers string) error {
 	ctx := context.Background()
 	key := func(i int) string { return fmt.Sprintf("d%d/e%d/%d", i%10, i%7, i) }
 	content := []byte("some content")
-	for _, call := range []struct {
+	tests := []struct {
 		name string
 		do   func(i int) error
 	}{
@@ -108,18 +109,19 @@ func crowd(d *objectDriver, numbers string) error {
 		}},
 		{"Copy", func(i int) error { return onlyErr(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) }},
 		{"Remove", func(i int) error { return b.Remove(ctx, key(i)) }},
-	} {
+	}
+	for _, tt := range tests {
 		errs := make([]error, n)
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
-				errs[i] = call.do(i)
+				errs[i] = tt.do(i)
 			})
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
 			first, _, _ := strings.Cut(err.Error(), "\n")
-			return fmt.Errorf("%s: %d failed: %s", call.name, strings.Count(err.Error(), "\n")+1, first)
+			return fmt.Errorf("%s: %d failed: %s", tt.name, strings.Count(err.Error(), "\n")+1, first)
 		}
 	}
 	return nil

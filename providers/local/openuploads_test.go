@@ -49,6 +49,7 @@ func TestPutPartChecksumTime(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.CRC32C{Sum: 7, Known: true}})
 	require.NoError(t, err)
+
 	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)
 	require.True(t, fi.ModTime().Equal(now), fi.ModTime())
@@ -74,6 +75,7 @@ func TestListPartsChecksums(t *testing.T) {
 			send(2, "two") // these have files of their own
 			send(3, "three")
 			send(4, "four")
+
 			slices.SortFunc(want, func(a, b driver.Part) int { return cmp.Compare(a.Number, b.Number) })
 			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
 			page := s.listParts(upload, 1, 4)
@@ -104,15 +106,16 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	key := filepath.Join(s.uploadDir(upload), uploadKeyName)
 	require.NoError(t, os.Remove(key))
 	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
-	before, err := os.ReadDir(s.uploadDir(upload))
+	entriesBefore, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
 	st, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(st)
+
 	require.Error(t, st.Uploads.RemoveUpload(t.Context(), upload))
-	after, err := os.ReadDir(s.uploadDir(upload))
+	entriesAfter, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
-	require.Len(t, after, len(before))
+	require.Len(t, entriesAfter, len(entriesBefore))
 }
 
 // Each process lists the uploads of all processes.
@@ -121,6 +124,7 @@ func TestListUploads(t *testing.T) {
 	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
+
 	first := s.begin(&driver.PutRequest{Key: "a/1"})
 	second := s.begin(&driver.PutRequest{Key: "a/2"})
 	s.begin(&driver.PutRequest{Key: "b"})
@@ -132,6 +136,7 @@ func TestListUploads(t *testing.T) {
 	t.Cleanup(func() { _ = other.Close() })
 	var names []string
 	r := &driver.ListUploadsRequest{Prefix: "a/", Limit: 1}
+
 	for {
 		page, err := other.ListUploads(t.Context(), r)
 		require.NoError(t, err)

@@ -45,23 +45,25 @@ func TestCompletePartsOnce(t *testing.T) {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
 			r := &driver.PutRequest{Key: "k", Size: -1}
+
 			for range 50 {
 				upload := s.begin(r)
 				parts := []driver.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
-				made := make([]*storage.Attrs, 4)
+				attrs := make([]*storage.Attrs, 4)
 				errs := make([]error, 4)
 				var wg sync.WaitGroup
-				for i := range made {
+				for i := range attrs {
 					wg.Go(func() {
-						made[i], errs[i] = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+						attrs[i], errs[i] = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
 				wg.Wait()
 				objects := 0
-				for i := range made {
+
+				for i := range attrs {
 					if errs[i] == nil {
 						objects++
-						require.Equal(t, made[i], s.head("k"))
+						require.Equal(t, attrs[i], s.head("k"))
 						continue
 					}
 					code := storage.CodeOf(errs[i]) // Unavailable if the first call removed what this one was joining
@@ -112,6 +114,7 @@ func TestPartsSurviveProcess(t *testing.T) {
 	upload := s.begin(r)
 	part := s.part(upload, 1, "x")
 	other := reopen(t, s.root)
+
 	_, err := other.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "x", s.get("k"))
@@ -124,9 +127,11 @@ func TestCompletePartsCondition(t *testing.T) {
 	r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 	upload := s.begin(r)
 	parts := []driver.Part{s.part(upload, 1, "new")}
+
 	_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", s.get("k"))
+
 	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
 	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
 	require.Empty(t, s.uploads())
@@ -138,25 +143,28 @@ func TestPartsUnknown(t *testing.T) {
 	r := &driver.PutRequest{Key: "k"}
 	upload := s.begin(r)
 	part := s.part(upload, 1, "x")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, key, upload string
 		part              driver.Part
 	}{
-		{"unknown", "k", strings.Repeat("0", 24), part},
-		{"malformed", "k", "../../k", part},
-		{"another key's", "other", upload, part},
-		{"a missing part", "k", upload, driver.Part{Number: 2, Tag: part.Tag}},
-		{"a replaced part", "k", upload, driver.Part{Number: 1, Tag: "1-1-1"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "unknown", key: "k", upload: strings.Repeat("0", 24), part: part},
+		{name: "malformed", key: "k", upload: "../../k", part: part},
+		{name: "another key's", key: "other", upload: upload, part: part},
+		{name: "a missing part", key: "k", upload: upload, part: driver.Part{Number: 2, Tag: part.Tag}},
+		{name: "a replaced part", key: "k", upload: upload, part: driver.Part{Number: 1, Tag: "1-1-1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put:    &driver.PutRequest{Key: row.key},
-				Upload: row.upload,
-				Parts:  []driver.Part{row.part},
+				Put:    &driver.PutRequest{Key: tt.key},
+				Upload: tt.upload,
+				Parts:  []driver.Part{tt.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
+
 	_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NoError(t, s.driver.AbortParts(t.Context(), "other", upload), "another key has no such upload")
@@ -179,11 +187,13 @@ func TestSweepKeepsLiveWriters(t *testing.T) {
 	for _, name := range []string{"1", "2"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dead, name), nil, 0o666))
 	}
+
 	reopen(t, s.root)
 	require.NoDirExists(t, dead)
 	require.NoFileExists(t, dead+bucketdir.MarkerSuffix)
 	require.Len(t, s.leftovers(), 1)
 	require.Len(t, s.uploads(), 1)
+
 	live.Staging.Discard(st)
 	require.Empty(t, s.leftovers())
 }

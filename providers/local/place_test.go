@@ -51,12 +51,14 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			row.do(t, root)
 			b.missing("before")
 			require.Empty(t, b.all())
+
 			other := reopen(t, root)
 			_, err = b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
+
 			renewed, err := b.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
@@ -72,33 +74,36 @@ func TestPathOfReplacedBucket(t *testing.T) {
 // If the path of a bucket is a link, calls use the directory to which it leads now.
 func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
-	for _, row := range []struct{ name, target, below string }{
+	tests := []struct{ name, target, below string }{
 		{"the bucket is a link", "data", ""},
 		{"a directory above it is a link", "", "data"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			link := filepath.Join(dir, "link")
-			path := filepath.Join(link, row.below)
+			path := filepath.Join(link, tt.below)
 			for _, release := range []string{"one", "two"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, release, "data"), 0o777))
 			}
-			require.NoError(t, os.Symlink(filepath.Join(dir, "one", row.target), link))
+			require.NoError(t, os.Symlink(filepath.Join(dir, "one", tt.target), link))
 			b := reopen(t, path)
 			b.put("before", "old")
-			before := b.driver.Locate("k")
+			ref := b.driver.Locate("k")
 
 			require.NoError(t, os.Remove(link))
-			require.NoError(t, os.Symlink(filepath.Join(dir, "two", row.target), link))
+			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
 			b.missing("before")
 			other := reopen(t, path)
 			_, err := b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
+
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
 			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"), "copies and Overlap see one bucket")
-			require.NotEqual(t, before, b.driver.Locate("k"))
+			require.NotEqual(t, ref, b.driver.Locate("k"))
+
 			_, err = other.driver.Copy(t.Context(), &driver.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
@@ -109,7 +114,7 @@ func TestPathThroughLink(t *testing.T) {
 // If the directory of a service is replaced, the service and its buckets use the one at its path now.
 func TestPathOfReplacedService(t *testing.T) {
 	windowsCannot(t, noLinks)
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		replace func(t *testing.T, dir string)
 	}{
@@ -121,8 +126,9 @@ func TestPathOfReplacedService(t *testing.T) {
 			require.NoError(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "old")))
 			require.NoError(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "one")))
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			for _, path := range []string{"one/before", "one/both", "two/both"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
@@ -134,17 +140,20 @@ func TestPathOfReplacedService(t *testing.T) {
 				d, err := s.Driver("both")
 				require.NoError(t, err)
 				b := engine.New(d)
-				t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
+				t.Cleanup(func() {
+					require.NoError(t, errors.Join(storage.Close(b), s.Close()))
+				})
 				return s, b
 			}
 			s, b := open()
 			_, err := b.Upload(t.Context(), "old", strings.NewReader("x"))
 			require.NoError(t, err)
 
-			row.replace(t, dir)
+			tt.replace(t, dir)
 			_, theirs := open()
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("mine"), storage.IfAbsent())
 			require.NoError(t, err)
+
 			_, err = theirs.Upload(t.Context(), "k", strings.NewReader("theirs"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
@@ -153,10 +162,12 @@ func TestPathOfReplacedService(t *testing.T) {
 			_, err = s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "after"})
 			require.NoError(t, err)
 			require.DirExists(t, filepath.Join(dir, "link", "after"))
+
 			page, _, err := s.ListBuckets(t.Context(), "")
 			require.NoError(t, err)
 			require.Len(t, page, 2)
 			require.Equal(t, []string{"after", "both"}, []string{page[0].Name, page[1].Name})
+
 			require.NoError(t, s.DeleteBucket(t.Context(), "after"))
 			require.NoDirExists(t, filepath.Join(dir, "link", "after"))
 			require.ErrorIs(t, s.DeleteBucket(t.Context(), "before"), storage.BucketNotFound)
@@ -174,8 +185,11 @@ func TestPutDirectoryReplaced(t *testing.T) {
 			b := reopen(t, root)
 			b.put("before", "x")
 			r := request("k", "")
-			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() { row.do(t, root) }})
+			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() {
+				row.do(t, root)
+			}})
 			r.Condition = storage.Condition{Absent: true}
+
 			_, err := b.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)
 			b.missing("k")
@@ -210,14 +224,17 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 		result <- err
 	}()
 	require.NoError(t, os.Rename(root, root+"-old"))
+
 	unlock()
 	require.ErrorIs(t, <-result, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
+
 	_, err = one.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.BucketNotFound, e.Code)
 	require.NotContains(t, e.Hint, "Config.Create", "it may be set: the directory was there")
+
 	require.NoError(t, os.Rename(root+"-old", root))
 	require.Equal(t, "x", one.get("before"))
 }
@@ -227,7 +244,7 @@ func TestPathReplacedIsClosed(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))
-	before := openFiles(t)
+	filesBefore := countOpenFiles(t)
 	d, err := newDriver(root, Config{NoSync: true})
 	require.NoError(t, err)
 	b := &subject{d, t, root}
@@ -240,6 +257,7 @@ func TestPathReplacedIsClosed(t *testing.T) {
 			}
 		})
 	}
+
 	for range 20 {
 		replacements[0].do(t, root+"-next")
 		require.NoError(t, os.Rename(root, root+"-old"))
@@ -251,12 +269,13 @@ func TestPathReplacedIsClosed(t *testing.T) {
 	users.Wait()
 	b.put("k", "last")
 	require.Equal(t, "last", b.get("k"))
+
 	require.NoError(t, d.Close())
-	require.Equal(t, before, openFiles(t))
+	require.Equal(t, filesBefore, countOpenFiles(t))
 }
 
-// openFiles returns the number of descriptors of this process, on Linux.
-func openFiles(t *testing.T) int {
+// countOpenFiles returns the number of descriptors of this process, on Linux.
+func countOpenFiles(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return 0

@@ -15,14 +15,16 @@ import (
 
 // The driver of PrivateDriver keeps objects that the bucket does not show, and that are removed with the bucket.
 func TestPrivateDriver(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	ctx := t.Context()
+
 	_, err := s.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	_, err = s.PrivateDriver(ctx, "one", false)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoDirExists(t, filepath.Join(root, "one", bucketdir.Reserved), "looking changes nothing")
+
 	_, err = s.PrivateDriver(ctx, "../one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
@@ -33,11 +35,14 @@ func TestPrivateDriver(t *testing.T) {
 	require.NoError(t, d.Close())
 	d, err = s.PrivateDriver(ctx, "one", false)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, d.Close()) }()
+	defer func() {
+		require.NoError(t, d.Close())
+	}()
 	_, body, err := d.Get(ctx, &driver.GetRequest{Key: "record", Length: -1})
 	require.NoError(t, err)
 	content, err := io.ReadAll(body)
 	require.NoError(t, err)
+
 	require.NoError(t, body.Close())
 	require.Equal(t, "kept", string(content))
 
@@ -50,8 +55,9 @@ func TestPrivateDriver(t *testing.T) {
 
 // The body of a Put may add metadata until its end is read.
 func TestPutLateMetadata(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
+
 	b := s.bucket(t, "one", root)
 	require.NotZero(t, b.driver.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
@@ -75,12 +81,13 @@ func (f atEnd) Read([]byte) (int, error) {
 
 // The first write to a bucket of a service removes what killed writers left.
 func TestSweepAtFirstWrite(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	rest := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
 	require.NoError(t, os.MkdirAll(rest, 0o777))
 	require.NoError(t, os.WriteFile(rest+bucketdir.MarkerSuffix, nil, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(rest, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
+
 	_, err := b.driver.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, rest)

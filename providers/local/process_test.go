@@ -98,8 +98,8 @@ func (p *process) end(t *testing.T) string {
 	return last
 }
 
-// told returns a channel that is closed when the test closes the input of the process.
-func told() <-chan struct{} {
+// stopSignal returns a channel that is closed when the test closes the input of the process.
+func stopSignal() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -159,9 +159,9 @@ func checkPattern(d *objectDriver, key string) error {
 }
 
 func writeForEver(d *objectDriver, key string) error {
-	done := told()
+	stop := stopSignal()
 	n := 0
-	for ; !stopped(done); n++ {
+	for ; !stopped(stop); n++ {
 		if _, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000))); err != nil {
 			return err
 		}
@@ -171,9 +171,9 @@ func writeForEver(d *objectDriver, key string) error {
 }
 
 func readForEver(d *objectDriver, key string) error {
-	done := told()
+	stop := stopSignal()
 	n := 0
-	for ; !stopped(done); n++ {
+	for ; !stopped(stop); n++ {
 		if err := checkPattern(d, key); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func createOnce(d *objectDriver, key string) error {
 		return err
 	}
 	fmt.Println("ready")
-	<-told()
+	<-stopSignal()
 	r := request(key, strconv.Itoa(os.Getpid()))
 	r.Condition.Absent = true
 	_, err := d.Put(context.Background(), r)
@@ -279,6 +279,7 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			for range 4 {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
+
 			last := 3 * time.Second
 			if testserver.Sample(true, testing.Short()) || s.driver.bucket.NoXattr {
 				last = time.Second
@@ -286,11 +287,13 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
 				require.NoError(t, checkPattern(s.driver, "dir/k"))
 			}
+
 			for _, p := range all {
 				n, err := strconv.Atoi(p.end(t))
 				require.NoError(t, err)
 				require.Positive(t, n)
 			}
+
 			reopen(t, s.root)
 			require.Empty(t, s.leftovers())
 		})
@@ -310,13 +313,16 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 		for i := range all {
 			all[i] = start(t, s.root, "creator", key)
 		}
+
 		for _, p := range all {
 			require.True(t, p.output.Scan())
 			require.Equal(t, "ready", p.output.Text())
 		}
+
 		for _, p := range all {
 			require.NoError(t, p.input.Close())
 		}
+
 		var winners []string
 		for _, p := range all {
 			require.True(t, p.output.Scan())
@@ -367,6 +373,7 @@ func testKilledWriter(t *testing.T) {
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
 	require.NoError(t, first.driver.Close())
+
 	for range kills {
 		p := start(t, root, "overwriter", "")
 		require.True(t, p.output.Scan())
@@ -384,11 +391,12 @@ func testKilledWriter(t *testing.T) {
 		require.Empty(t, s.leftovers())
 		require.NoError(t, s.driver.Close())
 	}
+
 	s := reopen(t, root, withVersions, like)
-	seen := map[string]bool{}
+	texts := map[string]bool{}
 	for _, e := range s.history(driver.ListRequest{Limit: 1000}) {
-		require.False(t, seen[e.Key+e.Version], "each version must be listed once")
-		seen[e.Key+e.Version] = true
+		require.False(t, texts[e.Key+e.Version], "each version must be listed once")
+		texts[e.Key+e.Version] = true
 		if e.IsDeleteMarker {
 			continue
 		}
@@ -397,7 +405,8 @@ func testKilledWriter(t *testing.T) {
 		require.Len(t, body, int(e.Size))
 		require.True(t, a.CRC32C.Known)
 	}
-	require.NotEmpty(t, seen)
+	require.NotEmpty(t, texts)
+
 	leftovers, err := filepath.Glob(filepath.Join(root, bucketdir.TmpPath, "*"))
 	require.NoError(t, err)
 	require.Empty(t, leftovers, "staging directories of killed writers are removed, too")

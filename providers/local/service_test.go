@@ -11,12 +11,12 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 	"github.com/stretchr/testify/require"
 )
 
-func service(t *testing.T) (*serviceDriver, string) {
+func newService(t *testing.T) (*serviceDriver, string) {
 	t.Helper()
 	root := t.TempDir()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -38,20 +38,26 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
 	visible := false
-	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { // asked for the settings
-		_, err := os.Lstat(filepath.Join(root, "b"))
-		visible = visible || err == nil
-		return time.Now()
-	}})
+	s, err := NewServiceDriver(root, Config{
+		NoSync: true,
+		Now: func() time.Time { // asked for the settings
+			_, err := os.Lstat(filepath.Join(root, "b"))
+			visible = visible || err == nil
+			return time.Now()
+		},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := &driver.BucketRequest{Name: "b", ObjectLock: true}
+
 	_, err = s.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	require.False(t, visible, "the bucket came before its settings")
+
 	info, err := s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
+
 	_, err = s.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 	names, err := os.ReadDir(root)
@@ -61,12 +67,13 @@ func TestCreateBucketWithSettings(t *testing.T) {
 
 // Buckets are created, changed, listed and deleted.
 func TestServiceBuckets(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	yes := true
 	cors := []storage.CORSRule{{Origins: []string{"*"}, MaxAge: time.Hour}}
 	r := &driver.BucketRequest{Name: "one", Region: "here", Versioning: &yes, CORS: &cors}
 	info, err := s.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
+
 	want := &storage.BucketInfo{
 		Name:       "one",
 		Provider:   "local",
@@ -76,12 +83,14 @@ func TestServiceBuckets(t *testing.T) {
 		Created:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	require.Equal(t, want, info)
+
 	_, err = s.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 
 	info, err = s.BucketInfo(t.Context(), "one")
 	require.NoError(t, err)
 	require.Equal(t, want, info)
+
 	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
 	none := []storage.CORSRule{}
 	info, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
@@ -89,6 +98,7 @@ func TestServiceBuckets(t *testing.T) {
 	require.True(t, info.Public && info.Versioning)
 	require.Equal(t, rules, info.Lifecycle)
 	require.Empty(t, info.CORS)
+
 	second, err := s.BucketInfo(t.Context(), "one")
 	require.NoError(t, err)
 	require.Equal(t, info.Lifecycle, second.Lifecycle)
@@ -102,6 +112,7 @@ func TestServiceBuckets(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	b.remove("k")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
+
 	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
 	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: b.history(driver.ListRequest{})[0].Version}))
@@ -109,9 +120,11 @@ func TestServiceBuckets(t *testing.T) {
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
 	require.NoDirExists(t, filepath.Join(root, "one"))
+
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
 	require.Empty(t, entries)
+
 	_, _, err = b.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = b.driver.Put(t.Context(), request("k", "x"))
@@ -120,7 +133,7 @@ func TestServiceBuckets(t *testing.T) {
 
 // If a bucket turns versions on, drivers that are open keep them, too. Naming a version needs WithVersioning.
 func TestUpdateBucketVersioning(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
 	b := s.bucket(t, "one", root)
@@ -128,6 +141,7 @@ func TestUpdateBucketVersioning(t *testing.T) {
 	yes := true
 	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
+
 	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	for range 2 {
@@ -139,8 +153,9 @@ func TestUpdateBucketVersioning(t *testing.T) {
 
 // Calls for a missing bucket, or for a name that leads out of the service's directory, fail with BucketNotFound.
 func TestBucketsMissing(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
+
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
 		_, err := s.BucketInfo(t.Context(), name)
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
@@ -148,19 +163,22 @@ func TestBucketsMissing(t *testing.T) {
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
 		require.ErrorIs(t, s.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
 	}
+
 	b := s.bucket(t, "none", root)
 	_, err := b.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 	require.ErrorIs(t, err, storage.BucketNotFound)
+
 	_, err = s.Credentials(t.Context(), "none")
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 func TestListBuckets(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	for _, name := range []string{"b", "a", ".hidden", "c"} {
 		require.NoError(t, os.Mkdir(filepath.Join(root, name), 0o777))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o666))
+
 	names := func(token string) (names []string) {
 		infos, next, err := s.ListBuckets(t.Context(), token)
 		require.NoError(t, err)
@@ -173,50 +191,52 @@ func TestListBuckets(t *testing.T) {
 	}
 	require.Equal(t, []string{"a", "b", "c"}, names(""))
 	require.Equal(t, []string{"c"}, names(bucketstore.Position{Key: "b"}.Token()))
+
 	_, _, err := s.ListBuckets(t.Context(), "???")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 func TestAddresses(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		address string
 		path    string
 		want    Config
 		ok      bool
 	}{
-		{"file:///var/data", "/var/data", Config{}, true},
-		{"file://localhost/var/data", "/var/data", Config{}, true},
-		{"file:///with%20space/%25", "/with space/%", Config{}, true},
-		{"file:///d?create=true&sync=false", "/d", Config{Create: true, NoSync: true}, true},
-		{"file:///d?create=false&sync=true", "/d", Config{}, true},
-		{"file:///d?create=yes", "", Config{}, false},
-		{"file:///d?sync=", "", Config{}, false},
-		{"file:///d?mode=0640", "/d", Config{FileMode: 0o640}, true},
-		{"file:///d?sidecars=true", "/d", Config{Sidecars: true}, true},
-		{"file:///d?sidecars=1x", "", Config{}, false},
-		{"file:///d?mode=", "", Config{}, false},
-		{"file:///d?mode=rw", "", Config{}, false},
-		{"file:///d?mode=1777", "", Config{}, false},
-		{"file://relative", "", Config{}, false},
-		{"file://relative/path", "", Config{}, false},
-		{"file:relative", "", Config{}, false},
-		{"file://user@/d", "", Config{}, false},
-		{"file:///d%00", "", Config{}, false},
-	} {
-		t.Run(row.address, func(t *testing.T) {
-			address, err := url.Parse(row.address)
+		{address: "file:///var/data", path: "/var/data", ok: true},
+		{address: "file://localhost/var/data", path: "/var/data", ok: true},
+		{address: "file:///with%20space/%25", path: "/with space/%", ok: true},
+		{address: "file:///d?create=true&sync=false", path: "/d", want: Config{Create: true, NoSync: true}, ok: true},
+		{address: "file:///d?create=false&sync=true", path: "/d", ok: true},
+		{address: "file:///d?create=yes"},
+		{address: "file:///d?sync="},
+		{address: "file:///d?mode=0640", path: "/d", want: Config{FileMode: 0o640}, ok: true},
+		{address: "file:///d?sidecars=true", path: "/d", want: Config{Sidecars: true}, ok: true},
+		{address: "file:///d?sidecars=1x"},
+		{address: "file:///d?mode="},
+		{address: "file:///d?mode=rw"},
+		{address: "file:///d?mode=1777"},
+		{address: "file://relative"},
+		{address: "file://relative/path"},
+		{address: "file:relative"},
+		{address: "file://user@/d"},
+		{address: "file:///d%00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
+			address, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			path, c, err := parseAddress(address)
-			if !row.ok {
+			if !tt.ok {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, filepath.FromSlash(row.path), path)
-			require.Equal(t, row.want, c)
+			require.Equal(t, filepath.FromSlash(tt.path), path)
+			require.Equal(t, tt.want, c)
 		})
 	}
-	require.Equal(t, "C:/dir", filepath.ToSlash(urlpath.File("/C:/dir", true)))
+	require.Equal(t, "C:/dir", filepath.ToSlash(localfile.FromURL("/C:/dir", true)))
 }
 
 // Opening fails if the path is empty, missing or a file.
@@ -224,29 +244,32 @@ func TestOpenErrors(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, root string
 		c          Config
 		want       error
 	}{
-		{"empty path", "", Config{}, storage.InvalidArgument},
-		{"a file", file, Config{}, storage.InvalidArgument},
-		{"below a file", filepath.Join(file, "x"), Config{}, storage.BucketNotFound},
-		{"a file to create", file, Config{Create: true}, storage.InvalidArgument},
-		{"a file to create without sync", file, Config{Create: true, NoSync: true}, storage.InvalidArgument},
-		{"below a file to create", filepath.Join(file, "x"), Config{Create: true}, storage.InvalidArgument},
-		{"missing", filepath.Join(root, "none"), Config{}, storage.BucketNotFound},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := NewDriver(row.root, row.c)
-			require.ErrorIs(t, err, row.want)
+		{name: "empty path", want: storage.InvalidArgument},
+		{name: "a file", root: file, want: storage.InvalidArgument},
+		{name: "below a file", root: filepath.Join(file, "x"), want: storage.BucketNotFound},
+		{name: "a file to create", root: file, c: Config{Create: true}, want: storage.InvalidArgument},
+		{name: "a file to create without sync", root: file, c: Config{Create: true, NoSync: true}, want: storage.InvalidArgument},
+		{name: "below a file to create", root: filepath.Join(file, "x"), c: Config{Create: true}, want: storage.InvalidArgument},
+		{name: "missing", root: filepath.Join(root, "none"), want: storage.BucketNotFound},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := NewDriver(tt.root, tt.c)
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
-	made := filepath.ToSlash(filepath.Join(root, "made"))
-	if !strings.HasPrefix(made, "/") { // C:/dir
-		made = "/" + made
+
+	dir := filepath.ToSlash(filepath.Join(root, "made"))
+	if !strings.HasPrefix(dir, "/") { // C:/dir
+		dir = "/" + dir
 	}
-	address, err := url.Parse("file://" + made + "?create=true")
+	address, err := url.Parse("file://" + dir + "?create=true")
 	require.NoError(t, err)
 	d, err := openBucket(t.Context(), address)
 	require.NoError(t, err)

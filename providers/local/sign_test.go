@@ -31,8 +31,8 @@ func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
 func secretFile(root string) string { return filepath.Join(root, ".omnibucket", "signing.key") }
 
-// signing opens a bucket that signs, with a clock that stands still.
-func signing(t *testing.T, root string, keys ...[]byte) storage.Bucket {
+// newSigningBucket opens a bucket that signs, with a clock that stands still.
+func newSigningBucket(t *testing.T, root string, keys ...[]byte) storage.Bucket {
 	t.Helper()
 	b, err := local.Open(root, local.Config{NoSync: true, Now: noon, SigningKeys: keys}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 	return o
 }
 
-func download(t *testing.T, b storage.Bucket) string {
+func signDownload(t *testing.T, b storage.Bucket) string {
 	t.Helper()
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
@@ -58,10 +58,10 @@ func download(t *testing.T, b storage.Bucket) string {
 // URLs stay valid after the process ends, because the signing key is stored in the bucket.
 func TestSigningKeySurvivesProcess(t *testing.T) {
 	root := t.TempDir()
-	first := download(t, signing(t, root))
-	require.Equal(t, first, download(t, signing(t, root)))
-	require.NotEqual(t, keyOf(t, first), keyOf(t, download(t, signing(t, t.TempDir()))))
-	require.Equal(t, http.StatusNotFound, status(signing(t, root), first), "valid, but there is no object")
+	first := signDownload(t, newSigningBucket(t, root))
+	require.Equal(t, first, signDownload(t, newSigningBucket(t, root)))
+	require.NotEqual(t, keyOf(t, first), keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir()))))
+	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), first), "valid, but there is no object")
 
 	info, err := os.Stat(secretFile(root))
 	require.NoError(t, err)
@@ -70,6 +70,7 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	}
 	text, err := os.ReadFile(secretFile(root))
 	require.NoError(t, err)
+
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	require.NoError(t, err)
 	require.Len(t, key, 32)
@@ -83,7 +84,7 @@ func TestSigningKeyMadeOnce(t *testing.T) {
 	addresses := make([]string, 8)
 	var group sync.WaitGroup
 	for i := range addresses {
-		b := signing(t, root)
+		b := newSigningBucket(t, root)
 		group.Go(func() {
 			if signedURL, err := b.SignedDownloadURL(t.Context(), "a"); err == nil {
 				addresses[i] = signedURL.URL
@@ -91,9 +92,11 @@ func TestSigningKeyMadeOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+
 	for _, address := range addresses {
-		require.Equal(t, download(t, signing(t, root)), address)
+		require.Equal(t, signDownload(t, newSigningBucket(t, root)), address)
 	}
+
 	leftovers, err := filepath.Glob(filepath.Join(root, ".omnibucket", "tmp", "*", "*"))
 	require.NoError(t, err)
 	require.Empty(t, leftovers)
@@ -102,7 +105,7 @@ func TestSigningKeyMadeOnce(t *testing.T) {
 // Verifying a URL makes no signing key.
 func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	root := t.TempDir()
-	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
+	keys, err := originOf(t, newSigningBucket(t, root)).VerifyingKeys(t.Context())
 	require.NoError(t, err)
 	require.True(t, keys.Empty())
 	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "reading a bucket must not change it")
@@ -111,17 +114,17 @@ func TestVerifyingKeysMakesNoKey(t *testing.T) {
 // A user rotates the signing key by adding a line to its file.
 func TestSigningKeyRotated(t *testing.T) {
 	root := t.TempDir()
-	old := download(t, signing(t, root))
+	old := signDownload(t, newSigningBucket(t, root))
 	text, err := os.ReadFile(secretFile(root))
 	require.NoError(t, err)
 	rotated := append([]byte(hex.EncodeToString(secret(7))+"\n"), text...)
 	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
 
-	b := signing(t, root)
-	require.Equal(t, keyOf(t, download(t, signing(t, t.TempDir(), secret(7)))), keyOf(t, download(t, b)), "the first line signs")
+	b := newSigningBucket(t, root)
+	require.Equal(t, keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir(), secret(7)))), keyOf(t, signDownload(t, b)), "the first line signs")
 	require.Equal(t, http.StatusNotFound, status(b, old), "the second line verifies, but there is no object")
 	require.NoError(t, os.WriteFile(secretFile(root), rotated[:65], 0o600))
-	require.Equal(t, http.StatusForbidden, status(signing(t, root), old))
+	require.Equal(t, http.StatusForbidden, status(newSigningBucket(t, root), old))
 }
 
 // keyOf returns the id of the key that signed.
@@ -151,7 +154,7 @@ func TestSigningKeyDamaged(t *testing.T) {
 			root := t.TempDir()
 			require.NoError(t, os.MkdirAll(filepath.Dir(secretFile(root)), 0o777))
 			require.NoError(t, os.WriteFile(secretFile(root), []byte(content), 0o600))
-			_, err := signing(t, root).SignedDownloadURL(t.Context(), "a")
+			_, err := newSigningBucket(t, root).SignedDownloadURL(t.Context(), "a")
 			require.ErrorIs(t, err, storage.Internal)
 			require.ErrorContains(t, err, "signing.key")
 			for _, part := range []string{"TOPSECRET", "5EC2E7", "0101"} {
@@ -163,10 +166,10 @@ func TestSigningKeyDamaged(t *testing.T) {
 
 func TestSigningKeysOfConfig(t *testing.T) {
 	root := t.TempDir()
-	b := signing(t, root, secret(1))
-	address := download(t, b)
+	b := newSigningBucket(t, root, secret(1))
+	address := signDownload(t, b)
 	require.NoFileExists(t, secretFile(root))
-	require.NotEqual(t, address, download(t, signing(t, root, secret(2), secret(1))), "the first key signs")
+	require.NotEqual(t, address, signDownload(t, newSigningBucket(t, root, secret(2), secret(1))), "the first key signs")
 
 	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -179,8 +182,11 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	managed, err := s.Bucket(filepath.Base(root))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(managed)) })
-	require.Equal(t, address, download(t, managed))
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(managed))
+	})
+
+	require.Equal(t, address, signDownload(t, managed))
 	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
 		require.Contains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
 		require.NotContains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "53")
@@ -207,11 +213,11 @@ func TestOriginPublic(t *testing.T) {
 	require.True(t, info.Public)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
 
-	shown, err := b.Upload(t.Context(), "shown", strings.NewReader("x"), storage.WithPublicRead())
+	attrs, err := b.Upload(t.Context(), "shown", strings.NewReader("x"), storage.WithPublicRead())
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "hidden", strings.NewReader("x"))
 	require.NoError(t, err)
-	for key, want := range map[string]string{"shown": shown.Revision, "hidden": "", "missing": "", "../shown": "", ".omnibucket/signing.key": ""} {
+	for key, want := range map[string]string{"shown": attrs.Revision, "hidden": "", "missing": "", "../shown": "", ".omnibucket/signing.key": ""} {
 		revision, err := o.PublicRevision(t.Context(), key)
 		require.NoError(t, err, key)
 		require.Equal(t, want, revision, key)

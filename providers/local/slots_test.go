@@ -36,12 +36,14 @@ func inodeAt(t testing.TB, path string) uint64 {
 // completed makes an object of the parts. given reports whether its file is one that they shared.
 func (s *subject) completed(upload string, parts ...driver.Part) (content string, given bool) {
 	s.t.Helper()
-	before := s.inodes(upload)
+	inodes := s.inodes(upload)
+
 	require.NoError(s.t, s.complete("k", upload, parts...))
 	require.Empty(s.t, s.uploads())
 	require.Empty(s.t, s.leftovers())
+
 	object := inodeAt(s.t, filepath.Join(s.root, "k"))
-	for _, ino := range before {
+	for _, ino := range inodes {
 		given = given || ino == object
 	}
 	return s.get("k"), given
@@ -55,41 +57,43 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 		number int
 		body   string
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		sent   []sent
 		use    []int // indexes of sent
 		copies bool
 	}{
-		{"one part", []sent{{1, "aaa"}}, []int{0}, false},
-		{"in their order", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{0, 1, 2}, false},
-		{"in another order", []sent{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}}, []int{1, 2, 0}, false},
-		{"a shorter last one", []sent{{1, "aaa"}, {2, "bbb"}, {3, "c"}}, []int{0, 1, 2}, false},
-		{"a shorter last one, which comes first", []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}}, []int{1, 2, 0}, false},
-		{"a longer last one", []sent{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}}, []int{0, 1, 2}, false},
-		{"a shorter one in the middle", []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}}, []int{0, 1, 2}, true},
-		{"one that was sent twice", []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}}, []int{0, 3, 2}, true},
-		{"the last was sent twice", []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}}, []int{0, 2}, true},
-		{"without the last", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{0, 1}, true},
-		{"without the first", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{1, 2}, true},
-		{"with gaps", []sent{{2, "bbb"}, {30, "ccc"}}, []int{0, 1}, true},
-		{"far apart", []sent{{1, "aaa"}, {9999, strings.Repeat("b", 1<<20)}}, []int{0, 1}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "one part", sent: []sent{{1, "aaa"}}, use: []int{0}},
+		{name: "in their order", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{0, 1, 2}},
+		{name: "in another order", sent: []sent{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}}, use: []int{1, 2, 0}},
+		{name: "a shorter last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "c"}}, use: []int{0, 1, 2}},
+		{name: "a shorter last one, which comes first", sent: []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}}, use: []int{1, 2, 0}},
+		{name: "a longer last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}}, use: []int{0, 1, 2}},
+		{name: "a shorter one in the middle", sent: []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}}, use: []int{0, 1, 2}, copies: true},
+		{name: "one that was sent twice", sent: []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}}, use: []int{0, 3, 2}, copies: true},
+		{name: "the last was sent twice", sent: []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}}, use: []int{0, 2}, copies: true},
+		{name: "without the last", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{0, 1}, copies: true},
+		{name: "without the first", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{1, 2}, copies: true},
+		{name: "with gaps", sent: []sent{{2, "bbb"}, {30, "ccc"}}, use: []int{0, 1}, copies: true},
+		{name: "far apart", sent: []sent{{1, "aaa"}, {9999, strings.Repeat("b", 1<<20)}}, use: []int{0, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
 			upload := s.begun()
 			want := ""
 			var all, used []driver.Part
-			for _, p := range row.sent {
+			for _, p := range tt.sent {
 				all = append(all, s.part(upload, p.number, p.body))
 			}
-			for _, i := range row.use {
+			for _, i := range tt.use {
 				used = append(used, all[i])
-				want += row.sent[i].body
+				want += tt.sent[i].body
 			}
+
 			content, ok := s.completed(upload, used...)
 			require.Equal(t, want, content)
-			require.Equal(t, row.copies, !ok)
+			require.Equal(t, tt.copies, !ok)
 		})
 	}
 }
@@ -117,6 +121,7 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 			s := open(t)
 			upload := s.begun()
 			third := s.part(upload, 3, "ccc")
+
 			_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
 			content, ok := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
@@ -135,11 +140,13 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 			upload := s.begun()
 			parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
 			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
+
 			for range 2 {
 				_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
 			require.Equal(t, "old", s.get("k"))
+
 			content, _ := s.completed(upload, append(parts, s.part(upload, 4, "d"))...)
 			require.Equal(t, "aaabbbccccd", content)
 		})
@@ -168,13 +175,14 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	upload := s.begun()
 	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
-	begun := body.begun
+	started := body.begun
 	errc := make(chan error)
 	go func() {
 		_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		errc <- err
 	}()
-	<-begun
+	<-started
+
 	content, ok := s.completed(upload, parts...)
 	require.Equal(t, "aaabbb", content)
 	require.False(t, ok)
@@ -193,9 +201,11 @@ func TestPartsAfterKill(t *testing.T) {
 		content, _ := s.completed(upload, first, s.part(upload, 2, "bbb"))
 		require.Equal(t, "aaabbb", content)
 	})
-	for name, there := range map[string]func(s *subject, path string){
+	for name, plant := range map[string]func(s *subject, path string){
 		"after it gave the file away": func(*subject, string) {},
-		"while it exchanged files":    func(s *subject, path string) { s.write(path, "of an object that was replaced") },
+		"while it exchanged files": func(s *subject, path string) {
+			s.write(path, "of an object that was replaced")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -207,10 +217,12 @@ func TestPartsAfterKill(t *testing.T) {
 			require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
 			relative, err := filepath.Rel(s.root, shared[0])
 			require.NoError(t, err)
-			there(s, filepath.ToSlash(relative))
+			plant(s, filepath.ToSlash(relative))
+
 			second := s.part(upload, 2, "bbb")
 			require.ErrorIs(t, s.complete("k", upload, first, second), storage.InvalidArgument)
 			require.Equal(t, "aaa", s.get("k"))
+
 			content, _ := s.completed(upload, s.part(upload, 1, "AAA"), second)
 			require.Equal(t, "AAAbbb", content)
 		})
@@ -224,6 +236,7 @@ func TestPutPartMode(t *testing.T) {
 	require.NoError(t, os.Chmod(filepath.Join(s.root, "k"), 0o600))
 	upload := s.begun()
 	part := s.part(upload, 1, "new")
+
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.uploadDir(upload), partName(1))))
 	content, _ := s.completed(upload, part)
 	require.Equal(t, "new", content)
@@ -233,16 +246,19 @@ func TestPutPartMode(t *testing.T) {
 // If a process is killed after the shared file of an upload became the object, later parts do not change the
 // object.
 func TestPutPartAfterKill(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		kill   func(t *testing.T, shared, object string)
 		result storage.Code // of another attempt
 	}{
-		"while it linked the file": {func(t *testing.T, shared, object string) { require.NoError(t, os.Link(shared, object)) }, storage.PreconditionFailed},
+		"while it linked the file": {func(t *testing.T, shared, object string) {
+			require.NoError(t, os.Link(shared, object))
+		}, storage.PreconditionFailed},
 		"while it exchanged files": {func(t *testing.T, shared, object string) {
 			require.NoError(t, os.Rename(shared, object))
 			require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
 		}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
@@ -251,19 +267,21 @@ func TestPutPartAfterKill(t *testing.T) {
 			shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
 			require.NoError(t, err)
 			object := filepath.Join(s.root, "k")
-			row.kill(t, shared[0], object)
-			before := map[string]string{}
+			tt.kill(t, shared[0], object)
+			texts := map[string]string{}
 			for _, path := range []string{shared[0], object} {
 				content, err := os.ReadFile(path)
 				require.NoError(t, err)
-				before[path] = string(content)
+				texts[path] = string(content)
 			}
+
 			s.part(upload, 3, "ccc")
-			for path, content := range before {
+			for path, content := range texts {
 				current, err := os.ReadFile(path)
 				require.NoError(t, err)
 				require.Equal(t, content, string(current))
 			}
+
 			fi, err := os.Stat(object)
 			require.NoError(t, err)
 			parts := s.listParts(upload, 0, 10).Parts
@@ -272,7 +290,8 @@ func TestPutPartAfterKill(t *testing.T) {
 				Upload: upload,
 				Parts:  parts,
 			})
-			require.ErrorIs(t, err, row.result)
+			require.ErrorIs(t, err, tt.result)
+
 			current, err := os.Stat(object)
 			require.NoError(t, err)
 			require.Equal(t, fi.ModTime(), current.ModTime())
@@ -290,6 +309,7 @@ func TestListPartsOfCompletedUpload(t *testing.T) {
 	shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
+
 	parts := s.listParts(upload, 0, 10).Parts
 	require.Equal(t, []driver.Part{first, second}, parts)
 	replaced := s.partWithSum(upload, 1, "AAA")

@@ -33,15 +33,15 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	part, err := s.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
 	require.NoError(t, err, "the part takes eight days")
 
-	done := false
+	finished := false
 	s.driver.live.Tree.OnOpen = func(path string) {
-		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
-			done = true
+		if path == "dir" && !finished { // the parts are joined, but the object is not yet in its place
+			finished = true
 			sweepLater()
 		}
 	}
 	require.NoError(t, s.complete("dir/k", upload, part), "the completion takes eight days")
-	require.True(t, done)
+	require.True(t, finished)
 	require.Equal(t, "x", s.get("dir/k"))
 	require.Empty(t, s.uploads())
 }
@@ -54,8 +54,8 @@ func TestSweepKeepsUploadOfProcess(t *testing.T) {
 	require.True(t, p.output.Scan())
 	require.Equal(t, "sending", p.output.Text())
 
-	later := &setClock{time.Now().Add(8 * day)}
-	reopen(t, s.root, later.tweak)
+	laterClock := &setClock{time.Now().Add(8 * day)}
+	reopen(t, s.root, laterClock.tweak)
 	require.Len(t, s.uploads(), 1)
 	tag := p.end(t)
 	require.NoError(t, s.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
@@ -66,7 +66,7 @@ func TestSweepKeepsUploadOfProcess(t *testing.T) {
 func sendSlowly(d *objectDriver, upload string) error {
 	body := io.MultiReader(&atRead{func() {
 		fmt.Println("sending")
-		<-told()
+		<-stopSignal()
 	}}, strings.NewReader("sent"))
 	part, err := d.PutPart(context.Background(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 	fmt.Println(part.Tag)
@@ -93,6 +93,7 @@ func TestPutPartAfterSweep(t *testing.T) {
 			reopen(t, s.root, clock.tweak)
 		}
 	}
+
 	_, err := s.partOf("k", upload, strings.NewReader("x"))
 	require.Equal(t, error(bucketstore.ErrUpload), err)
 	require.Empty(t, s.uploads())
@@ -111,6 +112,7 @@ func TestPutPartWaitsForSweep(t *testing.T) {
 	require.NoError(t, err)
 	defer u.Close()
 	require.NoError(t, bucketstore.CheckKey(u.Dir, u.Key, "k"))
+
 	require.NoError(t, u.Dir.Unlink(uploadKeyName))
 	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(u.Dir, u.Key, "k"))
 }
@@ -120,38 +122,41 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		spoil func(t *testing.T, s *subject, dir string) (restore func())
 	}{
 		{"a key file that may not be read", func(t *testing.T, _ *subject, dir string) func() {
-			return forbid(t, filepath.Join(dir, uploadKeyName), 0)
+			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0)
 		}},
 		{"a key file that may not be locked", func(t *testing.T, _ *subject, dir string) func() {
-			return forbid(t, filepath.Join(dir, uploadKeyName), 0o400)
+			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
 		}},
-		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0) }},
-		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0o500) }},
+		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() { return forbidAccess(t, dir, 0) }},
+		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() { return forbidAccess(t, dir, 0o500) }},
 		{"a key file that another program has locked", func(t *testing.T, _ *subject, dir string) func() {
 			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 			require.NoError(t, err)
 			require.NoError(t, osdir.TryLock(f))
-			return func() { require.NoError(t, f.Close()) }
+			return func() {
+				require.NoError(t, f.Close())
+			}
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			clock := atNoon()
 			s := open(t, clock.tweak)
 			upload := s.begin(&driver.PutRequest{Key: "k"})
 			part := s.part(upload, 1, "x")
 			clock.pass(8 * day)
-			restore := row.spoil(t, s, s.uploadDir(upload))
+			restore := tt.spoil(t, s, s.uploadDir(upload))
 			reopen(t, s.root, clock.tweak)
 			restore()
 			require.NoError(t, s.complete("k", upload, part), "the upload is intact")
 
 			upload = s.begin(&driver.PutRequest{Key: "k"})
-			restore = row.spoil(t, s, s.uploadDir(upload))
+			restore = tt.spoil(t, s, s.uploadDir(upload))
 			clock.pass(8 * day)
 			reopen(t, s.root, clock.tweak)
 			restore()
@@ -161,15 +166,17 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	}
 }
 
-func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
+func forbidAccess(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows: modes forbid nothing")
 	}
-	before, err := os.Stat(path)
+	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(path, mode))
-	return func() { require.NoError(t, os.Chmod(path, before.Mode())) }
+	return func() {
+		require.NoError(t, os.Chmod(path, info.Mode()))
+	}
 }
 
 // If the key file of an upload cannot be read, calls fail with PermissionDenied.
@@ -180,9 +187,11 @@ func TestUploadKeyFileUnreadable(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
 	part := s.part(upload, 1, "x")
-	restore := forbid(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
+
+	restore := forbidAccess(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
 	require.ErrorIs(t, s.complete("k", upload, part), storage.PermissionDenied)
 	require.ErrorIs(t, s.driver.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
+
 	restore()
 	require.NoError(t, s.complete("k", upload, part))
 }
@@ -204,7 +213,7 @@ func TestSweepUploadWithoutKeyFile(t *testing.T) {
 
 // A sweep only touches uploads.
 func TestSweepOnlyTouchesUploads(t *testing.T) {
-	later := &setClock{time.Now().Add(30 * day)}
+	laterClock := &setClock{time.Now().Add(30 * day)}
 	upload := func(t *testing.T, dir string) {
 		t.Helper()
 		require.NoError(t, os.MkdirAll(dir, 0o777))
@@ -213,7 +222,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 		}
 	}
 	name := strings.Repeat("a", 24)
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		plant func(t *testing.T, s *subject, uploads, outside string) (stays []string)
 	}{
@@ -269,7 +278,8 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			upload(t, dir)
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
-			reopen(t, s.root, later.tweak)
+
+			reopen(t, s.root, laterClock.tweak)
 			require.NoDirExists(t, dir, "it is removed, with its links")
 			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 		}},
@@ -286,15 +296,16 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			require.NoError(t, os.WriteFile(uploads, nil, 0o666))
 			return []string{uploads}
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
 			outside := t.TempDir()
 			s.put("k", "x")
 			uploads := filepath.Join(s.root, bucketdir.UploadsPath)
 			require.NoError(t, os.Mkdir(uploads, 0o777))
-			stays := row.plant(t, s, uploads, outside)
-			reopen(t, s.root, later.tweak)
+			stays := tt.plant(t, s, uploads, outside)
+			reopen(t, s.root, laterClock.tweak)
 			for _, path := range stays {
 				_, err := os.Lstat(path)
 				require.NoError(t, err)
@@ -305,7 +316,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 
 // If a sweep of another driver removes the file with which a driver probes the disk, the probe still succeeds.
 func TestProbeOfDiskDuringSweep(t *testing.T) {
-	s := acquired(t, open(t).driver)
+	s := acquireStore(t, open(t).driver)
 	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))
 	done := make(chan struct{})
 	var swept sync.WaitGroup

@@ -58,7 +58,9 @@ func (s *subject) uploadDir(upload string) string {
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
-			"when opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
+			"when opening": func(s *subject, c *setClock) {
+				reopen(s.t, s.root, c.tweak)
+			},
 			"in BeginParts": func(s *subject, _ *setClock) {
 				require.NoError(s.t, s.driver.AbortParts(s.t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
 			},
@@ -67,7 +69,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				clock := atNoon()
 				s := open(t, clock.tweak)
 				s.setLifecycle(staleuploadtest.Rules...)
-				begun := *clock
+				start := *clock
 				upload := s.begin(&driver.PutRequest{Key: row.Key})
 				var parts []driver.Part
 				if row.Part != 0 {
@@ -76,7 +78,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 					require.NoError(t, err)
 					parts = append(parts, part)
 				}
-				*clock = begun
+				*clock = start
 				clock.pass(row.Sweep)
 				sweep(s, clock)
 				if row.Discarded {
@@ -130,6 +132,7 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := engine.New(s.driver, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
 	journal := filepath.Join(t.TempDir(), "upload")
+
 	upload := func(ctx context.Context) error {
 		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1)))
 	}
@@ -154,11 +157,13 @@ func TestSweepOnceAnHour(t *testing.T) {
 	clock.pass(30 * time.Minute)
 	second := begin()
 	clock.pass(7*day - 30*time.Minute)
+
 	begin()
 	require.NoDirExists(t, s.uploadDir(first))
 	clock.pass(30 * time.Minute)
 	begin()
 	require.DirExists(t, s.uploadDir(second), "the last sweep was half an hour ago")
+
 	clock.pass(30 * time.Minute)
 	begin()
 	require.NoDirExists(t, s.uploadDir(second))
@@ -173,6 +178,7 @@ func TestSweepClockWasAhead(t *testing.T) {
 	clock.pass(-100 * day)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(7 * day)
+
 	s.begin(&driver.PutRequest{Key: "k"})
 	require.NoDirExists(t, s.uploadDir(upload))
 }
@@ -183,12 +189,15 @@ func TestSweepBucketOfService(t *testing.T) {
 	root := t.TempDir()
 	service, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return clock.Time }})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, service.Close()) }()
+	defer func() {
+		require.NoError(t, service.Close())
+	}()
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
 	require.NoError(t, err)
 	s := service.(*serviceDriver).bucket(t, "b", root)
 	dropped := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(day)
+
 	s.begin(&driver.PutRequest{Key: "k"})
 	require.NoDirExists(t, s.uploadDir(dropped))
 	require.Len(t, s.uploads(), 1)
@@ -203,17 +212,20 @@ func TestSweepConcurrently(t *testing.T) {
 		upload := s.begin(&driver.PutRequest{Key: "k"})
 		s.part(upload, 1, "x")
 	}
+
 	clock.pass(6 * day)
-	kept := s.begin(&driver.PutRequest{Key: "k"})
-	part := s.part(kept, 1, "kept")
+	upload := s.begin(&driver.PutRequest{Key: "k"})
+	part := s.part(upload, 1, "kept")
 	clock.pass(2 * day)
 	var wg sync.WaitGroup
 	for range 4 {
-		wg.Go(func() { reopen(t, s.root, clock.tweak) })
+		wg.Go(func() {
+			reopen(t, s.root, clock.tweak)
+		})
 	}
 	wg.Wait()
-	require.Equal(t, []string{s.uploadDir(kept)}, s.uploads())
-	require.NoError(t, s.complete("k", kept, part))
+	require.Equal(t, []string{s.uploadDir(upload)}, s.uploads())
+	require.NoError(t, s.complete("k", upload, part))
 	require.Equal(t, "kept", s.get("k"))
 }
 
@@ -223,9 +235,10 @@ func TestSweepWithoutReadableSettings(t *testing.T) {
 	s := open(t, clock.tweak)
 	s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(6 * day)
-	kept := s.begin(&driver.PutRequest{Key: "k"})
+	upload := s.begin(&driver.PutRequest{Key: "k"})
 	s.write(bucketdir.SettingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
 	clock.pass(day)
+
 	reopen(t, s.root, clock.tweak)
-	require.Equal(t, []string{s.uploadDir(kept)}, s.uploads())
+	require.Equal(t, []string{s.uploadDir(upload)}, s.uploads())
 }

@@ -29,8 +29,9 @@ func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 // If DeleteBucket runs during a write to the bucket, either the removal or the write succeeds.
 func TestDeleteBucketDuringWrite(t *testing.T) {
 	windowsCannot(t, openDirStays)
-	s, root := service(t)
+	s, root := newService(t)
 	won := map[bool]int{}
+
 	for round := range 100 {
 		name := fmt.Sprint("bucket-", round)
 		s.createPublicBucket(t, name)
@@ -39,17 +40,17 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 			b.put("written", "before")
 			b.remove("written")
 		}
-		var written, deleted error
+		var writeErr, deleted error
 		var both sync.WaitGroup
 		both.Go(func() {
-			_, written = b.driver.Put(t.Context(), request("some/key", "x"))
+			_, writeErr = b.driver.Put(t.Context(), request("some/key", "x"))
 		})
 		both.Go(func() {
 			deleted = s.DeleteBucket(t.Context(), name)
 		})
 		both.Wait()
-		won[written == nil]++
-		if written == nil {
+		won[writeErr == nil]++
+		if writeErr == nil {
 			require.ErrorIs(t, deleted, storage.BucketNotEmpty)
 			require.Equal(t, "x", b.get("some/key"))
 			info, err := s.BucketInfo(t.Context(), name)
@@ -57,10 +58,12 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 			require.True(t, info.Public)
 			continue
 		}
-		require.ErrorIs(t, written, storage.BucketNotFound)
+
+		require.ErrorIs(t, writeErr, storage.BucketNotFound)
 		require.NoError(t, deleted)
 		require.NoDirExists(t, filepath.Join(root, name))
 	}
+
 	t.Logf("written %d, deleted %d", won[true], won[false])
 	sweep(t, s)
 	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
@@ -89,12 +92,13 @@ func deleteBucket(root string) error {
 
 // If a process is killed during DeleteBucket, the bucket is removed later or stays whole.
 func TestDeleteBucketKilled(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	for range 20 {
 		s.createPublicBucket(t, "bucket")
 		for i := range 20 { // so that the deletion takes longer
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
 		}
+
 		p := start(t, root, "deleter", "")
 		require.True(t, p.output.Scan())
 		timer := time.NewTimer(time.Duration(rand.IntN(4000)) * time.Microsecond)
@@ -115,6 +119,7 @@ func TestDeleteBucketKilled(t *testing.T) {
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
+
 		sweep(t, s)
 		entries, err = os.ReadDir(root)
 		require.NoError(t, err)
@@ -126,66 +131,92 @@ func TestDeleteBucketKilled(t *testing.T) {
 func TestDeleteBucketInterrupted(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
 	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		die  func(t *testing.T, s *serviceDriver, root string)
 		back bool // the bucket is moved back
 		left bool // the trash stays
 	}{
-		{"before the marker, long ago", func(t *testing.T, _ *serviceDriver, root string) {
-			require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
-			require.NoError(t, os.Chtimes(filepath.Join(root, held), old, old))
-		}, false, false},
-		{"before the marker, just now", func(t *testing.T, _ *serviceDriver, root string) {
-			require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
-		}, false, true},
-		{"before the bucket is moved", func(t *testing.T, _ *serviceDriver, root string) {
-			trashAt(t, root, held)
-		}, false, false},
-		{"after the bucket was moved", func(t *testing.T, s *serviceDriver, root string) {
-			s.createPublicBucket(t, "bucket")
-			trashAt(t, root, held, "bucket")
-		}, false, false},
+		{
+			name: "before the marker, long ago",
+			die: func(t *testing.T, _ *serviceDriver, root string) {
+				require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
+				require.NoError(t, os.Chtimes(filepath.Join(root, held), old, old))
+			},
+		},
+		{
+			name: "before the marker, just now",
+			die: func(t *testing.T, _ *serviceDriver, root string) {
+				require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
+			},
+			left: true,
+		},
+		{
+			name: "before the bucket is moved",
+			die: func(t *testing.T, _ *serviceDriver, root string) {
+				moveToTrash(t, root, held)
+			},
+		},
+		{
+			name: "after the bucket was moved",
+			die: func(t *testing.T, s *serviceDriver, root string) {
+				s.createPublicBucket(t, "bucket")
+				moveToTrash(t, root, held, "bucket")
+			},
+		},
 		{"after another process wrote into the moved bucket", func(t *testing.T, s *serviceDriver, root string) {
 			s.createPublicBucket(t, "bucket")
 			b := s.bucket(t, "bucket", root)
 			b.put("k", "x")
 			require.NoError(t, b.driver.Close()) // Windows does not move an open bucket
-			trashAt(t, root, held, "bucket")
+			moveToTrash(t, root, held, "bucket")
 		}, true, false},
-		{"after the lock file was removed", func(t *testing.T, s *serviceDriver, root string) {
-			s.createPublicBucket(t, "bucket")
-			trashAt(t, root, held, "bucket")
-			require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", bucketdir.LockPath)))
-		}, false, false},
-		{"after the settings were removed", func(t *testing.T, s *serviceDriver, root string) {
-			s.createPublicBucket(t, "bucket")
-			trashAt(t, root, held, "bucket")
-			require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", bucketdir.Reserved)))
-		}, false, false},
-		{"not interrupted: the process lives", func(t *testing.T, s *serviceDriver, root string) {
-			s.createPublicBucket(t, "bucket")
-			marker := trashAt(t, root, held, "bucket")
-			f, err := os.OpenFile(marker, os.O_RDWR, 0)
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, f.Close()) })
-			require.NoError(t, osdir.TryLock(f))
-		}, false, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s, root := service(t)
-			row.die(t, s, root)
+		{
+			name: "after the lock file was removed",
+			die: func(t *testing.T, s *serviceDriver, root string) {
+				s.createPublicBucket(t, "bucket")
+				moveToTrash(t, root, held, "bucket")
+				require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", bucketdir.LockPath)))
+			},
+		},
+		{
+			name: "after the settings were removed",
+			die: func(t *testing.T, s *serviceDriver, root string) {
+				s.createPublicBucket(t, "bucket")
+				moveToTrash(t, root, held, "bucket")
+				require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", bucketdir.Reserved)))
+			},
+		},
+		{
+			name: "not interrupted: the process lives",
+			die: func(t *testing.T, s *serviceDriver, root string) {
+				s.createPublicBucket(t, "bucket")
+				marker := moveToTrash(t, root, held, "bucket")
+				f, err := os.OpenFile(marker, os.O_RDWR, 0)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, f.Close()) })
+				require.NoError(t, osdir.TryLock(f))
+			},
+			left: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, root := newService(t)
+			tt.die(t, s, root)
 			next, err := NewServiceDriver(root, Config{NoSync: true})
 			require.NoError(t, err)
-			defer func() { require.NoError(t, next.Close()) }()
+			defer func() {
+				require.NoError(t, next.Close())
+			}()
 			info, err := next.BucketInfo(t.Context(), "bucket")
-			if row.back {
+			if tt.back {
 				require.NoError(t, err)
 				require.True(t, info.Public)
 			} else {
 				require.ErrorIs(t, err, storage.BucketNotFound)
 			}
-			if row.left {
+			if tt.left {
 				require.DirExists(t, filepath.Join(root, held))
 			} else {
 				require.NoDirExists(t, filepath.Join(root, held))
@@ -194,7 +225,7 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 	}
 }
 
-func trashAt(t *testing.T, root, name string, buckets ...string) (marker string) {
+func moveToTrash(t *testing.T, root, name string, buckets ...string) (marker string) {
 	t.Helper()
 	dir := filepath.Join(root, name)
 	require.NoError(t, os.Mkdir(dir, 0o777))
@@ -209,14 +240,15 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 // Writing to a deleted bucket fails.
 func TestPutInDeletedBucket(t *testing.T) {
 	windowsCannot(t, openDirStays)
-	s, root := service(t)
+	s, root := newService(t)
 	s.createPublicBucket(t, "bucket")
 	b := s.bucket(t, "bucket", root)
 	b.put("k", "x")
 	b.remove("k")
-	trashAt(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
+	moveToTrash(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	require.NoError(t, os.Remove(filepath.Join(moved, bucketdir.LockPath)))
+
 	_, err := b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.RemoveAll(filepath.Join(moved, bucketdir.Reserved)))
@@ -227,7 +259,7 @@ func TestPutInDeletedBucket(t *testing.T) {
 // DeleteBucket removes a bucket with an empty directory of versions, which a process killed during a removal
 // leaves.
 func TestDeleteBucketWithEmptyVersions(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	s.createPublicBucket(t, "bucket")
 	versions := filepath.Join(root, "bucket", bucketdir.VersionsPath, "dir", "k", bucketdir.VersionsName)
 	require.NoError(t, os.MkdirAll(versions, 0o777))
@@ -238,7 +270,7 @@ func TestDeleteBucketWithEmptyVersions(t *testing.T) {
 // A directory of a bucket may have a file that is not an object, and that listings do not show. DeleteBucket then fails
 // and leaves the file in place.
 func TestDeleteBucketWithForeignFile(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		make func(path string) error
 	}{
@@ -252,18 +284,21 @@ func TestDeleteBucketWithForeignFile(t *testing.T) {
 				os.WriteFile(path+"/dir/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666),
 			)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			if row.name == "a broken link" {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "a broken link" {
 				wineCannot(t, noLinks)
 			}
-			s, root := service(t)
+			s, root := newService(t)
 			s.createPublicBucket(t, "bucket")
-			require.NoError(t, row.make(filepath.Join(root, "bucket")))
+			require.NoError(t, tt.make(filepath.Join(root, "bucket")))
+
 			require.ErrorIs(t, s.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
 			entries, err := os.ReadDir(root)
 			require.NoError(t, err)
 			require.Len(t, entries, 1)
+
 			info, err := s.BucketInfo(t.Context(), "bucket")
 			require.NoError(t, err)
 			require.True(t, info.Public)

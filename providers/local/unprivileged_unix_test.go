@@ -32,6 +32,7 @@ func runUnprivileged(t *testing.T) bool {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", data)
 	require.Contains(t, string(data), "--- PASS: "+t.Name())

@@ -45,8 +45,8 @@ func (s *subject) cleaned(t *testing.T, key string) *driver.PutRequest {
 	return r
 }
 
-// soon returns a context that ends before the test does.
-func soon(t *testing.T) context.Context {
+// newShortContext returns a context that ends before the test does.
+func newShortContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
@@ -57,8 +57,9 @@ func TestPutStagedFileVanishes(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			before := s.put("there", "old")
-			for _, row := range []struct {
+			oldAttrs := s.put("there", "old")
+
+			tests := []struct {
 				name, key string
 				condition storage.Condition
 			}{
@@ -67,19 +68,21 @@ func TestPutStagedFileVanishes(t *testing.T) {
 				{"below an object", "there/below", storage.Condition{}},
 				{"over an object", "there", storage.Condition{}},
 				{"if absent", "new", storage.Condition{Absent: true}},
-				{"if unchanged", "there", storage.Condition{Revision: before.Revision}},
-			} {
-				t.Run(row.name, func(t *testing.T) {
-					r := s.cleaned(t, row.key)
-					r.Condition = row.condition
-					_, err := s.driver.Put(soon(t), r)
+				{"if unchanged", "there", storage.Condition{Revision: oldAttrs.Revision}},
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					r := s.cleaned(t, tt.key)
+					r.Condition = tt.condition
+					_, err := s.driver.Put(newShortContext(t), r)
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.ErrorContains(t, err, "temporary file of this write vanished")
 				})
 			}
 			require.Equal(t, []string{"there"}, s.all())
 			require.Equal(t, "old", s.get("there"))
-			require.Equal(t, before, s.head("there"))
+			require.Equal(t, oldAttrs, s.head("there"))
+
 			s.put("there/below", "fine")
 			require.Equal(t, "fine", s.get("there/below"))
 		})
@@ -92,7 +95,8 @@ func TestPutVersionedStagedFileVanishes(t *testing.T) {
 	s.put("k", "old")
 	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
 	require.NoError(t, os.Chtimes(filepath.Join(s.root, "k"), ahead, ahead))
-	_, err := s.driver.Put(soon(t), s.cleaned(t, "k"))
+
+	_, err := s.driver.Put(newShortContext(t), s.cleaned(t, "k"))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 	require.Equal(t, "old", s.get("k"))
@@ -108,10 +112,12 @@ func TestPutPartStagedFileVanishes(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
+
+	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
-	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
+
+	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 }
 
@@ -134,13 +140,13 @@ func TestPutPartAbortedMeanwhile(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
+	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
 // If another process undoes a step of a call each time, the call ends with an error.
 func TestRoundsAreLimited(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		tweaks []tweak
 		at     func(s *subject) string     // meddle runs before this directory is opened
@@ -148,47 +154,59 @@ func TestRoundsAreLimited(t *testing.T) {
 		call   func(s *subject) error
 	}{
 		{
-			"a directory is removed each time that it was made", nil,
-			func(*subject) string { return "a" },
-			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
-			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("a/b", "x"))) },
+			name: "a directory is removed each time that it was made",
+			at:   func(*subject) string { return "a" },
+			meddle: func(s *subject, path string) {
+				_ = os.Remove(filepath.Join(s.root, path))
+			},
+			call: func(s *subject) error {
+				return second(s.driver.Put(newShortContext(s.t.(*testing.T)), request("a/b", "x")))
+			},
 		},
 		{
-			"the directory of versions is removed each time that it was made", []tweak{withVersions},
-			func(s *subject) string { return s.driver.live.Noncurrent.Dirs.Path("k") },
-			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
-			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
+			name:   "the directory of versions is removed each time that it was made",
+			tweaks: []tweak{withVersions},
+			at:     func(s *subject) string { return s.driver.live.Noncurrent.Dirs.Path("k") },
+			meddle: func(s *subject, path string) {
+				_ = os.Remove(filepath.Join(s.root, path))
+			},
+			call: func(s *subject) error {
+				return second(s.driver.Put(newShortContext(s.t.(*testing.T)), request("k", "x")))
+			},
 		},
 		{
-			"a foreign object is replaced each time that it is opened", nil,
-			func(*subject) string { return "" },
-			func(s *subject, _ string) {
+			name: "a foreign object is replaced each time that it is opened",
+			at:   func(*subject) string { return "" },
+			meddle: func(s *subject, _ string) {
 				wineCannot(s.t, openStays)
 				s.write("foreign.new", time.Now().String())
 				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
 			},
-			func(s *subject) error {
-				_, err := s.driver.Head(soon(s.t.(*testing.T)), &driver.GetRequest{Key: "foreign", Length: -1})
+			call: func(s *subject) error {
+				_, err := s.driver.Head(newShortContext(s.t.(*testing.T)), &driver.GetRequest{Key: "foreign", Length: -1})
 				return err
 			},
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := open(t, row.tweaks...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, tt.tweaks...)
 			s.put("k", "old")
-			at := row.at(s)
+			target := tt.at(s)
 			calls := 0
 			s.driver.live.Tree.OnOpen = func(path string) {
-				if path == at {
+				if path == target {
 					calls++
-					row.meddle(s, at)
+					tt.meddle(s, target)
 				}
 			}
-			err := row.call(s)
+
+			err := tt.call(s)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Greater(t, calls, 10, "it must be tried again")
+
 			s.driver.live.Tree.OnOpen = nil
-			require.NoError(t, row.call(s))
+			require.NoError(t, tt.call(s))
 		})
 	}
 }
@@ -196,35 +214,40 @@ func TestRoundsAreLimited(t *testing.T) {
 // If the directory of a visible sidecar is removed during Put, Put makes it again and does not place the object
 // twice.
 func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		times int
 		want  storage.Code
 	}{
 		{"removed once", 1, ""},
 		{"removed each time that it is opened", 1 << 20, storage.Unavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			key := strings.Repeat("n", 250)
+
 			l, ok := s.driver.live.Tree.Names().Locate(key)
 			require.True(t, ok)
 			require.NotEqual(t, l.Dir, l.AltDir)
+
 			calls := 0
 			s.driver.live.Tree.OnOpen = func(path string) {
-				if path == l.AltDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
+				if path == l.AltDir && calls < tt.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
 			}
 			r := request(key, "x")
 			r.Condition = storage.Condition{Absent: true}
-			_, err := s.driver.Put(soon(t), r)
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			_, err := s.driver.Put(newShortContext(t), r)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
 			var e *storage.Error
 			if errors.As(err, &e) {
 				require.True(t, e.Unknown, "the object was stored")
 			}
 			require.Positive(t, calls)
+
 			s.driver.live.Tree.OnOpen = nil
 			require.Equal(t, "x", s.get(key))
 		})
@@ -251,6 +274,7 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 			if !row.open {
 				s = reopen(t, s.root)
 			}
+
 			s.put("k", "new")
 			require.Equal(t, "new", s.get("k"))
 		})
@@ -268,6 +292,7 @@ func TestFormatWrittenAgain(t *testing.T) {
 			was, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, []byte(row.left), 0o666))
+
 			s = reopen(t, s.root)
 			require.Equal(t, "old", s.get("k"))
 			s.put("k", "new")
@@ -281,19 +306,24 @@ func TestFormatWrittenAgain(t *testing.T) {
 // If a file has two names and one of them is removed or overwritten, the other one keeps its attributes.
 func TestSidecarOfTwoNames(t *testing.T) {
 	windowsCannot(t, "the number of names of a file is unknown")
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(s *subject)
 	}{
-		{"a removal", func(s *subject) { s.remove("one") }},
-		{"an overwrite", func(s *subject) { s.put("one", "new") }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{"a removal", func(s *subject) {
+			s.remove("one")
+		}},
+		{"an overwrite", func(s *subject) {
+			s.put("one", "new")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, withoutXattrs)
 			_, err := s.driver.Put(t.Context(), described("one", "content"))
 			require.NoError(t, err)
 			require.NoError(t, os.Link(filepath.Join(s.root, "one"), filepath.Join(s.root, "two")))
-			row.change(s)
+			tt.change(s)
 			require.Equal(t, described("two", "").Properties, s.head("two").Properties)
 		})
 	}

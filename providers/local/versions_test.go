@@ -35,29 +35,33 @@ func (s *subject) history(r driver.ListRequest) []storage.VersionEntry {
 	}
 }
 
-func versioned(t *testing.T, each func(t *testing.T, s *subject)) {
+func runOnVersioned(t *testing.T, each func(t *testing.T, s *subject)) {
 	for _, disk := range disks {
-		t.Run(disk.name, func(t *testing.T) { each(t, open(t, append(disk.tweaks, withVersions, withFrozenClock)...)) })
+		t.Run(disk.name, func(t *testing.T) {
+			each(t, open(t, append(disk.tweaks, withVersions, withFrozenClock)...))
+		})
 	}
 }
 
 // With versions, an overwrite keeps the old version.
 func TestVersionsKept(t *testing.T) {
-	versioned(t, func(t *testing.T, s *subject) {
+	runOnVersioned(t, func(t *testing.T, s *subject) {
 		require.True(t, s.driver.Describe().Versioned)
-		var written []*storage.Attrs
+		var attrs []*storage.Attrs
 		for i := range 4 {
-			written = append(written, s.put("k", fmt.Sprint(i)))
+			attrs = append(attrs, s.put("k", fmt.Sprint(i)))
 		}
+
 		s.put("k/below", "x")
 		s.remove("k")
 		s.missing("k")
-		for i, a := range written {
+		for i, a := range attrs {
 			body, got, err := s.getVersion("k", a.Version)
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(i), body)
 			require.Equal(t, a, got, "with its attributes and revision")
 		}
+
 		var order []string
 		for _, e := range s.history(driver.ListRequest{Prefix: "k"}) {
 			if e.Key == "k" {
@@ -68,13 +72,13 @@ func TestVersionsKept(t *testing.T) {
 				require.True(t, e.Current)
 			}
 		}
-		require.Equal(t, []string{written[3].Version, written[2].Version, written[1].Version, written[0].Version}, order[1:])
+		require.Equal(t, []string{attrs[3].Version, attrs[2].Version, attrs[1].Version, attrs[0].Version}, order[1:])
 	})
 }
 
 // Delete with a version removes that version permanently.
 func TestDeleteVersion(t *testing.T) {
-	versioned(t, func(t *testing.T, s *subject) {
+	runOnVersioned(t, func(t *testing.T, s *subject) {
 		one := s.put("k", "1")
 		two := s.put("k", "2")
 		three := s.put("k", "3")
@@ -84,10 +88,12 @@ func TestDeleteVersion(t *testing.T) {
 			_, _, err := s.getVersion("k", a.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
+
 		removeVersion(three)
 		require.Equal(t, two, s.head("k"), "the newest remaining version is current")
 		removeVersion(one)
 		require.Equal(t, "2", s.get("k"))
+
 		removeVersion(one)
 		removeVersion(two)
 		s.missing("k")
@@ -98,7 +104,7 @@ func TestDeleteVersion(t *testing.T) {
 
 // A malformed version is InvalidArgument, and a missing one ObjectNotFound.
 func TestVersionMalformed(t *testing.T) {
-	versioned(t, func(t *testing.T, s *subject) {
+	runOnVersioned(t, func(t *testing.T, s *subject) {
 		a := s.put("k", "x")
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
 			_, _, err := s.getVersion("k", version)
@@ -126,11 +132,12 @@ func TestDeleteVersionCondition(t *testing.T) {
 
 // Versions are listed like objects.
 func TestListVersions(t *testing.T) {
-	versioned(t, func(t *testing.T, s *subject) {
+	runOnVersioned(t, func(t *testing.T, s *subject) {
 		for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "b/c"} {
 			s.put(key, "1")
 			s.put(key, "2")
 		}
+
 		s.remove("a/b")
 		s.remove("b/c")
 		list := func(r driver.ListRequest) []string {
@@ -152,6 +159,7 @@ func TestListVersions(t *testing.T) {
 			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0",
 			"b/c removed", "b/c", "b/c",
 		}
+
 		for _, limit := range []int{1, 2, 3, 100} {
 			require.Equal(t, all, list(driver.ListRequest{Limit: limit}))
 			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
@@ -184,7 +192,7 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			}
 			tweaks := append(disk.tweaks, withVersions, withFlush, atToday)
 			s := open(t, tweaks...)
-			shown := func() (lines []string) {
+			list := func() (lines []string) {
 				for _, e := range s.history(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
 					if e.IsDeleteMarker {
@@ -204,32 +212,39 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			today = day(2)
 			two := s.put("dir/k", "2")
 			today = day(3)
+
 			s.remove("dir/k")
-			require.Equal(t, []string{"removed 3", "2", "1"}, shown())
+			require.Equal(t, []string{"removed 3", "2", "1"}, list())
 			today = day(4)
 			s.remove("dir/k")
-			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, shown())
+			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, list())
+
 			marker := s.history(driver.ListRequest{})[1].Version
 			_, _, err := s.getVersion("dir/k", marker)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
+
 			three := s.put("dir/k", "3")
-			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, shown())
+			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, list())
 			s = reopen(t, s.root, tweaks...)
 			removeVersion(marker)
-			require.Equal(t, []string{"4 current", "removed 4", "2", "1"}, shown())
+			require.Equal(t, []string{"4 current", "removed 4", "2", "1"}, list())
+
 			removeVersion(three.Version)
 			s.missing("dir/k")
-			require.Equal(t, []string{"removed 4", "2", "1"}, shown(), "the marker is the newest")
+			require.Equal(t, []string{"removed 4", "2", "1"}, list(), "the marker is the newest")
+
 			removeVersion(two.Version)
 			marker = s.history(driver.ListRequest{})[0].Version
 			removeVersion(marker)
-			require.Equal(t, []string{"1 current"}, shown(), "without its marker it is back")
+			require.Equal(t, []string{"1 current"}, list(), "without its marker it is back")
 			require.Equal(t, one, s.head("dir/k"))
+
 			s.remove("other") // was never there
 			removeVersion(one.Version)
-			require.Equal(t, []string{"removed 4"}, shown())
+			require.Equal(t, []string{"removed 4"}, list())
+
 			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
-			require.Empty(t, shown())
+			require.Empty(t, list())
 			leftovers, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)
 			require.Empty(t, leftovers, "no files are left")
@@ -246,9 +261,11 @@ func TestDeleteInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	defer s.driver.release(live)
 	current := objectfile.ObjectFile{Dir: live.Tree.Top, Base: "k", Meta: mustStat(t, live, "k")}
+
 	require.NoError(t, live.Noncurrent.MarkRemoved(t.Context(), "k", current))
 	require.Len(t, s.history(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", s.get("k"))
+
 	require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 	s.missing("k")
 	require.Empty(t, s.history(driver.ListRequest{}))

@@ -18,12 +18,12 @@ import (
 
 func withSidecars(d *objectDriver) { d.bucket.Visible = true }
 
-// copied returns a copy of a bucket, as of a tool that only copies bytes and names.
-func copied(t *testing.T, src string) *subject {
+// copySubject returns a copy of a bucket, as of a tool that only copies bytes and names.
+func copySubject(t *testing.T, src string) *subject {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, os.CopyFS(to, os.DirFS(src)))
-	return reopen(t, to)
+	dst := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(dst, os.DirFS(src)))
+	return reopen(t, dst)
 }
 
 func described(key, body string) *driver.PutRequest {
@@ -61,11 +61,13 @@ func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 			_, err := s.driver.Put(t.Context(), described(key, "content"))
 			require.NoError(t, err)
 		}
+
 		require.Len(t, visibleFiles(t, s.root), len(keys))
-		c := copied(t, s.root)
+		c := copySubject(t, s.root)
 		page, err := c.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, len(keys))
+
 		for _, key := range keys {
 			require.Equal(t, "content", c.get(key))
 			require.Equal(t, described(key, "").Properties, c.head(key).Properties, key)
@@ -93,53 +95,83 @@ func (s *subject) isPublic(key string) (bool, error) {
 // After each change, a copy of the object has the attributes of its own visible sidecar, or none. A sidecar that
 // does not match the file is ignored.
 func TestVisibleSidecarMatchesObject(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(t *testing.T, s *subject)
 		files  int
 		want   string // content type in a copy
 	}{
-		{"after an overwrite", func(t *testing.T, s *subject) {
-			r := described("dir/k", "contenu")
-			r.ContentType = "text/x-new"
-			_, err := s.driver.Put(t.Context(), r)
-			require.NoError(t, err)
-		}, 1, "text/x-new"},
-		{"after an overwrite without the option", func(t *testing.T, s *subject) {
-			_, err := reopen(t, s.root).driver.Put(t.Context(), request("dir/k", "contenu"))
-			require.NoError(t, err)
-		}, 0, ""},
-		{"after an upload in parts", func(t *testing.T, s *subject) {
-			r := described("dir/k", "")
-			r.ContentType = "text/x-new"
-			upload, err := s.driver.BeginParts(t.Context(), r)
-			require.NoError(t, err)
-			part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
-			require.NoError(t, err)
-			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
-			require.NoError(t, err)
-		}, 1, "text/x-new"},
-		{"after a write that failed", func(t *testing.T, s *subject) {
-			r := described("dir/k", "contenu")
-			r.ContentType = "text/x-new"
-			r.Condition.Absent = true
-			_, err := s.driver.Put(t.Context(), r)
-			require.ErrorIs(t, err, storage.PreconditionFailed)
-		}, 1, "text/x-own"},
-		{"after another program made the file longer", func(t *testing.T, s *subject) {
-			require.NoError(t, os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
-		}, 1, ""},
-		{"with a malformed sidecar", func(t *testing.T, s *subject) {
-			require.NoError(t, os.WriteFile(visibleFiles(t, s.root)[0], []byte("{"), 0o666))
-		}, 1, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name: "after an overwrite",
+			change: func(t *testing.T, s *subject) {
+				r := described("dir/k", "contenu")
+				r.ContentType = "text/x-new"
+				_, err := s.driver.Put(t.Context(), r)
+				require.NoError(t, err)
+			},
+			files: 1,
+			want:  "text/x-new",
+		},
+		{
+			name: "after an overwrite without the option",
+			change: func(t *testing.T, s *subject) {
+				_, err := reopen(t, s.root).driver.Put(t.Context(), request("dir/k", "contenu"))
+				require.NoError(t, err)
+			},
+			want: "",
+		},
+		{
+			name: "after an upload in parts",
+			change: func(t *testing.T, s *subject) {
+				r := described("dir/k", "")
+				r.ContentType = "text/x-new"
+				upload, err := s.driver.BeginParts(t.Context(), r)
+				require.NoError(t, err)
+				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
+				require.NoError(t, err)
+				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
+				require.NoError(t, err)
+			},
+			files: 1,
+			want:  "text/x-new",
+		},
+		{
+			name: "after a write that failed",
+			change: func(t *testing.T, s *subject) {
+				r := described("dir/k", "contenu")
+				r.ContentType = "text/x-new"
+				r.Condition.Absent = true
+				_, err := s.driver.Put(t.Context(), r)
+				require.ErrorIs(t, err, storage.PreconditionFailed)
+			},
+			files: 1,
+			want:  "text/x-own",
+		},
+		{
+			name: "after another program made the file longer",
+			change: func(t *testing.T, s *subject) {
+				require.NoError(t, os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
+			},
+			files: 1,
+			want:  "",
+		},
+		{
+			name: "with a malformed sidecar",
+			change: func(t *testing.T, s *subject) {
+				require.NoError(t, os.WriteFile(visibleFiles(t, s.root)[0], []byte("{"), 0o666))
+			},
+			files: 1,
+			want:  "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			_, err := s.driver.Put(t.Context(), described("dir/k", "content"))
 			require.NoError(t, err)
-			row.change(t, s)
-			require.Len(t, visibleFiles(t, s.root), row.files)
-			require.Equal(t, row.want, copied(t, s.root).head("dir/k").ContentType)
+			tt.change(t, s)
+			require.Len(t, visibleFiles(t, s.root), tt.files)
+			require.Equal(t, tt.want, copySubject(t, s.root).head("dir/k").ContentType)
 		})
 	}
 }
@@ -160,25 +192,26 @@ func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	s.put("k", "new")
 	current := s.head("k")
 	require.NoError(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
-	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
+	require.Equal(t, "text/x-own", copySubject(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
 // An object of a copied directory keeps its attributes after its visible sidecar is removed, even if the process
 // is killed.
 func TestVisibleSidecarAdopted(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		options []tweak
 	}{
 		{"plain", nil}, {"flushed", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			first := open(t, withSidecars)
 			for _, key := range []string{"k", "dir/k"} {
 				_, err := first.driver.Put(t.Context(), described(key, "content"))
 				require.NoError(t, err)
 			}
-			s := reopen(t, copied(t, first.root).root, row.options...)
+			s := reopen(t, copySubject(t, first.root).root, tt.options...)
 			live, err := s.driver.acquire(t.Context())
 			require.NoError(t, err)
 			defer s.driver.release(live)
@@ -189,6 +222,7 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, candidates.Adopt(t.Context(), old))
 			require.NoError(t, candidates.DropVisible(t.Context()))
+
 			require.Len(t, visibleFiles(t, s.root), 1)
 			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
 
@@ -209,7 +243,8 @@ func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	r.PublicRead = false
 	_, err := s.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	c := copied(t, s.root)
+	c := copySubject(t, s.root)
+
 	_, err = storage.Move(t.Context(), engine.New(c.driver), "from", "to")
 	require.NoError(t, err)
 	require.Equal(t, r.Properties, c.head("to").Properties)
@@ -218,7 +253,7 @@ func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 // If a visible sidecar has a malformed retention, that is ignored, and the other attributes are kept.
 func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		text string
 		want storage.Retention
 	}{
@@ -227,17 +262,18 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 		"a mode without time":  {`"retentionMode":"compliance"`, storage.Retention{}},
 		"a part of a second":   {`"retentionMode":"compliance","retainUntil":"2099-01-01T00:00:00.5Z"`, storage.Retention{Mode: storage.Compliance, Until: end}},
 		"in another time zone": {`"retentionMode":"governance","retainUntil":"2099-01-01T02:00:01+02:00"`, storage.Retention{Mode: storage.Governance, Until: end}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "k"), []byte("text"), 0o666))
-			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + row.text + `}`
+			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
 			path := filepath.Join(s.root, bucketdir.Reserved+string(bucketdir.MarkVisible)+"k")
 			require.NoError(t, os.WriteFile(path, []byte(sidecar), 0o666))
 			for _, adopted := range []bool{false, true} {
 				attrs, err := s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				require.NoError(t, err)
-				require.Equal(t, row.want, attrs.Retention, adopted)
+				require.Equal(t, tt.want, attrs.Retention, adopted)
 				require.Equal(t, "image/png", attrs.ContentType, adopted)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
 				require.NoError(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
@@ -263,9 +299,11 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			_, err := s.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 			dir := filepath.Join(s.root, bucketdir.AttrsPath)
+
 			leftovers, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			require.Len(t, leftovers, 1)
+
 			require.NoError(t, os.Remove(filepath.Join(dir, leftovers[0].Name())))
 			if sidecar != nil {
 				info, err := os.Stat(filepath.Join(s.root, "a/b"))
@@ -275,9 +313,11 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			}
 			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
+
 			page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 			require.NoError(t, err)
 			require.Equal(t, s.head("a/b").Revision, page.Entries[0].Revision)
+
 			s.setTags("a/b", map[string]string{"k": "v"})
 			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
 			require.Equal(t, 1, s.head("a/b").TagCount)

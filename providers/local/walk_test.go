@@ -14,7 +14,7 @@ import (
 // A listing with a delimiter shows exactly the folders in which a full listing finds objects.
 func TestListFoldersAsWalk(t *testing.T) {
 	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
-	for _, row := range []struct {
+	tests := []struct {
 		name, path string
 		shown      bool
 	}{
@@ -32,13 +32,14 @@ func TestListFoldersAsWalk(t *testing.T) {
 		{"a plain name among the chunks of a long one", long(300) + "/../file", false},
 		{"a folder with an alternate name", ".omnibucket=folder/file", false},
 		{"a chunk of the wrong length", ".omnibucket+short/.omnibucket%x/file", false},
-	} {
+	}
+	for _, tt := range tests {
 		for _, disk := range disks {
-			t.Run(row.name+", "+disk.name, func(t *testing.T) {
+			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
 				s := open(t, disk.tweaks...)
-				s.write("g/"+row.path, "x")
+				s.write("g/"+tt.path, "x")
 				want := []string{}
-				if row.shown {
+				if tt.shown {
 					want = append(want, "g/")
 				}
 				require.Len(t, s.all(), len(want))
@@ -50,10 +51,11 @@ func TestListFoldersAsWalk(t *testing.T) {
 
 // A bucket with noncurrent versions under long names is not empty.
 func TestDeleteBucketWithLongVersions(t *testing.T) {
-	s, root := service(t)
+	s, root := newService(t)
 	yes := true
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
+
 	b := s.bucket(t, "one", root)
 	require.True(t, b.driver.Describe().Versioned)
 	key := "g/" + strings.Repeat("x", 300)
@@ -72,7 +74,7 @@ func TestListUnreadableFolder(t *testing.T) {
 	for _, path := range []string{"a", "lost+found/x", "z/y"} {
 		s.write(path, "x")
 	}
-	defer forbid(t, filepath.Join(s.root, "lost+found"), 0)()
+	defer forbidAccess(t, filepath.Join(s.root, "lost+found"), 0)()
 	require.Equal(t, []string{"a", "lost+found/", "z/"}, s.list(driver.ListRequest{Delimiter: "/"}))
 	for _, r := range []driver.ListRequest{{Limit: 10}, {Prefix: "lost+found/", Delimiter: "/", Limit: 10}} {
 		_, err := s.driver.List(t.Context(), &r)

@@ -11,25 +11,26 @@ import (
 )
 
 func TestTurns(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		files, each uint64
 		want        int // 0 for any number
 	}{
-		{"a quarter of the files", 256, 4, 16},
-		{"at least one", 8, 4, 1},
-		{"many files", manyFiles, 4, 0},
-		{"no limit", 0, 4, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			turns := newTurns(row.files, row.each)
-			if row.want == 0 {
+		{name: "a quarter of the files", files: 256, each: 4, want: 16},
+		{name: "at least one", files: 8, each: 4, want: 1},
+		{name: "many files", files: manyFiles, each: 4, want: 0},
+		{name: "no limit", each: 4, want: 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			turns := newTurns(tt.files, tt.each)
+			if tt.want == 0 {
 				require.Nil(t, turns)
 				require.NoError(t, turns.Take(t.Context()))
 				turns.End()
 				return
 			}
-			require.Equal(t, row.want, cap(turns.taken))
+			require.Equal(t, tt.want, cap(turns.slots))
 		})
 	}
 	t.Run("a call waits for its turn, or for the end of its ctx", func(t *testing.T) {
@@ -38,6 +39,7 @@ func TestTurns(t *testing.T) {
 			require.NoError(t, turns.Take(t.Context()))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
+
 			require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
 			time.AfterFunc(time.Hour, turns.End)
 			start := time.Now()
@@ -49,19 +51,22 @@ func TestTurns(t *testing.T) {
 	t.Run("a call with a body goes ahead if none has ended for a moment", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			turns := newTurns(8, 2)
-			taken, err := turns.TakeOrPass(t.Context())
+			ok, err := turns.TakeOrPass(t.Context())
 			require.NoError(t, err)
-			require.True(t, taken)
+			require.True(t, ok)
+
 			start := time.Now()
 			passed, err := turns.TakeOrPass(t.Context())
 			require.NoError(t, err)
 			require.False(t, passed)
 			require.Equal(t, stalled, time.Since(start))
+
 			turns.EndIf(passed)
-			turns.EndIf(taken)
-			taken, err = turns.TakeOrPass(t.Context())
+			turns.EndIf(ok)
+			ok, err = turns.TakeOrPass(t.Context())
 			require.NoError(t, err)
-			require.True(t, taken)
+			require.True(t, ok)
+
 			ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
 			defer cancel()
 			_, err = turns.TakeOrPass(ctx)

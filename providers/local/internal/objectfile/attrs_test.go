@@ -13,7 +13,7 @@ import (
 
 func TestAttrsRoundTrip(t *testing.T) {
 	crc := storage.CRC32C{Sum: 7, Known: true}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		attrs Attrs
 	}{
@@ -51,11 +51,12 @@ func TestAttrsRoundTrip(t *testing.T) {
 			LegalHold:  true,
 			Retention:  storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			decoded, err := decodeAttrs(row.attrs.Encode())
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			decoded, err := decodeAttrs(tt.attrs.Encode())
 			require.NoError(t, err)
-			require.Equal(t, &row.attrs, decoded)
+			require.Equal(t, &tt.attrs, decoded)
 		})
 	}
 }
@@ -79,16 +80,16 @@ func FuzzAttrs(f *testing.F) {
 		if a == nil || err != nil {
 			return
 		}
-		again, err := decodeAttrs(a.Encode())
+		second, err := decodeAttrs(a.Encode())
 		require.NoError(t, err)
-		require.Equal(t, a, again)
+		require.Equal(t, a, second)
 	})
 }
 
 // The bytes of stored attributes stay as in commit f63eaf37, because directories keep them. A new form needs a new
 // first byte.
 func TestAttrsOfStoredFormsStay(t *testing.T) {
-	plain := Attrs{
+	attrs := Attrs{
 		Properties: storage.Properties{
 			ContentType:        "1",
 			ContentEncoding:    "2",
@@ -104,15 +105,16 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		MTime:      9,
 		Unique:     "u",
 	}
-	locked := plain
+	locked := attrs
 	locked.Tags = map[string]string{"t": "1"}
 	locked.LegalHold = true
 	locked.Retention = storage.Retention{Mode: storage.Compliance, Until: time.Unix(1_900_000_000, 0).UTC()}
+
 	for _, tt := range []struct {
 		name, stored string
 		attrs        Attrs
 	}{
-		{"form 1", "0103080900000000000000070000000131013201330134013501360175016b0176", plain},
+		{"form 1", "0103080900000000000000070000000131013201330134013501360175016b0176", attrs},
 		{
 			"form 2, with tags and locks",
 			"02370809000000000000000700000080ccfd930e01017401310131013201330134013501360175016b0176", locked,

@@ -11,14 +11,14 @@ import (
 // A window keeps the first names of a large directory in order.
 func TestWindowReader(t *testing.T) {
 	var all []entry
-	r := &windowReader{window: window{whole: true}}
+	r := &windowReader{window: window{isComplete: true}}
 	for i := range 5*maxWindow/2 + 17 {
 		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
 		all = append(all, e)
-		r.keep(e)
+		r.keepEntry(e)
 	}
 	r.compact()
 	slices.SortFunc(all, entry.order)
-	require.False(t, r.window.whole)
+	require.False(t, r.window.isComplete)
 	require.Equal(t, all[:maxWindow], r.window.entries)
 }

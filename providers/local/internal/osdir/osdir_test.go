@@ -39,7 +39,7 @@ func openSub(t *testing.T, top *Dir) *Dir {
 	return sub
 }
 
-func names(t *testing.T, d *Dir) (found []string) {
+func listNames(t *testing.T, d *Dir) (found []string) {
 	require.NoError(t, d.Each(func(e Entry) bool {
 		found = append(found, e.Name)
 		return true
@@ -71,21 +71,23 @@ func TestEachSeesReplacedName(t *testing.T) {
 		names = append(names, e.Name)
 		return true
 	}))
+
 	slices.Sort(names)
 	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "new" }))
 }
 
 // A path is split into a directory and a name, and joined again.
 func TestSplitAndJoin(t *testing.T) {
-	for _, row := range []struct{ path, dir, base string }{
+	tests := []struct{ path, dir, base string }{
 		{"a", "", "a"},
 		{"a/b", "a", "b"},
 		{"a/b/c", "a/b", "c"},
-	} {
-		dir, base := Split(row.path)
-		require.Equal(t, row.dir, dir)
-		require.Equal(t, row.base, base)
-		require.Equal(t, row.path, Join(dir, base))
+	}
+	for _, tt := range tests {
+		dir, base := Split(tt.path)
+		require.Equal(t, tt.dir, dir)
+		require.Equal(t, tt.base, base)
+		require.Equal(t, tt.path, Join(dir, base))
 	}
 }
 
@@ -93,14 +95,14 @@ func TestSplitAndJoin(t *testing.T) {
 func TestEachTwice(t *testing.T) {
 	_, top := openTemp(t)
 	for range 2 {
-		require.Equal(t, []string{"a", "sub"}, names(t, top))
+		require.Equal(t, []string{"a", "sub"}, listNames(t, top))
 	}
-	seen := 0
+	visits := 0
 	require.NoError(t, top.Each(func(Entry) bool {
-		seen++
+		visits++
 		return false
 	}))
-	require.Equal(t, 1, seen, "it stops when the function returns false")
+	require.Equal(t, 1, visits, "it stops when the function returns false")
 }
 
 // Each finds no entries in a directory that was removed.
@@ -110,7 +112,7 @@ func TestEachOfRemovedDirectory(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(path, "sub")); err != nil {
 		t.Skip("an open directory cannot be removed here:", err)
 	}
-	require.Empty(t, names(t, sub))
+	require.Empty(t, listNames(t, sub))
 }
 
 // Links out of the root are not followed.
@@ -122,13 +124,16 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 		t.Skip(err)
 	}
 	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(path, "secret")))
+
 	m, err := top.Stat("link")
 	require.NoError(t, err)
 	require.Equal(t, KindLink, m.Kind)
+
 	for _, name := range []string{"link", "link/secret"} {
 		_, err = Open(top.root, top, name)
 		require.True(t, IsNoFile(err), "%s: %v", name, err)
 	}
+
 	_, err = top.Open("secret")
 	require.True(t, IsNoFile(err), "%v", err)
 }
@@ -136,17 +141,19 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 // IsNotExist and IsNoFile tell whether a file of that name can exist.
 func TestIsNotExistAndIsNoFile(t *testing.T) {
 	_, top := openTemp(t)
-	for _, row := range []struct {
+	tests := []struct {
 		name             string
 		notExist, noFile bool
 	}{
 		{"missing", true, true},
 		{strings.Repeat("n", 300), false, true},
-	} {
-		_, err := top.Stat(row.name)
-		require.Equal(t, row.notExist, IsNotExist(err), "%v", err)
-		require.Equal(t, row.noFile, IsNoFile(err), "%v", err)
 	}
+	for _, tt := range tests {
+		_, err := top.Stat(tt.name)
+		require.Equal(t, tt.notExist, IsNotExist(err), "%v", err)
+		require.Equal(t, tt.noFile, IsNoFile(err), "%v", err)
+	}
+
 	_, err := Open(top.root, top, "a/below")
 	require.True(t, IsNotExist(err), "a file is no parent: %v", err)
 	_, err = Open(top.root, top, "a")
@@ -159,14 +166,15 @@ func TestUnlinkAndRmdir(t *testing.T) {
 	require.Error(t, top.Rmdir("a"))
 	require.Error(t, top.Unlink("sub"))
 	require.Error(t, top.Rmdir("sub"), "it is not empty")
-	require.Equal(t, []string{"a", "sub"}, names(t, top))
+	require.Equal(t, []string{"a", "sub"}, listNames(t, top))
+
 	sub, err := Open(top.root, top, "sub")
 	require.NoError(t, err)
 	require.NoError(t, sub.Unlink("b"))
 	sub.Close()
 	require.NoError(t, top.Rmdir("sub"))
 	require.NoError(t, top.Unlink("a"))
-	require.Empty(t, names(t, top))
+	require.Empty(t, listNames(t, top))
 }
 
 // Names of files are linked and renamed, and no directory is replaced.
@@ -175,6 +183,7 @@ func TestRenameAndLink(t *testing.T) {
 	sub := openSub(t, top)
 	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
 	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
+
 	require.NoError(t, sub.Link("c", top, "a"))
 	m, err := top.Stat("a")
 	if runtime.GOOS != "windows" {
@@ -191,21 +200,24 @@ func TestRenameAndLink(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.NoError(t, top.Rename("a", sub, "c"))
-	require.Equal(t, []string{"b"}, names(t, sub))
+	require.Equal(t, []string{"b"}, listNames(t, sub))
 	require.NoError(t, sub.Sync())
 }
 
 func TestIsAt(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
+
 	exists, err := sub.IsAt(filepath.Join(path, "sub"))
 	require.NoError(t, err)
 	require.True(t, exists)
+
 	if err := os.Rename(filepath.Join(path, "sub"), filepath.Join(path, "moved")); err != nil {
 		t.Skip("an open directory cannot be moved here:", err)
 	}
 	_, err = sub.IsAt(filepath.Join(path, "sub"))
 	require.True(t, IsNotExist(err), "%v", err)
+
 	require.NoError(t, os.Mkdir(filepath.Join(path, "sub"), 0o700))
 	exists, err = sub.IsAt(filepath.Join(path, "sub"))
 	require.NoError(t, err)
@@ -218,6 +230,7 @@ func TestXattr(t *testing.T) {
 	f, err := top.Create("new")
 	require.NoError(t, err)
 	defer f.Close()
+
 	_, err = top.Create("new")
 	require.ErrorIs(t, err, fs.ErrExist)
 	value, err := f.Xattr()
@@ -226,12 +239,14 @@ func TestXattr(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Nil(t, value)
+
 	for _, size := range []int{0, 100, 1000} {
 		require.NoError(t, f.SetXattr(bytes.Repeat([]byte("x"), size)))
 		value, err = f.Xattr()
 		require.NoError(t, err)
 		require.Len(t, value, size)
 	}
+
 	require.NoError(t, f.RemoveXattr())
 	value, err = f.Xattr()
 	require.NoError(t, err)
@@ -258,10 +273,12 @@ func TestLockOpenFiles(t *testing.T) {
 		require.NoError(t, UnlockRange(files[1], 2, 1))
 	}
 	require.NoError(t, TryShare(files[0]))
+
 	require.NoError(t, TryShare(files[1]))
 	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
 	require.NoError(t, files[0].Close())
 	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
+
 	require.NoError(t, files[1].Close())
 	require.NoError(t, TryLock(files[2]))
 }
