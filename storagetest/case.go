@@ -85,11 +85,13 @@ func runCase(t *T, c Case, report *report) {
 			t.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+
 	lacking := c.Needs &^ t.desc.Features
 	if lacking == 0 {
 		c.run(t)
 		return
 	}
+
 	report.refuse(c, lacking)
 	for _, r := range refusals {
 		if lacking&r.feature != 0 {

@@ -317,7 +317,8 @@ func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 		for {
 			data, _, err := storage.ReadAll(t.Context(), b, key)
 			switch storage.CodeOf(err) {
-			case storage.Changed: // the object changed between two requests of this read
+			case storage.Changed:
+				// The object changed between two requests of this read.
 				continue
 			case storage.ObjectNotFound:
 			default:

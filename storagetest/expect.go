@@ -55,7 +55,7 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	_, err = io.Copy(same, r)
 	require.NoError(t, err)
 	require.True(
-		t, !same.differs && same.at == len(want), "%s has %d bytes, want %d, or its content differs", key, same.at,
+		t, !same.differs && same.pos == len(want), "%s has %d bytes, want %d, or its content differs", key, same.pos,
 		len(want),
 	)
 }
@@ -64,14 +64,14 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 // content to a sameAs without a second copy of the content in memory.
 type sameAs struct {
 	want    string
-	at      int
+	pos     int
 	differs bool
 }
 
 func (s *sameAs) Write(p []byte) (int, error) {
-	rest := s.want[min(s.at, len(s.want)):]
+	rest := s.want[min(s.pos, len(s.want)):]
 	s.differs = s.differs || len(p) > len(rest) || string(p) != rest[:len(p)]
-	s.at += len(p)
+	s.pos += len(p)
 	return len(p), nil
 }
 

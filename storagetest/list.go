@@ -330,6 +330,7 @@ func listingTable(t *T) {
 	all := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/", "b/c"}
 	all = slices.DeleteFunc(all, func(k string) bool { return strings.HasSuffix(k, "/") })
 	t.puts(b, all...)
+
 	turn := 0
 	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
@@ -376,7 +377,8 @@ func model(keys []string, prefix, delimiter, startAfter string) []string {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		name, entry := key, key
+		name := key
+		entry := key
 		if delimiter != "" {
 			if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
 				name = key[:len(prefix)+i+len(delimiter)]

@@ -90,9 +90,8 @@ func (op operation) withFaults(t *T, retried bool) {
 		drv = d
 		return d
 	}))...)
-	retrying := engine.New(
-		drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-	) // a real server may drop a connection, which must not fail the preparation
+	// A real server may drop a connection, which must not fail the preparation.
+	retrying := engine.New(drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++
@@ -103,7 +102,8 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, checked, value := prepare()
 	before := t.snapshot(checked)
 	want, err := op.do(t.Context(), t, b, value)
-	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ { // a real server may fail by itself
+	// A real server may fail by itself.
+	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
 		b, checked, value = prepare()
 		want, err = op.do(t.Context(), t, b, value)
 	}
@@ -220,6 +220,7 @@ func writeOperations() []operation {
 			return "", err
 		}
 	}
+
 	composing := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := storage.Compose(ctx, b, "b", []string{"a", "a"}, t.contentType("text/x-test"))
 		return "", err
@@ -232,10 +233,12 @@ func writeOperations() []operation {
 		_, err := storage.Append(ctx, b, "a", []byte("more"))
 		return "", err
 	}
+
 	several := func(t *T, b storage.Bucket) any {
 		t.puts(b, "a", "b", "c")
 		return nil
 	}
+
 	return []operation{
 		{name: "an upload", setUp: old, do: uploading()},
 		{
@@ -288,13 +291,17 @@ func writeOperations() []operation {
 			setUp: old,
 			do:    uploadingParts(stream),
 		},
-		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			w := storage.NewWriter(ctx, b, "a")
-			defer w.Close()
-			_, _ = io.WriteString(w, "new")
-			_, err := w.Commit()
-			return "", err
-		}},
+		{
+			name:  "a Writer",
+			setUp: old,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				w := storage.NewWriter(ctx, b, "a")
+				defer w.Close()
+				_, _ = io.WriteString(w, "new")
+				_, err := w.Commit()
+				return "", err
+			},
+		},
 		{name: "a copy", setUp: old, do: copying()},
 		{name: "a streamed copy", open: streamedCopies, setUp: old, do: copying()},
 		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: old, do: copying(storage.IfAbsent())},
@@ -321,9 +328,13 @@ func writeOperations() []operation {
 				return "", err
 			},
 		},
-		{name: "Remove", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			return "", b.Remove(ctx, "a")
-		}},
+		{
+			name:  "Remove",
+			setUp: old,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				return "", b.Remove(ctx, "a")
+			},
+		},
 		{
 			name:  "Remove of a revision",
 			needs: storage.ConditionalRemove,
@@ -376,6 +387,7 @@ func readOperations() []operation {
 		t.puts(b, "b", "c/d", "c/e")
 		return nil
 	}
+
 	reading := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) func(context.Context, *T, storage.Bucket, any) (string, error) {
 		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			got, err := do(ctx, t, b)
@@ -391,6 +403,7 @@ func readOperations() []operation {
 			return string(data), err
 		}
 	}
+
 	return []operation{
 		{name: "a download", setUp: content, do: reading(readAll())},
 		{name: "a download of a range", setUp: content, do: reading(readAll(storage.WithRange(100, 1000)))},
@@ -407,56 +420,80 @@ func readOperations() []operation {
 				return readFile(t, path), nil
 			}),
 		},
-		{name: "Attrs", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			attrs, err := b.Attrs(ctx, "a")
-			if err != nil {
-				return nil, err
-			}
-			return attrs.Size, nil
-		})},
-		{name: "Exists", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			exists, err := b.Exists(ctx, "a")
-			if err != nil {
-				return nil, err
-			}
-			missingExists, err := b.Exists(ctx, "missing")
-			return []bool{exists, missingExists}, err
-		})},
-		{name: "a listing", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			var keys []string
-			for entry, err := range b.List(ctx, t.anyOrder(storage.WithPageSize(1), storage.WithDelimiter("/"))...) {
+		{
+			name:  "Attrs",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				attrs, err := b.Attrs(ctx, "a")
 				if err != nil {
 					return nil, err
 				}
-				keys = append(keys, mark(entry))
-			}
-			return t.sorted(keys), nil
-		})},
-		{name: "a page", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			page, err := storage.ListPage(ctx, b, "", t.anyOrder(storage.WithPageSize(2))...)
-			if err != nil {
-				return nil, err
-			}
-			return len(page.Entries), nil
-		})},
-		{name: "a ReaderAt", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			r, err := storage.NewReaderAt(ctx, b, "a")
-			if err != nil {
-				return nil, err
-			}
-			defer r.Close()
-			p := make([]byte, 100)
-			_, err = r.ReadAt(p, 4000)
-			return string(p), err
-		})},
-		{name: "ReadRanges", setUp: content, do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			got, _, err := storage.ReadRanges(
-				ctx, b, "a",
-				[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
-				storage.WithMaxGap(0),
-			)
-			return texts(got), err
-		})},
+				return attrs.Size, nil
+			}),
+		},
+		{
+			name:  "Exists",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				exists, err := b.Exists(ctx, "a")
+				if err != nil {
+					return nil, err
+				}
+				missingExists, err := b.Exists(ctx, "missing")
+				return []bool{exists, missingExists}, err
+			}),
+		},
+		{
+			name:  "a listing",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				var keys []string
+				for entry, err := range b.List(ctx, t.anyOrder(storage.WithPageSize(1), storage.WithDelimiter("/"))...) {
+					if err != nil {
+						return nil, err
+					}
+					keys = append(keys, mark(entry))
+				}
+				return t.sorted(keys), nil
+			}),
+		},
+		{
+			name:  "a page",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				page, err := storage.ListPage(ctx, b, "", t.anyOrder(storage.WithPageSize(2))...)
+				if err != nil {
+					return nil, err
+				}
+				return len(page.Entries), nil
+			}),
+		},
+		{
+			name:  "a ReaderAt",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				r, err := storage.NewReaderAt(ctx, b, "a")
+				if err != nil {
+					return nil, err
+				}
+				defer r.Close()
+				p := make([]byte, 100)
+				_, err = r.ReadAt(p, 4000)
+				return string(p), err
+			}),
+		},
+		{
+			name:  "ReadRanges",
+			setUp: content,
+			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				got, _, err := storage.ReadRanges(
+					ctx, b, "a",
+					[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
+					storage.WithMaxGap(0),
+				)
+				return texts(got), err
+			}),
+		},
 		{
 			name:  "a file system",
 			setUp: content,

@@ -15,7 +15,7 @@ import (
 type rangeRow struct {
 	offset, length int64
 	want           string
-	at             int64
+	start          int64
 	code           storage.Code
 }
 
@@ -89,7 +89,7 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	}
 	require.NoError(t, err, "%s %+v", key, row)
 	offset, length := reader.Range()
-	require.Equal(t, []int64{row.at, int64(len(row.want))}, []int64{offset, length}, "%s %+v", key, row)
+	require.Equal(t, []int64{row.start, int64(len(row.want))}, []int64{offset, length}, "%s %+v", key, row)
 	size := int64(10)
 	if key == "empty" {
 		size = 0

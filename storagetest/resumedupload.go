@@ -100,7 +100,8 @@ func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text st
 // parts are stored.
 func (t *T) partsLeft(n int) int {
 	if t.has(driver.SequentialParts) {
-		return 2 - n // the last part is sent with CompleteParts
+		// The last part is sent with CompleteParts.
+		return 2 - n
 	}
 	return 3 - n
 }

@@ -314,7 +314,8 @@ func changesUnderDownload(text string) func(t *T) {
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
 			if err == nil {
-				requireSame(t, full, string(got)) // the provider may still return the old revision
+				// The provider may still return the old revision.
+				requireSame(t, full, string(got))
 				continue
 			}
 			t.requireCode(err, storage.Changed)

@@ -22,11 +22,13 @@ import (
 func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
+
 	cases := make([]Case, len(serviceCases))
 	for i, c := range serviceCases {
 		cases[i] = c.Case
 	}
 	requireKnown(t, cases, o)
+
 	report := newReport("service", driver.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
@@ -84,7 +86,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	require.Equal(s.T, name, info.Name)
 	s.provider = info.Provider
 	s.T.Cleanup(func() {
-		ctx := context.Background() // the context of the case is already done
+		// The context of the case is already done.
+		ctx := context.Background()
 		if b, err := s.Bucket(name); err == nil {
 			_, _ = storage.RemoveMatching(ctx, b, nil)
 			_ = storage.Close(b)
@@ -104,7 +107,8 @@ func (s *S) removeVersions(ctx context.Context, name string) {
 	}
 	for version, err := range storage.Versions(ctx, b) {
 		if err != nil {
-			break // the bucket keeps no versions
+			// The bucket keeps no versions.
+			break
 		}
 		_ = b.Remove(ctx, version.Key, storage.WithVersion(version.Version))
 	}

@@ -220,12 +220,14 @@ func bucketCases() []Case {
 func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
 	requireKnown(t, append(slices.Clone(cases), leakCase), o)
+
 	desc := describe(t, open)
 	report := newReport(kind, desc, o)
 	baseline := goroutines()
 	runOne := func(t *testing.T, c Case) {
 		runCase(newT(t, open, o, desc), c, report)
 	}
+
 	parallel, alone := split(cases, o, report)
 	t.Run("cases", func(t *testing.T) {
 		for _, group := range byRule(parallel) {
@@ -240,6 +242,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 			})
 		}
 	})
+
 	for _, c := range alone {
 		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
 			runOne(t, c)
@@ -250,6 +253,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 			requireNoGoroutines(t, baseline)
 		})
 	}
+
 	report.advise(t)
 	report.write(t)
 }
@@ -321,7 +325,8 @@ func describe(t *testing.T, open Open) driver.Description {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
 	}))
-	if desc.FolderOrder { // the engine sorts the listing
+	if desc.FolderOrder {
+		// The engine sorts the listing.
 		desc.Features |= storage.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")

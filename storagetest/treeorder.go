@@ -217,14 +217,17 @@ var treeCases = []Case{
 func listingOfATree(t *T) {
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 	t.puts(b, aroundAFolder...)
+
 	sizes := []int{1, 2, 3, 1000}
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
-	if t.remote() { // more requests would prove nothing new
+	if t.remote() {
+		// More requests would prove nothing new.
 		sizes = []int{2}
 		prefixes = []string{""}
 		starts = []string{"", "a/2"}
 	}
+
 	for _, prefix := range prefixes {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
 			for _, startAfter := range starts {

@@ -384,15 +384,15 @@ var userCoreCases = []Case{
 
 // keysOf returns the keys of all [storage.Error] values in the tree of err.
 func keysOf(err error) (keys []string) {
-	switch in := err.(type) {
+	switch e := err.(type) {
 	case *storage.Error:
-		return []string{in.Key}
+		return []string{e.Key}
 	case interface{ Unwrap() []error }:
-		for _, inner := range in.Unwrap() {
+		for _, inner := range e.Unwrap() {
 			keys = append(keys, keysOf(inner)...)
 		}
 	case interface{ Unwrap() error }:
-		return keysOf(in.Unwrap())
+		return keysOf(e.Unwrap())
 	}
 	return keys
 }

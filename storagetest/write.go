@@ -358,6 +358,7 @@ func readersAndWriter(t *T) {
 		t.put(b, "a", text, t.metadata(map[string]string{"sum": fmt.Sprintf("%08x", sum([]byte(text)))}))
 	}
 	write(0)
+
 	done := make(chan struct{})
 	var all sync.WaitGroup
 	for range readers {
@@ -365,7 +366,8 @@ func readersAndWriter(t *T) {
 			for {
 				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				switch {
-				case errors.Is(err, storage.Changed): // reporting Changed is right; only mixed bytes are wrong
+				case errors.Is(err, storage.Changed):
+					// Reporting Changed is right. Only mixed bytes are wrong.
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return
@@ -382,6 +384,7 @@ func readersAndWriter(t *T) {
 			}
 		})
 	}
+
 	for i := range writes {
 		write(i)
 	}

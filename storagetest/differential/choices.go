@@ -22,7 +22,7 @@ var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "
 func one[T any](p *player, all ...T) T {
 	for {
 		chosen := all[p.random.IntN(len(all))]
-		if !slices.Contains(p.without, fmt.Sprint(chosen)) {
+		if !slices.Contains(p.exclusions, fmt.Sprint(chosen)) {
 			return chosen
 		}
 	}
@@ -33,7 +33,7 @@ func one[T any](p *player, all ...T) T {
 func (p *player) value(name string, all ...string) string {
 	for {
 		chosen := one(p, all...)
-		if !slices.Contains(p.without, fmt.Sprintf("%s %q", name, chosen)) {
+		if !slices.Contains(p.exclusions, fmt.Sprintf("%s %q", name, chosen)) {
 			return chosen
 		}
 	}
@@ -62,6 +62,7 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 		opts = append(opts, option(value))
 		text += fmt.Sprintf(" %s=%q", name, value)
 	}
+
 	add("type", storage.WithContentType, "text/plain", "TEXT/html;  charset=\"utf-8\"", "application/x-a+b", "bad", "")
 	add("cache", storage.WithCacheControl, "no-cache", "public, max-age=60", "")
 	add("encoding", storage.WithContentEncoding, "gzip", "br", "identity", "aws-chunked", "")
@@ -72,6 +73,7 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 		`attachment; filename*=UTF-8''%c3%a4.txt`,
 	)
 	add("language", storage.WithContentLanguage, "de", "de, en-US", "x y")
+
 	if p.sometimes(3) {
 		metadata := one(
 			p, map[string]string{}, map[string]string{"a": "b"}, map[string]string{"A-b": "ü x", "c": ""},
@@ -88,6 +90,7 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 		opts = append(opts, storage.WithMetadata(metadata))
 		text += fmt.Sprintf(" metadata=%q", metadata)
 	}
+
 	if p.sometimes(6) {
 		tags := one(p, map[string]string{}, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"})
 		opts = append(opts, storage.WithTags(tags))
@@ -130,7 +133,7 @@ func (p *player) condition(key string) condition {
 // lateCondition returns a random condition for a call that sends or copies bytes before it checks
 // the condition.
 func (p *player) lateCondition(key string) condition {
-	if slices.Contains(p.without, "a late condition") {
+	if slices.Contains(p.exclusions, "a late condition") {
 		return condition{}
 	}
 	return p.condition(key)

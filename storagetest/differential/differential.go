@@ -46,6 +46,7 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	if n, err := strconv.Atoi(os.Getenv("OMNIBUCKET_RANDOM_SEEDS")); err == nil {
 		seeds = n
 	}
+
 	kinds := []kind{{calls: calls}}
 	if c.Versions {
 		kinds = append(
@@ -65,6 +66,7 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 			},
 		)
 	}
+
 	for seed := range seeds {
 		for _, k := range kinds {
 			t.Run(
@@ -86,14 +88,14 @@ type kind struct {
 func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket) {
 	t.Helper()
 	p := &player{
-		ctx:     t.Context(),
-		began:   time.Now().UTC(),
-		random:  rand.New(rand.NewPCG(uint64(seed), 1)),
-		without: c.Without,
-		memory:  memory,
-		other:   b,
-		dir:     t.TempDir(),
-		unique:  storage.Supports(b, storage.UniqueRevisions),
+		ctx:        t.Context(),
+		start:      time.Now().UTC(),
+		random:     rand.New(rand.NewPCG(uint64(seed), 1)),
+		exclusions: c.Without,
+		memory:     memory,
+		other:      b,
+		dir:        t.TempDir(),
+		unique:     storage.Supports(b, storage.UniqueRevisions),
 	}
 	for n := range callsOfASeed {
 		if n == callsOfASeed/2 && c.Change != nil {
@@ -110,9 +112,9 @@ func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket
 // A player makes the random calls of one test on both buckets.
 type player struct {
 	ctx           context.Context
-	began         time.Time
+	start         time.Time
 	random        *rand.Rand
-	without       []string
+	exclusions    []string
 	memory, other storage.Bucket
 	dir           string // temporary directory for downloaded files
 	unique        bool
@@ -197,7 +199,8 @@ func describe(a *storage.Attrs) string {
 		return "no attributes"
 	}
 	encoding := a.ContentEncoding
-	if encoding == "identity" { // a download may leave it out
+	if encoding == "identity" {
+		// A download may leave it out.
 		encoding = ""
 	}
 	text := fmt.Sprintf(

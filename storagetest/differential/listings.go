@@ -15,15 +15,18 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		opts = append(opts, option(value))
 		text += fmt.Sprintf(" %s %q", name, value)
 	}
+
 	if p.sometimes(2) {
 		add(
 			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%",
 			"b/1/", "Z", "/", "d/.",
 		)
 	}
+
 	if p.sometimes(2) {
 		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
 	}
+
 	if limit && p.sometimes(3) {
 		add(
 			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀",
@@ -31,11 +34,13 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 			"a\u0308",
 		)
 	}
+
 	if limit && p.sometimes(3) {
 		n := 1 + p.random.IntN(5)
 		opts = append(opts, storage.WithLimit(n))
 		text += fmt.Sprintf(" limit %d", n)
 	}
+
 	if p.sometimes(2) {
 		n := 1 + p.random.IntN(4)
 		opts = append(opts, storage.WithPageSize(n))
@@ -61,7 +66,8 @@ func (p *player) list() string {
 func (p *player) listPages() string {
 	opts, text := p.listOptions(false)
 	return p.compare("ListPage"+text, "", func(b storage.Bucket, _ bool) result {
-		value, token := "", ""
+		value := ""
+		token := ""
 		for {
 			page, err := storage.ListPage(p.ctx, b, token, opts...)
 			if err != nil {

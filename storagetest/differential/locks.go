@@ -20,7 +20,7 @@ var lockCalls = []call{
 // until returns a random time that is at least an hour in the future, so that no retention ends
 // during the test.
 func (p *player) until() time.Time {
-	return p.began.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
+	return p.start.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }
 
 func setLegalHold(p *player) string {

@@ -20,10 +20,12 @@ func (p *player) download() string {
 		opts = append(opts, storage.WithRange(offset, length))
 		text = fmt.Sprintf(" WithRange(%d, %d)", offset, length)
 	}
+
 	c := condition{}
 	if p.sometimes(3) {
 		c = p.ifRevision(key)
 	}
+
 	return p.compare(
 		fmt.Sprintf("Download %q%s%s", key, text, c.text), key,
 		func(b storage.Bucket, inMemory bool) result {

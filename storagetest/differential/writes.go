@@ -215,6 +215,7 @@ func (p *player) uploadParts() string {
 	properties, text := p.properties()
 	c := p.lateCondition(key)
 	end := one(p, "Complete", "Complete", "Abort", "no part", "Complete a part that is not there")
+
 	return p.compare(
 		fmt.Sprintf("BeginUpload %q%s%s, %d bytes, %s", key, text, c.text, len(body), end), key,
 		func(b storage.Bucket, inMemory bool) result {
@@ -227,14 +228,17 @@ func (p *player) uploadParts() string {
 				return result{text: "BeginUpload", err: err}
 			}
 			defer func() { _ = upload.Abort(p.ctx) }()
+
 			if end != "no part" {
 				if _, err := upload.PutPart(p.ctx, 1, bytes.NewReader(body)); err != nil {
 					return result{text: "PutPart", err: err}
 				}
 			}
+
 			if end == "Abort" {
 				return result{text: "Abort", err: upload.Abort(p.ctx)}
 			}
+
 			var parts []storage.CompleteOption
 			if end == "Complete a part that is not there" {
 				parts = append(parts, storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"none"`}))

@@ -12,14 +12,15 @@ import (
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
+
 	if fault != nil {
 		switch fault.kind {
 		case cut:
-			return &cutBody{ReadCloser: counted, left: fault.at, err: fault.bodyFailure()}
+			return &cutBody{ReadCloser: counted, remaining: fault.amount, err: fault.bodyFailure()}
 		case stallBody:
 			return &stalledBody{
 				ReadCloser: counted,
-				left:       fault.at,
+				remaining:  fault.amount,
 				done:       ctx.Done(),
 				cause:      ctx.Err,
 				closed:     make(chan struct{}),
@@ -27,16 +28,17 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 		case slowBody:
 			return &slowedBody{
 				ReadCloser: counted,
-				rate:       fault.at,
+				rate:       fault.amount,
 				wait:       func(d time.Duration) error { return i.wait(ctx, d) },
 			}
 		case corrupt:
 			return struct {
 				io.Reader
 				io.Closer
-			}{corrupted(counted, fault.at), counted}
+			}{corrupted(counted, fault.amount), counted}
 		}
 	}
+
 	if w, ok := body.(io.WriterTo); ok {
 		return struct {
 			io.ReadCloser
@@ -61,16 +63,16 @@ func (b *countedBody) Close() error {
 // A cutBody returns only the first bytes of a body. It then fails with err.
 type cutBody struct {
 	io.ReadCloser
-	left int64
-	err  error
+	remaining int64
+	err       error
 }
 
 func (b *cutBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.remaining <= 0 {
 		return 0, b.err
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.remaining)])
+	b.remaining -= int64(n)
 	return n, err
 }
 
@@ -78,15 +80,15 @@ func (b *cutBody) Read(p []byte) (int, error) {
 // Read, as for a network connection.
 type stalledBody struct {
 	io.ReadCloser
-	left   int64
-	done   <-chan struct{}
-	cause  func() error
-	closed chan struct{}
-	once   sync.Once
+	remaining int64
+	done      <-chan struct{}
+	cause     func() error
+	closed    chan struct{}
+	once      sync.Once
 }
 
 func (b *stalledBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.remaining <= 0 {
 		select {
 		case <-b.done:
 			return 0, b.cause()
@@ -94,8 +96,8 @@ func (b *stalledBody) Read(p []byte) (int, error) {
 			return 0, io.ErrClosedPipe
 		}
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.remaining)])
+	b.remaining -= int64(n)
 	return n, err
 }
 
@@ -108,7 +110,7 @@ func (b *stalledBody) Close() error {
 // byte. If body implements Seek, the reader implements it, too. A retry that reads the body again
 // then receives the same damaged byte.
 func corrupted(body io.Reader, offset int64) io.Reader {
-	damaged := &corruptBody{body: body, at: offset}
+	damaged := &corruptBody{body: body, offset: offset}
 	if seeker, ok := body.(io.Seeker); ok {
 		start, err := seeker.Seek(0, io.SeekCurrent)
 		if err == nil {
@@ -121,13 +123,13 @@ func corrupted(body io.Reader, offset int64) io.Reader {
 }
 
 type corruptBody struct {
-	body           io.Reader
-	start, pos, at int64
+	body               io.Reader
+	start, pos, offset int64
 }
 
 func (b *corruptBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
-	if i := b.start + b.at - b.pos; i >= 0 && i < int64(n) {
+	if i := b.start + b.offset - b.pos; i >= 0 && i < int64(n) {
 		p[i] ^= 0x01
 	}
 	b.pos += int64(n)

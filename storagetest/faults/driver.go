@@ -71,12 +71,12 @@ func callWithBody[T any, B io.Reader](
 		switch fault.kind {
 		case cut:
 			var none T
-			if _, err := io.CopyN(io.Discard, original, fault.at); err != nil && err != io.EOF {
+			if _, err := io.CopyN(io.Discard, original, fault.amount); err != nil && err != io.EOF {
 				return none, err
 			}
 			return none, fault.failure(false)
 		case corrupt:
-			if damaged, ok := corrupted(original, fault.at).(B); ok {
+			if damaged, ok := corrupted(original, fault.amount).(B); ok {
 				*body = damaged
 				defer func() {
 					*body = original

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // maxEvents limits the number of recorded calls, so that an Injector can run in a long-lived
@@ -59,7 +59,7 @@ func (e Event) String() string {
 // New returns an [Injector] with these rules. If several rules apply to a call, the
 // first one wins.
 func New(rules ...Rule) *Injector {
-	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
+	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: running.Sleep}
 }
 
 // Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets.

@@ -33,7 +33,7 @@ type Limits struct {
 //	faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
 func WithLimits(b Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
-		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
+		d := &limited{Driver: next, limits: b, desc: b.apply(next.Describe())}
 		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
 		if b.Sequential {
 			d.order = &partOrder{native: next.Describe().Features&driver.SequentialParts != 0}
@@ -59,7 +59,8 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
 	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
-	if b.MaxBatch != 0 { // in a Description, 0 means that there is no DeleteBatch
+	if b.MaxBatch != 0 {
+		// In a Description, 0 means that there is no DeleteBatch.
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
@@ -91,7 +92,7 @@ var _ driver.Driver = (*limited)(nil)
 type limited struct {
 	driver.Driver
 	limits Limits
-	in     driver.Description
+	desc   driver.Description
 	order  *partOrder // nil if parts may come in any order
 
 	// folders is true if the limits disable KeysBesideFolders, but the wrapped driver has it. A
@@ -103,9 +104,9 @@ func broken(format string, args ...any) error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("limits: "+format, args...)}
 }
 
-func (d *limited) Describe() driver.Description { return d.in }
+func (d *limited) Describe() driver.Description { return d.desc }
 
-func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
+func (d *limited) has(f storage.Features) bool { return d.desc.Features&f == f }
 
 // guard fails with Internal if a write uses a feature that is disabled.
 func (d *limited) guard(
@@ -140,11 +141,11 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	if r.Size >= 0 && !seeks {
 		return nil, broken("a Put with known size, but a body without Seek")
 	}
-	if !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.in.ChecksumWhileSending {
+	if !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.desc.ChecksumWhileSending {
 		return nil, broken("a Put without a checksum, without StreamingPut or ChecksumWhileSending")
 	}
-	if d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize {
-		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
+	if d.desc.MaxPutSize > 0 && r.Size > d.desc.MaxPutSize {
+		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.desc.MaxPutSize)
 	}
 	return d.Driver.Put(ctx, r)
 }
@@ -162,15 +163,15 @@ func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string,
 // parts returns the limits for the parts of an upload. anyOrder is true for an open upload, whose
 // parts may come in any order.
 func (d *limited) parts(anyOrder bool) storage.PartLimits {
-	if anyOrder && d.in.OpenUploadLimits != nil {
-		return *d.in.OpenUploadLimits
+	if anyOrder && d.desc.OpenUploadLimits != nil {
+		return *d.desc.OpenUploadLimits
 	}
 	return storage.PartLimits{
-		MinSize:  d.in.MinPartSize,
-		MaxSize:  d.in.MaxPartSize,
-		Unit:     d.in.PartUnit,
+		MinSize:  d.desc.MinPartSize,
+		MaxSize:  d.desc.MaxPartSize,
+		Unit:     d.desc.PartUnit,
 		Equal:    d.has(driver.EqualParts),
-		MaxParts: d.in.MaxParts,
+		MaxParts: d.desc.MaxParts,
 	}
 }
 
@@ -213,8 +214,8 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 }
 
 func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Limit < 1 || d.in.MaxPage > 0 && r.Limit > d.in.MaxPage {
-		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.in.MaxPage)
+	if r.Limit < 1 || d.desc.MaxPage > 0 && r.Limit > d.desc.MaxPage {
+		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
 }
@@ -227,12 +228,12 @@ func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 }
 
 func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	if len(r) <= d.in.MaxBatch {
+	if len(r) <= d.desc.MaxBatch {
 		return d.Driver.DeleteBatch(ctx, r)
 	}
 	errs := make([]error, len(r))
 	for i := range errs {
-		errs[i] = broken("a batch of %d requests exceeds %d", len(r), d.in.MaxBatch)
+		errs[i] = broken("a batch of %d requests exceeds %d", len(r), d.desc.MaxBatch)
 	}
 	return errs
 }

@@ -18,17 +18,17 @@ import (
 //	faults.DropResponse(faults.Writes).Chance(0.01, seed)
 //	faults.Cut(faults.Get, 1000).ForKey("a").WithError(io.EOF)
 type Rule struct {
-	name string
-	kind kind
-	on   Calls
-	key  string
-	when when
-	n    int     // argument of Nth, First or Every
-	p    float64 // probability from Chance, between 0 and 1
-	seed uint64
-	at   int64 // offset in the body, or bytes a second for SlowBody
-	wait time.Duration
-	err  error
+	name   string
+	kind   kind
+	calls  Calls
+	key    string
+	when   when
+	n      int     // argument of Nth, First or Every
+	p      float64 // probability from Chance, between 0 and 1
+	seed   uint64
+	amount int64 // offset in the body, or bytes a second for SlowBody
+	wait   time.Duration
+	err    error
 }
 
 type kind int
@@ -55,37 +55,39 @@ const (
 )
 
 // Fail makes the call fail before it has any effect, with a retryable [storage.Unavailable].
-func Fail(calls Calls) Rule { return Rule{kind: fail, on: calls} }
+func Fail(calls Calls) Rule { return Rule{kind: fail, calls: calls} }
 
 // DropResponse lets the call take effect, but drops its response. The body of a Put is read to its
 // end. The call then fails with a retryable [storage.Unavailable]. For a call in [Writes], the
 // error has Unknown set. If the call itself fails, its own error is returned.
-func DropResponse(calls Calls) Rule { return Rule{kind: dropResponse, on: calls} }
+func DropResponse(calls Calls) Rule { return Rule{kind: dropResponse, calls: calls} }
 
 // Cut drops the connection in the middle of a body. The body of a Get ends with
 // [io.ErrUnexpectedEOF] after the given number of bytes. A Put, a PutPart, or a CompleteParts with
 // a last part reads that many bytes of its body. It then fails with [storage.Unavailable] and
 // stores nothing. Other calls are not changed.
-func Cut(calls Calls, offset int64) Rule { return Rule{kind: cut, on: calls, at: offset} }
+func Cut(calls Calls, offset int64) Rule { return Rule{kind: cut, calls: calls, amount: offset} }
 
 // Stall makes the call wait until its ctx is done, and then fail with ctx's error.
-func Stall(calls Calls) Rule { return Rule{kind: stall, on: calls} }
+func Stall(calls Calls) Rule { return Rule{kind: stall, calls: calls} }
 
 // StallBody stalls the body of a Get after the given number of bytes. Read then blocks until ctx is
 // done or the body is closed.
-func StallBody(offset int64) Rule { return Rule{kind: stallBody, on: Get, at: offset} }
+func StallBody(offset int64) Rule { return Rule{kind: stallBody, calls: Get, amount: offset} }
 
 // SlowBody makes the body of a Get return rate bytes a second. It waits with the function of
 // [Injector.SetSleep].
-func SlowBody(rate int64) Rule { return Rule{kind: slowBody, on: Get, at: rate} }
+func SlowBody(rate int64) Rule { return Rule{kind: slowBody, calls: Get, amount: rate} }
 
 // Delay delays the beginning of the call. It waits with the function of [Injector.SetSleep].
-func Delay(calls Calls, d time.Duration) Rule { return Rule{kind: delay, on: calls, wait: d} }
+func Delay(calls Calls, d time.Duration) Rule { return Rule{kind: delay, calls: calls, wait: d} }
 
 // Corrupt changes one byte in the body of a Get, a Put, a PutPart, or a CompleteParts with a last
 // part. offset is the offset of that byte. If the body is shorter, or the call has no
 // body, nothing changes.
-func Corrupt(calls Calls, offset int64) Rule { return Rule{kind: corrupt, on: calls, at: offset} }
+func Corrupt(calls Calls, offset int64) Rule {
+	return Rule{kind: corrupt, calls: calls, amount: offset}
+}
 
 // Nth restricts r to the n-th matching call, counted from 1.
 func (r Rule) Nth(n int) Rule {
@@ -133,25 +135,27 @@ func (r Rule) String() string {
 	if r.name != "" {
 		return r.name
 	}
+
 	var s string
 	switch r.kind {
 	case fail:
-		s = fmt.Sprintf("Fail(%v)", r.on)
+		s = fmt.Sprintf("Fail(%v)", r.calls)
 	case dropResponse:
-		s = fmt.Sprintf("DropResponse(%v)", r.on)
+		s = fmt.Sprintf("DropResponse(%v)", r.calls)
 	case cut:
-		s = fmt.Sprintf("Cut(%v, %d)", r.on, r.at)
+		s = fmt.Sprintf("Cut(%v, %d)", r.calls, r.amount)
 	case stall:
-		s = fmt.Sprintf("Stall(%v)", r.on)
+		s = fmt.Sprintf("Stall(%v)", r.calls)
 	case stallBody:
-		s = fmt.Sprintf("StallBody(%d)", r.at)
+		s = fmt.Sprintf("StallBody(%d)", r.amount)
 	case slowBody:
-		s = fmt.Sprintf("SlowBody(%d)", r.at)
+		s = fmt.Sprintf("SlowBody(%d)", r.amount)
 	case delay:
-		s = fmt.Sprintf("Delay(%v, %v)", r.on, r.wait)
+		s = fmt.Sprintf("Delay(%v, %v)", r.calls, r.wait)
 	case corrupt:
-		s = fmt.Sprintf("Corrupt(%v, %d)", r.on, r.at)
+		s = fmt.Sprintf("Corrupt(%v, %d)", r.calls, r.amount)
 	}
+
 	switch r.when {
 	case nth:
 		s += fmt.Sprintf(" call %d", r.n)
@@ -162,6 +166,7 @@ func (r Rule) String() string {
 	case chance:
 		s += fmt.Sprintf(" chance %g seed %d", r.p, r.seed)
 	}
+
 	if r.key != "" {
 		s += fmt.Sprintf(" for %q", r.key)
 	}
@@ -201,9 +206,9 @@ func (r Rule) bodyFailure() error {
 // armed is a rule with the number of calls that have matched it. The lock of the Injector protects
 // the fields.
 type armed struct {
-	rule Rule
-	seen int
-	dice *rand.Rand
+	rule  Rule
+	count int
+	dice  *rand.Rand
 }
 
 func arm(rules []Rule) []*armed {
@@ -217,17 +222,17 @@ func arm(rules []Rule) []*armed {
 // The method hits counts a call that matches the rule. It reports whether the fault of the rule
 // applies to the call.
 func (a *armed) hits(call Calls, key string) bool {
-	if a.rule.on&call == 0 || a.rule.key != "" && a.rule.key != key {
+	if a.rule.calls&call == 0 || a.rule.key != "" && a.rule.key != key {
 		return false
 	}
-	a.seen++
+	a.count++
 	switch a.rule.when {
 	case nth:
-		return a.seen == a.rule.n
+		return a.count == a.rule.n
 	case first:
-		return a.seen <= a.rule.n
+		return a.count <= a.rule.n
 	case every:
-		return a.seen%a.rule.n == 0
+		return a.count%a.rule.n == 0
 	case chance:
 		return a.dice.Float64() < a.rule.p
 	}

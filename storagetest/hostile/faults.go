@@ -12,21 +12,21 @@ import (
 
 // A fault is one way to break responses of the server.
 type fault struct {
-	name      string
-	instead   bool                  // true if the request does not reach Store.Server
-	success   bool                  // true if the response claims success
-	fails     bool                  // true if the operation must fail
-	codes     []storage.Code        // codes that the error may have; nil means any
-	hint      string                // text that the hint of the error must contain
-	stall     time.Duration         // stall limit of the bucket; 0 means the default
-	attempts  int                   // attempts that the bucket makes for each request; 0 means 1
-	requests  int                   // requests that the operation may make, if more than maxRequests
-	quotes    bool                  // true if the response quotes the request
-	large     bool                  // true if operations that send many bytes are tried, too
-	firstOnly bool                  // true if every try breaks the response to request 1
-	only      func(*operation) bool // selects operations; nil means all
-	writes    bool                  // true if only operations with an effect are tried
-	once      bool                  // true if only one response is broken
+	name       string
+	instead    bool                  // true if the request does not reach Store.Server
+	success    bool                  // true if the response claims success
+	fails      bool                  // true if the operation must fail
+	codes      []storage.Code        // codes that the error may have; nil means any
+	hint       string                // text that the hint of the error must contain
+	stall      time.Duration         // stall limit of the bucket; 0 means the default
+	attempts   int                   // attempts that the bucket makes for each request; 0 means 1
+	requests   int                   // requests that the operation may make, if more than maxRequests
+	quotes     bool                  // true if the response quotes the request
+	large      bool                  // true if operations that send many bytes are tried, too
+	firstOnly  bool                  // true if every try breaks the response to request 1
+	selects    func(*operation) bool // selects operations; nil means all
+	writes     bool                  // true if only operations with an effect are tried
+	breaksOnce bool                  // true if only one response is broken
 	// True if each try sends another status code. All tries use the same server.
 	each    bool
 	respond func(*exchange)
@@ -44,8 +44,11 @@ func (f *fault) maxTime() time.Duration {
 func (f *fault) concerns(o *operation) bool {
 	// A fault that breaks every response to a write is not tried with Update. If every response
 	// were 412, Update would try again for a very long time.
+	if f.writes && !f.breaksOnce && o.name == "Update" {
+		return false
+	}
 	if f.writes {
-		return o.done != nil && !o.keyed && (f.once || o.name != "Update")
+		return o.tookEffect != nil && !o.keyed
 	}
 	if o.sweeps {
 		return false
@@ -53,8 +56,8 @@ func (f *fault) concerns(o *operation) bool {
 	if o.keyed {
 		return f.quotes
 	}
-	if f.only != nil {
-		return f.only(o)
+	if f.selects != nil {
+		return f.selects(o)
 	}
 	return !o.large || f.success || f.large
 }
@@ -85,7 +88,7 @@ func faults(s *Store) []fault {
 		firstOnly: true,
 		fails:     true,
 		attempts:  2,
-		only:      func(o *operation) bool { return o.name == "Download" },
+		selects:   func(o *operation) bool { return o.name == "Download" },
 		respond:   resize,
 	})
 	if s.EmptyPage != nil {
@@ -256,7 +259,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 			codes:     unavailable,
 			firstOnly: true,
 			requests:  maxPages,
-			only:      listing,
+			selects:   listing,
 			respond:   respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
 		},
 		{
@@ -265,7 +268,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 			fails:     true,
 			codes:     unavailable,
 			firstOnly: true,
-			only:      listing,
+			selects:   listing,
 			respond:   respond(func(int) string { return "token" }),
 		},
 	}

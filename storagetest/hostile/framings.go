@@ -14,70 +14,91 @@ import (
 // without a length.
 func framings() []fault {
 	return []fault{
-		{name: "a response without a length", respond: func(x *exchange) {
-			x.truth.header.Del("Content-Length")
-			if !x.truth.hasBody(x.request) {
-				x.write(x.truth.raw(x.request))
-				return
-			}
-			x.truth.header.Set("Transfer-Encoding", "chunked")
-			x.print("%s\r\n", x.truth.head())
-			x.chunk(x.truth.body.Bytes())
-			x.print("0\r\n\r\n")
-		}},
-		{name: "trailers", respond: func(x *exchange) {
-			x.truth.header.Del("Content-Length")
-			if !x.truth.hasBody(x.request) {
-				x.write(x.truth.raw(x.request))
-				return
-			}
-			x.truth.header.Set("Transfer-Encoding", "chunked")
-			x.truth.header.Set("Trailer", "ETag, Content-Length")
-			x.print("%s\r\n", x.truth.head())
-			x.chunk(x.truth.body.Bytes())
-			x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
-		}},
-		{name: "a cut within the response", firstOnly: true, respond: cut},
-		{name: "each header twice", respond: func(x *exchange) {
-			x.print("%s", x.truth.head())
-			_ = x.truth.header.Write(writer{x})
-			x.print("\r\n")
-			if x.truth.hasBody(x.request) {
-				x.write(x.truth.body.Bytes())
-			}
-		}},
-		{name: "two lengths", respond: func(x *exchange) {
-			x.print("%sContent-Length: 7\r\n\r\n", x.truth.head())
-			if x.truth.hasBody(x.request) {
-				x.write(x.truth.body.Bytes())
-			}
-		}},
-		{name: "an encoding that is not true", respond: func(x *exchange) {
-			x.truth.header.Set("Content-Encoding", "gzip")
-			x.write(x.truth.raw(x.request))
-		}},
-		{name: "an encoding that nobody asked for", respond: func(x *exchange) {
-			var packed bytes.Buffer
-			zw := gzip.NewWriter(&packed)
-			_, _ = zw.Write(x.truth.body.Bytes())
-			_ = zw.Close()
-			if x.truth.hasBody(x.request) {
-				x.truth.body = packed
-				x.truth.header.Set("Content-Encoding", "gzip")
-				x.truth.header.Set("Content-Length", fmt.Sprint(packed.Len()))
-			}
-			x.write(x.truth.raw(x.request))
-		}},
-		{name: "wrong checksums", respond: func(x *exchange) {
-			for name := range x.truth.header {
-				if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
-					strings.Contains(lower, "goog-hash") ||
-					strings.Contains(lower, "crc32c") {
-					x.truth.header.Set(name, strings.Replace(x.truth.header.Get(name), "=", "A=", 1))
+		{
+			name: "a response without a length",
+			respond: func(x *exchange) {
+				x.truth.header.Del("Content-Length")
+				if !x.truth.hasBody(x.request) {
+					x.write(x.truth.raw(x.request))
+					return
 				}
-			}
-			x.write(x.truth.raw(x.request))
-		}},
+				x.truth.header.Set("Transfer-Encoding", "chunked")
+				x.print("%s\r\n", x.truth.head())
+				x.chunk(x.truth.body.Bytes())
+				x.print("0\r\n\r\n")
+			},
+		},
+		{
+			name: "trailers",
+			respond: func(x *exchange) {
+				x.truth.header.Del("Content-Length")
+				if !x.truth.hasBody(x.request) {
+					x.write(x.truth.raw(x.request))
+					return
+				}
+				x.truth.header.Set("Transfer-Encoding", "chunked")
+				x.truth.header.Set("Trailer", "ETag, Content-Length")
+				x.print("%s\r\n", x.truth.head())
+				x.chunk(x.truth.body.Bytes())
+				x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
+			},
+		},
+		{name: "a cut within the response", firstOnly: true, respond: cut},
+		{
+			name: "each header twice",
+			respond: func(x *exchange) {
+				x.print("%s", x.truth.head())
+				_ = x.truth.header.Write(writer{x})
+				x.print("\r\n")
+				if x.truth.hasBody(x.request) {
+					x.write(x.truth.body.Bytes())
+				}
+			},
+		},
+		{
+			name: "two lengths",
+			respond: func(x *exchange) {
+				x.print("%sContent-Length: 7\r\n\r\n", x.truth.head())
+				if x.truth.hasBody(x.request) {
+					x.write(x.truth.body.Bytes())
+				}
+			},
+		},
+		{
+			name: "an encoding that is not true",
+			respond: func(x *exchange) {
+				x.truth.header.Set("Content-Encoding", "gzip")
+				x.write(x.truth.raw(x.request))
+			},
+		},
+		{
+			name: "an encoding that nobody asked for",
+			respond: func(x *exchange) {
+				var packed bytes.Buffer
+				zw := gzip.NewWriter(&packed)
+				_, _ = zw.Write(x.truth.body.Bytes())
+				_ = zw.Close()
+				if x.truth.hasBody(x.request) {
+					x.truth.body = packed
+					x.truth.header.Set("Content-Encoding", "gzip")
+					x.truth.header.Set("Content-Length", fmt.Sprint(packed.Len()))
+				}
+				x.write(x.truth.raw(x.request))
+			},
+		},
+		{
+			name: "wrong checksums",
+			respond: func(x *exchange) {
+				for name := range x.truth.header {
+					if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
+						strings.Contains(lower, "goog-hash") ||
+						strings.Contains(lower, "crc32c") {
+						x.truth.header.Set(name, strings.Replace(x.truth.header.Get(name), "=", "A=", 1))
+					}
+				}
+				x.write(x.truth.raw(x.request))
+			},
+		},
 		{
 			name:    "a response that is no HTTP",
 			instead: true,
@@ -118,9 +139,9 @@ func sizes() []fault {
 	const size = 4 << 60
 	isRead := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
 	all := []fault{{
-		name:  "an object of 4 EiB",
-		only:  isRead,
-		codes: unavailable,
+		name:    "an object of 4 EiB",
+		selects: isRead,
+		codes:   unavailable,
 		respond: func(x *exchange) {
 			if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
 				x.truth.header.Set("Content-Length", fmt.Sprint(size))
@@ -131,6 +152,7 @@ func sizes() []fault {
 			x.write(x.truth.raw(x.request))
 		},
 	}}
+
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
 		all = append(
 			all,
@@ -159,7 +181,8 @@ func otherRanges() []fault {
 	respond := func(status int, contentRange, body string) func(*exchange) {
 		return func(x *exchange) {
 			if x.truth.status == http.StatusPartialContent {
-				x.truth.status, x.truth.body = status, *bytes.NewBufferString(body)
+				x.truth.status = status
+				x.truth.body = *bytes.NewBufferString(body)
 				x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
 				x.truth.header.Del("Content-Range")
 				if contentRange != "" {
@@ -170,10 +193,10 @@ func otherRanges() []fault {
 		}
 	}
 	return []fault{
-		{name: "the whole object in place of a range", only: partial, respond: respond(http.StatusOK, "", before)},
+		{name: "the whole object in place of a range", selects: partial, respond: respond(http.StatusOK, "", before)},
 		{
 			name:    "another range",
-			only:    partial,
+			selects: partial,
 			fails:   true,
 			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7]),
 		},
@@ -227,10 +250,10 @@ func floods() []fault {
 			},
 		},
 		{
-			name:  "a document without an end",
-			fails: true,
-			codes: unavailable,
-			only:  func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
+			name:    "a document without an end",
+			fails:   true,
+			codes:   unavailable,
+			selects: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
 			respond: func(x *exchange) {
 				body := x.truth.body.Bytes()
 				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))

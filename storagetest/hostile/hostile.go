@@ -120,7 +120,8 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	for _, f := range faults {
 		rows[f.name] = true
 		for _, o := range operations(&s.store, &s.desc) {
-			rows[o.name], rows[f.name+"/"+o.name] = true, true
+			rows[o.name] = true
+			rows[f.name+"/"+o.name] = true
 		}
 	}
 	for name := range s.store.Skip {
@@ -141,20 +142,23 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 			t.Skip(reason)
 		}
 	}
+
 	if lacking := o.needs &^ s.desc.Features; lacking != 0 {
 		t.Skip("the store has no such operation")
 	}
+
 	if f.each {
 		s.sweep(t, f, o)
 		return
 	}
+
 	for first := 1; first <= mostRequests; first++ {
 		for variant := 0; ; variant++ {
 			tried := s.try(t, f, o, first, variant)
 			if t.Failed() || tried.broken == 0 {
 				return
 			}
-			if !tried.more {
+			if !tried.hasMore {
 				break
 			}
 		}
@@ -175,7 +179,7 @@ type tried struct {
 	err       error
 	took      time.Duration
 	broken    int // number of broken responses
-	more      bool
+	hasMore   bool
 	overtaken bool  // true if another writer replaced the object during the run
 	besides   error // error of the other writer, or nil
 }
@@ -205,6 +209,7 @@ func (s *suite) tryOn(
 ) *tried {
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
+
 	r := &tried{
 		fault:     &f,
 		operation: &o,
@@ -213,6 +218,7 @@ func (s *suite) tryOn(
 		server:    server,
 		bucket:    storage.Prefixed(s.honest, prefix),
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
 	defer cancel()
 	if o.prepare != nil {
@@ -221,6 +227,7 @@ func (s *suite) tryOn(
 	if o.undo != nil {
 		defer func() { require.NoError(t, o.undo(ctx, r.bucket)) }()
 	}
+
 	server.begin(&f, first, variant)
 	server.beside = nil
 	if o.beside != nil {
@@ -229,10 +236,11 @@ func (s *suite) tryOn(
 			r.overtaken = true
 		}
 	}
+
 	start := time.Now()
 	r.err = o.do(ctx, storage.Prefixed(b, prefix))
 	r.took = time.Since(start)
-	r.broken, r.more = server.end()
+	r.broken, r.hasMore = server.end()
 	r.judge(t)
 	return r
 }

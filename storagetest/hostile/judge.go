@@ -37,24 +37,29 @@ func (r *tried) judge(t *testing.T) {
 		require.NoError(t, r.err, "no response was broken. %v", r)
 		return
 	}
+
 	var untrue lie
 	if errors.As(r.err, &untrue) {
 		require.Fail(t, untrue.Error(), "%v", r)
 	}
+
 	require.Less(t, r.took, r.fault.maxTime(), "it takes too long. %v", r)
 	require.LessOrEqual(t, len(r.server.lines()), r.fault.maxRequests(), "too many requests. The error is: %v", r.err)
-	require.LessOrEqual(t, r.server.taken.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
+	require.LessOrEqual(t, r.server.maxBytes.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
+
 	messages := texts(r.err)
 	for _, secret := range r.server.secrets() {
 		for _, text := range messages {
 			require.NotContains(t, text, secret, "a secret of the request is shown. %v", r)
 		}
 	}
+
 	r.judgeEffect(t)
 	if r.err == nil {
 		require.False(t, r.fault.fails, "it must fail. %v", r)
 		return
 	}
+
 	require.LessOrEqual(t, len(r.err.Error()), maxText, "the error shows too much of a response. %v", r)
 	var e *storage.Error
 	require.ErrorAs(t, r.err, &e, "%v", r)
@@ -67,11 +72,12 @@ func (r *tried) judge(t *testing.T) {
 // judgeEffect checks whether the effect that the operation reports has happened in the bucket.
 func (r *tried) judgeEffect(t *testing.T) {
 	t.Helper()
-	if r.operation.done == nil {
+	if r.operation.tookEffect == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	defer cancel()
+
 	if r.overtaken {
 		require.NoError(t, r.besides, "%v", r)
 		content, _, err := storage.ReadAll(ctx, r.bucket, "a")
@@ -79,13 +85,15 @@ func (r *tried) judgeEffect(t *testing.T) {
 		require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
 		return
 	}
-	took, err := r.operation.done(ctx, r.bucket)
+
+	took, err := r.operation.tookEffect(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
 	// A broken response to a read may look as if another writer had changed the object. A broken
 	// response to a write must not look like that, because nobody else writes.
 	if !isRead(r.server.lines()[r.first-1]) {
 		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "nobody else writes. %v", r)
 	}
+
 	switch {
 	case r.err == nil:
 		require.True(t, took, "it returned nil and has no effect. %v", r)
@@ -123,6 +131,7 @@ func secretsOf(r *http.Request) []string {
 			names = append(names, value)
 		}
 	}
+
 	for name, values := range r.Header {
 		for _, value := range values {
 			name = strings.ToLower(name)
@@ -131,7 +140,8 @@ func secretsOf(r *http.Request) []string {
 				addCredential(value, add)
 			case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
 				add(value)
-			case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"): // checksums, which are no secrets
+			case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"):
+				// These are checksums, which are no secrets.
 			case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 				add(value)
 			}
@@ -140,6 +150,7 @@ func secretsOf(r *http.Request) []string {
 			}
 		}
 	}
+
 	addParameters(r.URL, add)
 	return names
 }

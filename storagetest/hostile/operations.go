@@ -39,9 +39,9 @@ type operation struct {
 	prepare func(context.Context, storage.Bucket) error // prepares the bucket, without faults
 	undo    func(context.Context, storage.Bucket) error // removes the objects of prepare; no fault occurs
 	do      func(ctx context.Context, b storage.Bucket) error
-	// done reports whether the operation took effect. It fails if the bucket is neither in the
+	// tookEffect reports whether the operation took effect. It fails if the bucket is neither in the
 	// state before nor in the state after the operation. It is nil if the operation has no effect.
-	done func(context.Context, storage.Bucket) (bool, error)
+	tookEffect func(context.Context, storage.Bucket) (bool, error)
 }
 
 const (
@@ -58,22 +58,22 @@ var (
 func operations(s *Store, desc *driver.Description) []operation {
 	all := append(moreWrites(desc), []operation{
 		{
-			name:    "Upload",
-			every:   true,
-			single:  true,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, after),
+			name:       "Upload",
+			every:      true,
+			single:     true,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
 			},
 		},
 		{
-			name:   "Upload with IfAbsent",
-			every:  true,
-			needs:  storage.ConditionalCreate,
-			single: true,
-			done:   replaced("a", "", after),
+			name:       "Upload with IfAbsent",
+			every:      true,
+			needs:      storage.ConditionalCreate,
+			single:     true,
+			tookEffect: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -81,29 +81,29 @@ func operations(s *Store, desc *driver.Description) []operation {
 		},
 		uploadInParts(desc),
 		{
-			name:    "Copy",
-			every:   true,
-			needs:   storage.ServerCopy,
-			prepare: uploaded("a"),
-			done:    replaced("copy", "", before),
+			name:       "Copy",
+			every:      true,
+			needs:      storage.ServerCopy,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
 			},
 		},
 		{
-			name:    "Remove",
-			every:   true,
-			single:  true,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, ""),
-			do:      func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			name:       "Remove",
+			every:      true,
+			single:     true,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, ""),
+			do:         func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
 		},
 		{
-			name:    "RemoveAll",
-			every:   true,
-			prepare: uploaded("a", "b", "d"),
-			done:    removed("a", "b", "d"),
+			name:       "RemoveAll",
+			every:      true,
+			prepare:    uploaded("a", "b", "d"),
+			tookEffect: removed("a", "b", "d"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
 				if err == nil && n != 3 {
@@ -113,12 +113,12 @@ func operations(s *Store, desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:    "SetTags",
-			every:   true,
-			needs:   storage.ObjectTags,
-			prepare: uploaded("a"),
-			done:    tagged,
-			do:      func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
+			name:       "SetTags",
+			every:      true,
+			needs:      storage.ObjectTags,
+			prepare:    uploaded("a"),
+			tookEffect: tagged,
+			do:         func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
 		},
 		{name: "Tags", needs: storage.ObjectTags, prepare: uploaded("a"), do: readTags},
 		{name: "Attrs", prepare: uploaded("a"), do: readAttrs},
@@ -173,6 +173,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 			},
 		},
 	}...)
+
 	if s.OpenService != nil {
 		all = append(
 			all,
@@ -190,6 +191,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 			},
 		)
 	}
+
 	if s.CustomerKey != nil {
 		all = append(all, withKey(s.CustomerKey)...)
 	}
@@ -200,11 +202,11 @@ func operations(s *Store, desc *driver.Description) []operation {
 func withKey(key storage.NativeOption) []operation {
 	return []operation{
 		{
-			name:    "Upload with a customer's key",
-			keyed:   true,
-			single:  true,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, after),
+			name:       "Upload with a customer's key",
+			keyed:      true,
+			single:     true,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), key)
 				return err
@@ -234,11 +236,11 @@ func uploadInParts(desc *driver.Description) operation {
 	size := partSize(desc)
 	content := inParts(desc)
 	return operation{
-		name:    "Upload in parts",
-		large:   true,
-		needs:   storage.MultipartUploads,
-		prepare: uploaded("a"),
-		done:    replaced("a", before, content),
+		name:       "Upload in parts",
+		large:      true,
+		needs:      storage.MultipartUploads,
+		prepare:    uploaded("a"),
+		tookEffect: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
 			return err
@@ -261,7 +263,7 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced returns a function for the field done. The function returns false if the object has the
+// replaced returns a function for the field tookEffect. The function returns false if the object has the
 // old content, and true if the object has the new content. The content "" stands for a missing
 // object.
 func replaced(key, oldText, newText string) func(context.Context, storage.Bucket) (bool, error) {
@@ -280,7 +282,7 @@ func replaced(key, oldText, newText string) func(context.Context, storage.Bucket
 	}
 }
 
-// removed returns a function for the field done. The function reports whether none of the keys
+// removed returns a function for the field tookEffect. The function reports whether none of the keys
 // exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {

@@ -19,19 +19,19 @@ import (
 // responses.
 type server struct {
 	*httptest.Server
-	truth http.Handler
-	taken atomic.Int64 // number of bytes of the longest broken response so far
+	truth    http.Handler
+	maxBytes atomic.Int64 // number of bytes of the longest broken response so far
 
-	mu      sync.Mutex
-	fault   *fault // nil if no response is broken
-	first   int
-	variant int
-	broken  int
-	more    bool   // true if the fault has a further variant
-	beside  func() // another writer's call, made once, before the first broken response to a write
-	asked   []string
-	hidden  []string
-	open    []net.Conn
+	mu       sync.Mutex
+	fault    *fault // nil if no response is broken
+	first    int
+	variant  int
+	broken   int
+	hasMore  bool   // true if the fault has a further variant
+	beside   func() // another writer's call, made once, before the first broken response to a write
+	requests []string
+	hidden   []string
+	open     []net.Conn
 }
 
 func newServer(t *testing.T, truth http.Handler, tls bool) *server {
@@ -55,10 +55,10 @@ func (s *server) begin(f *fault, first, variant int) {
 	s.fault = f
 	s.first = first
 	s.variant = variant
-	s.asked = nil
+	s.requests = nil
 	s.hidden = nil
 	s.broken = 0
-	s.more = false
+	s.hasMore = false
 }
 
 // end makes the server pass on all responses again, and closes the open connections. It returns the
@@ -71,13 +71,13 @@ func (s *server) end() (broken int, more bool) {
 		_ = c.Close()
 	}
 	s.open = nil
-	return s.broken, s.more
+	return s.broken, s.hasMore
 }
 
 func (s *server) lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return slices.Clone(s.requests)
 }
 
 func (s *server) secrets() []string {
@@ -90,8 +90,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	f := s.fault
 	variant := s.variant
-	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
-	if f == nil || len(s.asked) < s.first || f.once && len(s.asked) > s.first {
+	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+	if f == nil || len(s.requests) < s.first || f.breaksOnce && len(s.requests) > s.first {
 		s.mu.Unlock()
 		s.truth.ServeHTTP(w, r)
 		return
@@ -149,22 +149,22 @@ func quote(r *http.Request) string {
 
 // An exchange is one request and its broken response.
 type exchange struct {
-	server  *server
-	request *http.Request
-	variant int
-	nth     int       // number of this broken response in the try; the first is 1
-	truth   *recorded // response of server.truth, or nil if the request was not passed on
-	quoted  string
-	conn    net.Conn
-	sent    int64 // number of bytes sent so far
+	server    *server
+	request   *http.Request
+	variant   int
+	nth       int       // number of this broken response in the try; the first is 1
+	truth     *recorded // response of server.truth, or nil if the request was not passed on
+	quoted    string
+	conn      net.Conn
+	bytesSent int64 // number of bytes sent so far
 }
 
 // write sends bytes, and reports whether the client still accepts them.
 func (x *exchange) write(p []byte) bool {
 	n, err := x.conn.Write(p)
-	x.sent += int64(n)
-	for maximum := x.server.taken.Load(); x.sent > maximum && !x.server.taken.CompareAndSwap(maximum, x.sent); {
-		maximum = x.server.taken.Load()
+	x.bytesSent += int64(n)
+	for maximum := x.server.maxBytes.Load(); x.bytesSent > maximum && !x.server.maxBytes.CompareAndSwap(maximum, x.bytesSent); {
+		maximum = x.server.maxBytes.Load()
 	}
 	return err == nil
 }
@@ -177,7 +177,7 @@ func (x *exchange) print(format string, args ...any) bool {
 func (x *exchange) oneMore() {
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()
-	x.server.more = true
+	x.server.hasMore = true
 }
 
 // respond sends a complete response.
@@ -197,7 +197,7 @@ func (x *exchange) respond(status int, contentType, body string) {
 
 // The type recorded holds a whole response of Store.Server.
 type recorded struct {
-	under  http.ResponseWriter
+	writer http.ResponseWriter
 	status int
 	header http.Header
 	body   bytes.Buffer
@@ -205,7 +205,7 @@ type recorded struct {
 
 // record passes a request to the true server, and returns the recorded response.
 func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
-	rec := &recorded{under: w, header: http.Header{}}
+	rec := &recorded{writer: w, header: http.Header{}}
 	truth.ServeHTTP(rec, r)
 	_, _ = io.Copy(io.Discard, r.Body)
 	rec.WriteHeader(http.StatusOK)
@@ -240,7 +240,7 @@ func (r *recorded) Write(p []byte) (int, error) {
 func (r *recorded) Flush() {}
 
 // Unwrap returns the underlying writer, which http.ResponseController needs.
-func (r *recorded) Unwrap() http.ResponseWriter { return r.under }
+func (r *recorded) Unwrap() http.ResponseWriter { return r.writer }
 
 // head returns the status line and the headers, but not the empty line after them.
 func (r *recorded) head() string {

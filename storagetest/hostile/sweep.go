@@ -44,21 +44,22 @@ func sweep() []fault {
 		}{{"", 1}, {", with retries", 3}} {
 			for _, lasting := range []bool{false, true} {
 				if lasting && retries.attempts > 1 {
-					continue // the driver would wait before each retry, which takes too long
+					// The driver would wait before each retry, which takes too long.
+					continue
 				}
 				name := "one page " + place.name
 				if lasting {
 					name = "pages from one " + place.name
 				}
 				all = append(all, fault{
-					name:     name + " the effect" + retries.name,
-					instead:  place.instead,
-					attempts: retries.attempts,
-					writes:   true,
-					large:    true,
-					each:     true,
-					once:     !lasting,
-					respond:  respondAsGateway,
+					name:       name + " the effect" + retries.name,
+					instead:    place.instead,
+					attempts:   retries.attempts,
+					writes:     true,
+					large:      true,
+					each:       true,
+					breaksOnce: !lasting,
+					respond:    respondAsGateway,
 				})
 			}
 		}
@@ -82,11 +83,11 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	t.Cleanup(func() { _ = storage.Close(b) })
 	lines := s.tryOn(t, server, b, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {
-		read := first <= len(lines) && isRead(lines[first-1])
-		if read && !f.instead {
+		isReadRequest := first <= len(lines) && isRead(lines[first-1])
+		if isReadRequest && !f.instead {
 			continue // a read has no effect
 		}
-		for _, status := range s.statuses(&f, &o, read, first == lastWrite(lines)) {
+		for _, status := range s.statuses(&f, &o, isReadRequest, first == lastWrite(lines)) {
 			if tried := s.tryOn(t, server, b, f, o, first, status); t.Failed() || tried.broken == 0 {
 				return
 			}
@@ -113,7 +114,7 @@ func isRead(line string) bool {
 // only for the request that completes the operation. Even for that request, it returns fewer codes
 // if the bucket retries, or if the fault breaks more than one response.
 func (s *suite) statuses(f *fault, o *operation, isRead, commits bool) []int {
-	if o.large || isRead || !f.once {
+	if o.large || isRead || !f.breaksOnce {
 		return few
 	}
 	if !commits || !o.every || f.attempts > 1 || !s.store.Statuses {
@@ -138,12 +139,12 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 func moreWrites(desc *driver.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		o := operation{
-			name:    name,
-			every:   beside == nil,
-			needs:   storage.ConditionalUpdate | storage.Metadata,
-			beside:  beside,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, after),
+			name:       name,
+			every:      beside == nil,
+			needs:      storage.ConditionalUpdate | storage.Metadata,
+			beside:     beside,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, after),
 		}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
 			attrs, err := b.Attrs(ctx, "a")
@@ -154,27 +155,29 @@ func moreWrites(desc *driver.Description) []operation {
 		}
 		return o
 	}
+
 	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		return operation{
-			name:   name,
-			needs:  storage.ConditionalCreate | storage.Metadata,
-			beside: beside,
-			done:   replaced("a", "", after),
+			name:       name,
+			needs:      storage.ConditionalCreate | storage.Metadata,
+			beside:     beside,
+			tookEffect: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
 			},
 		}
 	}
+
 	all := []operation{
 		conditional("Upload with IfRevision", nil),
 		conditional("Upload with IfRevision beside another writer", replacedBy),
 		create("Upload with IfAbsent beside another writer", replacedBy),
 		{
-			name:    "Update",
-			needs:   storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, before+after),
+			name:       "Update",
+			needs:      storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Update(
 					ctx, b, "a",
@@ -184,20 +187,20 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:    "Copy with IfAbsent",
-			needs:   storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
-			prepare: uploaded("a"),
-			done:    replaced("copy", "", before),
+			name:       "Copy with IfAbsent",
+			needs:      storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name:    "Copy without attributes",
-			needs:   storage.ServerCopy,
-			prepare: uploaded("a"),
-			done:    replaced("copy", "", before),
+			name:       "Copy without attributes",
+			needs:      storage.ServerCopy,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.WithoutAttrs())
 				return err
@@ -209,10 +212,10 @@ func moreWrites(desc *driver.Description) []operation {
 			storage.IfAbsent(),
 		),
 		{
-			name:    "Remove with IfRevision",
-			needs:   storage.ConditionalRemove,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, ""),
+			name:       "Remove with IfRevision",
+			needs:      storage.ConditionalRemove,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				attrs, err := b.Attrs(ctx, "a")
 				if err == nil {
@@ -222,72 +225,72 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:    "Move",
-			every:   true,
-			single:  true,
-			needs:   storage.ServerMove,
-			prepare: uploaded("a"),
-			done:    replaced("moved", "", before),
+			name:       "Move",
+			every:      true,
+			single:     true,
+			needs:      storage.ServerMove,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved")
 				return err
 			},
 		},
 		{
-			name:    "Move with IfAbsent",
-			needs:   storage.ServerMove | storage.ConditionalCreate,
-			prepare: uploaded("a"),
-			done:    replaced("moved", "", before),
+			name:       "Move with IfAbsent",
+			needs:      storage.ServerMove | storage.ConditionalCreate,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved", storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name:    "Compose",
-			every:   true,
-			needs:   storage.ServerCompose,
-			prepare: uploaded("a", "b"),
-			done:    replaced("joined", "", before+before),
+			name:       "Compose",
+			every:      true,
+			needs:      storage.ServerCompose,
+			prepare:    uploaded("a", "b"),
+			tookEffect: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
 			},
 		},
 		{
-			name:    "Compose with IfAbsent",
-			needs:   storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
-			prepare: uploaded("a", "b"),
-			done:    replaced("joined", "", before+before),
+			name:       "Compose with IfAbsent",
+			needs:      storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
+			prepare:    uploaded("a", "b"),
+			tookEffect: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name:    "Append",
-			every:   true,
-			needs:   storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, before+after),
+			name:       "Append",
+			every:      true,
+			needs:      storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Append(ctx, b, "a", []byte(after))
 				return err
 			},
 		},
 		{
-			name:    "An open upload",
-			every:   true,
-			needs:   storage.OpenUploads,
-			prepare: uploaded("a"),
-			done:    replaced("a", before, after),
-			do:      openUpload,
+			name:       "An open upload",
+			every:      true,
+			needs:      storage.OpenUploads,
+			prepare:    uploaded("a"),
+			tookEffect: replaced("a", before, after),
+			do:         openUpload,
 		},
 		{
-			name:  "Upload in parts with IfAbsent",
-			needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
-			large: true,
-			done:  replaced("a", "", inParts(desc)),
+			name:       "Upload in parts with IfAbsent",
+			needs:      storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
+			large:      true,
+			tookEffect: replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(
 					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)),
@@ -298,6 +301,7 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 	}
+
 	for i := range all {
 		all[i].sweeps = true
 	}
@@ -316,10 +320,10 @@ func inParts(desc *driver.Description) string {
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
 	return operation{
-		name:  name,
-		needs: needs,
-		large: true,
-		done:  replaced("copy", "", content),
+		name:       name,
+		needs:      needs,
+		large:      true,
+		tookEffect: replaced("copy", "", content),
 		prepare: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content))
 			return err

@@ -151,20 +151,24 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	t.Helper()
 	e := &exploration{t: t, weakness: w, scene: scene, report: &Report{Weakness: w.Name}}
 	e.limit = cmp.Or(c.Limit, defaultLimit)
+
 	budgets := c.Budgets
 	if budgets == nil {
 		budgets = Budgets()
 	}
+
 	defer e.watchdog()()
 	// Goroutines of one actor may make equal requests at once. On one processor, they arrive in the same order in
 	// each run.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	// A run leaves much garbage and keeps little memory.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
+
 	start := time.Now()
 	for _, b := range budgets {
 		e.explore(b)
 	}
+
 	largest := Budget{Interruptions: 1 << 20}
 	for _, b := range budgets {
 		largest.Losses = max(largest.Losses, b.Losses)
@@ -173,9 +177,11 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 		largest.Failures = max(largest.Failures, b.Failures)
 		largest.Outages = max(largest.Outages, b.Outages)
 	}
+
 	for seed := range c.Random {
 		e.random(largest, uint64(seed))
 	}
+
 	e.report.Time = time.Since(start)
 	return e.report
 }
@@ -232,6 +238,7 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	if *verify {
 		r.compare(runSchedule(e.t, e.weakness, e.scene, b, script(r.choices)))
 	}
+
 	e.runs.Add(1)
 	e.report.Schedules++
 	e.report.Points = max(e.report.Points, r.step)
@@ -241,6 +248,7 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	if len(r.failures) == 0 {
 		return r
 	}
+
 	choices := slices.Clone(r.choices)
 	for len(choices) > 0 && choices[len(choices)-1] == 0 {
 		choices = choices[:len(choices)-1]

@@ -43,7 +43,7 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 	return false
 }
 
-func (a *Actor) endedBefore(b *Actor) bool { return a.until < b.began }
+func (a *Actor) endedBefore(b *Actor) bool { return a.lastStep < b.firstStep }
 
 // outcome reports whether the operation may have taken effect, and whether that is uncertain.
 func (a *Actor) outcome() (took, uncertain bool) {

@@ -98,6 +98,7 @@ func (p *Process) actor(ctx context.Context) *Actor {
 // point waits until the schedule lets the request take effect, and calls effect.
 func (d *processDriver) point(ctx context.Context, r *request, effect func() error) error {
 	r.store = d.store
+
 	s := d.process.scene.schedule
 	waiting, err := s.park(ctx, d.process, r)
 	if err != nil {
@@ -106,6 +107,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	if waiting == nil {
 		return effect()
 	}
+
 	select {
 	case <-waiting.granted:
 	case <-ctx.Done():
@@ -114,6 +116,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		}
 		<-waiting.granted
 	}
+
 	switch waiting.verdict {
 	case die:
 		return died(r)
@@ -122,6 +125,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		s.report(waiting, err)
 		return err
 	}
+
 	err = effect()
 	if waiting.verdict == lose && err == nil {
 		err = &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true, Err: ErrLost}

@@ -161,16 +161,16 @@ func (p *Process) Died() bool {
 
 // An Actor is a goroutine that [Process.Go] has started.
 type Actor struct {
-	name         string
-	process      *Process
-	do           func(ctx context.Context) error
-	err          error
-	ended        bool
-	died         bool // the process died before the actor ended
-	lost         bool // the response of a write was lost
-	unanswered   bool // a store did not answer a request
-	began, until int  // number of the step before the first effect, and after the last one
-	interrupted  *interruption
+	name                string
+	process             *Process
+	do                  func(ctx context.Context) error
+	err                 error
+	hasEnded            bool
+	died                bool // the process died before the actor ended
+	lostResponse        bool // the response of a write was lost
+	unanswered          bool // a store did not answer a request
+	firstStep, lastStep int  // number of the step before the first effect, and after the last one
+	interrupted         *interruption
 }
 
 // Go starts an actor when the function of the scene has returned. Actors of one process share its
@@ -193,7 +193,7 @@ func (a *Actor) Err() error { return a.err }
 func (a *Actor) Died() bool { return a.died }
 
 // Lost reports whether the response to a write of the actor was lost. The bucket may have made that write twice.
-func (a *Actor) Lost() bool { return a.lost }
+func (a *Actor) Lost() bool { return a.lostResponse }
 
 // Unanswered reports whether a request of the actor failed because a store did not answer. If that lasts for longer
 // than the bucket retries, the function of the actor may fail with [storage.Unavailable].

@@ -147,6 +147,7 @@ func (s *schedule) fail(message string) {
 // park returns a waiting request, or nil if the request takes effect at once.
 func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, error) {
 	actor := p.actor(ctx)
+
 	s.mu.Lock()
 	if p.dead {
 		p.deadCalls++
@@ -155,6 +156,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 		endDead(calls)
 		return nil, died(r)
 	}
+
 	if !s.running {
 		s.mu.Unlock()
 		return nil, nil
@@ -166,6 +168,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 		s.mu.Unlock()
 		return nil, err
 	}
+
 	w := &waiting{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
 	s.mu.Unlock()
@@ -253,9 +256,9 @@ func (s *schedule) start(a *Actor) {
 				s.fail(fmt.Sprintf("%s panics: %v\n%s", a.name, r, stack()))
 			}
 			s.mu.Lock()
-			a.ended = true
+			a.hasEnded = true
 			a.died = a.process.dead
-			a.until = s.step
+			a.lastStep = s.step
 			s.ended++
 			s.mu.Unlock()
 			cancel(nil)
@@ -271,6 +274,7 @@ func (s *schedule) next() bool {
 	if s.broken() {
 		return false
 	}
+
 	requests := s.waiting()
 	if len(requests) > 0 {
 		if s.step >= maxSteps {
@@ -280,15 +284,17 @@ func (s *schedule) next() bool {
 		s.take(requests)
 		return true
 	}
+
 	if s.allEnded() {
 		return false
 	}
 	if s.pass(patience) {
 		return true
 	}
+
 	var names []string
 	for _, a := range s.actors {
-		if !a.ended {
+		if !a.hasEnded {
 			names = append(names, a.name)
 		}
 	}
@@ -345,6 +351,7 @@ func (s *schedule) rank(a *Actor) int {
 // returns those that the budget does not afford, so that the index of an event is the same for each budget.
 func (s *schedule) options(requests []*waiting) []option {
 	continues := requests[0].actor == s.current
+
 	var options []option
 	for i, w := range requests {
 		interrupts := continues && i > 0
@@ -354,15 +361,18 @@ func (s *schedule) options(requests []*waiting) []option {
 			affordable: !interrupts || s.budget.Interruptions > 0,
 		})
 	}
+
 	for _, o := range slices.Clone(options) {
 		o.verdict = lose
 		o.affordable = o.affordable && s.budget.Losses > 0 && len(o.run.request.writes) > 0
 		options = append(options, o)
 	}
+
 	dies := option{run: requests[0], verdict: die, affordable: continues && s.budget.Deaths > 0}
 	passes := option{timePasses: true, affordable: s.tick > 0 && s.budget.Ticks > 0}
 	runs := options[:len(requests):len(requests)]
 	options = append(options, dies, passes)
+
 	for _, o := range runs {
 		o.verdict = fail
 		o.affordable = o.affordable && s.budget.Failures > 0 && len(o.run.request.writes) == 0
@@ -384,6 +394,7 @@ func (s *schedule) take(requests []*waiting) {
 		s.fail(fmt.Sprintf("choice %d is not one of %d: this schedule is of another scene", len(s.choices)+1, len(options)))
 		return
 	}
+
 	s.choices = append(s.choices, choice)
 	s.offered = append(s.offered, options)
 	o := options[choice]
@@ -394,11 +405,13 @@ func (s *schedule) take(requests []*waiting) {
 		time.Sleep(s.tick)
 		return
 	}
+
 	w := o.run
 	if o.interrupts {
 		s.budget.Interruptions--
 		s.current.interrupted = &interruption{request: requests[0].request}
 	}
+
 	if o.verdict == die {
 		s.budget.Deaths--
 		s.note(w.actor.name, "dies before "+w.request.String())
@@ -406,6 +419,7 @@ func (s *schedule) take(requests []*waiting) {
 		s.current = nil
 		return
 	}
+
 	fails := o.verdict == fail || o.verdict == part
 	if i := w.actor.interrupted; i != nil && i.request == w.request && (fails || !i.disturbed) {
 		// The run in which this request came before the interruption has the same effects.
@@ -414,6 +428,7 @@ func (s *schedule) take(requests []*waiting) {
 		s.mu.Unlock()
 		return
 	}
+
 	w.actor.interrupted = nil
 	if !fails {
 		s.disturb(w.request)
@@ -426,9 +441,11 @@ func (s *schedule) grant(w *waiting, v verdict) {
 	s.mu.Lock()
 	s.current = w.actor
 	s.step++
-	if w.actor.began == 0 {
-		w.actor.began = s.step
+
+	if w.actor.firstStep == 0 {
+		w.actor.firstStep = s.step
 	}
+
 	s.parked = slices.DeleteFunc(s.parked, func(p *waiting) bool { return p == w })
 	w.verdict = v
 	w.event = len(s.trace)
@@ -436,7 +453,7 @@ func (s *schedule) grant(w *waiting, v verdict) {
 	switch v {
 	case lose:
 		s.budget.Losses--
-		w.actor.lost = true
+		w.actor.lostResponse = true
 		e.text = "the response is lost"
 	case fail:
 		s.budget.Failures--
@@ -448,6 +465,7 @@ func (s *schedule) grant(w *waiting, v verdict) {
 		w.actor.process.outages[w.request.store] = time.Now().Add(outage)
 		e.text = "the store stops answering this process for " + outage.String()
 	}
+
 	s.trace = append(s.trace, e)
 	s.mu.Unlock()
 	close(w.granted)

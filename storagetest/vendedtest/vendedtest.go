@@ -46,17 +46,20 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 			requireOnly(t, open(t), right)
 		})
 	}
+
 	for _, a := range attacks {
 		t.Run("nobody gets in by "+a.name, func(t *testing.T) {
 			a.fails(t, open(t))
 		})
 	}
+
 	t.Run("credentials for the whole bucket reach all of it", func(t *testing.T) {
 		s := open(t)
 		fill(t, s.Program)
 		client := s.client(t, s.vend(t, ""))
 		require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
 	})
+
 	t.Run("a prefixed bucket vends its own prefix", func(t *testing.T) {
 		s := open(t)
 		fill(t, s.Program)
@@ -69,6 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		_, err = client.Attrs(t.Context(), "users/10/a")
 		requireRefused(t, err)
 	})
+
 	if open(t).Advance == nil {
 		return
 	}
@@ -103,7 +107,8 @@ func fill(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	for _, key := range slices.Sorted(maps.Keys(objects)) {
 		if key == "users/1" && !storage.Supports(b, storage.KeysBesideFolders|storage.LongSegments) {
-			continue // a server of files cannot hold this key
+			// A server of files cannot hold this key.
+			continue
 		}
 		_, err := b.Upload(t.Context(), key, strings.NewReader(objects[key]))
 		require.NoError(t, err)
