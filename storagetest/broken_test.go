@@ -157,6 +157,7 @@ func runBroken(t *testing.T, name string, cases []string) string {
 	child := exec.CommandContext(t.Context(), os.Args[0],
 		"-test.run", "^TestBrokenChild$/^cases$/^("+strings.Join(rules, "|")+")$/^("+strings.Join(names, "|")+")$", "-test.timeout", "60s")
 	child.Env = append(os.Environ(), brokenVariable+"="+name, "OMNIBUCKET_SUPPORT=")
+
 	output, err := child.CombinedOutput()
 	require.Error(t, err, "%s", output)
 	return string(output)
@@ -173,10 +174,10 @@ const unknownWithout = "unknown Without"
 // TestBrokenChild runs in the child process of runBroken. Otherwise it does nothing.
 func TestBrokenChild(t *testing.T) {
 	if os.Getenv(brokenVariable) == unknownWithout {
-		storagetest.Run(t, memory, storagetest.Skip("no such case", "to see it fail"))
+		storagetest.Run(t, newMemory, storagetest.Skip("no such case", "to see it fail"))
 	}
-	broken, asked := brokenLayers[os.Getenv(brokenVariable)]
-	if !asked {
+	broken, isChild := brokenLayers[os.Getenv(brokenVariable)]
+	if !isChild {
 		return
 	}
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return broken.layer(memstore.NewDriver(memstore.Config{})) })
@@ -268,8 +269,8 @@ type remembers struct {
 }
 
 func (d *remembers) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	if seen, ok := d.seen.Load(r.Key); ok {
-		attrs := seen.(storage.Attrs)
+	if value, ok := d.seen.Load(r.Key); ok {
+		attrs := value.(storage.Attrs)
 		return &attrs, nil
 	}
 	attrs, err := d.Driver.Head(ctx, r)

@@ -55,11 +55,13 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 	for _, c := range serviceCases {
 		cases[c.Name] = true
 	}
-	named := namedCase.FindAllSubmatch(page, -1)
-	require.NotEmpty(t, named)
-	for _, m := range named {
+
+	matches := namedCase.FindAllSubmatch(page, -1)
+	require.NotEmpty(t, matches)
+	for _, m := range matches {
 		require.True(t, cases[string(m[1])], "the suite has no case %q", m[1])
 	}
+
 	tests := namedTest.FindAllSubmatch(page, -1)
 	require.NotEmpty(t, tests)
 	for _, m := range tests {

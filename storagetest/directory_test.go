@@ -44,7 +44,7 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 // A store that keeps only bytes passes the whole suite. No case is skipped.
 func TestFurtherRunOnADirectoryOfFiles(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.RunDriver(t, newDirectoryDriver)
 }
 
@@ -96,7 +96,9 @@ func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // of a Put that fails: a rename takes it away
+	defer func() {
+		_ = os.Remove(file.Name())
+	}() // of a Put that fails: a rename takes it away
 	info, err := d.write(ctx, file, r)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, err
@@ -218,20 +220,20 @@ func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*sto
 		return nil, err
 	}
 	page := &storage.Page{}
-	for _, found := range names {
-		if !strings.HasPrefix(found.Name(), name) || found.Name() <= r.Token {
+	for _, entry := range names {
+		if !strings.HasPrefix(entry.Name(), name) || entry.Name() <= r.Token {
 			continue
 		}
 		if len(page.Entries) == r.Limit {
 			page.Token = strings.TrimSuffix(strings.TrimPrefix(page.Entries[r.Limit-1].Key, folder), "/")
 			break
 		}
-		if found.IsDir() {
-			page.Entries = append(page.Entries, storage.ListEntry{Key: folder + found.Name() + "/", IsPrefix: true})
+		if entry.IsDir() {
+			page.Entries = append(page.Entries, storage.ListEntry{Key: folder + entry.Name() + "/", IsPrefix: true})
 			continue
 		}
-		if info, err := found.Info(); err == nil { // else it was removed meanwhile
-			a := attrsOf(folder+found.Name(), info)
+		if info, err := entry.Info(); err == nil { // else it was removed meanwhile
+			a := attrsOf(folder+entry.Name(), info)
 			page.Entries = append(page.Entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
 		}
 	}

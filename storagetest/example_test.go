@@ -16,7 +16,9 @@ import (
 //	func TestConformance(t *testing.T) { storagetest.RunDriver(t, open) }
 func ExampleRunDriver() {
 	open := func(t *testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) } // yours, with an empty bucket
-	testConformance := func(t *testing.T) { storagetest.RunDriver(t, open) }
+	testConformance := func(t *testing.T) {
+		storagetest.RunDriver(t, open)
+	}
 	_ = testConformance
 }
 
@@ -27,7 +29,9 @@ func ExampleRun() {
 		require.NoError(t, err)
 		return b
 	}
-	testConformance := func(t *testing.T) { storagetest.Run(t, open) }
+	testConformance := func(t *testing.T) {
+		storagetest.Run(t, open)
+	}
 	_ = testConformance
 }
 

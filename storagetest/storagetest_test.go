@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func memory(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
+func newMemory(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
 
 // behind returns memory with a layer between it and the suite's own layers.
 func behind(layer driver.Layer) storagetest.Open {
@@ -26,7 +26,7 @@ func behind(layer driver.Layer) storagetest.Open {
 }
 
 func TestRunDriverOnMemory(t *testing.T) {
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) })
 }
 
@@ -34,13 +34,13 @@ func TestRunServiceOnMemory(t *testing.T) {
 	storagetest.RunService(t, func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
-// unlisted keeps stores that exist only in tests out of the support table.
-func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
+// requireUnlisted keeps stores that exist only in tests out of the support table.
+func requireUnlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 
 // A store with almost no features passes the suite, which then tests that calls fail with Unsupported.
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^storage.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
@@ -48,7 +48,7 @@ func TestFurtherRunOnAWeakStore(t *testing.T) {
 // A store with parts and conditions that keeps only bytes passes the suite.
 func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
 		Disable: storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders | storage.LongSegments,
 	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
@@ -58,7 +58,7 @@ func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 // pages and batches, and remote responses.
 func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	bounds := faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut | storage.Versioning,
 		EqualParts:  true,
@@ -76,7 +76,7 @@ func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 // The suite passes for a store that takes the parts of an upload only in sequence.
 func TestFurtherRunOnASequentialStore(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut,
 		Sequential:  true,
@@ -97,7 +97,7 @@ func (d *awkward) Describe() driver.Description {
 
 func TestFurtherRunOnAStoreThatKeepsVersions(t *testing.T) {
 	testserver.Further(t)
-	unlisted(t)
+	requireUnlisted(t)
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
 }
 
@@ -117,13 +117,14 @@ func TestSkippedCasesAreListed(t *testing.T) {
 			opts = append(opts, storagetest.Skip(c.Name, leftovers[c.Name]))
 		}
 	}
-	storagetest.Run(t, memory, opts...)
+	storagetest.Run(t, newMemory, opts...)
 	data, err := os.ReadFile(filepath.Join(dir, "some--store-.json"))
 	require.NoError(t, err)
-	var found storagetest.Support
-	require.NoError(t, json.Unmarshal(data, &found))
-	require.Equal(t, leftovers, found.Without)
+
+	var support storagetest.Support
+	require.NoError(t, json.Unmarshal(data, &support))
+	require.Equal(t, leftovers, support.Without)
 	require.Positive(t, passed)
-	require.Equal(t, passed, found.Passed)
-	require.Equal(t, "memory", found.Provider)
+	require.Equal(t, passed, support.Passed)
+	require.Equal(t, "memory", support.Provider)
 }

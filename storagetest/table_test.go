@@ -51,6 +51,7 @@ func TestSupportIsWritten(t *testing.T) {
 	r.refuse(Case{Name: "b"}, 0)
 	r.leave(Case{Name: "left"}, "because")
 	r.write(t)
+
 	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store",

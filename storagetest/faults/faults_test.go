@@ -118,12 +118,14 @@ func TestFailDoesNothing(t *testing.T) {
 	s := newShelf()
 	inj := faults.New(faults.Fail(faults.Put))
 	err := put(inj.Layer()(s), "a", "x")
+
 	var failure *storage.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, storage.Unavailable, failure.Code)
 	require.True(t, failure.Retryable)
 	require.False(t, failure.Unknown)
 	require.False(t, s.has("a"))
+
 	var injected *faults.Injected
 	require.ErrorAs(t, err, &injected)
 	require.Equal(t, "Fail(Put)", injected.Rule)
@@ -134,6 +136,7 @@ func TestDropResponseHasDoneTheWork(t *testing.T) {
 	inj := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
+
 	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
@@ -159,7 +162,7 @@ func TestDropResponseKeepsARealError(t *testing.T) {
 }
 
 func TestWhen(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		rule faults.Rule
 		hits string // one letter for each of ten calls
 	}{
@@ -172,9 +175,10 @@ func TestWhen(t *testing.T) {
 		"another call":   {faults.Fail(faults.Get), ".........."},
 		"another key":    {faults.Fail(faults.Put).ForKey("b"), ".........."},
 		"a set of calls": {faults.Fail(faults.Writes).Nth(10), ".........x"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.hits, pattern(c.rule))
+			require.Equal(t, tt.hits, pattern(tt.rule))
 		})
 	}
 }
@@ -214,7 +218,7 @@ func TestRulesFirstThatHitsCounts(t *testing.T) {
 func TestCutOfADownload(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		rule faults.Rule
 		want string
 		err  error
@@ -225,12 +229,13 @@ func TestCutOfADownload(t *testing.T) {
 		"as a short body that looks complete": {
 			faults.Cut(faults.Get, 3).WithError(io.EOF), "hel", nil,
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			body := open(t, faults.New(c.rule).Layer()(s), "a")
+			body := open(t, faults.New(tt.rule).Layer()(s), "a")
 			got, err := io.ReadAll(body)
-			require.Equal(t, c.want, string(got))
-			require.ErrorIs(t, err, c.err)
+			require.Equal(t, tt.want, string(got))
+			require.ErrorIs(t, err, tt.err)
 			require.NoError(t, body.Close())
 		})
 	}
@@ -278,6 +283,7 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 		_, err := body.Read(make([]byte, 1))
 		errc <- err
 	}()
+
 	require.NoError(t, body.Close())
 	require.Error(t, <-errc)
 	require.NoError(t, body.Close(), "a second Close must change nothing")
@@ -291,20 +297,21 @@ func TestStallBodyEndsWithContext(t *testing.T) {
 	_, body, err := faults.New(faults.StallBody(0)).Layer()(s).Get(ctx, &driver.GetRequest{Key: "a"})
 	require.NoError(t, err)
 	cancel()
+
 	_, err = body.Read(make([]byte, 1))
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestDelayWaitsByTheInjectedClock(t *testing.T) {
-	var waited time.Duration
+	var delay time.Duration
 	inj := faults.New(faults.Delay(faults.Put, time.Hour))
 	inj.SetSleep(func(_ context.Context, d time.Duration) error {
-		waited += d
+		delay += d
 		return nil
 	})
 	s := newShelf()
 	require.NoError(t, put(inj.Layer()(s), "a", "x"))
-	require.Equal(t, time.Hour, waited)
+	require.Equal(t, time.Hour, delay)
 	require.True(t, s.has("a"))
 
 	inj.SetSleep(func(context.Context, time.Duration) error { return context.Canceled })
@@ -316,6 +323,7 @@ func TestCorrupt(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(faults.New(faults.Corrupt(faults.Put, 1)).Layer()(s), "a", "hello"))
 	require.Equal(t, "hdllo", string(s.objects["a"]))
+
 	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(s), "a")
 	got, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -335,6 +343,7 @@ func TestRecord(t *testing.T) {
 	s := newShelf()
 	inj := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
 	d := inj.Layer()(s)
+
 	require.NoError(t, put(d, "a", "x"))
 	require.Error(t, put(d, "b", "x"))
 	body := open(t, d, "a")
@@ -356,6 +365,7 @@ func TestRecord(t *testing.T) {
 		`calls 3, open bodies 1`,
 		``,
 	}, "\n"), inj.String())
+
 	require.NoError(t, body.Close())
 	require.NoError(t, body.Close())
 	require.Zero(t, inj.OpenBodies())

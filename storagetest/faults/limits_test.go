@@ -72,7 +72,8 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 			return err
 		}
 	}
-	for name, c := range map[string]struct {
+
+	tests := map[string]struct {
 		bounds faults.Limits
 		call   func(driver.Driver) error
 		ok     bool
@@ -107,10 +108,11 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		"a conditional delete": {faults.Limits{Disable: storage.ConditionalRemove}, func(d driver.Driver) error {
 			return d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
 		}, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := c.call(faults.WithLimits(c.bounds)(newShelf()))
-			if c.ok {
+			err := tt.call(faults.WithLimits(tt.bounds)(newShelf()))
+			if tt.ok {
 				require.NoError(t, err)
 				return
 			}

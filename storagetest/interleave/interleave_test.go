@@ -75,13 +75,13 @@ func adding(careless bool, names ...string) func(s *interleave.Scene) {
 			a := p.Go(name, func(ctx context.Context) error { return add(ctx, b, name, careless) })
 			effects = append(effects, interleave.Effect[string]{
 				Actor: a,
-				Apply: func(before string) (string, bool) { return before + name, true },
+				Apply: func(text string) (string, bool) { return text + name, true },
 			})
 		}
 		s.Check(func() {
-			after := read(s, store.Bucket(), counter)
-			if !interleave.SomeOrder("", after, effects...) {
-				s.Errorf("no order of the operations gives %q", after)
+			text := read(s, store.Bucket(), counter)
+			if !interleave.SomeOrder("", text, effects...) {
+				s.Errorf("no order of the operations gives %q", text)
 			}
 		})
 	}
@@ -119,8 +119,8 @@ func TestRunOfThreeActors(t *testing.T) {
 func TestExploreAtRandom(t *testing.T) {
 	none := []interleave.Budget{{}}
 	require.Nil(t, interleave.Explore(t, interleave.Config{Budgets: none}, full, adding(true, "a", "b")).Failure)
-	found := interleave.Explore(t, interleave.Config{Budgets: none, Random: 100}, full, adding(true, "a", "b")).Failure
-	require.NotNil(t, found)
+	failure := interleave.Explore(t, interleave.Config{Budgets: none, Random: 100}, full, adding(true, "a", "b")).Failure
+	require.NotNil(t, failure)
 }
 
 // If Explore skips a schedule, it has run another one with the same result.
@@ -144,6 +144,7 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 			results[read(s, store.Bucket(), "shared")] = true
 		})
 	}
+
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full, scene)
 	require.Nil(t, report.Failure)
 	require.Positive(t, report.Cut)
@@ -175,7 +176,7 @@ func TestExploreLosesResponses(t *testing.T) {
 
 // If a process dies, it sends no more requests, and its context ends.
 func TestExploreLetsProcessesDie(t *testing.T) {
-	seen := make(map[string]bool)
+	outcomes := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -186,7 +187,9 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 					_, err := b.Upload(ctx, key, strings.NewReader("text"))
 					return err
 				}
-				defer func() { _ = put(context.WithoutCancel(ctx), "cleaned") }()
+				defer func() {
+					_ = put(context.WithoutCancel(ctx), "cleaned")
+				}()
 				return errors.Join(put(ctx, "1"), put(ctx, "2"))
 			})
 			s.Check(func() {
@@ -196,13 +199,13 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 						have += key + " "
 					}
 				}
-				seen[have] = true
+				outcomes[have] = true
 				require.Equal(s, a.Died(), have != "1 2 cleaned ")
 				require.Equal(s, a.Died(), p.Died())
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, map[string]bool{"1 2 cleaned ": true, "1 ": true, "1 2 ": true}, seen)
+	require.Equal(t, map[string]bool{"1 2 cleaned ": true, "1 ": true, "1 2 ": true}, outcomes)
 }
 
 // While a request is pending, time passes only as often as the budget's Ticks permit.
@@ -220,6 +223,7 @@ func TestExploreLetsTimePass(t *testing.T) {
 			return err
 		})
 	}
+
 	interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:3]}, full, scene)
 	require.Less(t, longest, time.Minute)
 	interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[3:]}, full, scene)
@@ -228,7 +232,7 @@ func TestExploreLetsTimePass(t *testing.T) {
 
 // If the deadline of a pending request passes, the request ends.
 func TestExploreHeedsContexts(t *testing.T) {
-	ended := 0
+	count := 0
 	interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		s.Tick(time.Hour)
 		store := s.Store("s")
@@ -239,18 +243,18 @@ func TestExploreHeedsContexts(t *testing.T) {
 			defer cancel()
 			_, err := b.Upload(ctx, "k", strings.NewReader("text"))
 			if errors.Is(err, storage.DeadlineExceeded) && errors.Is(err, storage.OutcomeUnknown) {
-				ended++
+				count++
 			}
 			return err
 		})
 	})
-	require.Equal(t, 1, ended)
+	require.Equal(t, 1, count)
 }
 
 // Explore splits a copy into a read and a write. Another actor may replace the source before, between or after
 // them.
 func TestExploreSplitsCopies(t *testing.T) {
-	seen := make(map[string]bool)
+	outcomes := make(map[string]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -268,11 +272,11 @@ func TestExploreSplitsCopies(t *testing.T) {
 				return err
 			})
 			s.Check(func() {
-				seen[read(s, store.Bucket(), "dst")+" of "+read(s, store.Bucket(), "src")] = true
+				outcomes[read(s, store.Bucket(), "dst")+" of "+read(s, store.Bucket(), "src")] = true
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, map[string]bool{"first of second": true, "second of second": true, " of second": true}, seen)
+	require.Equal(t, map[string]bool{"first of second": true, "second of second": true, " of second": true}, outcomes)
 }
 
 // If a store gives equal content equal revisions, replacing an object by an equal one is not visible.
@@ -290,12 +294,14 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 			attrs, err := b.Attrs(s.Context(), "k")
 			require.NoError(s, err)
 			put(s, b, "k", "other")
+
 			require.ErrorIs(s, b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision)), storage.PreconditionFailed)
 			put(s, b, "k", "equal")
 			entries, err := storage.ListPage(s.Context(), b, "")
 			require.NoError(s, err)
 			listed := entries.Entries[0].Revision == attrs.Revision
 			require.Equal(s, tt.want == "", listed)
+
 			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), storage.IfRevision(attrs.Revision))
 			require.Equal(s, tt.want == "", err == nil)
 			put(s, b, "k", "equal")
@@ -319,13 +325,15 @@ func TestExploreFindsWhoWaitsForEver(t *testing.T) {
 }
 
 func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
-	ends := make(chan struct{})
-	defer close(ends)
+	stop := make(chan struct{})
+	defer close(stop)
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		never := make(chan struct{})
 		p := s.Process("a")
 		p.Go("a", func(context.Context) error {
-			go func() { <-never }()
+			go func() {
+				<-never
+			}()
 			return nil
 		})
 	})
@@ -335,7 +343,9 @@ func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
 
 func TestExploreFindsPanics(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
-		s.Process("a").Go("a", func(context.Context) error { panic("oh") })
+		s.Process("a").Go("a", func(context.Context) error {
+			panic("oh")
+		})
 	})
 	require.NotNil(t, report.Failure)
 	require.Contains(t, report.Failure.Message, "a panics: oh")
@@ -368,7 +378,9 @@ func TestActorsOfOneProcess(t *testing.T) {
 		for _, name := range []string{"a", "b"} {
 			p.Go(name, func(ctx context.Context) error {
 				lock <- struct{}{}
-				defer func() { <-lock }()
+				defer func() {
+					<-lock
+				}()
 				return add(ctx, b, name, true)
 			})
 		}
@@ -441,7 +453,10 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 // With -interleave.verify, Explore runs each schedule twice, and fails if the second run differs.
 func TestExploreComparesRuns(t *testing.T) {
 	require.NoError(t, flag.Set("interleave.verify", "true"))
-	defer func() { require.NoError(t, flag.Set("interleave.verify", "false")) }()
+	defer func() {
+		require.NoError(t, flag.Set("interleave.verify", "false"))
+	}()
+
 	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, adding(false, "a", "b")).Failure)
 	runs := 0
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
