@@ -32,7 +32,8 @@ const (
 func blockName(bucket string, o object, size, number int64) string {
 	hash := sha256.New()
 	for _, field := range []string{"omnibucket block 1", bucket, o.key, o.revision} {
-		_ = binary.Write(hash, binary.BigEndian, int64(len(field))) // a hash never fails
+		// A hash never fails.
+		_ = binary.Write(hash, binary.BigEndian, int64(len(field)))
 		_, _ = io.WriteString(hash, field)
 	}
 	_ = binary.Write(hash, binary.BigEndian, [2]int64{size, number})
@@ -68,8 +69,10 @@ func (c *Cache) read(name string, data []byte) bool {
 		_ = c.root.Remove(name)
 		return false
 	}
+
 	if now := c.now(); now.Sub(info.ModTime()) > touchAfter {
-		_ = c.root.Chtimes(name, now, now) // ignored: another process may have removed the block
+		// Ignore the error: another process may have removed the block.
+		_ = c.root.Chtimes(name, now, now)
 	}
 	return true
 }
@@ -78,7 +81,8 @@ func (c *Cache) read(name string, data []byte) bool {
 // must succeed anyway.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
-	for range 2 { // if the disk is full, removing other blocks may help
+	// If the disk is full, removing other blocks may help.
+	for range 2 {
 		if !c.makeRoom(bytes) || !c.endWrite(bytes, c.store(name, data)) {
 			return
 		}
@@ -89,7 +93,8 @@ func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	file, err := c.root.OpenFile(temp, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) { // the folder does not exist yet
+	if errors.Is(err, fs.ErrNotExist) {
+		// The folder does not exist yet.
 		if err = c.root.Mkdir(path.Dir(name), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
 			file, err = c.root.OpenFile(temp, flags, 0o600)
 		}
@@ -99,6 +104,7 @@ func (c *Cache) store(name string, data []byte) error {
 	}
 	var header [headerBytes]byte
 	binary.BigEndian.PutUint32(header[:], crc32c.Sum(data))
+
 	_, err = file.Write(header[:])
 	if err == nil {
 		_, err = file.Write(data)

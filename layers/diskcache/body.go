@@ -26,7 +26,7 @@ type body struct {
 	pos, end int64 // offsets in the object: next byte to load, and end of the range
 
 	buffer []byte         // memory for one block
-	left   []byte         // bytes of buffer that are still to be delivered
+	unread []byte         // bytes of buffer that are still to be delivered
 	sum    uint32         // checksum of all bytes that were loaded
 	want   storage.CRC32C // value that sum must have at the end of the object; unknown if only a part is read
 	failed error          // error that Read returns after all loaded bytes
@@ -35,9 +35,9 @@ type body struct {
 	fetched io.ReadCloser
 	closed  bool
 	next    int64 // number of the next block in the response of the store
-	// until is the number of the block after the last block of the response. It is -1 if
+	// endBlock is the number of the block after the last block of the response. It is -1 if
 	// the response ends with the object.
-	until int64
+	endBlock int64
 }
 
 func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }
@@ -78,6 +78,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if b.closed {
 		err = fs.ErrClosed
 	} else if attrs.Revision != b.object.revision { // the store has ignored the condition
@@ -90,22 +91,22 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	b.d.trust(b.object.key, b.object.version, attrs)
 	b.fetched = fetched
 	b.next = first
-	b.until = end
+	b.endBlock = end
 	return attrs, nil
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.left) == 0 && b.failed == nil {
+	if len(b.unread) == 0 && b.failed == nil {
 		if b.pos == b.end {
 			return 0, io.EOF
 		}
 		b.load()
 	}
-	if len(b.left) == 0 {
+	if len(b.unread) == 0 {
 		return 0, b.failed
 	}
-	n := copy(p, b.left)
-	b.left = b.left[n:]
+	n := copy(p, b.unread)
+	b.unread = b.unread[n:]
 	b.pos += int64(n)
 	return n, nil
 }
@@ -123,7 +124,7 @@ func (b *body) load() {
 	n, err := b.block(number, data)
 	b.failed = err
 	if end := min(int64(n), b.end-start); end > b.pos-start {
-		b.left = data[b.pos-start : end]
+		b.unread = data[b.pos-start : end]
 		b.verify()
 	} else if err == nil {
 		b.failed = io.ErrUnexpectedEOF
@@ -137,8 +138,8 @@ func (b *body) verify() {
 	if !b.want.Known {
 		return
 	}
-	b.sum = crc32c.Update(b.sum, b.left)
-	if b.pos+int64(len(b.left)) < b.size || b.sum == b.want.Sum {
+	b.sum = crc32c.Update(b.sum, b.unread)
+	if b.pos+int64(len(b.unread)) < b.size || b.sum == b.want.Sum {
 		return
 	}
 	for number := range (b.size + b.blockBytes() - 1) / b.blockBytes() {
@@ -149,15 +150,15 @@ func (b *body) verify() {
 // block reads a block into data, from the cache or the store. It returns the number of bytes, which
 // is less than the length of data if it fails.
 func (b *body) block(number int64, data []byte) (int, error) {
-	fetched := b.current(number)
+	fetched := b.readerOf(number)
 	if fetched == nil {
 		if b.d.cache.read(b.name(number), data) {
 			return len(data), nil
 		}
 		if _, err := b.fetch(number, b.missing(number, (b.end-1)/b.blockBytes())); err != nil {
-			return 0, changed(err)
+			return 0, changedError(err)
 		}
-		fetched = b.current(number)
+		fetched = b.readerOf(number)
 	}
 	if fetched == nil {
 		return 0, fs.ErrClosed
@@ -171,9 +172,9 @@ func (b *body) block(number int64, data []byte) (int, error) {
 	return n, nil
 }
 
-// The function changed translates the error of a request that a body makes during a Read. If the
+// changedError translates the error of a request that a body makes during a Read. If the
 // error shows that the object was replaced or removed, the result is Changed.
-func changed(err error) error {
+func changedError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
 		return storage.Changed
@@ -181,15 +182,15 @@ func changed(err error) error {
 	return err
 }
 
-// current returns the reader whose next bytes are the block with this number. It returns nil if
+// readerOf returns the reader whose next bytes are the block with this number. It returns nil if
 // there is no such reader.
-func (b *body) current(number int64) io.Reader {
+func (b *body) readerOf(number int64) io.Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fetched == nil {
 		return nil
 	}
-	if b.next == number && (b.until < 0 || number < b.until) {
+	if b.next == number && (b.endBlock < 0 || number < b.endBlock) {
 		return b.fetched
 	}
 	_ = b.fetched.Close()

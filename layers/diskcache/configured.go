@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/quantity"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 func init() { driver.RegisterLayer("diskcache", configure) }
@@ -15,33 +15,35 @@ func init() { driver.RegisterLayer("diskcache", configure) }
 // because a bucket in a configuration file is often read by browsers and clients of S3, which name
 // no revision.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
-	var given struct {
+	var params struct {
 		Dir   string `yaml:"dir"`
 		Max   string `yaml:"max"`   // a size
 		Trust string `yaml:"trust"` // a duration
 	}
-	if err := settings(&given); err != nil {
+	if err := settings(&params); err != nil {
 		return nil, err
 	}
-	if !filepath.IsAbs(given.Dir) {
+	if !filepath.IsAbs(params.Dir) {
 		return nil, invalid("dir must be an absolute path", "")
 	}
+
 	c := Config{Unpinned: true}
 	var err error
-	if given.Max != "" {
-		if c.MaxBytes, err = quantity.Size("max", given.Max); err != nil {
+	if params.Max != "" {
+		if c.MaxBytes, err = argument.Size("max", params.Max); err != nil {
 			return nil, err
 		}
 	}
-	if given.Trust != "" {
-		if c.TrustFor, err = quantity.Duration("trust", given.Trust); err != nil {
+	if params.Trust != "" {
+		if c.TrustFor, err = argument.Duration("trust", params.Trust); err != nil {
 			return nil, err
 		}
 	}
+
 	return &driver.ConfiguredLayer{
-		Directory: given.Dir,
+		Directory: params.Dir,
 		Open: func(context.Context, driver.LayerParts) (driver.Layer, io.Closer, error) {
-			cache, err := Open(given.Dir, c)
+			cache, err := Open(params.Dir, c)
 			if err != nil {
 				return nil, nil, err
 			}

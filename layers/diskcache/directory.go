@@ -30,27 +30,28 @@ const (
 // openDir opens the folder of the blocks in dir. It creates the folder if it does not exist.
 func openDir(dir string) (*os.Root, error) {
 	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
-		return nil, unusable(err)
+		return nil, dirError(err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, unusable(err)
+		return nil, dirError(err)
 	}
 	defer root.Close()
 	info, err := root.Stat(".")
 	if err != nil {
-		return nil, unusable(err)
+		return nil, dirError(err)
 	}
+
 	// If other users could write to the folder, the cache would trust their blocks.
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, unusable(err)
+		return nil, dirError(err)
 	}
 	blocks, err := root.OpenRoot(blocksFolder)
 	if err != nil {
-		return nil, unusable(err)
+		return nil, dirError(err)
 	}
 	if err = putMark(blocks); err != nil {
 		_ = blocks.Close()
@@ -60,7 +61,7 @@ func openDir(dir string) (*os.Root, error) {
 	return blocks, nil
 }
 
-func unusable(err error) error {
+func dirError(err error) error {
 	return &storage.Error{Code: storage.Internal, Op: "diskcache.Open", Err: err}
 }
 
@@ -69,7 +70,7 @@ func unusable(err error) error {
 func putMark(blocks *os.Root) error {
 	entries, err := fs.ReadDir(blocks.FS(), ".")
 	if err != nil {
-		return unusable(err)
+		return dirError(err)
 	}
 	others := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) })
 	if data, err := blocks.ReadFile(markName); err == nil && string(data) == mark {
@@ -86,7 +87,7 @@ func putMark(blocks *os.Root) error {
 	}
 	if err != nil {
 		_ = blocks.Remove(temp)
-		return unusable(err)
+		return dirError(err)
 	}
 	return nil
 }
@@ -121,7 +122,8 @@ func removeFormer(root *os.Root) {
 			}
 		}
 		if ok {
-			_ = root.Remove(dir.Name()) // fails if the folder is not empty
+			// Remove fails if the folder is not empty.
+			_ = root.Remove(dir.Name())
 		}
 	}
 }

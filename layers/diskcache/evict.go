@@ -43,19 +43,24 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	defer c.scanning.Unlock()
 	room, full, due := c.startScan()
 	if !due {
-		return true // another goroutine has just scanned
+		// Another goroutine has just scanned.
+		return true
 	}
+
 	blocks, total := c.scan()
 	maximum := c.config.MaxBytes - room
-	if full { // the disk has no room for these bytes
+	if full {
+		// The disk has no room for these bytes.
 		maximum = min(maximum, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
+
 	for _, b := range blocks {
 		if total <= maximum {
 			break
 		}
-		_ = c.root.Remove(b.name) // ignored: another process may have removed the block
+		// Ignore the error: another process may have removed the block.
+		_ = c.root.Remove(b.name)
 		total -= b.bytes
 	}
 	return true
@@ -97,7 +102,8 @@ func (c *Cache) endWrite(bytes int64, err error) bool {
 	defer c.counting.Unlock()
 	c.writing -= bytes
 	if (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && c.now().Sub(c.fullAt) >= fullPause {
-		c.full, c.fullAt = true, c.now()
+		c.full = true
+		c.fullAt = c.now()
 	}
 	return c.full
 }

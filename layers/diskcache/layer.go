@@ -75,7 +75,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		pinned.Suffix = 0
 		pinned.Condition.Revision = current.Revision
 		attrs, body, err := d.read(ctx, &pinned, current)
-		if storage.CodeOf(err) != storage.PreconditionFailed { // this code means that the object was replaced
+		if storage.CodeOf(err) != storage.PreconditionFailed {
+			// This code means that the object was replaced.
 			return attrs, body, err
 		}
 	}
@@ -115,7 +116,7 @@ func (d *objectDriver) read(
 //
 // If the object is replaced after this call, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.Attrs) (*storage.Attrs, error) {
-	if attrs := d.lately(b.object); attrs != nil && current == nil {
+	if attrs := d.recentAttrs(b.object); attrs != nil && current == nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
@@ -150,7 +151,7 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&clone, d.cache.now()}
 }
 
-func (d *objectDriver) lately(o object) *storage.Attrs {
+func (d *objectDriver) recentAttrs(o object) *storage.Attrs {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	was, ok := d.trusted[o]

@@ -38,7 +38,7 @@ func (k *dataKey) unseal(chunk []byte, index int64, last bool) ([]byte, error) {
 	nonce := nonceOf(index, last)
 	plaintext, err := k.Open(chunk[:0], nonce[:], chunk, nil)
 	if err != nil {
-		return nil, damaged("the bytes are not those that were encrypted")
+		return nil, errDamaged("the bytes are not those that were encrypted")
 	}
 	return plaintext, nil
 }

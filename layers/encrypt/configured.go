@@ -70,6 +70,7 @@ func (e *configured) check() ([]age.Recipient, error) {
 	if slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }) {
 		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
 	}
+
 	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
 	if len(public) == 0 {
 		return nil, nil
@@ -120,7 +121,8 @@ func readPrivate(path string) (string, error) {
 	if err != nil {
 		return "", unreadable(err)
 	}
-	if !info.Mode().IsRegular() { // opening a FIFO might block for ever
+	if !info.Mode().IsRegular() {
+		// Opening a FIFO might block for ever.
 		return "", invalid("", "identity_file must be a regular file", "")
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
@@ -129,6 +131,7 @@ func readPrivate(path string) (string, error) {
 	if isForeign(info) {
 		return "", invalid("", "identity_file must belong to the user of this process, or to root", "chown it")
 	}
+
 	f, err := os.Open(path)
 	if err != nil {
 		return "", unreadable(err)
@@ -158,8 +161,9 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	}
 	unwrap = slices.Concat(wrap, unwrap)
 	if len(unwrap) == 0 {
-		return keysOfAge(text, recipients)
+		return parseAgeKeys(text, recipients)
 	}
+
 	if len(recipients) > 0 {
 		wrap = append(wrap, NewKeys(recipients, nil))
 	}
@@ -176,9 +180,10 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	return JoinKeys(wrap, unwrap), nil
 }
 
-func keysOfAge(text string, recipients []age.Recipient) (Keys, error) {
+func parseAgeKeys(text string, recipients []age.Recipient) (Keys, error) {
 	if text == "" && len(recipients) > 0 {
-		return NewKeys(recipients, nil), nil // without identities, these keys only encrypt
+		// Without identities, these keys only encrypt.
+		return NewKeys(recipients, nil), nil
 	}
 	keys, err := ParseKeys(strings.NewReader(text))
 	if err != nil || len(recipients) == 0 {

@@ -126,6 +126,7 @@ func (d *objectDriver) Describe() driver.Description {
 	// The objects are in the places of the driver below. Without Places, the engine would call Locate
 	// of this layer. Only drivers with the same layer understand the result of that Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
+
 	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in
 	// parts, because encrypted chunks do not have such sizes.
 	if desc.PartUnit > 1 {
@@ -133,8 +134,9 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	desc.PartUnit = chunkSize
 	desc.MinPartSize = max(1, (desc.MinPartSize+chunkSize-1)/chunkSize) * chunkSize
-	desc.MaxPartSize = mostPlain(desc.MaxPartSize) / chunkSize * chunkSize
-	desc.MaxSize, desc.MaxPutSize = mostPlain(desc.MaxSize), mostPlain(desc.MaxPutSize)
+	desc.MaxPartSize = plainLimit(desc.MaxPartSize) / chunkSize * chunkSize
+	desc.MaxSize = plainLimit(desc.MaxSize)
+	desc.MaxPutSize = plainLimit(desc.MaxPutSize)
 	desc.OpenUploadLimits = nil
 	desc.HiddenMetadata = append(slices.Clip(desc.HiddenMetadata), headerName)
 	desc.FixedParts = true

@@ -38,8 +38,8 @@ type dataKey struct {
 	nonce  [nonceSize]byte
 	header string // the object's header, in the form in which the metadata has it
 	cipher.AEAD
-	whole    atomic.Int64 // bytes of the object in the store; 0 until its last chunk was checked
-	unstored sync.Map     // *sentPart of each part that the store may not have yet, by part number
+	checkedSize atomic.Int64 // bytes of the object in the store; 0 until its last chunk was checked
+	unstored    sync.Map     // *sentPart of each part that the store may not have yet, by part number
 }
 
 // newDataKey returns a random data key for a new object, with its header.
@@ -70,7 +70,8 @@ func (k *dataKey) init() error {
 func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	derived, err := hkdf.Key(sha256.New, k.secret[:], nil, purpose, sha256.Size)
 	if err != nil {
-		panic(err) // hkdf fails only if the length is out of range
+		// HKDF fails only if the length is out of range.
+		panic(err)
 	}
 	h := hmac.New(sha256.New, derived)
 	for _, t := range text {
@@ -125,7 +126,7 @@ func checkStanzas(stanzas []*age.Stanza) error {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
 	}
 	if types["scrypt"] && len(stanzas) > 1 || types["mlkem768x25519"] && types["X25519"] {
-		return mixed()
+		return errMixedRecipients()
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func splitHeader(header string) (text, tail []byte, err error) {
 	end := strings.LastIndexByte(header, '|') + 1
 	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
 	if err != nil || len(tail) != nonceSize+proofSize {
-		return nil, nil, damaged("the header is damaged")
+		return nil, nil, errDamaged("the header is damaged")
 	}
 	return []byte(strings.ReplaceAll(header[:end], "|", "\n")), tail, nil
 }
@@ -201,6 +202,7 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 			return o.key, o.err
 		}
 	}
+
 	o := &opening{done: make(chan struct{})}
 	d.opening[name] = o
 	d.mu.Unlock()
@@ -241,13 +243,13 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 		return nil, keysFailed(u.failed)
 	}
 	if err != nil || len(secret) != dataKeySize {
-		return nil, damaged("the header is damaged")
+		return nil, errDamaged("the header is damaged")
 	}
 	k := &dataKey{header: header}
 	copy(k.secret[:], secret)
 	copy(k.nonce[:], tail)
 	if !hmac.Equal(k.proof(obj.Key), tail[nonceSize:]) {
-		return nil, damaged("the object was encrypted under another key (name)")
+		return nil, errDamaged("the object was encrypted under another key (name)")
 	}
 	if err = k.init(); err != nil {
 		return nil, err
@@ -288,7 +290,7 @@ func keysFailed(err error) error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// damaged returns the error for an object whose bytes have changed since their encryption.
-func damaged(what string) error {
+// errDamaged returns the error for an object whose bytes have changed since their encryption.
+func errDamaged(what string) error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New(what)}
 }

@@ -65,7 +65,8 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 // It fails with InvalidArgument if identities is not such a file.
 func ParseKeys(identities io.Reader) (Keys, error) {
 	parsed, err := age.ParseIdentities(identities)
-	if err != nil { // the error may quote the line, which is a secret
+	if err != nil {
+		// The error may quote the line, which is a secret.
 		return nil, invalid("encrypt.ParseKeys", "identities must be a file of age-keygen: one identity on each line", "")
 	}
 	k := &ageKeys{identities: parsed}
@@ -85,8 +86,9 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 // encryption for the others.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
-		return nil, noRecipient()
+		return nil, errNoRecipient()
 	}
+
 	var all []*age.Stanza
 	var labels []string
 	for i, r := range k.recipients {
@@ -103,7 +105,7 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 		}
 		slices.Sort(of)
 		if i > 0 && !slices.Equal(labels, of) {
-			return nil, mixed()
+			return nil, errMixedRecipients()
 		}
 		labels = of
 		all = append(all, stanzas...)
@@ -120,8 +122,9 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 		}
 		switch identity.(type) {
 		case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
-			if err != nil { // any other error of these types means a damaged header
-				return nil, damaged("the header is damaged: " + err.Error())
+			if err != nil {
+				// Any other error of these types means a damaged header.
+				return nil, errDamaged("the header is damaged: " + err.Error())
 			}
 		}
 		return dataKey, err
@@ -152,7 +155,7 @@ type joinedKeys struct{ wrap, unwrap []Keys }
 
 func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) (all []*age.Stanza, err error) {
 	if len(k.wrap) == 0 {
-		return nil, noRecipient()
+		return nil, errNoRecipient()
 	}
 	for _, keys := range k.wrap {
 		stanzas, err := keys.Wrap(ctx, dataKey, obj)
@@ -178,7 +181,7 @@ func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Obje
 	return nil, failure
 }
 
-func mixed() error {
+func errMixedRecipients() error {
 	return invalid(
 		"",
 		"the recipients cannot be mixed: a passphrase must be the only one, and a post-quantum one is not beside another",
@@ -186,7 +189,7 @@ func mixed() error {
 	)
 }
 
-func noRecipient() error {
+func errNoRecipient() error {
 	return &storage.Error{
 		Code: storage.PermissionDenied,
 		Err:  errors.New("the keys have no recipient"),

@@ -7,14 +7,14 @@ import (
 
 // An openingBody is a reader that decrypts the chunks of an object, from a given chunk on.
 type openingBody struct {
-	sealed io.ReadCloser
-	key    *dataKey
-	index  int64 // the index of the next chunk
-	left   int64 // encrypted bytes from the next chunk to the end of the object
-	skip   int64 // plain bytes of the next chunk that were not requested
-	want   int64 // plain bytes that Read must still deliver
-	chunk  []byte
-	unread []byte
+	sealed    io.ReadCloser
+	key       *dataKey
+	index     int64 // the index of the next chunk
+	remaining int64 // encrypted bytes from the next chunk to the end of the object
+	skip      int64 // plain bytes of the next chunk that were not requested
+	want      int64 // plain bytes that Read must still deliver
+	chunk     []byte
+	unread    []byte
 }
 
 func (b *openingBody) Read(p []byte) (int, error) {
@@ -40,23 +40,24 @@ func (b *openingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = make([]byte, sealedChunk)
 	}
-	sealed := b.chunk[:min(sealedChunk, b.left)]
+	sealed := b.chunk[:min(sealedChunk, b.remaining)]
 	if _, err := io.ReadFull(b.sealed, sealed); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return err
 	}
-	last := int64(len(sealed)) == b.left
+
+	last := int64(len(sealed)) == b.remaining
 	plaintext, err := b.key.unseal(sealed, b.index, last)
 	if err != nil {
 		return err
 	}
 	if last {
-		b.key.whole.Store(b.index*sealedChunk + b.left)
+		b.key.checkedSize.Store(b.index*sealedChunk + b.remaining)
 	}
 	b.index++
-	b.left -= int64(len(sealed))
+	b.remaining -= int64(len(sealed))
 	plaintext = plaintext[min(b.skip, int64(len(plaintext))):]
 	b.skip = 0
 	b.unread = plaintext[:min(b.want, int64(len(plaintext)))]

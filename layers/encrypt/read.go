@@ -42,7 +42,7 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 		}
 	}
 	if !ok {
-		return "", damaged("an encrypted object does not have this size")
+		return "", errDamaged("an encrypted object does not have this size")
 	}
 	attrs.Size = size
 	attrs.CRC32C = storage.CRC32C{}
@@ -63,7 +63,7 @@ func encryptedETag(etag string) string {
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.get(ctx, r)
 	if errors.Is(err, storage.RangeNotSatisfiable) {
-		err = cmp.Or(d.refusePast(ctx, r), err)
+		err = cmp.Or(d.checkPastEnd(ctx, r), err)
 	}
 	return attrs, body, err
 }
@@ -80,6 +80,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, err
 	}
+
 	sealed := attrs.Size
 	header, err := toPlain(d, attrs)
 	if err == nil && header == "" {
@@ -89,6 +90,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = body.Close()
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
+
 	var plain io.ReadCloser
 	if err == nil {
 		plain, err = d.decrypt(ctx, r, &req, header, attrs, sealed, body)
@@ -157,25 +159,28 @@ func (d *objectDriver) decrypt(
 		return nil, err
 	}
 	if size > 0 && (start == end || (end-1)/chunkSize < (size-1)/chunkSize) {
-		if err = d.requireWhole(ctx, r, key, attrs, sealed); err != nil {
+		if err = d.checkNotTruncated(ctx, r, key, attrs, sealed); err != nil {
 			return nil, err
 		}
 	}
+
 	first := start / chunkSize
 	if req.Suffix > 0 {
 		early := first*sealedChunk - max(0, sealed-req.Suffix)
 		if _, err = io.CopyN(io.Discard, body, early); err != nil {
-			return nil, again(err)
+			return nil, retryableError(err)
 		}
 	}
+
 	ob := &openingBody{
-		sealed: body,
-		key:    key,
-		index:  first,
-		left:   sealed - first*sealedChunk,
-		skip:   start % chunkSize,
-		want:   end - start,
+		sealed:    body,
+		key:       key,
+		index:     first,
+		remaining: sealed - first*sealedChunk,
+		skip:      start % chunkSize,
+		want:      end - start,
 	}
+
 	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
 	// chunk, and fails if the chunk was changed.
 	if size == 0 {

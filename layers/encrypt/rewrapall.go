@@ -59,6 +59,7 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 			Err:  errors.New("the concurrency must not be negative"),
 		}
 	}
+
 	r := &rewrapping{config: c}
 	limit := cmp.Or(c.Concurrency, rewrapsAtOnce)
 	var keys []string

@@ -30,7 +30,7 @@ type sealingBody struct {
 	carry    byte
 	unread   []byte
 	skip     int  // encrypted bytes that the next Read leaves out, after a Seek
-	whole    bool // whether all bytes from the start were read, so that the sums cover them
+	complete bool // whether all bytes from the start were read, so that the sums cover them
 	err      error
 	plainCRC uint32
 	crc      uint32
@@ -45,7 +45,7 @@ func (k *dataKey) body(src io.Reader, first, size int64, final bool, plainSum, s
 		final:    final,
 		plainSum: plainSum,
 		sum:      sum,
-		whole:    true,
+		complete: true,
 	}
 }
 
@@ -82,15 +82,17 @@ func (b *sealingBody) fill() error {
 		return err
 	}
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
-	if last && b.whole && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
-		return damaged("the body does not have the checksum that was given")
+	if last && b.complete && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
+		return errDamaged("the body does not have the checksum that was given")
 	}
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, last && b.final)
 	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
 		return bodyChanged()
 	}
 	b.index++
-	if b.sum != nil { // if b.sum is nil, the checksum was computed before
+
+	if b.sum != nil {
+		// If b.sum is nil, the checksum was computed before.
 		b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	}
 	b.unread = sealed[min(b.skip, len(sealed)):]
@@ -98,7 +100,7 @@ func (b *sealingBody) fill() error {
 	if !last {
 		return nil
 	}
-	if b.whole && b.sum != nil {
+	if b.complete && b.sum != nil {
 		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
 	}
 	return io.EOF
@@ -117,6 +119,7 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 			maximum = chunkSize
 		}
 	}
+
 	n = b.carried
 	b.chunk[0] = b.carry
 	for int64(n) < maximum && err == nil {
@@ -127,6 +130,7 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	if err != nil && err != io.EOF {
 		return 0, false, err
 	}
+
 	switch {
 	case b.size < 0:
 		ends = n <= chunkSize
@@ -144,8 +148,8 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	return n, ends, nil
 }
 
-// shown returns b as a type that has the same optional methods as the plain body.
-func (b *sealingBody) shown() io.Reader {
+// asReader returns b as a type that has the same optional methods as the plain body.
+func (b *sealingBody) asReader() io.Reader {
 	_, peeks := b.plain.(driver.BodyPeeker)
 	if b.size < 0 {
 		return struct{ io.Reader }{b}
@@ -167,6 +171,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
 	}
+
 	seeker, ok := b.plain.(io.Seeker)
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
@@ -182,7 +187,8 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	b.carried = 0
 	b.crc = 0
 	b.plainCRC = 0
-	b.whole = offset == 0
+	b.complete = offset == 0
+
 	if offset >= sealedSize(b.size) {
 		b.err = io.EOF
 	}
@@ -232,7 +238,8 @@ func (b *sealingBody) hash() error {
 		}
 		want := *sum
 		_, err := b.Seek(0, io.SeekStart)
-		*sum, b.sum = want, nil
+		*sum = want
+		b.sum = nil
 		return err
 	}
 	chunk := newChunk()
@@ -245,6 +252,7 @@ func (b *sealingBody) hash() error {
 		}
 		crc = crc32.Update(crc, castagnoli, sealed)
 	}
-	*sum, b.sum = storage.CRC32C{Sum: crc, Known: true}, nil
+	*sum = storage.CRC32C{Sum: crc, Known: true}
+	b.sum = nil
 	return nil
 }

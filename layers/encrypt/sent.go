@@ -25,16 +25,16 @@ type sentPart struct {
 	tags [][tagSize]byte
 }
 
-// The method sentPart returns the record of a part's chunks that were already sent. If the part was
+// recordOfPart returns the record of a part's chunks that were already sent. If the part was
 // not sent before, the record is empty.
-func (k *dataKey) sentPart(number int) *sentPart {
+func (k *dataKey) recordOfPart(number int) *sentPart {
 	part, _ := k.unstored.LoadOrStore(number, &sentPart{})
 	return part.(*sentPart)
 }
 
-// The method stored deletes the record of a part's chunks. It is called when the store has the
+// forgetPart deletes the record of a part's chunks. It is called when the store has the
 // part.
-func (k *dataKey) stored(number int) { k.unstored.Delete(number) }
+func (k *dataKey) forgetPart(number int) { k.unstored.Delete(number) }
 
 // checkChunk returns false if an earlier attempt has sent a different chunk with the same nonce. If
 // no earlier attempt has sent the chunk, checkChunk remembers the tag of the chunk.

@@ -26,9 +26,9 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
 }
 
-// mostPlain converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
+// plainLimit converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
 // the store is sealed. For both limits, 0 means no limit.
-func mostPlain(sealed int64) int64 {
+func plainLimit(sealed int64) int64 {
 	if sealed == 0 {
 		return 0
 	}

@@ -9,18 +9,18 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// requireWhole fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
+// checkNotTruncated fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
 // the object, because only the last chunk shows a truncation. As long as the driver remembers the
 // object, further calls send no request. r is the caller's request for the object.
 // attrs has the attributes that the store returned. sealed is the size
 // of the object in the store.
-func (d *objectDriver) requireWhole(
+func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
-	if size := cmp.Or(key.whole.Load(), endOf(d, key.header)); size == sealed {
+	if size := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header)); size == sealed {
 		return nil
 	} else if size != 0 {
-		return damaged("the object was cut off")
+		return errDamaged("the object was cut off")
 	}
 	last := (sealed - 1) / sealedChunk
 	current, body, err := d.Driver.Get(ctx, &driver.GetRequest{
@@ -32,32 +32,34 @@ func (d *objectDriver) requireWhole(
 		Native:    r.Native,
 		Auxiliary: r.Auxiliary,
 	})
+
 	switch storage.CodeOf(err) {
 	case "":
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // the object was replaced
-		return again(err)
+		return retryableError(err)
 	default:
 		return err
 	}
 	defer body.Close()
+
 	if current.Metadata[headerName] != key.header || current.Size != sealed {
-		return again(errors.New("the object was replaced"))
+		return retryableError(errors.New("the object was replaced"))
 	}
-	tail := &openingBody{sealed: body, key: key, index: last, left: sealed - last*sealedChunk}
+	tail := &openingBody{sealed: body, key: key, index: last, remaining: sealed - last*sealedChunk}
 	if err = tail.fill(); err != nil && storage.CodeOf(err) != storage.ChecksumMismatch {
-		return again(err)
+		return retryableError(err)
 	}
 	return err
 }
 
-func endOf(d *objectDriver, header string) int64 {
+func knownSize(d *objectDriver, header string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.sizes[header]
 }
 
 // rememberSize remembers the encrypted size of an object that this driver has just written. As long
-// as the object in the store has this size, requireWhole need not read the object's last chunk.
+// as the object in the store has this size, checkNotTruncated need not read the object's last chunk.
 func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,9 +69,9 @@ func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.sizes[header] = max(0, sealed)
 }
 
-// refusePast is called if the range of r is past the end of the object. It returns an error if the
+// checkPastEnd is called if the range of r is past the end of the object. It returns an error if the
 // reason is that the object was truncated. Otherwise it returns nil.
-func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) error {
+func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) error {
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
 		Key:       r.Key,
 		Version:   r.Version,
@@ -90,10 +92,10 @@ func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) err
 	if err != nil {
 		return err
 	}
-	return d.requireWhole(ctx, r, key, attrs, sealed)
+	return d.checkNotTruncated(ctx, r, key, attrs, sealed)
 }
 
-// again returns a retryable error, so that the engine repeats the read.
-func again(err error) error {
+// retryableError returns a retryable error, so that the engine repeats the read.
+func retryableError(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }

@@ -35,7 +35,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	req.CRC32C = storage.CRC32C{}
 	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &req.CRC32C)
-	req.Body, req.Size = body.shown(), sealedSize(r.Size)
+	req.Body = body.asReader()
+	req.Size = sealedSize(r.Size)
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err == nil {
 		d.rememberSize(key.header, req.Size)
 	}
-	return written(attrs, err, req.CRC32C)
+	return plainResult(attrs, err, req.CRC32C)
 }
 
 // withHeader returns a copy of metadata with an object's header. It fails if the result is too
@@ -57,11 +58,13 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		}
 		result[name] = value
 	}
+
 	if result[headerName] != "" && result[headerName] != header {
 		return nil, invalid("", "the object is encrypted by another layer encrypt already",
 			"use one layer, with several recipients")
 	}
 	result[headerName] = header
+
 	if size > maxMetadataBytes {
 		return nil, invalid(
 			"",
@@ -85,14 +88,14 @@ func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 	return body.hash()
 }
 
-// written returns attributes of the plain object after a write. It fails if the store reports
+// plainResult returns attributes of the plain object after a write. It fails if the store reports
 // another checksum than sum, the checksum of the encrypted bytes.
-func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attrs, error) {
+func plainResult(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attrs, error) {
 	if err != nil {
 		return nil, err
 	}
 	if attrs.CRC32C.Known && sum.Known && attrs.CRC32C != sum {
-		return nil, damaged("the store has received other bytes than were sent")
+		return nil, errDamaged("the store has received other bytes than were sent")
 	}
 	clone := *attrs
 	clone.CRC32C, clone.MD5, clone.ETag = storage.CRC32C{}, nil, encryptedETag(clone.ETag)
@@ -122,14 +125,14 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 
 // uploadOf returns the data key of an upload, and the name of the upload in the driver below.
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
-	header, below, ok := strings.Cut(upload, "\n")
+	header, nextUpload, ok := strings.Cut(upload, "\n")
 	if !ok {
 		// BeginParts puts the header into the name of an upload. The name of this upload has no
 		// header, so the upload was begun without the layer.
 		return nil, "", storage.ObjectNotFound
 	}
 	if k, known := d.begun.Load(upload); known {
-		return k.(*dataKey), below, nil
+		return k.(*dataKey), nextUpload, nil
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
 	if errors.Is(err, errOtherKeys) {
@@ -141,7 +144,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 			Hint:      "make the same call again: it starts over, because the upload was begun with other keys",
 		}
 	}
-	return k, below, err
+	return k, nextUpload, err
 }
 
 // sealPart returns the request for an encrypted part, which the driver below sends. All parts but
@@ -150,16 +153,19 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
-	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // two chunks must not have the same nonce
+	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 {
+		// Two chunks must not have the same nonce.
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
 	req := *r
-	req.Upload, req.Size, req.CRC32C = upload, sealedSize(r.Size), storage.CRC32C{}
+	req.Upload = upload
+	req.Size = sealedSize(r.Size)
+	req.CRC32C = storage.CRC32C{}
 	req.Offset = r.Offset / chunkSize * sealedChunk
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
 	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &req.CRC32C)
-	body.sent = key.sentPart(r.Number)
-	req.Body = body.shown().(io.ReadSeeker)
+	body.sent = key.recordOfPart(r.Number)
+	req.Body = body.asReader().(io.ReadSeeker)
 	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
 
@@ -179,9 +185,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 	if part.CRC32C.Known && part.CRC32C != req.CRC32C {
-		return driver.Part{}, damaged("the store has received other bytes than were sent")
+		return driver.Part{}, errDamaged("the store has received other bytes than were sent")
 	}
-	key.stored(r.Number)
+	key.forgetPart(r.Number)
 	return driver.Part{Number: r.Number, Tag: req.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
 }
 
@@ -199,6 +205,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
+
 	put.Size = 0
 	put.CRC32C = storage.CRC32C{Sum: 0, Known: true}
 	for i, part := range r.Parts {
@@ -212,6 +219,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
 		req.Parts[i] = part
 	}
+
 	if r.Last != nil {
 		if req.Last, err = sealPart(d, key, upload, r.Last); err != nil {
 			return nil, err
@@ -223,15 +231,15 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		d.begun.Delete(r.Upload)
 		d.rememberSize(key.header, put.Size)
 	}
-	return written(attrs, err, put.CRC32C)
+	return plainResult(attrs, err, put.CRC32C)
 }
 
 // AbortParts aborts an upload. It accepts the name that BeginParts returned, which begins with an
 // encryption header. It also accepts the name from ListUploads, which has no such header.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	d.begun.Delete(upload)
-	if _, below, ok := strings.Cut(upload, "\n"); ok {
-		upload = below
+	if _, nextUpload, ok := strings.Cut(upload, "\n"); ok {
+		upload = nextUpload
 	}
 	return d.Driver.AbortParts(ctx, key, upload)
 }
@@ -250,7 +258,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	src, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
-		return nil, storage.Unsupported // the engine then copies through the layer
+		// The engine then copies through the layer.
+		return nil, storage.Unsupported
 	}
 	source := *r.Source.Attrs
 	key, err := d.open(ctx, Object{r.Source.Bucket, r.Source.Key}, source.Metadata[headerName])
@@ -266,12 +275,13 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	req.Source.Attrs = &source
 	req.Replace = true
 	source.Size = sealedSize(source.Size)
+
 	source.Metadata = maps.Clone(source.Metadata)
 	if req.Metadata, err = withHeader(r.Metadata, header); err != nil {
 		return nil, err
 	}
 	attrs, err := d.Driver.Copy(ctx, &req)
-	return written(attrs, err, storage.CRC32C{})
+	return plainResult(attrs, err, storage.CRC32C{})
 }
 
 // The engine does not call Compose and the methods below, because their features are withheld.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // An objectDriver limits the rate at which bodies are sent and received.
@@ -40,7 +40,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {
-		_ = d.limiter.sent(ctx, len(r.Tail)) // an error of ctx does not matter, because the bytes were sent
+		// An error of ctx does not matter, because the bytes were sent.
+		_ = d.limiter.sent(ctx, len(r.Tail))
 	}
 	return attrs, err
 }
@@ -117,7 +118,7 @@ type downloadBody struct {
 func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
 	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
-	wire.Pause(b.ctx)
+	serving.Pause(b.ctx)
 	if failure := b.limiter.download.pass(b.ctx, n, float64(rate)); failure != nil && err == nil {
 		err = failure
 	}

@@ -11,22 +11,23 @@ func init() { driver.RegisterLayer("limit", configure) }
 
 // configure reads the part of a configuration file that belongs to the layer.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
-	var given struct {
+	var params struct {
 		Bytes  string  `yaml:"bytes"` // a limit or a timetable in the notation of [Parse]
 		Reads  float64 `yaml:"reads"` // reads per second; writes and lists have the same unit
 		Writes float64 `yaml:"writes"`
 		Lists  float64 `yaml:"lists"`
 	}
-	if err := settings(&given); err != nil {
+	if err := settings(&params); err != nil {
 		return nil, err
 	}
-	c := Config{Requests: Requests{Reads: given.Reads, Writes: given.Writes, Lists: given.Lists}}
-	if given.Bytes != "" {
+	c := Config{Requests: Requests{Reads: params.Reads, Writes: params.Writes, Lists: params.Lists}}
+	if params.Bytes != "" {
 		var err error
-		if c.Bytes, err = Parse(given.Bytes); err != nil {
+		if c.Bytes, err = Parse(params.Bytes); err != nil {
 			return nil, err
 		}
 	}
+
 	layer, err := New(c)
 	if err != nil {
 		return nil, err

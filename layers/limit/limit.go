@@ -17,7 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A Config has the limits. The zero value limits nothing.
@@ -55,7 +55,8 @@ type limiter struct {
 // It fails with InvalidArgument if a number in c.Requests is below 0.001, unless it is 0.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
-		if perSecond != 0 && !(perSecond >= 0.001) { // this form of the comparison also refuses NaN
+		if perSecond != 0 && !(perSecond >= 0.001) {
+			// This form of the comparison also refuses NaN.
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument,
 				Op:   "limit.New",
@@ -104,7 +105,7 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 	if wait < shortest {
 		return ctx.Err()
 	}
-	return ctxtime.Sleep(ctx, wait)
+	return running.Sleep(ctx, wait)
 }
 
 const (

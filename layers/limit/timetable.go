@@ -63,6 +63,7 @@ func Parse(text string) (Timetable, error) {
 		rates, err := parseRates(fields[0])
 		return Constant(rates), err
 	}
+
 	week := map[int]Rates{} // by minute of the week; a slot such as Mon-08:00 replaces the daily slot 08:00
 	for _, daily := range []bool{true, false} {
 		for _, field := range fields {
@@ -71,6 +72,7 @@ func Parse(text string) (Timetable, error) {
 			}
 		}
 	}
+
 	var t Timetable
 	for minute := range 7 * minutesOfDay {
 		if rates, ok := week[minute]; ok {
@@ -97,6 +99,7 @@ func addSlot(week map[int]Rates, field string, daily bool) error {
 	if !dated {
 		clock = start
 	}
+
 	hours, minutes, _ := strings.Cut(clock, ":")
 	hour, err1 := strconv.Atoi(hours)
 	minute, err2 := strconv.Atoi(minutes)
@@ -109,6 +112,7 @@ func addSlot(week map[int]Rates, field string, daily bool) error {
 		}
 		return err
 	}
+
 	if dated {
 		number, err := parseDay(day)
 		if err != nil {
@@ -117,6 +121,7 @@ func addSlot(week map[int]Rates, field string, daily bool) error {
 		week[number*minutesOfDay+hour*60+minute] = rates
 		return nil
 	}
+
 	for number := range 7 {
 		week[number*minutesOfDay+hour*60+minute] = rates
 	}
@@ -134,8 +139,8 @@ func parseDay(text string) (int, error) {
 
 // parseRates parses 10M, or 10M:1M with the limits for uploads and downloads.
 func parseRates(text string) (Rates, error) {
-	up, down, both := strings.Cut(text, ":")
-	if !both {
+	up, down, hasBoth := strings.Cut(text, ":")
+	if !hasBoth {
 		down = up
 	}
 	upload, err := parseRate(up)

@@ -89,7 +89,8 @@ type objectDriver struct {
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
-		d.meter.sent.Add(max(r.Size, attrs.Size)) // attrs.Size is 0 after most writes, and r.Size is -1 for a stream
+		// attrs.Size is 0 after most writes, and r.Size is -1 for a stream.
+		d.meter.sent.Add(max(r.Size, attrs.Size))
 	}
 	return attrs, err
 }

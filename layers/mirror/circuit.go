@@ -145,10 +145,10 @@ func open(
 	return nil, nil, err
 }
 
-// inSecond calls the function do, which makes a request to the second store. If the circuit of the
-// second store is open because of recent failures, inSecond fails without a call.
+// callSecond calls the function do, which makes a request to the second store. If the circuit of the
+// second store is open because of recent failures, callSecond fails without a call.
 // size is the size of the object that the request transfers, or 0.
-func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
+func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/inquiry"
 	"github.com/omnibucket/storage/internal/keysort"
-	"github.com/omnibucket/storage/internal/markerkey"
-	"github.com/omnibucket/storage/internal/properties"
-	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/revisions"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// planned returns the keys in s as entries. The ETag of each entry contains the key's Action.
-func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
+// plannedKeys returns the keys in s as entries. The ETag of each entry contains the key's Action.
+func plannedKeys(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for record, err := range s.Sorted(ctx) {
 			if !yield(storage.ListEntry{Key: string(record.Key), ETag: string(record.Value)}, err) || err != nil {
@@ -41,7 +41,8 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 // are still doubtful once more, with the notes of that time. Most of the rest becomes undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	retries := keysort.New(sortMemory)
-	defer retries.Close() // removes its temporary files
+	// Close removes its temporary files.
+	defer retries.Close()
 	err := c.decideEach(ctx, c.doubtful, func(key string) error {
 		c.job.mu.Lock()
 		defer c.job.mu.Unlock()
@@ -59,15 +60,15 @@ func (c *comparison) decide(ctx context.Context) error {
 // decideEach decides which store is right about each key. It calls the function undecided for a
 // key if nothing shows that.
 func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undecided func(key string) error) error {
-	notes := ctxlock.NewOnce(func(ctx context.Context) (noteSet, error) {
+	notes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
 		noted, err := c.ownNotes(ctx)
 		if err != nil {
 			return noteSet{}, err
 		}
-		c.noted = noted
+		c.primaryNotes = noted
 		return noted, c.readClocks(ctx)
 	})
-	return c.job.run(ctx, planned(ctx, keys), func(ctx context.Context, e storage.ListEntry) error {
+	return c.job.run(ctx, plannedKeys(ctx, keys), func(ctx context.Context, e storage.ListEntry) error {
 		if _, err := notes.Get(ctx); err != nil {
 			return err
 		}
@@ -84,42 +85,46 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
-	ours, theirs, err := s.attrsOfBoth(ctx, key)
+	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, key)
 	if err != nil {
 		return false, err
 	}
-	noted := c.noted.has(key)
-	former := c.former.has(key)
-	if theirs == nil { // the object was removed meanwhile
+	noted := c.primaryNotes.has(key)
+	notedBySecond := c.secondNotes.has(key)
+	if secondAttrs == nil {
+		// The object was removed meanwhile.
 		return true, nil
 	}
-	if c.byNote(key, theirs) {
-		if c.dryRun && ours == nil {
+	if c.byNote(key, secondAttrs) {
+		if c.dryRun && primaryAttrs == nil {
 			c.job.removed.Add(1)
 		}
 		return true, nil
 	}
-	if ours == nil && !former && isMarker(key, theirs.Size) {
+
+	if primaryAttrs == nil && !notedBySecond && isMarker(key, secondAttrs.Size) {
 		c.job.ignored.Add(1)
 		return true, nil
 	}
-	if ours == nil && (!former || noted) {
+	if primaryAttrs == nil && (!notedBySecond || noted) {
 		return false, nil
 	}
-	if ours == nil {
+	if primaryAttrs == nil {
 		return true, c.planAction(ctx, key, Returned)
 	}
-	same, err := s.sameContent(ctx, ours, theirs)
+	same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 	if err != nil {
 		return false, err
 	}
+
 	if same {
 		return true, c.planAction(ctx, key, Replaced)
 	}
-	if s.isCopy(ctx, ours, theirs) { // someone has written the object meanwhile
+	if s.isCopy(ctx, primaryAttrs, secondAttrs) {
+		// Someone has written the object meanwhile.
 		return true, nil
 	}
-	if !former || noted {
+	if !notedBySecond || noted {
 		return false, nil
 	}
 	c.conflicts.Add(1)
@@ -147,8 +152,8 @@ func (n noteSet) has(key string) bool {
 }
 
 // notedIn returns the keys that the notes in b are about. Only notes about the given pair of stores
-// count. Notes of an earlier version of this package name no pair. They count only if the last
-// parameter is true.
+// count. Notes of an earlier version of this package name no pair. They count only if unpaired
+// is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
@@ -179,21 +184,21 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 // roles of the stores were swapped, because it may be older than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
-	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
+	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.secondNotes.keys) == 0)
 }
 
 // readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, so it assumes that the
 // clocks are equal.
 func (c *comparison) readClocks(ctx context.Context) error {
-	if c.dryRun || len(c.noted.keys) == 0 {
+	if c.dryRun || len(c.primaryNotes.keys) == 0 {
 		return nil
 	}
-	local, err := storeclock.Now(ctx, c.stores.primary, clockKey)
+	primaryTime, err := inquiry.Now(ctx, c.stores.primary, clockKey)
 	if err != nil {
 		return err
 	}
-	theirs, err := c.stores.secondNow(ctx, time.Time{})
-	c.ahead = theirs.Sub(local)
+	secondTime, err := c.stores.secondTime(ctx, time.Time{})
+	c.ahead = secondTime.Sub(primaryTime)
 	return err
 }
 
@@ -211,10 +216,10 @@ const noteLag = time.Minute
 // If the roles of the stores were swapped twice, the second store's note may be later. The
 // primary's note then proves nothing. byNote assumes two swaps if both stores have a note, and only
 // the primary has a valid mark.
-func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
-	twice := c.former.has(key) && c.proven && !c.swapped
-	put := c.stores.putTime(key, theirs.Modified)
-	return c.noted.has(key) && !twice && !put.After(c.noted.keys[key].Add(c.ahead+noteLag))
+func (c *comparison) byNote(key string, secondAttrs *storage.Attrs) bool {
+	twice := c.secondNotes.has(key) && c.proven && !c.swapped
+	put := c.stores.putTime(key, secondAttrs.Modified)
+	return c.primaryNotes.has(key) && !twice && !put.After(c.primaryNotes.keys[key].Add(c.ahead+noteLag))
 }
 
 // endNotes removes the notes that the second store has from the time when it was the primary. They
@@ -223,7 +228,7 @@ func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
 	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
-		if !c.former.names[e.Key] {
+		if !c.secondNotes.names[e.Key] {
 			return nil
 		}
 		return second.Remove(ctx, e.Key)
@@ -245,26 +250,26 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// giveBack copies an object from the second store to the primary. The second store was the primary
+// copyBack copies an object from the second store to the primary. The second store was the primary
 // before, and has a note about the object. The note shows that a write to the second store
-// succeeded and may be missing in the primary. giveBack copies no removals, so that no mistake can
+// succeeded and may be missing in the primary. copyBack copies no removals, so that no mistake can
 // lose an object.
-func (c *comparison) giveBack(ctx context.Context, key string) error {
+func (c *comparison) copyBack(ctx context.Context, key string) error {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
-	ours, theirs, err := s.attrsOfBoth(ctx, key)
-	if theirs == nil || err != nil {
+	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, key)
+	if secondAttrs == nil || err != nil {
 		return err
 	}
 	var condition storage.CopyOption = storage.IfAbsent()
-	if ours != nil {
-		if same, err := s.sameContent(ctx, ours, theirs); same || err != nil {
+	if primaryAttrs != nil {
+		if same, err := s.sameContent(ctx, primaryAttrs, secondAttrs); same || err != nil {
 			return err
 		}
-		condition = storage.IfRevision(ours.Revision)
+		condition = storage.IfRevision(primaryAttrs.Revision)
 	}
-	_, err = storage.Copy(markerkey.Allow(ctx), s.primary, key, s.second.Bucket, key, condition)
-	if ours == nil && otherstore.NeedsNo(key, theirs.Size, err) {
+	_, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.primary, key, s.second.Bucket, key, condition)
+	if primaryAttrs == nil && otherstore.NeedsNo(key, secondAttrs.Size, err) {
 		return errNeedsNo
 	}
 	return err
@@ -273,26 +278,26 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 // sameContent reports whether two objects have the same bytes, properties and tags, so that
 // replacing one by the other loses nothing. If both are markers of a folder, their properties may
 // differ, because consoles set different ones.
-func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
-	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
+func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (bool, error) {
+	if isMarker(primaryAttrs.Key, primaryAttrs.Size) && secondAttrs.Size == 0 {
 		return true, nil
 	}
-	if ours.Size != theirs.Size || !properties.Same(&ours.Properties, &theirs.Properties) {
+	if primaryAttrs.Size != secondAttrs.Size || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false, nil
 	}
-	first, err := checksum(ctx, s.primary, ours)
+	first, err := checksum(ctx, s.primary, primaryAttrs)
 	if err != nil {
 		return false, err
 	}
-	second, err := checksum(ctx, s.second.Bucket, theirs)
-	if err != nil || first != second || ours.TagCount == 0 && theirs.TagCount == 0 {
+	second, err := checksum(ctx, s.second.Bucket, secondAttrs)
+	if err != nil || first != second || primaryAttrs.TagCount == 0 && secondAttrs.TagCount == 0 {
 		return first == second, err
 	}
-	tags, err := storage.Tags(ctx, s.primary, ours.Key)
+	tags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return false, err
 	}
-	others, err := storage.Tags(ctx, s.second.Bucket, ours.Key)
+	others, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
 	return maps.Equal(tags, others), err
 }
 
@@ -305,7 +310,8 @@ func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close() // Close always returns nil
+	// Close always returns nil.
+	defer r.Close()
 	sum := crc32c.New()
 	_, err = io.Copy(sum, r)
 	return sum.Sum32(), err

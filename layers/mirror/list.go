@@ -46,7 +46,8 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 	if second {
 		src = s.second.Bucket
 	}
-	if pos.Second != second { // a token of the other store has no meaning here
+	if pos.Second != second {
+		// A token of the other store has no meaning here.
 		pos.Second = second
 		pos.Token = ""
 	}
@@ -54,6 +55,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 	if err != nil {
 		return nil, err
 	}
+
 	page := &storage.Page{Entries: r.Entries[:0]}
 	pos.Token = found.Token
 	for _, e := range found.Entries {
@@ -63,7 +65,9 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		}
 		pos.After = e.Key
 		if hidden {
-			pos.Token, pos.After = "", afterNotes // skips the notes, which may be many
+			// Skip the notes, which may be many.
+			pos.Token = ""
+			pos.After = afterNotes
 			continue
 		}
 		if second {
@@ -73,6 +77,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		}
 		page.Entries = append(page.Entries, e)
 	}
+
 	if found.Token != "" {
 		token, err := json.Marshal(pos)
 		page.Token = string(token)

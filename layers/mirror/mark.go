@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/layerkeys"
-	"github.com/omnibucket/storage/internal/storeclock"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/inquiry"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 	markKey = NotesPrefix + "pair"
 	// secondClockKey is the key of a temporary object in the second store. The object exists only
 	// while the clock of the second store is read.
-	secondClockKey = layerkeys.MirrorClock
+	secondClockKey = objectkey.MirrorClock
 	rolePrimary    = "primary"
 )
 
@@ -47,7 +47,7 @@ type mark struct {
 // pairOf returns a text for two stores of a mirror. It depends on which one is the primary.
 func pairOf(primary, second string) string { return primary + "-" + second }
 
-func (m mark) is(primary, second string) bool {
+func (m mark) matches(primary, second string) bool {
 	return m.Role == rolePrimary && primary != "" && m.Place == primary && m.Second == second && !m.Since.IsZero()
 }
 
@@ -61,7 +61,7 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	if err != nil {
 		return mark{}, "", err
 	}
-	if err := storedform.Check("mirror.RepairAll", markKey, data, lastForm); err != nil {
+	if err := argument.CheckForm("mirror.RepairAll", markKey, data, lastForm); err != nil {
 		return mark{}, "", err
 	}
 	if json.Unmarshal(data, &m) != nil {
@@ -70,26 +70,26 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	return m, string(data), nil
 }
 
-// prove reads the marks in both stores. It finds out whether the primary's mark is valid, and
+// readMarks reads the marks in both stores. It finds out whether the primary's mark is valid, and
 // whether the roles of the stores were swapped.
-func (c *comparison) prove(ctx context.Context) (err error) {
+func (c *comparison) readMarks(ctx context.Context) (err error) {
 	if c.mark, c.ourText, err = readMark(ctx, c.stores.primary); err != nil {
 		return err
 	}
-	theirs, text, err := readMark(ctx, c.stores.second.Bucket)
+	secondMark, text, err := readMark(ctx, c.stores.second.Bucket)
 	c.theirText = text
-	c.proven = c.mark.is(c.stores.place, c.stores.secondPlace)
-	c.swapped = theirs.is(c.stores.secondPlace, c.stores.place)
+	c.proven = c.mark.matches(c.stores.place, c.stores.secondPlace)
+	c.swapped = secondMark.matches(c.stores.secondPlace, c.stores.place)
 	return err
 }
 
-// join records that both stores are equal now. First it writes a mark to the primary. If the second
-// store was the primary before, join then removes the old notes and the old mark from the second
-// store. An earlier version of this package wrote the same mark to both stores. join also removes
+// markEqual records that both stores are equal now. First it writes a mark to the primary. If the second
+// store was the primary before, markEqual then removes the old notes and the old mark from the second
+// store. An earlier version of this package wrote the same mark to both stores. markEqual also removes
 // such a mark from the second store.
-func (c *comparison) join(ctx context.Context) error {
+func (c *comparison) markEqual(ctx context.Context) error {
 	s := c.stores
-	start, err := s.secondNow(ctx, c.newest)
+	start, err := s.secondTime(ctx, c.newest)
 	if err != nil {
 		return err
 	}
@@ -109,12 +109,12 @@ func (c *comparison) join(ctx context.Context) error {
 	return nil
 }
 
-// secondNow returns the time by the clock of the second store. It waits until that time is later
+// secondTime returns the time by the clock of the second store. It waits until that time is later
 // than newest, which is the time of the newest object. All objects are then older than the mark
 // that the caller writes.
-func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time, err error) {
+func (s *stores) secondTime(ctx context.Context, newest time.Time) (now time.Time, err error) {
 	for wait := time.Millisecond; ; wait *= 2 {
-		if now, err = storeclock.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
+		if now, err = inquiry.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
 			return now, err
 		}
 		// After a second of waiting, the time of the newest object is probably wrong and lies in
@@ -122,10 +122,11 @@ func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time
 		if now.After(newest) || wait > time.Second {
 			break
 		}
-		if err := ctxtime.Sleep(ctx, wait); err != nil {
+		if err := running.Sleep(ctx, wait); err != nil {
 			return now, err
 		}
 	}
-	_ = s.second.Bucket.Remove(ctx, secondClockKey) // ignored: the object is hidden, and the next call replaces it
+	// Ignore the error: the object is hidden, and the next call replaces it.
+	_ = s.second.Bucket.Remove(ctx, secondClockKey)
 	return now, nil
 }

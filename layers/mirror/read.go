@@ -37,27 +37,28 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	var err error
 	isAllowed := s.ofPrimary.allows()
 	if isAllowed {
-		if err = s.askPrimary(ctx, primary); !down(err) || ctx.Err() != nil {
+		if err = s.callPrimary(ctx, primary); !down(err) || ctx.Err() != nil {
 			return err
 		}
 	}
-	failure := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
+
+	failure := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
 	if isFinal(failure) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
 		return failure
 	}
 	if isAllowed {
-		return both(err, failure)
+		return withSecondError(err, failure)
 	}
-	return s.askPrimary(ctx, primary)
+	return s.callPrimary(ctx, primary)
 }
 
 func (s *stores) bounded(ctx context.Context, do func(context.Context) error) error {
 	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) error { return do(ctx) })
 }
 
-func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) error) error {
+func (s *stores) callPrimary(ctx context.Context, primary func(context.Context) error) error {
 	start := time.Now()
 	err := s.bounded(ctx, primary)
 	s.ofPrimary.record(ctx, start, err)
@@ -75,9 +76,9 @@ func isFinal(err error) bool {
 	return false
 }
 
-// both returns the error of the primary, with the text of the second store's error. The code of the
+// withSecondError returns the error of the primary, with the text of the second store's error. The code of the
 // second store's error is dropped.
-func both(err, failure error) error {
+func withSecondError(err, failure error) error {
 	storageErr := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		*storageErr = *e
@@ -101,31 +102,31 @@ func (s *stores) condition(
 	case cond != nil:
 		return cond, "", nil
 	case c.Revision != "":
-		attrs, err := s.copyOf(ctx, r.Key, c.Revision)
+		attrs, err := s.findCopy(ctx, r.Key, c.Revision)
 		if err != nil {
 			return nil, "", err
 		}
 		return storage.IfRevision(attrs.Revision), c.Revision, nil
 	case c.NotRevision != "":
-		if _, err := s.copyOf(ctx, r.Key, c.NotRevision); !errors.Is(err, storage.ObjectNotFound) {
+		if _, err := s.findCopy(ctx, r.Key, c.NotRevision); !errors.Is(err, storage.ObjectNotFound) {
 			return nil, "", cmp.Or[error](err, storage.NotModified)
 		}
 	}
 	return nil, "", nil
 }
 
-// copyOf returns the second store's object if it is a copy of a revision of the primary. Otherwise it fails with
+// findCopy returns the second store's object if it is a copy of a revision of the primary. Otherwise it fails with
 // ObjectNotFound.
-func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
+func (s *stores) findCopy(ctx context.Context, key, revision string) (*storage.Attrs, error) {
 	id := otherstore.CopyID(s.second.Public(revision))
 	return s.second.Bucket.Attrs(ctx, key, storage.WithWriteID(id))
 }
 
-// fromSecond reads from the second store. It changes the attributes so that [FailedOver] returns
-// true for them. If r requires a revision of the primary, fromSecond reads the copy of this
-// revision. In the second store, the copy has another revision. fromSecond puts the required
+// readSecond reads from the second store. It changes the attributes so that [FailedOver] returns
+// true for them. If r requires a revision of the primary, readSecond reads the copy of this
+// revision. In the second store, the copy has another revision. readSecond puts the required
 // revision into the attributes.
-func (s *stores) fromSecond(
+func (s *stores) readSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
 ) error {
 	condition, revision, err := s.condition(ctx, r)
@@ -154,7 +155,7 @@ func (d *objectDriver) Get(
 		attrs, body, err = open(
 			ctx, watched,
 			func(ctx context.Context) (found *storage.Attrs, body io.ReadCloser, err error) {
-				err = s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
+				err = s.readSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
 					found, body, err = s.second.Get(ctx, r, c)
 					return found, err
 				})
@@ -175,7 +176,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
 		return err
 	}, func(ctx context.Context) (err error) {
-		return s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
+		return s.readSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
 			attrs, err = s.second.Head(ctx, r, c)
 			return attrs, err
 		})
@@ -183,11 +184,12 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
+
 	// A job may test whether its other bucket is this mirror's second store. The job writes an
 	// object to the other bucket, and then calls Head for this object. If the primary does not have
 	// the object, look in the second store.
 	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
-		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+		err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
 			return err
 		})
@@ -198,7 +200,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 // requireCopy copies a revision of the primary to the second store, unless the copy is already
 // there. It fails if the copy cannot be made.
 func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
-	if _, err := s.copyOf(ctx, key, revision); err == nil {
+	if _, err := s.findCopy(ctx, key, revision); err == nil {
 		return nil
 	}
 	_, err := s.equalize(evidence.WithoutFailover(ctx), key, true)

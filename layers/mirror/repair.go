@@ -12,11 +12,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/storeclock"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/inquiry"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -99,7 +98,8 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	s.ofSecond.ended(nil) // closes the circuit, because Repair must try the store
+	// Close the circuit, because Repair must try the store.
+	s.ofSecond.ended(nil)
 	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
 	err = s.repairNotes(ctx, j, false)
@@ -123,25 +123,27 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 // is true if the primary is known to have the last write. In this case, repairNotes ignores notes in
 // the second store.
 func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) error {
-	now, err := storeclock.Now(ctx, s.primary, clockKey)
+	now, err := inquiry.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	s.ofPrimary.ended(nil)
+
 	// The notes of the second store are read once, when the first note of the primary needs them.
-	former := ctxlock.NewOnce(func(ctx context.Context) (noteSet, error) {
+	secondNotes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
 		n, err := readNote(ctx, s.primary, e.Key)
-		if errors.Is(err, storage.ObjectNotFound) { // the writer of the note, or another Repair, has removed it
+		if errors.Is(err, storage.ObjectNotFound) {
+			// The writer of the note, or another Repair, has removed it.
 			return nil
 		}
 		if err == nil && !primaryIsLast {
-			err = s.refuseBoth(ctx, former, n.Key)
+			err = s.refuseBoth(ctx, secondNotes, n.Key)
 		}
 		if err == nil {
-			err = s.obey(ctx, j, n)
+			err = s.applyNote(ctx, j, n)
 		}
 		if err != nil {
 			return err
@@ -156,7 +158,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 
 // refuseBoth fails if the second store also has a note about the key. Such a note shows that the
 // second store was the primary before. The second store may therefore have the later object.
-func (s *stores) refuseBoth(ctx context.Context, former *ctxlock.Once[noteSet], key string) error {
+func (s *stores) refuseBoth(ctx context.Context, former *running.Once[noteSet], key string) error {
 	set, err := former.Get(ctx)
 	if err != nil || !set.has(key) {
 		return err
@@ -170,27 +172,28 @@ func (s *stores) refuseBoth(ctx context.Context, former *ctxlock.Once[noteSet], 
 	}
 }
 
-// obey makes both stores equal for the key of a note. A note names the primary and the second store
+// applyNote makes both stores equal for the key of a note. A note names the primary and the second store
 // for which it was made. If the primary or the second store is another store now, the note does not
-// prove which store is right. In that case, obey never removes an object of the second store, and
-// never replaces its content: obey fails instead.
-func (s *stores) obey(ctx context.Context, j *job, n note) error {
+// prove which store is right. In that case, applyNote never removes an object of the second store, and
+// never replaces its content: applyNote fails instead.
+func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
 	ctx = driver.WithLayerMetadata(ctx)
-	ours, theirs, err := s.attrsOfBoth(ctx, n.Key)
+	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, n.Key)
 	if err != nil {
 		return err
 	}
-	equal := theirs == nil
-	if !equal && ours != nil {
-		equal, err = s.sameContent(ctx, ours, theirs)
+	equal := secondAttrs == nil
+	if !equal && primaryAttrs != nil {
+		equal, err = s.sameContent(ctx, primaryAttrs, secondAttrs)
 	}
 	if err != nil {
 		return err
 	}
+
 	if equal {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
@@ -215,7 +218,7 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	if err != nil {
 		return note{}, err
 	}
-	if err := storedform.Check("mirror.Repair", name, data, lastForm); err != nil {
+	if err := argument.CheckForm("mirror.Repair", name, data, lastForm); err != nil {
 		return note{}, err
 	}
 	var n note
@@ -253,7 +256,7 @@ func (j *job) run(
 	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
 ) error {
 	var failures []error
-	err := parallel.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
+	err := running.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
 		err := do(ctx, e)
 		if err != nil {
 			j.failed.Add(1)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/localfile"
-	"github.com/omnibucket/storage/internal/markerkey"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -111,7 +111,8 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		return Report{}, err
 	}
 	c := &comparison{stores: s, planned: keysort.New(sortMemory), doubtful: keysort.New(sortMemory)}
-	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }() // removes their temporary files
+	// Close removes their temporary files.
+	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }()
 	for _, o := range opts {
 		if o == nil {
 			return Report{}, invalid("mirror.RepairAll", "an option must not be nil")
@@ -142,10 +143,10 @@ type comparison struct {
 	// swapped is true if the second store has a mark from the time when it was the
 	// primary.
 	swapped bool
-	// A note announces a write. former has the notes in the second store, which was the
-	// primary when these notes were written. noted has the notes in the present primary.
-	former, noted noteSet
-	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
+	// A note announces a write. secondNotes has the notes in the second store, which was the
+	// primary when these notes were written. primaryNotes has the notes in the present primary.
+	secondNotes, primaryNotes noteSet
+	ahead                     time.Duration // time by which the clock of the second store is ahead of the primary's
 
 	objects, matched atomic.Int64 // number of objects in the primary, and how many have a copy in the second store
 	older            atomic.Int64 // number of objects that are missing in the second store and have no note
@@ -162,15 +163,15 @@ type comparison struct {
 
 func (c *comparison) run(ctx context.Context) error {
 	s := c.stores
-	err := c.prove(ctx)
+	err := c.readMarks(ctx)
 	if err == nil {
-		c.former, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+		c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	}
 	if c.primaryRight {
-		c.former.keys = nil
+		c.secondNotes.keys = nil
 	}
-	if err == nil && len(c.former.keys) > 0 {
-		c.noted, err = c.ownNotes(ctx)
+	if err == nil && len(c.secondNotes.keys) > 0 {
+		c.primaryNotes, err = c.ownNotes(ctx)
 	}
 	if err == nil {
 		err = c.job.run(ctx, s.objects(ctx, s.primary), c.ofPrimary)
@@ -185,48 +186,49 @@ func (c *comparison) run(ctx context.Context) error {
 		err = c.refuse()
 	}
 	if err == nil {
-		err = c.job.run(ctx, planned(ctx, c.planned), func(ctx context.Context, e storage.ListEntry) error {
-			return c.do(ctx, e.Key, Action(e.ETag))
+		err = c.job.run(ctx, plannedKeys(ctx, c.planned), func(ctx context.Context, e storage.ListEntry) error {
+			return c.execute(ctx, e.Key, Action(e.ETag))
 		})
 	}
 	if err != nil {
 		return err
 	}
+
 	if c.dryRun {
 		return c.countNotes(ctx)
 	}
 	if err = s.repairNotes(ctx, &c.job, true); err != nil {
 		return err
 	}
-	return c.join(ctx)
+	return c.markEqual(ctx)
 }
 
 // ofPrimary compares one object of the primary with the second store.
 func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	s := c.stores
 	c.objects.Add(1)
-	_, err := s.copyOf(ctx, e.Key, s.second.Bare(e.Revision))
+	_, err := s.findCopy(ctx, e.Key, s.second.Bare(e.Revision))
 	if err == nil {
 		c.matched.Add(1)
 	}
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+	secondAttrs, err := attrsOf(ctx, s.second.Bucket, e.Key)
 	if err != nil {
 		return err
 	}
-	if theirs == nil {
-		if !c.noted.has(e.Key) && !c.former.has(e.Key) && !isMarker(e.Key, e.Size) {
+	if secondAttrs == nil {
+		if !c.primaryNotes.has(e.Key) && !c.secondNotes.has(e.Key) && !isMarker(e.Key, e.Size) {
 			c.older.Add(1)
 		}
-		return c.do(ctx, e.Key, Copied)
+		return c.execute(ctx, e.Key, Copied)
 	}
-	return c.plan(ctx, e.Key, Replaced, s.putTime(e.Key, theirs.Modified))
+	return c.plan(ctx, e.Key, Replaced, s.putTime(e.Key, secondAttrs.Modified))
 }
 
 // isMarker reports whether an object is the marker of a folder, which has no content.
-func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
+func isMarker(key string, size int64) bool { return size == 0 && objectkey.IsFolderMarker(key) }
 
 // ofSecond compares one object of the second store with the primary. If the primary lacks the
 // object, ofSecond plans a removal. The method plan compares the time of the object with the time
@@ -260,7 +262,8 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 		}
 		info, err := os.Lstat(filepath.Join(place.Directory, filepath.FromSlash(place.Prefix+key)))
 		if err != nil {
-			continue // the key has another file name
+			// The key has another file name.
+			continue
 		}
 		if mtime := localfile.Written(info); mtime.After(modified) {
 			modified = mtime
@@ -274,18 +277,18 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
-	if c.primaryRight || !c.former.has(key) && c.proven && !put.IsZero() && put.Before(c.mark.Since) {
+	if c.primaryRight || !c.secondNotes.has(key) && c.proven && !put.IsZero() && put.Before(c.mark.Since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}
 	return c.doubtful.Add(ctx, []byte(key), []byte(a))
 }
 
-// The method do makes both stores equal for a key, by the given action. In a dry run, the method
-// only counts the action.
-func (c *comparison) do(ctx context.Context, key string, a Action) error {
+// execute makes both stores equal for a key, by the given action. In a dry run, it only counts the
+// action.
+func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
-		err := c.giveBack(ctx, key)
+		err := c.copyBack(ctx, key)
 		if errors.Is(err, errNeedsNo) {
 			c.job.ignored.Add(1)
 			return nil
@@ -294,6 +297,7 @@ func (c *comparison) do(ctx context.Context, key string, a Action) error {
 			return err
 		}
 	}
+
 	switch {
 	case !c.dryRun:
 		if equal, err := c.job.repair(ctx, c.stores, key); !equal {
@@ -331,7 +335,7 @@ func (c *comparison) refuse() error {
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}
-	unlike := c.byMark > 0 && c.matched.Load() == 0
+	noCopies := c.byMark > 0 && c.matched.Load() == 0
 	e := &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "mirror.RepairAll",
@@ -339,15 +343,16 @@ func (c *comparison) refuse() error {
 			"If the primary is right, use WithPrimaryRight. If the second store is right, swap the roles of the " +
 			"stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
 	}
+
 	why := "the primary has no mark that it was ever equal to this second store: " +
 		"it may be a new store, a copy, or at another address"
 	n := c.undecided.Load()
 	switch {
-	case c.objects.Load() == 0 && (unlike || n > 0):
+	case c.objects.Load() == 0 && (noCopies || n > 0):
 		e.Code = storage.ObjectNotFound
 		e.Err = errors.New("nothing was removed or replaced, because the primary store has no objects")
 		return e
-	case n == 0 && (!unlike || c.primaryRight):
+	case n == 0 && (!noCopies || c.primaryRight):
 		return nil
 	case n == 0:
 		why = "the second store has no copy of any object of the primary: one of them may be another store"
@@ -355,6 +360,7 @@ func (c *comparison) refuse() error {
 		why = "they were written after both stores were last known to be equal: " +
 			"the primary may be restored from a snapshot"
 	}
+
 	e.Key = *cmp.Or(c.first.Load(), new(string))
 	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right "+
 		"(objects: %d): %s", max(c.undecided.Load(), 1), why)

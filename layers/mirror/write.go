@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/markerkey"
-	"github.com/omnibucket/storage/internal/properties"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/revisions"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -44,13 +44,15 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	if err != nil {
 		return "", err
 	}
-	err = s.askPrimary(ctx, func(ctx context.Context) error {
+	err = s.callPrimary(ctx, func(ctx context.Context) error {
 		_, err := s.once.Upload(ctx, name, strings.NewReader(string(body)))
 		return err
 	})
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		storageErr := *e
-		storageErr.Unknown, err = false, &storageErr // the caller's object was certainly not written
+		// The caller's object was certainly not written.
+		storageErr.Unknown = false
+		err = &storageErr
 	}
 	return name, err
 }
@@ -77,11 +79,13 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		}
 		return err
 	}
+
 	_, err = s.equalize(ctx, key, false)
 	if err == nil || errors.Is(err, errNeedsNo) {
 		s.removeNote(ctx, name)
 		return nil
 	}
+
 	if s.config.Sync || evidence.Asks(ctx, key) {
 		return &storage.Error{
 			Code:    storage.OutcomeUnknown,
@@ -98,7 +102,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 // exists, refuse returns PreconditionFailed. If not, it returns nil. If the primary responds, reads
 // use the primary again.
 func (s *stores) refuse(ctx context.Context, key string) error {
-	return s.askPrimary(ctx, func(ctx context.Context) error {
+	return s.callPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
 		if attrs != nil {
 			err = storage.PreconditionFailed
@@ -203,57 +207,58 @@ var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 // difference.
 //
 // Another process may already have made the copy. Every second attempt of equalize therefore first
-// checks whether the second store has the copy. The first attempt makes this check only if look is
+// checks whether the second store has the copy. The first attempt makes this check only if compareFirst is
 // true.
-func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
+func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	for range rounds {
-		ok, err := s.equalizeOnce(ctx, key, look)
+		ok, err := s.equalizeOnce(ctx, key, compareFirst)
 		removed = removed || ok
 		if !errors.Is(err, errAgain) {
 			return removed, err
 		}
-		look = !look
+		compareFirst = !compareFirst
 	}
 	return removed, unavailable(errors.New("others wrote the object again and again"))
 }
 
-func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (removed bool, err error) {
-	var theirs *storage.Attrs
-	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
-		theirs, err = attrsOf(ctx, s.second.Bucket, key)
+func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
+	var secondAttrs *storage.Attrs
+	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+		secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	ours, err := attrsOf(ctx, s.primary, key)
+	primaryAttrs, err := attrsOf(ctx, s.primary, key)
 	if err != nil {
 		return false, err
 	}
-	if ours == nil && theirs == nil {
+
+	if primaryAttrs == nil && secondAttrs == nil {
 		return false, nil
 	}
-	if ours == nil {
-		return s.removeSecond(ctx, key, theirs)
+	if primaryAttrs == nil {
+		return s.removeSecond(ctx, key, secondAttrs)
 	}
-	if !look || !s.isCopy(ctx, ours, theirs) {
-		if theirs, err = s.copy(ctx, ours, theirs); err != nil {
+	if !compareFirst || !s.isCopy(ctx, primaryAttrs, secondAttrs) {
+		if secondAttrs, err = s.copy(ctx, primaryAttrs, secondAttrs); err != nil {
 			return false, err
 		}
 	}
-	return false, s.verify(ctx, ours, theirs)
+	return false, s.verify(ctx, primaryAttrs, secondAttrs)
 }
 
 // isCopy reports whether an object of the second store is known to be a copy of an object of the
 // primary. The arguments are the attributes of both objects, those of the primary first. Equal
 // revisions prove nothing, because S3 gives equal revisions to objects with equal content.
-func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
-	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
+func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) bool {
+	if secondAttrs == nil || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false
 	}
-	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		attrs, err := s.copyOf(ctx, ours.Key, s.second.Bare(ours.Revision))
-		if err == nil && attrs.Revision != theirs.Revision {
+	err := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+		attrs, err := s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
+		if err == nil && attrs.Revision != secondAttrs.Revision {
 			err = errAgain
 		}
 		return err
@@ -272,23 +277,23 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 
 // attrsOfBoth returns the attributes of the object in the primary and in the second store. It returns nil for a store
 // without the object.
-func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *storage.Attrs, err error) {
-	if ours, err = attrsOf(ctx, s.primary, key); err == nil {
-		theirs, err = attrsOf(ctx, s.second.Bucket, key)
+func (s *stores) attrsOfBoth(ctx context.Context, key string) (primaryAttrs, secondAttrs *storage.Attrs, err error) {
+	if primaryAttrs, err = attrsOf(ctx, s.primary, key); err == nil {
+		secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
 	}
-	return ours, theirs, err
+	return primaryAttrs, secondAttrs, err
 }
 
 // removeSecond removes an object from the second store. The caller has found that the primary lacks
 // the object. After the removal, removeSecond returns errAgain, and the caller must look at both
 // stores again. Another process may have written the object to the primary meanwhile. If the second
 // store has another revision now, removeSecond removes nothing, and also returns errAgain.
-func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
+func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
-		opts = append(opts, storage.IfRevision(theirs.Revision))
+		opts = append(opts, storage.IfRevision(secondAttrs.Revision))
 	}
-	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
 		return s.second.Bucket.Remove(ctx, key, opts...)
 	})
 	if err == nil || errors.Is(err, storage.PreconditionFailed) {
@@ -298,19 +303,19 @@ func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.A
 }
 
 // copy copies one revision of the primary to the second store. It replaces the object in the
-// parameter theirs, unless theirs is nil. The write id of the copy names the copied revision.
-func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied *storage.Attrs, err error) {
+// parameter secondAttrs, unless secondAttrs is nil. The write id of the copy names the copied revision.
+func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (copied *storage.Attrs, err error) {
 	var condition storage.CopyOption = storage.IfAbsent()
-	if theirs != nil {
-		condition = storage.IfRevision(theirs.Revision)
+	if secondAttrs != nil {
+		condition = storage.IfRevision(secondAttrs.Revision)
 	}
-	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
-		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		copied, err = storage.Copy(markerkey.Allow(ctx), s.second.Bucket, ours.Key, s.source, ours.Key,
-			otherstore.NamedCopy(ours.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
+	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
+		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
+		copied, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.second.Bucket, primaryAttrs.Key, s.source, primaryAttrs.Key,
+			otherstore.NamedCopy(primaryAttrs.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
-	if theirs == nil && otherstore.NeedsNo(ours.Key, ours.Size, err) {
+	if secondAttrs == nil && otherstore.NeedsNo(primaryAttrs.Key, primaryAttrs.Size, err) {
 		return nil, errNeedsNo
 	}
 	switch storage.CodeOf(err) {
@@ -322,23 +327,23 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 
 // verify returns errAgain if the object or its tags in the primary have changed since they were
 // copied.
-func (s *stores) verify(ctx context.Context, ours, attrs *storage.Attrs) error {
-	current, err := attrsOf(ctx, s.primary, ours.Key)
+func (s *stores) verify(ctx context.Context, primaryAttrs, attrs *storage.Attrs) error {
+	current, err := attrsOf(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err
 	}
-	if current == nil || current.Revision != ours.Revision || !properties.Same(&current.Properties, &ours.Properties) {
+	if current == nil || current.Revision != primaryAttrs.Revision || !revisions.SameProperties(&current.Properties, &primaryAttrs.Properties) {
 		return errAgain
 	}
 	if current.TagCount == 0 && attrs.TagCount == 0 {
 		return nil
 	}
-	want, err := storage.Tags(ctx, s.primary, ours.Key)
+	want, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err
 	}
-	return s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		got, err := storage.Tags(ctx, s.second.Bucket, ours.Key)
+	return s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+		got, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
 		if err == nil && !maps.Equal(want, got) {
 			err = errAgain
 		}

@@ -10,9 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/layerkeys"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -83,19 +82,21 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 			Err:  errors.New("the concurrency must not be negative"),
 		}
 	}
+
 	ctx = driver.WithoutFailover(ctx)
 	f := finisher{stores: s, config: c}
 	limit := cmp.Or(c.Concurrency, 16)
-	err = parallel.Stream(ctx, s.left(ctx), limit, f.end)
+	err = running.Stream(ctx, s.leftovers(ctx), limit, f.finishKey)
 	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
-		if err = ctxtime.Sleep(ctx, wait); err != nil {
+		if err = running.Sleep(ctx, wait); err != nil {
 			break
 		}
 		leftovers := f.later
 		f.later = nil
 		f.round++
-		err = parallel.Each(ctx, len(leftovers), limit, func(ctx context.Context, i int) error { return f.end(ctx, leftovers[i]) })
+		err = running.Each(ctx, len(leftovers), limit, func(ctx context.Context, i int) error { return f.finishKey(ctx, leftovers[i]) })
 	}
+
 	f.report.Left += int64(len(f.later))
 	if err = errors.Join(append(f.failures, err)...); err == nil {
 		f.report.Tombstones, err = s.tombstones(ctx, c.RemoveTombstones && f.report.Left+f.report.Markers == 0)
@@ -149,10 +150,10 @@ func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *store
 		return err
 	}
 	ctx = driver.WithoutFailover(ctx)
-	for l, err := range s.left(ctx) {
+	for l, err := range s.leftovers(ctx) {
 		var p place
 		if err == nil && l.inNew {
-			p, err = s.look(ctx, l.key)
+			p, err = s.lookup(ctx, l.key)
 		}
 		if err == nil {
 			err = do(s, l, p)
@@ -190,19 +191,21 @@ type finisher struct {
 	later    []leftover // keys to try in the next round
 }
 
-// The method end copies an object, or completes a copy or removal that a killed process has begun.
+// finishKey copies an object, or completes a copy or removal that a killed process has begun.
 // It returns an error only if the job must end.
-func (f *finisher) end(ctx context.Context, l leftover) error {
+func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	stays := false
-	if errors.Is(err, storage.ObjectNotFound) { // it was removed meanwhile
+	if errors.Is(err, storage.ObjectNotFound) {
+		// It was removed meanwhile.
 		err = nil
 		if l.inNew {
 			var p place
-			p, err = f.stores.look(ctx, l.key)
+			p, err = f.stores.lookup(ctx, l.key)
 			stays = p.marker != ""
 		}
 	}
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	retry := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
@@ -229,6 +232,7 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 		f.report.Copied++
 		f.report.Bytes += attrs.Size
 	}
+
 	if f.config.Progress != nil {
 		f.config.Progress(f.report)
 	}
@@ -244,14 +248,15 @@ type leftover struct {
 	inOld, inNew bool
 }
 
-// left returns each key that only the old store has, and each key that may have a marker in the new
+// leftovers returns each key that only the old store has, and each key that may have a marker in the new
 // store.
-func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
+func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
 		ofNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))
 		defer stopNew()
 		ofOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
 		defer stopOld()
+
 		n, failedNew, moreNew := ofNew()
 		o, failedOld, moreOld := ofOld()
 		for moreNew || moreOld {
@@ -268,7 +273,7 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			if l.inOld {
 				l.size = o.Size
 			}
-			if (!l.inNew || layerkeys.HasMarkerSize(n.Key, n.Size)) && !yield(l, nil) {
+			if (!l.inNew || objectkey.HasOverlayMarkerSize(n.Key, n.Size)) && !yield(l, nil) {
 				return
 			}
 			if l.inNew {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/layerkeys"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -41,6 +41,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			}
 		}
 	}
+
 	m := merger{at: pos, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
 	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, pos, pos.Old, pos.OldDone); err != nil {
@@ -52,10 +53,11 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.ofNew, err = d.stores.newPage(ctx, r, pos); err != nil {
 		return nil, err
 	}
-	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
+	if m.hidden, err = d.stores.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
 		return nil, err
 	}
 	d.stores.old.BareEntries(m.ofNew.Entries)
+
 	if d.stores.config.KeepOld {
 		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool {
 			return d.stores.isTombstone(e.Key)
@@ -95,12 +97,12 @@ const lookAhead = 16
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
-		if e := &entries[i]; !e.IsPrefix && layerkeys.HasMarkerSize(e.Key, e.Size) {
+		if e := &entries[i]; !e.IsPrefix && objectkey.HasOverlayMarkerSize(e.Key, e.Size) {
 			candidates = append(candidates, e)
 		}
 	}
 	kinds := make([]string, len(candidates))
-	err := parallel.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
+	err := running.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
 		kinds[i], err = s.kindOf(ctx, candidates[i])
 		return err
 	})
@@ -114,7 +116,7 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 // kindOf returns the kind of marker that an entry is. If the entry is an object, it returns "", and
 // updates e.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
-	p, err := s.look(ctx, e.Key)
+	p, err := s.lookup(ctx, e.Key)
 	if err != nil || p.marker != "" {
 		return p.marker, err
 	}
@@ -126,7 +128,7 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		return "", nil
 	}
 	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
-	if attrs, err := s.inOld(ctx, e.Key); attrs == nil {
+	if attrs, err := s.oldAttrs(ctx, e.Key); attrs == nil {
 		return removed, err
 	}
 	return copying, nil
@@ -154,13 +156,13 @@ func (m *merger) run() {
 		case len(ofNew) == 0 && len(ofOld) == 0:
 			return
 		case len(ofOld) == 0 || len(ofNew) > 0 && ofNew[0].Key < ofOld[0].Key:
-			m.take(&ofNew[0], nil)
+			m.addEntry(&ofNew[0], nil)
 		case !m.knowsRemoved(ofOld[0].Key):
 			return
 		case len(ofNew) == 0 || ofOld[0].Key < ofNew[0].Key:
-			m.take(nil, &ofOld[0])
+			m.addEntry(nil, &ofOld[0])
 		default:
-			m.take(&ofNew[0], &ofOld[0])
+			m.addEntry(&ofNew[0], &ofOld[0])
 		}
 	}
 }
@@ -175,9 +177,9 @@ func (m *merger) knowsRemoved(key string) bool {
 	return len(page.Entries) > 0 || page.Token == ""
 }
 
-// take adds the entry of a key to the page. If only one store has the key, the other argument is
+// addEntry adds the entry of a key to the page. If only one store has the key, the other argument is
 // nil.
-func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
+func (m *merger) addEntry(ofNew, ofOld *storage.ListEntry) {
 	entry := ofNew
 	if ofOld != nil {
 		m.ofOld.Entries = m.ofOld.Entries[1:]
@@ -186,6 +188,7 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 			ofOld = nil
 		}
 	}
+
 	if ofNew == nil {
 		entry = ofOld
 	} else {

@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // This is metadata of a marker. Users do not see names that begin with "omnibucket".
 const (
-	markerName = layerkeys.MarkerName
-	copying    = "copying"               // the object is being copied: readers use the old store
-	removed    = layerkeys.RemovedMarker // the object was removed: readers find none
-	pairName   = "omnibucketoverlaypair" // metadata that names both stores; markers of an earlier version lack it
+	markerName = objectkey.OverlayMarker
+	copying    = "copying"                // the object is being copied: readers use the old store
+	removed    = objectkey.OverlayRemoved // the object was removed: readers find none
+	pairName   = "omnibucketoverlaypair"  // metadata that names both stores; markers of an earlier version lack it
 )
 
 // A place is the state of a key in the new store: an object, a marker, or nothing.
@@ -37,8 +37,8 @@ func (p place) condition() storage.Condition {
 	return storage.Condition{Revision: p.attrs.Revision}
 }
 
-// look returns the state of a key in the new store.
-func (s *stores) look(ctx context.Context, key string) (place, error) {
+// lookup returns the state of a key in the new store.
+func (s *stores) lookup(ctx context.Context, key string) (place, error) {
 	if err := s.reserved(key); err != nil {
 		return place{}, err
 	}
@@ -82,7 +82,7 @@ func markerOf(attrs *storage.Attrs) string { return attrs.Metadata[markerName] }
 // putMarker stores a marker of a kind. If the condition c is false, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
 	metadata := map[string]string{markerName: kind, pairName: s.pair}
-	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), metadata, c)
+	attrs, err := s.putText(ctx, key, objectkey.NewOverlayMarker(key), metadata, c)
 	if errors.Is(err, storage.PreconditionFailed) {
 		return place{}, errAgain
 	}

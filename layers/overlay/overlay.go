@@ -98,6 +98,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 				Hint: "make readonly the outer layer, after overlay",
 			})
 		}
+
 		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
 		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
 		if err := s.old.Refused("overlay"); err != nil {
@@ -109,6 +110,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 				Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
 			})
 		}
+
 		s.pair = serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old)
 		if c.NewOnly {
 			s.old.ID = "new only " + s.old.ID

@@ -18,7 +18,7 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
 		return s.old.Condition(r.Condition), nil
 	}
-	attrs, err := s.inOld(ctx, r.Key)
+	attrs, err := s.oldAttrs(ctx, r.Key)
 	if attrs == nil {
 		return nil, cmp.Or[error](err, storage.ObjectNotFound)
 	}
@@ -39,7 +39,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}, func(c storage.ReadOption) (found, error) {
 		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
 			if _, err := d.stores.copyOld(ctx, r.Key, false); err == nil {
-				return found{}, storage.ObjectNotFound // the object was copied to the new store meanwhile
+				// The object was copied to the new store meanwhile.
+				return found{}, storage.ObjectNotFound
 			}
 		}
 		attrs, body, err := d.stores.old.Get(ctx, r, c)
@@ -74,6 +75,7 @@ func (s *stores) read(
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
+
 	isGone, failure := s.isRemoved(ctx, r.Key)
 	switch {
 	case failure != nil:
@@ -86,7 +88,7 @@ func (s *stores) read(
 			f, err = ofOld(c)
 		}
 	}
-	if err != nil && lacks(err) {
+	if err != nil && isLacking(err) {
 		if f, err = s.readNew(ctx, r, ofNew); errors.Is(err, errLookInOld) {
 			err = storage.ObjectNotFound
 		}
@@ -119,14 +121,15 @@ func (s *stores) readNew(
 			if f.body != nil {
 				_ = f.body.Close()
 			}
-			if f.attrs.ReplicationStatus == otherstore.FailedOver { // a mirror's second store may have an older marker
+			if f.attrs.ReplicationStatus == otherstore.FailedOver {
+				// A mirror's second store may have an older marker.
 				return found{}, errBusy
 			}
 			kind := markerOf(f.attrs)
 			if err := checkKind(r.Key, kind); err != nil {
 				return found{}, err
 			}
-			return found{}, place{marker: kind}.lacks()
+			return found{}, place{marker: kind}.missingError()
 		}
 		if errors.Is(err, storage.ObjectNotFound) {
 			return found{}, errLookInOld
@@ -134,13 +137,13 @@ func (s *stores) readNew(
 		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
 			return found{}, err
 		}
-		p, failure := s.look(ctx, r.Key)
-		moved := s.ofCopy(p, r.Condition)
+		p, failure := s.lookup(ctx, r.Key)
+		moved := s.conditionOfCopy(p, r.Condition)
 		if failure != nil {
 			return found{}, failure
 		}
 		if !p.hasObject() {
-			return found{}, p.lacks()
+			return found{}, p.missingError()
 		}
 		if moved != r.Condition {
 			copied := *r
@@ -156,18 +159,18 @@ func (s *stores) readNew(
 	}
 }
 
-// lacks returns the error of a read that found no object in the new store. A marker decides whether
+// missingError returns the error of a read that found no object in the new store. A marker decides whether
 // the old store is read.
-func (p place) lacks() error {
+func (p place) missingError() error {
 	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
 	return errLookInOld
 }
 
-// The function lacks reports whether an error means that the old store does not have the object.
+// isLacking reports whether an error means that the old store does not have the object.
 // The error may also say that the old store cannot have the key. The object is then missing, too.
-func lacks(err error) bool {
+func isLacking(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.Unsupported, storage.InvalidArgument:
 		return true
@@ -198,7 +201,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	if p, failure := d.stores.look(ctx, r.Key); failure != nil || !p.hasObject() {
+	if p, failure := d.stores.lookup(ctx, r.Key); failure != nil || !p.hasObject() {
 		return cmp.Or(failure, err)
 	}
 	return d.Driver.SetTags(ctx, r)
@@ -208,7 +211,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 // object only once. If another process copies the object meanwhile, tagCopy corrects the tags of
 // the copy.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
-	p, err := d.stores.look(ctx, r.Key)
+	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
@@ -218,11 +221,12 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
-	if attrs, err := d.stores.inOld(ctx, r.Key); attrs == nil {
+	if attrs, err := d.stores.oldAttrs(ctx, r.Key); attrs == nil {
 		return cmp.Or[error](err, storage.ObjectNotFound)
 	}
+
 	if d.stores.config.KeepOld {
-		if err := d.stores.bring(ctx, r.Key); err != nil {
+		if err := d.stores.copyFromOld(ctx, r.Key); err != nil {
 			return err
 		}
 		return d.Driver.SetTags(ctx, r)
@@ -240,7 +244,7 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 // If the copy is complete, tagCopy sets its tags. If the copy is in progress, tagCopy replaces its
 // marker, so that the copy begins again.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
-	p, err := d.stores.look(ctx, r.Key)
+	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
@@ -267,15 +271,15 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)
 	}
-	if err := d.stores.bring(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+	if err := d.stores.copyFromOld(ctx, r.Key); err != nil && !errors.Is(err, storage.ObjectNotFound) {
 		return nil, err
 	}
 	return d.Driver.Sign(ctx, r)
 }
 
-// bring copies an object to the new store if only the old store has it. It tries again if others
+// copyFromOld copies an object to the new store if only the old store has it. It tries again if others
 // write at the same time.
-func (s *stores) bring(ctx context.Context, key string) error {
+func (s *stores) copyFromOld(ctx context.Context, key string) error {
 	for range removeAttempts {
 		if _, err := s.copyOld(ctx, key, true); !errors.Is(err, errAgain) {
 			return err

@@ -12,8 +12,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -37,7 +37,7 @@ func (s *stores) isTombstone(key string) bool {
 // uses a hash of the key instead, and ordered is false.
 func nameOf(key string) (name string, ordered bool) {
 	name = TombstonesPrefix + key
-	if keyrule.Fits(name) {
+	if objectkey.Fits(name) {
 		return name, true
 	}
 	sum := sha256.Sum256([]byte(key))
@@ -75,22 +75,22 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	name, _ := nameOf(key)
 	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
 	// If the store cannot have a key with this name, it has no such tombstone.
-	if err != nil && lacks(err) {
+	if err != nil && isLacking(err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// inOld returns the attributes of an object in the old store, or nil. If the old store is a mirror,
+// oldAttrs returns the attributes of an object in the old store, or nil. If the old store is a mirror,
 // they never come from its second store, because writes are decided by them.
-func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
-	return s.in(ctx, s.old.Bucket, key)
+func (s *stores) oldAttrs(ctx context.Context, key string) (*storage.Attrs, error) {
+	return s.attrsIn(ctx, s.old.Bucket, key)
 }
 
-func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
+func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
 	ctx = driver.WithoutFailover(ctx)
 	attrs, err := old.Attrs(ctx, key)
-	if err != nil && lacks(err) {
+	if err != nil && isLacking(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -164,13 +164,14 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 		return page, err
 	}
 	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
-		pos.Start = afterTombstones // skips the tombstones, which may be many
-		past, err := pageOf(ctx, s.new, r, pos, "", false)
+		// Skip the tombstones, which may be many.
+		pos.Start = afterTombstones
+		nextPage, err := pageOf(ctx, s.new, r, pos, "", false)
 		if err != nil {
 			return nil, err
 		}
-		page.Entries = append(page.Entries, past.Entries...)
-		page.Token = past.Token
+		page.Entries = append(page.Entries, nextPage.Entries...)
+		page.Token = nextPage.Token
 	}
 	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
 		hidden, failure := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
@@ -192,12 +193,13 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 		pos.After = TombstonesPrefix + pos.After
 	}
 	pos.Start = pos.After
-	if len(pos.Start) > keyrule.MaxBytes {
+	if len(pos.Start) > objectkey.MaxBytes {
 		pos.Start = ""
 	}
+
 	page, err := pageOf(ctx, s.new, &req, pos, pos.Removed, pos.RemovedDone)
 	// If the store cannot have keys with this prefix, it has no such tombstones.
-	if err != nil && lacks(err) {
+	if err != nil && isLacking(err) {
 		return &storage.Page{}, nil
 	}
 	if err != nil {
@@ -209,14 +211,14 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	return page, nil
 }
 
-// hidden returns the keys of the old store's entries that tombstones hide. The arguments are one
+// hiddenKeys returns the keys of the old store's entries that tombstones hide. The arguments are one
 // page of the old store, one page of the new store, and one page of tombstones.
 //
 //   - A key is hidden if it has a tombstone.
 //   - A common prefix is hidden if each key below it has a tombstone. If only very long keys below
 //     it have tombstones, the prefix stays visible.
 //   - A common prefix is not hidden if the page of the new store also has it.
-func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
+func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
 	if !s.config.KeepOld {
 		return nil, nil
 	}
@@ -230,9 +232,11 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}
+
 	for _, e := range ofRemoved {
 		tombstones[entry{e.Key, e.IsPrefix}] = true
 	}
+
 	hidden := map[string]bool{}
 	var unsure []entry // entries that need a request
 	for _, e := range ofOld {
@@ -246,8 +250,9 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 			hidden[e.Key] = true
 		}
 	}
+
 	isRemoved := make([]bool, len(unsure))
-	err := parallel.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
+	err := running.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
 		if !unsure[i].isPrefix {
 			isRemoved[i], err = s.isRemoved(ctx, unsure[i].key)
 			return err
@@ -258,6 +263,7 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		isRemoved[i] = true
 		return nil
 	})
+
 	for i, e := range unsure {
 		hidden[e.key] = isRemoved[i]
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -21,29 +21,32 @@ import (
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
-		return c, nil // the new store can check it
+		// The new store can check it.
+		return c, nil
 	}
-	p, err := s.look(ctx, key)
-	moved := s.ofCopy(p, c)
+	p, err := s.lookup(ctx, key)
+	moved := s.conditionOfCopy(p, c)
 	if err != nil {
 		return c, err
 	}
 	if moved != c {
 		return moved, nil
 	}
+
 	if p.hasObject() || p.marker == removed && isOld {
 		return c, storage.PreconditionFailed
 	}
 	if p.marker == removed {
 		return p.condition(), nil
 	}
-	attrs, err := s.inOld(ctx, key)
+	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return c, err
 	}
 	if attrs == nil && c.Absent {
 		return p.condition(), nil
 	}
+
 	if attrs == nil || c.Absent || attrs.Revision != revision {
 		return c, storage.PreconditionFailed
 	}
@@ -56,7 +59,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if err != nil {
 		return c, err
 	}
-	if attrs, err = s.inOld(ctx, key); err == nil && (attrs == nil || attrs.Revision != revision) {
+
+	if attrs, err = s.oldAttrs(ctx, key); err == nil && (attrs == nil || attrs.Revision != revision) {
 		err = storage.PreconditionFailed
 	}
 	if err != nil {
@@ -65,9 +69,9 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	return p.condition(), nil
 }
 
-// ofCopy replaces a revision of the old store by the revision of its copy in the new store. If the
-// new store does not have that copy, ofCopy returns c unchanged.
-func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
+// conditionOfCopy replaces a revision of the old store by the revision of its copy in the new store. If the
+// new store does not have that copy, conditionOfCopy returns c unchanged.
+func (s *stores) conditionOfCopy(p place, c storage.Condition) storage.Condition {
 	revision, isOld := s.old.Cut(c.Revision)
 	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
 		return p.condition()
@@ -133,15 +137,15 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// endAskOld removes a question object from the old store. A job writes a question object to find
-// out whether two buckets have the same store (see Put). Delete calls endAskOld even if only a
-// version of the new store is removed. If the old store lacks the object, endAskOld sends no
+// removeQuestion removes a question object from the old store. A job writes a question object to find
+// out whether two buckets have the same store (see Put). Delete calls removeQuestion even if only a
+// version of the new store is removed. If the old store lacks the object, removeQuestion sends no
 // removal, because the old store may refuse removals.
-func (s *stores) endAskOld(ctx context.Context, key string) error {
+func (s *stores) removeQuestion(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
 	}
-	if attrs, err := s.in(ctx, s.removes, key); attrs == nil {
+	if attrs, err := s.attrsIn(ctx, s.removes, key); attrs == nil {
 		return err
 	}
 	return s.removes.Remove(ctx, key)
@@ -151,7 +155,8 @@ func (s *stores) endAskOld(ctx context.Context, key string) error {
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	condition := &r.Condition
 	if r.AnyOrder {
-		condition = &storage.Condition{} // the condition of an open upload is checked when it is completed
+		// The condition of an open upload is checked when it is completed.
+		condition = &storage.Condition{}
 	}
 	return write(ctx, d.stores, r.Key, condition, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
@@ -171,7 +176,7 @@ const removeAttempts = 5
 // Until the old store's object is removed, an object or a marker in the new store hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if evidence.Asks(ctx, r.Key) {
-		if err := d.stores.endAskOld(ctx, r.Key); err != nil {
+		if err := d.stores.removeQuestion(ctx, r.Key); err != nil {
 			return err
 		}
 	}
@@ -193,21 +198,24 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err := s.reserved(r.Key); err != nil {
 		return err
 	}
-	attrs, err := s.in(ctx, s.removes, r.Key)
+	attrs, err := s.attrsIn(ctx, s.removes, r.Key)
 	if err != nil {
 		return err
 	}
-	p, err := s.look(ctx, r.Key)
+	p, err := s.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
 	req := *r
-	req.Condition = s.ofCopy(p, r.Condition)
+	req.Condition = s.conditionOfCopy(p, r.Condition)
+
 	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
 	if p.hasObject() && conditional && req.Condition.Revision != p.attrs.Revision {
-		return storage.PreconditionFailed // nothing was removed yet
+		// Nothing was removed yet.
+		return storage.PreconditionFailed
 	}
+
 	if p.hasObject() {
 		if attrs != nil {
 			if err := s.removeOld(ctx, r.Key); err != nil {
@@ -216,6 +224,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		}
 		return s.driver.Delete(ctx, &req)
 	}
+
 	// A killed process has left the marker.
 	if p.marker == removed {
 		return s.endRemoval(ctx, r.Key, p)
@@ -226,18 +235,20 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if attrs == nil {
 		return s.endMarker(ctx, r.Key, p)
 	}
+
 	// No process reads the old store any more.
 	if s.config.NewOnly {
 		return s.removeOld(ctx, r.Key)
 	}
 	if conditional && (!isOld || revision != attrs.Revision) {
 		// If the old store no longer has the object, another process has changed it: look again.
-		attrs, err = s.inOld(ctx, r.Key)
+		attrs, err = s.oldAttrs(ctx, r.Key)
 		if attrs == nil {
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed
 	}
+
 	// A marker could not be removed safely.
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
@@ -266,7 +277,8 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
-		_ = s.endMarker(ctx, key, p) // ignore the error: the object is gone, so the marker hides nothing
+		// Ignore the error: the object is gone, so the marker hides nothing.
+		_ = s.endMarker(ctx, key, p)
 		return nil
 	case storage.PermissionDenied,
 		storage.Unauthenticated,
@@ -296,8 +308,9 @@ func unknown(err error) error {
 // takeOver is true, another copy in progress is no failure. copyOld then replaces the marker of
 // that copy, and copies the object itself.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
-	ctx = driver.WithoutFailover(ctx) // the old store may be a mirror, whose second store may have an older object
-	p, err := s.look(ctx, key)
+	// The old store may be a mirror, whose second store may have an older object.
+	ctx = driver.WithoutFailover(ctx)
+	p, err := s.lookup(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +323,8 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if p.marker == removed {
 		return nil, cmp.Or[error](s.endRemoval(ctx, key, p), storage.ObjectNotFound)
 	}
-	attrs, err := s.inOld(ctx, key)
+
+	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -323,6 +337,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if p.marker == copying && !takeOver {
 		return nil, errAgain
 	}
+
 	p, err = s.putMarker(ctx, key, copying, p.condition())
 	if err != nil {
 		return nil, err
@@ -334,7 +349,8 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	attrs, err = storage.Copy(markerkey.Allow(driver.WithLayerMetadata(ctx)), s.new, key, s.old.Bucket, key,
+
+	attrs, err = storage.Copy(objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx)), s.new, key, s.old.Bucket, key,
 		otherstore.NamedCopy(attrs.Revision), storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":

@@ -118,6 +118,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 		}
 		return storage.Rights{}, &storage.Error{Code: storage.Unauthenticated, Err: err}
 	}
+
 	if vended == nil {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
@@ -128,6 +129,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	if err != nil {
 		return storage.Rights{}, err
 	}
+
 	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, vended.Token, d.origin.Now())
 	if status == signedurl.Expired {
 		return storage.Rights{}, &storage.Error{
@@ -136,6 +138,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 			Hint: "ask for new credentials",
 		}
 	}
+
 	if status != signedurl.Valid {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
@@ -143,15 +146,16 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
 		}
 	}
+
 	if !strings.HasPrefix(key, grant.Prefix) {
 		return storage.Rights{}, errDenied
 	}
 	return grant.Rights, nil
 }
 
-// reads returns the rights of the credentials for the object. If the credentials do not permit
-// reading it, or if r names a version, reads fails with PermissionDenied.
-func (d *objectDriver) reads(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
+// readRights returns the rights of the credentials for the object. If the credentials do not permit
+// reading it, or if r names a version, readRights fails with PermissionDenied.
+func (d *objectDriver) readRights(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
 	rights, err := d.rights(ctx, r.Key)
 	if err == nil && (!rights.Read || r.Version != "") {
 		err = errDenied
@@ -159,9 +163,9 @@ func (d *objectDriver) reads(ctx context.Context, r *driver.GetRequest) (storage
 	return rights, err
 }
 
-// answered returns the error of a read. If the credentials do not permit listing, it hides that an
+// hideMissing returns the error of a read. If the credentials do not permit listing, it hides that an
 // object is missing, as the providers do.
-func answered(rights storage.Rights, err error) error {
+func hideMissing(rights storage.Rights, err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound && !rights.List {
 		return errDenied
 	}
@@ -169,21 +173,21 @@ func answered(rights storage.Rights, err error) error {
 }
 
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	rights, err := d.reads(ctx, r)
+	rights, err := d.readRights(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
 	attrs, body, err := d.next.Get(ctx, r)
-	return attrs, body, answered(rights, err)
+	return attrs, body, hideMissing(rights, err)
 }
 
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	rights, err := d.reads(ctx, r)
+	rights, err := d.readRights(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	attrs, err := d.next.Head(ctx, r)
-	return attrs, answered(rights, err)
+	return attrs, hideMissing(rights, err)
 }
 
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
@@ -217,9 +221,9 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
-// writes returns an error if the credentials do not permit storing an object with the controls c.
+// checkWrite returns an error if the credentials do not permit storing an object with the controls c.
 // Vended credentials never permit tags, locks or public access.
-func (d *objectDriver) writes(ctx context.Context, key string, c *storage.Controls) error {
+func (d *objectDriver) checkWrite(ctx context.Context, key string, c *storage.Controls) error {
 	rights, err := d.rights(ctx, key)
 	if err != nil {
 		return err
@@ -234,42 +238,42 @@ func (d *objectDriver) writes(ctx context.Context, key string, c *storage.Contro
 }
 
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if err := d.writes(ctx, r.Key, &r.Controls); err != nil {
+	if err := d.checkWrite(ctx, r.Key, &r.Controls); err != nil {
 		return nil, err
 	}
 	return d.next.Put(ctx, r)
 }
 
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	if err := d.writes(ctx, r.Key, &r.Controls); err != nil {
+	if err := d.checkWrite(ctx, r.Key, &r.Controls); err != nil {
 		return "", err
 	}
 	return d.next.BeginParts(ctx, r)
 }
 
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	if err := d.writes(ctx, r.Key, nil); err != nil {
+	if err := d.checkWrite(ctx, r.Key, nil); err != nil {
 		return driver.Part{}, err
 	}
 	return d.next.PutPart(ctx, r)
 }
 
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	if err := d.writes(ctx, r.Put.Key, &r.Put.Controls); err != nil {
+	if err := d.checkWrite(ctx, r.Put.Key, &r.Put.Controls); err != nil {
 		return nil, err
 	}
 	return d.next.CompleteParts(ctx, r)
 }
 
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
-	if err := d.writes(ctx, key, nil); err != nil {
+	if err := d.checkWrite(ctx, key, nil); err != nil {
 		return err
 	}
 	return d.next.AbortParts(ctx, key, upload)
 }
 
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	if err := d.writes(ctx, r.Key, nil); err != nil {
+	if err := d.checkWrite(ctx, r.Key, nil); err != nil {
 		return nil, err
 	}
 	return d.next.ListParts(ctx, r)

@@ -66,6 +66,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 			Hint: "show the ARN of an alias's key: aws kms describe-key --key-id ALIAS",
 		}
 	}
+
 	if c.AWS == nil {
 		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(name.Region))
 		if err != nil {
@@ -78,6 +79,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		}
 		c.AWS = &chain
 	}
+
 	client := awssdk.NewFromConfig(*c.AWS, func(o *awssdk.Options) {
 		o.Region = name.Region
 		o.Retryer = aws.NopRetryer{}
@@ -89,8 +91,10 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	})
 	unique := name
 	if strings.HasPrefix(id, "mrk-") {
-		unique.Region = "" // the key's replicas in other regions have the same id
+		// The key's replicas in other regions have the same id.
+		unique.Region = ""
 	}
+
 	return &kms.Key{
 		Type:    "github.com/omnibucket/awskms",
 		Name:    unique.String(),
@@ -160,7 +164,10 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.O
 // have.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html
 var meanings = kms.ByCode(map[kms.Meaning]string{
-	{Code: storage.PermissionDenied, Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials"}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
+	{
+		Code: storage.PermissionDenied,
+		Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials",
+	}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}:                     "DisabledException KMSInvalidStateException",
 	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                       "NotFoundException",
 	{Code: storage.InvalidArgument, Hint: "name a symmetric key for encryption"}: "InvalidKeyUsageException",
@@ -189,7 +196,8 @@ func failed(err error, secrets ...[]byte) error {
 		RequestID: response.ServiceRequestID(),
 	}
 	if isOwn && api.ErrorCode() != "UnknownError" {
-		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()
+		r.Code = api.ErrorCode()
+		r.Message = api.ErrorMessage()
 	}
 	return kms.Failed(service, r, meanings, secrets...)
 }

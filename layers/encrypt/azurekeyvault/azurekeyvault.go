@@ -163,7 +163,8 @@ func versionOf(id *azkeys.ID, name string) string {
 
 // Decrypt implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encrypt.Object) ([]byte, error) {
-	if len(args) != 1 || !versionForm.MatchString(args[0]) { // the version becomes part of a URL
+	if len(args) != 1 || !versionForm.MatchString(args[0]) {
+		// The version becomes part of a URL.
 		return nil, kms.Another(service)
 	}
 	var out azkeys.UnwrapKeyResponse

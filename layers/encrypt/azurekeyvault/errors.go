@@ -17,12 +17,15 @@ import (
 // https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
 var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "KeyDisabled KeyNotYetValid KeyExpired",
-	{Code: storage.PermissionDenied, Hint: "permit wrapKey to write and unwrapKey to read, by a role such as Key Vault Crypto Service Encryption User"}: "Forbidden AccessDenied ForbiddenByRbac ForbiddenByPolicy KeyOperationForbidden",
-	{Code: storage.PermissionDenied, Hint: "permit the network of this machine in the firewall of the vault"}:                                           "ForbiddenByFirewall ForbiddenByConnection",
-	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                                                                                              "KeyNotFound NotFound ObjectIsDeletedButRecoverable",
-	{Code: storage.InvalidArgument}: "BadParameter",
-	{Code: storage.Unauthenticated}: "Unauthorized AKV10000 AKV10032",
-	{Code: storage.RateLimited}:     "Throttled TooManyRequests",
+	{
+		Code: storage.PermissionDenied,
+		Hint: "permit wrapKey to write and unwrapKey to read, by a role such as Key Vault Crypto Service Encryption User",
+	}: "Forbidden AccessDenied ForbiddenByRbac ForbiddenByPolicy KeyOperationForbidden",
+	{Code: storage.PermissionDenied, Hint: "permit the network of this machine in the firewall of the vault"}: "ForbiddenByFirewall ForbiddenByConnection",
+	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                                                    "KeyNotFound NotFound ObjectIsDeletedButRecoverable",
+	{Code: storage.InvalidArgument}:                                                                           "BadParameter",
+	{Code: storage.Unauthenticated}:                                                                           "Unauthorized AKV10000 AKV10032",
+	{Code: storage.RateLimited}:                                                                               "Throttled TooManyRequests",
 })
 
 // failed returns the error of a request. The text of the error contains none of the given secrets.
@@ -36,6 +39,7 @@ func failed(err error, secrets ...[]byte) error {
 		Header:    response.RawResponse.Header,
 		RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id"),
 	}
+
 	var document struct {
 		Error struct {
 			Code, Message string
@@ -44,11 +48,13 @@ func failed(err error, secrets ...[]byte) error {
 	}
 	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			_ = json.Unmarshal(raw, &document) // ignored: a gateway's response is not JSON
+			// Ignore the error: a gateway's response is not JSON.
+			_ = json.Unmarshal(raw, &document)
 		}
 	}
 	r.Code = document.Error.Code
 	r.Message = document.Error.Message
+
 	if _, known := meanings[document.Error.InnerError.Code]; known {
 		r.Code = document.Error.InnerError.Code
 	}

@@ -14,7 +14,7 @@ import (
 // authorized is a transport that adds an access token to each request.
 type authorized struct {
 	find func() (*auth.Credentials, error)
-	over http.RoundTripper
+	base http.RoundTripper
 }
 
 // finder returns a function that returns the given credentials. If they are nil, the function looks
@@ -56,5 +56,5 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	req := r.Clone(r.Context())
 	req.Header.Set("Authorization", "Bearer "+token.Value)
-	return a.over.RoundTrip(req)
+	return a.base.RoundTrip(req)
 }

@@ -30,11 +30,13 @@ func failed(err error, secrets ...[]byte) error {
 	if !ok {
 		return kms.NoResponse(service, err)
 	}
-	if strings.HasPrefix(response.Message, "Decryption failed") { // the ciphertext and the additional data do not fit
+	if strings.HasPrefix(response.Message, "Decryption failed") {
+		// The ciphertext and the additional data do not fit.
 		return kms.Another(service)
 	}
 	var body struct{ Error struct{ Status string } }
-	_ = json.Unmarshal([]byte(response.Body), &body) // ignored: a gateway's response is not JSON
+	// Ignore the error: a gateway's response is not JSON.
+	_ = json.Unmarshal([]byte(response.Body), &body)
 	r := kms.Response{Code: body.Error.Status, Status: response.Code, Header: response.Header}
 	if r.Code != "" {
 		r.Message = response.Message

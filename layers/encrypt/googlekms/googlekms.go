@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		}
 	}
 	client := kms.Client(c.HTTPClient)
-	client.Transport = &authorized{find: finder(c.Credentials), over: client.Transport}
+	client.Transport = &authorized{find: finder(c.Credentials), base: client.Transport}
 	options := []option.ClientOption{option.WithHTTPClient(client)}
 	if c.Endpoint != "" {
 		options = append(options, option.WithEndpoint(c.Endpoint))
@@ -124,6 +124,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
+
 	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
 	if !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c {
 		return nil, nil, kms.Damaged(service, "the request was damaged on its way")

@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/revisiontag"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/revisions"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -166,6 +166,7 @@ func (s Store) Describe(extra storage.Features) driver.Description {
 	desc.Versioned = false
 	desc.CopiesWithoutAttrs = false
 	desc.MaxBatch = 0
+
 	// The setting of the layer's own store decides whether it keeps versions. The layer has nothing
 	// to enable.
 	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 {
@@ -177,6 +178,7 @@ func (s Store) Describe(extra storage.Features) driver.Description {
 	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
 		desc.EnableObjectLock = func() {}
 	}
+
 	// The layer reads pages of buckets, which are in byte order: the engine sorts those of a driver
 	// that declares FolderOrder.
 	desc.Features |= storage.OrderedListing
@@ -232,7 +234,7 @@ func (s Store) BareEntries(entries []storage.ListEntry) {
 
 // TagEntries adds the name of the other store to the revision of each entry. The entries must be
 // from the other store.
-func (s Store) TagEntries(entries []storage.ListEntry) { revisiontag.Add(s.tag(), entries) }
+func (s Store) TagEntries(entries []storage.ListEntry) { revisions.AddTag(s.tag(), entries) }
 
 // Cut removes the name of the other store from a revision. It reports whether the revision had that
 // name.
@@ -283,7 +285,7 @@ func CopyID(revision string) string {
 // the error of the store. The result is true only for the marker of a folder, which has no content.
 // Some stores, such as directories, cannot have the key of a marker.
 func NeedsNo(key string, size int64, err error) bool {
-	if size != 0 || !markerkey.Is(key) {
+	if size != 0 || !objectkey.IsFolderMarker(key) {
 		return false
 	}
 	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)

@@ -39,6 +39,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	if !ok {
 		m.Code = status.Code
 	}
+
 	switch {
 	case m.Code == storage.Unauthenticated && m.Hint == "":
 		m.Hint = loginHint
@@ -53,6 +54,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	case m.Code != storage.InvalidArgument:
 		m = Meaning{Code: storage.Internal}
 	}
+
 	return &storage.Error{
 		Code:       m.Code,
 		Hint:       m.Hint,
@@ -82,6 +84,7 @@ func text(service string, r Response, secrets [][]byte) string {
 		}
 		message = strings.ReplaceAll(message, string(secret), "***")
 	}
+
 	message = signed.ReplaceAllString(message, "${1}=REDACTED")
 	const most = 300
 	if len(message) > most {
@@ -95,6 +98,7 @@ func text(service string, r Response, secrets [][]byte) string {
 			service += ": " + part
 		}
 	}
+
 	if r.Code == "" && message == "" {
 		service += ": " + http.StatusText(r.Status)
 	}
@@ -111,8 +115,8 @@ func NoResponse(service string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		e.Hint = "no such host: check the name of the key"
 	}
-	if e.Code == storage.Internal &&
-		e.Hint == "" { // the SDK reports a truncated response by an error of its own
+	// The SDK reports a truncated response by an error of its own.
+	if e.Code == storage.Internal && e.Hint == "" {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	}
