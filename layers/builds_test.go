@@ -258,6 +258,7 @@ func (s *laggingStack) write(b storage.Bucket, write buildingWrite, rule faults.
 		require.NotContains(t, string(data), "old", "%s: %s (%v)", name, key, failure)
 		objects++
 	}
+
 	want := 2
 	if write.name == "Move over another object" {
 		want = 1

@@ -36,43 +36,45 @@ func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 		require.NoError(t, err)
 		return layer
 	}
-	over := func(layers ...driver.Layer) storage.Bucket {
+	openOver := func(layers ...driver.Layer) storage.Bucket {
 		d := memstore.NewDriver(memstore.Config{})
 		for _, layer := range layers {
 			d = layer(d)
 		}
 		return engine.New(d)
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		bucket storage.Bucket
 		says   string // "" if the chain is permitted
 	}{
-		"overlay, mirror":                          {over(laid(a), mirrored(b)), ""},
-		"mirror, overlay":                          {over(mirrored(a), laid(b)), ""},
-		"a mirror whose second store is a mirror":  {over(mirrored(over(mirrored(a)))), ""},
-		"an overlay whose old store is an overlay": {over(laid(over(laid(a)))), ""},
-		"overlay, mirror of its old store":         {over(laid(a), mirrored(a)), "must not be the same store"},
-		"overlay, cache, mirror of its old store": {over(laid(a), newCache(t, diskcache.Config{}), mirrored(a)),
+		"overlay, mirror":                          {openOver(laid(a), mirrored(b)), ""},
+		"mirror, overlay":                          {openOver(mirrored(a), laid(b)), ""},
+		"a mirror whose second store is a mirror":  {openOver(mirrored(openOver(mirrored(a)))), ""},
+		"an overlay whose old store is an overlay": {openOver(laid(openOver(laid(a)))), ""},
+		"overlay, mirror of its old store":         {openOver(laid(a), mirrored(a)), "must not be the same store"},
+		"overlay, cache, mirror of its old store": {openOver(laid(a), newCache(t, diskcache.Config{}), mirrored(a)),
 			"must not be the same store"},
-		"overlay of only the new store, mirror": {over(newOnly(a), mirrored(a)), "must not be the same store"},
-		"mirror, overlay of its second store":   {over(mirrored(a), laid(a)), "must not be the same store"},
-		"overlay, overlay":                      {over(laid(a), laid(b)), "two layers overlay"},
-		"overlay, mirror, overlay": {over(laid(a), mirrored(b), laid(memstore.New())),
+		"overlay of only the new store, mirror": {openOver(newOnly(a), mirrored(a)), "must not be the same store"},
+		"mirror, overlay of its second store":   {openOver(mirrored(a), laid(a)), "must not be the same store"},
+		"overlay, overlay":                      {openOver(laid(a), laid(b)), "two layers overlay"},
+		"overlay, mirror, overlay": {openOver(laid(a), mirrored(b), laid(memstore.New())),
 			"two layers overlay"},
-		"mirror, mirror": {over(mirrored(a), mirrored(b)), "two layers mirror"},
-		"mirror, limit, overlay, mirror": {over(mirrored(a), newLimit(t, limit.Config{}), laid(b),
+		"mirror, mirror": {openOver(mirrored(a), mirrored(b)), "two layers mirror"},
+		"mirror, limit, overlay, mirror": {openOver(mirrored(a), newLimit(t, limit.Config{}), laid(b),
 			mirrored(memstore.New())), "two layers mirror"},
-		"overlay of only the new store, mirror, overlay": {over(newOnly(a), mirrored(b), laid(memstore.New())),
+		"overlay of only the new store, mirror, overlay": {openOver(newOnly(a), mirrored(b), laid(memstore.New())),
 			"two layers overlay"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := row.bucket.Upload(t.Context(), "a", strings.NewReader("text"))
-			if row.says == "" {
+			_, err := tt.bucket.Upload(t.Context(), "a", strings.NewReader("text"))
+			if tt.says == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -87,16 +89,17 @@ var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, err
 func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 	ordered := memstore.Config{}
 	unordered := memstore.Config{AnyOrder: true}
-	for name, row := range map[string]struct{ own, other memstore.Config }{
+	tests := map[string]struct{ own, other memstore.Config }{
 		"its own store":   {unordered, ordered},
 		"the other store": {ordered, unordered},
 		"neither":         {ordered, ordered},
-	} {
-		for layer, of := range layersOfTwoStores {
+	}
+	for name, tt := range tests {
+		for layer, newLayer := range layersOfTwoStores {
 			t.Run(layer+", "+name, func(t *testing.T) {
-				layer, err := of(engine.New(memstore.NewDriver(row.other)))
+				layer, err := newLayer(engine.New(memstore.NewDriver(tt.other)))
 				require.NoError(t, err)
-				b := engine.New(memstore.NewDriver(row.own), driver.WithLayer(layer))
+				b := engine.New(memstore.NewDriver(tt.own), driver.WithLayer(layer))
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 				if name == "neither" {
 					require.NoError(t, err)
@@ -121,9 +124,9 @@ func (f folderOrdered) Describe() driver.Description {
 
 // Mirrors and overlays sort the keys of a store that lists folder by folder.
 func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
-	for name, of := range layersOfTwoStores {
+	for name, newLayer := range layersOfTwoStores {
 		t.Run(name, func(t *testing.T) {
-			layer, err := of(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))
+			layer, err := newLayer(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))
 			require.NoError(t, err)
 			b := engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer))
 			var keys []string

@@ -22,16 +22,20 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			return memstore.New(driver.WithLayer(layer))
 		}
 	}
-	plain := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
+	openPlain := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
+
 	t.Run("overlay over a store with objects", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{})}, plain)
+		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{})}, openPlain)
 	})
+
 	t.Run("overlay that keeps the objects of the old store", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{KeepOld: true})}, plain)
+		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{KeepOld: true})}, openPlain)
 	})
+
 	t.Run("overlay that copies what is read", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{CopyOnRead: true})}, plain)
+		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{CopyOnRead: true})}, openPlain)
 	})
+
 	versions := storage.WithVersioning(true) // which the store keeps
 	for name, layer := range map[string]func(t *testing.T) (driver.Layer, error){
 		"overlay": func(*testing.T) (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
@@ -48,6 +52,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			})
 		})
 	}
+
 	t.Run("Prefixed", func(t *testing.T) {
 		differential.Run(t, differential.Config{Versions: true}, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return storage.Prefixed(memstore.New(opts...), "p/")

@@ -54,10 +54,12 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	data, _, err := storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(data), "reads fail over")
+
 	for _, key := range []string{"k", "copy"} {
 		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"), storage.WithoutAttrs())
 		require.ErrorIs(t, err, storage.Unavailable, key)
 	}
+
 	failing.Set()
 	data, _, err = storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 	require.NoError(t, err)
 	o, err := overlay.New(memstore.New(), overlay.Config{})
 	require.NoError(t, err)
+
 	for name, layers := range map[string][]driver.Layer{
 		"mirror":          {m},
 		"overlay":         {o},
@@ -42,7 +43,7 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 			}
 			for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
 				for _, delimiter := range []string{"", "/", "-", "b"} {
-					for _, after := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
+					for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
 						for _, size := range []int{1, 3, 1000} {
 							opts := []storage.ListOption{storage.WithPageSize(size)}
 							if prefix != "" {
@@ -51,12 +52,12 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 							if delimiter != "" {
 								opts = append(opts, storage.WithDelimiter(delimiter))
 							}
-							if after != "" {
-								opts = append(opts, storage.WithStartAfter(after))
+							if startAfter != "" {
+								opts = append(opts, storage.WithStartAfter(startAfter))
 							}
 							for _, err := range b.List(t.Context(), opts...) {
 								require.NoError(t, err,
-									"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
+									"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
 							}
 						}
 					}

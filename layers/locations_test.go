@@ -19,18 +19,19 @@ import (
 func TestFurtherConformanceThroughLocations(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	for _, row := range []struct{ name, layers string }{
+	tests := []struct{ name, layers string }{
 		{"limit", "[{limit: {bytes: 1T, reads: 1e9, writes: 1e9, lists: 1e9}}]"},
 		{"diskcache", "[{diskcache: {dir: %s, max: 1G}}]"},
 		{"mirror", "[{mirror: other}]"},
 		{"overlay", "[{overlay: {old: other}}]"},
 		{"all in the order of the documentation",
 			"[{limit: {reads: 1e9}}, {mirror: second}, {overlay: {old: other}}, {diskcache: {dir: %s}}]"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-				layers := row.layers
-				if row.name == "diskcache" || row.name[:3] == "all" {
+				layers := tt.layers
+				if tt.name == "diskcache" || tt.name[:3] == "all" {
 					layers = fmt.Sprintf(layers, filepath.ToSlash(t.TempDir()))
 				}
 				c, err := locations.Parse("config.yaml", []byte(

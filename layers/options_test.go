@@ -59,7 +59,7 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 		}
 		return n
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		option storage.OpenOption
 		kept   func(t *testing.T, b storage.Bucket) int // of two objects, one replaced, one removed
 		want   int
@@ -74,18 +74,19 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 			require.NoError(t, storage.SetLegalHold(t.Context(), b, "locked", true))
 			return count(t, b)
 		}, 2},
-	} {
+	}
+	for name, tt := range tests {
 		for store, newStore := range stores {
 			for layer, newLayer := range layers {
 				t.Run(name+" "+store+" "+layer, func(t *testing.T) {
 					open := openShared(newStore(t))
-					b := open(row.option, driver.WithLayer(newLayer(t)))
+					b := open(tt.option, driver.WithLayer(newLayer(t)))
 					for _, text := range []string{"first", "second"} {
 						_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 						require.NoError(t, err)
 					}
 					require.NoError(t, b.Remove(t.Context(), "a"))
-					require.Equal(t, row.want, row.kept(t, open(storage.WithVersioning(true))))
+					require.Equal(t, tt.want, tt.kept(t, open(storage.WithVersioning(true))))
 				})
 			}
 		}

@@ -66,14 +66,15 @@ func TestLimitIgnoresReadsFromCache(t *testing.T) {
 		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(newCache(t, diskcache.Config{TrustFor: time.Hour})))
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("a", size)))
 		require.NoError(t, err)
-		read := func() time.Duration {
+
+		readAll := func() time.Duration {
 			start := time.Now()
 			_, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
 			require.NoError(t, err)
 			return time.Since(start)
 		}
-		require.GreaterOrEqual(t, read(), size/rate*time.Second-time.Second)
-		require.Zero(t, read())
+		require.GreaterOrEqual(t, readAll(), size/rate*time.Second-time.Second)
+		require.Zero(t, readAll())
 	})
 }
 

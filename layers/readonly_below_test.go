@@ -48,24 +48,26 @@ func TestReadonlyBucketChangesNoStore(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own := memstore.NewDriver(memstore.Config{})
+			store := memstore.NewDriver(memstore.Config{})
 			other := memstore.New()
-			for _, b := range []storage.Bucket{engine.New(own), other} {
+			for _, b := range []storage.Bucket{engine.New(store), other} {
 				_, err := b.Upload(t.Context(), "both", strings.NewReader("text"))
 				require.NoError(t, err)
 			}
 			_, err := other.Upload(t.Context(), "old", strings.NewReader("text"))
 			require.NoError(t, err)
-			d := own
+			d := store
 			for _, layer := range layers(other) {
 				d = layer(d)
 			}
 			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 			for _, key := range []string{"both", "old"} {
 				require.Error(t, storage.SetTags(t.Context(), b, key, map[string]string{"a": "b"}))
 				require.Error(t, b.Remove(t.Context(), key))
 				_, err := b.Upload(t.Context(), key, strings.NewReader("changed"))
 				require.Error(t, err)
+
 				attrs, err := other.Attrs(t.Context(), key)
 				require.NoError(t, err, "it is still there")
 				require.Zero(t, attrs.TagCount)

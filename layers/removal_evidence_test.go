@@ -78,10 +78,12 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
+
 			end := transfer.Dir(dst)
 			if to != nil {
 				end = transfer.Bucket(to)
 			}
+
 			_, err := transfer.Sync(t.Context(), end, transfer.Dir(src), transfer.WithDelete(), transfer.WithChecksum(),
 				transfer.WithExclude("/backup/"), transfer.WithBackup(transfer.Dir(backup)))
 			require.NoError(t, err)
@@ -113,7 +115,7 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 // A job from a mirror to its second store is refused, even if the second store misses a write or the primary has
 // lost an object.
 func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		fault []faults.Rule
 		lost  string // by the primary
 		job   transfer.Option
@@ -122,22 +124,25 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 		"a look is missed":        {[]faults.Rule{faults.Fail(faults.Head).Nth(1)}, "", transfer.WithMove()},
 		"it is down":              {[]faults.Rule{faults.Fail(faults.Any)}, "", transfer.WithMove()},
 		"the primary lost a file": {nil, "b", transfer.WithDelete()},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "memory")
 			w.store("first", "a", "a")
 			w.store("first", "b", "b")
 			_, err := mirror.RepairAll(t.Context(), w.mirror("first", "second"))
 			require.NoError(t, err)
-			if row.lost != "" {
-				require.NoError(t, w.bucket("first").Remove(t.Context(), row.lost))
+			if tt.lost != "" {
+				require.NoError(t, w.bucket("first").Remove(t.Context(), tt.lost))
 			}
-			second := faults.New(row.fault...)
+			second := faults.New(tt.fault...)
 			layer, err := mirror.New(w.bucket("second", second.Layer()), mirror.Config{})
 			require.NoError(t, err)
+
 			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")),
-				transfer.Bucket(w.bucket("first", layer)), row.job)
+				transfer.Bucket(w.bucket("first", layer)), tt.job)
 			require.Error(t, err)
+
 			if name == "it is down" {
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 				require.ErrorContains(t, err, "it is not known whether the ends are two places")
@@ -157,19 +162,21 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	refuses := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
 	}
-	for name, row := range map[string]struct{ source, destination []faults.Rule }{
+	tests := map[string]struct{ source, destination []faults.Rule }{
 		"the source is on a disk that is only read": {source: refuses(faults.Put, errOf(syscall.EROFS))},
 		"the source is full":                        {source: refuses(faults.Put, errOf(syscall.ENOSPC))},
 		"nothing may be removed from an archive":    {destination: refuses(faults.Delete, storage.PermissionDenied)},
 		"an archive is locked":                      {destination: refuses(faults.Delete, storage.Locked)},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "memory")
 			w.store("first", "index.html", "text")
 			w.store("first", "old/index.html", "text")
 			w.store("second", "index.html", "text")
-			src := w.bucket("first", faults.New(row.source...).Layer())
-			dst := w.bucket("second", faults.New(row.destination...).Layer())
+			src := w.bucket("first", faults.New(tt.source...).Layer())
+			dst := w.bucket("second", faults.New(tt.destination...).Layer())
+
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
 			require.Empty(t, w.contents(w.bucket("first")))
@@ -206,12 +213,13 @@ func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 
 // A job between an overlay and its old store, or a folder of that, is refused, also by another address.
 func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
-	for name, prefixes := range map[string]struct{ dst, src string }{
+	tests := map[string]struct{ dst, src string }{
 		"the old store":             {"", ""},
 		"a folder of the old store": {"", "a/"},
 		"into a folder of both":     {"a/", ""},
 		"the same folder":           {"a/", "a/"},
-	} {
+	}
+	for name, tt := range tests {
 		for job, opts := range map[string][]transfer.Option{
 			"delete": {transfer.WithDelete()},
 			"move":   {transfer.WithMove()},
@@ -226,13 +234,14 @@ func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 					layer, err := overlay.New(old, overlay.Config{KeepOld: keep})
 					require.NoError(t, err)
 					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
-					src := refusingUploads(t, old)
-					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
-						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
+					src := newRefusingUploads(t, old)
+					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, tt.dst)),
+						transfer.Bucket(prefixed(src, tt.src)), opts...)
 					want := storage.InvalidArgument
 					if keep {
 						want = storage.PermissionDenied // nothing can be stored to ask
 					}
+
 					require.Equal(t, want, storage.CodeOf(err), "%v", err)
 					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
 						exists, err := old.Exists(t.Context(), key)
@@ -252,8 +261,8 @@ func (refusing) Upload(context.Context, string, io.Reader, *storage.UploadOption
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// refusingUploads returns a bucket of another address, to which nothing can be written.
-func refusingUploads(t *testing.T, b storage.Bucket) storage.Bucket {
+// newRefusingUploads returns a bucket of another address, to which nothing can be written.
+func newRefusingUploads(t *testing.T, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	return wrapped.Bucket(t, wrapped.Unknown(t, b), func(c storage.Core) storage.Core { return refusing{c} })
 }
@@ -273,11 +282,12 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 		"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
 		"mirror":  func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
 	}
-	for name, prefixes := range map[string]struct{ dst, src string }{
+	tests := map[string]struct{ dst, src string }{
 		"the same folder":       {"a/", "a/"},
 		"from a folder of both": {"", "a/"},
 		"into a folder of both": {"a/", ""},
-	} {
+	}
+	for name, tt := range tests {
 		for kind, layerOn := range layers {
 			for job, opts := range map[string][]transfer.Option{
 				"delete": {transfer.WithDelete()},
@@ -296,10 +306,12 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core {
 						return server{c}
 					})
-					src := refusingUploads(t, second)
-					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
-						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
+					src := newRefusingUploads(t, second)
+
+					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, tt.dst)),
+						transfer.Bucket(prefixed(src, tt.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
+
 					var leftovers []string
 					for e, err := range second.List(t.Context()) {
 						require.NoError(t, err)
@@ -347,6 +359,7 @@ func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	_, err = engine.New(fresh).Upload(t.Context(), key, strings.NewReader(evidence.Text))
 	require.NoError(t, err)
 	require.NoError(t, engine.New(fresh, driver.WithLayer(layer)).Remove(t.Context(), key))
+
 	exists, err := engine.New(fresh).Exists(t.Context(), key)
 	require.NoError(t, err)
 	require.False(t, exists)

@@ -54,7 +54,7 @@ func TestListLaggingRemovesNothing(t *testing.T) {
 		}
 		return b
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		job  func(ctx context.Context, b, other storage.Bucket) error
 	}{
@@ -101,11 +101,12 @@ func TestListLaggingRemovesNothing(t *testing.T) {
 			}
 			return err
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b, failing := newLaggingMirror(t)
 			other := backup(t)
-			err := row.job(t.Context(), b, other)
+			err := tt.job(t.Context(), b, other)
 			require.ErrorIs(t, err, storage.Unavailable)
 			failing.Set()
 			for _, bucket := range []storage.Bucket{b, other} {

@@ -20,7 +20,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
 		"of a folder": func(w *world) (storage.Bucket, string) { return storage.Prefixed(w.bucket("first"), "in/"), "lease" },
 	}
-	ends := map[string]func(w *world) storage.Bucket{
+	newBuckets := map[string]func(w *world) storage.Bucket{
 		"a server":             func(w *world) storage.Bucket { return w.served("first") },
 		"a Core of one's own":  func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
 		"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
@@ -43,8 +43,9 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 			return err
 		},
 	}
+
 	for leaseName, makeLease := range leases {
-		for endName, end := range ends {
+		for endName, end := range newBuckets {
 			for jobName, job := range jobs {
 				t.Run(jobName+"/"+endName+", lease "+leaseName, func(t *testing.T) {
 					w := newWorld(t, "directory")
@@ -53,6 +54,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 					b, key := makeLease(w)
 					err := lease.Hold(t.Context(), b, key, func(ctx context.Context) error { return job(ctx, end(w)) })
 					require.NoError(t, err, "the lease is still there when it is released")
+
 					leftovers := w.contents(w.bucket("first"))
 					require.Len(t, leftovers, 1)
 					require.Contains(t, leftovers, "in/lease")
@@ -60,6 +62,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 			}
 		}
 	}
+
 	t.Run("a directory", func(t *testing.T) {
 		w := newWorld(t, "directory")
 		w.store("first", "old", "old")

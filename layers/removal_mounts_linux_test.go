@@ -16,7 +16,7 @@ import (
 // If the source, or a part of it, is mounted inside the destination (or the reverse), the job refuses, unless
 // WithExclude excludes the mounted directory.
 func TestMountedDirectoryIsOnePlace(t *testing.T) {
-	ends := map[string]func(t *testing.T, path string) transfer.End{
+	newEnds := map[string]func(t *testing.T, path string) transfer.End{
 		"a directory": func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) },
 		"a bucket": func(t *testing.T, path string) transfer.End {
 			b, err := local.Open(path, local.Config{})
@@ -26,22 +26,37 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 		},
 	}
 	jobs := map[string][]transfer.Option{"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		from, at string // the mount
 		dst, src string
 		opts     []transfer.Option
 		want     error
 	}{
-		"the source in the destination":           {"data", "outer/z", "outer", "data", nil, storage.InvalidArgument},
-		"the destination in the source":           {"data", "outer/z", "data", "outer", nil, storage.InvalidArgument},
-		"at the destination's path":               {"data", "outer", "outer", "data", nil, storage.InvalidArgument},
-		"a part of the source in the destination": {"data/sub", "outer/z", "outer", "data", nil, storage.InvalidArgument},
-		"that part excluded":                      {"data/sub", "outer/z", "outer", "data", []transfer.Option{transfer.WithExclude("/z/")}, nil},
-		"that part excluded in the source only":   {"data/sub", "outer/z", "outer", "data", []transfer.Option{transfer.WithExclude("/sub/")}, storage.InvalidArgument},
-		"another directory in the destination":    {"third", "outer/z", "outer", "data", nil, nil},
-	} {
-		for dstName, dst := range ends {
-			for srcName, src := range ends {
+		"the source in the destination":           {from: "data", at: "outer/z", dst: "outer", src: "data", want: storage.InvalidArgument},
+		"the destination in the source":           {from: "data", at: "outer/z", dst: "data", src: "outer", want: storage.InvalidArgument},
+		"at the destination's path":               {from: "data", at: "outer", dst: "outer", src: "data", want: storage.InvalidArgument},
+		"a part of the source in the destination": {from: "data/sub", at: "outer/z", dst: "outer", src: "data", want: storage.InvalidArgument},
+		"that part excluded": {
+			from: "data/sub",
+			at:   "outer/z",
+			dst:  "outer",
+			src:  "data",
+			opts: []transfer.Option{transfer.WithExclude("/z/")},
+			want: nil,
+		},
+		"that part excluded in the source only": {
+			from: "data/sub",
+			at:   "outer/z",
+			dst:  "outer",
+			src:  "data",
+			opts: []transfer.Option{transfer.WithExclude("/sub/")},
+			want: storage.InvalidArgument,
+		},
+		"another directory in the destination": {from: "third", at: "outer/z", dst: "outer", src: "data", want: nil},
+	}
+	for name, tt := range tests {
+		for dstName, dst := range newEnds {
+			for srcName, src := range newEnds {
 				for job, opts := range jobs {
 					t.Run(name+"/"+job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 						top := t.TempDir()
@@ -50,12 +65,13 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 							require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 						}
-						bindmount.Make(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
-						to := dst(t, filepath.Join(top, row.dst))
-						from := src(t, filepath.Join(top, row.src))
-						_, err := transfer.Sync(t.Context(), to, from, append(opts, row.opts...)...)
-						require.ErrorIs(t, err, row.want)
-						if row.want != nil {
+						bindmount.Make(t, filepath.Join(top, tt.from), filepath.Join(top, tt.at))
+						target := dst(t, filepath.Join(top, tt.dst))
+						source := src(t, filepath.Join(top, tt.src))
+
+						_, err := transfer.Sync(t.Context(), target, source, append(opts, tt.opts...)...)
+						require.ErrorIs(t, err, tt.want)
+						if tt.want != nil {
 							require.FileExists(t, filepath.Join(top, "data/a"))
 							require.FileExists(t, filepath.Join(top, "data/sub/b"))
 						}

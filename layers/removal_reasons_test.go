@@ -16,7 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/commit"
-	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/memstore"
@@ -32,25 +32,25 @@ func (w *world) everything() map[storedText]bool {
 	all := map[storedText]bool{}
 	for _, name := range storesOfTheWorld {
 		b := w.bucket(name)
-		read := func(key string, current bool, opts ...storage.DownloadOption) {
+		addVersion := func(key string, current bool, opts ...storage.DownloadOption) {
 			data, _, err := storage.ReadAll(w.t.Context(), b, key, opts...)
 			require.NoError(w.t, err, key)
-			if !layerkeys.Is(key) && !strings.HasPrefix(string(data), "An overlay moves") {
-				found := storedText{name, key, string(data)}
-				all[found] = all[found] || current
+			if !objectkey.IsOfLayer(key) && !strings.HasPrefix(string(data), "An overlay moves") {
+				text := storedText{name, key, string(data)}
+				all[text] = all[text] || current
 			}
 		}
 		if !w.versions {
 			for e, err := range b.List(w.t.Context()) {
 				require.NoError(w.t, err)
-				read(e.Key, true)
+				addVersion(e.Key, true)
 			}
 			continue
 		}
 		for v, err := range storage.Versions(w.t.Context(), b) {
 			require.NoError(w.t, err)
 			if !v.IsDeleteMarker {
-				read(v.Key, v.Current, storage.WithVersion(v.Version))
+				addVersion(v.Key, v.Current, storage.WithVersion(v.Version))
 			}
 		}
 	}
@@ -85,14 +85,16 @@ type removalCall struct {
 var reasonsToRemove = []reasonToRemove{
 	{"restore", versioned, func(w *world, b storage.Bucket) removalCall {
 		t := w.now()
-		shown := w.contents(b)
+		contents := w.contents(b)
 		w.change(b)
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.RestoreAt(ctx, b, t, transfer.WithDelete())
 				return err
 			},
-			done: func(current map[string]string) { require.Equal(w.t, shown, current) },
+			done: func(current map[string]string) {
+				require.Equal(w.t, contents, current)
+			},
 		}
 	}},
 	{"undelete", versioned, func(w *world, b storage.Bucket) removalCall {
@@ -104,20 +106,24 @@ var reasonsToRemove = []reasonToRemove{
 				_, err := transfer.Undelete(ctx, b)
 				return err
 			},
-			done: func(current map[string]string) { require.Equal(w.t, was, current) },
+			done: func(current map[string]string) {
+				require.Equal(w.t, was, current)
+			},
 		}
 	}},
 	{"expire old versions", versioned, func(w *world, b storage.Bucket) removalCall {
 		w.change(b)
-		shown := w.contents(b)
+		contents := w.contents(b)
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}},
 					transfer.WithNow(func() time.Time { return w.now().AddDate(1, 0, 0) }))
 				return err
 			},
-			may:  func(_ storedText, current bool) bool { return !current },
-			done: func(current map[string]string) { require.Equal(w.t, shown, current) },
+			may: func(_ storedText, current bool) bool { return !current },
+			done: func(current map[string]string) {
+				require.Equal(w.t, contents, current)
+			},
 		}
 	}},
 	{"evict to a directory beside the stores", plain, evicting(func(w *world) string { return w.t.TempDir() })},
@@ -143,11 +149,13 @@ var reasonsToRemove = []reasonToRemove{
 		require.NoError(w.t, log.Trim(w.t.Context(), 3)) // the next call removes up to here
 		return removalCall{
 			run: func(ctx context.Context) error { return log.Trim(ctx, 5) },
-			may: func(of storedText, _ bool) bool {
-				_, name, ofLog := strings.Cut(of.key, "log/")
+			may: func(text storedText, _ bool) bool {
+				_, name, ofLog := strings.Cut(text.key, "log/")
 				return ofLog && (name == "trimmed" || name <= fmt.Sprintf("%020d", 3))
 			},
-			done: func(map[string]string) { require.Equal(w.t, []int64{4, 5, 6}, w.entriesFrom(log, 4)) },
+			done: func(map[string]string) {
+				require.Equal(w.t, []int64{4, 5, 6}, w.entriesFrom(log, 4))
+			},
 		}
 	}},
 	{"end a journal", plain, func(w *world, b storage.Bucket) removalCall {
@@ -158,7 +166,7 @@ var reasonsToRemove = []reasonToRemove{
 					transfer.WithJournal(journals, "journals/a"))
 				return err
 			},
-			may: func(of storedText, _ bool) bool { return of.key == "journals/a" },
+			may: func(text storedText, _ bool) bool { return text.key == "journals/a" },
 		}
 	}},
 }
@@ -183,10 +191,10 @@ func (w *world) change(b storage.Bucket) {
 }
 
 // evicting reads an end through a cache that has room for one block.
-func evicting(in func(w *world) string) func(w *world, b storage.Bucket) removalCall {
+func evicting(dirOf func(w *world) string) func(w *world, b storage.Bucket) removalCall {
 	return func(w *world, b storage.Bucket) removalCall {
 		return removalCall{run: func(ctx context.Context) error {
-			cache, err := diskcache.Open(in(w), diskcache.Config{MaxBytes: 1, Unpinned: true})
+			cache, err := diskcache.Open(dirOf(w), diskcache.Config{MaxBytes: 1, Unpinned: true})
 			if err != nil {
 				return err
 			}
@@ -242,27 +250,28 @@ func (r reasonRow) newReason(t *testing.T) (*world, storage.Bucket, removalCall)
 	if r.reason.kind == versioned {
 		w = newVersionedWorld
 	}
-	made := w(t, r.kind)
-	made.fill(strings.Contains(r.end, "mirror"))
-	b := endsOfTheWorld[r.end](made)
-	return made, b, r.reason.prepare(made, b)
+	state := w(t, r.kind)
+	state.fill(strings.Contains(r.end, "mirror"))
+	b := endsOfTheWorld[r.end](state)
+	return state, b, r.reason.prepare(state, b)
 }
 
 // play calls a function that removes, and requires that only what may disappear has. Fails says what fails meanwhile.
-func (w *world) play(b storage.Bucket, of removalCall, fails func()) error {
-	before := w.everything()
+func (w *world) play(b storage.Bucket, call removalCall, fails func()) error {
+	textsBefore := w.everything()
 	fails()
-	err := of.run(w.t.Context())
+	err := call.run(w.t.Context())
 	w.failing.Set()
 	w.dead.Store(0)
-	after := w.everything()
-	for each, current := range before {
-		if _, exists := after[each]; !exists && (of.may == nil || !of.may(each, current)) {
+	textsAfter := w.everything()
+	for each, current := range textsBefore {
+		if _, exists := textsAfter[each]; !exists && (call.may == nil || !call.may(each, current)) {
 			require.Fail(w.t, "something is lost", "%q; the call: %v", each, err)
 		}
 	}
-	if err == nil && of.done != nil {
-		of.done(w.contents(b))
+
+	if err == nil && call.done != nil {
+		call.done(w.contents(b))
 	}
 	return err
 }
@@ -274,6 +283,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	table := reasonTable()
 	t.Logf("the table has %d rows", len(table))
 	random := rand.New(rand.NewPCG(20261128, 68))
+
 	for i, row := range table {
 		offset := random.Int64N(40)
 		if !wholeTable && i%7 != 0 {
@@ -281,11 +291,15 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 		}
 		t.Run(row.String(), func(t *testing.T) {
 			w, b, call := row.newReason(t)
-			_ = w.play(b, call, func() { w.failing.Set(row.rules...) })
+			_ = w.play(b, call, func() {
+				w.failing.Set(row.rules...)
+			})
 		})
 		t.Run(fmt.Sprintf("%s/killed at call %d", row, offset), func(t *testing.T) {
 			w, b, call := row.newReason(t)
-			_ = w.play(b, call, func() { w.dead.Store(w.calls.Load() + 1 + offset) })
+			_ = w.play(b, call, func() {
+				w.dead.Store(w.calls.Load() + 1 + offset)
+			})
 			_ = w.play(b, call, func() {})
 		})
 	}

@@ -99,7 +99,9 @@ func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 		opts = append(opts, driver.WithLayer(l))
 	}
 	b := engine.New(d, opts...)
-	w.t.Cleanup(func() { _ = storage.Close(b) })
+	w.t.Cleanup(func() {
+		_ = storage.Close(b)
+	})
 	return b
 }
 
@@ -109,10 +111,10 @@ func (w *world) mirror(primary, second string) storage.Bucket {
 	return w.bucket(primary, w.failing.Layer(), layer)
 }
 
-func (w *world) overlay(over, old string) storage.Bucket {
+func (w *world) overlay(upper, old string) storage.Bucket {
 	layer, err := overlay.New(w.bucket(old), overlay.Config{})
 	require.NoError(w.t, err)
-	return w.bucket(over, w.failing.Layer(), layer)
+	return w.bucket(upper, w.failing.Layer(), layer)
 }
 
 // endsOfTheWorld are the ends of jobs, by what they are.
@@ -151,7 +153,9 @@ var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
 func (w *world) served(name string) storage.Bucket {
 	b, err := storage.Open(w.t.Context(), w.server.Address(name))
 	require.NoError(w.t, err)
-	w.t.Cleanup(func() { _ = storage.Close(b) })
+	w.t.Cleanup(func() {
+		_ = storage.Close(b)
+	})
 	return b
 }
 
@@ -282,12 +286,12 @@ func (r removalRow) String() string {
 
 // removalTable is each job between each pair of ends, with each listing where something fails over.
 func removalTable() (rows []removalRow) {
-	ends := slices.Sorted(maps.Keys(endsOfTheWorld))
+	names := slices.Sorted(maps.Keys(endsOfTheWorld))
 	listings := slices.Sorted(maps.Keys(listingsOfTheWorld))
 	for _, kind := range []string{"memory", "directory"} {
 		for _, job := range removingJobs {
-			for _, dst := range ends {
-				for _, src := range ends {
+			for _, dst := range names {
+				for _, src := range names {
 					for _, listing := range listings {
 						if listing != "whole" && !strings.Contains(dst+src, "mirror") &&
 							!strings.Contains(dst+src, "overlay") {
@@ -323,6 +327,7 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 			result := row.job.kept(w.contents(dst), w.contents(src))
 			w.failing.Set(row.rules...)
 			err := row.job.run(t.Context(), w, dst, src)
+
 			w.failing.Set()
 			w.requireStored(result, err)
 			for text := range w.stored() {
@@ -333,9 +338,9 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 }
 
 func (w *world) requireStored(result []string, err error) {
-	stored := w.stored()
+	texts := w.stored()
 	for _, text := range result {
-		require.True(w.t, stored[text], "%q is lost; the job: %v", text, err)
+		require.True(w.t, texts[text], "%q is lost; the job: %v", text, err)
 	}
 }
 
@@ -349,6 +354,7 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		rounds = 5000
 	}
 	random := rand.New(rand.NewPCG(20261128, 67))
+
 	for round := range rounds {
 		row := table[random.IntN(len(table))]
 		offset := random.Int64N(60)
@@ -359,11 +365,12 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 			snapshot := w.contents(w.bucket("second"))
 			dst := endsOfTheWorld[row.dst](w)
 			src := endsOfTheWorld[row.src](w)
-			before := row.job.kept(w.contents(dst), w.contents(src))
+			keys := row.job.kept(w.contents(dst), w.contents(src))
 			w.dead.Store(w.calls.Load() + 1 + offset)
 			err := row.job.run(t.Context(), w, dst, src)
+
 			w.dead.Store(0)
-			w.requireStored(before, err)
+			w.requireStored(keys, err)
 			if restored {
 				w.restore("second", snapshot)
 			}

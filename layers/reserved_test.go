@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 )
@@ -13,6 +13,6 @@ import (
 // The layers' constants for reserved prefixes are equal to those that jobs know. They are written out twice, so
 // that "go doc" shows them.
 func TestJobsKnowThePrefixesOfLayers(t *testing.T) {
-	require.Equal(t, layerkeys.Mirror, mirror.NotesPrefix)
-	require.Equal(t, layerkeys.Overlay, overlay.TombstonesPrefix)
+	require.Equal(t, objectkey.MirrorPrefix, mirror.NotesPrefix)
+	require.Equal(t, objectkey.OverlayPrefix, overlay.TombstonesPrefix)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// addressed writes n files as programs name them that address files by their content.
-func addressed(t *testing.T, dir string, n int, content func(number int) []byte) (paths []string) {
+// writeHashedFiles writes n files as programs name them that address files by their content.
+func writeHashedFiles(t *testing.T, dir string, n int, content func(number int) []byte) (paths []string) {
 	t.Helper()
 	for number := range n {
 		sum := sha256.Sum256(fmt.Append(nil, number))
@@ -45,7 +45,7 @@ func theirs(number int) []byte {
 // MaxBytes removes no files of other programs, even if they look like blocks.
 func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
-	paths := addressed(t, dir, 20, theirs)
+	paths := writeHashedFiles(t, dir, 20, theirs)
 	paths = append(paths, filepath.Join(dir, "ab", "tmp-0"))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
 	require.NoError(t, os.WriteFile(paths[20], nil, 0o600))
@@ -53,9 +53,10 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	require.NoError(t, os.Chtimes(paths[20], old, old))
 	empty := filepath.Join(dir, "cd")
 	require.NoError(t, os.Mkdir(empty, 0o700))
-	f := openIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
+	f := newFixtureIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
 	a := f.put(t, "a", 50*blockBytes, 0)
 	f.get(t, a, 0, -1)
+
 	require.NotEmpty(t, f.files(t))
 	require.LessOrEqual(t, len(f.files(t)), 10)
 	for _, path := range paths {
@@ -67,7 +68,7 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 // Open removes blocks of former releases.
 func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
-	paths := addressed(t, dir, 30, func(number int) []byte {
+	paths := writeHashedFiles(t, dir, 30, func(number int) []byte {
 		switch number {
 		case 3:
 			return theirs(number)
@@ -76,7 +77,8 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 		}
 		return former(number)
 	})
-	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+
 	for number, path := range paths {
 		if number == 3 || number == 4 {
 			require.FileExists(t, path)
@@ -84,6 +86,7 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 		}
 		require.NoFileExists(t, path)
 	}
+
 	folders, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
@@ -92,25 +95,26 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 // Open does not list the whole directory of another program, which may have a million files.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
-	paths := addressed(t, dir, 300, func(number int) []byte {
+	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {
 		if number%2 == 0 {
 			return theirs(number)
 		}
 		return former(number)
 	})
-	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	remaining := 0
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
 			remaining++
 		}
 	}
+
 	require.Greater(t, remaining, 200)
 }
 
 // Open refuses a folder of blocks without the cache's marker file.
 func TestOpenNeedsMarkInFolder(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		files map[string]string // in the folder
 		code  storage.Code
 	}{
@@ -122,17 +126,19 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 		"a mark that was changed": {map[string]string{markName: mark + "\n", "ab/x": "x"},
 			storage.InvalidArgument},
 		"a temporary file beside another's one": {map[string]string{"tmp-x": "", "x": ""}, storage.InvalidArgument},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			blocks := filepath.Join(dir, blocksFolder)
 			require.NoError(t, os.Mkdir(blocks, 0o700))
-			for name, content := range row.files {
+			for name, content := range tt.files {
 				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(blocks, name)), 0o700))
 				require.NoError(t, os.WriteFile(filepath.Join(blocks, name), []byte(content), 0o600))
 			}
+
 			cache, err := Open(dir, Config{})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.NoError(t, cache.Close())
 				text, err := os.ReadFile(filepath.Join(blocks, markName))
@@ -145,7 +151,7 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 
 // A cache directory inside its own local bucket is refused, and so is the reverse.
 func TestOpenRefusesCacheInBucket(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		bucket, cache string
 		refused       bool
 	}{
@@ -157,23 +163,29 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 		"the cache is the bucket":      {"data", "data", true},
 		"the bucket in the cache":      {"data/photos", "data", true},
 		"the bucket deeper, by a link": {"link/a/b", "data", true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			top := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(top, "data"), 0o700))
 			require.NoError(t, os.Symlink("data", filepath.Join(top, "link")))
-			cache, err := Open(filepath.Join(top, row.cache), Config{})
+			cache, err := Open(filepath.Join(top, tt.cache), Config{})
 			require.NoError(t, err)
-			defer func() { require.NoError(t, cache.Close()) }()
-			b, err := local.Open(filepath.Join(top, row.bucket), local.Config{Create: true},
+			defer func() {
+				require.NoError(t, cache.Close())
+			}()
+			b, err := local.Open(filepath.Join(top, tt.bucket), local.Config{Create: true},
 				driver.WithLayer(cache.Layer()))
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
-			if !row.refused {
+			if !tt.refused {
 				require.NoError(t, err)
 				return
 			}
+
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 			_, _, err = storage.ReadAll(t.Context(), b, "a")
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)

@@ -26,27 +26,30 @@ import (
 
 // Pinned reads are served from the disk.
 func TestGetPinnedFromDisk(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name           string
 		trustFor       time.Duration
 		offset, length int64
 		gets, heads    int // of the second read
 	}{
-		{"confirmed by a request", 0, 1500, 3000, 0, 1},
-		{"trusted", time.Minute, 1500, 3000, 0, 0},
-		{"one byte", 0, 9999, 1, 0, 1},
-		{"the last bytes", 0, -1234, -1, 0, 1},
-		{"to the end", 0, 3333, -1, 0, 1},
-		{"the whole object", time.Minute, 0, -1, 0, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := open(t, Config{TrustFor: row.trustFor})
+		{name: "confirmed by a request", offset: 1500, length: 3000, heads: 1},
+		{name: "trusted", trustFor: time.Minute, offset: 1500, length: 3000},
+		{name: "one byte", offset: 9999, length: 1, heads: 1},
+		{name: "the last bytes", offset: -1234, length: -1, heads: 1},
+		{name: "to the end", offset: 3333, length: -1, heads: 1},
+		{name: "the whole object", trustFor: time.Minute, length: -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t, Config{TrustFor: tt.trustFor})
 			a := f.put(t, "a", 10_123, 0)
-			first, gets, _ := f.get(t, a, row.offset, row.length)
+
+			first, gets, _ := f.get(t, a, tt.offset, tt.length)
 			require.Equal(t, 1, gets)
-			second, gets, heads := f.get(t, a, row.offset, row.length)
-			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{gets, heads})
-			start, end := span(a.Size, row.offset, row.length)
+			second, gets, heads := f.get(t, a, tt.offset, tt.length)
+			require.Equal(t, [2]int{tt.gets, tt.heads}, [2]int{gets, heads})
+
+			start, end := span(a.Size, tt.offset, tt.length)
 			require.Equal(t, content(10_123, 0)[start:end], first)
 			require.Equal(t, first, second)
 		})
@@ -65,10 +68,11 @@ func span(size, offset, length int64) (from, to int64) {
 
 // Only missing blocks are fetched.
 func TestGetFetchesMissingBlocks(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 10_000, 0)
 	f.get(t, a, 2500, 10)   // block 2
 	f.get(t, a, 5000, 2000) // blocks 5 and 6
+
 	require.Len(t, f.files(t), 3)
 	f.store.Reset()
 	got, gets, heads := f.get(t, a, 1500, 7000) // 1, 3 to 4, 7 to 8
@@ -79,7 +83,7 @@ func TestGetFetchesMissingBlocks(t *testing.T) {
 
 // If a read names no revision and Config.Unpinned is false, the read bypasses the cache.
 func TestGetWithoutRevision(t *testing.T) {
-	f := open(t, Config{TrustFor: time.Hour})
+	f := newFixture(t, Config{TrustFor: time.Hour})
 	a := f.put(t, "a", 5000, 0)
 	for range 2 {
 		_, _, err := storage.ReadAll(t.Context(), f, "a", storage.WithRange(10, 100))
@@ -93,35 +97,38 @@ func TestGetWithoutRevision(t *testing.T) {
 
 // Unpinned reads are served from the disk.
 func TestGetUnpinnedFromDisk(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		size        int
 		opts        []storage.DownloadOption
 		gets, heads int // of the second read
 	}{
-		{"the whole object", 10_123, nil, 0, 1},
-		{"a range", 10_123, []storage.DownloadOption{storage.WithRange(1500, 3000)}, 0, 1},
-		{"the last bytes", 10_123, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 0, 1},
-		{"an empty object", 0, nil, 0, 1},
-		{"nothing after the end", 10_123, []storage.DownloadOption{storage.WithRange(10_123, -1)}, 0, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := open(t, Config{Unpinned: true, TrustFor: time.Hour})
-			read := func() string {
+		{name: "the whole object", size: 10_123, heads: 1},
+		{name: "a range", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(1500, 3000)}, heads: 1},
+		{name: "the last bytes", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, heads: 1},
+		{name: "an empty object", heads: 1},
+		{name: "nothing after the end", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(10_123, -1)}, heads: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t, Config{Unpinned: true, TrustFor: time.Hour})
+			readText := func() string {
 				f.store.Reset()
-				got, attrs, err := storage.ReadAll(t.Context(), f, "a", row.opts...)
+				got, attrs, err := storage.ReadAll(t.Context(), f, "a", tt.opts...)
 				require.NoError(t, err)
-				require.EqualValues(t, row.size, attrs.Size)
+				require.EqualValues(t, tt.size, attrs.Size)
 				return string(got)
 			}
-			f.put(t, "a", row.size, 0)
-			first := read()
-			require.Equal(t, first, read())
-			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
-			f.put(t, "a", row.size, 7)
-			require.Equal(t, first == "", first == read(), "it was replaced")
+			f.put(t, "a", tt.size, 0)
+
+			first := readText()
+			require.Equal(t, first, readText())
+			require.Equal(t, [2]int{tt.gets, tt.heads}, [2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
+
+			f.put(t, "a", tt.size, 7)
+			require.Equal(t, first == "", first == readText(), "it was replaced")
 			require.NoError(t, f.Remove(t.Context(), "a"))
-			_, err := f.Download(t.Context(), "a", row.opts...)
+			_, err := f.Download(t.Context(), "a", tt.opts...)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
 		})
 	}
@@ -140,31 +147,32 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 
 // If an object is replaced during an unpinned read, the read returns the new object.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		size     int // before
 		trustFor time.Duration
 		opts     []storage.DownloadOption
 		from     int
 	}{
-		{"the whole object", 3000, 0, nil, 0},
-		{"that is trusted", 3000, time.Hour, nil, 0},
-		{"a range", 3000, time.Hour, []storage.DownloadOption{storage.WithRange(1500, -1)}, 1500},
-		{"the last bytes", 3000, 0, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 1766},
-		{"the last bytes of a smaller one", 10, 0, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 1766},
-		{"past the end of a smaller one", 10, 0, []storage.DownloadOption{storage.WithRange(1500, -1)}, 1500},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000, TrustFor: row.trustFor})
+		{name: "the whole object", size: 3000},
+		{name: "that is trusted", size: 3000, trustFor: time.Hour},
+		{name: "a range", size: 3000, trustFor: time.Hour, opts: []storage.DownloadOption{storage.WithRange(1500, -1)}, from: 1500},
+		{name: "the last bytes", size: 3000, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, from: 1766},
+		{name: "the last bytes of a smaller one", size: 10, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, from: 1766},
+		{name: "past the end of a smaller one", size: 10, opts: []storage.DownloadOption{storage.WithRange(1500, -1)}, from: 1500},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000, TrustFor: tt.trustFor})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return racing{next} }), driver.WithLayer(cache.Layer()))
-			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(row.size, 0)))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(tt.size, 0)))
 			require.NoError(t, err)
 			for range 2 {
-				got, _, err := storage.ReadAll(t.Context(), b, "a", row.opts...)
+				got, _, err := storage.ReadAll(t.Context(), b, "a", tt.opts...)
 				require.NoError(t, err)
-				require.Equal(t, content(3000, 7)[row.from:], string(got))
+				require.Equal(t, content(3000, 7)[tt.from:], string(got))
 			}
 		})
 	}
@@ -218,6 +226,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 				require.NoError(t, err)
 				versions = append(versions, a.Version)
 			}
+
 			for range 2 {
 				for i, kind := range []string{"text/plain", "text/html"} {
 					got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithVersion(versions[i]), storage.IfRevision("memory:1"))
@@ -254,15 +263,17 @@ func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 
 // Blocks of one revision are not used for another revision.
 func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, -1)
 	current := f.put(t, "a", 3000, 7)
+
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 	got, gets, _ := f.get(t, current, 0, -1)
 	require.Equal(t, 1, gets)
 	require.Equal(t, content(3000, 7), got)
+
 	require.NoError(t, f.Remove(t.Context(), "a"))
 	_, err = f.Download(t.Context(), "a", storage.IfRevision(current.Revision))
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
@@ -283,7 +294,7 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // If a store ignores conditions and returns another revision, the cache does not keep it.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
-	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
+	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, 1000)
 	f.put(t, "a", 3000, 7)
@@ -296,14 +307,16 @@ func TestGetKeepsNoOtherRevision(t *testing.T) {
 
 // After TrustFor, the cache asks the store again whether the revision is current.
 func TestTrustForEnds(t *testing.T) {
-	f := open(t, Config{TrustFor: time.Minute})
+	f := newFixture(t, Config{TrustFor: time.Minute})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, -1)
 	f.put(t, "a", 3000, 7)
 	f.time = f.time.Add(59 * time.Second)
+
 	got, gets, heads := f.get(t, old, 100, 2000)
 	require.Equal(t, content(3000, 0)[100:2100], got)
 	require.Equal(t, [2]int{}, [2]int{gets, heads})
+
 	f.time = f.time.Add(time.Second)
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
@@ -327,7 +340,7 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 		"removed":                         os.Remove,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := open(t, Config{})
+			f := newFixture(t, Config{})
 			a := f.put(t, "a", 3000, 0)
 			f.get(t, a, 0, -1)
 			for _, path := range f.files(t) {
@@ -345,11 +358,11 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 // The least recently used blocks are removed first.
 func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	const most = 40 * (blockBytes + headerBytes)
-	f := open(t, Config{MaxBytes: most})
+	f := newFixture(t, Config{MaxBytes: most})
 	a := f.put(t, "a", 200*blockBytes, 0)
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
-	read := func(block int64) (gets int) {
+	readBlock := func(block int64) (gets int) {
 		f.time = f.time.Add(2 * touchAfter)
 		_, gets, _ = f.get(t, a, block*blockBytes, 1)
 		for _, path := range f.files(t) { // the system's clock is too coarse to order them
@@ -359,18 +372,20 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 		}
 		return gets
 	}
+
 	for block := range int64(200) {
-		require.Equal(t, 1, read(block))
+		require.Equal(t, 1, readBlock(block))
 		require.LessOrEqual(t, f.bytes(t), int64(most))
 	}
 	require.GreaterOrEqual(t, f.bytes(t), int64(most)*7/8, "no more are removed than necessary")
-	require.Zero(t, read(199))
-	require.Zero(t, read(170), "it is old, but now it is used")
+	require.Zero(t, readBlock(199))
+	require.Zero(t, readBlock(170), "it is old, but now it is used")
+
 	for block := range int64(25) {
-		require.Equal(t, 1, read(block))
+		require.Equal(t, 1, readBlock(block))
 	}
-	require.Zero(t, read(170))
-	require.Equal(t, 1, read(171))
+	require.Zero(t, readBlock(170))
+	require.Equal(t, 1, readBlock(171))
 }
 
 func (f *fixture) bytes(t *testing.T) (total int64) {
@@ -384,7 +399,7 @@ func (f *fixture) bytes(t *testing.T) (total int64) {
 
 // A block larger than the cache is not kept.
 func TestMaxBytesBelowBlock(t *testing.T) {
-	f := open(t, Config{MaxBytes: 500})
+	f := newFixture(t, Config{MaxBytes: 500})
 	a := f.put(t, "a", 3000, 0)
 	for range 2 {
 		got, gets, _ := f.get(t, a, 0, -1)
@@ -400,7 +415,7 @@ func TestOpenByProcesses(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	var processes []*fixture
 	for range 3 {
-		processes = append(processes, openIn(t, dir, Config{MaxBytes: 20 * blockBytes}, shared{store}))
+		processes = append(processes, newFixtureIn(t, dir, Config{MaxBytes: 20 * blockBytes}, shared{store}))
 	}
 	a := processes[0].put(t, "a", 100*blockBytes, 0)
 	want := content(100*blockBytes, 0)
@@ -419,12 +434,14 @@ func TestOpenByProcesses(t *testing.T) {
 		}
 	}
 	all.Wait()
+
 	for _, path := range processes[0].files(t) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
+
 	_, gets, _ := processes[1].get(t, a, 0, blockBytes)
-	_, again, _ := processes[2].get(t, a, 0, blockBytes)
-	require.LessOrEqual(t, gets+again, 1, "one has fetched it for both")
+	_, reads, _ := processes[2].get(t, a, 0, blockBytes)
+	require.LessOrEqual(t, gets+reads, 1, "one has fetched it for both")
 }
 
 // shared is one store of several buckets: closing a bucket leaves it open.
@@ -435,8 +452,9 @@ func (shared) Close() error { return nil }
 // Blocks of different buckets, keys and revisions have different names.
 func TestBlockNamesAreApart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
-	one := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	one := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	names := map[string]bool{}
+
 	for _, bucket := range []string{"x", "xk", ""} {
 		for _, key := range []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"} {
 			for _, revision := range []string{"r", "kr", "../r"} {
@@ -449,6 +467,7 @@ func TestBlockNamesAreApart(t *testing.T) {
 			}
 		}
 	}
+
 	for _, key := range []string{"..a", "a/..b", "con", strings.Repeat("ü", 512)} {
 		a := one.put(t, key, 100, len(key))
 		for range 2 {
@@ -456,6 +475,7 @@ func TestBlockNamesAreApart(t *testing.T) {
 			require.Equal(t, content(100, len(key)), got)
 		}
 	}
+
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*"))
 	require.NoError(t, err)
 	require.Equal(t, []string{dir}, files)
@@ -466,13 +486,15 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows: files have no such modes")
 	}
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	f.get(t, f.put(t, "a", 100, 0), 0, -1)
+
 	for _, path := range append(f.files(t), f.dir, filepath.Dir(f.files(t)[0])) {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Zero(t, info.Mode().Perm()&0o077, path)
 	}
+
 	shared := filepath.Join(t.TempDir(), "shared")
 	require.NoError(t, os.Mkdir(shared, 0o700))
 	require.NoError(t, os.Chmod(shared, 0o777))
@@ -483,7 +505,7 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 func TestOpenRefusesBadArguments(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		dir  string
 		c    Config
 		code storage.Code
@@ -495,16 +517,17 @@ func TestOpenRefusesBadArguments(t *testing.T) {
 		"the past":        {t.TempDir(), Config{TrustFor: -1}, storage.InvalidArgument},
 		"a file":          {file, Config{}, storage.Internal},
 		"below that file": {filepath.Join(file, "x"), Config{}, storage.Internal},
-	} {
-		_, err := Open(row.dir, row.c)
-		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
+	}
+	for name, tt := range tests {
+		_, err := Open(tt.dir, tt.c)
+		require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", name, err)
 	}
 }
 
 // Open removes the remains of a killed process.
 func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
-	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	blocks := filepath.Join(dir, blocksFolder)
 	require.NoError(t, os.MkdirAll(filepath.Join(blocks, "ab"), 0o700))
 	for name, age := range map[string]time.Duration{"ab/tmp-old": 2 * tempAge, "ab/tmp-new": 0, "ab/notes.txt": 2 * tempAge, "notes.txt": 2 * tempAge} {
@@ -512,17 +535,19 @@ func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 	}
-	f := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+
+	f := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	var leftovers []string
 	for _, path := range f.files(t) {
 		leftovers = append(leftovers, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
 	}
+
 	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, leftovers)
 }
 
 // A directory that fails does not fail reads.
 func TestGetWithFailingDirectory(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 3000, 0)
 	f.get(t, a, 0, -1)
 	require.NoError(t, f.cache.Close())
@@ -535,10 +560,10 @@ func TestGetWithFailingDirectory(t *testing.T) {
 
 // A ReaderAt reads from the disk.
 func TestReaderAtFromDisk(t *testing.T) {
-	f := open(t, Config{TrustFor: time.Minute})
+	f := newFixture(t, Config{TrustFor: time.Minute})
 	f.put(t, "a", 50_000, 0)
 	for run, gets := range []int{1, 0} {
-		before := f.store.Count(faults.Get)
+		count := f.store.Count(faults.Get)
 		r, err := storage.NewReaderAt(t.Context(), f, "a", storage.WithBlockSize(blockBytes))
 		require.NoError(t, err)
 		p := make([]byte, 64)
@@ -546,21 +571,25 @@ func TestReaderAtFromDisk(t *testing.T) {
 			_, err := r.ReadAt(p, 20_000+64*i)
 			require.NoError(t, err)
 		}
+
 		require.Equal(t, content(50_000, 0)[20_576:20_640], string(p))
 		require.NoError(t, r.Close())
-		require.Equal(t, gets, f.store.Count(faults.Get)-before, "run %d", run)
+		require.Equal(t, gets, f.store.Count(faults.Get)-count, "run %d", run)
 	}
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
 
 // The engine may call Describe again while other calls read.
 func TestDescribeDuringReads(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 1000, 0)
 	d := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
 	_ = d.Describe()
 	var group sync.WaitGroup
-	group.Go(func() { _ = d.Describe() })
+	group.Go(func() {
+		_ = d.Describe()
+	})
+
 	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: a.Revision}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	group.Wait()
@@ -568,7 +597,7 @@ func TestDescribeDuringReads(t *testing.T) {
 
 // If the connection breaks in the middle of a read, the read resumes.
 func TestGetResumesAfterDrop(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 10_000, 0)
 	f.store.Set(faults.Cut(faults.Get, 2500).Nth(1))
 	got, gets, _ := f.get(t, a, 100, 9000)
@@ -605,7 +634,7 @@ func ExampleOpen() {
 
 // Describe may be called while other goroutines read.
 func TestDescribeConcurrently(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 3000, 0)
 	var group sync.WaitGroup
 	for range 2 {
@@ -638,10 +667,11 @@ func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.R
 // TrustFor does not let a bucket with other credentials read cached blocks without a request.
 func TestTrustForOtherCredentials(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
-	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
+	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
 	a := f.put(t, "a", 3000, 0)
 	f.get(t, a, 0, -1)
 	other := engine.New(forbidding{store}, driver.WithLayer(f.cache.Layer()))
+
 	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.NoError(t, storage.Close(other))
@@ -649,7 +679,7 @@ func TestTrustForOtherCredentials(t *testing.T) {
 
 // MaxBytes counts blocks that are still being written, although no scan of the directory finds them yet.
 func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
-	f := open(t, Config{MaxBytes: 4 * blockBytes})
+	f := newFixture(t, Config{MaxBytes: 4 * blockBytes})
 	for i := range 10 {
 		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
 	}
@@ -660,11 +690,12 @@ func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 // If the disk is full before MaxBytes is reached, the cache removes old blocks. Otherwise it would keep its first
 // blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 32*blockBytes, 0)
 	f.get(t, a, 0, -1)
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
+
 	for _, row := range []struct {
 		after time.Duration
 		err   error
@@ -681,9 +712,10 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 
 // If the bytes of a whole read do not match the object's checksum, the cache does not keep them.
 func TestGetKeepsNoDamagedBlocks(t *testing.T) {
-	f := open(t, Config{})
+	f := newFixture(t, Config{})
 	a := f.put(t, "a", 3500, 0)
 	f.store.Set(faults.Corrupt(faults.Get, 1500).Nth(1))
+
 	_, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision))
 	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err))
 	got, _, _ := f.get(t, a, 0, -1)

@@ -57,10 +57,12 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 				open := func(b func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
 					cache, err := diskcache.Open(dir, diskcache.Config{MaxBytes: 600, BlockBytes: 100, Unpinned: true})
 					require.NoError(s, err)
-					s.Cleanup(func() { _ = cache.Close() })
+					s.Cleanup(func() {
+						_ = cache.Close()
+					})
 					return b(driver.WithLayer(cache.Layer()))
 				}
-				read := func(ctx context.Context, b storage.Bucket, key string) (string, error) {
+				readText := func(ctx context.Context, b storage.Bucket, key string) (string, error) {
 					data, _, err := storage.ReadAll(ctx, b, key)
 					if errors.Is(err, storage.ObjectNotFound) {
 						return "", nil
@@ -71,14 +73,14 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 				require.NoError(s, upload(s.Context(), outside, first))
 				_, err := outside.Upload(s.Context(), "other", strings.NewReader(first))
 				require.NoError(s, err)
-				_, err = read(s.Context(), open(store.Bucket), "k")
+				_, err = readText(s.Context(), open(store.Bucket), "k")
 				require.NoError(s, err)
 				p := s.Process("reads")
 				b := open(func(opts ...storage.OpenOption) storage.Bucket { return p.Bucket(store, opts...) })
 				var texts []string
 				reads := p.Go("reads", func(ctx context.Context) error {
 					for _, key := range []string{"k", "other", "k"} {
-						text, err := read(ctx, b, key)
+						text, err := readText(ctx, b, key)
 						if err != nil {
 							return err
 						}
@@ -90,23 +92,26 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 				c := q.Bucket(store)
 				writes := q.Go("writes", func(ctx context.Context) error { return tt.write(ctx, c) })
 				s.Check(func() {
-					now, err := read(s.Context(), outside, "k")
+					text, err := readText(s.Context(), outside, "k")
 					require.NoError(s, err)
-					cached, err := read(s.Context(), open(store.Bucket), "k")
+
+					cached, err := readText(s.Context(), open(store.Bucket), "k")
 					require.NoError(s, err)
-					require.Equal(s, now, cached)
+					require.Equal(s, text, cached)
+
 					if reads.Died() || errors.Is(reads.Err(), storage.Changed) {
 						return
 					}
 					require.NoError(s, reads.Err())
 					require.Equal(s, first, texts[1])
-					at := 0
+
+					index := 0
 					for _, text := range []string{texts[0], texts[2]} {
-						for at < len(tt.after) && tt.after[at] != text {
-							at++
+						for index < len(tt.after) && tt.after[index] != text {
+							index++
 						}
 						// A repeated removal may come after a creation.
-						require.True(s, at < len(tt.after) || writes.Lost(), "%.20q and then %.20q", texts[0], texts[2])
+						require.True(s, index < len(tt.after) || writes.Lost(), "%.20q and then %.20q", texts[0], texts[2])
 					}
 				})
 			})

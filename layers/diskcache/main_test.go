@@ -31,11 +31,11 @@ type fixture struct {
 	time  time.Time
 }
 
-func open(t *testing.T, c Config) *fixture {
-	return openIn(t, filepath.Join(t.TempDir(), "cache"), c, memstore.NewDriver(memstore.Config{}))
+func newFixture(t *testing.T, c Config) *fixture {
+	return newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), c, memstore.NewDriver(memstore.Config{}))
 }
 
-func openIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture {
+func newFixtureIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture {
 	t.Helper()
 	c.BlockBytes = blockBytes
 	cache, err := Open(dir, c)
@@ -73,6 +73,7 @@ func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts
 	gets = f.store.Count(faults.Get)
 	heads = f.store.Count(faults.Head)
 	opts = append(opts, storage.IfRevision(a.Revision), storage.WithRange(offset, length))
+
 	data, got, err := storage.ReadAll(t.Context(), f, a.Key, opts...)
 	require.NoError(t, err)
 	require.Equal(t, a.Size, got.Size)

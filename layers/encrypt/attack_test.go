@@ -70,7 +70,7 @@ func text(size int) string {
 	return string(data)
 }
 
-func upload(t testing.TB, b storage.Bucket, key, content string, opts ...storage.UploadOption) *storage.Attrs {
+func mustUpload(t testing.TB, b storage.Bucket, key, content string, opts ...storage.UploadOption) *storage.Attrs {
 	attrs, err := b.Upload(t.Context(), key, strings.NewReader(content), opts...)
 	require.NoError(t, err)
 	return attrs
@@ -86,16 +86,18 @@ func changed(text string, i int) string {
 // another name. With a KMS, it cannot be read in another bucket either.
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
-	ours := newStore()
+	s := newStore()
 	another := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
-	upload(t, ours.open(t, keys), "k", "ours")
-	upload(t, another.open(t, keys), "k", "of another bucket")
-	ours.put(t, "k", another.get(t, "k"))
-	data, _, err := storage.ReadAll(t.Context(), ours.open(t, keys), "k")
+	mustUpload(t, s.open(t, keys), "k", "ours")
+	mustUpload(t, another.open(t, keys), "k", "of another bucket")
+	s.put(t, "k", another.get(t, "k"))
+
+	data, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "k")
 	require.NoError(t, err)
 	require.Equal(t, "of another bucket", string(data))
-	ours.put(t, "l", another.get(t, "k"))
-	_, _, err = storage.ReadAll(t.Context(), ours.open(t, keys), "l")
+
+	s.put(t, "l", another.get(t, "k"))
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, keys), "l")
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 }
 
@@ -104,7 +106,7 @@ func TestKeysOfAgeProveOnlyName(t *testing.T) {
 func TestGetRefusesDamage(t *testing.T) {
 	keys := newKeys(t)
 	const size = 3*chunk + 100
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		do   func(victim, older, other stored) stored
 		want []storage.Code
@@ -197,33 +199,34 @@ func TestGetRefusesDamage(t *testing.T) {
 			return forged.get(t, "victim")
 		}, []storage.Code{storage.PermissionDenied}},
 		{"the stanza of another object in the header", func(v, _, other stored) stored {
-			ours := strings.Split(v.header(), "|")
+			lines := strings.Split(v.header(), "|")
 			theirs := strings.Split(other.header(), "|")
-			ours[1], ours[2] = theirs[1], theirs[2]
-			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
+			lines[1], lines[2] = theirs[1], theirs[2]
+			v.metadata = map[string]string{headerName: strings.Join(lines, "|")}
 			return v
 		}, []storage.Code{storage.ChecksumMismatch}},
 		{"the nonce and the proof of another object", func(v, _, other stored) stored {
-			ours := strings.Split(v.header(), "|")
+			lines := strings.Split(v.header(), "|")
 			theirs := strings.Split(other.header(), "|")
-			ours[4] = theirs[4]
-			v.metadata = map[string]string{headerName: strings.Join(ours, "|")}
+			lines[4] = theirs[4]
+			v.metadata = map[string]string{headerName: strings.Join(lines, "|")}
 			return v
 		}, []storage.Code{storage.ChecksumMismatch}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			b := s.open(t, keys)
-			upload(t, b, "victim", text(size))
+			mustUpload(t, b, "victim", text(size))
 			older := s.get(t, "victim")
-			upload(t, b, "other", text(size))
-			attrs := upload(t, b, "victim", text(size))
-			s.put(t, "victim", row.do(s.get(t, "victim"), older, s.get(t, "other")))
+			mustUpload(t, b, "other", text(size))
+			attrs := mustUpload(t, b, "victim", text(size))
+			s.put(t, "victim", tt.do(s.get(t, "victim"), older, s.get(t, "other")))
 
 			_, _, err := storage.ReadAll(t.Context(), b, "victim")
-			require.Contains(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Contains(t, tt.want, storage.CodeOf(err), "%v", err)
 			_, _, err = storage.ReadAll(t.Context(), b, "victim", storage.WithRange(-1, -1))
-			require.Contains(t, append(row.want, ""), storage.CodeOf(err), "%v", err)
+			require.Contains(t, append(tt.want, ""), storage.CodeOf(err), "%v", err)
 			_, _, err = storage.ReadAll(t.Context(), b, "victim", storage.IfRevision(attrs.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 		})
@@ -235,8 +238,9 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 	s := newStore()
 	content := "content"
 	b := s.open(t, newKeys(t))
-	upload(t, b, "a", content)
+	mustUpload(t, b, "a", content)
 	object := s.get(t, "a")
+
 	for i := range len(object.header()) {
 		for _, bit := range []byte{1, 2, 16} {
 			header := []byte(object.header())
@@ -246,6 +250,7 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 			require.Contains(t, []storage.Code{storage.ChecksumMismatch, storage.PermissionDenied}, storage.CodeOf(err), "byte %d of %q: %v", i, header, err)
 		}
 	}
+
 	s.put(t, "a", object)
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
@@ -256,13 +261,15 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 func TestBodyChecksEveryByte(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
-	upload(t, b, "a", "the content")
+	mustUpload(t, b, "a", "the content")
 	object := s.get(t, "a")
+
 	for i := range object.body {
 		s.put(t, "a", stored{[]byte(changed(string(object.body), i)), object.metadata})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch, "byte %d", i)
 	}
+
 	for n := range len(object.body) {
 		s.put(t, "a", stored{object.body[:n], object.metadata})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -275,7 +282,7 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	content := text(4 * chunk)
-	upload(t, s.open(t, keys), "a", content)
+	mustUpload(t, s.open(t, keys), "a", content)
 	object := s.get(t, "a")
 	ranges := map[string]storage.DownloadOption{
 		"inside":                           storage.WithRange(10, 20),
@@ -288,21 +295,23 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 		"past that, to the end":            storage.WithRange(3*chunk, -1),
 		"past the object":                  storage.WithRange(100*chunk, -1),
 	}
+
 	for name, option := range ranges {
 		t.Run(name, func(t *testing.T) {
-			for opened, b := range map[string]storage.Bucket{"opened again": s.open(t, keys),
+			for bucketName, b := range map[string]storage.Bucket{"opened again": s.open(t, keys),
 				"that has read it": s.open(t, keys)} {
 				s.put(t, "a", object)
-				if opened == "that has read it" {
+				if bucketName == "that has read it" {
 					_, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)
 				}
 				s.put(t, "a", stored{object.body[:2*sealedChunk], object.metadata})
 				_, _, err := storage.ReadAll(t.Context(), b, "a", option)
-				require.ErrorIs(t, err, storage.ChecksumMismatch, opened)
+				require.ErrorIs(t, err, storage.ChecksumMismatch, bucketName)
 			}
 		})
 	}
+
 	s.put(t, "a", object)
 	for _, option := range []storage.DownloadOption{storage.WithRange(4*chunk+1, 10), storage.WithRange(5*chunk, -1)} {
 		_, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "a", option)
@@ -312,47 +321,64 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 
 // Reading ranges of an object takes one more request than without the layer: it reads the last chunk once.
 func TestRangeCostsOneMoreRequest(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		writer bool // the bucket that reads has written the object
 		size   int
 		opts   []storage.UploadOption
 		ranges []storage.Range
 		want   int
 	}{
-		"ten ranges": {false, 9*chunk + 5, nil,
-			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 11},
-		"ten of what was written": {true, 9*chunk + 5, nil,
-			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
-		"ten of what has parts": {true, 9*chunk + 5, []storage.UploadOption{storage.WithPartSize(chunk)},
-			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
-		"ranges with the end first": {false, 2 * chunk, nil,
-			[]storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}}, 2},
-		"an object of one chunk": {false, chunk - 1, nil,
-			[]storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}}, 2},
-		"bytes of the last chunk": {false, 2 * chunk, nil,
-			[]storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}}, 2},
-	} {
+		"ten ranges":              {writer: false, size: 9*chunk + 5, ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), want: 11},
+		"ten of what was written": {writer: true, size: 9*chunk + 5, ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), want: 10},
+		"ten of what has parts": {
+			writer: true,
+			size:   9*chunk + 5,
+			opts:   []storage.UploadOption{storage.WithPartSize(chunk)},
+			ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10),
+			want:   10,
+		},
+		"ranges with the end first": {
+			writer: false,
+			size:   2 * chunk,
+			ranges: []storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}},
+			want:   2,
+		},
+		"an object of one chunk": {
+			writer: false,
+			size:   chunk - 1,
+			ranges: []storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}},
+			want:   2,
+		},
+		"bytes of the last chunk": {
+			writer: false,
+			size:   2 * chunk,
+			ranges: []storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}},
+			want:   2,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
 			counted := meter.New()
-			content := text(row.size)
+			content := text(tt.size)
 			reader := engine.New(counted.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
 			writer := reader
-			if !row.writer {
+			if !tt.writer {
 				writer = s.open(t, keys)
 			}
-			upload(t, writer, "a", content, row.opts...)
-			before := counted.Counts().Reads
-			for _, r := range row.ranges {
+			mustUpload(t, writer, "a", content, tt.opts...)
+			reads := counted.Counts().Reads
+
+			for _, r := range tt.ranges {
 				got, _, err := storage.ReadAll(t.Context(), reader, "a", storage.WithRange(r.Offset, r.Length))
 				require.NoError(t, err)
 				if r.Length < 0 {
-					r.Length = int64(row.size) - r.Offset
+					r.Length = int64(tt.size) - r.Offset
 				}
 				require.Equal(t, content[r.Offset:r.Offset+r.Length], string(got))
 			}
-			require.EqualValues(t, row.want, counted.Counts().Reads-before)
+			require.EqualValues(t, tt.want, counted.Counts().Reads-reads)
 		})
 	}
 }
@@ -362,19 +388,20 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	contents := []string{text(3 * chunk), text(5 * chunk)}
-	upload(t, s.open(t, keys), "a", contents[0])
+	mustUpload(t, s.open(t, keys), "a", contents[0])
 	gets := 0
 	replacing := driver.Intercept(s.Driver,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
 				gets++
 				if gets == 2 { // that of the last chunk
-					upload(t, s.open(t, keys), "a", contents[1])
+					mustUpload(t, s.open(t, keys), "a", contents[1])
 				}
 			}
 			return next(ctx)
 		})
 	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
+
 	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(5, 10))
 	require.NoError(t, err)
 	require.Equal(t, contents[1][5:15], string(got))
@@ -385,10 +412,11 @@ func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
 	secret := strings.Repeat("secret", 50_000)
 	b := s.open(t, newKeys(t))
-	upload(t, b, "one", secret)
-	upload(t, b, "parts", secret, storage.WithPartSize(2*chunk))
-	upload(t, b, "again", secret)
+	mustUpload(t, b, "one", secret)
+	mustUpload(t, b, "parts", secret, storage.WithPartSize(2*chunk))
+	mustUpload(t, b, "again", secret)
 	headers := map[string]bool{}
+
 	for _, key := range []string{"one", "parts", "again"} {
 		object := s.get(t, key)
 		require.NotContains(t, string(object.body), "secret")
@@ -407,17 +435,22 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
 			content := text(4 * chunk)
-			seen := map[string]string{} // what the store was sent, by header and number
+			bodies := map[string]string{} // what the store was sent, by header and number
 			recording := func(failAt int) storage.Bucket {
-				return engine.New(&recorder{Driver: s.Driver, failAt: failAt, seen: func(r *driver.PartRequest, data string) {
-					place := fmt.Sprint(r.Upload, r.Number)
-					if before, retry := seen[place]; retry {
-						require.Equal(t, before, data, "one key has encrypted two bodies")
-					}
-					seen[place] = data
-				}}, driver.WithLayer(newLayer(t, keys)))
+				return engine.New(&recorder{
+					Driver: s.Driver,
+					failAt: failAt,
+					seen: func(r *driver.PartRequest, data string) {
+						place := fmt.Sprint(r.Upload, r.Number)
+						if body, retry := bodies[place]; retry {
+							require.Equal(t, body, data, "one key has encrypted two bodies")
+						}
+						bodies[place] = data
+					},
+				}, driver.WithLayer(newLayer(t, keys)))
 			}
 			opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
+
 			_, err := recording(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			other := changed(content, i)
@@ -447,9 +480,9 @@ func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (drive
 	if part.Number == r.failAt {
 		return driver.Part{}, storage.PermissionDenied
 	}
-	again := *part
-	again.Body = bytes.NewReader(data)
-	return r.Driver.PutPart(ctx, &again)
+	req := *part
+	req.Body = bytes.NewReader(data)
+	return r.Driver.PutPart(ctx, &req)
 }
 
 // PutPart fails if the caller does not say where the part is in the object. Otherwise two chunks could be
@@ -482,7 +515,8 @@ func TestPlainObjects(t *testing.T) {
 	content := text(2*chunk + 5)
 	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
 	strict := s.open(t, keys)
-	for name, read := range map[string]func() error{
+
+	for name, readPlain := range map[string]func() error{
 		"Download": func() error {
 			_, _, err := storage.ReadAll(t.Context(), strict, "plain")
 			return err
@@ -500,7 +534,7 @@ func TestPlainObjects(t *testing.T) {
 			return err
 		},
 	} {
-		err := read()
+		err := readPlain()
 		require.ErrorIs(t, err, storage.ChecksumMismatch, name)
 		require.ErrorContains(t, err, "AllowPlain", name)
 	}
@@ -508,6 +542,7 @@ func TestPlainObjects(t *testing.T) {
 	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
 	require.NoError(t, err)
 	b := engine.New(s.Driver, driver.WithLayer(layer))
+
 	for _, row := range []struct{ from, length int64 }{{0, -1}, {1, 5}, {chunk - 1, 3}, {2 * chunk, -1}, {2*chunk + 4, 1}} {
 		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(row.from, row.length))
 		require.NoError(t, err)
@@ -518,6 +553,7 @@ func TestPlainObjects(t *testing.T) {
 		require.Equal(t, content[row.from:end], string(got))
 		require.Equal(t, int64(len(content)), attrs.Size)
 	}
+
 	_, err = storage.Copy(t.Context(), b, "plain", b, "plain", storage.WithMetadata(map[string]string{"k": "w"}))
 	require.NoError(t, err)
 	got, attrs, err := storage.ReadAll(t.Context(), strict, "plain")
@@ -530,19 +566,20 @@ func TestPlainObjects(t *testing.T) {
 func TestMetadataHasRoomForHeader(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		keys encrypt.Keys
 		room int
 	}{
 		"X25519": {newKeys(t), 1700},
 		"hybrid": {encrypt.NewKeys([]age.Recipient{hybrid.Recipient()}, []age.Identity{hybrid}), 280},
-	} {
-		b := newStore().open(t, row.keys)
-		upload(t, b, "a", "x", storage.WithMetadata(map[string]string{"k": strings.Repeat("v", row.room)}))
+	}
+	for name, tt := range tests {
+		b := newStore().open(t, tt.keys)
+		mustUpload(t, b, "a", "x", storage.WithMetadata(map[string]string{"k": strings.Repeat("v", tt.room)}))
 		got, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err, name)
 		require.Equal(t, []string{"k"}, slices.Collect(maps.Keys(got.Metadata)), name)
-		_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(map[string]string{"k": strings.Repeat("v", row.room+100)}))
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(map[string]string{"k": strings.Repeat("v", tt.room+100)}))
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
 }

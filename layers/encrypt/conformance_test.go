@@ -87,6 +87,7 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 	c.OpenBucket = func(_ context.Context, _ string, opts ...storage.OpenOption) (storage.Bucket, error) {
 		return memstore.New(opts...), nil
 	}
+
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		b, err := c.Open(t.Context(), "a", opts...)
 		require.NoError(t, err)
@@ -115,11 +116,11 @@ func TestConformanceOverMinIO(t *testing.T) {
 	service, err := s3.NewService(t.Context(), account)
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
-	opened := func(opts ...storage.BucketOption) storagetest.Open {
-		return func(t *testing.T, over ...storage.OpenOption) storage.Bucket {
+	openWith := func(opts ...storage.BucketOption) storagetest.Open {
+		return func(t *testing.T, openOpts ...storage.OpenOption) storage.Bucket {
 			c := config
 			c.Bucket = freshbucket.Create(t, service, opts...)
-			b, err := s3.Open(t.Context(), c, append([]storage.OpenOption{driver.WithLayer(layer)}, over...)...)
+			b, err := s3.Open(t.Context(), c, append([]storage.OpenOption{driver.WithLayer(layer)}, openOpts...)...)
 			require.NoError(t, err)
 			return b
 		}
@@ -130,7 +131,7 @@ func TestConformanceOverMinIO(t *testing.T) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return layer(d)
-	}, append(suite(minio.Skipped), storagetest.WithVersionedOpen(opened(storage.WithVersioning(true))), storagetest.WithLockingOpen(opened(storage.WithObjectLock())))...)
+	}, append(suite(minio.Skipped), storagetest.WithVersionedOpen(openWith(storage.WithVersioning(true))), storagetest.WithLockingOpen(openWith(storage.WithObjectLock())))...)
 }
 
 func TestConformanceOverAzurite(t *testing.T) {
@@ -150,7 +151,7 @@ func TestConformanceOverAzurite(t *testing.T) {
 func TestConformanceWithKeysOfServices(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		layer := newLayer(t, k.keys(t, 1))
 		skips := map[string]string{}
 		if k.wrap == "wrapkey" {

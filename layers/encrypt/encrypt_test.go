@@ -34,16 +34,18 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	}
 	s := newStore()
 	content := text(2*chunk + 3)
-	before := upload(t, s.open(t, parse(older.String())), "a", content,
+	oldAttrs := mustUpload(t, s.open(t, parse(older.String())), "a", content,
 		storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithTags(map[string]string{"t": "u"}))
 	was := s.get(t, "a")
 
 	calls := faults.New()
 	b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, parse(newer.String()+"\n"+older.String()))))
+
 	attrs, err := encrypt.Rewrap(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
-	require.NotEqual(t, before.Revision, attrs.Revision)
+	require.NotEqual(t, oldAttrs.Revision, attrs.Revision)
+
 	current := s.get(t, "a")
 	require.Equal(t, was.body, current.body)
 	require.NotEqual(t, was.header(), current.header())
@@ -66,8 +68,14 @@ func TestRewrapReplacesNoNewerObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	b := s.open(t, keys)
-	upload(t, b, "a", "old")
-	racing := engine.New(&overtaken{Driver: s.Driver, before: func() { upload(t, b, "a", "newer") }}, driver.WithLayer(newLayer(t, keys)))
+	mustUpload(t, b, "a", "old")
+	racing := engine.New(&overtaken{
+		Driver: s.Driver,
+		before: func() {
+			mustUpload(t, b, "a", "newer")
+		},
+	}, driver.WithLayer(newLayer(t, keys)))
+
 	_, err := encrypt.Rewrap(t.Context(), racing, "a")
 	require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.Changed}, storage.CodeOf(err), "%v", err)
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -89,7 +97,7 @@ func (d *overtaken) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.A
 func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 	for _, lacks := range []storage.Features{storage.ServerCopy, storage.ConditionalUpdate} {
 		b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacks})), driver.WithLayer(newLayer(t, newKeys(t))))
-		upload(t, b, "a", "x")
+		mustUpload(t, b, "a", "x")
 		_, err := encrypt.Rewrap(t.Context(), b, "a")
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
@@ -106,23 +114,25 @@ func TestLayerNeedsMetadata(t *testing.T) {
 // decrypted and encrypted again.
 func TestCopyBetweenBuckets(t *testing.T) {
 	content := text(chunk + 1)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		from, to func(one, other driver.Layer) []storage.OpenOption
 		moves    bool
 		encrypts bool
 	}{
-		"one layer":         {first, first, false, true},
-		"two layers":        {first, second, true, true},
-		"from plain":        {none, first, true, true},
-		"to plain":          {first, none, true, false},
-		"plain, as without": {none, none, false, false},
-	} {
+		"one layer":         {from: first, to: first, encrypts: true},
+		"two layers":        {from: first, to: second, moves: true, encrypts: true},
+		"from plain":        {from: none, to: first, moves: true, encrypts: true},
+		"to plain":          {from: first, to: none, moves: true},
+		"plain, as without": {from: none, to: none},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			service := memstore.NewServiceDriver(memstore.ServiceConfig{})
 			for _, bucket := range []string{"from", "to"} {
 				_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: bucket})
 				require.NoError(t, err)
 			}
+
 			keys := boundKeys{newKeys(t)}
 			one := newLayer(t, keys)
 			other := newLayer(t, keys)
@@ -132,19 +142,22 @@ func TestCopyBetweenBuckets(t *testing.T) {
 				require.NoError(t, err)
 				return engine.New(d, append([]storage.OpenOption{driver.WithLayer(calls.Layer())}, opts...)...)
 			}
-			src := open("from", row.from(one, other))
-			dst := open("to", row.to(one, other))
-			upload(t, src, "a", content)
+			src := open("from", tt.from(one, other))
+			dst := open("to", tt.to(one, other))
+			mustUpload(t, src, "a", content)
 			calls.Reset()
+
 			_, err := storage.Copy(t.Context(), dst, "b", src, "a")
 			require.NoError(t, err)
-			require.Equal(t, row.moves, calls.Count(faults.Get) > 0, "%v", calls)
+			require.Equal(t, tt.moves, calls.Count(faults.Get) > 0, "%v", calls)
+
 			got, _, err := storage.ReadAll(t.Context(), dst, "b")
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
+
 			raw, _, err := storage.ReadAll(t.Context(), open("to", nil), "b")
 			require.NoError(t, err)
-			require.Equal(t, row.encrypts, string(raw) != content)
+			require.Equal(t, tt.encrypts, string(raw) != content)
 		})
 	}
 }
@@ -166,24 +179,27 @@ func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	content := text(10*chunk + 5)
 	counted := &readCounter{Driver: s.Driver}
 	b := engine.New(counted, driver.WithLayer(newLayer(t, keys)))
-	upload(t, b, "a", content)
-	for _, row := range []struct{ from, length int64 }{
+	mustUpload(t, b, "a", content)
+
+	tests := []struct{ from, length int64 }{
 		{0, 1}, {chunk - 1, 2}, {chunk, chunk}, {3*chunk + 7, 2 * chunk}, {10 * chunk, -1}, {10*chunk + 4, 1}, {-1, -1}, {-chunk, -1}, {-11 * chunk, -1}, {5, -1},
-	} {
+	}
+	for _, tt := range tests {
 		counted.bytes = 0
-		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(row.from, row.length))
+		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(tt.from, tt.length))
 		require.NoError(t, err)
-		start := row.from
+		start := tt.from
 		if start < 0 {
 			start = max(0, int64(len(content))+start)
 		}
 		end := int64(len(content))
-		if row.length >= 0 {
-			end = start + row.length
+		if tt.length >= 0 {
+			end = start + tt.length
 		}
-		require.True(t, content[start:end] == string(got), "%+v", row)
+
+		require.True(t, content[start:end] == string(got), "%+v", tt)
 		require.Equal(t, int64(len(content)), attrs.Size)
-		require.LessOrEqual(t, counted.bytes, end-start+2*sealedChunk+(end-start)/chunk*16, "%+v", row)
+		require.LessOrEqual(t, counted.bytes, end-start+2*sealedChunk+(end-start)/chunk*16, "%+v", tt)
 	}
 }
 
@@ -223,25 +239,27 @@ func TestLayerWithDiskCache(t *testing.T) {
 				slices.Reverse(layers)
 			}
 			b := memstore.New(layers...)
-			attrs := upload(t, b, "a", secret)
+			attrs := mustUpload(t, b, "a", secret)
+
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(70_000, 200_000))
 				require.NoError(t, err)
 				require.Equal(t, secret[70_000:270_000], string(got))
 			}
+
 			require.NoError(t, cache.Close())
-			files, plain := 0, false
+			files, plainFiles := 0, false
 			require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 				if err != nil || entry.IsDir() {
 					return err
 				}
 				data, err := os.ReadFile(path)
 				files++
-				plain = plain || strings.Contains(string(data), "secret")
+				plainFiles = plainFiles || strings.Contains(string(data), "secret")
 				return err
 			}))
 			require.NotZero(t, files)
-			require.Equal(t, encryptedOnDisk, !plain)
+			require.Equal(t, encryptedOnDisk, !plainFiles)
 		})
 	}
 }
@@ -251,7 +269,7 @@ func TestListSizes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	for _, size := range append(sizes, 1000*chunk+1) {
-		attrs := upload(t, b, "a", text(size))
+		attrs := mustUpload(t, b, "a", text(size))
 		require.Equal(t, int64(size), attrs.Size)
 		for entry, err := range b.List(t.Context()) {
 			require.NoError(t, err)
@@ -265,13 +283,16 @@ func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	const content, crc = "123456789", 0xe3069283
-	attrs := upload(t, b, "a", content, storage.WithCRC32C(crc))
+
+	attrs := mustUpload(t, b, "a", content, storage.WithCRC32C(crc))
 	require.Equal(t, storage.CRC32C{Sum: crc, Known: true}, attrs.CRC32C)
 	_, err := b.Upload(t.Context(), "b", strings.NewReader(content), storage.WithCRC32C(crc+1))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
+
 	exists, err := b.Exists(t.Context(), "b")
 	require.NoError(t, err)
 	require.False(t, exists)
+
 	current, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, current.CRC32C.Known, "the store has that of the encrypted bytes")
@@ -281,10 +302,12 @@ func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 func TestPublicURLIsThatOfServer(t *testing.T) {
 	layer := driver.WithLayer(newLayer(t, newKeys(t)))
 	_, err := memstore.New(storage.WithPublicAccess(true), layer).PublicURL("a")
+
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.NotPublic, e.Code)
 	require.Contains(t, e.Hint, "WithPublicBaseURL, where package serve serves it")
+
 	address, err := memstore.New(storage.WithPublicBaseURL("https://files.example/"), layer).PublicURL("a")
 	require.NoError(t, err)
 	require.Equal(t, "https://files.example/a", address)

@@ -35,7 +35,7 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 
 // The S3 server over encrypted stores passes the same tests as a server without layers.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		open  func(t *testing.T) driver.ServiceDriver
 		lacks gatewaytest.Lacks
 	}{
@@ -48,11 +48,12 @@ func TestS3ServerOverEncryptedStores(t *testing.T) {
 			require.NoError(t, err)
 			return service
 		}, gatewaytest.Lacks{Versions: true}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			row.lacks.Checksums = true
-			row.lacks.ListedUploads = true
-			gatewaytest.Run(t, driver.ServiceWithLayers(row.open(t), gatewayLayers(t)...), row.lacks)
+			tt.lacks.Checksums = true
+			tt.lacks.ListedUploads = true
+			gatewaytest.Run(t, driver.ServiceWithLayers(tt.open(t), gatewayLayers(t)...), tt.lacks)
 		})
 	}
 }
@@ -108,6 +109,7 @@ func TestS3ServersShareAccount(t *testing.T) {
 			require.NoError(t, err)
 			names = append(names, bucket.Name)
 		}
+
 		require.Equal(t, []string{name + "-one", name + "-two"}, names)
 	}
 }
@@ -119,7 +121,9 @@ func TestS3ServerLargeObjects(t *testing.T) {
 	onMinIO, err := s3.NewServiceDriver(t.Context(), minio.Config(t))
 	require.NoError(t, err)
 	for name, below := range map[string]driver.ServiceDriver{"memory": memstore.NewServiceDriver(memstore.ServiceConfig{}), "a directory": directory, "MinIO": onMinIO} {
-		t.Run(name, func(t *testing.T) { testLargeObject(t, below) })
+		t.Run(name, func(t *testing.T) {
+			testLargeObject(t, below)
+		})
 	}
 }
 
@@ -133,13 +137,14 @@ func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key s
 	require.NoError(t, d.Close())
 	values, err := url.ParseQuery(attrs.Metadata["s3server"])
 	require.NoError(t, err)
+
 	for name := range values {
 		require.Contains(t, []string{"u", "o"}, name, "the upload and the account")
 	}
 }
 
-// serverBucket returns a new bucket, and its name, of a server of S3 over service.
-func serverBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket, name string) {
+// newServerBucket returns a new bucket, and its name, of a server of S3 over service.
+func newServerBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket, name string) {
 	name = "test-" + strings.ToLower(rand.Text())
 	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name}})
 	require.NoError(t, err)
@@ -160,21 +165,24 @@ func serverBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket,
 
 // testLargeObject sends parts that are joined to larger parts of the store.
 func testLargeObject(t *testing.T, below driver.ServiceDriver) {
-	b, bucket := serverBucket(t, driver.ServiceWithLayers(below, gatewayLayers(t)...))
+	b, bucket := newServerBucket(t, driver.ServiceWithLayers(below, gatewayLayers(t)...))
 	content := strings.Repeat(text(1<<20)+"x", 65)
-	uploaded := upload(t, b, "a", content, storage.WithPartSize(20<<20+1))
+	uploaded := mustUpload(t, b, "a", content, storage.WithPartSize(20<<20+1))
 	r, err := b.Download(t.Context(), "a")
 	require.NoError(t, err)
+
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.True(t, content == string(got))
+
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Empty(t, attrs.Metadata)
 	requireNothingPlain(t, below, bucket, "a")
 	require.Equal(t, uploaded.ETag, attrs.ETag)
 	require.Contains(t, attrs.ETag, "-", "nobody takes it for an MD5")
-	put := upload(t, b, "b", "small", storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
+
+	put := mustUpload(t, b, "b", "small", storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
 	requireNothingPlain(t, below, bucket, "b")
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("b")) {
 		require.NoError(t, err)
@@ -197,12 +205,13 @@ func (d readlessDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage
 // A copy by the S3 server over encrypted stores reads no bytes.
 func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	b, _ := serverBucket(t, driver.ServiceWithLayers(below, readless, newLayer(t, newKeys(t))))
-	upload(t, b, "from", "content")
+	b, _ := newServerBucket(t, driver.ServiceWithLayers(below, readless, newLayer(t, newKeys(t))))
+	mustUpload(t, b, "from", "content")
 	_, err := storage.Copy(t.Context(), b, "to", b, "from")
 	require.NoError(t, err)
 	r, err := b.Download(t.Context(), "to")
 	require.NoError(t, err)
+
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Equal(t, "content", string(got))
@@ -210,7 +219,7 @@ func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 
 // If the metadata leave no room for the header, the S3 server refuses a multipart upload at its beginning.
 func TestS3ServerMetadataWithoutRoom(t *testing.T) {
-	b, _ := serverBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
+	b, _ := newServerBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
 	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{"long": strings.Repeat("x", 1800)}))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 }

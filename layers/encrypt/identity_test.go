@@ -32,15 +32,16 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	require.NoError(t, err)
 	quantum, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
-	keys := func(of ...age.Identity) encrypt.Config {
-		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, of)}
+	keys := func(ids ...age.Identity) encrypt.Config {
+		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, ids)}
 	}
 	parsed, err := encrypt.ParseKeys(strings.NewReader(mine.String()))
 	require.NoError(t, err)
 	joined := func(k ...encrypt.Keys) encrypt.Config { return encrypt.Config{Keys: encrypt.JoinKeys(k, k)} }
-	own := driver.StackIdentity(layerOf(t, keys(mine))(store))
-	require.NotEqual(t, driver.StackIdentity(store), own, "without the layer")
-	for _, row := range []struct {
+
+	identity := driver.StackIdentity(layerOf(t, keys(mine))(store))
+	require.NotEqual(t, driver.StackIdentity(store), identity, "without the layer")
+	tests := []struct {
 		name   string
 		config encrypt.Config
 		same   bool
@@ -53,11 +54,12 @@ func TestStackIdentityHasKeys(t *testing.T) {
 		{"plain objects, too", encrypt.Config{Keys: parsed, AllowPlain: true}, false},
 		{"joined keys", joined(parsed), false},
 		{"keys of another type", encrypt.Config{Keys: boundKeys{}}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			got := driver.StackIdentity(layerOf(t, row.config)(store))
-			require.Equal(t, row.same, own == got)
-			require.Equal(t, got, driver.StackIdentity(layerOf(t, row.config)(store)), "it stays the same")
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := driver.StackIdentity(layerOf(t, tt.config)(store))
+			require.Equal(t, tt.same, identity == got)
+			require.Equal(t, got, driver.StackIdentity(layerOf(t, tt.config)(store)), "it stays the same")
 		})
 	}
 }
@@ -73,69 +75,75 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 	encrypted := func(id *age.X25519Identity) driver.Layer {
 		return layerOf(t, encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, []age.Identity{id})})
 	}
-	read := func(b storage.Bucket) (string, error) {
+	readText := func(b storage.Bucket) (string, error) {
 		got, _, err := storage.ReadAll(context.Background(), b, "a")
 		return string(got), err
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name          string
 		before, after func(cache driver.Layer) []driver.Layer
 		want          string // of the read after; "" for what is stored
 	}{
 		{
-			"the cache moves below",
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
-			content,
+			name:   "the cache moves below",
+			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
+			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
+			want:   content,
 		},
 		{
-			"the cache moves above",
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			content,
+			name:   "the cache moves above",
+			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
+			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
+			want:   content,
 		},
 		{
-			"a location without keys",
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache} },
-			"",
+			name:   "a location without keys",
+			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
+			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache} },
+			want:   "",
 		},
 		{
-			"a location with another key",
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(other), cache} },
-			"refused",
+			name:   "a location with another key",
+			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
+			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(other), cache} },
+			want:   "refused",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			store := memstore.NewDriver(memstore.Config{})
 			cache, err := diskcache.Open(t.TempDir(), diskcache.Config{Unpinned: true})
 			require.NoError(t, err)
-			defer func() { require.NoError(t, cache.Close()) }()
-			with := func(layers []driver.Layer) storage.Bucket {
+			defer func() {
+				require.NoError(t, cache.Close())
+			}()
+			openWith := func(layers []driver.Layer) storage.Bucket {
 				d := store
 				for _, layer := range layers {
 					d = layer(d)
 				}
 				return engine.New(d)
 			}
-			first := with(row.before(cache.Layer()))
+			first := openWith(tt.before(cache.Layer()))
 			_, err = first.Upload(context.Background(), "a", strings.NewReader(content))
 			require.NoError(t, err)
+
 			for range 2 {
-				got, err := read(first)
+				got, err := readText(first)
 				require.NoError(t, err)
 				require.Equal(t, content, got)
 			}
-			got, err := read(with(row.after(cache.Layer())))
-			if row.want == "refused" {
+
+			got, err := readText(openWith(tt.after(cache.Layer())))
+			if tt.want == "refused" {
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				return
 			}
 			require.NoError(t, err)
-			want := row.want
+			want := tt.want
 			if want == "" {
-				want, err = read(engine.New(store))
+				want, err = readText(engine.New(store))
 				require.NoError(t, err)
 				require.NotEqual(t, content, want)
 			}

@@ -17,7 +17,7 @@ import (
 
 // If a program writes an object during Rewrap, its write remains and is readable.
 func TestExploredRewrapAndAWriter(t *testing.T) {
-	keys, _ := rotated(t)
+	keys, _ := newRotatedKeys(t)
 	for name, other := range map[string]func(ctx context.Context, b storage.Bucket) error{
 		"upload": func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("new"))
@@ -55,11 +55,11 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					done := explored.Succeeded(a)
+					rewrapped := explored.Succeeded(a)
 					switch {
-					case name == "upload" && done:
+					case name == "upload" && rewrapped:
 						require.Equal(s, "new", string(data))
-					case name == "remove" && done:
+					case name == "remove" && rewrapped:
 						require.Empty(s, data)
 					case name == "upload" || name == "remove":
 						require.Contains(s, []string{"first", "new", ""}, string(data))

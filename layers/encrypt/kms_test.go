@@ -41,7 +41,7 @@ type kmsKind struct {
 	secret       string // the right one
 }
 
-func kmsKinds(t testing.TB) map[string]kmsKind {
+func newKMSKinds(t testing.TB) map[string]kmsKind {
 	return map[string]kmsKind{
 		"AWS": {
 			start:  kmsserver.StartAWS,
@@ -103,9 +103,9 @@ type kmsTest struct {
 	server *kmsserver.Server
 }
 
-// overServices runs a test with each service.
-func overServices(t *testing.T, test func(t *testing.T, k kmsTest)) {
-	for name, kind := range kmsKinds(t) {
+// runOnServices runs a test with each service.
+func runOnServices(t *testing.T, test func(t *testing.T, k kmsTest)) {
+	for name, kind := range newKMSKinds(t) {
 		t.Run(name, func(t *testing.T) {
 			k := kmsTest{kind, kind.start(t)}
 			k.server.AddKey(k.key(1))
@@ -127,7 +127,7 @@ func once(d driver.Driver, layer driver.Layer) storage.Bucket {
 
 // A key management service wraps the data key of each object.
 func TestKMSWrapsKey(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
 		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
@@ -136,7 +136,8 @@ func TestKMSWrapsKey(t *testing.T) {
 		s := newStore()
 		content := text(5*chunk + 1)
 		b := s.open(t, joined)
-		upload(t, b, "a", content)
+
+		mustUpload(t, b, "a", content)
 		require.Equal(t, 1, k.server.Count(k.wrap))
 		require.Zero(t, k.server.Count(k.unwrap))
 
@@ -146,22 +147,25 @@ func TestKMSWrapsKey(t *testing.T) {
 		for _, err := range b.List(t.Context()) {
 			require.NoError(t, err)
 		}
+
 		require.Zero(t, k.server.Count(k.unwrap), "attributes need no key")
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
+
 		got, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithRange(chunk, 5))
 		require.NoError(t, err)
 		require.Equal(t, content[chunk:chunk+5], string(got))
 		require.Equal(t, 1, k.server.Count(k.unwrap), "one for each object")
 		require.Equal(t, 1, k.server.Count(k.wrap))
 
-		stored := s.get(t, "a")
-		require.Contains(t, stored.header(), "-> "+k.stanza+" ")
-		require.NotContains(t, stored.header(), "111122223333", "the header does not tell the account")
-		plain, err := age.Decrypt(bytes.NewReader(file(t, stored)), offline)
+		object := s.get(t, "a")
+		require.Contains(t, object.header(), "-> "+k.stanza+" ")
+		require.NotContains(t, object.header(), "111122223333", "the header does not tell the account")
+
+		r, err := age.Decrypt(bytes.NewReader(ageFile(t, object)), offline)
 		require.NoError(t, err)
-		got, err = io.ReadAll(plain)
+		got, err = io.ReadAll(r)
 		require.NoError(t, err)
 		require.Equal(t, content, string(got), "without the service")
 	})
@@ -170,9 +174,9 @@ func TestKMSWrapsKey(t *testing.T) {
 // Concurrent reads of an object share one Unwrap request and its failure. If the context of one read ends, the
 // other reads still succeed.
 func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
 		k.server.SetState(k.key(1), "disabled")
 		for state, want := range map[string]storage.Code{"disabled": storage.PermissionDenied, "": ""} {
 			k.server.SetState(k.key(1), state)
@@ -188,27 +192,30 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 				return false
 			})
 			b := once(s, newLayer(t, k.keys(t, 1)))
-			before := k.server.Count(k.unwrap)
+			unwraps := k.server.Count(k.unwrap)
 			failures := make(chan error, 8)
-			read := func(ctx context.Context) {
+			readKey := func(ctx context.Context) {
 				_, _, err := storage.ReadAll(ctx, b, "a")
 				failures <- err
 			}
-			go read(t.Context())
+			go readKey(t.Context())
 			<-first
-			ended, cancel := context.WithCancel(t.Context())
+			canceled, cancel := context.WithCancel(t.Context())
 			cancel()
-			read(ended)
+
+			readKey(canceled)
 			require.ErrorIs(t, <-failures, storage.Canceled)
 			for range 7 {
-				go read(t.Context())
+				go readKey(t.Context())
 			}
+
 			close(going)
 			for range 8 {
 				require.Equal(t, want, storage.CodeOf(<-failures))
 			}
+
 			if want == "" {
-				require.Equal(t, 1, k.server.Count(k.unwrap)-before)
+				require.Equal(t, 1, k.server.Count(k.unwrap)-unwraps)
 			}
 		}
 	})
@@ -216,33 +223,37 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 
 // An emergency key reads objects without the service.
 func TestKMSWithEmergencyKey(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
 		identity := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, []age.Identity{offline})
 		keys := k.keys(t, 1)
 		s := newStore()
 		both := []encrypt.Keys{keys, identity}
-		upload(t, s.open(t, encrypt.JoinKeys(both, nil)), "a", "text")
+		mustUpload(t, s.open(t, encrypt.JoinKeys(both, nil)), "a", "text")
 		k.server.Close()
+
 		got, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, encrypt.JoinKeys(nil, both))), "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
+
 		_, _, err = storage.ReadAll(t.Context(), once(s, newLayer(t, keys)), "a")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Regexp(t, "AWS KMS|Google Cloud KMS|Azure Key Vault", err.Error())
+
 		_, err = s.open(t, encrypt.JoinKeys(nil, both)).Upload(t.Context(), "b", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
 }
 
 func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		older := k.keys(t, 1)
 		newer := k.keys(t, 2)
 		s := newStore()
 		content := text(2*chunk + 3)
-		upload(t, s.open(t, older), "a", content)
+		mustUpload(t, s.open(t, older), "a", content)
+
 		_, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Zero(t, k.server.Count(k.unwrap), "the header names another key")
@@ -250,13 +261,16 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 		calls := faults.New()
 		rotating := encrypt.JoinKeys([]encrypt.Keys{newer}, []encrypt.Keys{newer, older})
 		b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, rotating)))
+
 		_, err = encrypt.Rewrap(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
+
 		k.server.SetState(k.key(1), "deleted")
 		got, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
+
 		_, _, err = storage.ReadAll(t.Context(), s.open(t, older), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
@@ -264,15 +278,15 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 
 // If the service rotates its key to a new version, old and new objects are readable.
 func TestKMSRotatesVersions(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		if k.wrap == "Encrypt" {
 			return // AWS does so without a trace
 		}
 		s := newStore()
 		b := s.open(t, k.keys(t, 1))
-		upload(t, b, "older", "1")
+		mustUpload(t, b, "older", "1")
 		k.server.AddKey(k.key(1))
-		upload(t, b, "newer", "2")
+		mustUpload(t, b, "newer", "2")
 		for key, content := range map[string]string{"older": "1", "newer": "2"} {
 			got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), key)
 			require.NoError(t, err)
@@ -286,16 +300,19 @@ var hostileKeys = []string{"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", 
 
 // Unwrap fails with ChecksumMismatch if the object has another key or bucket than in Wrap.
 func TestKMSBindsName(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
 		dataKey := []byte("0123456789abcdef")
+
 		for i, key := range hostileKeys {
 			obj := encrypt.Object{Bucket: "b", Key: key}
 			stanzas, err := keys.Wrap(t.Context(), dataKey, obj)
 			require.NoError(t, err, key)
+
 			got, err := keys.Unwrap(t.Context(), stanzas, obj)
 			require.NoError(t, err, key)
 			require.Equal(t, dataKey, got)
+
 			for name, other := range map[string]encrypt.Object{
 				"another key":    {Bucket: "b", Key: hostileKeys[(i+1)%len(hostileKeys)]},
 				"another bucket": {Bucket: "c", Key: key},
@@ -306,6 +323,7 @@ func TestKMSBindsName(t *testing.T) {
 				require.Contains(t, err.Error(), "is that of another object", name)
 			}
 		}
+
 		stanzas, err := keys.Wrap(t.Context(), dataKey, encrypt.Object{Key: "a"})
 		require.NoError(t, err, "a bucket without a name")
 		_, err = keys.Unwrap(t.Context(), stanzas, encrypt.Object{Key: "a"})
@@ -315,11 +333,12 @@ func TestKMSBindsName(t *testing.T) {
 
 // An object in a replica of a bucket is readable only if the configuration names the first bucket.
 func TestKMSReplicaOfBucket(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		first := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
-		upload(t, first.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, first.open(t, k.keys(t, 1)), "a", "text")
 		replica.put(t, "a", first.get(t, "a"))
+
 		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, 1)), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		keys, err := k.open(k.server, k.key(1), "memory", k.secret)
@@ -332,8 +351,8 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 
 // Attacks with headers of a service fail.
 func TestKMSAttacksOnHeader(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
-		for _, row := range []struct {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
+		tests := []struct {
 			name string
 			do   func(victim, other stored) stored
 		}{
@@ -343,9 +362,9 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 			}},
 			{"another object as a whole", func(_, other stored) stored { return other }},
 			{"the stanza of another object", func(v, other stored) stored {
-				ours := strings.Split(v.header(), "---")
+				lines := strings.Split(v.header(), "---")
 				theirs := strings.Split(other.header(), "---")
-				v.metadata = map[string]string{headerName: theirs[0] + "---" + ours[1]}
+				v.metadata = map[string]string{headerName: theirs[0] + "---" + lines[1]}
 				return v
 			}},
 			{"the stanza of another object first", func(v, other stored) stored {
@@ -360,17 +379,19 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 				v.metadata = map[string]string{headerName: strings.Join(lines, "|")}
 				return v
 			}},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				s := newStore()
 				b := s.open(t, k.keys(t, 1))
-				upload(t, b, "victim", "victim")
-				upload(t, b, "other", "others")
-				s.put(t, "victim", row.do(s.get(t, "victim"), s.get(t, "other")))
-				before := k.server.Count(k.unwrap)
+				mustUpload(t, b, "victim", "victim")
+				mustUpload(t, b, "other", "others")
+				s.put(t, "victim", tt.do(s.get(t, "victim"), s.get(t, "other")))
+				unwraps := k.server.Count(k.unwrap)
+
 				_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "victim")
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
-				require.LessOrEqual(t, k.server.Count(k.unwrap)-before, 1)
+				require.LessOrEqual(t, k.server.Count(k.unwrap)-unwraps, 1)
 			})
 		}
 	})
@@ -378,28 +399,31 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 
 // Each error of a key management service has its Code.
 func TestKMSErrors(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
-		missing := map[string]storage.Code{"AWS": storage.PermissionDenied, "Google": storage.PermissionDenied, "Azure": storage.InvalidArgument}
+		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		codes := map[string]storage.Code{"AWS": storage.PermissionDenied, "Google": storage.PermissionDenied, "Azure": storage.InvalidArgument}
+
 		for state, want := range map[string]storage.Code{
 			"denied":   storage.PermissionDenied,
 			"disabled": storage.PermissionDenied,
-			"deleted":  missing[strings.TrimPrefix(t.Name(), "TestKMSErrors/")],
+			"deleted":  codes[strings.TrimPrefix(t.Name(), "TestKMSErrors/")],
 		} {
 			k.server.SetState(k.key(1), state)
 			k.requireBoth(t, s, k.keys(t, 1), want, false)
 		}
+
 		k.server.SetState(k.key(1), "")
-		wrong, err := k.open(k.server, k.key(1), "", "hunter2")
+		wrongKeys, err := k.open(k.server, k.key(1), "", "hunter2")
 		require.NoError(t, err)
-		k.requireBoth(t, s, wrong, storage.Unauthenticated, false)
+		k.requireBoth(t, s, wrongKeys, storage.Unauthenticated, false)
+
 		missingKeys := k.keys(t, 3)
 		_, err = once(newStore(), newLayer(t, missingKeys)).Upload(t.Context(), "a", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Contains(t, err.Error(), "check the name of the key")
 
-		for _, row := range []struct {
+		tests := []struct {
 			status int
 			body   any
 			want   storage.Code
@@ -415,11 +439,12 @@ func TestKMSErrors(t *testing.T) {
 			{http.StatusBadRequest, map[string]string{"__type": "ThrottlingException"}, map[bool]storage.Code{true: storage.RateLimited, false: storage.Unavailable}[k.wrap == "Encrypt"]},
 			{http.StatusConflict, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
 			{http.StatusPreconditionFailed, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
-		} {
-			t.Run(fmt.Sprint(row.status, " ", fmt.Sprintf("%.20v", row.body)), func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(fmt.Sprint(tt.status, " ", fmt.Sprintf("%.20v", tt.body)), func(t *testing.T) {
 				k := k
-				k.server.Refuse(t, row.status, row.body)
-				k.requireBoth(t, s, k.keys(t, 1), row.want, row.want == storage.Unavailable || row.want == storage.RateLimited)
+				k.server.Refuse(t, tt.status, tt.body)
+				k.requireBoth(t, s, k.keys(t, 1), tt.want, tt.want == storage.Unavailable || tt.want == storage.RateLimited)
 			})
 		}
 	})
@@ -429,9 +454,10 @@ func TestKMSErrors(t *testing.T) {
 func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want storage.Code, retryable bool) {
 	t.Helper()
 	b := once(s, newLayer(t, keys))
-	_, _, read := storage.ReadAll(t.Context(), b, "a")
+	_, _, readErr := storage.ReadAll(t.Context(), b, "a")
 	_, write := b.Upload(t.Context(), "b", strings.NewReader("text"))
-	for name, err := range map[string]error{"read": read, "write": write} {
+
+	for name, err := range map[string]error{"read": readErr, "write": write} {
 		e := &storage.Error{}
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
@@ -439,10 +465,12 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 		require.False(t, e.Unknown, name)
 		require.NotContains(t, err.Error(), "hunter2")
 		require.Less(t, len(err.Error()), 1000)
+
 		if want == storage.PermissionDenied || want == storage.Unauthenticated {
 			require.NotEmpty(t, e.Hint, "%s: %v", name, err)
 		}
 	}
+
 	exists, err := b.Exists(t.Context(), "b")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -450,7 +478,7 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 
 // If a key management service throttles a request, the bucket retries, not the SDK.
 func TestKMSThrottledIsRetried(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		refusals := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
 			if operation != k.wrap || refusals == 2 {
@@ -462,7 +490,8 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 		})
 		s := newStore()
 		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, 1))), storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond}))
-		upload(t, b, "a", "text")
+
+		mustUpload(t, b, "a", "text")
 		require.Equal(t, 3, k.server.Count(k.wrap))
 		got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), "a")
 		require.NoError(t, err)
@@ -472,7 +501,7 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 
 // If an error of a service quotes the request, the returned error does not show the data key.
 func TestKMSErrorsShowNoDataKey(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {
 			var quoted, signature string
 			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
@@ -492,6 +521,7 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 				return true
 			})
 			keys := k.keys(t, 1)
+
 			_, err := keys.Wrap(t.Context(), []byte("0123456789abcdef"), encrypt.Object{Bucket: "b", Key: "a"})
 			require.Error(t, err)
 			for ; err != nil; err = unwrapped(err) {
@@ -506,7 +536,7 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 
 // If a service redirects a request, the client does not follow. The token of the session would go to another host.
 func TestKMSRedirectIsNotFollowed(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		var elsewhere []string
 		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			elsewhere = append(elsewhere, r.Method+" "+r.URL.Path)
@@ -515,6 +545,7 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 		keys := k.keys(t, 1)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
+
 		for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
 			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				http.Redirect(w, r, other.URL+"/elsewhere", status)
@@ -532,12 +563,12 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 // If the response of a key management service never ends, Wrap and Unwrap fail with Unavailable. The SDKs alone
 // would read without a limit.
 func TestKMSEndlessResponseIsNotRead(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, 1)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
 		const most = 64 << 20 // of which many are in buffers on the way
-		ended := make(chan int, 2)
+		results := make(chan int, 2)
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 			w.Header().Set("Content-Type", "application/json")
 			spaces := bytes.Repeat([]byte(" "), 64<<10)
@@ -545,15 +576,17 @@ func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 			for err := error(nil); err == nil && n < most; n += len(spaces) {
 				_, err = w.Write(spaces)
 			}
-			ended <- n
+			results <- n
 			return true
 		})
+
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-ended, most)
+		require.Less(t, <-results, most)
+
 		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-ended, most)
+		require.Less(t, <-results, most)
 	})
 }
 
@@ -567,9 +600,9 @@ func unwrapped(err error) error {
 
 // If ctx is canceled while a service does not respond, the call fails with Canceled.
 func TestKMSSlowIsCanceled(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		upload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
 		ctx, cancel := contextWithCancel(t)
 		k.server.Answer(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
 			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone
@@ -578,6 +611,7 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 			return true
 		})
 		b := s.open(t, k.keys(t, 1))
+
 		_, _, err := storage.ReadAll(ctx, b, "a")
 		require.ErrorIs(t, err, storage.Canceled)
 		_, err = b.Upload(ctx, "b", strings.NewReader("text"))
@@ -587,11 +621,11 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 
 // If a broken or hostile service returns the data key of another object, reads fail with ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		wraps := 0
 		b := s.open(t, k.keys(t, 1))
-		upload(t, b, "a", "text")
+		mustUpload(t, b, "a", "text")
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
 			wraps++
 			switch operation {
@@ -606,6 +640,7 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 			}
 			return true
 		})
+
 		_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		require.NotZero(t, wraps)
@@ -614,7 +649,7 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 
 // The data key of a caller of its own may be empty.
 func TestKMSErrorsWithoutDataKey(t *testing.T) {
-	overServices(t, func(t *testing.T, k kmsTest) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
 		k.server.SetState(k.key(1), "denied")
 		_, err := k.keys(t, 1).Wrap(t.Context(), nil, encrypt.Object{Bucket: "b", Key: "a"})
 		require.Error(t, err)
@@ -632,6 +667,7 @@ func TestPassphraseMustBeAlone(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 	keysOf := func(r age.Recipient) encrypt.Keys { return encrypt.NewKeys([]age.Recipient{r}, nil) }
+
 	for name, wrap := range map[string][]encrypt.Keys{
 		"a passphrase beside a key":         {keysOf(passphrase), keysOf(x.Recipient())},
 		"a hybrid key beside an X25519 one": {keysOf(hybrid.Recipient()), keysOf(x.Recipient())},

@@ -55,7 +55,7 @@ func TestKMSKeyNames(t *testing.T) {
 			return err
 		},
 	}
-	for _, row := range []struct{ op, key string }{
+	tests := []struct{ op, key string }{
 		{"awskms.New", ""},
 		{"awskms.New", "alias/backups"},
 		{"awskms.New", "1234abcd-12ab-34cd-56ef-1234567890ab"},
@@ -72,10 +72,11 @@ func TestKMSKeyNames(t *testing.T) {
 		{"azurekeyvault.New", "https://v.vault.azure.net/secrets/k"},
 		{"azurekeyvault.New", "https://v.vault.azure.net/keys/k/1/2"},
 		{"azurekeyvault.New", "https://user:hunter2@v.vault.azure.net/keys/k"},
-	} {
-		err := open[row.op](row.key)
-		require.ErrorIs(t, err, storage.InvalidArgument, row.key)
-		require.Contains(t, err.Error(), row.op)
+	}
+	for _, tt := range tests {
+		err := open[tt.op](tt.key)
+		require.ErrorIs(t, err, storage.InvalidArgument, tt.key)
+		require.Contains(t, err.Error(), tt.op)
 		require.Contains(t, err.Error(), "the key must be")
 		require.NotContains(t, err.Error(), "hunter2")
 	}
@@ -100,6 +101,7 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	stanzas, err := open(mrk).Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 	replica := strings.Replace(mrk, "us-west-2", "us-east-1", 1)
+
 	_, err = open(replica).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.InvalidArgument, "no such replica, but the stanza is its own")
 	s.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
@@ -109,6 +111,7 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	got, err := open(replica).Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, got)
+
 	_, err = open(mrk).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.Unavailable, "the response is of another key")
 	_, err = open(mrk).Wrap(t.Context(), dataKey, ofObject)
@@ -118,17 +121,18 @@ func TestKMSRegionOfAWS(t *testing.T) {
 // If the configuration has no AWS credentials, Wrap fails with Unauthenticated and sends no request.
 func TestKMSCredentialsOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		from aws.CredentialsProvider
 		want storage.Code
 	}{
 		"none":                {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no profile") }), storage.Unauthenticated},
 		"none are configured": {nil, storage.Unauthenticated},
-	} {
-		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: row.from}})
+	}
+	for name, tt := range tests {
+		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: tt.from}})
 		require.NoError(t, err)
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
-		require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
+		require.Equal(t, tt.want, storage.CodeOf(err), "%s: %v", name, err)
 		require.Zero(t, s.Count("Encrypt"))
 	}
 }
@@ -136,7 +140,7 @@ func TestKMSCredentialsOfAWS(t *testing.T) {
 // Responses of Google with a wrong checksum are refused.
 func TestKMSChecksumsOfGoogle(t *testing.T) {
 	const name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
-	whole := func() map[string]any {
+	response := func() map[string]any {
 		return map[string]any{
 			"name":                    name + "/cryptoKeyVersions/1",
 			"ciphertext":              []byte("sealed"),
@@ -149,47 +153,87 @@ func TestKMSChecksumsOfGoogle(t *testing.T) {
 	}
 	s := kmsserver.StartGoogle(t)
 	s.AddKey(name)
-	keys, err := kmsKinds(t)["Google"].open(s, name, "", kmsserver.Token)
+	keys, err := newKMSKinds(t)["Google"].open(s, name, "", kmsserver.Token)
 	require.NoError(t, err)
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name                   string
 		change                 func(map[string]any)
 		wrapFails, unwrapFails bool
 	}{
-		{"nothing", func(map[string]any) {}, false, false},
-		{"the text of the data key", func(m map[string]any) {
-			m["plaintext"] = []byte("0123456789abcdeF")
-		}, false, true},
-		{"no checksum of the data key", func(m map[string]any) { delete(m, "plaintextCrc32c") }, false, true},
-		{"the ciphertext", func(m map[string]any) {
-			m["ciphertext"] = []byte("sealeD")
-		}, true, false},
-		{"no checksum of the ciphertext", func(m map[string]any) { delete(m, "ciphertextCrc32c") }, true, false},
-		{"no ciphertext", func(m map[string]any) {
-			delete(m, "ciphertext")
-			delete(m, "ciphertextCrc32c")
-		}, true, false},
-		{"an unverified data key", func(m map[string]any) { delete(m, "verifiedPlaintextCrc32c") }, true, false},
-		{"an unverified name", func(m map[string]any) {
-			m["verifiedAdditionalAuthenticatedDataCrc32c"] = false
-		}, true, false},
-		{"another key", func(m map[string]any) {
-			m["name"] = name + "2/cryptoKeyVersions/1"
-		}, true, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "nothing", change: func(map[string]any) {}},
+		{
+			name: "the text of the data key",
+			change: func(m map[string]any) {
+				m["plaintext"] = []byte("0123456789abcdeF")
+			},
+			unwrapFails: true,
+		},
+		{
+			name: "no checksum of the data key",
+			change: func(m map[string]any) {
+				delete(m, "plaintextCrc32c")
+			},
+			unwrapFails: true,
+		},
+		{
+			name: "the ciphertext",
+			change: func(m map[string]any) {
+				m["ciphertext"] = []byte("sealeD")
+			},
+			wrapFails: true,
+		},
+		{
+			name: "no checksum of the ciphertext",
+			change: func(m map[string]any) {
+				delete(m, "ciphertextCrc32c")
+			},
+			wrapFails: true,
+		},
+		{
+			name: "no ciphertext",
+			change: func(m map[string]any) {
+				delete(m, "ciphertext")
+				delete(m, "ciphertextCrc32c")
+			},
+			wrapFails: true,
+		},
+		{
+			name: "an unverified data key",
+			change: func(m map[string]any) {
+				delete(m, "verifiedPlaintextCrc32c")
+			},
+			wrapFails: true,
+		},
+		{
+			name: "an unverified name",
+			change: func(m map[string]any) {
+				m["verifiedAdditionalAuthenticatedDataCrc32c"] = false
+			},
+			wrapFails: true,
+		},
+		{
+			name: "another key",
+			change: func(m map[string]any) {
+				m["name"] = name + "2/cryptoKeyVersions/1"
+			},
+			wrapFails: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
-				body := whole()
-				row.change(body)
+				body := response()
+				tt.change(body)
 				kmsserver.WriteJSON(w, http.StatusOK, body)
 				return true
 			})
 			_, err := keys.Wrap(t.Context(), dataKey, ofObject)
-			requireDamaged(t, err, row.wrapFails)
+			requireDamaged(t, err, tt.wrapFails)
 			_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
-			requireDamaged(t, err, row.unwrapFails)
+			requireDamaged(t, err, tt.unwrapFails)
 		})
 	}
 }
@@ -219,8 +263,9 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 				kmsserver.RefuseAzure(w, http.StatusUnauthorized, "Unauthorized", "")
 				return true
 			})
-			keys, err := kmsKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+			keys, err := newKMSKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
 			require.NoError(t, err)
+
 			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 			require.Error(t, err)
 			require.Contains(t, []storage.Code{storage.Unavailable, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
@@ -234,14 +279,15 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
-	keys, err := kmsKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+	keys, err := newKMSKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
 	require.NoError(t, err)
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
+
 	for _, args := range [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}} {
-		changed := *stanzas[0]
-		changed.Args = append([]string{changed.Args[0]}, args...)
-		stanzas[0] = &changed
+		stanza := *stanzas[0]
+		stanza.Args = append([]string{stanza.Args[0]}, args...)
+		stanzas[0] = &stanza
 		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
 		require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", args)
 	}
@@ -265,6 +311,7 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	refusing.armed = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
+
 	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, unwrapped)

@@ -72,10 +72,12 @@ func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			content := text(12<<20 + 5)
 			file := &countedFile{Reader: bytes.NewReader([]byte(content))}
+
 			_, err = b.Upload(t.Context(), "a", file, storage.WithPartSize(5<<20))
 			require.NoError(t, err)
 			require.InDelta(t, row.times*int64(len(content)), file.read.Load(), 1000)
 			require.Equal(t, 3*(2-row.times), trailers.Load())
+
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.True(t, content == string(got))

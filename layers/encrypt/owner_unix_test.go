@@ -19,9 +19,11 @@ func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "identity.txt")
 	require.NoError(t, os.WriteFile(file, []byte("text"), 0o600))
+
 	text, err := readPrivate(file)
 	require.NoError(t, err)
 	require.Equal(t, "text", text)
+
 	require.NoError(t, os.Chown(file, 12345, -1))
 	_, err = readPrivate(file)
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)

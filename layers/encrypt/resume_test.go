@@ -21,12 +21,13 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	sealed := func(keys encrypt.Keys) []storage.OpenOption {
 		return []storage.OpenOption{driver.WithLayer(newLayer(t, keys))}
 	}
-	for name, row := range map[string]struct{ before, after []storage.OpenOption }{
+	tests := map[string]struct{ before, after []storage.OpenOption }{
 		"other keys":                    {sealed(first), sealed(second)},
 		"without the layer":             {sealed(first), nil},
 		"with the layer, not before":    {nil, sealed(first)},
 		"keys that can only be written": {sealed(first), sealed(encrypt.JoinKeys([]encrypt.Keys{first}, nil))},
-	} {
+	}
+	for name, tt := range tests {
 		for form, body := range map[string]func(string) io.Reader{
 			"in place": func(text string) io.Reader { return strings.NewReader(text) },
 			"a stream": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
@@ -40,12 +41,12 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 					Driver: s.Driver,
 					failAt: 3,
 					seen:   func(*driver.PartRequest, string) {},
-				}, row.before...)
+				}, tt.before...)
 				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
 				require.ErrorIs(t, err, storage.PermissionDenied)
-				require.Len(t, pending(t, s), 1)
+				require.Len(t, pendingNames(t, s), 1)
 
-				b := engine.New(s.Driver, row.after...)
+				b := engine.New(s.Driver, tt.after...)
 				_, err = b.Upload(t.Context(), "a", body(content), opts...)
 				if err != nil && form == "a stream" { // which cannot be read again
 					require.ErrorIs(t, err, storage.Unavailable)
@@ -53,7 +54,8 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 					_, err = b.Upload(t.Context(), "a", body(content), opts...)
 				}
 				require.NoError(t, err)
-				require.Empty(t, pending(t, s), "parts are paid for")
+
+				require.Empty(t, pendingNames(t, s), "parts are paid for")
 				if name != "keys that can only be written" {
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)
@@ -64,8 +66,8 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	}
 }
 
-// pending returns the uploads that the store has.
-func pending(t testing.TB, s store) (names []string) {
+// pendingNames returns the uploads that the store has.
+func pendingNames(t testing.TB, s store) (names []string) {
 	for entry, err := range storage.ListUploads(t.Context(), engine.New(s.Driver)) {
 		require.NoError(t, err)
 		names = append(names, fmt.Sprint(entry))

@@ -43,7 +43,7 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	for i := 0; i < len(data); i += sealedChunk {
 		place := fmt.Sprint(r.Upload, r.Number, i)
 		sealed := string(data[i:min(i+sealedChunk, len(data))])
-		if before, retry := d.seen[place]; retry && len(before) == len(sealed) && before != sealed {
+		if body, retry := d.seen[place]; retry && len(body) == len(sealed) && body != sealed {
 			d.reused = place
 		}
 		d.seen[place] = sealed
@@ -51,16 +51,16 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
-	again := *r
-	again.Body = bytes.NewReader(data)
-	return d.Driver.PutPart(ctx, &again)
+	req := *r
+	req.Body = bytes.NewReader(data)
+	return d.Driver.PutPart(ctx, &req)
 }
 
 // If a part is sent twice, both have the same encrypted bytes. If the file changed in between, the store must not
 // see both encrypted with one nonce.
 func TestPutPartAgainHasSameBytes(t *testing.T) {
 	const part, size = 4 * chunk, 9*chunk + 5
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		after, change int64 // bytes
 		code          storage.Code
 	}{
@@ -73,7 +73,8 @@ func TestPutPartAgainHasSameBytes(t *testing.T) {
 		"another part that was not sent":          {2 * sealedChunk, 2*part + chunk, ""},
 		"nothing was sent":                        {0, part, ""},
 		"another part that the store has already": {2 * sealedChunk, 0, ""},
-	} {
+	}
+	for name, tt := range tests {
 		for _, below := range []struct {
 			name     string
 			disabled storage.Features
@@ -83,20 +84,22 @@ func TestPutPartAgainHasSameBytes(t *testing.T) {
 				content := []byte(text(size))
 				d := &dropper{
 					Driver: s.Driver,
-					after:  row.after,
+					after:  tt.after,
 					seen:   map[string]string{},
 					dropped: func() {
-						if row.change >= 0 {
-							content[row.change] ^= 1
+						if tt.change >= 0 {
+							content[tt.change] ^= 1
 						}
 					},
 				}
 				b := engine.New(d, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: below.disabled})), driver.WithLayer(newLayer(t, newKeys(t))),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 5, MaxDelay: time.Millisecond}))
+
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(part), storage.WithConcurrency(1))
 				require.Empty(t, d.reused, "one key has encrypted two bodies")
-				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-				if row.code != "" {
+				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+
+				if tt.code != "" {
 					require.ErrorContains(t, err, "has changed")
 					require.Equal(t, 3, d.attempts, "parts 1 and 2, and part 2 once more")
 					exists, err := b.Exists(t.Context(), "a")

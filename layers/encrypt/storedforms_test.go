@@ -38,7 +38,7 @@ func TestStoredFormIsWritten(t *testing.T) {
 	keys, err := encrypt.ParseKeys(strings.NewReader(identity.String()))
 	require.NoError(t, err)
 	d := memstore.NewDriver(memstore.Config{})
-	upload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
+	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
@@ -70,6 +70,7 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 			})
 			require.NoError(t, err)
 			b := engine.New(d, driver.WithLayer(newLayer(t, keys)))
+
 			for range 2 {
 				data, _, err := storage.ReadAll(t.Context(), b, "k")
 				require.NoError(t, err)
@@ -91,10 +92,12 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 	keys, err := encrypt.ParseKeys(strings.NewReader(o.Identity))
 	require.NoError(t, err)
 	d := memstore.NewDriver(memstore.Config{})
-	upload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
+	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
+
 	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.EqualValues(t, base64.StdEncoding.DecodedLen(len(o.Body)), attrs.Size)
+
 	random := regexp.MustCompile(`[A-Za-z0-9+/]{40,}`)
 	for name, value := range o.Metadata {
 		require.Equal(t, random.ReplaceAllString(value, "*"), random.ReplaceAllString(attrs.Metadata[name], "*"), name)

@@ -23,8 +23,9 @@ func TestLayerAboveMirror(t *testing.T) {
 	require.NoError(t, err)
 	inPrimary := faults.New()
 	b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(encrypted))
-	upload(t, b, "a", "secret")
+	mustUpload(t, b, "a", "secret")
 	inPrimary.Set(faults.Fail(faults.Any))
+
 	for name, b := range map[string]storage.Bucket{"while the primary is down": b, "the second store without the mirror": engine.New(second, driver.WithLayer(encrypted))} {
 		data, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err, name)
@@ -34,7 +35,7 @@ func TestLayerAboveMirror(t *testing.T) {
 
 // The layer works above an overlay, and also below it in each of the two stores.
 func TestLayerAboveOverlay(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name         string
 		service      bool // both stores are in one account, which copies itself
 		below, above bool // where the encryption is
@@ -42,12 +43,13 @@ func TestLayerAboveOverlay(t *testing.T) {
 		{name: "above", above: true},
 		{name: "above, in one account", above: true, service: true},
 		{name: "below, in each store", below: true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			ctx := t.Context()
 			encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
 			stores := [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
-			if row.service {
+			if tt.service {
 				account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 				for i, name := range []string{"old", "new"} {
 					_, err := account.CreateBucket(ctx, &driver.BucketRequest{Name: name})
@@ -57,10 +59,10 @@ func TestLayerAboveOverlay(t *testing.T) {
 				}
 			}
 			alone := func(d driver.Driver) storage.Bucket { return engine.New(d, encrypted) }
-			upload(t, alone(stores[0]), "a", "secret")
+			mustUpload(t, alone(stores[0]), "a", "secret")
 			old := engine.New(stores[0])
 			opts := []storage.OpenOption{}
-			if row.below {
+			if tt.below {
 				old = alone(stores[0])
 				opts = append(opts, encrypted)
 			}
@@ -68,12 +70,14 @@ func TestLayerAboveOverlay(t *testing.T) {
 			require.NoError(t, err)
 			below := engine.New(stores[1], append(opts, driver.WithLayer(layer))...)
 			b := below
-			if row.above {
+			if tt.above {
 				b = engine.New(stores[1], driver.WithLayer(layer), encrypted)
 			}
+
 			data, _, err := storage.ReadAll(ctx, b, "a")
 			require.NoError(t, err, "in the old store")
 			require.Equal(t, "secret", string(data))
+
 			_, err = overlay.Finish(ctx, below, overlay.FinishConfig{})
 			require.NoError(t, err)
 			data, _, err = storage.ReadAll(ctx, alone(stores[1]), "a")
@@ -90,10 +94,11 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
 	d := memstore.NewDriver(memstore.Config{})
 	old := memstore.New()
-	upload(t, old, "a", "secret")
+	mustUpload(t, old, "a", "secret")
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
 	killed := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
+
 	_, err = overlay.Finish(ctx, engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer)), overlay.FinishConfig{})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 

@@ -19,52 +19,55 @@ import (
 
 func TestParse(t *testing.T) {
 	monday := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
-	at := func(days, hour, minute int) time.Time {
+	clock := func(days, hour, minute int) time.Time {
 		return monday.AddDate(0, 0, days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
 	const day, week = "08:00,512K 19:00,10M:1M 23:00,off", "Mon-08:00,1M 12:00,2M fri-12:00,3M Saturday-00:00,off"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, text string
 		when       time.Time
 		want       limit.Rates
 	}{
-		{"a rate", "10M", monday, limit.Rates{Upload: 10 << 20, Download: 10 << 20}},
-		{"a fraction in lower case", "1.5k", monday, limit.Rates{Upload: 1536, Download: 1536}},
-		{"a rate without a unit", "100", monday, limit.Rates{Upload: 100 << 10, Download: 100 << 10}},
-		{"bytes", "100B", monday, limit.Rates{Upload: 100, Download: 100}},
-		{"a unit in full", "1GiB", monday, limit.Rates{Upload: 1 << 30, Download: 1 << 30}},
-		{"both directions", "10M:off", monday, limit.Rates{Upload: 10 << 20}},
-		{"off", "off", monday, limit.Rates{}},
-		{"zero", "0", monday, limit.Rates{}},
-		{"before the first slot of a day", day, at(2, 7, 59), limit.Rates{}},
-		{"the start of a slot", day, at(2, 8, 0), limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{"the end of a slot", day, at(2, 18, 59), limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{"the next slot", day, at(2, 19, 0), limit.Rates{Upload: 10 << 20, Download: 1 << 20}},
-		{"a slot of Monday", week, at(0, 9, 0), limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
-		{"a slot of each day", week, at(1, 9, 0), limit.Rates{Upload: 2 << 20, Download: 2 << 20}},
-		{"a day in place of each day", week, at(4, 13, 0), limit.Rates{Upload: 3 << 20, Download: 3 << 20}},
-		{"the weekend", week, at(5, 3, 0), limit.Rates{}},
-		{"the week before", "Sat-00:00,1M", at(0, 0, 0), limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			timetable, err := limit.Parse(row.text)
+		{name: "a rate", text: "10M", when: monday, want: limit.Rates{Upload: 10 << 20, Download: 10 << 20}},
+		{name: "a fraction in lower case", text: "1.5k", when: monday, want: limit.Rates{Upload: 1536, Download: 1536}},
+		{name: "a rate without a unit", text: "100", when: monday, want: limit.Rates{Upload: 100 << 10, Download: 100 << 10}},
+		{name: "bytes", text: "100B", when: monday, want: limit.Rates{Upload: 100, Download: 100}},
+		{name: "a unit in full", text: "1GiB", when: monday, want: limit.Rates{Upload: 1 << 30, Download: 1 << 30}},
+		{name: "both directions", text: "10M:off", when: monday, want: limit.Rates{Upload: 10 << 20}},
+		{name: "off", text: "off", when: monday, want: limit.Rates{}},
+		{name: "zero", text: "0", when: monday, want: limit.Rates{}},
+		{name: "before the first slot of a day", text: day, when: clock(2, 7, 59), want: limit.Rates{}},
+		{name: "the start of a slot", text: day, when: clock(2, 8, 0), want: limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{name: "the end of a slot", text: day, when: clock(2, 18, 59), want: limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{name: "the next slot", text: day, when: clock(2, 19, 0), want: limit.Rates{Upload: 10 << 20, Download: 1 << 20}},
+		{name: "a slot of Monday", text: week, when: clock(0, 9, 0), want: limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
+		{name: "a slot of each day", text: week, when: clock(1, 9, 0), want: limit.Rates{Upload: 2 << 20, Download: 2 << 20}},
+		{name: "a day in place of each day", text: week, when: clock(4, 13, 0), want: limit.Rates{Upload: 3 << 20, Download: 3 << 20}},
+		{name: "the weekend", text: week, when: clock(5, 3, 0), want: limit.Rates{}},
+		{name: "the week before", text: "Sat-00:00,1M", when: clock(0, 0, 0), want: limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			timetable, err := limit.Parse(tt.text)
 			require.NoError(t, err)
-			require.Equal(t, row.want, timetable.At(row.when))
+			require.Equal(t, tt.want, timetable.At(tt.when))
 		})
 	}
 	require.Equal(t, limit.Rates{}, limit.Timetable{}.At(monday))
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, row := range []struct{ text, says string }{
+	tests := []struct{ text, says string }{
 		{"", "must not be empty"}, {"fast", "must have rates"}, {"10X", "must have rates"}, {"-1M", "from 1 byte"}, {"0.1B", "from 1 byte"},
 		{"NaN", "must have rates"}, {"10M:", "must have rates"}, {"08:00,", "must have rates"}, {"08:00,1M 9", "must have the form"},
 		{"24:00,1M", "must have times"}, {"08:0,1M", "must have times"}, {"8,1M", "must have times"}, {"Foo-08:00,1M", "must name days"},
-	} {
-		t.Run(row.text, func(t *testing.T) {
-			_, err := limit.Parse(row.text)
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			_, err := limit.Parse(tt.text)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -76,8 +79,8 @@ func newLayer(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// took returns how long do takes on the clock of the test.
-func took(t *testing.T, do func() error) time.Duration {
+// measure returns how long do takes on the clock of the test.
+func measure(t *testing.T, do func() error) time.Duration {
 	t.Helper()
 	start := time.Now()
 	require.NoError(t, do())
@@ -91,7 +94,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate})})
 		b := memstore.New(driver.WithLayer(layer))
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
-		for _, row := range []struct {
+		tests := []struct {
 			name string
 			want time.Duration
 			do   func() error
@@ -117,8 +120,9 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 				_, err := storage.Copy(t.Context(), b, "c", b, "a")
 				return err
 			}},
-		} {
-			require.InDelta(t, row.want.Seconds(), took(t, row.do).Seconds(), 0.5, row.name)
+		}
+		for _, tt := range tests {
+			require.InDelta(t, tt.want.Seconds(), measure(t, tt.do).Seconds(), 0.5, tt.name)
 		}
 	})
 }
@@ -138,7 +142,8 @@ func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 		b := memstore.New(driver.WithLayer(noCompose), driver.WithLayer(newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate})})))
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 		require.NoError(t, err)
-		require.InDelta(t, 10, took(t, func() error {
+
+		require.InDelta(t, 10, measure(t, func() error {
 			_, err := storage.Append(t.Context(), b, "a", make([]byte, size))
 			return err
 		}).Seconds(), 0.5)
@@ -161,6 +166,7 @@ func TestLimitIsShared(t *testing.T) {
 		for range 4 {
 			require.NoError(t, <-done)
 		}
+
 		require.InDelta(t, 4, time.Since(start).Seconds(), 0.5)
 	})
 }
@@ -174,6 +180,7 @@ func TestLimitTimetable(t *testing.T) {
 		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
 		layer := newLayer(t, limit.Config{Bytes: timetable, Now: func() time.Time { return eight.Add(time.Since(start)) }})
 		b := memstore.New(driver.WithLayer(layer))
+
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
 		require.InDelta(t, 30, time.Since(start).Seconds(), 0.5)
@@ -188,6 +195,7 @@ func TestLimitCanceledTransfer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
+
 		_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 1<<20)))
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		require.InDelta(t, 1, time.Since(start).Seconds(), 0.1)
@@ -209,6 +217,7 @@ func TestLimitCloseEndsRead(t *testing.T) {
 			errc <- err
 		}()
 		synctest.Wait()
+
 		require.NoError(t, body.Close())
 		require.ErrorIs(t, <-errc, context.Canceled)
 	})

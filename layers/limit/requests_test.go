@@ -22,7 +22,7 @@ func TestRequestsKeepToLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5}})))
-		for _, row := range []struct {
+		tests := []struct {
 			name string
 			want time.Duration
 			do   func() error
@@ -48,15 +48,16 @@ func TestRequestsKeepToLimit(t *testing.T) {
 				}
 				return err
 			}},
-		} {
-			require.InDelta(t, row.want.Seconds(), took(t, func() error {
+		}
+		for _, tt := range tests {
+			require.InDelta(t, tt.want.Seconds(), measure(t, func() error {
 				for range count {
-					if err := row.do(); err != nil {
+					if err := tt.do(); err != nil {
 						return err
 					}
 				}
 				return nil
-			}).Seconds(), 0.5, row.name)
+			}).Seconds(), 0.5, tt.name)
 		}
 	})
 }
@@ -66,7 +67,7 @@ func TestRequestsCountParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
 		const parts = 4
-		require.GreaterOrEqual(t, took(t, func() error {
+		require.GreaterOrEqual(t, measure(t, func() error {
 			_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, parts*8<<20)), storage.WithPartSize(8<<20))
 			return err
 		}), parts*time.Second)

@@ -46,6 +46,7 @@ func TestLimitIsNoStall(t *testing.T) {
 		for _, err := range failures {
 			require.NoError(t, err)
 		}
+
 		require.InDelta(t, transfers*size/rate, time.Since(start).Seconds(), 1)
 	})
 }

@@ -48,7 +48,7 @@ func TestCountsOfOperations(t *testing.T) {
 		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
 		return err
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		do   func(b storage.Bucket) error
 		want meter.Counts
@@ -108,21 +108,23 @@ func TestCountsOfOperations(t *testing.T) {
 			require.ErrorIs(t, err, storage.Unsupported)
 			return nil
 		}, meter.Counts{}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			m := meter.New()
 			b := engine.New(cloud{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(m.Layer()))
 			require.NoError(t, put(b, "a"))
-			before := m.Counts()
-			require.NoError(t, row.do(b))
+			oldCounts := m.Counts()
+			require.NoError(t, tt.do(b))
+
 			current := m.Counts()
-			require.Equal(t, row.want, meter.Counts{
-				Reads:    current.Reads - before.Reads,
-				Writes:   current.Writes - before.Writes,
-				Lists:    current.Lists - before.Lists,
-				Removals: current.Removals - before.Removals,
-				Sent:     current.Sent - before.Sent,
-				Received: current.Received - before.Received,
+			require.Equal(t, tt.want, meter.Counts{
+				Reads:    current.Reads - oldCounts.Reads,
+				Writes:   current.Writes - oldCounts.Writes,
+				Lists:    current.Lists - oldCounts.Lists,
+				Removals: current.Removals - oldCounts.Removals,
+				Sent:     current.Sent - oldCounts.Sent,
+				Received: current.Received - oldCounts.Received,
 			})
 		})
 	}

@@ -59,7 +59,9 @@ func repairBesideWrites(t *testing.T, first, last int64) {
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 
-	write = func(n int64) { put(strconv.FormatInt(n, 10)) }
+	write = func(n int64) {
+		put(strconv.FormatInt(n, 10))
+	}
 	calls.Store(0)
 	_, err = mirror.RepairAll(t.Context(), b)
 	write = nil
@@ -70,6 +72,7 @@ func repairBesideWrites(t *testing.T, first, last int64) {
 		require.NoError(t, err)
 		texts = append(texts, string(data))
 	}
+
 	require.Equal(t, texts[0], texts[1], "writes before the calls %d and %d", first, last)
 }
 
@@ -92,6 +95,7 @@ func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("the only copy"), 0o600))
 	past := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(path, past, past))
+
 	report, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.EqualValues(t, 1, report.Undecided)

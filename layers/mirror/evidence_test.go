@@ -22,24 +22,24 @@ var kindsOfStores = map[string]func(t *testing.T) driver.Driver{
 	"directory": newDirectory,
 }
 
-func mirrorOf(t *testing.T, primary driver.Driver, second storage.Bucket) storage.Bucket {
+func newMirror(t *testing.T, primary driver.Driver, second storage.Bucket) storage.Bucket {
 	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
 }
 
-// onEachKind runs a test with a mirror of 10 objects, which RepairAll has made equal, of each kind of stores.
-func onEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
+// runOnEachKind runs a test with a mirror of 10 objects, which RepairAll has made equal, of each kind of stores.
+func runOnEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
 	for kind, open := range kindsOfStores {
 		t.Run(kind, func(t *testing.T) {
 			primary := open(t)
 			second := open(t)
-			test(t, primary, second, filled(t, primary, second))
+			test(t, primary, second, newFilledMirror(t, primary, second))
 		})
 	}
 }
 
-// raw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
+// copyRaw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
 // the first ones, if limit is not 0, and those that the options list.
-func raw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.ListOption) {
+func copyRaw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
 	for e, err := range src.List(ctx, opts...) {
@@ -53,30 +53,30 @@ func raw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.ListO
 	}
 }
 
-func empty(t *testing.T, b storage.Bucket) {
+func removeAll(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	_, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
 }
 
-// later waits until a file of a directory has a later time.
-func later(t *testing.T) {
+// waitForLaterTime waits until a file of a directory has a later time.
+func waitForLaterTime(t *testing.T) {
 	t.Helper()
 	start := time.Now()
 	require.Eventually(t, func() bool { return time.Since(start) > 10*time.Millisecond }, time.Second, time.Millisecond)
 }
 
-// filled returns a mirror of 10 objects that RepairAll has made equal.
-func filled(t *testing.T, primary, second driver.Driver) storage.Bucket {
+// newFilledMirror returns a mirror of 10 objects that RepairAll has made equal.
+func newFilledMirror(t *testing.T, primary, second driver.Driver) storage.Bucket {
 	t.Helper()
-	b := mirrorOf(t, primary, engine.New(second))
+	b := newMirror(t, primary, engine.New(second))
 	for n := range 10 {
 		put(t, b, fmt.Sprint("old/", n), fmt.Sprint("old ", n))
 	}
-	later(t)
+	waitForLaterTime(t)
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
-	later(t)
+	waitForLaterTime(t)
 	return b
 }
 
@@ -84,43 +84,43 @@ func filled(t *testing.T, primary, second driver.Driver) storage.Bucket {
 // old backup, which somebody believes to be right.
 func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 	for kind, open := range kindsOfStores {
-		for _, row := range []struct {
+		tests := []struct {
 			name string
 			make func(t *testing.T, primary, second driver.Driver, snapshot storage.Bucket) driver.Driver
 		}{
 			{"the second store, copied to a new one, and interrupted",
 				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
 					d := open(t)
-					raw(t, engine.New(d), engine.New(second), 3)
+					copyRaw(t, engine.New(d), engine.New(second), 3)
 					return d
 				}},
 			{"the primary, copied to a new one, and interrupted",
 				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
 					d := open(t)
-					raw(t, engine.New(d), engine.New(primary), 4)
+					copyRaw(t, engine.New(d), engine.New(primary), 4)
 					return d
 				}},
 			{"an older backup of the primary, in a new store",
 				func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
 					d := open(t)
-					raw(t, engine.New(d), snapshot, 0)
+					copyRaw(t, engine.New(d), snapshot, 0)
 					return d
 				}},
 			{"the primary, restored from an older snapshot",
 				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-					empty(t, engine.New(primary))
-					raw(t, engine.New(primary), snapshot, 0)
+					removeAll(t, engine.New(primary))
+					copyRaw(t, engine.New(primary), snapshot, 0)
 					return primary
 				}},
 			{"an interrupted restore of an older snapshot",
 				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-					empty(t, engine.New(primary))
-					raw(t, engine.New(primary), snapshot, 4)
+					removeAll(t, engine.New(primary))
+					copyRaw(t, engine.New(primary), snapshot, 4)
 					return primary
 				}},
 			{"the primary, which somebody emptied",
 				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
-					for key := range content(t, engine.New(primary)) {
+					for key := range contentsOf(t, engine.New(primary)) {
 						require.NoError(t, engine.New(primary).Remove(t.Context(), key))
 					}
 					return primary
@@ -128,33 +128,35 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 			{"a new store that got a write",
 				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
 					d := open(t)
-					put(t, mirrorOf(t, d, engine.New(second)), "new", "written beside the second store")
+					put(t, newMirror(t, d, engine.New(second)), "new", "written beside the second store")
 					return d
 				}},
-		} {
-			t.Run(kind+", "+row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(kind+", "+tt.name, func(t *testing.T) {
 				primary := open(t)
 				second := open(t)
-				b := filled(t, primary, second)
+				b := newFilledMirror(t, primary, second)
 				snapshot := memstore.New()
-				raw(t, snapshot, engine.New(primary), 0)
+				copyRaw(t, snapshot, engine.New(primary), 0)
 				for n := range 10 {
 					put(t, b, fmt.Sprint("today/", n), fmt.Sprint("today ", n))
 					if n%2 == 0 {
 						put(t, b, fmt.Sprint("old/", n), fmt.Sprint("changed today ", n))
 					}
 				}
-				primary = row.make(t, primary, second, snapshot)
-				before := content(t, engine.New(second))
-				require.GreaterOrEqual(t, len(before), 20)
+
+				primary = tt.make(t, primary, second, snapshot)
+				contentBefore := contentsOf(t, engine.New(second))
+				require.GreaterOrEqual(t, len(contentBefore), 20)
 
 				for range 2 {
-					_, err := mirror.RepairAll(t.Context(), mirrorOf(t, primary, engine.New(second)))
+					_, err := mirror.RepairAll(t.Context(), newMirror(t, primary, engine.New(second)))
 					require.Error(t, err)
 					require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.ObjectNotFound},
 						storage.CodeOf(err))
 					require.ErrorContains(t, err, "nothing was removed or replaced")
-					require.Equal(t, before, content(t, engine.New(second)))
+					require.Equal(t, contentBefore, contentsOf(t, engine.New(second)))
 				}
 			})
 		}
@@ -169,27 +171,28 @@ func changePastTheLayer(t *testing.T, primary storage.Bucket) {
 // If a program changes or removes objects of the primary without the layer, RepairAll makes the second store
 // equal, because both stores were equal before.
 func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, report.Removed)
-		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
-		require.Len(t, content(t, engine.New(second)), 9)
+		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
+		require.Len(t, contentsOf(t, engine.New(second)), 9)
 	})
 }
 
 // A dry run of RepairAll returns the same report and names the same objects as the run after it.
 func TestRepairAllDryRun(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
 		put(t, engine.New(primary), "more", "only in the primary")
 		put(t, engine.New(second), "stray", "only in the second store")
 		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
+
 		for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
 			stores := func() map[string]string {
-				all := content(t, engine.New(primary))
-				for key, text := range content(t, engine.New(second)) {
+				all := contentsOf(t, engine.New(primary))
+				for key, text := range contentsOf(t, engine.New(second)) {
 					all["second "+key] = text
 				}
 				return all
@@ -202,13 +205,15 @@ func TestRepairAllDryRun(t *testing.T) {
 					}))...)
 				return report, told, err
 			}
-			before := stores()
+			contentBefore := stores()
+
 			dry, toldDry, failure := run(append(opts, mirror.WithDryRun())...)
-			require.Equal(t, before, stores(), "a dry run changes nothing")
+			require.Equal(t, contentBefore, stores(), "a dry run changes nothing")
 			real, told, err := run(opts...)
 			require.Equal(t, storage.CodeOf(failure), storage.CodeOf(err))
 			require.Equal(t, dry, real)
 			require.Equal(t, toldDry, told)
+
 			if opts == nil {
 				require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, real)
 				require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
@@ -221,7 +226,7 @@ func TestRepairAllDryRun(t *testing.T) {
 				}, told)
 			}
 		}
-		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
+		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
 	})
 }
 
@@ -229,10 +234,10 @@ func TestRepairAllDryRun(t *testing.T) {
 func TestRepairAllEmptyPrimary(t *testing.T) {
 	second := memstore.New()
 	put(t, second, "a", "precious")
-	_, err := mirror.RepairAll(t.Context(), mirrorOf(t, memstore.NewDriver(memstore.Config{}), second),
+	_, err := mirror.RepairAll(t.Context(), newMirror(t, memstore.NewDriver(memstore.Config{}), second),
 		mirror.WithPrimaryRight())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, map[string]string{"a": "precious"}, content(t, second))
+	require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, second))
 }
 
 // If notes came with a copy of another primary, Repair fails with PreconditionFailed and changes nothing in the
@@ -246,16 +251,17 @@ func TestRepairCopiedNote(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.SignedUploadURL(t.Context(), "b")
 	require.NoError(t, err)
-	copied := memstore.NewDriver(memstore.Config{})
-	raw(t, engine.New(copied), engine.New(primary), 0)
-	put(t, engine.New(copied), "b", "older")
+	duplicate := memstore.NewDriver(memstore.Config{})
+	copyRaw(t, engine.New(duplicate), engine.New(primary), 0)
+	put(t, engine.New(duplicate), "b", "older")
 	put(t, engine.New(second), "a", "precious")
 	put(t, engine.New(second), "b", "newer")
-	before := content(t, engine.New(second))
-	report, err := mirror.Repair(t.Context(), mirrorOf(t, copied, engine.New(second)))
+	contentBefore := contentsOf(t, engine.New(second))
+
+	report, err := mirror.Repair(t.Context(), newMirror(t, duplicate, engine.New(second)))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, mirror.Report{Failed: 2}, report)
-	require.Equal(t, before, content(t, engine.New(second)))
+	require.Equal(t, contentBefore, contentsOf(t, engine.New(second)))
 }
 
 // Earlier versions marked equal stores without a time. If such stores differ now, RepairAll fails with
@@ -264,45 +270,50 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
-	b := mirrorOf(t, primary, engine.New(second))
+	b := newMirror(t, primary, engine.New(second))
 	put(t, b, "a", "text")
 	for _, d := range []driver.Driver{primary, second} {
 		put(t, engine.New(d), pair, "OLDTEXTOFBOTHSTORES")
 	}
 	put(t, engine.New(second), "b", "only there")
+
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	require.Len(t, content(t, engine.New(second)), 2)
+	require.Len(t, contentsOf(t, engine.New(second)), 2)
+
 	require.NoError(t, engine.New(second).Remove(t.Context(), "b"))
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 	_, err = engine.New(second).Attrs(t.Context(), pair)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	later(t)
+
+	waitForLaterTime(t)
 	require.NoError(t, engine.New(primary).Remove(t.Context(), "a"))
 	put(t, b, "c", "text")
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"c": "text"}, content(t, engine.New(second)))
+	require.Equal(t, map[string]string{"c": "text"}, contentsOf(t, engine.New(second)))
 }
 
 // If the second store belongs to another mirror, RepairAll fails and keeps its objects.
 func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	one := open2(t)
 	two := open2(t)
-	filled(t, one[0], one[1])
-	b := filled(t, two[0], two[1])
-	later(t)
-	empty(t, engine.New(two[1])) // the disk of the other mirror is mounted in its place
-	for key, text := range content(t, engine.New(one[1])) {
+	newFilledMirror(t, one[0], one[1])
+	b := newFilledMirror(t, two[0], two[1])
+	waitForLaterTime(t)
+	removeAll(t, engine.New(two[1])) // the disk of the other mirror is mounted in its place
+	for key, text := range contentsOf(t, engine.New(one[1])) {
 		put(t, engine.New(two[1]), "one/"+key, text)
 	}
-	before := content(t, engine.New(two[1]))
+
+	contentBefore := contentsOf(t, engine.New(two[1]))
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	after := content(t, engine.New(two[1]))
-	for key, text := range before {
-		require.Equal(t, text, after[key])
+
+	contentAfter := contentsOf(t, engine.New(two[1]))
+	for key, text := range contentBefore {
+		require.Equal(t, text, contentAfter[key])
 	}
 }
 
@@ -314,7 +325,7 @@ func open2(*testing.T) [2]driver.Driver {
 func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
-	filled(t, primary, second)
+	newFilledMirror(t, primary, second)
 	for e, err := range engine.New(second).List(t.Context()) {
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(e.Key, "old/"), e.Key)
@@ -323,14 +334,15 @@ func TestSecondStoreHasOnlyObjects(t *testing.T) {
 
 // If the stores are opened in swapped roles while the second store lacks writes of the primary, no write is lost.
 func TestSwapByMistakeLosesNothing(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
-		down := mirrorOf(t, primary, gone(second))
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
+		down := newMirror(t, primary, gone(second))
 		put(t, down, "old/1", "changed while the second store was down")
 		put(t, down, "new", "written while the second store was down")
-		want := content(t, engine.New(primary))
-		_, err := mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)))
+		want := contentsOf(t, engine.New(primary))
+		_, err := mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)))
 		require.NoError(t, err)
-		require.True(t, maps.Equal(want, content(t, engine.New(primary))))
-		require.Equal(t, want, content(t, engine.New(second)))
+
+		require.True(t, maps.Equal(want, contentsOf(t, engine.New(primary))))
+		require.Equal(t, want, contentsOf(t, engine.New(second)))
 	})
 }

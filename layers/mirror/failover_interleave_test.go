@@ -102,7 +102,7 @@ var laggingCalls = []laggingCall{
 
 // While the primary does not respond, no write or removal depends on a read of the second store.
 func TestExploredWritesDuringFailover(t *testing.T) {
-	to := transfer.Bucket
+	newEnd := transfer.Bucket
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
 			name: "compose",
@@ -131,7 +131,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 		{
 			name: "sync with delete",
 			do: func(ctx context.Context, b, other storage.Bucket) error {
-				_, err := transfer.Sync(ctx, to(other), to(b), transfer.WithDelete(), transfer.WithConcurrency(1))
+				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithDelete(), transfer.WithConcurrency(1))
 				return err
 			},
 			after: recent,
@@ -139,7 +139,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 		{
 			name: "move to another bucket",
 			do: func(ctx context.Context, b, other storage.Bucket) error {
-				_, err := transfer.Sync(ctx, to(other), to(b), transfer.WithMove(), transfer.WithConcurrency(1))
+				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithMove(), transfer.WithConcurrency(1))
 				return err
 			},
 			after: "",
@@ -165,6 +165,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.Contains(s, k+moved, recent)
 					require.NotEmpty(s, l.text(l.primary.Bucket(), "only")+l.text(third.Bucket(), "only"))
 					require.NotEmpty(s, l.text(third.Bucket(), "only"), "removed because the second store lacks it")
+
 					if explored.Succeeded(a) {
 						require.Equal(s, tt.after, k)
 						return
@@ -202,29 +203,32 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 			explored.RunBudgets(t, failing, func(s *interleave.Scene) {
 				l := newLagging(s)
 				moved := s.Store("new")
-				over := func(old storage.Bucket) storage.OpenOption {
+				overlayOver := func(old storage.Bucket) storage.OpenOption {
 					layer, err := overlay.New(old, overlay.Config{CopyOnRead: true})
 					require.NoError(s, err)
 					return driver.WithLayer(layer)
 				}
 				p := s.Process("x")
-				b := p.Bucket(moved, over(p.Bucket(l.primary, l.layer(p.Bucket(l.second)))))
+				b := p.Bucket(moved, overlayOver(p.Bucket(l.primary, l.layer(p.Bucket(l.second)))))
 				a := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, nil) })
 				s.Check(func() {
-					outside := moved.Bucket(over(l.open()))
+					outside := moved.Bucket(overlayOver(l.open()))
 					k := l.text(outside, "k")
+
 					other := l.text(outside, "l")
 					require.NotContains(s, k+other, "old")
 					require.Contains(s, k+other, recent)
+
 					if explored.Succeeded(a) {
 						require.Equal(s, tt.after, k)
 						return
 					}
 					unknown := explored.Unknown(a)
+
 					// Without conditional removal, a move compares revisions, and the overlay has given the object
 					// a new one.
-					copied := errors.Is(a.Err(), storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)
-					require.True(s, unknown || copied || storage.IsTemporary(a.Err()), "%v", a.Err())
+					skipped := errors.Is(a.Err(), storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)
+					require.True(s, unknown || skipped || storage.IsTemporary(a.Err()), "%v", a.Err())
 				})
 			})
 		})

@@ -69,7 +69,7 @@ func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
 
 // open returns a mirror of two stores, as of a new process.
 func (s *scene) open(primary, second string) storage.Bucket {
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	layer := func(name string) storage.OpenOption {
 		down := s.down[name]
 		kill := s.kill
@@ -85,8 +85,8 @@ func (s *scene) open(primary, second string) storage.Bucket {
 			})
 		})
 	}
-	other := engine.New(s.stores[second], layer(second), once)
-	return engine.New(s.stores[primary], layer(primary), driver.WithLayer(newLayer(s.t, other, mirror.Config{})), once)
+	other := engine.New(s.stores[second], layer(second), noRetry)
+	return engine.New(s.stores[primary], layer(primary), driver.WithLayer(newLayer(s.t, other, mirror.Config{})), noRetry)
 }
 
 func (s *scene) put(b storage.Bucket, key, text string) {
@@ -102,24 +102,24 @@ func (s *scene) remove(b storage.Bucket, key string) {
 // requireSafe requires each object to be in a store that is not lost.
 func (s *scene) requireSafe(text string, lost ...string) {
 	s.t.Helper()
-	found := map[string]bool{}
+	versions := map[string]bool{}
 	for name, d := range s.stores {
 		if len(lost) > 0 && name == lost[0] {
 			continue
 		}
-		for key, is := range content(s.t, engine.New(d)) {
-			found[key+" "+is] = true
+		for key, is := range contentsOf(s.t, engine.New(d)) {
+			versions[key+" "+is] = true
 		}
 	}
 	for key, is := range s.objects {
-		require.True(s.t, found[key+" "+is], "%s: %q is lost", text, key)
+		require.True(s.t, versions[key+" "+is], "%s: %q is lost", text, key)
 	}
 }
 
 func (s *scene) requireIn(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
-		require.Equal(s.t, s.objects, content(s.t, engine.New(s.stores[name])), name)
+		require.Equal(s.t, s.objects, contentsOf(s.t, engine.New(s.stores[name])), name)
 	}
 }
 
@@ -159,92 +159,134 @@ func busy(primary, second, word string) step {
 	})
 }
 
-func goes(name string) step  { return happens(func(s *scene) { s.down[name].Store(true) }) }
-func comes(name string) step { return happens(func(s *scene) { s.down[name].Store(false) }) }
+func goes(name string) step {
+	return happens(func(s *scene) {
+		s.down[name].Store(true)
+	})
+}
+
+func comes(name string) step {
+	return happens(func(s *scene) {
+		s.down[name].Store(false)
+	})
+}
 
 // If a store is lost, following the documented procedure makes both stores equal.
 func TestMirrorStoreIsGone(t *testing.T) {
 	testserver.Slow(t)
 	var snapshot map[string]string
-	for _, procedure := range []struct {
+	tests := []struct {
 		name  string
 		lost  string // a store that never comes back
 		steps []step
 		equal []string // at the end
 	}{
-		{"the primary is lost", "first", []step{
-			busy("first", "second", "before"), goes("first"),
-			busy("second", "third", "with the roles swapped"), repairAll("second", "third"),
-			busy("second", "third", "afterwards"),
-		}, []string{"second", "third"}},
-		{"the primary is lost, and the new store becomes the primary", "first", []step{
-			busy("first", "second", "before"), goes("first"),
-			repairAll("second", "third"), busy("second", "third", "with the roles swapped"),
-			repairAll("third", "second"), busy("third", "second", "afterwards"),
-		}, []string{"second", "third"}},
-		{"the second store is lost", "second", []step{
-			goes("second"), busy("first", "second", "while it is gone"),
-			busy("first", "third", "with a new one"), repairAll("first", "third"), busy("first", "third", "afterwards"),
-		}, []string{"first", "third"}},
-		{"the second store is gone for an hour", "", []step{
-			goes("second"), busy("first", "second", "while it is gone"), comes("second"), repair("first", "second"),
-			busy("first", "second", "afterwards"),
-		}, []string{"first", "second"}},
-		{"both are gone for an hour", "", []step{
-			goes("second"), busy("first", "second", "while one is gone"), goes("first"),
-			happens(func(s *scene) {
-				_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
-				require.Error(s.t, err)
-			}),
-			comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"),
-			repairAll("first", "second"),
-		}, []string{"first", "second"}},
-		{"the primary is gone for an hour", "", []step{
-			goes("second"), busy("first", "second", "only in the primary"), comes("second"), goes("first"),
-			busy("second", "first", "with the roles swapped"), comes("first"), repairAll("second", "first"),
-			busy("second", "first", "with both"), repairAll("first", "second"),
-			busy("first", "second", "swapped again"),
-		}, []string{"first", "second"}},
-		{"the primary is restored from a snapshot", "", []step{
-			happens(func(s *scene) {
-				snapshot = content(s.t, engine.New(s.stores["first"]))
-			}),
-			busy("first", "second", "after the snapshot"),
-			happens(func(s *scene) {
-				for key := range content(s.t, engine.New(s.stores["first"])) {
-					require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
-				}
-				for key, text := range snapshot {
-					put(s.t, engine.New(s.stores["first"]), key, text)
-				}
-				_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
-				require.ErrorIs(s.t, err, storage.PreconditionFailed)
-			}),
-			repairAll("second", "first", mirror.WithPrimaryRight()), busy("second", "first", "with the roles swapped"),
-			repairAll("first", "second"), busy("first", "second", "swapped again"),
-		}, []string{"first", "second"}},
-	} {
+		{
+			name: "the primary is lost",
+			lost: "first",
+			steps: []step{
+				busy("first", "second", "before"), goes("first"),
+				busy("second", "third", "with the roles swapped"), repairAll("second", "third"),
+				busy("second", "third", "afterwards"),
+			},
+			equal: []string{"second", "third"},
+		},
+		{
+			name: "the primary is lost, and the new store becomes the primary",
+			lost: "first",
+			steps: []step{
+				busy("first", "second", "before"), goes("first"),
+				repairAll("second", "third"), busy("second", "third", "with the roles swapped"),
+				repairAll("third", "second"), busy("third", "second", "afterwards"),
+			},
+			equal: []string{"second", "third"},
+		},
+		{
+			name: "the second store is lost",
+			lost: "second",
+			steps: []step{
+				goes("second"), busy("first", "second", "while it is gone"),
+				busy("first", "third", "with a new one"), repairAll("first", "third"), busy("first", "third", "afterwards"),
+			},
+			equal: []string{"first", "third"},
+		},
+		{
+			name: "the second store is gone for an hour",
+			steps: []step{
+				goes("second"), busy("first", "second", "while it is gone"), comes("second"), repair("first", "second"),
+				busy("first", "second", "afterwards"),
+			},
+			equal: []string{"first", "second"},
+		},
+		{
+			name: "both are gone for an hour",
+			steps: []step{
+				goes("second"), busy("first", "second", "while one is gone"), goes("first"),
+				happens(func(s *scene) {
+					_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
+					require.Error(s.t, err)
+				}),
+				comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"),
+				repairAll("first", "second"),
+			},
+			equal: []string{"first", "second"},
+		},
+		{
+			name: "the primary is gone for an hour",
+			steps: []step{
+				goes("second"), busy("first", "second", "only in the primary"), comes("second"), goes("first"),
+				busy("second", "first", "with the roles swapped"), comes("first"), repairAll("second", "first"),
+				busy("second", "first", "with both"), repairAll("first", "second"),
+				busy("first", "second", "swapped again"),
+			},
+			equal: []string{"first", "second"},
+		},
+		{
+			name: "the primary is restored from a snapshot",
+			steps: []step{
+				happens(func(s *scene) {
+					snapshot = contentsOf(s.t, engine.New(s.stores["first"]))
+				}),
+				busy("first", "second", "after the snapshot"),
+				happens(func(s *scene) {
+					for key := range contentsOf(s.t, engine.New(s.stores["first"])) {
+						require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
+					}
+					for key, text := range snapshot {
+						put(s.t, engine.New(s.stores["first"]), key, text)
+					}
+					_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
+					require.ErrorIs(s.t, err, storage.PreconditionFailed)
+				}),
+				repairAll("second", "first", mirror.WithPrimaryRight()), busy("second", "first", "with the roles swapped"),
+				repairAll("first", "second"), busy("first", "second", "swapped again"),
+			},
+			equal: []string{"first", "second"},
+		},
+	}
+	for _, tt := range tests {
 		for kind, open := range kindsOfStores {
 			ways := []string{"killed after the call", "canceled", "killed"}
 			if kind == "directory" {
 				ways = testserver.Sample(ways[:1], ways)
 			}
 			for _, way := range ways {
-				t.Run(fmt.Sprintf("%s, %s, %s", procedure.name, kind, way), func(t *testing.T) {
-					for i, step := range procedure.steps {
+				t.Run(fmt.Sprintf("%s, %s, %s", tt.name, kind, way), func(t *testing.T) {
+					for i, step := range tt.steps {
 						for start := int64(1); step.command != nil; start++ {
 							s := newScene(t, open)
-							for n, each := range procedure.steps {
+							for n, each := range tt.steps {
 								switch {
 								case each.happens != nil:
 									each.happens(s)
 								case n == i:
-									s.interrupt(each, start, way, procedure.lost)
+									s.interrupt(each, start, way, tt.lost)
 								default:
 									require.NoError(t, each.command(s, t.Context()))
 								}
 							}
-							s.requireIn(procedure.equal...)
+
+							s.requireIn(tt.equal...)
 							if !s.reached {
 								require.Greater(t, start, int64(5), "some calls were tried")
 								break
@@ -268,13 +310,15 @@ func (s *scene) interrupt(each step, start int64, way, lost string) {
 	if way == "canceled" {
 		s.kill.cancel = cancel
 	}
-	before := maps.Clone(s.objects)
+	objects := maps.Clone(s.objects)
 	err := each.command(s, ctx)
 	killed := s.kill
+
 	s.kill = nil
-	require.Equal(s.t, before, s.objects)
+	require.Equal(s.t, objects, s.objects)
 	text := fmt.Sprintf("%s at call %d: %v", way, start, err)
 	s.requireSafe(text, lost)
+
 	require.NoError(s.t, each.command(s, s.t.Context()), text)
 	s.requireSafe("repeated after "+text, lost)
 	s.reached = killed.calls.Load() >= start

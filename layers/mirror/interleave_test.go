@@ -79,7 +79,7 @@ var operations = []operation{
 			_, err := storage.Append(ctx, b, "k", []byte("c"))
 			return err
 		},
-		apply: func(before string) (string, bool) { return before + "c", true },
+		apply: func(text string) (string, bool) { return text + "c", true },
 	},
 	{
 		name: "create",
@@ -87,12 +87,12 @@ var operations = []operation{
 			_, err := b.Upload(ctx, "k", strings.NewReader("d"), storage.IfAbsent())
 			return err
 		},
-		apply: func(before string) (string, bool) { return "d", before == "" },
+		apply: func(text string) (string, bool) { return "d", text == "" },
 	},
 	{
 		name:  "repair",
 		do:    repairs,
-		apply: func(before string) (string, bool) { return before, true },
+		apply: func(text string) (string, bool) { return text, true },
 	},
 	{
 		name: "repair all",
@@ -100,7 +100,7 @@ var operations = []operation{
 			_, err := mirror.RepairAll(ctx, b)
 			return err
 		},
-		apply: func(before string) (string, bool) { return before, true },
+		apply: func(text string) (string, bool) { return text, true },
 	},
 }
 
@@ -149,8 +149,8 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 							unknown := explored.Unknown(a)
 							require.True(s, a.Err() == nil || unknown || created, "%s: %v", o.name, a.Err())
 						}
-						after := p.text(p.primary.Bucket(), "k")
-						require.True(s, interleave.SomeOrder("first", after, effects...), "no order gives %q", after)
+						text := p.text(p.primary.Bucket(), "k")
+						require.True(s, interleave.SomeOrder("first", text, effects...), "no order gives %q", text)
 						p.bothEqual()
 					})
 				})
@@ -163,12 +163,12 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 // of its writes, and RepairAll makes the stores equal.
 func TestExploredSwapOfRoles(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 1}, {Deaths: 1}, {Outages: 1}}
-	for _, before := range operations[:explored.Sample(2, 4)] {
-		for _, after := range operations[:4] {
-			if explored.Sample(after.name == "remove" || after.name == "create", false) {
+	for _, first := range operations[:explored.Sample(2, 4)] {
+		for _, second := range operations[:4] {
+			if explored.Sample(second.name == "remove" || second.name == "create", false) {
 				continue
 			}
-			t.Run(before.name+", "+after.name, func(t *testing.T) {
+			t.Run(first.name+", "+second.name, func(t *testing.T) {
 				explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
 					former := s.Store("former")
 					latter := s.Store("latter")
@@ -180,19 +180,19 @@ func TestExploredSwapOfRoles(t *testing.T) {
 					require.NoError(s, err)
 					_, err = mirror.RepairAll(s.Context(), p.open())
 					require.NoError(s, err)
-					ended := make(chan struct{})
+					swapped := make(chan struct{})
 					x := p.run("x", func(ctx context.Context, b storage.Bucket) error {
-						defer close(ended)
-						return before.do(ctx, b)
+						defer close(swapped)
+						return first.do(ctx, b)
 					})
 					p.primary = latter
 					p.second = former
 					y := p.run("y", func(ctx context.Context, b storage.Bucket) error {
-						<-ended
-						return after.do(ctx, b)
+						<-swapped
+						return second.do(ctx, b)
 					})
 					z := p.run("z", func(ctx context.Context, b storage.Bucket) error {
-						<-ended
+						<-swapped
 						_, err := mirror.RepairAll(ctx, b)
 						return err
 					})
@@ -200,10 +200,11 @@ func TestExploredSwapOfRoles(t *testing.T) {
 						time.Sleep(2 * time.Hour)
 						_, err := mirror.RepairAll(s.Context(), p.open())
 						require.NoError(s, err)
+
 						text := p.text(latter.Bucket(), "k")
 						require.Equal(s, text, p.text(former.Bucket(), "k"), "the stores differ after RepairAll")
-						effects := []interleave.Effect[string]{{Actor: x, Apply: before.apply}, {Actor: y, Apply: after.apply}}
-						for i, o := range []operation{before, after} {
+						effects := []interleave.Effect[string]{{Actor: x, Apply: first.apply}, {Actor: y, Apply: second.apply}}
+						for i, o := range []operation{first, second} {
 							if o.name == "remove" && effects[i].Actor.Lost() {
 								effects = append(effects, effects[i])
 							}

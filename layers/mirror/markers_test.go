@@ -21,7 +21,7 @@ type markedPair struct {
 
 func newMarkedPair(t *testing.T, primary, second string) *markedPair {
 	p := &markedPair{primary: kindsOfStores[primary](t), second: kindsOfStores[second](t)}
-	p.b = mirrorOf(t, p.primary, engine.New(p.second))
+	p.b = newMirror(t, p.primary, engine.New(p.second))
 	return p
 }
 
@@ -38,7 +38,7 @@ func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
 // RepairAll copies a folder marker of the primary as an object, unless the second store is a directory. It keeps
 // markers that only the second store has.
 func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name                  string
 		primary, second       string
 		inPrimary, inSecond   []string
@@ -46,33 +46,80 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 		report                mirror.Report
 		primaryHas, secondHas []string
 	}{
-		{"of the primary", "memory", "memory", []string{"a/", "a/b"}, nil, nil,
-			mirror.Report{Repaired: 2}, []string{"a/", "a/b"}, []string{"a/", "a/b"}},
-		{"of both", "memory", "memory", []string{"a/", "a/b"}, []string{"a/"}, nil,
-			mirror.Report{Repaired: 2}, []string{"a/", "a/b"}, []string{"a/", "a/b"}},
-		{"of the second store", "memory", "memory", []string{"a/b"}, []string{"a/", "c/"}, nil,
-			mirror.Report{Repaired: 1, Ignored: 2}, []string{"a/b"}, []string{"a/", "a/b", "c/"}},
-		{"of the second store, if the primary is right", "memory", "memory", []string{"a/b"}, []string{"a/"},
-			[]mirror.RepairOption{mirror.WithPrimaryRight()},
-			mirror.Report{Repaired: 2, Removed: 1}, []string{"a/b"}, []string{"a/b"}},
-		{"beside a directory", "memory", "directory", []string{"a/", "a/b"}, nil, nil,
-			mirror.Report{Repaired: 1, Ignored: 1}, []string{"a/", "a/b"}, []string{"a/b"}},
-		{"beside a directory, which is the primary", "directory", "memory", []string{"a/b"}, []string{"a/"}, nil,
-			mirror.Report{Repaired: 1, Ignored: 1}, []string{"a/b"}, []string{"a/", "a/b"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			p := newMarkedPair(t, row.primary, row.second)
-			foldermarker.Plant(t, p.primary, row.inPrimary...)
-			foldermarker.Plant(t, p.second, row.inSecond...)
-			report, err := mirror.RepairAll(t.Context(), p.b, row.opts...)
+		{
+			name:       "of the primary",
+			primary:    "memory",
+			second:     "memory",
+			inPrimary:  []string{"a/", "a/b"},
+			report:     mirror.Report{Repaired: 2},
+			primaryHas: []string{"a/", "a/b"},
+			secondHas:  []string{"a/", "a/b"},
+		},
+		{
+			name:       "of both",
+			primary:    "memory",
+			second:     "memory",
+			inPrimary:  []string{"a/", "a/b"},
+			inSecond:   []string{"a/"},
+			report:     mirror.Report{Repaired: 2},
+			primaryHas: []string{"a/", "a/b"},
+			secondHas:  []string{"a/", "a/b"},
+		},
+		{
+			name:       "of the second store",
+			primary:    "memory",
+			second:     "memory",
+			inPrimary:  []string{"a/b"},
+			inSecond:   []string{"a/", "c/"},
+			report:     mirror.Report{Repaired: 1, Ignored: 2},
+			primaryHas: []string{"a/b"},
+			secondHas:  []string{"a/", "a/b", "c/"},
+		},
+		{
+			name:       "of the second store, if the primary is right",
+			primary:    "memory",
+			second:     "memory",
+			inPrimary:  []string{"a/b"},
+			inSecond:   []string{"a/"},
+			opts:       []mirror.RepairOption{mirror.WithPrimaryRight()},
+			report:     mirror.Report{Repaired: 2, Removed: 1},
+			primaryHas: []string{"a/b"},
+			secondHas:  []string{"a/b"},
+		},
+		{
+			name:       "beside a directory",
+			primary:    "memory",
+			second:     "directory",
+			inPrimary:  []string{"a/", "a/b"},
+			report:     mirror.Report{Repaired: 1, Ignored: 1},
+			primaryHas: []string{"a/", "a/b"},
+			secondHas:  []string{"a/b"},
+		},
+		{
+			name:       "beside a directory, which is the primary",
+			primary:    "directory",
+			second:     "memory",
+			inPrimary:  []string{"a/b"},
+			inSecond:   []string{"a/"},
+			report:     mirror.Report{Repaired: 1, Ignored: 1},
+			primaryHas: []string{"a/b"},
+			secondHas:  []string{"a/", "a/b"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newMarkedPair(t, tt.primary, tt.second)
+			foldermarker.Plant(t, p.primary, tt.inPrimary...)
+			foldermarker.Plant(t, p.second, tt.inSecond...)
+			report, err := mirror.RepairAll(t.Context(), p.b, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.report, report)
+			require.Equal(t, tt.report, report)
 			for range 2 { // the mark of the first call removes none
 				report, err = mirror.RepairAll(t.Context(), p.b)
 				require.NoError(t, err)
-				require.Equal(t, mirror.Report{Ignored: row.report.Ignored}, report)
-				require.Equal(t, row.primaryHas, objectsOf(t, p.primary))
-				require.Equal(t, row.secondHas, objectsOf(t, p.second))
+				require.Equal(t, mirror.Report{Ignored: tt.report.Ignored}, report)
+				require.Equal(t, tt.primaryHas, objectsOf(t, p.primary))
+				require.Equal(t, tt.secondHas, objectsOf(t, p.second))
 			}
 		})
 	}
@@ -84,7 +131,7 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	foldermarker.Plant(t, p.primary, "a/", "a/b")
 	_, err := mirror.RepairAll(t.Context(), p.b)
 	require.NoError(t, err)
-	for _, b := range []storage.Bucket{mirrorOf(t, p.second, engine.New(p.primary)), p.b} {
+	for _, b := range []storage.Bucket{newMirror(t, p.second, engine.New(p.primary)), p.b} {
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, report.Ignored)

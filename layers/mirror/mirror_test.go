@@ -41,8 +41,8 @@ func put(t *testing.T, b storage.Bucket, key, text string, opts ...storage.Uploa
 	return attrs
 }
 
-// content returns all objects of a bucket, without notes.
-func content(t *testing.T, b storage.Bucket) map[string]string {
+// contentsOf returns all objects of a bucket, without notes.
+func contentsOf(t *testing.T, b storage.Bucket) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for object, err := range b.List(t.Context()) {
@@ -85,7 +85,9 @@ func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		second := engine.New(newDirectory(t))
-		t.Cleanup(func() { require.NoError(t, storage.Close(second)) })
+		t.Cleanup(func() {
+			require.NoError(t, storage.Close(second))
+		})
 		return newLayer(t, second, mirror.Config{})(memstore.NewDriver(memstore.Config{}))
 	})
 }

@@ -28,17 +28,17 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		primary := memstore.NewDriver(memstore.Config{})
 		second := memstore.NewDriver(memstore.Config{})
-		b := mirrorOf(t, primary, engine.New(second))
+		b := newMirror(t, primary, engine.New(second))
 		put(t, b, "other", "in both")
 		_, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 
-		down := mirrorOf(t, primary, gone(second))
+		down := newMirror(t, primary, gone(second))
 		put(t, down, "a", "of the snapshot")
 		require.NoError(t, down.Remove(t.Context(), "b"))
 		snapshot := memstore.New()
-		raw(t, snapshot, engine.New(primary), 0)
+		copyRaw(t, snapshot, engine.New(primary), 0)
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
 
@@ -47,58 +47,58 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		put(t, b, "b", "written since")
 		_, err = mirror.Repair(t.Context(), b) // ends the notes
 		require.NoError(t, err)
-		want := content(t, engine.New(second))
+		want := contentsOf(t, engine.New(second))
 		for _, key := range []string{"a", "b"} {
 			require.NoError(t, engine.New(primary).Remove(t.Context(), key))
 		}
 		put(t, engine.New(primary), "a", "of the snapshot")
-		raw(t, engine.New(primary), onlyNotes(t, snapshot), 0)
+		copyRaw(t, engine.New(primary), newNotesOnly(t, snapshot), 0)
 
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 2, report.Undecided)
-		require.Equal(t, want, content(t, engine.New(second)))
+		require.Equal(t, want, contentsOf(t, engine.New(second)))
 	})
 }
 
-// onlyNotes returns a store with the notes of another one.
-func onlyNotes(t *testing.T, src storage.Bucket) storage.Bucket {
+// newNotesOnly returns a store with the notes of another one.
+func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	t.Helper()
 	dst := memstore.New()
-	raw(t, dst, src, 0, storage.WithPrefix(mirror.NotesPrefix))
+	copyRaw(t, dst, src, 0, storage.WithPrefix(mirror.NotesPrefix))
 	return dst
 }
 
 // If the roles were swapped twice without RepairAll in between, both stores have notes. RepairAll then reports the
 // object as undecided and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
-		put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		put(t, newMirror(t, primary, gone(second)), "old/1", "written first")
+		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 1, report.Undecided)
-		require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
+		require.Equal(t, "written last", contentsOf(t, engine.New(second))["old/1"])
 
-		_, err = mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)), mirror.WithPrimaryRight())
+		_, err = mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)), mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
-		require.Equal(t, "written last", content(t, engine.New(primary))["old/1"])
+		require.Equal(t, "written last", contentsOf(t, engine.New(primary))["old/1"])
 	})
 }
 
 // After two swaps without RepairAll, the primary may have removed an object that the second store has. RepairAll
 // reports it as undecided and restores nothing.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		require.NoError(t, mirrorOf(t, primary, gone(second)).Remove(t.Context(), "old/1"))
-		put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		require.NoError(t, newMirror(t, primary, gone(second)).Remove(t.Context(), "old/1"))
+		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 1, report.Undecided)
-		require.NotContains(t, content(t, engine.New(primary)), "old/1")
-		require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
+		require.NotContains(t, contentsOf(t, engine.New(primary)), "old/1")
+		require.Equal(t, "written last", contentsOf(t, engine.New(second))["old/1"])
 	})
 }
 
@@ -120,17 +120,18 @@ func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 // If RepairAll runs with swapped roles by mistake, it keeps the notes of concurrent writes. So a later RepairAll
 // removes none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
-	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		during := putting{primary, mirror.NotesPrefix + "clock", func() {
-			put(t, mirrorOf(t, second, gone(primary)), "a", "precious")
-			later(t)
+			put(t, newMirror(t, second, gone(primary)), "a", "precious")
+			waitForLaterTime(t)
 		}, new(atomic.Int64)}
-		_, err := mirror.RepairAll(t.Context(), mirrorOf(t, during, engine.New(second)))
+		_, err := mirror.RepairAll(t.Context(), newMirror(t, during, engine.New(second)))
 		require.NoError(t, err)
-		later(t)
+		waitForLaterTime(t)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
-		require.Equal(t, "precious", content(t, engine.New(second))["a"])
-		require.Equal(t, "precious", content(t, engine.New(primary))["a"])
+
+		require.Equal(t, "precious", contentsOf(t, engine.New(second))["a"])
+		require.Equal(t, "precious", contentsOf(t, engine.New(primary))["a"])
 	})
 }

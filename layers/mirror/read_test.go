@@ -28,7 +28,7 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				b := p.mirror
 				attrs := put(t, b, "a", "0123456789", storage.WithMetadata(map[string]string{"is": "é"}), storage.WithTags(map[string]string{"t": "1"}))
 				require.False(t, mirror.FailedOver(attrs))
-				before := p.inPrimary.Count(faults.Any)
+				calls := p.inPrimary.Count(faults.Any)
 				p.inPrimary.Set(kind(faults.Any))
 
 				data, got, err := storage.ReadAll(ctx, b, "a")
@@ -36,20 +36,23 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				require.Equal(t, "0123456789", string(data))
 				require.True(t, mirror.FailedOver(got))
 				require.Equal(t, "é", got.Metadata["is"])
+
 				head, err := b.Attrs(ctx, "a", storage.IfRevision(got.Revision))
 				require.NoError(t, err, "a revision of the second store")
 				require.True(t, mirror.FailedOver(head))
+
 				data, got, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(2, 3))
 				require.NoError(t, err, "a revision of the primary that the second store has")
 				require.Equal(t, "234", string(data))
 				require.Equal(t, attrs.Revision, got.Revision)
+
 				_, err = b.Attrs(ctx, "a", storage.IfRevisionNot(attrs.Revision))
 				require.ErrorIs(t, err, storage.NotModified)
 				tags, err := storage.Tags(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"t": "1"}, tags)
-				require.Equal(t, map[string]string{"a": "0123456789"}, content(t, b))
-				require.Equal(t, before+3, p.inPrimary.Count(faults.Any), "the circuit is open")
+				require.Equal(t, map[string]string{"a": "0123456789"}, contentsOf(t, b))
+				require.Equal(t, calls+3, p.inPrimary.Count(faults.Any), "the circuit is open")
 			})
 		})
 	}
@@ -68,9 +71,11 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		p.inSecond.Set()
 		time.Sleep(time.Minute) // until the circuit tries the second store again
 		p.inPrimary.Set(faults.Fail(faults.Any))
+
 		_, err := b.Attrs(ctx, "b")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NotErrorIs(t, err, storage.ObjectNotFound)
+
 		_, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(second.Revision))
 		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older one")
 		data, older, err := storage.ReadAll(ctx, b, "a")
@@ -80,15 +85,17 @@ func TestGetMissingInSecondStore(t *testing.T) {
 
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
+
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
 		require.ErrorIs(t, err, storage.PreconditionFailed, "a revision of the second store is none of the primary")
-		begun := p.inPrimary.Count(faults.BeginParts)
+		uploads := p.inPrimary.Count(faults.BeginParts)
 		for _, key := range []string{"a", "missing"} {
 			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1), storage.IfRevision(older.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed, "an upload in parts to %s", key)
 		}
-		require.Equal(t, begun, p.inPrimary.Count(faults.BeginParts), "no part is sent")
+		require.Equal(t, uploads, p.inPrimary.Count(faults.BeginParts), "no part is sent")
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
+
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
 		data, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))
 		require.NoError(t, err)
@@ -111,6 +118,7 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 		p.inPrimary.Set(faults.Fail(faults.Any))
 		rest, err := io.ReadAll(reader)
 		require.NoError(t, err)
+
 		require.NoError(t, reader.Close())
 		require.Equal(t, text, string(half)+string(rest))
 	})
@@ -147,6 +155,7 @@ func TestListContinuesInOtherStore(t *testing.T) {
 					}
 				}
 			}
+
 			want := keysOf(p.second, func(int) {})
 			require.Equal(t, want, keysOf(p.mirror, func(int) {}))
 			require.Equal(t, want, keysOf(p.mirror, func(page int) {
@@ -174,6 +183,7 @@ func TestCircuitOfSecondStore(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 		}
+
 		for n, wait := range waits {
 			want := time.Duration(0)
 			if n == 0 || n == 25 {
@@ -181,10 +191,11 @@ func TestCircuitOfSecondStore(t *testing.T) {
 			}
 			require.Equal(t, want, wait, n)
 		}
+
 		p.inSecond.Set()
 		time.Sleep(time.Minute)
 		put(t, p.mirror, "a", "x")
-		require.Len(t, content(t, p.second), 1)
+		require.Len(t, contentsOf(t, p.second), 1)
 		require.Len(t, p.repair(t, ""), 51)
 	})
 }
@@ -200,6 +211,7 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 			_, _, err := storage.ReadAll(t.Context(), p.mirror, "a")
 			require.NoError(t, err)
 		}
+
 		require.Equal(t, 9*time.Second, time.Since(start))
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
@@ -216,7 +228,7 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 		defer cancel()
 		return do(ctx)
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		limit time.Duration // of a call
 		calls int           // that fail until one uses the second store; 0: all do
 	}{
@@ -224,13 +236,14 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 		"a deadline after it: the call fails over":   {limit: time.Minute, calls: 0},
 		"no time to respond":                         {limit: time.Millisecond, calls: 20},
 		"callers that give up, which is no deadline": {limit: 0, calls: 20},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 				put(t, p.mirror, "a", "text")
 				p.inPrimary.Set(faults.Stall(faults.Any))
-				read := func(ctx context.Context) error {
+				readKey := func(ctx context.Context) error {
 					_, got, err := storage.ReadAll(ctx, p.mirror, "a")
 					require.True(t, err != nil || mirror.FailedOver(got))
 					return err
@@ -238,19 +251,20 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 				failures := 0
 				for range 20 {
 					var err error
-					if row.limit > 0 {
-						err = within(t.Context(), row.limit, read)
+					if tt.limit > 0 {
+						err = within(t.Context(), tt.limit, readKey)
 					} else {
 						ctx, cancel := context.WithCancel(t.Context())
 						time.AfterFunc(time.Second, cancel)
-						err = read(ctx)
+						err = readKey(ctx)
 						cancel()
 					}
 					if err != nil {
 						failures++
 					}
 				}
-				require.Equal(t, row.calls, failures)
+
+				require.Equal(t, tt.calls, failures)
 				p.inPrimary.Set()
 				time.Sleep(time.Minute)
 				attrs, err := p.mirror.Attrs(t.Context(), "a")
@@ -270,6 +284,7 @@ func TestCircuitIgnoresRareDeadline(t *testing.T) {
 			p.inPrimary.Set(faults.Stall(faults.Any))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := p.mirror.Attrs(ctx, "a")
+
 			cancel()
 			require.ErrorIs(t, err, storage.DeadlineExceeded)
 			p.inPrimary.Set()
@@ -303,7 +318,7 @@ func TestPutWhilePrimaryIsDown(t *testing.T) {
 	_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
-	require.Empty(t, content(t, p.second))
+	require.Empty(t, contentsOf(t, p.second))
 }
 
 // With Config.Sync, a write fails with OutcomeUnknown if the second store fails. The primary has the object, and
@@ -318,10 +333,12 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPair(t, mirror.Config{Sync: true})
 				p.inSecond.Set(faults.Fail(faults.Any))
+
 				_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("xy"), opts...)
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
-				require.Equal(t, map[string]string{"a": "xy"}, content(t, p.primary))
+				require.Equal(t, map[string]string{"a": "xy"}, contentsOf(t, p.primary))
 				require.Len(t, p.repair(t, ""), 1)
+
 				_, err = p.mirror.Upload(t.Context(), "b", strings.NewReader("xy"), opts...)
 				require.NoError(t, err)
 				require.Len(t, p.requireEqual(t, ""), 2)
@@ -334,14 +351,16 @@ func TestNotesAreHidden(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	for n := range 3000 {
 		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", n), "x")
 	}
 	put(t, p.mirror, "a", "x")
 	put(t, p.mirror, ".a", "x")
 	p.inPrimary.Reset()
-	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, content(t, p.mirror))
+	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, p.mirror))
 	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing passes over them")
+
 	folders := func() (keys []string) {
 		p.inPrimary.Reset()
 		for e, err := range p.mirror.List(t.Context(), storage.WithDelimiter("-")) {
@@ -352,6 +371,7 @@ func TestNotesAreHidden(t *testing.T) {
 	}
 	require.Equal(t, []string{".a", "a"}, folders())
 	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 4, "nor does it read them for their common prefix")
+
 	put(t, p.mirror, ".omnibucket-x", "x")
 	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
 }
@@ -407,9 +427,10 @@ func TestCopyReadsPrimary(t *testing.T) {
 			require.NoError(t, p.mirror.Remove(t.Context(), "a"))
 			p.inSecond.Set()
 			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
+
 			require.Error(t, call(t, p.mirror))
 			p.inPrimary.Set()
-			require.Empty(t, content(t, p.mirror))
+			require.Empty(t, contentsOf(t, p.mirror))
 		})
 	}
 }

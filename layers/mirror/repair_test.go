@@ -45,14 +45,17 @@ func newPair(t *testing.T, c mirror.Config, opts ...storage.OpenOption) *pair {
 // requireEqual requires both stores to have the same objects with the same metadata and tags.
 func (p *pair) requireEqual(t *testing.T, text string) map[string]string {
 	t.Helper()
-	objects := content(t, p.primary)
-	require.Equal(t, objects, content(t, p.second), text)
+	objects := contentsOf(t, p.primary)
+	require.Equal(t, objects, contentsOf(t, p.second), text)
+
 	for key := range objects {
-		ours, err := p.primary.Attrs(t.Context(), key)
+		attrs, err := p.primary.Attrs(t.Context(), key)
 		require.NoError(t, err)
+
 		theirs, err := p.second.Attrs(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, ours.Properties, theirs.Properties, "%s: %s", text, key)
+		require.Equal(t, attrs.Properties, theirs.Properties, "%s: %s", text, key)
+
 		ourTags, err := storage.Tags(t.Context(), p.primary, key)
 		require.NoError(t, err)
 		theirTags, err := storage.Tags(t.Context(), p.second, key)
@@ -73,6 +76,7 @@ func (p *pair) repair(t *testing.T, text string) map[string]string {
 	time.Sleep(2 * time.Hour)
 	_, err = mirror.Repair(t.Context(), p.mirror)
 	require.NoError(t, err, text)
+
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
 	require.Equal(t, mirror.State{}, state, text)
@@ -96,19 +100,34 @@ func writes() []write {
 	one := map[string]string{"a": "old"}
 	two := map[string]string{"a": "new content"}
 	return []write{
-		{"an upload", upload("new content"), nil, two},
-		{"an upload that creates", upload("new content", storage.IfAbsent()), nil, two},
-		{"an upload that replaces", upload("new content", storage.WithMetadata(map[string]string{"is": "new"})), one, two},
-		{"an upload in parts", upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)), one, two},
-		{"an upload with tags", upload("new content", storage.WithTags(map[string]string{"is": "new"})), one, two},
-		{"a removal", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, one, map[string]string{}},
-		{"other tags", func(ctx context.Context, b storage.Bucket) error {
-			return storage.SetTags(ctx, b, "a", map[string]string{"is": "other"})
-		}, one, one},
-		{"an update", func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Update(ctx, b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
-			return err
-		}, one, two},
+		{name: "an upload", do: upload("new content"), after: two},
+		{name: "an upload that creates", do: upload("new content", storage.IfAbsent()), after: two},
+		{name: "an upload that replaces", do: upload("new content", storage.WithMetadata(map[string]string{"is": "new"})), before: one, after: two},
+		{name: "an upload in parts", do: upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)), before: one, after: two},
+		{name: "an upload with tags", do: upload("new content", storage.WithTags(map[string]string{"is": "new"})), before: one, after: two},
+		{
+			name:   "a removal",
+			do:     func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			before: one,
+			after:  map[string]string{},
+		},
+		{
+			name: "other tags",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return storage.SetTags(ctx, b, "a", map[string]string{"is": "other"})
+			},
+			before: one,
+			after:  one,
+		},
+		{
+			name: "an update",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Update(ctx, b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
+				return err
+			},
+			before: one,
+			after:  two,
+		},
 	}
 }
 
@@ -142,11 +161,11 @@ func TestRepairAfterKill(t *testing.T) {
 		return err
 	}, map[string]string{"a": "old"}, map[string]string{"a": "old"}}
 	for _, w := range append(writes(), repairing) {
-		for _, taken := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, taken %v", w.name, applied), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					for start := 1; ; start++ {
-						if !killedAt(t, w, start, taken) {
+						if !killAt(t, w, start, applied) {
 							require.Greater(t, start, 3, "some calls were tried")
 							break
 						}
@@ -157,9 +176,9 @@ func TestRepairAfterKill(t *testing.T) {
 	}
 }
 
-// killedAt reports whether w made that many calls.
-func killedAt(t *testing.T, w write, start int, taken bool) bool {
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+// killAt reports whether w made that many calls.
+func killAt(t *testing.T, w write, start int, applied bool) bool {
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
 	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
@@ -173,14 +192,15 @@ func killedAt(t *testing.T, w write, start int, taken bool) bool {
 		put(t, p.primary, mirror.NotesPrefix+"1", `{"key":"a"}`)
 		time.Sleep(2 * time.Hour)
 	}
-	kill := &dying{from: start, taken: taken}
-	dead := engine.New(second, driver.WithLayer(kill.layer), once)
-	b := engine.New(primary, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dead, mirror.Config{})), once)
+	kill := &dying{from: start, taken: applied}
+	dead := engine.New(second, driver.WithLayer(kill.layer), noRetry)
+	b := engine.New(primary, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dead, mirror.Config{})), noRetry)
 	err := w.do(t.Context(), b)
 	text := fmt.Sprintf("killed at call %d", start)
 	if kill.calls < start {
 		require.NoError(t, err)
 	}
+
 	objects := p.repair(t, text)
 	require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
 	if err == nil {
@@ -193,7 +213,7 @@ func killedAt(t *testing.T, w write, start int, taken bool) bool {
 // outcome. Repair then makes both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	for _, w := range writes() {
-		for store, of := range map[string]func(*pair) *faults.Injector{
+		for store, injectorOf := range map[string]func(*pair) *faults.Injector{
 			"the primary":      func(p *pair) *faults.Injector { return p.inPrimary },
 			"the second store": func(p *pair) *faults.Injector { return p.inSecond },
 		} {
@@ -206,14 +226,15 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 								for key, text := range w.before {
 									put(t, p.mirror, key, text)
 								}
-								of(p).Reset()
-								of(p).Set(kind(faults.Any).Nth(n))
+								injectorOf(p).Reset()
+								injectorOf(p).Set(kind(faults.Any).Nth(n))
 								ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a write to a store that is stalled has no other end
 								err := w.do(ctx, p.mirror)
 								cancel()
-								hit := len(of(p).Hits()) > 0
+								hit := len(injectorOf(p).Hits()) > 0
 								text := fmt.Sprintf("call %d: %v", n, err)
 								objects := p.repair(t, text)
+
 								switch {
 								case err == nil:
 									require.Equal(t, w.after, objects, text)
@@ -222,6 +243,7 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 								default:
 									require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)
 								}
+
 								if attempts > 1 && kind(faults.Any).String() != faults.Stall(faults.Any).String() {
 									require.NoError(t, err, text)
 								}
@@ -246,15 +268,15 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 			p := newPair(t, mirror.Config{Stall: time.Second, Probe: 2 * time.Second}, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
 			const writers = 20
 			var sums [4]struct{ sure, unknown atomic.Int64 }
-			own := make([][]string, writers) // what each writer's object may be; "" is gone
+			texts := make([][]string, writers) // what each writer's object may be; "" is gone
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var all sync.WaitGroup
 			for w := range writers {
-				own[w] = []string{""}
+				texts[w] = []string{""}
 				all.Go(func() {
 					for round := 0; ctx.Err() == nil; round++ {
-						own[w] = writeOwn(ctx, p.mirror, w, round, own[w])
+						texts[w] = writeOwn(ctx, p.mirror, w, round, texts[w])
 						n := (w + round) % len(sums)
 						err := count(ctx, p.mirror, n)
 						if err == nil {
@@ -283,18 +305,20 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 			all.Wait()
 			time.Sleep(time.Minute)
 			objects := p.repair(t, fmt.Sprint("seed ", seed))
-			done := 0
+			writes := 0
+
 			for w := range writers {
-				require.Contains(t, own[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
-				done += len(own[w])
+				require.Contains(t, texts[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
+				writes += len(texts[w])
 			}
+
 			for n := range sums {
 				number, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", n)], 10, 64)
-				sure := sums[n].sure.Load()
+				count := sums[n].sure.Load()
 				unknown := sums[n].unknown.Load()
-				require.GreaterOrEqual(t, number, sure, "seed %d", seed)
-				require.LessOrEqual(t, number, sure+unknown, "seed %d", seed)
-				require.Greater(t, sure, int64(20), "some writes succeeded")
+				require.GreaterOrEqual(t, number, count, "seed %d", seed)
+				require.LessOrEqual(t, number, count+unknown, "seed %d", seed)
+				require.Greater(t, count, int64(20), "some writes succeeded")
 			}
 		})
 	}
@@ -363,6 +387,7 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
+
 	p.requireEqual(t, "")
 }
 
@@ -370,13 +395,16 @@ func TestRepairAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		put(t, p.second, "gone", "the primary does not have it")
+
 		_, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary empties nothing")
-		require.Len(t, content(t, p.second), 1)
+		require.Len(t, contentsOf(t, p.second), 1)
+
 		put(t, p.primary, "other", "past the layer")
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.PreconditionFailed, "a primary that may be a new one removes nothing")
-		require.Len(t, content(t, p.second), 2)
+		require.Len(t, contentsOf(t, p.second), 2)
+
 		require.NoError(t, p.second.Remove(t.Context(), "gone"))
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
@@ -386,16 +414,20 @@ func TestRepairAll(t *testing.T) {
 		for n := range 40 {
 			put(t, p.primary, fmt.Sprint("k", n), fmt.Sprint("old ", n))
 		}
+
 		put(t, p.second, "k1", "different")
 		put(t, p.second, "z", "after all others")
 		put(t, p.mirror, "m", "by the layer")
+
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.PreconditionFailed, "nobody knows what was written past the layer since")
 		require.Equal(t, mirror.Report{Repaired: 39, Undecided: 3}, report)
+
 		report, err = mirror.RepairAll(t.Context(), p.mirror, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
 		require.Len(t, p.requireEqual(t, ""), 41)
+
 		report, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.Zero(t, report, "nothing is copied twice")
@@ -409,7 +441,7 @@ func TestRepairAll(t *testing.T) {
 // If an empty store replaces a lost primary and gets some writes, RepairAll fails with PreconditionFailed instead
 // of removing the objects of the second store.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		first func(t *testing.T, b storage.Bucket)
 	}{
@@ -422,8 +454,9 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 			_, err := mirror.RepairAll(t.Context(), b)
 			require.NoError(t, err)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			lost := memstore.NewDriver(memstore.Config{})
 			latter := memstore.NewDriver(memstore.Config{})
 			empty := memstore.NewDriver(memstore.Config{})
@@ -432,20 +465,22 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 				return engine.New(d, driver.WithLayer(newLayer(t, other, mirror.Config{})))
 			}
 			put(t, engine.New(lost), "past the layer", "precious")
-			row.first(t, open(lost, second))
-			before := content(t, second)
+			tt.first(t, open(lost, second))
+			contentBefore := contentsOf(t, second)
 			put(t, open(empty, second), "new", "the only one")
+
 			for range 2 {
 				_, err := mirror.RepairAll(t.Context(), open(empty, second))
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
-			before["new"] = "the only one"
-			require.Equal(t, before, content(t, second))
+
+			contentBefore["new"] = "the only one"
+			require.Equal(t, contentBefore, contentsOf(t, second))
 
 			swapped := open(latter, engine.New(empty))
 			_, err := mirror.RepairAll(t.Context(), swapped)
 			require.NoError(t, err, "with swapped roles")
-			require.Equal(t, before, content(t, engine.New(empty)))
+			require.Equal(t, contentBefore, contentsOf(t, engine.New(empty)))
 			_, err = mirror.RepairAll(t.Context(), open(empty, second))
 			require.NoError(t, err, "it has everything now")
 		})
@@ -458,9 +493,11 @@ func TestRepairKeepsRecentNote(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		p.inSecond.Set(faults.Fail(faults.Any))
 		put(t, p.mirror, "a", "text")
+
 		state, err := mirror.Status(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.Equal(t, mirror.State{Notes: 1, SecondDown: true}, state)
+
 		p.inSecond.Set()
 		for _, row := range []struct {
 			after time.Duration
@@ -485,10 +522,12 @@ func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 		put(t, p.primary, "a", "by a browser")
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
+
 		require.Len(t, p.requireEqual(t, ""), 1)
 		state, err := mirror.Status(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, state.Notes)
+
 		time.Sleep(2 * time.Hour)
 		require.Len(t, p.repair(t, ""), 1)
 	})
@@ -505,6 +544,7 @@ func TestRepairRepeatsSignedRemoval(t *testing.T) {
 		require.NoError(t, p.primary.Remove(t.Context(), "a"), "by a browser")
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
+
 		require.Empty(t, p.requireEqual(t, ""))
 		time.Sleep(2 * time.Hour)
 		require.Empty(t, p.repair(t, ""))

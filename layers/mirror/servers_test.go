@@ -37,8 +37,8 @@ func azuriteConfig(t *testing.T) azure.Config {
 	return azure.Config{Endpoint: endpoint}
 }
 
-// drivers returns functions that make drivers with empty buckets.
-func drivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver) {
+// newDrivers returns functions that make drivers with empty buckets.
+func newDrivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver) {
 	first := minio.Config(t)
 	azurite := azuriteConfig(t)
 	first.HTTPClient, azurite.HTTPClient = testserver.Client(), testserver.Client()
@@ -64,7 +64,7 @@ func drivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver)
 func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	ofMinIO, ofAzurite := drivers(t)
+	ofMinIO, ofAzurite := newDrivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return newLayer(t, engine.New(ofAzurite(t)), mirror.Config{})(ofMinIO(t))
 	}, skips(minio.Skipped)...)
@@ -73,7 +73,7 @@ func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
 func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	ofMinIO, ofAzurite := drivers(t)
+	ofMinIO, ofAzurite := newDrivers(t)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return newLayer(t, engine.New(ofMinIO(t)), mirror.Config{})(ofAzurite(t))
 	})
@@ -94,7 +94,9 @@ func (p *deafProxy) listen(t *testing.T, target string) (address string) {
 			if err != nil {
 				return
 			}
-			p.all.Go(func() { p.pass(client, target) })
+			p.all.Go(func() {
+				p.pass(client, target)
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -153,8 +155,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 			require.NoError(t, err)
 
 			var toMinIO, toAzurite deafProxy
-			first.Endpoint = through(t, &toMinIO, first.Endpoint)
-			azurite.Endpoint = through(t, &toAzurite, azurite.Endpoint)
+			first.Endpoint = proxyEndpoint(t, &toMinIO, first.Endpoint)
+			azurite.Endpoint = proxyEndpoint(t, &toAzurite, azurite.Endpoint)
 			second, err := azure.Open(t.Context(), azurite, patience)
 			require.NoError(t, err)
 			b, err := s3.Open(t.Context(), first, driver.WithLayer(newLayer(t, second, mirror.Config{Stall: 500 * time.Millisecond, Probe: 200 * time.Millisecond})), patience)
@@ -178,6 +180,7 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 			toMinIO.deaf.Store(row.deafPrimary)
 			toAzurite.deaf.Store(row.deafElse)
 			write(7, 12)
+
 			var data []byte
 			var attrs *storage.Attrs
 			require.Eventually(t, func() bool { // on a busy machine, the other store may take longer than a stall
@@ -186,6 +189,7 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 			}, 20*time.Second, 100*time.Millisecond, "a read")
 			require.Equal(t, "text 6", string(data))
 			require.Equal(t, row.deafPrimary, mirror.FailedOver(attrs))
+
 			toMinIO.deaf.Store(false)
 			toAzurite.deaf.Store(false)
 			write(12, 16)
@@ -194,8 +198,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 				_, err := mirror.Repair(t.Context(), b)
 				return err == nil
 			}, 20*time.Second, 100*time.Millisecond)
-			objects := content(t, plainFirst)
-			require.Equal(t, objects, content(t, plainSecond))
+			objects := contentsOf(t, plainFirst)
+			require.Equal(t, objects, contentsOf(t, plainSecond))
 			for key, text := range wrote {
 				require.Equal(t, text, objects[key], key)
 			}
@@ -203,8 +207,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 	}
 }
 
-// through returns an endpoint whose connections pass the proxy.
-func through(t *testing.T, p *deafProxy, endpoint string) string {
+// proxyEndpoint returns an endpoint whose connections pass the proxy.
+func proxyEndpoint(t *testing.T, p *deafProxy, endpoint string) string {
 	rest, ok := strings.CutPrefix(endpoint, "http://")
 	require.True(t, ok)
 	host, path, _ := strings.Cut(rest, "/")

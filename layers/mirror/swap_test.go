@@ -33,9 +33,9 @@ func TestSwapLosesNoWrite(t *testing.T) {
 				layer := newLayer(t, other, mirror.Config{Sync: inFirst == ofFormer, Stall: time.Second, Probe: 2 * time.Second})
 				return engine.New(first, patience, driver.WithLayer(inFirst.Layer()), driver.WithLayer(layer))
 			}
-			own := make([][]string, writers) // what each writer's object may be; "" is gone
-			for w := range own {
-				own[w] = []string{""}
+			texts := make([][]string, writers) // what each writer's object may be; "" is gone
+			for w := range texts {
+				texts[w] = []string{""}
 			}
 			succeeded := 0
 			write := func(b storage.Bucket, start, step int, during func()) {
@@ -46,9 +46,9 @@ func TestSwapLosesNoWrite(t *testing.T) {
 				for w := 0; w < writers; w += step {
 					all.Go(func() {
 						for round := start; ctx.Err() == nil; round++ {
-							own[w] = writeOwn(ctx, b, w, round, own[w])
+							texts[w] = writeOwn(ctx, b, w, round, texts[w])
 							mu.Lock()
-							if len(own[w]) == 1 {
+							if len(texts[w]) == 1 {
 								succeeded++
 							}
 							mu.Unlock()
@@ -72,23 +72,26 @@ func TestSwapLosesNoWrite(t *testing.T) {
 					time.Sleep(6 * time.Second)
 				}
 			})
-			before := succeeded
-			require.Greater(t, before, writers, "some writes succeeded")
+
+			writes := succeeded
+			require.Greater(t, writes, writers, "some writes succeeded")
 			swapped := mirrorOf(latter, former, faults.New(), ofFormer)
 			write(swapped, 1000, 2, func() {}) // the objects of the others stay as they were
-			require.Greater(t, succeeded, before+writers, "some writes succeeded")
+			require.Greater(t, succeeded, writes+writers, "some writes succeeded")
 
 			ofFormer.Set()
 			time.Sleep(2 * time.Hour)
 			_, err = mirror.RepairAll(t.Context(), swapped)
 			require.NoError(t, err)
+
 			state, err := mirror.Status(t.Context(), swapped)
 			require.NoError(t, err)
 			require.Equal(t, mirror.State{}, state)
-			objects := content(t, engine.New(latter))
-			require.Equal(t, objects, content(t, engine.New(former)), "seed %d", seed)
+
+			objects := contentsOf(t, engine.New(latter))
+			require.Equal(t, objects, contentsOf(t, engine.New(former)), "seed %d", seed)
 			for w := range writers {
-				require.Contains(t, own[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
+				require.Contains(t, texts[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
 			}
 		})
 	}

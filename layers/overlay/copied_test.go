@@ -26,6 +26,7 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			both := engine.New(first, driver.WithLayer(newLayer(t, old, c)),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			failing.Set(faults.Fail(faults.Delete))
+
 			require.Error(t, both.Remove(t.Context(), "a"))
 			failing.Set()
 
@@ -35,23 +36,26 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			other := memstore.New()
 			put(t, other, "a", "precious")
 			dst := engine.New(second, driver.WithLayer(newLayer(t, other, c)))
+
 			_, _, err = storage.ReadAll(t.Context(), dst, "a")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			report, err := overlay.Finish(t.Context(), dst, overlay.FinishConfig{})
 			require.NoError(t, err)
 			require.Equal(t, overlay.Report{Markers: 1}, report)
-			require.Equal(t, map[string]string{"a": "precious"}, content(t, other))
+			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, other))
+
 			n, err := overlay.RemoveMarkers(t.Context(), dst)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, n)
+
 			_, err = overlay.Finish(t.Context(), dst, overlay.FinishConfig{})
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": "precious"}, content(t, engine.New(second)))
+			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, engine.New(second)))
 
 			_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 			require.NoError(t, err)
-			require.Empty(t, content(t, old), "the removal ends where it was begun")
-			require.Empty(t, content(t, engine.New(first)))
+			require.Empty(t, contentsOf(t, old), "the removal ends where it was begun")
+			require.Empty(t, contentsOf(t, engine.New(first)))
 		})
 	}
 }

@@ -126,6 +126,7 @@ func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 	for _, name := range moved {
 		opts = append(opts, storagetest.Skip(name, "the test moves what was written"))
 	}
+
 	for _, m := range []mode{{name: "by default"}, {name: "KeepOld", keepOld: true}} {
 		t.Run(m.name, func(t *testing.T) {
 			opts := opts

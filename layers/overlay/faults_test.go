@@ -50,7 +50,9 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 				for kindName, rule := range map[string]func(faults.Calls) faults.Rule{"fails": faults.Fail, "loses its response": faults.DropResponse} {
 					for store, inOld := range map[string]bool{"old": true, "new": false} {
 						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name, m.name, store, kindName)
-						synctest.Test(t, func(t *testing.T) { eachRequest(t, name, s, m, a, rule, inOld) })
+						synctest.Test(t, func(t *testing.T) {
+							eachRequest(t, name, s, m, a, rule, inOld)
+						})
 					}
 				}
 			}
@@ -97,7 +99,7 @@ func TestReadNeedsNoCopy(t *testing.T) {
 // If the old store refuses a removal, readers still see the object. After another failure they do not, and the
 // error is OutcomeUnknown.
 func TestRemoveFails(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		err     error
 		there   bool
 		unknown bool
@@ -107,30 +109,34 @@ func TestRemoveFails(t *testing.T) {
 		{err: storage.Locked, there: true},
 		{err: storage.Internal, unknown: true},
 		{err: storage.Unauthenticated, unknown: true, stays: true},
-	} {
-		t.Run(row.err.Error(), func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.err.Error(), func(t *testing.T) {
 			injector := faults.New()
 			ofNew := faults.New()
-			if row.stays {
-				ofNew.Set(faults.Fail(faults.Delete).WithError(row.err))
+			if tt.stays {
+				ofNew.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			}
 			old := memstore.New(driver.WithLayer(injector.Layer()))
 			put(t, old, "a", "text")
 			b := memstore.New(driver.WithLayer(ofNew.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
-			injector.Set(faults.Fail(faults.Delete).WithError(row.err))
+			injector.Set(faults.Fail(faults.Delete).WithError(tt.err))
+
 			err := b.Remove(t.Context(), "a")
-			require.ErrorIs(t, err, row.err)
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.ErrorIs(t, err, tt.err)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+
 			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, row.there, exists)
+			require.Equal(t, tt.there, exists)
+
 			injector.Set()
 			ofNew.Set()
 			_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
 			exists, err = b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, row.there, exists)
+			require.Equal(t, tt.there, exists)
 		})
 	}
 }
@@ -141,8 +147,9 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Head).Nth(2))
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	b := memstore.New(once, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	b := memstore.New(noRetry, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+
 	tags := map[string]string{"t": "1"}
 	require.ErrorIs(t, storage.SetTags(t.Context(), b, "a", tags), storage.OutcomeUnknown)
 	got, err := storage.Tags(t.Context(), b, "a")
@@ -161,14 +168,19 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 		}
 		put(t, old, "refused", "text")
 		b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+
 		var last overlay.Report
-		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{Concurrency: 1, Progress: func(r overlay.Report) {
-			require.Equal(t, last.Copied+last.Left+1, r.Copied+r.Left)
-			last = r
-		}})
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{
+			Concurrency: 1,
+			Progress: func(r overlay.Report) {
+				require.Equal(t, last.Copied+last.Left+1, r.Copied+r.Left)
+				last = r
+			},
+		})
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, overlay.Report{Copied: 100, Bytes: 100 * int64(markerSize), Left: 1}, report)
 		require.Equal(t, report, last)
+
 		injector.Set()
 		remaining, err := overlay.Left(t.Context(), b)
 		require.NoError(t, err)
@@ -193,7 +205,7 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 		put(t, engine.New(oldDriver), "a", strings.Repeat("x", 100_000))
 		injector := faults.New(faults.SlowBody(1000)) // it takes 100 seconds
 		slow := engine.New(oldDriver, driver.WithLayer(injector.Layer()))
-		copied := make(chan int64, 2)
+		bytesCopied := make(chan int64, 2)
 		for range 2 {
 			go func() {
 				b := engine.New(d, driver.WithLayer(newLayer(t, slow, overlay.Config{})))
@@ -201,10 +213,11 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				copied <- report.Copied
+				bytesCopied <- report.Copied
 			}()
 		}
-		require.EqualValues(t, 1, <-copied+<-copied)
+
+		require.EqualValues(t, 1, <-bytesCopied+<-bytesCopied)
 		r, err := engine.New(d).Download(t.Context(), "a")
 		require.NoError(t, err)
 		n, err := io.Copy(io.Discard, r)
@@ -217,7 +230,7 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 // The new store is a mirror whose second store has an old marker. If the primary fails, reads neither report a
 // missing object nor return that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		leave func(t *testing.T, b storage.Bucket, inPrimary, inOld *faults.Injector)
 	}{
@@ -233,25 +246,27 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"), storage.IfRevision(attrs.Revision))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 				inPrimary := faults.New()
 				inSecond := faults.New()
 				inOld := faults.New()
-				old := memstore.New(driver.WithLayer(inOld.Layer()), once)
+				old := memstore.New(driver.WithLayer(inOld.Layer()), noRetry)
 				put(t, old, "a", "old")
-				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), once), mirror.Config{})
+				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), noRetry), mirror.Config{})
 				require.NoError(t, err)
-				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(newLayer(t, old, overlay.Config{})), once)
-				row.leave(t, b, inPrimary, inOld)
+				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
+				tt.leave(t, b, inPrimary, inOld)
 				inPrimary.Set()
 				inSecond.Set(faults.Fail(faults.Any))
 				put(t, b, "a", "new")
 				inSecond.Set()
 				time.Sleep(time.Minute) // until the circuit tries the second store again
 				inPrimary.Set(faults.Fail(faults.Any))
+
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
 				require.ErrorIs(t, err, storage.Unavailable)
 				_, err = b.Attrs(t.Context(), "a")
@@ -279,6 +294,7 @@ func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		_, _ = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		inPrimary.Set()
+
 		data, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, "last", string(data), "call %d", call)

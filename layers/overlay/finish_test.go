@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// content returns all objects of a bucket.
-func content(t *testing.T, b storage.Bucket) map[string]string {
+// contentsOf returns all objects of a bucket.
+func contentsOf(t *testing.T, b storage.Bucket) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for object, err := range b.List(t.Context()) {
@@ -57,7 +57,7 @@ func TestFinishBesideWrites(t *testing.T) {
 				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
 				put(t, old, fmt.Sprintf("still/%02d", n), "old")
 			}
-			values := content(t, old)
+			values := contentsOf(t, old)
 			var counts [keys]atomic.Int64
 			var all sync.WaitGroup
 			for w := range writers {
@@ -99,29 +99,33 @@ func TestFinishBesideWrites(t *testing.T) {
 			all.Wait()
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
+
 			markers, err := overlay.RemoveMarkers(t.Context(), b)
 			require.NoError(t, err)
 			require.Equal(t, report.Markers, markers)
+
 			if features == 0 {
 				require.Zero(t, markers)
 			}
 			remaining, err := overlay.Left(t.Context(), b)
 			require.NoError(t, err)
 			require.Zero(t, remaining)
+
 			want := map[string]string{}
 			for n := range keys {
 				want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
 				want[fmt.Sprintf("still/%02d", n)] = "old"
 			}
-			require.Equal(t, want, content(t, b))
+			require.Equal(t, want, contentsOf(t, b))
+
 			if m.keepOld {
 				require.EqualValues(t, keys, report.Tombstones)
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 				require.Zero(t, report.Tombstones)
-				require.Equal(t, values, content(t, old), "the way back")
+				require.Equal(t, values, contentsOf(t, old), "the way back")
 			}
-			require.Equal(t, want, content(t, engine.New(d)), "only the new store is needed")
+			require.Equal(t, want, contentsOf(t, engine.New(d)), "only the new store is needed")
 		})
 	}
 }
@@ -169,7 +173,10 @@ func TestFinishInterrupted(t *testing.T) {
 	}
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	ctx, cancel := context.WithCancelCause(t.Context())
-	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: func(overlay.Report) { cancel(errors.New("interrupted")) }})
+
+	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: func(overlay.Report) {
+		cancel(errors.New("interrupted"))
+	}})
 	require.EqualError(t, err, "interrupted")
 	require.Zero(t, report.Left, "an object that waits for the next call has not failed")
 	require.Less(t, report.Copied, int64(100))
@@ -177,7 +184,7 @@ func TestFinishInterrupted(t *testing.T) {
 	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Zero(t, report.Left)
-	require.Equal(t, content(t, old), content(t, b))
+	require.Equal(t, contentsOf(t, old), contentsOf(t, b))
 }
 
 // A killedCall is a call of a process that is killed.
@@ -191,28 +198,47 @@ type killedCall struct {
 // If a process is killed during an operation, the object is as before the operation or as after it.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	for _, row := range []killedCall{
-		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},
-		{"removing an object of both", "new", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"new", ""}},
-		{"moving", "", func(ctx context.Context, b storage.Bucket) error {
-			_, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
-			return err
-		}, []string{"old"}},
-		{"replacing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "a", strings.NewReader("newer"))
-			return err
-		}, []string{"old", "newer"}},
+		{
+			name: "removing an object of the old store",
+			do:   func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			may:  []string{"old", ""},
+		},
+		{
+			name:  "removing an object of both",
+			inNew: "new",
+			do:    func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			may:   []string{"new", ""},
+		},
+		{
+			name: "moving",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
+				return err
+			},
+			may: []string{"old"},
+		},
+		{
+			name: "replacing an object of the old store",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader("newer"))
+				return err
+			},
+			may: []string{"old", "newer"},
+		},
 	} {
 		for _, m := range []struct{ taken, keepOld bool }{{}, {taken: true}, {keepOld: true}, {taken: true, keepOld: true}} {
 			t.Run(fmt.Sprintf("%s, taken %v, KeepOld %v", row.name, m.taken, m.keepOld), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { row.atEachRequest(t, m.taken, m.keepOld) })
+				synctest.Test(t, func(t *testing.T) {
+					row.atEachRequest(t, m.taken, m.keepOld)
+				})
 			})
 		}
 	}
 }
 
 // atEachRequest kills the process at its first request, at its second, and so on.
-func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+func (k killedCall) atEachRequest(t *testing.T, applied, keepOld bool) {
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
 	for start := 1; ; start++ {
 		oldDriver := memstore.NewDriver(memstore.Config{})
@@ -221,9 +247,9 @@ func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
 		if k.inNew != "" {
 			put(t, engine.New(newDriver), "a", k.inNew)
 		}
-		kill := &dying{from: start, taken: taken}
-		dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
-		b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), once)
+		kill := &dying{from: start, taken: applied}
+		dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), noRetry)
+		b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), noRetry)
 		err := k.do(t.Context(), b)
 		if kill.calls < start {
 			require.NoError(t, err)
@@ -231,20 +257,22 @@ func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
 			break
 		}
 
-		after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
-		seen := content(t, after)
-		require.Contains(t, k.may, seen["a"], "killed at call %d", start)
-		_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
+		reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
+		got := contentsOf(t, reopened)
+		require.Contains(t, k.may, got["a"], "killed at call %d", start)
+
+		_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{})
 		require.NoError(t, err)
-		require.Equal(t, seen, content(t, after))
+		require.Equal(t, got, contentsOf(t, reopened))
+
 		if keepOld {
-			_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{RemoveTombstones: true})
+			_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{RemoveTombstones: true})
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": "old"}, content(t, engine.New(oldDriver)))
+			require.Equal(t, map[string]string{"a": "old"}, contentsOf(t, engine.New(oldDriver)))
 		}
-		for key, text := range content(t, engine.New(newDriver)) {
-			require.Equal(t, seen[key], text, "the new store")
+		for key, text := range contentsOf(t, engine.New(newDriver)) {
+			require.Equal(t, got[key], text, "the new store")
 		}
-		require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", start)
+		require.Len(t, maps.Clone(got), len(contentsOf(t, engine.New(newDriver))), "killed at call %d", start)
 	}
 }

@@ -59,7 +59,7 @@ func uploads(opts ...storage.UploadOption) func(context.Context, storage.Bucket,
 	}
 }
 
-func unchanged(before, _ string) (after, read string, done bool) { return before, "", true }
+func unchanged(textBefore, _ string) (after, read string, done bool) { return textBefore, "", true }
 
 var exploredOperations = []exploredOperation{
 	{
@@ -70,7 +70,7 @@ var exploredOperations = []exploredOperation{
 	{
 		name:    "create",
 		do:      uploads(storage.IfAbsent()),
-		apply:   func(before, text string) (string, string, bool) { return text, "", before == "" },
+		apply:   func(textBefore, text string) (string, string, bool) { return text, "", textBefore == "" },
 		mayFail: storage.PreconditionFailed,
 	},
 	{
@@ -79,7 +79,7 @@ var exploredOperations = []exploredOperation{
 			_, err := storage.Append(ctx, b, key, []byte(text))
 			return "", err
 		},
-		apply: func(before, text string) (string, string, bool) { return before + text, "", true },
+		apply: func(textBefore, text string) (string, string, bool) { return textBefore + text, "", true },
 	},
 	{
 		name:    "remove",
@@ -96,14 +96,14 @@ var exploredOperations = []exploredOperation{
 			}
 			return string(data), err
 		},
-		apply: func(before, _ string) (string, string, bool) { return before, before, true },
+		apply: func(textBefore, _ string) (string, string, bool) { return textBefore, textBefore, true },
 	},
 	{
 		name: "set tags",
 		do: func(ctx context.Context, b storage.Bucket, text string) (string, error) {
 			return "", storage.SetTags(ctx, b, key, map[string]string{"t": text})
 		},
-		apply:   func(before, _ string) (string, string, bool) { return before, "", before != "" },
+		apply:   func(textBefore, _ string) (string, string, bool) { return textBefore, "", textBefore != "" },
 		mayFail: storage.ObjectNotFound,
 	},
 	{
@@ -153,7 +153,9 @@ func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 					_, err := e.old.Bucket().Upload(s.Context(), key, strings.NewReader("first"))
 					require.NoError(s, err)
 					e.explore(x, y)
-					s.Check(func() { require.Equal(s, "first", e.text(e.old.Bucket())) })
+					s.Check(func() {
+						require.Equal(s, "first", e.text(e.old.Bucket()))
+					})
 				})
 			})
 		}
@@ -176,10 +178,13 @@ func (e *exploredMove) explore(operations ...exploredOperation) {
 		var effects []interleave.Effect[string]
 		for i, o := range operations {
 			a := actors[i]
-			effect := interleave.Effect[string]{Actor: a, Apply: func(before string) (string, bool) {
-				after, read, done := o.apply(before, a.Name())
-				return after, done && (a.Died() || read == reads[i])
-			}}
+			effect := interleave.Effect[string]{
+				Actor: a,
+				Apply: func(textBefore string) (string, bool) {
+					text, readText, ok := o.apply(textBefore, a.Name())
+					return text, ok && (a.Died() || readText == reads[i])
+				},
+			}
 			effects = append(effects, effect)
 			if o.repeats && a.Lost() {
 				effects = append(effects, effect)
@@ -188,13 +193,15 @@ func (e *exploredMove) explore(operations ...exploredOperation) {
 			permitted := a.Err() == nil || unknown || o.mayFail != "" && errors.Is(a.Err(), o.mayFail)
 			require.True(e, permitted, "%s: %v", o.name, a.Err())
 		}
-		after := e.text(e.open())
-		require.True(e, interleave.SomeOrder("first", after, effects...), "no order gives %q; %q was read", after, reads)
+
+		text := e.text(e.open())
+		require.True(e, interleave.SomeOrder("first", text, effects...), "no order gives %q; %q was read", text, reads)
 		report, err := overlay.Finish(e.Context(), e.open(), overlay.FinishConfig{})
 		require.NoError(e, err)
-		require.Equal(e, after, e.text(e.open()), "after Finish")
+		require.Equal(e, text, e.text(e.open()), "after Finish")
+
 		if report.Markers == 0 {
-			require.Equal(e, after, e.text(e.new.Bucket()), "in the new store")
+			require.Equal(e, text, e.text(e.new.Bucket()), "in the new store")
 		}
 	})
 }

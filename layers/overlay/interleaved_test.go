@@ -105,12 +105,16 @@ var actions = []action{
 	},
 	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
 	{name: "read and copy", do: reading(func(w *world) storage.Bucket { return w.copying }), apply: shows, moves: true},
-	{name: "read a range", do: readRange, apply: func(was object, _ string) (object, string) {
-		if was.text == "" {
-			return was, "none"
-		}
-		return was, was.text[1:4]
-	}},
+	{
+		name: "read a range",
+		do:   readRange,
+		apply: func(was object, _ string) (object, string) {
+			if was.text == "" {
+				return was, "none"
+			}
+			return was, was.text[1:4]
+		},
+	},
 	{name: "attributes", do: attributes, apply: showsSize},
 	{
 		name: "list",
@@ -188,9 +192,9 @@ func answer(result string, err error) string {
 	return result
 }
 
-func reading(of func(w *world) storage.Bucket) func(context.Context, *world, string) string {
+func reading(bucketOf func(w *world) storage.Bucket) func(context.Context, *world, string) string {
 	return func(ctx context.Context, w *world, _ string) string {
-		r, err := of(w).Download(ctx, key)
+		r, err := bucketOf(w).Download(ctx, key)
 		if err != nil {
 			return answer("", err)
 		}
@@ -340,7 +344,7 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), soon)
 		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), soon)
 	}
-	gone := put(t, engine.New(w.newDriver), key, "gone")
+	removedAttrs := put(t, engine.New(w.newDriver), key, "gone")
 	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
 	w.bucket, w.copying = open(m.config(false)), open(m.config(true))
 	had := object{given: true}
@@ -361,12 +365,12 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 		})
 		require.NoError(t, err)
 	}
-	w.given = content(t, engine.New(w.oldDriver))
+	w.given = contentsOf(t, engine.New(w.oldDriver))
 	attrs, err := w.bucket.Attrs(t.Context(), key)
 	if errors.Is(err, storage.ObjectNotFound) {
 		had.text = ""
 		err = nil
-		attrs = gone
+		attrs = removedAttrs
 	}
 	require.NoError(t, err)
 	w.revision = attrs.Revision
@@ -432,37 +436,40 @@ func (e event) maySeem(want string) bool {
 // judge reads what the stores have at the end, ends the move, and looks for an order.
 func (w *world) judge(t *testing.T, had object, story string) {
 	t.Helper()
-	read := find("read")
+	reader := find("read")
 	list := find("list")
 	sizes := find("attributes")
-	w.run(t, read, &hold{})
+	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
 	w.run(t, find("finish"), &hold{})
-	w.run(t, read, &hold{})
+	w.run(t, reader, &hold{})
 	w.run(t, sizes, &hold{})
 	w.run(t, find("tags"), &hold{})
+
 	remaining, err := overlay.Left(t.Context(), w.bucket)
 	require.NoError(t, err)
 	require.Zero(t, remaining, story)
+
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
 	if w.mode.keepOld {
 		_, err = overlay.Finish(t.Context(), w.bucket, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
-		require.Equal(t, w.given, content(t, engine.New(w.oldDriver)), story)
+		require.Equal(t, w.given, contentsOf(t, engine.New(w.oldDriver)), story)
 		for e, err := range engine.New(w.newDriver).List(t.Context()) {
 			require.NoError(t, err)
 			require.Equal(t, key, e.Key, story)
 		}
 	}
 	w.bucket = engine.New(w.newDriver)
-	w.run(t, read, &hold{})
+	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
 	for i := range w.history {
 		e := &w.history[i]
 		e.moved = slices.ContainsFunc(w.history, func(o event) bool { return o.action.moves && o.begin < e.end && e.begin < o.end })
 		e.torn = slices.ContainsFunc(w.history, func(o event) bool { return o.action.name == "set tags" && o.result != "ok" })
 	}
+
 	if !linearizable(had, w.history) {
 		for _, e := range w.history {
 			story += fmt.Sprintf("\n%2d to %2d: %s: %s", e.begin, e.end, e.action.name, strings.TrimRight(e.result, "."))
@@ -479,10 +486,13 @@ func TestTagsOfMovingObject(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for killAt, hasMore := 1, true; hasMore; killAt++ {
 					w, had := newWorld(t, starts[0], m)
-					w.run(t, find(name), &hold{at: 2, then: func() {
-						w.run(t, find("finish"), &hold{})
-						hasMore = w.run(t, find("remove"), &hold{at: killAt, killed: true})
-					}})
+					w.run(t, find(name), &hold{
+						at: 2,
+						then: func() {
+							w.run(t, find("finish"), &hold{})
+							hasMore = w.run(t, find("remove"), &hold{at: killAt, killed: true})
+						},
+					})
 					w.judge(t, had, fmt.Sprintf("%s%s, killed at call %d", name, m.name, killAt))
 				}
 			})
@@ -493,8 +503,8 @@ func TestTagsOfMovingObject(t *testing.T) {
 // While an operation pauses before each of its calls, every other operation runs, pauses or is killed. The results
 // match some order on a single store. OMNIBUCKET_SEED draws other cases; OMNIBUCKET_EVERY=1 runs all, in minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
-	every := number(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
-	seed := number(t, "OMNIBUCKET_SEED", 1)
+	every := intFromEnv(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
+	seed := intFromEnv(t, "OMNIBUCKET_SEED", 1)
 	for i, s := range starts {
 		for _, m := range modes {
 			t.Run(s.name+m.name, func(t *testing.T) {
@@ -505,7 +515,7 @@ func TestOperationsBesideEachOther(t *testing.T) {
 					for _, outer := range possible {
 						for _, inner := range possible {
 							if d.one() {
-								besideEachOther(t, s, m, outer, inner, possible, d)
+								exploreInterleaved(t, s, m, outer, inner, possible, d)
 							}
 						}
 					}
@@ -515,7 +525,7 @@ func TestOperationsBesideEachOther(t *testing.T) {
 	}
 }
 
-func number(t *testing.T, variable string, otherwise int) int {
+func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	if text := os.Getenv(variable); text != "" {
 		n, err := strconv.Atoi(text)
 		require.NoError(t, err)
@@ -532,22 +542,25 @@ type draw struct {
 
 func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
-func besideEachOther(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
-	read := find("read")
-	for index, held := 1, true; held; index++ {
-		for innerAt, hasMore := 0, true; hasMore && held; innerAt++ {
+func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
+	reader := find("read")
+	for index, reached := 1, true; reached; index++ {
+		for innerAt, hasMore := 0, true; hasMore && reached; innerAt++ {
 			for i, kind := range kinds(innerAt, possible) {
 				if i > 0 && !d.one() {
 					continue
 				}
 				w, had := newWorld(t, s, m)
 				hasMore = false
-				held = w.run(t, outer, &hold{at: index, then: func() {
-					hasMore = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
-					w.run(t, read, &hold{})
-				}})
+				reached = w.run(t, outer, &hold{
+					at: index,
+					then: func() {
+						hasMore = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
+						w.run(t, reader, &hold{})
+					},
+				})
 				w.judge(t, had, fmt.Sprintf("%s at call %d: %s at call %d: %s", outer.name, index, inner.name, innerAt, kind.name))
-				if !held || !hasMore {
+				if !reached || !hasMore {
 					break
 				}
 			}
@@ -577,7 +590,9 @@ func kinds(i int, possible []action) []kind {
 func (k kind) hold(t *testing.T, w *world, i int) *hold {
 	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {
-		h.then = func() { w.run(t, *k.third, &hold{}) }
+		h.then = func() {
+			w.run(t, *k.third, &hold{})
+		}
 	}
 	return h
 }

@@ -23,7 +23,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 		put(t, old, fmt.Sprint(n), fmt.Sprint("old ", n))
 	}
 	require.NoError(t, storage.SetTags(t.Context(), old, "1", map[string]string{"is": "old"}))
-	values := content(t, old)
+	values := contentsOf(t, old)
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 	require.NoError(t, b.Remove(t.Context(), "0"))
@@ -43,20 +43,23 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.NoError(t, err)
 
 	want := map[string]string{"0": "created", "1": "old 1", "moved": "old 4", "copied": "old 5", "5": "old 5", "6": "old 6", "7": "old 7"}
-	require.Equal(t, want, content(t, b))
+	require.Equal(t, want, contentsOf(t, b))
 	remaining, err := overlay.Left(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, remaining, "5, 6 and 7")
+
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 3, Bytes: 15, Tombstones: 4}, report)
-	require.Equal(t, want, content(t, b))
+	require.Equal(t, want, contentsOf(t, b))
+
 	for key, text := range want { // processes without the layer, beside those that have it
 		data, _, err := storage.ReadAll(t.Context(), engine.New(d), key)
 		require.NoError(t, err, key)
 		require.Equal(t, text, string(data))
 	}
-	require.Equal(t, values, content(t, old))
+	require.Equal(t, values, contentsOf(t, old))
+
 	tags, err := storage.Tags(t.Context(), old, "1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"is": "old"}, tags)
@@ -64,7 +67,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{}, report)
-	require.Equal(t, want, content(t, engine.New(d)))
+	require.Equal(t, want, contentsOf(t, engine.New(d)))
 	tags, err = storage.Tags(t.Context(), engine.New(d), "1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"is": "new"}, tags)
@@ -80,9 +83,10 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
+
 	_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.Equal(t, map[string]string{"left": "text"}, content(t, b))
+	require.Equal(t, map[string]string{"left": "text"}, contentsOf(t, b))
 }
 
 func TestTombstonesAreHidden(t *testing.T) {
@@ -98,24 +102,27 @@ func TestTombstonesAreHidden(t *testing.T) {
 	put(t, b, "a", "x")
 	put(t, b, ".a", "x")
 	reserved := overlay.TombstonesPrefix + "folder/000001"
+
 	exists, err := engine.New(d).Exists(t.Context(), reserved)
 	require.NoError(t, err)
 	require.True(t, exists)
+
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("xy"), storage.WithPartSize(1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, b.Remove(t.Context(), reserved), storage.InvalidArgument)
+
 	_, err = b.Attrs(t.Context(), reserved)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, _, err = storage.ReadAll(t.Context(), b, reserved)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
 	injector.Reset()
-	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, content(t, b))
+	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
 	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing passes over them")
 	for delimiter, want := range map[string]string{"/": "[.a false 1 a false 1]", "b": "[.a false 1 a false 1]", "a": "[.a true 0 a true 0]"} {
-		require.Equal(t, want, fmt.Sprint(keys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
+		require.Equal(t, want, fmt.Sprint(listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
 	}
 }
 
@@ -133,7 +140,7 @@ func TestTombstonesInListing(t *testing.T) {
 			put(t, old, key, "any")
 			put(t, one, key, "any")
 		}
-		values := content(t, old)
+		values := contentsOf(t, old)
 		for range 60 {
 			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
 			if random.IntN(3) == 0 {
@@ -144,21 +151,23 @@ func TestTombstonesInListing(t *testing.T) {
 			require.NoError(t, b.Remove(t.Context(), key))
 			require.NoError(t, one.Remove(t.Context(), key))
 		}
+
 		for _, opts := range [][]storage.ListOption{
 			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
 			{storage.WithDelimiter("b")}, {storage.WithPrefix("."), storage.WithDelimiter("n")},
 		} {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
-				require.Equal(t, keys(t, one, start, opts), keys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
 			}
 		}
-		want := content(t, one)
-		require.Equal(t, want, content(t, b))
+
+		want := contentsOf(t, one)
+		require.Equal(t, want, contentsOf(t, b))
 		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
-		require.Equal(t, want, content(t, engine.New(d)))
-		require.Equal(t, values, content(t, old))
+		require.Equal(t, want, contentsOf(t, engine.New(d)))
+		require.Equal(t, values, contentsOf(t, old))
 	}
 }
 
@@ -173,20 +182,23 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader("text"), Size: 4})
 		require.NoError(t, err)
 	}
-	values := content(t, old)
+
+	values := contentsOf(t, old)
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+
 	for i, key := range odd {
-		require.Len(t, content(t, b), len(odd)+1-i)
+		require.Len(t, contentsOf(t, b), len(odd)+1-i)
 		require.NoError(t, b.Remove(t.Context(), key))
 		_, err := b.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
-	require.Equal(t, map[string]string{segments + "2": "text"}, content(t, b))
-	require.Equal(t, []string{"s/ true 0"}, keys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
-	require.Len(t, keys(t, b, segments+"0", nil), 1, "a start of which the tombstone's name is too long")
-	require.Empty(t, keys(t, b, segments+"2", nil))
+	require.Equal(t, map[string]string{segments + "2": "text"}, contentsOf(t, b))
+	require.Equal(t, []string{"s/ true 0"}, listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
+	require.Len(t, listKeys(t, b, segments+"0", nil), 1, "a start of which the tombstone's name is too long")
+	require.Empty(t, listKeys(t, b, segments+"2", nil))
+
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
-	require.Equal(t, values, content(t, old))
+	require.Equal(t, values, contentsOf(t, old))
 }

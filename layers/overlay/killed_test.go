@@ -44,11 +44,15 @@ func TestFinishKilledLosesNothing(t *testing.T) {
 		fmt.Println("all has moved")
 		return
 	}
-	t.Run("by default", func(t *testing.T) { killedWhileFinishing(t, nil) })
-	t.Run("KeepOld", func(t *testing.T) { killedWhileFinishing(t, []string{"OMNIBUCKET_OVERLAY_KEEPOLD=1"}) })
+	t.Run("by default", func(t *testing.T) {
+		testKillsWhileFinishing(t, nil)
+	})
+	t.Run("KeepOld", func(t *testing.T) {
+		testKillsWhileFinishing(t, []string{"OMNIBUCKET_OVERLAY_KEEPOLD=1"})
+	})
 }
 
-func killedWhileFinishing(t *testing.T, environment []string) {
+func testKillsWhileFinishing(t *testing.T, environment []string) {
 	const objects = 300
 	dir := t.TempDir()
 	both, alone, old := openDirectories(t, dir, environment != nil)
@@ -57,14 +61,14 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 		want[fmt.Sprintf("%03d", n)] = textOf(fmt.Sprint("old ", n))
 		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
 	}
-	values := content(t, old)
+	values := contentsOf(t, old)
 	kills := 0
 	patience := 20 * time.Millisecond
 	var moved sync.WaitGroup
 	var mu sync.Mutex
 	for range 2 {
 		moved.Go(func() {
-			for ended := false; !ended && !t.Failed(); {
+			for finished := false; !finished && !t.Failed(); {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFinishKilledLosesNothing$", "-test.timeout", "1m")
 				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
 				var buf bytes.Buffer
@@ -75,11 +79,13 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 					return
 				}
 				mu.Lock()
-				kill := time.AfterFunc(patience+rand.N(patience), func() { _ = child.Process.Kill() })
+				kill := time.AfterFunc(patience+rand.N(patience), func() {
+					_ = child.Process.Kill()
+				})
 				patience += patience / 16 // so that the test ends on a slow machine
 				mu.Unlock()
 				err := child.Wait()
-				ended = err == nil
+				finished = err == nil
 				if killed := !kill.Stop(); err != nil && !killed {
 					t.Errorf("%v: %s", err, &buf)
 				}
@@ -89,6 +95,7 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 			}
 		})
 	}
+
 	done := make(chan struct{})
 	go func() {
 		moved.Wait()
@@ -102,17 +109,19 @@ func killedWhileFinishing(t *testing.T, environment []string) {
 		}
 		changeOne(t, both, want, fmt.Sprintf("%03d", rand.IntN(objects)))
 	}
+
 	t.Log(kills, "processes")
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
-	require.Equal(t, want, content(t, both))
+	require.Equal(t, want, contentsOf(t, both))
+
 	if environment != nil {
-		require.Equal(t, values, content(t, old), "the way back")
+		require.Equal(t, values, contentsOf(t, old), "the way back")
 		_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 	}
-	require.Equal(t, want, content(t, alone), "only the new store is needed")
+	require.Equal(t, want, contentsOf(t, alone), "only the new store is needed")
 }
 
 // changeOne writes, removes or reads an object of which nobody else writes.
@@ -132,8 +141,8 @@ func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key strin
 			want[key] = text
 		}
 	case 2:
-		_, err := storage.Update(t.Context(), b, key, func(read []byte, attrs *storage.Attrs) ([]byte, error) {
-			require.Equal(t, was, string(read))
+		_, err := storage.Update(t.Context(), b, key, func(data []byte, attrs *storage.Attrs) ([]byte, error) {
+			require.Equal(t, was, string(data))
 			return []byte(text), nil
 		})
 		require.NoError(t, err)

@@ -38,20 +38,21 @@ func TestListBothStores(t *testing.T) {
 			}
 			put(t, one, key, "any")
 		}
+
 		for _, opts := range [][]storage.ListOption{
 			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
 			{storage.WithDelimiter("b")},
 		} {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
-				require.Equal(t, keys(t, one, start, opts), keys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
 			}
 		}
 	}
 }
 
-// keys returns the keys of a listing by pages and of one without an end, which must be the same.
-func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (found []string) {
+// listKeys returns the keys of a listing by pages and of one without an end, which must be the same.
+func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (found []string) {
 	t.Helper()
 	first := opts
 	if start != "" {
@@ -61,6 +62,7 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 		require.NoError(t, err)
 		found = append(found, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
 	}
+
 	var paged []string
 	for token := ""; ; first = opts { // a start fits only the first page
 		page, err := storage.ListPage(t.Context(), b, token, first...)
@@ -73,6 +75,7 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 			break
 		}
 	}
+
 	require.Equal(t, found, paged)
 	return found
 }
@@ -90,8 +93,9 @@ func TestListReadsFewObjects(t *testing.T) {
 			for n := range 1000 {
 				put(t, engine.New(d), strconv.Itoa(n), text)
 			}
-			require.Len(t, content(t, b), 1000)
-			before := injected.Count(faults.Head)
+
+			require.Len(t, contentsOf(t, b), 1000)
+			heads := injected.Count(faults.Head)
 			listed := 0
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -99,7 +103,7 @@ func TestListReadsFewObjects(t *testing.T) {
 				listed++
 			}
 			require.Equal(t, 1000, listed)
-			require.LessOrEqual(t, injected.Count(faults.Head)-before, 5)
+			require.LessOrEqual(t, injected.Count(faults.Head)-heads, 5)
 		})
 	}
 }
@@ -109,7 +113,7 @@ func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 	put(t, b, key, textOf("of a user"))
-	require.Equal(t, map[string]string{key: textOf("of a user")}, content(t, b))
+	require.Equal(t, map[string]string{key: textOf("of a user")}, contentsOf(t, b))
 	_, err := d.Put(t.Context(), &driver.PutRequest{
 		Key:        key,
 		Body:       strings.NewReader(textOf("marker")),
@@ -117,5 +121,5 @@ func TestListObjectOfMarkerSize(t *testing.T) {
 		Properties: storage.Properties{Metadata: map[string]string{"omnibucketoverlay": "removed"}},
 	})
 	require.NoError(t, err)
-	require.Empty(t, content(t, b))
+	require.Empty(t, contentsOf(t, b))
 }

@@ -46,6 +46,7 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 					want.Ignored = 0
 					moved = []string{"a/", "a/b/", "a/b/c", "d"}
 				}
+
 				report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 				require.NoError(t, err)
 				require.Equal(t, want, report)
@@ -77,9 +78,10 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			if kind.has {
 				require.NoError(t, err)
-				require.Equal(t, map[string]string{"a/": "text"}, content(t, engine.New(d)))
+				require.Equal(t, map[string]string{"a/": "text"}, contentsOf(t, engine.New(d)))
 				return
 			}
+
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, overlay.Report{Left: 1}, report)
 		})

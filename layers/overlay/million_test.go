@@ -19,7 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -33,9 +33,9 @@ const (
 
 // While many small objects move and 20 programs replace, remove and create some, no object is lost.
 func TestManyObjectsMove(t *testing.T) {
-	objects := number(t, moveObjects, 2_000)
+	objects := intFromEnv(t, moveObjects, 2_000)
 	alone, old, both := openForMany(t)
-	require.NoError(t, parallel.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
+	require.NoError(t, running.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
 		_, err := old.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
 		return err
 	}))
@@ -54,26 +54,29 @@ func TestManyObjectsMove(t *testing.T) {
 			}
 		})
 	}
-	before := heap()
+
+	heapBefore := heap()
 	peak := watchHeap()
 	start := time.Now()
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 	took := time.Since(start)
 	maximum := peak()
 	stop.Store(true)
+
 	all.Wait()
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
-	again := time.Now()
+
+	restart := time.Now()
 	remaining, err := overlay.Left(t.Context(), both)
 	require.NoError(t, err)
 	require.Zero(t, remaining)
-	looked := time.Since(again)
+	looked := time.Since(restart)
 
 	writes := requireAll(t, alone, objects, writers)
 	runtime.GC()
 	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v; heap: %d MiB before, at most %d, %d after",
-		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), before>>20, maximum>>20, heap()>>20)
+		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), heapBefore>>20, maximum>>20, heap()>>20)
 }
 
 func name(n int) string { return fmt.Sprintf("%03d/%07d", n%1000, n) }
@@ -84,8 +87,8 @@ func openForMany(t *testing.T) (alone, old, both storage.Bucket) {
 	if dir == "" {
 		old := memstore.New()
 		d := memstore.NewDriver(memstore.Config{})
-		of := func(driver.Driver) driver.Driver { return d }
-		return memstore.New(driver.WithLayer(of)), old, memstore.New(driver.WithLayer(of), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		layer := func(driver.Driver) driver.Driver { return d }
+		return memstore.New(driver.WithLayer(layer)), old, memstore.New(driver.WithLayer(layer), driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	}
 	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
 		b, err := local.Open(dir+"/"+name, local.Config{Create: true, NoSync: true}, opts...)
@@ -151,7 +154,7 @@ func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWrite
 			want[n] = text
 		}
 	}
-	require.NoError(t, parallel.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
+	require.NoError(t, running.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
 		text, ok := want[n]
 		if !ok {
 			text = "old " + name(n)
@@ -170,11 +173,13 @@ func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWrite
 		require.NoError(t, err)
 		listed++
 	}
+
 	for _, text := range want {
 		if text == "" {
 			objects--
 		}
 	}
+
 	require.Equal(t, objects, listed)
 	return writes
 }
@@ -188,8 +193,8 @@ func heap() uint64 {
 // watchHeap reads the size of the heap again and again, until the returned function is called, which
 // returns the greatest one.
 func watchHeap() (end func() uint64) {
-	over := make(chan struct{})
-	most := make(chan uint64)
+	stop := make(chan struct{})
+	peaks := make(chan uint64)
 	go func() {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
@@ -198,14 +203,14 @@ func watchHeap() (end func() uint64) {
 			select {
 			case <-ticker.C:
 				peak = max(peak, heap())
-			case <-over:
-				most <- max(peak, heap())
+			case <-stop:
+				peaks <- max(peak, heap())
 				return
 			}
 		}
 	}()
 	return func() uint64 {
-		close(over)
-		return <-most
+		close(stop)
+		return <-peaks
 	}
 }

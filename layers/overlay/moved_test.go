@@ -66,6 +66,7 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 				require.NoError(t, try(t, b, revision))
 				b, revision = open()
 				put(t, b, "k", "of another writer")
+
 				require.ErrorIs(t, try(t, b, revision), storage.PreconditionFailed)
 			})
 		}
@@ -79,6 +80,7 @@ func TestMoveCopiesOnRead(t *testing.T) {
 	put(t, old, "from", "text")
 	_, err := storage.Move(t.Context(), b, "from", "to")
 	require.NoError(t, err)
+
 	exists, err := b.Exists(t.Context(), "from")
 	require.NoError(t, err)
 	require.False(t, exists)

@@ -29,14 +29,15 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 // Each sees the writes and removals of the others.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
-		for _, row := range []struct {
+		tests := []struct {
 			name   string
 			former int // the place of the former bucket: both, NewOnly, alone
 		}{
 			{"NewOnly beside the layer", 0},
 			{"without the layer beside NewOnly", 1},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				old := memstore.New()
 				d := memstore.NewDriver(memstore.Config{})
 				for _, key := range []string{"a", "b", "c", "d", "e"} {
@@ -48,20 +49,21 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				buckets := []storage.Bucket{open(false), open(true), engine.New(d)}
 				_, err := overlay.Finish(t.Context(), buckets[0], overlay.FinishConfig{})
 				require.NoError(t, err)
-				former := buckets[row.former]
-				later := buckets[row.former+1]
+				former := buckets[tt.former]
+				laterBucket := buckets[tt.former+1]
 
-				require.NoError(t, later.Remove(t.Context(), "a"))
+				require.NoError(t, laterBucket.Remove(t.Context(), "a"))
 				require.NoError(t, former.Remove(t.Context(), "b"))
-				attrs, err := later.Attrs(t.Context(), "c")
+				attrs, err := laterBucket.Attrs(t.Context(), "c")
 				require.NoError(t, err)
-				require.NoError(t, later.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
-				again := storage.CodeOf(later.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
-				require.Equal(t, again, storage.CodeOf(former.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision))), "it is gone")
+				require.NoError(t, laterBucket.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
+
+				code := storage.CodeOf(laterBucket.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision)))
+				require.Equal(t, code, storage.CodeOf(former.Remove(t.Context(), "c", storage.IfRevision(attrs.Revision))), "it is gone")
 				require.NoError(t, former.Remove(t.Context(), "c"), "it is gone")
-				put(t, later, "d", "new d")
+				put(t, laterBucket, "d", "new d")
 				for _, key := range []string{"a", "b", "c"} {
-					for name, b := range map[string]storage.Bucket{"former": former, "later": later} {
+					for name, b := range map[string]storage.Bucket{"former": former, "later": laterBucket} {
 						_, _, err := storage.ReadAll(t.Context(), b, key)
 						require.ErrorIs(t, err, storage.ObjectNotFound, "%s: %s", name, key)
 						_, err = b.SignedDownloadURL(t.Context(), key)
@@ -70,19 +72,20 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 						require.ErrorIs(t, err, storage.ObjectNotFound, "%s: %s", name, key)
 					}
 				}
+
 				_, err = former.Upload(t.Context(), "a", strings.NewReader("again"), storage.IfAbsent())
 				require.NoError(t, err)
 				_, err = overlay.Finish(t.Context(), buckets[1], overlay.FinishConfig{})
 				require.NoError(t, err)
 				want := map[string]string{"a": "again", "d": "new d", "e": "old e"}
 				for _, b := range append(buckets[1:], former) {
-					seen := content(t, b)
-					for key := range seen {
+					got := contentsOf(t, b)
+					for key := range got {
 						if strings.HasPrefix(key, overlay.TombstonesPrefix) {
-							delete(seen, key)
+							delete(got, key)
 						}
 					}
-					require.Equal(t, want, seen)
+					require.Equal(t, want, got)
 				}
 			})
 		}

@@ -68,6 +68,7 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(old)) })
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	put(t, old, "a/b", "old")
+
 	for _, key := range []string{"a", "a/b/c", strings.Repeat("x", 300)} {
 		_, err := b.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.ObjectNotFound, key)
@@ -100,7 +101,7 @@ func TestNewRefusesOneStoreTwice(t *testing.T) {
 		require.NoError(t, err)
 		return d
 	}
-	for _, test := range []struct {
+	tests := []struct {
 		name string
 		old  storage.Bucket
 		code storage.Code
@@ -111,17 +112,18 @@ func TestNewRefusesOneStoreTwice(t *testing.T) {
 		{"the same directory as a folder of another bucket",
 			storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"), storage.InvalidArgument},
 		{"another directory", engine.New(open(t.TempDir())), ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			layer, err := overlay.New(test.old, overlay.Config{})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			layer, err := overlay.New(tt.old, overlay.Config{})
 			require.NoError(t, err)
 			b := engine.New(open(dir), driver.WithLayer(layer))
 			_, err = b.Upload(t.Context(), "key", strings.NewReader("text"))
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, test.code)
+			require.ErrorIs(t, err, tt.code)
 			require.ErrorContains(t, err, "must not be the same bucket")
 		})
 	}
@@ -137,6 +139,7 @@ func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("new"))
 	require.NoError(t, err)
+
 	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NoError(t, b.Remove(t.Context(), "a"))

@@ -28,8 +28,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// credentials sets those of all servers, by name.
-func credentials(t *testing.T) {
+// setCredentials sets those of all servers, by name.
+func setCredentials(t *testing.T) {
 	t.Helper()
 	for _, server := range []struct{ name, variable string }{{"MINIO", "OMNIBUCKET_TEST_MINIO"}, {"VERSITYGW", "OMNIBUCKET_TEST_VERSITYGW"}} {
 		testserver.Need(t, server.variable)
@@ -75,13 +75,14 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 // programs write and remove some.
 func TestOverlayMovesBetweenServers(t *testing.T) {
 	const keys = 12
-	credentials(t)
+	setCredentials(t)
 	src := open(t, "file://"+filepath.ToSlash(t.TempDir()))
 	var counts [keys]atomic.Int64
 	for n := range keys {
 		put(t, src, fmt.Sprintf("count/%02d", n), "0")
 		put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
 	}
+
 	for _, server := range servers {
 		address := server.address(t)
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
@@ -106,18 +107,22 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 			})
 		}
 		all.Wait()
+
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err, server.name)
 		require.Zero(t, report.Left, server.name)
+
 		markers, err := overlay.RemoveMarkers(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, report.Markers, markers, server.name)
+
 		src = open(t, address) // without the layer
 		want := map[string]string{}
 		for n := range keys {
 			want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
 		}
-		require.Equal(t, want, content(t, src), server.name)
+		require.Equal(t, want, contentsOf(t, src), server.name)
+
 		for n := range keys { // for the next store
 			put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
 		}
@@ -128,7 +133,7 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 func TestFurtherConformanceOverServers(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	credentials(t)
+	setCredentials(t)
 	for i, server := range servers[:2] {
 		t.Run(server.name, func(t *testing.T) {
 			keepOld := server.name == "minio" // one of both, because a run takes minutes
@@ -141,9 +146,9 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 			old := servers[1-i].address(t)
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 				var d driver.Driver
-				open(t, server.address(t), driver.WithLayer(func(of driver.Driver) driver.Driver {
-					d = of
-					return of
+				open(t, server.address(t), driver.WithLayer(func(next driver.Driver) driver.Driver {
+					d = next
+					return next
 				}))
 				return newLayer(t, open(t, old), overlay.Config{KeepOld: keepOld})(d)
 			}, opts...)
@@ -164,12 +169,12 @@ func write(t *testing.T, b storage.Bucket, n int) error {
 	if _, err := b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent()); !errors.Is(err, storage.PreconditionFailed) {
 		return fmt.Errorf("creating %s: %w", key, err)
 	}
-	removed := fmt.Sprintf("removed/%02d", n)
-	if err := b.Remove(t.Context(), removed); err != nil {
+	removedKey := fmt.Sprintf("removed/%02d", n)
+	if err := b.Remove(t.Context(), removedKey); err != nil {
 		return err
 	}
-	if exists, err := b.Exists(t.Context(), removed); exists || err != nil {
-		return fmt.Errorf("%s is there %v: %w", removed, exists, err)
+	if exists, err := b.Exists(t.Context(), removedKey); exists || err != nil {
+		return fmt.Errorf("%s is there %v: %w", removedKey, exists, err)
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() {
+		_ = os.RemoveAll(dir)
+	}()
 	if err := os.WriteFile(filepath.Join(dir, "sales.csv"), []byte("42"), 0o600); err != nil {
 		log.Fatal(err)
 	}
@@ -29,7 +31,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = storage.Close(bucket) }()
+	defer func() {
+		_ = storage.Close(bucket)
+	}()
 	text, _, err := storage.ReadAll(ctx, bucket, "sales.csv")
 	fmt.Printf("%s, %v\n", text, err)
 	err = bucket.Remove(ctx, "sales.csv")

@@ -89,13 +89,16 @@ func argument(t reflect.Type) reflect.Value {
 func TestReadsPass(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "abc", string(data))
+
 	for object, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		require.Equal(t, "a", object.Key)
 	}
+
 	_, err = b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, []string{"Get", "List", "Sign"}, *calls)

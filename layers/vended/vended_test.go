@@ -29,7 +29,9 @@ func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	program := engine.New(d)
-	t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(program))
+	})
 	return vendedtest.Store{
 		Program: program,
 		Advance: c.advance,
@@ -68,11 +70,12 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	require.NoError(t, err)
 	v, err := storage.Vend(t.Context(), one, "", storage.Rights{Read: true, List: true}, time.Hour)
 	require.NoError(t, err)
-	given := func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil }
+	issue := func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil }
+
 	for name, want := range map[string]storage.Code{"one": "", "two": storage.Unauthenticated} {
 		d, err := account.Driver(name)
 		require.NoError(t, err)
-		client := engine.New(d, driver.WithLayer(vended.New(given)))
+		client := engine.New(d, driver.WithLayer(vended.New(issue)))
 		_, err = storage.ListPage(t.Context(), client, "")
 		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
 	}
@@ -80,7 +83,7 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 
 // If the function that vends credentials is nil, fails or returns no token, the call fails.
 func TestCredentialsFunctionFails(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		ask  ask
 		want storage.Code
@@ -99,11 +102,12 @@ func TestCredentialsFunctionFails(t *testing.T) {
 		{"no token", func(context.Context, string) (*storage.VendedCredentials, error) {
 			return &storage.VendedCredentials{}, nil
 		}, storage.Unauthenticated},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(vended.New(row.ask)))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(vended.New(tt.ask)))
 			_, err := b.Attrs(t.Context(), "a")
-			require.Equal(t, row.want, storage.CodeOf(err), err)
+			require.Equal(t, tt.want, storage.CodeOf(err), err)
 		})
 	}
 }
