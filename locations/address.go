@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // written returns the address from the configuration, with Parameters and Credentials added to the
@@ -16,6 +16,7 @@ func (l *Location) written() (string, error) {
 	if !IsAddress(l.Address) {
 		return "", invalid("it must have an address", addressHint)
 	}
+
 	parameters := maps.Clone(l.Parameters)
 	if l.Credentials != "" {
 		if parameters == nil {
@@ -26,25 +27,30 @@ func (l *Location) written() (string, error) {
 		}
 		parameters["credentials"] = l.Credentials
 	}
+
 	base, fragment, hasFragment := strings.Cut(l.Address, "#")
 	_, query, separated := strings.Cut(base, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
 	}
+
 	separator := "?"
 	if separated {
 		separator = "&"
 	}
+
 	var b strings.Builder
 	b.WriteString(base)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		if values.Has(name) { // the error does not quote the name, which may be a secret in the wrong place
+		if values.Has(name) {
+			// The error does not quote the name, which may be a secret in the wrong place.
 			return "", invalid("no parameter must be given twice, in the address and beside it", "")
 		}
 		b.WriteString(separator + url.QueryEscape(name) + "=" + url.QueryEscape(parameters[name]))
 		separator = "&"
 	}
+
 	if hasFragment {
 		b.WriteString("#" + fragment)
 	}
@@ -58,10 +64,12 @@ func (l *Location) inEffect() (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	base, folder, query, err := split(address)
 	if err != nil {
 		return "", err
 	}
+
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
@@ -70,6 +78,7 @@ func (l *Location) inEffect() (string, error) {
 		return "", invalid("it must not hold credentials in its parameters",
 			"set the provider's own environment variables, or use its files")
 	}
+
 	if folder != "" {
 		outer, ok := values["prefix"]
 		if ok && (len(outer) > 1 || !strings.HasSuffix(outer[0], "/")) {
@@ -78,6 +87,7 @@ func (l *Location) inEffect() (string, error) {
 		values.Set("prefix", values.Get("prefix")+folder)
 		query = values.Encode()
 	}
+
 	if query != "" {
 		base += "?" + query
 	}
@@ -114,7 +124,8 @@ func split(address string) (base, folder, query string, err error) {
 // holdsSecret reports whether parameters seem to contain credentials.
 func holdsSecret(parameters url.Values) bool {
 	for name, values := range parameters {
-		if name != "credentials" && secretName.MatchString(name) { // "credentials" has a name, and no secret
+		if name != "credentials" && secretName.MatchString(name) {
+			// "credentials" has a name, and no secret.
 			return true
 		}
 		for _, value := range values {
@@ -133,5 +144,5 @@ func (l *found) directory() string {
 	if err != nil || u.Scheme != "file" {
 		return ""
 	}
-	return urlpath.File(u.Path, runtime.GOOS == "windows")
+	return localfile.FromURL(u.Path, runtime.GOOS == "windows")
 }

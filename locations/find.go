@@ -18,9 +18,11 @@ type found struct {
 // replaces the one in the configuration, with its parameters. The prefix beside the address stays,
 // unless the new address has one, so that a location of one tenant does not become the whole bucket.
 func (c *Config) find(name string) (*found, error) {
-	if !IsName(name) || isReserved(name) { // the error does not quote name, which may be an address with a secret
+	if !IsName(name) || isReserved(name) {
+		// The error does not quote name, which may be an address with a secret.
 		return nil, invalid("there must be the name of a location, or an address", addressHint)
 	}
+
 	l, ok := c.own(name)
 	variable := Variable(name)
 	if address, set := c.lookup(variable); set {
@@ -37,6 +39,7 @@ func (c *Config) find(name string) (*found, error) {
 		}
 		return l, nil
 	}
+
 	if !ok {
 		return nil, invalid(
 			fmt.Sprintf("%s is not set, and the configuration has no location %s; known are: %s",
@@ -44,6 +47,7 @@ func (c *Config) find(name string) (*found, error) {
 			"add the location to the configuration, or set the variable",
 		)
 	}
+
 	var err error
 	if l.address, err = l.location.inEffect(); err != nil {
 		return nil, c.of(l.name, 0, err, "")

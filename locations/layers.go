@@ -140,6 +140,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if layer.Other == "" {
 		return nil
 	}
+
 	if Variable(layer.Other) == Variable(l.name) {
 		return invalid("the second store must be another location", "")
 	}
@@ -150,10 +151,12 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 			return invalid("the second store must be a known location: "+c.someNames(), "")
 		}
 	}
+
 	other, err := c.find(layer.Other)
 	if err != nil {
 		return err
 	}
+
 	local := l.directory()
 	dir := other.directory()
 	if len(other.location.Layers) > 0 {
@@ -165,6 +168,7 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if other.address == l.address || local != "" && dir != "" && overlaps(local, dir) {
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
 	}
+
 	if others[other.address] {
 		return invalid("mirror and overlay must name different stores",
 			"name another location in one of them, or remove one")

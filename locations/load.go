@@ -76,7 +76,8 @@ func readBounded(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // opening a named pipe might block forever
+	if !info.Mode().IsRegular() {
+		// Opening a named pipe might block forever.
 		return nil, fmt.Errorf("%s is no regular file", path)
 	}
 	f, err := os.Open(path)

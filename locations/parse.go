@@ -25,10 +25,12 @@ func Parse(file string, text []byte) (*Config, error) {
 	if len(text) > maxFile {
 		return nil, c.wrong(0, "it must have at most 1 MiB", "")
 	}
+
 	document, err := c.document(text)
 	if err != nil || document == nil {
 		return c, err
 	}
+
 	err = c.each(document, func(key, value *yaml.Node) error {
 		switch key.Value {
 		case "locations":
@@ -41,6 +43,7 @@ func Parse(file string, text []byte) (*Config, error) {
 		}
 		return c.wrong(key.Line, "the file must have only locations and settings", "")
 	})
+
 	if err == nil {
 		err = c.checkForms()
 	}
@@ -73,12 +76,14 @@ func (c *Config) document(text []byte) (*yaml.Node, error) {
 // addLocation adds a location to c. In YAML, it is an address, or a mapping with an address.
 func (c *Config) addLocation(name, value *yaml.Node) error {
 	l := Location{line: name.Line}
+
 	if value.Kind == yaml.ScalarNode {
 		var err error
 		l.Address, err = c.text(value, "address")
 		c.Locations[name.Value] = l
 		return err
 	}
+
 	err := c.each(value, func(key, value *yaml.Node) (err error) {
 		switch key.Value {
 		case "address":

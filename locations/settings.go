@@ -26,7 +26,8 @@ func (c *Config) settings(layer Layer) driver.LayerSettings {
 			return nil
 		}
 		if err := node.Decode(dst); err != nil {
-			return form("each field must have a value of its type") // without err, which may quote a secret
+			// Omit err, which may quote a secret.
+			return form("each field must have a value of its type")
 		}
 		return nil
 	}
@@ -74,17 +75,20 @@ func checkForm(node *yaml.Node, dst any) error {
 		}
 		return nil
 	}
+
 	var names []string
 	for field := range target.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		names = append(names, name)
 	}
+
 	if isNull(node) {
 		return nil
 	}
 	if node.Kind != yaml.MappingNode {
 		return form("there must be fields: " + fields(names))
 	}
+
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
