@@ -19,7 +19,9 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = storage.Close(photos) }()
+	defer func() {
+		_ = storage.Close(photos)
+	}()
 	if _, err := photos.Upload(ctx, "cat.txt", strings.NewReader("a cat")); err != nil {
 		log.Fatal(err)
 	}
@@ -38,7 +40,9 @@ func ExampleConfig() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = storage.Close(reports) }()
+	defer func() {
+		_ = storage.Close(reports)
+	}()
 	err = reports.Remove(ctx, "2026.csv")
 	fmt.Println(storage.CodeOf(err))
 	// Output: permission denied

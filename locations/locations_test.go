@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -61,8 +62,8 @@ func open(t *testing.T, c *locations.Config, name string, opts ...storage.OpenOp
 	return b
 }
 
-// directories returns the addresses of new directories.
-func directories(t *testing.T, n int) (addresses []any) {
+// newDirectories returns the addresses of new directories.
+func newDirectories(t *testing.T, n int) (addresses []any) {
 	t.Helper()
 	for range n {
 		addresses = append(addresses, "file://"+filepath.ToSlash(t.TempDir()))
@@ -72,15 +73,16 @@ func directories(t *testing.T, n int) (addresses []any) {
 
 // Open finds a location by its name, in YAML or JSON, and in another spelling.
 func TestOpenByName(t *testing.T) {
-	for _, row := range []struct{ name, text, location string }{
+	tests := []struct{ name, text, location string }{
 		{"an address", "locations:\n  photos: %s\n", "photos"},
 		{"fields", "locations:\n  photos:\n    address: %s\n    part_size: 8388608\n", "photos"},
 		{"another spelling of the name", "locations:\n  my-photos: %s\n", "MY_PHOTOS"},
 		{"JSON", `{"locations": {"photos": {"address": "%s"}}}`, "photos"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			address := directories(t, 1)
-			b := open(t, parse(t, fmt.Sprintf(row.text, address...)), row.location)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			address := newDirectories(t, 1)
+			b := open(t, parse(t, fmt.Sprintf(tt.text, address...)), tt.location)
 			put(t, b, "a", "text")
 			bucket, err := storage.Open(t.Context(), address[0].(string))
 			require.NoError(t, err)
@@ -92,19 +94,20 @@ func TestOpenByName(t *testing.T) {
 
 // If a location has a prefix, Open returns a bucket of the keys below it.
 func TestOpenFolder(t *testing.T) {
-	for _, row := range []struct{ name, location string }{
+	tests := []struct{ name, location string }{
 		{"in the address", "address: %s#a\n"},
 		{"by a parameter of the address", "address: %s?prefix=a/\n"},
 		{"by a field", "address: %s\n    prefix: a/\n"},
 		{"by both", "address: %s#b\n    prefix: a/\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			address := directories(t, 1)
-			text := fmt.Sprintf("locations:\n  whole: %s\n  folder:\n    "+row.location, address[0], address[0])
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			address := newDirectories(t, 1)
+			text := fmt.Sprintf("locations:\n  whole: %s\n  folder:\n    "+tt.location, address[0], address[0])
 			c := parse(t, text)
 			put(t, open(t, c, "folder"), "k", "text")
 			key := "a/k"
-			if row.name == "by both" {
+			if tt.name == "by both" {
 				key = "a/b/k"
 			}
 			require.Equal(t, "text", get(t, open(t, c, "whole"), key))
@@ -114,16 +117,18 @@ func TestOpenFolder(t *testing.T) {
 
 // If an environment variable names a location, its address replaces that of the file. The layers of the file stay.
 func TestOpenEnvironmentComesFirst(t *testing.T) {
-	addresses := directories(t, 2)
+	addresses := newDirectories(t, 2)
 	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
 	c.Lookup = environment(map[string]string{
 		"OMNIBUCKET_PHOTOS":    addresses[1].(string),
 		"OMNIBUCKET_ONLY_HERE": addresses[1].(string),
 	})
 	put(t, open(t, c, "only-here"), "a", "text")
+
 	photos := open(t, c, "photos")
 	require.Equal(t, "text", get(t, photos, "a"))
 	require.ErrorIs(t, photos.Remove(t.Context(), "a"), storage.PermissionDenied, "the layers of the file stay")
+
 	address, err := c.Address("photos")
 	require.NoError(t, err)
 	require.Equal(t, addresses[1], address)
@@ -131,7 +136,7 @@ func TestOpenEnvironmentComesFirst(t *testing.T) {
 
 func TestOpenLayers(t *testing.T) {
 	dir := t.TempDir()
-	addresses := append(directories(t, 2), dir)
+	addresses := append(newDirectories(t, 2), dir)
 	c := parse(t, fmt.Sprintf(`
 locations:
   new: %[1]s
@@ -149,6 +154,7 @@ locations:
 	put(t, open(t, c, "old"), "a", "of the old store")
 	b, err := c.Open(t.Context(), "photos")
 	require.NoError(t, err)
+
 	require.Equal(t, "of the old store", get(t, b, "a"))
 	put(t, b, "b", "new")
 	require.NoError(t, storage.Close(b))
@@ -159,7 +165,7 @@ locations:
 
 // A program that has its settings elsewhere makes the configuration itself.
 func TestConfigOfValues(t *testing.T) {
-	addresses := directories(t, 2)
+	addresses := newDirectories(t, 2)
 	c := &locations.Config{
 		Lookup: environment(nil),
 		Locations: map[string]locations.Location{
@@ -177,6 +183,7 @@ func TestConfigOfValues(t *testing.T) {
 			},
 		},
 	}
+
 	require.NoError(t, c.Check())
 	require.Equal(t, []string{"old", "photos"}, c.Names())
 	put(t, open(t, c, "old"), "a/k", "text")
@@ -192,6 +199,7 @@ func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	s, err := locations.OpenService(t.Context(), "mem://")
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
+
 	_, err = locations.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "configuration file must be readable")
@@ -201,15 +209,18 @@ func TestDefaultPath(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)
 	t.Setenv(locations.PathVariable, "")
+
 	names, err := locations.Names()
 	require.NoError(t, err)
 	require.Empty(t, names, "there is no file yet")
+
 	path := locations.DefaultPath(os.LookupEnv)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestDefaultPath}"), 0o600))
 	names, err = locations.Names()
 	require.NoError(t, err)
 	require.Equal(t, []string{"photos"}, names)
+
 	b, err := locations.Open(t.Context(), "photos")
 	require.NoError(t, err)
 	put(t, b, "a", "text")
@@ -227,6 +238,7 @@ locations:
 	s, err := c.OpenService(t.Context(), "all")
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
+
 	_, err = c.OpenService(t.Context(), "moving")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "must be one bucket")
@@ -243,49 +255,71 @@ func TestFeaturesRequired(t *testing.T) {
 }
 
 func TestOpenFails(t *testing.T) {
-	for _, row := range []struct{ name, text, says, hint string }{
+	tests := []struct{ name, text, says, hint string }{
 		{
-			"no such location", "locations: {b: mem://b}", "the configuration has no location a; known are: b",
-			"set the variable",
+			name: "no such location",
+			text: "locations: {b: mem://b}",
+			says: "the configuration has no location a; known are: b",
+			hint: "set the variable",
 		},
-		{"a driver that is not compiled in", "locations: {a: s3://bucket}", "known are: file, mem", "providers/s3"},
-		{"a layer that is not compiled in", "locations: {a: {address: mem://a, layers: [{encrypt: {}}]}}",
-			"config.yaml:1: location a: layer encrypt must be compiled into the program", "layers/encrypt"},
-		{"an unknown parameter", "locations: {a: {address: mem://a, speed: 1}}", `parameter "speed"`, ""},
-		{"itself as second store", "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
-			"layer mirror: the second store must be another location", ""},
-		{"a second store with layers",
-			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, layers: [{mirror: a}]}}",
-			"a whole bucket without layers", ""},
-		{"a second store that is a folder",
-			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, prefix: x/}}",
-			"a whole bucket without layers", "leave its prefix out"},
+		{name: "a driver that is not compiled in", text: "locations: {a: s3://bucket}", says: "known are: file, mem", hint: "providers/s3"},
 		{
-			"a missing second store", "locations: {a: {address: mem://a, layers: [{mirror: c}]}}",
-			"a known location: a", "",
+			name: "a layer that is not compiled in",
+			text: "locations: {a: {address: mem://a, layers: [{encrypt: {}}]}}",
+			says: "config.yaml:1: location a: layer encrypt must be compiled into the program",
+			hint: "layers/encrypt",
 		},
-		{"the same bucket as second store",
-			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: mem://a}", "must not be the same bucket", ""},
-		{"a directory in the other one",
-			"locations: {a: {address: 'file:///t/a', layers: [{mirror: b}]}, b: 'file:///t/a/b'}",
-			"must not be the same bucket", ""},
-		{"a cache in the second store",
-			"locations: {a: {address: 'file:///t/a', layers: [{diskcache: {dir: /t/b/c}}, {overlay: {old: b}}]}, " +
+		{name: "an unknown parameter", text: "locations: {a: {address: mem://a, speed: 1}}", says: `parameter "speed"`},
+		{
+			name: "itself as second store",
+			text: "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
+			says: "layer mirror: the second store must be another location",
+		},
+		{
+			name: "a second store with layers",
+			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, layers: [{mirror: a}]}}",
+			says: "a whole bucket without layers",
+		},
+		{
+			name: "a second store that is a folder",
+			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, prefix: x/}}",
+			says: "a whole bucket without layers",
+			hint: "leave its prefix out",
+		},
+		{name: "a missing second store", text: "locations: {a: {address: mem://a, layers: [{mirror: c}]}}", says: "a known location: a"},
+		{
+			name: "the same bucket as second store",
+			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: mem://a}",
+			says: "must not be the same bucket",
+		},
+		{
+			name: "a directory in the other one",
+			text: "locations: {a: {address: 'file:///t/a', layers: [{mirror: b}]}, b: 'file:///t/a/b'}",
+			says: "must not be the same bucket",
+		},
+		{
+			name: "a cache in the second store",
+			text: "locations: {a: {address: 'file:///t/a', layers: [{diskcache: {dir: /t/b/c}}, {overlay: {old: b}}]}, " +
 				"b: 'file:///t/b'}",
-			"the directory of a cache must not overlap", ""},
-		{"one second store twice",
-			"locations: {a: {address: mem://a, layers: [{mirror: b}, {overlay: {old: c}}]}, b: mem://b, c: mem://b}",
-			"must name different stores", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := parse(t, row.text)
+			says: "the directory of a cache must not overlap",
+		},
+		{
+			name: "one second store twice",
+			text: "locations: {a: {address: mem://a, layers: [{mirror: b}, {overlay: {old: c}}]}, b: mem://b, c: mem://b}",
+			says: "must name different stores",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := parse(t, tt.text)
 			b, err := c.Open(t.Context(), "a")
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Nil(t, b)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
+
 			e, _ := errors.AsType[*storage.Error](err)
-			require.Contains(t, e.Hint, row.hint)
-			if row.name != "no such location" {
+			require.Contains(t, e.Hint, tt.hint)
+			if tt.name != "no such location" {
 				require.ErrorIs(t, c.Check(), storage.InvalidArgument, "Check finds it, too")
 			}
 		})
@@ -304,10 +338,10 @@ func TestParseFails(t *testing.T) {
 	const secret = "hunter2"
 	anchors := "a: &a [x]\n"
 	for i := 'b'; i < 'k'; i++ {
-		before := strings.Repeat(fmt.Sprintf("*%c, ", i-1), 8) + fmt.Sprintf("*%c", i-1)
-		anchors += fmt.Sprintf("%c: &%c [%s]\n", i, i, before)
+		prefix := strings.Repeat(fmt.Sprintf("*%c, ", i-1), 8) + fmt.Sprintf("*%c", i-1)
+		anchors += fmt.Sprintf("%c: &%c [%s]\n", i, i, prefix)
 	}
-	for _, row := range []struct{ name, text, says string }{
+	tests := []struct{ name, text, says string }{
 		{"no YAML", "locations: [", "line 1: the file must be YAML"},
 		{"a list", "- hunter2", "config.yaml:1: there must be names and values"},
 		{"two documents", "locations: {}\n---\nhunter2: {}\n", "one document"},
@@ -388,11 +422,12 @@ func TestParseFails(t *testing.T) {
 		{"a deep file", strings.Repeat("[", 200_000), "YAML"},
 		{"a deep mapping", "locations: " + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000), "must be text"},
 		{"bytes", "locations: {a: !!binary aHVudGVyMg==}", "must be text"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := locations.Parse("config.yaml", []byte(row.text))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := locations.Parse("config.yaml", []byte(tt.text))
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 			e, _ := errors.AsType[*storage.Error](err)
 			require.NotContains(t, err.Error()+e.Hint, secret)
 		})
@@ -436,6 +471,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", c.Locations["photos"])
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", c.Locations["photos"])
+
 	for _, text := range []string{
 		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%+v", *c),
 		fmt.Sprintf("%+v", c.Locations), fmt.Sprintf("%#v", c.Locations),
@@ -444,6 +480,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 	} {
 		require.NotContains(t, text, "hunter2")
 	}
+
 	_, err := c.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "hunter2")
@@ -451,20 +488,22 @@ func TestFormatHidesSecrets(t *testing.T) {
 
 // If one of two stores cannot be opened, the other one is closed.
 func TestOpenFailsClosesTheOtherStore(t *testing.T) {
-	var opened []storage.Bucket
+	var buckets []storage.Bucket
 	c := parse(t, "locations: {a: {address: mem://x, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
 	c.OpenBucket = func(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
 		if address == "mem://x" {
 			return nil, storage.Unavailable
 		}
 		b := memstore.New(opts...)
-		opened = append(opened, b)
+		buckets = append(buckets, b)
 		return b, nil
 	}
+
 	_, err := c.Open(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Len(t, opened, 1)
-	_, err = opened[0].Exists(t.Context(), "k")
+	require.Len(t, buckets, 1)
+
+	_, err = buckets[0].Exists(t.Context(), "k")
 	require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
 }
 
@@ -481,21 +520,60 @@ func TestVariableIsWrong(t *testing.T) {
 	}
 }
 
-// Check accepts 40,000 locations, and Parse refuses a location with 60,000 unknown parameters. The test measures
-// no time, but would run long if either were quadratic.
+// A configuration may have 40,000 locations, but no location has 60,000 parameters. What Parse and Check allocate
+// grows in proportion to these numbers, not to their squares. The test measures no time.
 func TestParseLargeFile(t *testing.T) {
-	var many, wide strings.Builder
-	many.WriteString("locations:\n")
-	for i := range 40_000 {
-		fmt.Fprintf(&many, "  l%d: mem://a\n", i)
+	tests := []struct {
+		name, head, line string
+		count            int
+		want             error
+	}{
+		{name: "locations", head: "locations:\n", line: "  l%d: mem://a\n", count: 40_000},
+		{
+			name:  "parameters",
+			head:  "locations:\n  a:\n    address: mem://a\n",
+			line:  "    p%d: x\n",
+			count: 60_000,
+			want:  storage.InvalidArgument,
+		},
 	}
-	wide.WriteString("locations:\n  a:\n    address: mem://a\n")
-	for i := range 60_000 {
-		fmt.Fprintf(&wide, "    p%d: x\n", i)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			allocated := func(count int) uint64 {
+				var text strings.Builder
+				text.WriteString(tt.head)
+				for i := range count {
+					fmt.Fprintf(&text, tt.line, i)
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				c, err := locations.Parse("config.yaml", []byte(text.String()))
+				if err == nil {
+					c.Lookup = environment(nil)
+					err = c.Check()
+				}
+				runtime.ReadMemStats(&after)
+				require.ErrorIs(t, err, tt.want)
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			require.Less(t, allocated(tt.count), 3*allocated(tt.count/2))
+		})
 	}
-	require.NoError(t, parse(t, many.String()).Check())
-	_, err := locations.Parse("config.yaml", []byte(wide.String()))
-	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// Parse and ReadFile accept a file of 1 MiB, and refuse a file that is one byte larger.
+func TestReadFileLargest(t *testing.T) {
+	const head = "locations: {a: mem://a}\n#"
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	for size, want := range map[int]error{1 << 20: nil, 1<<20 + 1: storage.InvalidArgument} {
+		text := []byte(head + strings.Repeat("x", size-len(head)))
+		_, err := locations.Parse("config.yaml", text)
+		require.ErrorIs(t, err, want)
+
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		_, err = locations.ReadFile(path)
+		require.ErrorIs(t, err, want)
+	}
 }
 
 // ReadFile refuses files that are not regular.
