@@ -1,4 +1,4 @@
-package transfer
+package copier
 
 import (
 	"context"
@@ -7,94 +7,101 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
-var _ transferrer = (*uploader)(nil)
+var _ Copier = (*uploader)(nil)
 
 // An uploader transfers files from a directory to a bucket.
 type uploader struct {
-	from     *tree
-	to       storage.ReadWriter
-	settings *settings
+	src      *ends.Tree
+	dst      storage.ReadWriter
+	settings *Settings
 }
 
-// compare returns the constant same if the object was written long after the file was changed.
-// Otherwise, it returns the constant unclear. A time in the future comes from a wrong clock, so
+// Compare returns Same if the object was written long after the file was changed.
+// Otherwise, it returns Unclear. A time in the future comes from a wrong clock, so
 // compare does not use it.
-func (u *uploader) compare(src, dst entry) comparison {
-	changed := src.modified
-	if u.settings.cache != nil && src.written.After(changed) { // an older file may have replaced the file
-		changed = src.written
+func (u *uploader) Compare(src, dst ends.Entry) Comparison {
+	changed := src.Modified
+	if u.settings.Cache != nil && src.Written.After(changed) {
+		// An older file may have replaced the file.
+		changed = src.Written
 	}
-	if !u.settings.future(dst.modified) && dst.modified.After(changed.Add(skew)) {
-		return same
+	if !u.settings.future(dst.Modified) && dst.Modified.After(changed.Add(skew)) {
+		return Same
 	}
-	return unclear
+	return Unclear
 }
 
-// compareDeep first compares a small file with the ETag, which needs no request. Then it reads the
+// CompareDeep first compares a small file with the ETag, which needs no request. Then it reads the
 // attributes of the object. An upload by this package stores the time of the file in the metadata.
-// If that time is equal, the file is the same. Otherwise compareDeep compares checksums, if the
+// If that time is equal, the file is the same. Otherwise CompareDeep compares checksums, if the
 // store keeps them.
-func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error) {
-	if u.from.matchesETag(ctx, src, dst.etag) {
+func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
+	if u.src.MatchesETag(ctx, src, dst.ETag) {
 		return true, true, nil
 	}
-	attrs, err := u.to.Attrs(ctx, src.key)
+	attrs, err := u.dst.Attrs(ctx, src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
 		return false, false, nil
 	}
 	if err != nil {
 		return false, false, err
 	}
-	listed = attrs.Revision == dst.revision
-	if attrs.Size != src.size {
+	listed = attrs.Revision == dst.Revision
+	if attrs.Size != src.Size {
 		return false, false, nil
 	}
+
 	mtime, ok := attrs.Metadata[mtimeKey]
-	if ok && sameTime(src.modified, parseMtime(mtime)) {
+	if ok && sameTime(src.Modified, parseMtime(mtime)) {
 		return true, listed, nil
 	}
 	if attrs.CRC32C.Known {
-		sum, err := u.from.checksum(ctx, src.key)
+		sum, err := u.src.Checksum(ctx, src.Key)
 		return err == nil && sum == attrs.CRC32C.Sum, listed, err
 	}
-	return !ok && !dst.modified.Before(src.modified) && !u.settings.future(dst.modified), listed, nil
+	return !ok && !dst.Modified.Before(src.Modified) && !u.settings.future(dst.Modified), listed, nil
 }
 
-func (u *uploader) transfer(
-	ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64),
+func (u *uploader) Transfer(
+	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
 ) (int64, error) {
-	f, info, err := u.from.open(src.key)
+	f, info, err := u.src.Open(src.Key)
 	if err != nil {
-		return 0, fileError("Upload", src.key, err)
+		return 0, joberror.OfFile("Upload", src.Key, err)
 	}
-	defer f.Close() // the file was only read, so an error does not matter
+	// The file was only read, so an error does not matter.
+	defer f.Close()
 	content := localfile.NewStable(f, info)
 	if err := content.Empty(); err != nil {
-		return 0, fileError("Upload", src.key, err)
+		return 0, joberror.OfFile("Upload", src.Key, err)
 	}
+
 	var extra map[string]string
-	// Store the time of the file in the metadata. In a store without metadata, compareDeep compares
+	// Store the time of the file in the metadata. In a store without metadata, CompareDeep compares
 	// checksums instead.
-	if storage.Supports(u.to, storage.Metadata) {
+	if storage.Supports(u.dst, storage.Metadata) {
 		t := content.Modified()
 		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())}
 	}
-	opts, err := ruleOptions[storage.UploadOption](u.settings.rule, src.key, extra)
+
+	opts, err := ruleOptions[storage.UploadOption](u.settings.Rule, src.Key, extra)
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := resumeDir(u.settings.resume).file(src.key, content.Size()); file != "" {
+	if file := u.settings.Resume.file(src.Key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
-	attrs, err := u.to.Upload(ctx, src.key, content.Reader(), opts...)
+	attrs, err := u.dst.Upload(ctx, src.Key, content.Reader(), opts...)
 	if err != nil && content.Changed() {
-		return 0, fileError("Upload", src.key, localfile.ErrChanged)
+		return 0, joberror.OfFile("Upload", src.Key, localfile.ErrChanged)
 	}
 	if err == nil {
-		u.settings.cache.note(fileEntry(src.key, info), entry{size: content.Size(), revision: attrs.Revision})
+		u.settings.Cache.Note(ends.EntryOf(src.Key, info), ends.Entry{Size: content.Size(), Revision: attrs.Revision})
 	}
 	return content.Size(), err
 }
@@ -103,13 +110,13 @@ func (u *uploader) transfer(
 // ruleOptions adds an option that sets the rule's metadata and the metadata in extra. This option
 // must set both, because it replaces all metadata of earlier options.
 func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, extra map[string]string) ([]O, error) {
-	var given []storage.WriteOption
+	var ruleOpts []storage.WriteOption
 	if rule != nil {
-		given = rule(key)
+		ruleOpts = rule(key)
 	}
 	var r storage.UploadOptions
-	opts := make([]O, 0, len(given)+4)
-	for _, o := range given {
+	opts := make([]O, 0, len(ruleOpts)+4)
+	for _, o := range ruleOpts {
 		if err := r.Apply(o); err != nil {
 			return nil, &storage.Error{Code: storage.CodeOf(err), Op: "WithRule", Key: key, Err: err}
 		}

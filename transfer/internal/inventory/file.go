@@ -1,4 +1,4 @@
-package transfer
+package inventory
 
 import (
 	"bufio"
@@ -16,25 +16,28 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/tempfile"
+	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 // fileRows yields the rows of a file, with the columns in wanted. A row is valid until the next one
 // is yielded. fileRows first downloads the whole file and verifies it, so that no row of a damaged
 // file is used.
-func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[[]string, error] {
+func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		f, size, err := i.fetch(ctx, file)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		defer func() { _ = tempfile.Close(f) }() // the file was only read, so an error does not matter
+		// The file was only read, so an error does not matter.
+		defer func() { _ = localfile.CloseTemp(f) }()
 		names := wanted[i.manifest.provider]
 		rows := i.csvRows(ctx, f, file.key)
 		if i.manifest.format == "PARQUET" {
 			rows = i.parquet(ctx, f, size, names[:])
 		}
+
 		for row, err := range rows {
 			if err == nil && len(row) != numColumns {
 				err = errors.New("TableReader must yield a value for each column")
@@ -56,31 +59,33 @@ func tableError(key string, err error) error {
 		return e
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return ctxError(err)
+		return joberror.OfContext(err)
 	}
-	return inventoryError(key, "file must be a complete table: "+err.Error())
+	return invalid(key, "file must be a complete table: "+err.Error())
 }
 
 // fetch downloads a file of the inventory to a temporary file, and verifies it.
-func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, int64, error) {
+func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64, error) {
 	r, err := i.reports.Download(ctx, file.key)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer r.Close() // always nil
-	f, err := tempfile.Create("omnibucket-inventory-*")
+	f, err := localfile.CreateTemp("omnibucket-inventory-*")
 	if err != nil {
-		return nil, 0, tempError("OpenInventory", file.key, err)
+		return nil, 0, joberror.OfTempFile("OpenInventory", file.key, err)
 	}
 	sum := md5.New()
 	maximum := int64(math.MaxInt64)
 	if file.size >= 0 {
-		maximum = file.size + 1 // one byte more shows that the file is too large, before it fills the disk
+		// One byte more shows that the file is too large, before it fills the disk.
+		maximum = file.size + 1
 	}
+
 	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, maximum))
 	switch {
 	case err != nil:
-		err = fileError("OpenInventory", file.key, err)
+		err = joberror.OfFile("OpenInventory", file.key, err)
 	case file.size >= 0 && size != file.size:
 		err = damaged(file.key, fmt.Errorf("the file has %d bytes, and %d by the manifest", r.Attrs().Size, file.size))
 	case file.md5 != "" && !equalMD5(sum.Sum(nil), file.md5):
@@ -90,7 +95,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 			return f, size, nil
 		}
 	}
-	_ = tempfile.Close(f)
+	_ = localfile.CloseTemp(f)
 	return nil, 0, err
 }
 
@@ -110,7 +115,7 @@ const quotedCR = "\xff"
 // limit, a single quotation mark could make the rest of a file one row, which could fill the
 // memory. A csvSource replaces each carriage return between quotation marks by quotedCR.
 type csvSource struct {
-	from   io.Reader
+	src    io.Reader
 	read   int // bytes read since the beginning of the row
 	quoted bool
 }
@@ -119,7 +124,7 @@ func (s *csvSource) Read(p []byte) (int, error) {
 	if s.read > maxRow {
 		return 0, errors.New("a row has more than 256 KiB")
 	}
-	n, err := s.from.Read(p)
+	n, err := s.src.Read(p)
 	s.read += n
 	for i, b := range p[:n] {
 		if b == '"' {
@@ -134,17 +139,19 @@ func (s *csvSource) Read(p []byte) (int, error) {
 // csvRows yields the rows of a CSV file.
 func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
-		r, err := uncompressed(f)
+		r, err := decompress(f)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		source := &csvSource{from: r}
+		source := &csvSource{src: r}
 		src := csv.NewReader(source)
 		src.Comma = i.manifest.delimiter
 		src.ReuseRecord = true
 		columns := i.manifest.columns
-		src.FieldsPerRecord = len(columns) // with 0, each row must have as many columns as the first one
+		// With 0, each row must have as many columns as the first one.
+		src.FieldsPerRecord = len(columns)
+
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {
@@ -165,7 +172,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 					columns = slices.Clone(cells)
 				}
 				if rule := i.manifest.checkColumns(columns); rule != "" {
-					yield(nil, inventoryError(key, rule))
+					yield(nil, invalid(key, rule))
 					return
 				}
 				at = i.positions(columns)
@@ -199,9 +206,9 @@ func (i *Inventory) positions(columns []string) []int {
 	return indexes
 }
 
-// uncompressed returns the content of a file. If the file is compressed with gzip, it decompresses
+// decompress returns the content of a file. If the file is compressed with gzip, it decompresses
 // it.
-func uncompressed(f io.Reader) (io.Reader, error) {
+func decompress(f io.Reader) (io.Reader, error) {
 	src := bufio.NewReaderSize(f, 1<<20)
 	if head, err := src.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
 		return gzip.NewReader(src)

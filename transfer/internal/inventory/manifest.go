@@ -1,4 +1,4 @@
-package transfer
+package inventory
 
 import (
 	"context"
@@ -29,13 +29,13 @@ type manifest struct {
 	header    bool // whether the first row of a CSV file has the names of its columns
 	delimiter rune
 	encoded   bool // whether the keys are URL-encoded
-	files     []inventoryFile
+	files     []tableFile
 	rows      int64 // number of rows in all files; -1 if unknown
 }
 
-// An inventoryFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
+// An tableFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
 // size is -1.
-type inventoryFile struct {
+type tableFile struct {
 	key, md5 string
 	size     int64
 }
@@ -90,9 +90,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	}
 	var t manifestText
 	if err := json.Unmarshal(text, &t); err != nil {
-		return nil, inventoryError(key,
+		return nil, invalid(key,
 			"manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error())
 	}
+
 	if t.Shards == nil {
 		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
 		if err != nil {
@@ -102,6 +103,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			return nil, damaged(key, errors.New("the manifest does not have its checksum"))
 		}
 	}
+
 	m := &manifest{delimiter: ',', rows: -1}
 	rule := ""
 	switch {
@@ -114,9 +116,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	default:
 		rule = "must be that of S3 Inventory, Storage Insights or Azure's blob inventory"
 	}
+
 	switch {
 	case rule != "":
-		return nil, inventoryError(key, "manifest "+rule)
+		return nil, invalid(key, "manifest "+rule)
 	case m.format == "ORC":
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
@@ -126,10 +129,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			Hint: "configure the inventory as CSV or Parquet",
 		}
 	case m.format != "CSV" && m.format != "PARQUET":
-		return nil, inventoryError(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
+		return nil, invalid(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
 	case len(m.columns) > 0:
 		if rule := m.checkColumns(m.columns); rule != "" {
-			return nil, inventoryError(key, rule)
+			return nil, invalid(key, rule)
 		}
 	}
 	return m, nil
@@ -138,7 +141,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
 	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
 	if err == nil && len(text) > maxManifest {
-		err = inventoryError(key, "manifest must have at most 64 MiB")
+		err = invalid(key, "manifest must have at most 64 MiB")
 	}
 	return text, err
 }
@@ -169,7 +172,7 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 		if f.Key == "" || f.MD5checksum == "" || f.Size < 0 {
 			return "must have key, size and MD5checksum of each file"
 		}
-		m.files = append(m.files, inventoryFile{f.Key, f.MD5checksum, f.Size})
+		m.files = append(m.files, tableFile{f.Key, f.MD5checksum, f.Size})
 	}
 	return ""
 }
@@ -193,7 +196,7 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 		if f.Blob == "" || f.Size < 0 {
 			return "must have blob and size of each file"
 		}
-		m.files = append(m.files, inventoryFile{f.Blob, "", f.Size})
+		m.files = append(m.files, tableFile{f.Blob, "", f.Size})
 	}
 	return ""
 }
@@ -223,6 +226,7 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	default:
 		return "must have snapshot_time"
 	}
+
 	if t.Records == nil {
 		return "must have records_processed"
 	}
@@ -231,6 +235,7 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 		return "must have the bucket in report_config"
 	}
 	m.bucket = path.Base(t.Config.Report.Filter.Bucket)
+
 	if csv := t.Config.CSV; csv != nil {
 		m.format = "CSV"
 		if d := []rune(csv.Delimiter); len(d) == 1 {
@@ -241,9 +246,10 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 			m.columns = t.Config.Report.Fields
 		}
 	}
+
 	folder, _ := path.Split(key)
 	for _, name := range t.Shards {
-		m.files = append(m.files, inventoryFile{folder + path.Base(name), "", -1})
+		m.files = append(m.files, tableFile{folder + path.Base(name), "", -1})
 	}
 	return ""
 }

@@ -1,4 +1,4 @@
-package transfer
+package inventory
 
 import (
 	"errors"
@@ -66,6 +66,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	} else if row[bucketColumn] != i.Bucket {
 		return v, false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
 	}
+
 	if i.manifest.encoded && i.manifest.format == "CSV" {
 		if key, err = url.QueryUnescape(key); err != nil {
 			return v, false, errors.New("must have a URL-encoded key")
@@ -75,19 +76,21 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 		return v, false, errors.New("must have a key")
 	}
 	if i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")) {
-		return v, true, nil // skip parts of uploads, as a listing of the bucket does
+		// Skip parts of uploads, as a listing of the bucket does.
+		return v, true, nil
 	}
 	v.Key = key
 	v.Version = row[versionColumn]
+
 	v.IsDeleteMarker = isTrue(row[markerColumn])
 	if v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64); (err != nil || v.Size < 0) && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
 	}
-	if v.Modified, err = parseInventoryTime(row[timeColumn]); err != nil {
+	if v.Modified, err = parseTime(row[timeColumn]); err != nil {
 		return v, false, err
 	}
 	if i.manifest.provider == "gcs" && row[removedColumn] != "" {
-		if v.NoncurrentSince, err = parseInventoryTime(row[removedColumn]); err != nil {
+		if v.NoncurrentSince, err = parseTime(row[removedColumn]); err != nil {
 			return v, false, err
 		}
 	}
@@ -109,7 +112,8 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 		native = row[versionColumn]
 	case "s3":
 		if v.Version == "" && row[latestColumn] != "" {
-			v.Version = "null" // the version was written before the bucket kept versions
+			// The version was written before the bucket kept versions.
+			v.Version = "null"
 		}
 	}
 	if native != "" && !v.IsDeleteMarker {
@@ -119,7 +123,7 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 
 func isTrue(text string) bool { return strings.EqualFold(text, "true") }
 
-func parseInventoryTime(text string) (time.Time, error) {
+func parseTime(text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 MST"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil

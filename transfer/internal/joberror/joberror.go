@@ -1,4 +1,6 @@
-package transfer
+// Package joberror makes the errors of a job: each is a [*storage.Error]. OfFile makes one of an error of the
+// file system.
+package joberror
 
 import (
 	"context"
@@ -9,17 +11,16 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxcode"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// fileError returns an error of the file system as a *storage.Error, and nil for none.
-func fileError(op, key string, err error) error {
+// OfFile returns an error of the file system as a *storage.Error, and nil for none.
+func OfFile(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: durable.Hint(err)}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: localfile.ErrorHint(err)}
 	var storageErr *storage.Error
 	switch {
 	case errors.As(err, &storageErr):
@@ -27,7 +28,7 @@ func fileError(op, key string, err error) error {
 		e.Op = op
 		e.Key = key
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		e.Code = ctxcode.Of(err)
+		e.Code = argument.ContextCode(err)
 	case errors.Is(err, localfile.ErrChanged):
 		e.Code = storage.Changed
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,10 +47,10 @@ func fileError(op, key string, err error) error {
 	return e
 }
 
-// tempError returns an error about a temporary file as a *storage.Error. If the directory of
+// OfTempFile returns an error about a temporary file as a *storage.Error. If the directory of
 // temporary files is missing, its Code is not ObjectNotFound, because no object is missing.
-func tempError(op, key string, err error) error {
-	failure := fileError(op, key, err)
+func OfTempFile(op, key string, err error) error {
+	failure := OfFile(op, key, err)
 	if e, ok := failure.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
 		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf(
 			"create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir(),
@@ -79,30 +80,9 @@ func quotePaths(err error) error {
 	return err
 }
 
-// asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
-// not from this library may return any error.
-func asStorageError(key string, err error) error {
-	if e, ok := err.(*storage.Error); ok && e.Key != "" {
-		return e
-	} else if ok {
-		keyed := *e
-		keyed.Key = key
-		return &keyed
-	}
-	return &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
-}
+// OfContext returns the error of a job whose ctx is done.
+func OfContext(err error) error { return &storage.Error{Code: argument.ContextCode(err), Err: err} }
 
-// ctxError returns the error of a job whose ctx is done.
-func ctxError(err error) error { return &storage.Error{Code: ctxcode.Of(err), Err: err} }
-
-// named returns err with op, the name of the job, as its Op. If err already has an Op, named does
-// not replace it.
-func named(op string, err error) error {
-	storageErr, ok := errors.AsType[*storage.Error](err)
-	if !ok || storageErr.Op != "" {
-		return err
-	}
-	e := *storageErr
-	e.Op = op
-	return &e
+func Invalid(argument, rule string) *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
 }

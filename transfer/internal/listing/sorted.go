@@ -1,4 +1,5 @@
-package transfer
+// Package listing puts listings of objects and versions in the order of keys. InOrder lists a bucket of any store.
+package listing
 
 import (
 	"context"
@@ -8,29 +9,30 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
-// sortMemory is the number of bytes of a listing or an inventory that are sorted in memory. A
+// Memory is the number of bytes of a listing or an inventory that are sorted in memory. A
 // longer list is sorted in temporary files.
-const sortMemory = 32 << 20
+const Memory = 32 << 20
 
-// listInOrder lists in the order of keys. If the store lists in no particular order, it sorts the
+// InOrder lists in the order of keys. If the store lists in no particular order, it sorts the
 // listing.
-func listInOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+func InOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if storage.Supports(src, storage.OrderedListing) {
 		return src.List(ctx, storage.WithPrefix(prefix))
 	}
-	return sorted(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
+	return SortByKey(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), Memory)
 }
 
-// sorted yields entries in the order of their keys, each key once. memory is the
+// SortByKey yields entries in the order of their keys, each key once. memory is the
 // largest number of bytes in memory; the rest is in files.
-func sorted(
+func SortByKey(
 	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
 ) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := ""
-		for v, err := range inKeyOrder(ctx, currentOnly(list), memory) {
+		for v, err := range SortVersions(ctx, asVersions(list), memory) {
 			if err == nil && v.Key == last {
 				continue
 			}
@@ -42,21 +44,22 @@ func sorted(
 	}
 }
 
-// inKeyOrder sorts rows by their keys. memory is the largest number of bytes in
+// SortVersions sorts rows by their keys. memory is the largest number of bytes in
 // memory; the rest is in files. The rows of one key are in order from the newest to the oldest. If
 // two have the same time, the current version comes first.
-func inKeyOrder(
+func SortVersions(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
 ) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		s := keysort.New(memory)
-		defer s.Close() // the files are temporary, so an error does not matter
+		// The files are temporary, so an error does not matter.
+		defer s.Close()
 		var value []byte
 		for v, err := range rows {
 			if err == nil {
 				value = encodeVersion(value[:0], &v)
 				if err = s.Add(ctx, []byte(v.Key), value); err != nil {
-					err = tempError("sort", "", err)
+					err = joberror.OfTempFile("sort", "", err)
 				}
 			}
 			if err != nil {
@@ -64,9 +67,10 @@ func inKeyOrder(
 				return
 			}
 		}
+
 		for r, err := range s.Sorted(ctx) {
 			if err != nil {
-				yield(storage.VersionEntry{}, tempError("sort", "", err))
+				yield(storage.VersionEntry{}, joberror.OfTempFile("sort", "", err))
 				return
 			}
 			if !yield(decodeVersion(r), nil) {
@@ -114,7 +118,8 @@ func decodeVersion(r keysort.Record) storage.VersionEntry {
 	rest = rest[n:]
 	for _, text := range []*string{&v.ETag, &v.Revision, &v.Version} {
 		length, n := binary.Uvarint(rest)
-		*text, rest = string(rest[n:n+int(length)]), rest[n+int(length):]
+		*text = string(rest[n : n+int(length)])
+		rest = rest[n+int(length):]
 	}
 	return v
 }

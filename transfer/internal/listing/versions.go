@@ -1,4 +1,4 @@
-package transfer
+package listing
 
 import (
 	"cmp"
@@ -8,26 +8,26 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// keptVersions yields the versions of each key, the newest first. All versions of one key are in
+// KeptVersions yields the versions of each key, the newest first. All versions of one key are in
 // memory at the same time.
-func keptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
-	return byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
+func KeptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
+	return groupByKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
 }
 
-// removedVersions yields, for each key, its versions, followed by the soft-deleted ones, which can
+// RemovedVersions yields, for each key, its versions, followed by the soft-deleted ones, which can
 // be restored. In a bucket that keeps no versions, each object counts as its only version.
-func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
+func RemovedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
 	if !storage.Supports(b, storage.SoftDelete) {
-		return keptVersions(ctx, b, prefix)
+		return KeptVersions(ctx, b, prefix)
 	}
 	versions := storage.Versions(ctx, b, storage.WithPrefix(prefix))
 	if !storage.Supports(b, storage.Versioning) {
-		versions = currentOnly(listInOrder(ctx, b, prefix))
+		versions = asVersions(InOrder(ctx, b, prefix))
 	}
-	return byKey(together(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
+	return groupByKey(mergeListings(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }
 
-func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
+func asVersions(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		for e, err := range list {
 			if !yield(storage.VersionEntry{ListEntry: e, Current: true}, err) {
@@ -37,9 +37,9 @@ func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.Ver
 	}
 }
 
-// byKey groups the entries of each key into one slice. A slice is valid until the next one is
+// groupByKey groups the entries of each key into one slice. A slice is valid until the next one is
 // yielded.
-func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
+func groupByKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
 	return func(yield func([]storage.VersionEntry, error) bool) {
 		var group []storage.VersionEntry
 		for v, err := range list {
@@ -61,9 +61,9 @@ func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.Vers
 	}
 }
 
-// together merges two listings in the order of keys. If both listings have the same key, the
+// mergeListings merges two listings in the order of keys. If both listings have the same key, the
 // entries of the first listing come before the entries of the second listing.
-func together(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
+func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)
 		defer stop()

@@ -1,0 +1,267 @@
+// Package cache remembers which files were the same at both ends of a job. Open opens the cache of one job.
+package cache
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+)
+
+const (
+	suffix = ".same"
+	// magic begins each file of a cache. The digits are the form of the file.
+	magic = "omnibucket-same1"
+	// memory is the memory in bytes for the digests of one job. More digests go to the disk.
+	memory = 16 << 20
+	// maxAge is the time after which a file of the cache is removed if no job has used it.
+	maxAge = 90 * 24 * time.Hour
+	// settled is the time that must have passed since a file was written, when the job begins. A file
+	// system may give two writes shortly after each other the same time.
+	settled = 2 * time.Second
+)
+
+// A Cache remembers pairs of files that were the same: a digest of each pair. The methods of a nil
+// cache do nothing.
+type Cache struct {
+	path      string
+	startTime time.Time // when the job began
+	old       *os.File  // sorted digests of the last job; nil if there was none
+	n         int       // number of digests in old
+
+	mu     sync.Mutex
+	sorter *keysort.Sorter // digests of this job; nil in a dry run
+	failed bool            // whether a digest could not be kept
+}
+
+// A digest identifies a file of the source and a file of the destination, as both are.
+type digest [16]byte
+
+// Open opens the cache of a job in the directory dir. job is a text of the ends and the options of the job.
+// A cache that is only read learns nothing of this job.
+func Open(dir, job string, startTime time.Time, readOnly bool) *Cache {
+	sum := sha256.Sum256([]byte(job))
+	c := &Cache{path: filepath.Join(dir, hex.EncodeToString(sum[:16])+suffix), startTime: startTime}
+	c.openOld()
+	if !readOnly {
+		c.sorter = keysort.New(memory)
+	}
+	return c
+}
+
+func (c *Cache) openOld() {
+	f, err := os.Open(c.path)
+	if err != nil {
+		return
+	}
+	info, err := f.Stat()
+	if err != nil || !hasMagic(f) {
+		// The file was only read.
+		_ = f.Close()
+		return
+	}
+	c.old = f
+	c.n = int(info.Size()-int64(len(magic))) / len(digest{})
+}
+
+// Has reports whether an earlier job has found that these two files are the same, and neither has
+// changed since. If so, the next job finds it, too.
+func (c *Cache) Has(src, dst ends.Entry) bool {
+	if c == nil || c.old == nil {
+		return false
+	}
+	want, ok := digestOf(src, dst)
+	if !ok {
+		return false
+	}
+	_, found := sort.Find(c.n, func(i int) int {
+		at, err := c.digestAt(i)
+		if err != nil {
+			// Nothing is found then, because the last comparison is not 0.
+			return 1
+		}
+		return bytes.Compare(want[:], at[:])
+	})
+	if found && c.sorter != nil {
+		c.add(want)
+	}
+	return found
+}
+
+// digestAt returns a digest of the last job.
+func (c *Cache) digestAt(i int) (d digest, err error) {
+	_, err = c.old.ReadAt(d[:], int64(len(magic)+i*len(d)))
+	return d, err
+}
+
+// Note records that two files are the same. It does not record a file that was written shortly before
+// the job began, or later: a write after the job has read the file could have the same time.
+func (c *Cache) Note(src, dst ends.Entry) {
+	if c == nil || c.sorter == nil {
+		return
+	}
+	for _, e := range []ends.Entry{src, dst} {
+		if e.Revision == "" && c.startTime.Sub(e.Written) < settled {
+			return
+		}
+	}
+	if d, ok := digestOf(src, dst); ok {
+		c.add(d)
+	}
+}
+
+func (c *Cache) add(d digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.sorter.Add(context.Background(), d[:], nil)
+	c.failed = c.failed || err != nil
+}
+
+// Close writes the digests of this job to the file. If the job has ended early, the digests of the
+// last job stay, too. A cache that cannot be written stays as it was.
+func (c *Cache) Close(complete bool) {
+	if c == nil {
+		return
+	}
+	if c.sorter != nil {
+		if !complete {
+			for i := range c.n {
+				if d, err := c.digestAt(i); err == nil {
+					c.add(d)
+				}
+			}
+		}
+		// On Windows, an open file cannot be replaced.
+		c.closeOld()
+		if !c.failed {
+			// Without the file, the next job compares as it does without a cache.
+			_ = c.write()
+			sweep(filepath.Dir(c.path))
+		}
+		// Its files are temporary.
+		_ = c.sorter.Close()
+	}
+	c.closeOld()
+}
+
+func (c *Cache) closeOld() {
+	if c.old != nil {
+		// The file was only read.
+		_ = c.old.Close()
+		c.old = nil
+	}
+}
+
+func (c *Cache) write() (err error) {
+	dir := filepath.Dir(c.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "*"+suffix+".tmp")
+	if err != nil {
+		return err
+	}
+	// Write it unbuffered, so that sweep knows the file after a kill.
+	_, err = io.WriteString(f, magic)
+
+	w := bufio.NewWriter(f)
+	var last digest
+	for r, failed := range c.sorter.Sorted(context.Background()) {
+		err = errors.Join(err, failed)
+		if err != nil {
+			break
+		}
+		if string(last[:]) != string(r.Key) {
+			_, err = w.Write(r.Key)
+		}
+		copy(last[:], r.Key)
+	}
+
+	err = errors.Join(err, w.Flush(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), c.path)
+	}
+	if err != nil {
+		// sweep removes it later.
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// sweep removes files of the cache that no job has used for a long time. The directory may have
+// files of others, so a file must have the beginning of ours.
+func sweep(dir string) {
+	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name())
+		info, err := f.Info()
+		if err == nil && strings.Contains(f.Name(), suffix) && time.Since(info.ModTime()) > maxAge && isCache(path) {
+			// The next job tries it again.
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// isCache reports whether a file begins as a file of the cache.
+func isCache(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return hasMagic(f)
+}
+
+func hasMagic(f *os.File) bool {
+	begin := make([]byte, len(magic))
+	_, err := f.ReadAt(begin, 0)
+	return err == nil && string(begin) == magic
+}
+
+// digestOf returns the digest of two files. It returns false if one of them cannot be told from a
+// later file with the same key.
+func digestOf(src, dst ends.Entry) (digest, bool) {
+	var b []byte
+	text := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	text(src.Key)
+
+	for _, e := range []ends.Entry{src, dst} {
+		if e.Revision == "" && e.Written.IsZero() {
+			return digest{}, false
+		}
+		b = binary.AppendVarint(b, e.Size)
+		text(e.Revision)
+		if e.Revision == "" {
+			b = binary.AppendVarint(b, e.Modified.UnixNano())
+			b = binary.AppendVarint(b, e.Written.UnixNano())
+			b = binary.AppendUvarint(b, e.Inode)
+		}
+	}
+
+	// Attributes of a source are compared, too. A store may give an object with other attributes the
+	// same revision, but not the same time. The time of an object that was just uploaded is not known.
+	if src.Revision != "" {
+		b = binary.AppendVarint(b, src.Modified.UnixNano())
+		if dst.Revision != "" {
+			b = binary.AppendVarint(b, dst.Modified.UnixNano())
+		}
+	}
+	sum := sha256.Sum256(b)
+	return digest(sum[:16]), true
+}

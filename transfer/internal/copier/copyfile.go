@@ -1,0 +1,76 @@
+package copier
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+)
+
+var _ Copier = (*fileCopier)(nil)
+
+// A fileCopier transfers files from a directory to a directory.
+type fileCopier struct{ src, dst *ends.Tree }
+
+func (r *fileCopier) Compare(src, dst ends.Entry) Comparison {
+	if sameTime(dst.Modified, src.Modified) {
+		return Same
+	}
+	return Differs
+}
+
+// CompareDeep is never called, because compare always decides.
+func (r *fileCopier) CompareDeep(context.Context, ends.Entry, ends.Entry) (equal, listed bool, err error) {
+	return false, false, nil
+}
+
+func (r *fileCopier) Transfer(
+	ctx context.Context, src ends.Entry, listed bool, _ int, moved func(done, total int64),
+) (int64, error) {
+	f, info, err := r.src.Open(src.Key)
+	if err != nil {
+		return 0, joberror.OfFile("Copy", src.Key, err)
+	}
+	// The file was only read, so an error does not matter.
+	defer f.Close()
+
+	content := localfile.NewStable(f, info)
+	err = content.Empty()
+	if err == nil {
+		err = r.dst.WriteFile(src.Key, listed, ends.Permissions{Source: r.src, File: info.Mode().Perm()}, r.dst.SmallFileOpener(src.Key),
+			func(dst *os.File) (time.Time, error) {
+				n, err := io.Copy(dst, &progressReader{
+					src:   running.Reader(ctx, content.Reader()),
+					total: content.Size(),
+					moved: moved,
+				})
+				if err == nil && n != content.Size() {
+					err = localfile.ErrChanged
+				}
+				return content.Modified(), err
+			})
+	}
+	if err != nil {
+		return 0, joberror.OfFile("Copy", src.Key, err)
+	}
+	return content.Size(), nil
+}
+
+// A progressReader reports how many bytes were read from it.
+type progressReader struct {
+	src         io.Reader
+	done, total int64
+	moved       func(done, total int64)
+}
+
+func (c *progressReader) Read(p []byte) (int, error) {
+	n, err := c.src.Read(p)
+	c.done += int64(n)
+	c.moved(c.done, c.total)
+	return n, err
+}

@@ -1,0 +1,142 @@
+package copier
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/revisions"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+)
+
+var _ Copier = (*bucketCopier)(nil)
+
+// A bucketCopier transfers files from a bucket to a bucket.
+type bucketCopier struct {
+	src      ends.Source
+	dst      storage.ReadWriter
+	settings *Settings
+}
+
+// Compare compares the times of two objects. It returns Unclear if different clocks
+// may explain the difference. It also returns unclear if a time is not known or lies in the future.
+func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
+	if src.Modified.IsZero() || dst.Modified.IsZero() || c.settings.future(src.Modified) || c.settings.future(dst.Modified) {
+		return Unclear
+	}
+	if dst.Modified.After(src.Modified.Add(skew)) {
+		return Same
+	}
+	if src.Modified.After(dst.Modified.Add(skew)) {
+		return Differs
+	}
+	return Unclear
+}
+
+// CompareDeep compares checksums. If the source seems to be younger, it also compares attributes,
+// unless a rule of WithRule may have changed them.
+func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
+	srcAttrs, err := c.src.Attrs(ctx, src.Key)
+	if err != nil {
+		return false, false, err
+	}
+	dstAttrs, err := c.dst.Attrs(ctx, src.Key)
+	younger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
+	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
+
+	if srcAttrs.Size != dstAttrs.Size {
+		return false, false, nil
+	}
+	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
+		return !younger, listed, nil
+	}
+	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
+		return false, false, nil
+	}
+	return !younger || c.settings.Rule != nil || revisions.SameProperties(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
+}
+
+func (c *bucketCopier) Transfer(
+	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
+) (int64, error) {
+	opts, err := c.copyOptions(ctx, src.Key)
+	if err != nil {
+		return 0, err
+	}
+	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if file := c.settings.Resume.file(src.Key, src.Size); file != "" {
+		opts = append(opts, storage.WithResume(file))
+	}
+	attrs, err := storage.Copy(ctx, c.dst, src.Key, c.src, src.Key, opts...)
+	if err != nil {
+		return 0, err
+	}
+
+	if attrs.Size == src.Size {
+		return attrs.Size, nil
+	}
+	current, err := c.src.Attrs(ctx, src.Key)
+	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
+		return attrs.Size, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if current.Revision == src.Revision {
+		// The source has not changed since it was listed.
+		current.Size = attrs.Size
+	}
+	return attrs.Size, checkListedSize("Copy", src, current)
+}
+
+// copyOptions returns the options for copying the object with this key. The options for the
+// locks of the source come first. The options of the rule come last and take precedence. If the
+// rule replaces the metadata, the copy keeps the mtime of the source.
+func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
+	var uploadOpts storage.UploadOptions
+	if c.settings.Rule != nil {
+		for _, o := range c.settings.Rule(key) {
+			// The same error is returned by ruleOptions.
+			_ = uploadOpts.Apply(o)
+		}
+	}
+	if !c.settings.Locks && uploadOpts.Metadata == nil {
+		return ruleOptions[storage.CopyOption](c.settings.Rule, key, nil)
+	}
+	source, err := c.src.Attrs(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var extra map[string]string
+	if mtime, ok := source.Metadata[mtimeKey]; ok && uploadOpts.Metadata != nil {
+		extra = map[string]string{mtimeKey: mtime}
+	}
+	opts, err := ruleOptions[storage.CopyOption](c.settings.Rule, key, extra)
+	if c.settings.Locks {
+		opts = append(c.lockOptions(source), opts...)
+	}
+	return opts, err
+}
+
+// lockOptions returns options that set the retention and the legal hold of the source. If the
+// source has versions, it also returns WithVersion. The copy then reads the version that has the
+// retention and the legal hold.
+func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
+	if source.Version != "" && storage.Supports(c.src, storage.Versioning) {
+		opts = append(opts, storage.WithVersion(source.Version))
+	}
+	// A retention that has ended is left out, because WithRetention refuses a time in the past.
+	if r := source.Retention; r.Until.After(time.Now()) {
+		opts = append(opts, storage.WithRetention(r.Until, r.Mode))
+	}
+	if source.LegalHold {
+		opts = append(opts, storage.WithLegalHold())
+	}
+	return opts
+}

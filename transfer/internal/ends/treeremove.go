@@ -1,0 +1,73 @@
+package ends
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+)
+
+var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
+
+// Has reports whether the directory still has the file that was listed, without a change.
+func (t *Tree) Has(_ context.Context, file Entry) (bool, error) {
+	info, err := t.Root.Lstat(file.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, joberror.OfFile("Attrs", file.Key, err)
+	}
+	return info.Mode().IsRegular() && isListed(info, file), nil
+}
+
+// isListed reports whether a file is still the one that was listed. It also compares the time at
+// which the file was written, because the modification time is not enough. A download may replace a
+// file and set the same modification time.
+func isListed(info fs.FileInfo, file Entry) bool {
+	return info.Size() == file.Size && info.ModTime().Equal(file.Modified) &&
+		(file.Written.IsZero() || localfile.Written(info).Equal(file.Written))
+}
+
+// RemoveUnchanged removes a file, and directories that become empty. If the file changed after it
+// was listed, it fails with Changed.
+func (t *Tree) RemoveUnchanged(_ context.Context, src Entry) error {
+	err := localfile.RemoveUnchanged(t.Root, src.Key, func(info fs.FileInfo) bool { return isListed(info, src) })
+	if err == localfile.ErrReplaced {
+		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.Key, Err: errSourceChanged}
+	}
+	if err != nil {
+		return joberror.OfFile("Remove", src.Key, err)
+	}
+	return joberror.OfFile("Remove", src.Key, t.removeEmptyDirs(path.Dir(src.Key)))
+}
+
+// Remove removes files, and directories that become empty.
+func (t *Tree) Remove(
+	_ context.Context, files iter.Seq[storage.VersionEntry], removed func(file storage.VersionEntry, err error),
+) {
+	for file := range files {
+		removed(file, joberror.OfFile("Remove", file.Key, t.removeFile(file.Key)))
+	}
+}
+
+// removeFile removes a file, and directories that become empty.
+func (t *Tree) removeFile(key string) error {
+	if err := t.Root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return t.removeEmptyDirs(path.Dir(key))
+}
+
+// removeEmptyDirs removes the directory dir and its parents, until one of them is not empty.
+func (t *Tree) removeEmptyDirs(dir string) error {
+	for dir != "." && t.Root.Remove(dir) == nil {
+		dir = path.Dir(dir)
+	}
+	return t.noteChange(dir)
+}

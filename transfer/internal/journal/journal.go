@@ -1,0 +1,317 @@
+// Package journal records how far a job has come, in an object of a bucket. A job loads its Journal, and begins and
+// ends each file in it.
+package journal
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/selection"
+)
+
+const (
+	// saveEvery is the shortest time between two writes of the journal.
+	saveEvery = 10 * time.Second
+	// maxClockDifference is the largest accepted difference between the clocks of this machine and the
+	// store.
+	maxClockDifference = 15 * time.Minute
+	// lastSaveTimeout is the longest time for the last write, which may come after ctx is done.
+	lastSaveTimeout = 10 * time.Second
+	// lastForm is the last form of a journal that this version reads
+	// (docs/maintainers/stored-forms.md).
+	lastForm = 2
+)
+
+// A Bucket has the object of a journal.
+type Bucket interface {
+	storage.Uploader
+	storage.Downloader
+	storage.Remover
+}
+
+// A Journal records the progress of a job. Its state contains a key of the source. The job is done
+// with all files up to this key. The methods of a nil journal do nothing.
+type Journal struct {
+	bucket Bucket
+	key    string
+	src    string       // name of the source
+	dst    string       // name of the destination
+	settle func() error // waits until all finished files are on the disk
+
+	mu     sync.Mutex
+	state  document
+	saved  document
+	steps  list.List // of *fileStep, in the order of keys; all after state.After
+	closed bool      // true after a file has failed; later files are then not recorded
+}
+
+// New returns the journal in the object with this key.
+func New(b Bucket, key string) *Journal { return &Journal{bucket: b, key: key} }
+
+// LiesIn reports whether the job may copy or remove the object of its own journal. It returns true
+// if the object is known to lie in a location, which is the source or the destination of the job.
+// If the files exclude the directory of the object, LiesIn returns false.
+func (l *Journal) LiesIn(location any, files *selection.Selection) bool {
+	if l == nil {
+		return false
+	}
+	return slices.ContainsFunc(serving.KeysIn(l.bucket, l.key, location),
+		func(key string) bool { return !files.InExcludedDir(key) })
+}
+
+// A document is the content of the object, as JSON.
+type document struct {
+	Job string `json:"job"` // a text of all options that select or compare files
+	// From and To name the source and the destination with their layers. If a layer was added or
+	// removed, the destination may lack files that the journal records as done. From and To are
+	// "" for a bucket type that is not from this library, and in a journal of an earlier version.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+
+	After []byte `json:"after"` // the last key up to which all is done; it need not be UTF-8
+	// Place is the place of the journal itself (serving.Place). Ended says that the job has ended.
+	// The job sets Ended and then removes the object, but the store may keep the content as an old
+	// version. Written is the time of the write, by the clock of the job's machine. A journal of an
+	// earlier version of this library has none of these fields.
+	Place   string    `json:"place,omitempty"`
+	Ended   bool      `json:"ended,omitempty"`
+	Written time.Time `json:"written,omitzero"`
+	// Newer is the time of WithModifiedAfter. With an earlier time, a repeated job would select
+	// more files. Some of these files may lie before the key at which the repeated job begins. A
+	// repeated job with an earlier time is therefore refused.
+	Newer time.Time `json:"newer,omitzero"`
+	Counts
+}
+
+// A Counts holds counts of a Report. A repeated job begins with the counts in its journal.
+type Counts struct {
+	Transferred int64 `json:"transferred"`
+	Skipped     int64 `json:"skipped"`
+	Ignored     int64 `json:"ignored"`
+	Changed     int64 `json:"changed,omitempty"`
+	Bytes       int64 `json:"bytes"`
+}
+
+func (c *Counts) add(other Counts) {
+	c.Transferred += other.Transferred
+	c.Skipped += other.Skipped
+	c.Ignored += other.Ignored
+	c.Changed += other.Changed
+	c.Bytes += other.Bytes
+}
+
+// A fileStep is one file of the source, or several adjacent files that are done.
+type fileStep struct {
+	key  string
+	done bool
+	Counts
+}
+
+// SetPlaces stores the names of the source and the destination in the journal.
+func (l *Journal) SetPlaces(dst, src string) {
+	if l != nil {
+		l.src = src
+		l.dst = dst
+	}
+}
+
+// knownToDiffer reports whether two names of places are different. The name "" means that the place is not
+// known. With such a name, knownToDiffer returns false.
+func knownToDiffer(a, b string) bool { return a != "" && b != "" && a != b }
+
+// isVoid reports whether the journal must be ignored, because its job has ended or because it was
+// copied from elsewhere. modified is when the object was written, by the clock of the store.
+func (l *Journal) isVoid(modified time.Time) bool {
+	s := &l.state
+	return s.Ended || s.Place != "" && s.Place != serving.PlaceID(l.bucket) ||
+		!s.Written.IsZero() && !modified.IsZero() && modified.Sub(s.Written).Abs() > maxClockDifference
+}
+
+// A Job is the job of a journal.
+type Job struct {
+	Options string    // a text of all options that select or compare files
+	Newer   time.Time // the time of WithModifiedAfter
+	All     bool      // whether the job must know all files, and begins with the first key
+}
+
+// Load reads the journal. It returns the key after which the job continues.
+func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
+	if l == nil {
+		return "", done, nil
+	}
+	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
+	if err == nil {
+		err = argument.CheckForm("WithJournal", l.key, text, lastForm)
+	}
+	unread := err == nil && json.Unmarshal(text, &l.state) != nil
+	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && !unread && l.isVoid(attrs.Modified) {
+		l.state = document{Job: job.Options, From: l.src, To: l.dst, Newer: job.Newer}
+		return "", done, l.write(ctx, l.state)
+	}
+	if err != nil {
+		return "", done, err
+	}
+
+	if unread || l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
+		return "", done, &storage.Error{
+			Code: storage.InvalidArgument,
+			Op:   "WithJournal",
+			Key:  l.key,
+			Err:  errors.New("journal is that of a job with other options"),
+			Hint: "use another key, or remove this object to begin again",
+		}
+	}
+
+	if knownToDiffer(l.state.From, l.src) || knownToDiffer(l.state.To, l.dst) {
+		return "", done, &storage.Error{
+			Code: storage.InvalidArgument,
+			Op:   "WithJournal",
+			Key:  l.key,
+			Err:  errors.New("journal is that of a job between other ends, or with other layers"),
+			Hint: "use another key, or remove this object to begin again",
+		}
+	}
+
+	if job.All {
+		l.state = document{Job: job.Options}
+	}
+	l.state.From = l.src
+	l.state.To = l.dst
+	l.state.Newer = job.Newer
+	l.saved = l.state
+	return string(l.state.After), l.state.Counts, nil
+}
+
+// Begin records that a file of the source is in progress. It is called in the order of keys.
+func (l *Journal) Begin(key string) *list.Element {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	return l.steps.PushBack(&fileStep{key: key})
+}
+
+// End records that a file is done. It merges adjacent steps that are done into one step. So the
+// list never has more finished steps than files in progress.
+func (l *Journal) End(elem *list.Element, counts Counts) {
+	if l == nil || elem == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	step := elem.Value.(*fileStep)
+	step.done = true
+	step.Counts = counts
+	if next := elem.Next(); next != nil && next.Value.(*fileStep).done {
+		l.merge(elem, next)
+	}
+	if previous := elem.Prev(); previous == nil {
+		l.state.After = []byte(step.key)
+		l.state.add(step.Counts)
+		l.steps.Remove(elem)
+	} else if previous.Value.(*fileStep).done {
+		l.merge(previous, elem)
+	}
+}
+
+func (l *Journal) merge(dst, src *list.Element) {
+	step := src.Value.(*fileStep)
+	all := dst.Value.(*fileStep)
+	all.key = step.key
+	all.add(step.Counts)
+	l.steps.Remove(src)
+}
+
+// Fail records that a file failed, so that a repeated job begins at or before that file.
+func (l *Journal) Fail() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+// Keep starts to save the journal from time to time. The caller must call the function stop at the
+// end of the job. settle waits until all finished files are on the disk.
+func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
+	if l == nil {
+		return func() {}
+	}
+	l.settle = settle
+	ctx, cancel := context.WithCancel(ctx)
+	var group running.Group
+	group.Go(func() {
+		running.Every(ctx, saveEvery, func(ctx context.Context) {
+			// If it fails, a later save may succeed.
+			_ = l.save(ctx)
+		})
+	}, cancel)
+	return func() {
+		cancel()
+		group.Wait()
+	}
+}
+
+// save writes the journal if there is progress since the last write.
+func (l *Journal) save(ctx context.Context) error {
+	l.mu.Lock()
+	state := l.state
+	unchanged := bytes.Equal(state.After, l.saved.After)
+	l.mu.Unlock()
+	if unchanged {
+		return nil
+	}
+	if err := l.settle(); err != nil {
+		return err
+	}
+	return l.write(ctx, state)
+}
+
+func (l *Journal) write(ctx context.Context, state document) error {
+	state.Place = serving.PlaceID(l.bucket)
+	state.Written = time.Now()
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	if _, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text)); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.saved = state
+	l.mu.Unlock()
+	return nil
+}
+
+// Finish removes the journal if the job is complete. Otherwise it saves the journal.
+func (l *Journal) Finish(ctx context.Context, complete bool) error {
+	if l == nil {
+		return nil
+	}
+	if complete {
+		state := l.state
+		state.Ended = true
+		// The store may keep this last state as a version of the removed object. If it cannot be
+		// written, that does not matter, because the removal ends the journal.
+		_ = l.write(ctx, state)
+		return l.bucket.Remove(ctx, l.key)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSaveTimeout)
+	defer cancel()
+	return l.save(ctx)
+}

@@ -1,0 +1,32 @@
+package places
+
+import (
+	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/inquiry"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+)
+
+// A Place is one of the ends of a job.
+type Place struct {
+	End      ends.End
+	Location any  // the directory or bucket, in the form that serving.Below needs
+	is       role // set by the methods of places
+}
+
+// A role says whether a directory or bucket is the source, the destination or the backup of a job.
+type role int
+
+const (
+	Source role = iota
+	Destination
+	backupEnd
+)
+
+// evidenceEnd returns an end in the form that package evidence asks.
+func evidenceEnd(end ends.End) evidence.End {
+	if t, ok := end.(*ends.Tree); ok {
+		return inquiry.OfDirectory(t.Root)
+	}
+	o := end.(*ends.Objects)
+	return inquiry.OfBucket(o.Source, o.Bucket)
+}

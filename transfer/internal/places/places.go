@@ -1,0 +1,239 @@
+// Package places finds out whether the ends of a job are different places, before the job replaces or removes a file.
+// New returns what the addresses of the ends tell.
+package places
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/selection"
+)
+
+// A Places value says which of the source, the destination and the target of WithBackup are
+// different places. The job determines that before it removes anything.
+type Places struct {
+	dst   Place
+	src   Place
+	files *selection.Selection
+	moves bool // whether the job removes files from the source
+
+	Distinct   bool // whether the addresses show that both ends are different places
+	SameBucket bool // whether the ends are two folders of one bucket
+	// MayShowSource is true if the destination may show files of the source. For example, a layer of the
+	// destination may show the files of a second store. A file at the destination is then no proof
+	// of a copy. The job must copy the file again before it removes the file from the source.
+	MayShowSource bool
+	nestings      []*nesting
+	first         map[ends.End]someFiles
+}
+
+// New returns the places of a job, as far as their addresses tell. moves says whether the job removes files
+// from the source.
+func New(dst, src Place, files *selection.Selection, moves bool) Places {
+	dst.is = Destination
+	src.is = Source
+	dsts := serving.Places(dst.Location)
+	srcs := serving.Places(src.Location)
+	return Places{
+		dst:        dst,
+		src:        src,
+		files:      files,
+		moves:      moves,
+		Distinct:   evidence.Apart(dsts, srcs),
+		SameBucket: evidence.Beside(dsts, srcs),
+	}
+}
+
+// CheckEnds fails if the source and the destination are one place or overlap. It stores a small object in one place,
+// and looks for the object in the other. It is called if the addresses do not show that they are distinct.
+func (p *Places) CheckEnds(ctx context.Context) error {
+	if p.mountsOverlap(p.dst, p.src) {
+		return errOverlap()
+	}
+	return p.askEnds(ctx)
+}
+
+// mountsOverlap reports whether the mounts of this machine make a directory appear in both ends. It ignores
+// folders that WithExclude excludes.
+func (p *Places) mountsOverlap(a, b Place) bool {
+	meetings := evidence.Meetings(serving.Places(a.Location), serving.Places(b.Location))
+	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
+		return !p.files.InExcludedDir(m.A) && (m.A != "" || !p.files.InExcludedDir(m.B))
+	})
+}
+
+// CheckBackup fails if the target of WithBackup overlaps with the source or the destination. Two
+// places overlap if they are the same place, or if one place lies in the other. In overlapping
+// places, a backup of a file could replace a file of the source or the destination.
+func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
+	backup.is = backupEnd
+	for _, other := range []Place{p.dst, p.src} {
+		name := "destination"
+		if other.is == Source {
+			name = "source"
+		}
+		refusal := joberror.Invalid("WithBackup",
+			"must not overlap with the "+name+": what is stored in the one appears in the other")
+		if evidence.Apart(serving.Places(backup.Location), serving.Places(other.Location)) {
+			continue
+		}
+		if p.mountsOverlap(backup, other) {
+			return refusal
+		}
+		if err := askBackup(ctx, backup, other, refusal); err != nil {
+			return err
+		}
+		if err := p.beginNestings(ctx,
+			&nesting{outer: other, inner: backup.End, overlapErr: refusal},
+			&nesting{outer: backup, inner: other.End, overlapErr: refusal}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askBackup fails if the target of WithBackup is the same place as the given end of the job. The
+// given end is the source or the destination. askBackup stores an object in the target, and looks
+// for the object at the given end. If the given end is the destination, askBackup also stores an
+// object at the destination, and looks for the object in the target.
+func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
+	ok, err := evidence.Appears(ctx, evidenceEnd(backup.End), "", evidenceEnd(other.End), "")
+	if err == nil && !ok && other.is == Destination {
+		ok, err = evidence.Appears(ctx, evidenceEnd(other.End), "", evidenceEnd(backup.End), "")
+		if cannotWrite(err) {
+			err = nil
+		}
+	}
+	return placeError(ok, err, refusal)
+}
+
+// askEnds fails if the source and the destination are one place. It also fails if their first files
+// show that the source lies in the destination, or the destination in the source.
+func (p *Places) askEnds(ctx context.Context) error {
+	ok, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
+	// full is true if no file can be stored at the top of the destination. The job can still work
+	// if the destination permits files in its folders.
+	full := cannotWrite(err)
+
+	refusal := err
+	if full || err == nil && !ok && p.moves {
+		ok, err = evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
+		if !full && cannotWrite(err) {
+			p.MayShowSource = true
+			err = nil
+		}
+		p.MayShowSource = p.MayShowSource || full
+		if full && err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
+			// The user must learn first that the destination takes no files.
+			err = errors.Join(joberror.OfFile("", "", refusal), err)
+		}
+	}
+
+	if err := placeError(ok, err, errOverlap()); err != nil {
+		return err
+	}
+	return p.beginNestings(ctx,
+		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
+		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()})
+}
+
+// beginNestings lists the first files of both ends of each nesting, and begins the nesting with the
+// listed files. It fails if one end of a nesting turns out to be a folder of the other end.
+func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error {
+	// A nesting can store an object for its test, and fail afterwards. At the end of the job,
+	// end removes the objects of all nestings in this list. So the list must have each
+	// nesting before the nesting begins.
+	p.nestings = append(p.nestings, nestings...)
+	for _, n := range nestings {
+		n.files = p.files
+		inner, err := p.listFirst(ctx, n.inner)
+		if err != nil {
+			return err
+		}
+		outer, err := p.listFirst(ctx, n.outer.End)
+		if err != nil {
+			return err
+		}
+		if err := n.begin(ctx, inner, outer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End removes the objects that were stored for the tests.
+func (p *Places) End(ctx context.Context) error {
+	var errs []error
+	for _, n := range p.nestings {
+		errs = append(errs, n.end(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error) {
+	if first, ok := p.first[end]; ok {
+		return first, nil
+	}
+	first, err := firstFiles(ctx, end, p.files)
+	if p.first == nil {
+		p.first = map[ends.End]someFiles{}
+	}
+	p.first[end] = first
+	return first, err
+}
+
+// LookThrough fails if one end of the job, such as the source, is a folder of another end. To find
+// such a folder, it lists outer of each nesting for which mustListMore returns true. It
+// compares the listed files with the first files of inner. If the job has a prefix or a
+// range of keys, LookThrough lists only these keys.
+func (p *Places) LookThrough(ctx context.Context, removal bool) error {
+	for i, n := range p.nestings {
+		if !n.mustListMore(removal) {
+			continue
+		}
+		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer.End != n.outer.End })
+		wide := n.files.WithoutFilters()
+		wide.Prefix = n.files.Prefix
+		wide.Ranges = n.files.Ranges
+		for file, err := range n.outer.End.Entries(ctx, wide, "") {
+			if err != nil {
+				return err
+			}
+			if file.Kind != ends.Regular {
+				continue
+			}
+			for _, other := range group {
+				if err := other.checkFile(ctx, file); err != nil {
+					return err
+				}
+			}
+		}
+		for _, seen := range group {
+			seen.read = true
+		}
+	}
+	return nil
+}
+
+// CheckFile passes a listed file of an end to the nestings of this end. If another end is a folder of it, CheckFile
+// fails.
+func (p *Places) CheckFile(ctx context.Context, is role, file ends.Entry) error {
+	for _, n := range p.nestings {
+		if n.outer.is != is {
+			continue
+		}
+		if err := n.checkFile(ctx, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MayNest reports whether one end may be a folder of another.
+func (p *Places) MayNest() bool { return len(p.nestings) > 0 }

@@ -1,0 +1,66 @@
+package places
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+)
+
+func errOverlap() *storage.Error {
+	e := joberror.Invalid("source and destination", "must not overlap: what is stored in the one appears in the other")
+	e.Hint = "use one address for the store, and two folders or buckets"
+	return e
+}
+
+// placeError turns the result of a test into an error. The test has checked whether two ends are one
+// place. If ok is true, they are one place. The error is then the given *storage.Error, joined
+// with err. If the test failed, the error says so. If the ends are two places, the error is nil.
+func placeError(ok bool, err error, refusal *storage.Error) error {
+	if ok && err == nil {
+		return refusal
+	}
+	if ok {
+		return errors.Join(refusal, err)
+	}
+	return errUnknownPlaces(err)
+}
+
+// errUnknownPlaces returns the error of a job that could not test whether two directories or buckets are
+// different places. err is the error of that test. The hint says what the user can do.
+func errUnknownPlaces(err error) error {
+	failure, ok := joberror.OfFile("", "", err).(*storage.Error)
+	if !ok || failure.Code == storage.Canceled || failure.Code == storage.DeadlineExceeded {
+		return err
+	}
+	e := &storage.Error{
+		Code:      failure.Code,
+		Retryable: failure.Retryable,
+		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failure),
+		Hint:      "repeat the job when each store of both ends answers, also the second one of a mirror",
+	}
+	// It is only unknown whether the test object was stored. The job can be repeated, so its error
+	// does not have the code OutcomeUnknown.
+	if failure.Code == storage.OutcomeUnknown {
+		e.Code = storage.Unavailable
+	} else if cannotWrite(err) {
+		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
+	}
+	return e
+}
+
+// cannotWrite reports whether err means that a bucket or directory accepts no files, because it is
+// read-only or full.
+func cannotWrite(err error) bool {
+	switch storage.CodeOf(err) {
+	case storage.Unsupported, storage.PermissionDenied:
+		return true
+	}
+	return slices.ContainsFunc(takesNoFiles, func(reason error) bool { return errors.Is(err, reason) })
+}
+
+var takesNoFiles = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT}

@@ -1,0 +1,122 @@
+// Package selection says which files a job handles: by key, pattern, size, time and shard. A Selection is asked
+// for each file.
+package selection
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/omnibucket/storage/internal/objectkey"
+)
+
+// A Selection says which files a job handles.
+type Selection struct {
+	Prefix  string
+	Include []string // patterns, as ParsePattern returns them
+	Exclude []string // patterns, as ParsePattern returns them
+	Only    func(key string) bool
+
+	MinSize        int64
+	MaxSize        int64
+	HasMaxSize     bool
+	ModifiedAfter  time.Time
+	ModifiedBefore time.Time
+
+	Shard   uint64
+	Shards  uint64
+	Bounds  []string  // the keys of WithShardBounds
+	Bounded bool      // whether WithShardBounds was given
+	Ranges  *KeyRange // the shard of the job, if shards are ranges of keys; otherwise nil
+
+	anyName  bool     // whether patterns are ignored, except those that exclude a directory
+	OfLayers bool     // whether objects of layers are selected, too; jobs normally leave them out
+	Held     []string // keys of the lease objects that this process holds; the job leaves out these objects
+}
+
+// SelectsFile reports whether the options of the job select a file.
+func (s *Selection) SelectsFile(key string, size int64, modified time.Time) bool {
+	return s.Selects(key) && s.InShard(key) && s.MatchesSizeAndTime(size, modified)
+}
+
+// MatchesSizeAndTime reports whether the options of the job select a file of this size and time.
+func (s *Selection) MatchesSizeAndTime(size int64, modified time.Time) bool {
+	if size < s.MinSize || s.HasMaxSize && size > s.MaxSize {
+		return false
+	}
+	if !s.ModifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.ModifiedAfter)) {
+		return false
+	}
+	if !s.ModifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.ModifiedBefore)) {
+		return false
+	}
+	return true
+}
+
+// InShard reports whether a key is in the shard of the job.
+func (s *Selection) InShard(key string) bool {
+	if s.Shards <= 1 {
+		return true
+	}
+	if s.Ranges != nil {
+		return s.Ranges.Contains(key)
+	}
+	return keyHash(key)%s.Shards == s.Shard
+}
+
+// Selects reports whether the prefix, the patterns and WithKeys select key.
+func (s *Selection) Selects(key string) bool {
+	if !strings.HasPrefix(key, s.Prefix) {
+		return false
+	}
+	if s.anyName {
+		return !s.InExcludedDir(key)
+	}
+	if len(s.Include) > 0 && !matches(s.Include, key) {
+		return false
+	}
+	if objectkey.Hides(key, s.Prefix) && !s.OfLayers {
+		return false
+	}
+	if s.Only != nil && !s.Only(key) || slices.Contains(s.Held, key) {
+		return false
+	}
+	return !s.InExcludedDir(key) && !matches(s.Exclude, key)
+}
+
+// ExcludesDir reports whether everything in a directory is excluded.
+func (s *Selection) ExcludesDir(dir string) bool {
+	if !strings.HasPrefix(dir+"/", s.Prefix) && !strings.HasPrefix(s.Prefix, dir+"/") {
+		return true
+	}
+	return slices.ContainsFunc(s.Exclude, func(p string) bool {
+		return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir)
+	})
+}
+
+// InExcludedDir reports whether a directory in the path of a key is excluded. If prefix ends in a
+// slash, the directory that it names counts, too.
+func (s *Selection) InExcludedDir(prefix string) bool {
+	for i, c := range []byte(prefix) {
+		if c == '/' && s.ExcludesDir(prefix[:i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func matches(patterns []string, key string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, key) })
+}
+
+// WithoutFilters returns a selection of all files, except those in excluded directories, which a
+// job does not read.
+func (s *Selection) WithoutFilters() *Selection {
+	all := *s
+	all.Prefix = ""
+	all.Ranges = nil
+	all.anyName = true
+	return &all
+}

@@ -1,0 +1,99 @@
+package selection
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// sampledKeys is the number of sampled keys for each shard. With 4096 sampled keys, the numbers
+	// of keys in the shards differ by a few percent.
+	sampledKeys = 4096
+	maxSample   = 1 << 18
+)
+
+// DivideKeys returns the keys that divide a listing into n equal ranges.
+func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
+	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
+	if err != nil {
+		return nil, err
+	}
+	bounds := make([]string, n-1)
+	for i := range bounds {
+		if len(keys) > 0 {
+			// Without any key, the last shard has the whole range.
+			bounds[i] = keys[len(keys)*(i+1)/n]
+		}
+	}
+	return bounds, nil
+}
+
+// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys by their
+// hashes, so that all shards choose the same keys.
+func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
+	maximum := uint64(math.MaxUint64)
+	var keys []string
+	for e, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		if keyHash(e.Key) > maximum || !s.Selects(e.Key) {
+			continue
+		}
+		for keys = append(keys, e.Key); len(keys) > 2*n; {
+			maximum /= 2
+			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maximum })
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// UseBounds makes the shard of the job a range of keys. The range is from the bound before the
+// shard to the bound after it.
+func (s *Selection) UseBounds() {
+	s.Ranges = &KeyRange{}
+	if s.Shard > 0 {
+		s.Ranges.After = s.Bounds[s.Shard-1]
+	}
+	if s.Shard < s.Shards-1 {
+		s.Ranges.Last = &s.Bounds[s.Shard]
+	}
+}
+
+// A KeyRange is the range of keys that are greater than After, up to and including Last.
+type KeyRange struct {
+	After string
+	Last  *string // nil means that the range has no end
+}
+
+// Contains reports whether a key is in the range. A nil range has every key.
+func (r *KeyRange) Contains(key string) bool {
+	return r == nil || key > r.After && !r.EndsBefore(key)
+}
+
+// EndsBefore reports whether key and all later keys are after the range.
+func (r *KeyRange) EndsBefore(key string) bool { return r != nil && r.Last != nil && key > *r.Last }
+
+// List yields the entries of the range. It is for a bucket that lists in the order of keys.
+func (r *KeyRange) List(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.After)) {
+			if r.EndsBefore(e.Key) || !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// keyHash returns the hash of a key, which also decides the shard of a key in WithShard.
+func keyHash(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:8])
+}
