@@ -6,6 +6,10 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/copier"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
 // WithMaxDelete limits how many files [WithDelete] removes. If there are more than n files to
@@ -64,8 +68,8 @@ func (j *job) checkMaxDelete() error {
 // A backup copies files of the destination before they are replaced or removed. A nil backup
 // does nothing.
 type backup struct {
-	end         openedEnd
-	transferrer transferrer
+	end    ends.End
+	copier copier.Copier
 }
 
 // openBackup opens the directory or bucket of WithBackup, if the option was given.
@@ -75,7 +79,7 @@ func (j *job) openBackup(dst, src End) error {
 		return nil
 	}
 	if j.overlap(b, dst) || j.overlap(b, src) {
-		return invalid("WithBackup", "must not overlap with the source or destination")
+		return joberror.Invalid("WithBackup", "must not overlap with the source or destination")
 	}
 	if j.settings.dryRun {
 		return nil
@@ -84,37 +88,38 @@ func (j *job) openBackup(dst, src End) error {
 	if err != nil {
 		return err
 	}
-	clone := *j.settings
-	clone.rule = nil
-	clone.resume = ""
-	clone.cache = nil
-	j.saved = &backup{end, newTransferrer(end, j.dst, &clone)}
+	copying := j.settings.copying()
+	copying.Rule = nil
+	copying.Resume = ""
+	copying.Cache = nil
+	j.saved = &backup{end, copier.New(end, j.dst, copying)}
 	return nil
 }
 
 // save copies a file of the destination. If the file no longer exists, save does nothing.
-func (b *backup) save(ctx context.Context, was entry) error {
+func (b *backup) save(ctx context.Context, was ends.Entry) error {
 	if b == nil {
 		return nil
 	}
-	_, err := b.transferrer.transfer(ctx, was, true, 1, func(int64, int64) {})
+	_, err := b.copier.Transfer(ctx, was, true, 1, func(int64, int64) {})
 	if err == nil {
-		err = b.end.syncDirs() // the copy must be on the disk before the original is replaced or removed
+		// The copy must be on the disk before the original is replaced or removed.
+		err = b.end.SyncDirs()
 	}
 	if err == nil || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}
-	return fileError("WithBackup", was.key, err)
+	return joberror.OfFile("WithBackup", was.Key, err)
 }
 
 // sweep removes temporary files that earlier jobs have left in the directory of WithBackup.
-func (b *backup) sweep(s *settings) {
+func (b *backup) sweep(files *selection.Selection) {
 	if b == nil {
 		return
 	}
-	if dst, ok := b.end.(*tree); ok {
-		dst.noteTopMarks()
-		dst.sweep(s)
+	if dst, ok := b.end.(*ends.Tree); ok {
+		dst.NoteTopMarks()
+		dst.Sweep(files)
 	}
 }
 
@@ -122,5 +127,5 @@ func (b *backup) close() error {
 	if b == nil {
 		return nil
 	}
-	return b.end.close()
+	return b.end.Close()
 }

@@ -72,6 +72,7 @@ func Compare(ctx context.Context, first, second End, report func(Difference), op
 			report(d)
 		}
 	}
+
 	j := &job{comparing: true}
 	result, err := j.run(
 		ctx, "Compare", second, first,

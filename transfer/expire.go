@@ -11,8 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/removeeach"
-	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/inquiry"
+	"github.com/omnibucket/storage/internal/piecemeal"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. It must have at least one of the ages.
@@ -90,7 +92,7 @@ func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
-	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, given: b}).run(ctx)
+	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, callerBucket: b}).run(ctx)
 }
 
 // Remove removes the objects of b that the options of a [Filter] select, in the provider's batches.
@@ -101,12 +103,12 @@ func Remove(ctx context.Context, b interface {
 	storage.Remover
 }, opts ...Option) (*Report, error) {
 	s := readOptions(opts)
-	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(ctx)
+	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.files.Prefix}}, everyAge: true, callerBucket: b}).run(ctx)
 }
 
 func (e *expiry) run(ctx context.Context) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
-	e.settings.leaveOutHeld(ctx, e.given)
+	e.settings.leaveOutHeld(ctx, e.callerBucket)
 	e.reporter.begin(e.settings)
 	e.reporter.report.removes = true
 	early := e.check()
@@ -115,37 +117,38 @@ func (e *expiry) run(ctx context.Context) (*Report, error) {
 		early = e.execute(ctx)
 		stop()
 	}
-	return e.reporter.end(named(e.op, early))
+	return e.reporter.end(setOp(e.op, early))
 }
 
 // An expiry holds the state of one call of [Expire] or [Remove].
 type expiry struct {
-	op       string
-	everyAge bool // whether objects of any age are removed, as Remove does
-	settings *settings
-	reporter reporter
-	now      time.Time
-	rules    []ExpireRule
-	given    any            // the bucket as the caller gave it
-	bucket   storage.Bucket // the same bucket as a storage.Bucket; set by the method check
-	group    []expiring     // entries to be removed in one batch
+	op           string
+	everyAge     bool // whether objects of any age are removed, as Remove does
+	settings     *settings
+	reporter     reporter
+	now          time.Time
+	rules        []ExpireRule
+	callerBucket any            // the bucket as the caller gave it
+	bucket       storage.Bucket // the same bucket as a storage.Bucket; set by the method check
+	group        []expiring     // entries to be removed in one batch
 }
 
 func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
 	}
-	if err := argument.NeedBucket(e.given, e.op, ""); err != nil {
+	if err := argument.NeedBucket(e.callerBucket, e.op, ""); err != nil {
 		return err
 	}
-	e.bucket = e.given.(storage.Bucket)
+	e.bucket = e.callerBucket.(storage.Bucket)
 	if err := e.settings.checkInventory(e.bucket); err != nil || e.everyAge {
 		return err
 	}
+
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 ||
 			r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
-			return invalid("rule", "must have a positive age")
+			return joberror.Invalid("rule", "must have a positive age")
 		}
 		if err := e.checkUploads(r); err != nil {
 			return err
@@ -193,7 +196,7 @@ func (e *expiry) readClock(ctx context.Context) (err error) {
 	if e.everyAge || len(e.rules) == 0 || e.settings.nowGiven || e.settings.dryRun {
 		return nil
 	}
-	e.now, err = storeclock.Ask(ctx, e.bucket, e.rules[0].Prefix)
+	e.now, err = inquiry.AskTime(ctx, e.bucket, e.rules[0].Prefix)
 	return err
 }
 
@@ -205,7 +208,7 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 		}
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
-		if e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) {
+		if e.settings.files.SelectsFile(entry.Key, entry.Size, entry.Modified) {
 			e.expire(
 				ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}},
 				func(r ExpireRule) bool {
@@ -224,11 +227,12 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 		return
 	}
 	v.selects = e.selector(rule, v.Key, old)
-	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a delete marker has no tags
+	if v.selects.neverSelects() || v.selects.needsTags() && v.IsDeleteMarker {
+		// A delete marker has no tags.
 		return
 	}
 	e.group = append(e.group, v)
-	if len(e.group) == removeeach.Most {
+	if len(e.group) == piecemeal.MaxFailures {
 		e.remove(ctx)
 	}
 }
@@ -237,17 +241,17 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 func (e *expiry) removeRest(ctx context.Context) error {
 	e.remove(ctx)
 	if ctx.Err() != nil {
-		return ctxError(ctx.Err())
+		return joberror.OfContext(ctx.Err())
 	}
 	return nil
 }
 
 func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if i := e.settings.inventory; i != nil {
-		return i.objects(ctx, prefix)
+		return i.rows.Objects(ctx, prefix)
 	}
-	if r := e.settings.ranges; r != nil && storage.Supports(e.bucket, storage.OrderedListing) {
-		return r.list(ctx, e.bucket, prefix)
+	if r := e.settings.files.Ranges; r != nil && storage.Supports(e.bucket, storage.OrderedListing) {
+		return r.List(ctx, e.bucket, prefix)
 	}
 	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
@@ -258,11 +262,11 @@ func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
 
 // remove removes the objects or versions of the group, except those whose tags do not match.
 func (e *expiry) remove(ctx context.Context) {
-	group := e.selected(ctx, e.group)
+	group := e.selectByTags(ctx, e.group)
 	e.group = e.group[:0]
 	if e.settings.dryRun {
 		for _, entry := range group {
-			e.reporter.removed(entry.Key, entry.Size)
+			e.reporter.countRemoved(entry.Key, entry.Size)
 		}
 		return
 	}
@@ -278,18 +282,20 @@ func (e *expiry) remove(ctx context.Context) {
 	for i := range group {
 		entries[i] = group[i].VersionEntry
 	}
-	removeGroup(ctx, e.bucket, entries, ofVersions, &e.reporter)
+	ends.RemoveGroup(ctx, e.bucket, entries, ofVersions, func(file storage.VersionEntry, err error) {
+		e.reporter.countRemoval(ctx, file, err)
+	})
 }
 
 // versions removes the versions that are older than the OldVersionsAge of one rule.
 func (e *expiry) versions(ctx context.Context, rule int) error {
-	selecting := *e.settings
+	selecting := e.settings.files
 	// A job normally leaves out objects that leases and layers keep in the bucket. Old versions of
 	// these objects are no longer in use, so the job may remove them.
-	selecting.held = nil
-	selecting.ofLayers = true
+	selecting.Held = nil
+	selecting.OfLayers = true
 	expire := func(v storage.VersionEntry, start time.Time) error {
-		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
+		if v.Key != "" && selecting.SelectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(
 				ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge},
 				func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge) },
@@ -299,7 +305,7 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	}
 	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix))
 	if i := e.settings.inventory; i != nil {
-		versions = i.versions(ctx, e.rules[rule].Prefix)
+		versions = i.rows.Versions(ctx, e.rules[rule].Prefix)
 	}
 	if err := eachOld(versions, expire); err != nil {
 		return err
@@ -323,7 +329,7 @@ func eachOld(
 		newest := v.Key != last
 		if newest {
 			if err := expire(lone, lone.Modified); err != nil {
-				return ctxError(err)
+				return joberror.OfContext(err)
 			}
 		}
 		last = v.Key
@@ -332,10 +338,11 @@ func eachOld(
 			lone = v
 		} else if !v.Current {
 			if err := expire(v, v.NoncurrentSince); err != nil {
-				return ctxError(err)
+				return joberror.OfContext(err)
 			}
 		}
 	}
+
 	// The function expire fails only if ctx is done. The caller checks ctx after eachOld, so
 	// eachOld need not return this error.
 	_ = expire(lone, lone.Modified)

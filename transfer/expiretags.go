@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // The type expiring is an object or a version of an object. It is old enough for a rule.
@@ -37,8 +37,8 @@ func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSe
 	return s
 }
 
-// never() is true if an earlier rule selects all objects. No object is then left for s.
-func (s tagSelector) never() bool {
+// neverSelects reports whether an earlier rule selects all objects. No object is then left for s.
+func (s tagSelector) neverSelects() bool {
 	return slices.ContainsFunc(s.earlier, func(tags map[string]string) bool { return len(tags) == 0 })
 }
 
@@ -69,10 +69,10 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 	return err == nil && s.matches(tags), err
 }
 
-// selected returns the objects of the group that are selected by their tags. It keeps their order.
-func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
+// selectByTags returns the objects of the group that are selected by their tags. It keeps their order.
+func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring {
 	requests := newSemaphore(e.settings.concurrency)
-	var reading panics.Group
+	var reading running.Group
 	selected := make([]bool, len(group))
 	for i, object := range group {
 		if !object.selects.needsTags() {
@@ -90,18 +90,19 @@ func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
 			}
 			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
 			if err != nil {
-				e.reporter.destinationFailed(ctx, object.Key, err)
+				e.reporter.countDestinationFailure(ctx, object.Key, err)
 			}
 			selected[i] = has
 			requests.ended(0, 1)
 		}, nil)
 	}
+
 	reading.Wait()
-	var kept []expiring
+	var matching []expiring
 	for i, object := range group {
 		if selected[i] {
-			kept = append(kept, object)
+			matching = append(matching, object)
 		}
 	}
-	return kept
+	return matching
 }

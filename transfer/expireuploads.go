@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 func (e *expiry) checkUploads(r ExpireRule) error {
@@ -15,7 +16,7 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 		return nil
 	}
 	if len(r.Tags) > 0 {
-		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
+		return joberror.Invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
 	}
 	if !storage.Supports(e.bucket, storage.ListedUploads) {
 		return &storage.Error{
@@ -29,29 +30,29 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 
 // uploads aborts the uploads that are older than the UploadsAge of one rule.
 func (e *expiry) uploads(ctx context.Context, rule int) error {
-	var aborting panics.Group
+	var aborting running.Group
 	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()
 	// If ctx is done, it may have interrupted some requests. The uploads of these requests count
 	// neither as failed nor as aborted.
 	if ctx.Err() != nil {
-		return ctxError(ctx.Err())
+		return joberror.OfContext(ctx.Err())
 	}
 	return err
 }
 
-func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Group) error {
+func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.Group) error {
 	requests := newSemaphore(e.settings.concurrency)
 	for entry, err := range storage.ListUploads(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
-		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) ||
+		if !e.settings.files.Selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) ||
 			e.abortedBefore(rule, entry) {
 			continue
 		}
 		if !requests.acquire(ctx, 1) {
-			return ctxError(ctx.Err())
+			return joberror.OfContext(ctx.Err())
 		}
 		aborting.Go(func() {
 			defer requests.release(1)
@@ -73,9 +74,9 @@ func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
 	if !e.settings.dryRun {
 		if err := storage.AbortUpload(ctx, e.bucket, entry); err != nil {
-			e.reporter.destinationFailed(ctx, entry.Key, err)
+			e.reporter.countDestinationFailure(ctx, entry.Key, err)
 			return
 		}
 	}
-	e.reporter.aborted(entry.Key)
+	e.reporter.countAborted(entry.Key)
 }

@@ -1,14 +1,10 @@
 package transfer
 
 import (
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A Filter selects files by key, size, time and shard, in the same way as jobs do. Its methods may
@@ -32,9 +28,9 @@ func NewFilter(opts ...Option) (*Filter, error) {
 // in a bucket. Selects returns false for these objects.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
-		return !f.s.inExcludedDir(entry.Key) && !layerkeys.Hides(entry.Key, f.s.prefix)
+		return !f.s.files.InExcludedDir(entry.Key) && !objectkey.Hides(entry.Key, f.s.files.Prefix)
 	}
-	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
+	return f.s.files.SelectsFile(entry.Key, entry.Size, entry.Modified)
 }
 
 // WithPrefix selects only keys that begin with prefix. The prefix may end anywhere in a segment. A
@@ -45,7 +41,7 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 // times, the last one counts.
 func WithPrefix(prefix string) Option {
 	return option(func(s *settings) {
-		s.prefix = prefix
+		s.files.Prefix = prefix
 	})
 }
 
@@ -55,7 +51,7 @@ func WithPrefix(prefix string) Option {
 // with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {
 	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) {
-		s.only = match
+		s.files.Only = match
 	})
 }
 
@@ -65,7 +61,7 @@ func WithKeys(match func(key string) bool) Option {
 // InvalidArgument.
 func WithMinSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) {
-		s.minSize = bytes
+		s.files.MinSize = bytes
 	})
 }
 
@@ -75,8 +71,8 @@ func WithMinSize(bytes int64) Option {
 // InvalidArgument.
 func WithMaxSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) {
-		s.maxSize = bytes
-		s.hasMaxSize = true
+		s.files.MaxSize = bytes
+		s.files.HasMaxSize = true
 	})
 }
 
@@ -85,7 +81,7 @@ func WithMaxSize(bytes int64) Option {
 // object is not selected. [WithDelete] does not remove older files from the destination.
 func WithModifiedAfter(t time.Time) Option {
 	return option(func(s *settings) {
-		s.modifiedAfter = t
+		s.files.ModifiedAfter = t
 	})
 }
 
@@ -94,7 +90,7 @@ func WithModifiedAfter(t time.Time) Option {
 // object is not selected. [WithDelete] does not remove younger files from the destination.
 func WithModifiedBefore(t time.Time) Option {
 	return option(func(s *settings) {
-		s.modifiedBefore = t
+		s.files.ModifiedBefore = t
 	})
 }
 
@@ -115,108 +111,8 @@ func WithShard(i, n int) Option {
 	return checked(
 		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",
 		func(s *settings) {
-			s.shard = uint64(i)
-			s.shards = uint64(n)
+			s.files.Shard = uint64(i)
+			s.files.Shards = uint64(n)
 		},
 	)
-}
-
-// selectsFile reports whether the options of the job select a file.
-func (s *settings) selectsFile(key string, size int64, modified time.Time) bool {
-	return s.selects(key) && s.inShard(key) && s.fits(size, modified)
-}
-
-// fits reports whether the options of the job select a file of this size and time.
-func (s *settings) fits(size int64, modified time.Time) bool {
-	if size < s.minSize || s.hasMaxSize && size > s.maxSize {
-		return false
-	}
-	if !s.modifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.modifiedAfter)) {
-		return false
-	}
-	if !s.modifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.modifiedBefore)) {
-		return false
-	}
-	return true
-}
-
-// inShard reports whether a key is in the shard of the job.
-func (s *settings) inShard(key string) bool {
-	if s.shards <= 1 {
-		return true
-	}
-	if s.ranges != nil {
-		return s.ranges.contains(key)
-	}
-	return keyHash(key)%s.shards == s.shard
-}
-
-// selects reports whether the prefix, the patterns and WithKeys select key.
-func (s *settings) selects(key string) bool {
-	if !strings.HasPrefix(key, s.prefix) {
-		return false
-	}
-	if s.anyName {
-		return !s.inExcludedDir(key)
-	}
-	if len(s.include) > 0 && !matches(s.include, key) {
-		return false
-	}
-	if layerkeys.Hides(key, s.prefix) && !s.ofLayers {
-		return false
-	}
-	if s.only != nil && !s.only(key) || slices.Contains(s.held, key) {
-		return false
-	}
-	return !s.inExcludedDir(key) && !matches(s.exclude, key)
-}
-
-// belowSuffix ends a pattern that matches everything in a directory, but not a file
-// of the same name.
-const belowSuffix = "/**/*"
-
-// normalizePattern returns a pattern that is matched with a whole key. If p ends in "/" or "/**",
-// the result matches everything in a directory. For example, the result for "**/" matches all files
-// in directories, but no files at the top. "**" alone matches everything.
-func normalizePattern(p string) string {
-	dir, ofDir := strings.CutSuffix(p, "/")
-	if strings.HasPrefix(dir, "/") {
-		dir = dir[1:]
-	} else if !strings.Contains(dir, "/") && dir != "**" {
-		dir = "**/" + dir
-	}
-	if !ofDir {
-		dir, ofDir = strings.CutSuffix(dir, "/**")
-		if !ofDir {
-			return dir
-		}
-	} else if dir == "**" || strings.HasSuffix(dir, "/**") {
-		dir += "/*"
-	}
-	return dir + belowSuffix
-}
-
-// excludesDir reports whether everything in a directory is excluded.
-func (s *settings) excludesDir(dir string) bool {
-	if !strings.HasPrefix(dir+"/", s.prefix) && !strings.HasPrefix(s.prefix, dir+"/") {
-		return true
-	}
-	return slices.ContainsFunc(s.exclude, func(p string) bool {
-		return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir)
-	})
-}
-
-// inExcludedDir reports whether a directory in the path of a key is excluded. If prefix ends in a
-// slash, the directory that it names counts, too.
-func (s *settings) inExcludedDir(prefix string) bool {
-	for i, c := range []byte(prefix) {
-		if c == '/' && s.excludesDir(prefix[:i]) {
-			return true
-		}
-	}
-	return false
-}
-
-func matches(patterns []string, key string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, key) })
 }

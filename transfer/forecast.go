@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/ends"
 )
 
 // A Forecast is the result of a dry run. It counts the requests and bytes of the job, without the
@@ -32,32 +33,36 @@ func (j *job) forecast(dst End) *Forecast {
 	files := r.Transferred
 	bytes := r.Bytes
 	removes := j.settings.move
-	switch t := j.transferrer.(type) {
-	case *uploader:
+	srcObjects, ofObjects := j.src.(*ends.Objects)
+	dstObjects, toObjects := j.dst.(*ends.Objects)
+	switch {
+	case toObjects && !ofObjects:
 		f.Writes = files
 		f.Sent = bytes
-		removes = false // removing files from a directory takes no request
-	case *downloader:
+		// Removing files from a directory takes no request.
+		removes = false
+	case ofObjects && !toObjects:
 		f.Reads = files
 		f.Received = bytes
 		f.Needed = bytes
-	case *fileCopier:
+	case !ofObjects:
 		f.Needed = bytes
 		removes = false
-	case *bucketCopier:
+	default:
 		f.Writes = files
-		if removes && j.places.beside && storage.Supports(t.to, storage.ServerMove) {
+		if removes && j.places.SameBucket && storage.Supports(dstObjects.Bucket, storage.ServerMove) {
 			// The provider moves an object with one request. The forecast counts this request as a
 			// write. So it does not also count a removal.
 			removes = false
 			break
 		}
 		f.Reads = files
-		if !serving.OneAccount(t.to, t.from) || !storage.Supports(t.to, storage.ServerCopy) {
+		if !serving.OneAccount(dstObjects.Bucket, srcObjects.Source) || !storage.Supports(dstObjects.Bucket, storage.ServerCopy) {
 			f.Sent = bytes
 			f.Received = bytes
 		}
 	}
+
 	if dst.kind == dirEnd {
 		f.Free = localfile.Free(dst.path)
 	} else {

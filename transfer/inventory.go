@@ -3,16 +3,15 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/inventory"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 // An Inventory is a list of the objects of a bucket that the provider writes at regular times: S3
@@ -22,11 +21,8 @@ type Inventory struct {
 	Bucket string    // the name of the bucket, as the provider names it
 	Taken  time.Time // when the list was made; later changes may be missing
 
-	of       any    // the bucket that the inventory lists
-	prefix   string // prefix of the keys, if the bucket is a part of another one (storage.Prefixed)
-	reports  storage.Downloader
-	manifest *manifest
-	parquet  TableReader
+	of   any // the bucket that the inventory lists
+	rows *inventory.Inventory
 }
 
 // A TableReader yields the rows of a table in a file, such as a Parquet file. The file has the
@@ -59,56 +55,11 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 func OpenInventory(
 	ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader,
 ) (*Inventory, error) {
-	if err := argument.NeedBucket(b, "OpenInventory", manifest); err != nil {
-		return nil, err
-	}
-	m, err := readManifest(ctx, reports, manifest)
+	rows, err := inventory.Open(ctx, b, reports, manifest, inventory.TableReader(parquet))
 	if err != nil {
 		return nil, err
 	}
-	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
-	engine, prefix, _ := serving.Reach(b)
-	located, ok := engine.(interface {
-		Located() (provider, location, bucket string)
-	})
-	if !ok {
-		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
-	}
-	i.prefix = prefix
-	provider, location, name := located.Located()
-	switch {
-	case m.provider != provider:
-		return nil, inventoryError(
-			manifest,
-			fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
-		)
-	// The inventory of an account names the container of each blob.
-	case m.provider == "azure":
-		i.Bucket = name
-		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
-			return nil, inventoryError(manifest,
-				fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket))
-		}
-	case name != m.bucket:
-		return nil, inventoryError(manifest,
-			fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
-	}
-	if m.format == "PARQUET" && parquet == nil {
-		return nil, &storage.Error{
-			Code: storage.Unsupported,
-			Op:   "OpenInventory",
-			Key:  manifest,
-			Err:  errors.New("the files are Parquet"),
-			Hint: "pass a TableReader for Parquet",
-		}
-	}
-	return i, nil
-}
-
-// inventoryError returns InvalidArgument for the object key of an inventory. rule is the text of
-// the error.
-func inventoryError(key, rule string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
+	return &Inventory{Bucket: rows.Bucket, Taken: rows.Taken, of: b, rows: rows}, nil
 }
 
 // WithInventory makes a job read an inventory instead of listing a bucket. The bucket is the source
@@ -143,7 +94,7 @@ func (s *settings) checkInventory(b any) error {
 		return nil
 	}
 	if !evidence.Same(serving.Places(b), serving.Places(s.inventory.of)) {
-		return invalid("WithInventory", "must be the inventory of the bucket of the job")
+		return joberror.Invalid("WithInventory", "must be the inventory of the bucket of the job")
 	}
 	return nil
 }
@@ -166,8 +117,9 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 			yield(storage.ListEntry{}, err)
 			return
 		}
+
 		n := 0
-		for e, err := range i.sorted(ctx, r.Prefix, nil) {
+		for e, err := range i.rows.SortedObjects(ctx, r.Prefix, nil) {
 			if err == nil && e.Key <= r.StartAfter && r.StartAfter != "" {
 				continue
 			}
@@ -176,93 +128,6 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 			}
 			n++
 			if n == r.Limit {
-				return
-			}
-		}
-	}
-}
-
-// objects yields the current objects in the order of the files. An object may come twice.
-func (i *Inventory) objects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for v, err := range i.rows(ctx, prefix) {
-			if err == nil && !v.Current {
-				continue
-			}
-			if !yield(v.ListEntry, err) {
-				return
-			}
-		}
-	}
-}
-
-// rows yields all rows whose keys begin with prefix, in the order of the files.
-func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
-	return func(yield func(storage.VersionEntry, error) bool) {
-		var all int64
-		for _, file := range i.manifest.files {
-			for row, err := range i.fileRows(ctx, file) {
-				if err != nil {
-					yield(storage.VersionEntry{}, err)
-					return
-				}
-				all++
-				v, skip, err := i.entry(row)
-				if err != nil {
-					yield(
-						storage.VersionEntry{},
-						inventoryError(file.key, fmt.Sprintf("row %d of the file %v", all, err)),
-					)
-					return
-				}
-				key, below := strings.CutPrefix(v.Key, i.prefix)
-				v.Key = key
-				if skip || !below || key == "" || !strings.HasPrefix(key, prefix) {
-					continue
-				}
-				if !yield(v, nil) {
-					return
-				}
-			}
-		}
-		if want := i.manifest.rows; want >= 0 && all != want {
-			yield(
-				storage.VersionEntry{},
-				damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)),
-			)
-		}
-	}
-}
-
-// sorted yields the current objects of a range of keys with the prefix, in the order of keys. Each
-// object comes once.
-func (i *Inventory) sorted(ctx context.Context, prefix string, bounds *keyRange) iter.Seq2[storage.ListEntry, error] {
-	return sorted(ctx, func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range i.objects(ctx, prefix) {
-			if (err != nil || bounds.contains(e.Key)) && !yield(e, err) {
-				return
-			}
-		}
-	}, sortMemory)
-}
-
-// versions yields all versions in the order of keys, each once. If the inventory has no
-// NoncurrentSince for a version, versions uses the time at which the next newer version was
-// written.
-func (i *Inventory) versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
-	return func(yield func(storage.VersionEntry, error) bool) {
-		var newer storage.VersionEntry
-		for v, err := range inKeyOrder(ctx, i.rows(ctx, prefix), sortMemory) {
-			if err == nil && v.Key == newer.Key {
-				if v.Version == newer.Version {
-					continue
-				}
-				if v.NoncurrentSince.IsZero() {
-					v.NoncurrentSince = newer.Modified
-				}
-			}
-			newer = v
-			if !yield(v, err) {
 				return
 			}
 		}

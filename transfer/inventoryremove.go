@@ -6,33 +6,33 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/unchanged"
+	"github.com/omnibucket/storage/internal/piecemeal"
+	"github.com/omnibucket/storage/internal/revisions"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // removeListed removes objects that an inventory lists. It keeps objects that were replaced after
 // the inventory was taken.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
-	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
+	failures := running.All(len(group), e.atOnce(), func(i int) error {
 		listed := &storage.Attrs{
 			Key:      group[i].Key,
 			Size:     group[i].Size,
 			Revision: group[i].Revision,
 			Modified: group[i].Modified,
 		}
-		return unchanged.Remove(ctx, e.bucket, group[i].Key, listed)
+		return revisions.RemoveUnchanged(ctx, e.bucket, group[i].Key, listed)
 	})
 	for i, err := range failures {
 		switch {
 		case storage.CodeOf(err) == storage.Changed:
-			e.reporter.passed(func(r *Report) {
+			e.reporter.countPassed(func(r *Report) {
 				r.Changed++
 			})
 		case err != nil:
-			e.reporter.destinationFailed(ctx, group[i].Key, err)
+			e.reporter.countDestinationFailure(ctx, group[i].Key, err)
 		default:
-			e.reporter.removed(group[i].Key, group[i].Size)
+			e.reporter.countRemoved(group[i].Key, group[i].Size)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 // no fractions.
 func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
-func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
+func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, piecemeal.AtOnce) }
 
 // stillOld returns the versions of the group that are still old. It lists the versions of each key
 // again, because the bucket may have changed since the inventory was taken. A version may have
@@ -55,7 +55,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		}
 	}
 	failures := make([]error, len(group))
-	parallel.All(len(ends), e.atOnce(), func(i int) error {
+	running.All(len(ends), e.atOnce(), func(i int) error {
 		start := 0
 		if i > 0 {
 			start = ends[i-1]
@@ -63,17 +63,18 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		e.compareListed(ctx, group[start:ends[i]], failures[start:ends[i]])
 		return nil
 	})
+
 	rest := group[:0]
 	for i, v := range group {
 		switch failures[i] {
 		case nil:
 			rest = append(rest, v)
 		case storage.Changed:
-			e.reporter.passed(func(r *Report) {
+			e.reporter.countPassed(func(r *Report) {
 				r.Changed++
 			})
 		default:
-			e.reporter.destinationFailed(ctx, v.Key, failures[i])
+			e.reporter.countDestinationFailure(ctx, v.Key, failures[i])
 		}
 	}
 	return rest
@@ -101,6 +102,7 @@ func (e *expiry) compareListed(ctx context.Context, group []expiring, failures [
 		}
 		return nil
 	})
+
 	for i := range group {
 		if err != nil || !old[i] {
 			failures[i] = cmp.Or(err, error(storage.Changed))

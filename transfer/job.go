@@ -8,12 +8,15 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
-	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/copier"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/journal"
+	"github.com/omnibucket/storage/transfer/internal/places"
 )
 
 // maxQueued is the largest number of files that are listed but not yet transferred. The listing
@@ -24,8 +27,8 @@ const maxQueued = 4096
 type job struct {
 	settings        *settings
 	reporter        reporter
-	dst, src        openedEnd
-	transferrer     transferrer
+	dst, src        ends.End
+	copier          copier.Copier
 	slots           *semaphore
 	extraneous      *keysort.Sorter // with WithDelete: files that only the destination has, with their sizes
 	extraneousCount int64
@@ -34,7 +37,7 @@ type job struct {
 	sourceHasFiles  bool    // whether the source has at least one file
 	comparing       bool    // whether the job is a dry run for Compare
 	saved           *backup // with WithBackup
-	places          places
+	places          places.Places
 	after           string // with WithJournal: the key after which the job continues
 }
 
@@ -58,7 +61,7 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 		}
 	}
 	j.reporter.report.FailedOver = failedOver.Load()
-	return j.reporter.end(named(op, early))
+	return j.reporter.end(setOp(op, early))
 }
 
 // needBuckets returns Unsupported if an end is a bucket of a type that is not from this library.
@@ -66,7 +69,7 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 func needBuckets(op string, ends ...End) error {
 	for _, e := range ends {
 		if e.kind == bucketEnd {
-			if err := argument.NeedBucket(e.from, op, ""); err != nil {
+			if err := argument.NeedBucket(e.src, op, ""); err != nil {
 				return err
 			}
 		}
@@ -79,40 +82,44 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.err != nil {
 		return j.settings.err
 	}
-	if src.kind == bucketEnd && src.from == nil ||
-		dst.kind == bucketEnd && dst.to == nil ||
+	if src.kind == bucketEnd && src.src == nil ||
+		dst.kind == bucketEnd && dst.dst == nil ||
 		src.kind == noEnd ||
 		dst.kind == noEnd {
-		return invalid("end", "must be a directory, or a bucket that is not nil")
+		return joberror.Invalid("end", "must be a directory, or a bucket that is not nil")
 	}
+
 	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
 		return err
 	}
 	if !j.comparing && j.overlap(dst, src) {
-		return invalid("source and destination", "must not overlap")
+		return joberror.Invalid("source and destination", "must not overlap")
 	}
 	if j.comparing && j.settings.missingOnly {
-		return invalid("WithMissingOnly", "must not be used with Compare")
+		return joberror.Invalid("WithMissingOnly", "must not be used with Compare")
 	}
 	if j.settings.checksum && j.settings.sizeOnly {
-		return invalid("WithSizeOnly", "must not be used with WithChecksum")
+		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
 	}
+
 	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd) {
-		return invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
+		return joberror.Invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
 	}
-	if j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.to) {
-		return invalid("WithMove", "needs a source from which it can remove")
+	if j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.dst) {
+		return joberror.Invalid("WithMove", "needs a source from which it can remove")
 	}
 	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
-		return invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
+		return joberror.Invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
 	}
 	if resumeDirIn(j, dst) || resumeDirIn(j, src) {
-		return invalid("WithResume", "must name a directory outside the buckets of the job")
+		return joberror.Invalid("WithResume", "must name a directory outside the buckets of the job")
 	}
-	if j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src) {
-		return invalid("WithJournal", "must not keep its object in the source or destination")
+
+	if j.settings.journal.LiesIn(dst.location(), &j.settings.files) ||
+		j.settings.journal.LiesIn(src.location(), &j.settings.files) {
+		return joberror.Invalid("WithJournal", "must not keep its object in the source or destination")
 	}
-	return j.settings.checkInventory(src.from)
+	return j.settings.checkInventory(src.src)
 }
 
 // open opens both ends.
@@ -124,28 +131,32 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if j.settings.dryRun {
 		j.settings.journal = nil
 	}
-	j.settings.journal.between(dst, src)
+	j.settings.journal.SetPlaces(dst.name(), src.name())
 	if dst.kind == bucketEnd && !j.settings.dryRun {
-		if err := resumeDir(j.settings.resume).prepare(); err != nil {
+		if err := j.settings.resume.Prepare(); err != nil {
 			return err
 		}
 	}
-	if j.src, err = openEnd(src); err != nil {
-		return fileError(op, src.path, err)
+
+	if j.src, err = openEnd(src, j.settings.links); err != nil {
+		return joberror.OfFile(op, src.path, err)
 	}
-	if from, ok := j.src.(*objects); ok {
-		from.inventory = j.settings.inventory
-		from.pastUnreadable = true
+	if srcObjects, ok := j.src.(*ends.Objects); ok {
+		if j.settings.inventory != nil {
+			srcObjects.Inventory = j.settings.inventory.rows
+		}
+		srcObjects.PastUnreadable = true
 	}
 	if j.dst, err = j.openDestination(dst); err != nil {
-		_ = j.src.close()
-		return fileError(op, dst.path, err)
+		_ = j.src.Close()
+		return joberror.OfFile(op, dst.path, err)
 	}
-	if to, ok := j.dst.(*objects); ok {
+	if dstObjects, ok := j.dst.(*ends.Objects); ok {
 		// A job that writes must know which files it replaces, so it fails for unreadable folders.
-		to.pastUnreadable = j.comparing
+		dstObjects.PastUnreadable = j.comparing
 	}
 	j.recoverNames()
+
 	if err = j.skipDirs(); err == nil {
 		err = j.openBackup(dst, src)
 	}
@@ -153,17 +164,46 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		err = j.checkPlaces(ctx, dst, src)
 	}
 	if err != nil {
-		err = errors.Join(err, j.places.end(ctx))
+		err = errors.Join(err, j.places.End(ctx))
 		// Nothing was written yet, so errors of closing do not matter.
-		_, _, _ = j.src.close(), j.dst.close(), j.saved.close()
-		return fileError(op, "", err)
+		_, _, _ = j.src.Close(), j.dst.Close(), j.saved.close()
+		return joberror.OfFile(op, "", err)
 	}
+
 	if !j.comparing {
-		j.settings.cache = openCache(j.settings, dst, src)
+		j.settings.cache = j.settings.openCache(dst, src)
 	}
-	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
+	j.copier = copier.New(j.dst, j.src, j.settings.copying())
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
+}
+
+// checkPlaces fails if the job removes files, but its source and destination are one place or
+// overlap. It also fails if the target of WithBackup overlaps with one of them.
+func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
+	j.places = places.New(
+		places.Place{End: j.dst, Location: dst.location()},
+		places.Place{End: j.src, Location: src.location()},
+		&j.settings.files,
+		j.settings.move,
+	)
+	removes := j.settings.move || j.settings.remove
+	if j.comparing {
+		return nil
+	}
+	if j.settings.dryRun {
+		j.reporter.report.PlacesUnknown = removes && !j.places.Distinct
+		return nil
+	}
+	if removes && !j.places.Distinct {
+		if err := j.places.CheckEnds(ctx); err != nil {
+			return err
+		}
+	}
+	if j.saved == nil {
+		return nil
+	}
+	return j.places.CheckBackup(ctx, places.Place{End: j.saved.end, Location: j.settings.backup.location()})
 }
 
 // recoverNames makes the walks of directories recover the files that a killed move has renamed. A
@@ -172,54 +212,35 @@ func (j *job) recoverNames() {
 	if j.settings.dryRun {
 		return
 	}
-	if dst, ok := j.dst.(*tree); ok {
-		dst.recovers = true
+	if dst, ok := j.dst.(*ends.Tree); ok {
+		dst.Recovers = true
 	}
-	if src, ok := j.src.(*tree); ok {
-		src.recovers = j.settings.move
+	if src, ok := j.src.(*ends.Tree); ok {
+		src.Recovers = j.settings.move
 	}
 }
 
-func openEnd(e End) (openedEnd, error) {
+func openEnd(e End, links bool) (ends.End, error) {
 	if e.kind == bucketEnd {
-		return &objects{from: e.from, bucket: e.to}, nil
+		return &ends.Objects{Source: e.src, Bucket: e.dst}, nil
 	}
-	root, err := os.OpenRoot(e.path)
-	if err != nil {
-		return nil, err
-	}
-	return &tree{root: root}, nil
+	return ends.OpenTree(e.path, links)
 }
 
 // openDestination opens the destination. If its directory does not exist, it creates the directory.
-func (j *job) openDestination(e End) (openedEnd, error) {
+func (j *job) openDestination(e End) (ends.End, error) {
 	if e.kind == bucketEnd {
-		return openEnd(e)
-	}
-	if !j.settings.dryRun {
-		makeAll := durable.MkdirAll
-		if j.settings.noSync {
-			makeAll = os.MkdirAll
-		}
-		if err := makeAll(e.path, 0o777); err != nil {
-			return nil, err
-		}
-	}
-	root, err := os.OpenRoot(e.path)
-	if j.settings.dryRun && !j.comparing && errors.Is(err, fs.ErrNotExist) {
-		return &tree{destination: true}, nil
-	}
-	if err != nil {
-		return nil, err
+		return openEnd(e, false)
 	}
 	sync := !j.settings.noSync
-	return &tree{
-		root:        root,
-		destination: true,
-		temps:       partfile.NewJob(root, ".", sync),
-		sync:        sync,
-		changes:     map[string]bool{},
-	}, nil
+	if !j.settings.dryRun {
+		return ends.CreateTree(e.path, sync)
+	}
+	opened, err := ends.OpenDestination(e.path, sync)
+	if !j.comparing && errors.Is(err, fs.ErrNotExist) {
+		return ends.MissingTree(), nil
+	}
+	return opened, err
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket.
@@ -228,7 +249,7 @@ func resumeDirIn(j *job, e End) bool {
 	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
 	}
-	_, ok := serving.Below(serving.Directory(j.settings.resume), e.from)
+	_, ok := serving.Below(serving.Directory(string(j.settings.resume)), e.src)
 	return ok
 }
 
@@ -239,30 +260,32 @@ func resumeDirIn(j *job, e End) bool {
 // file system may show this folder under a second name. WithExclude does not match the second name,
 // but the job must not read the destination as a part of the source.
 func (j *job) skipDirs() error {
-	kept := map[string]fs.FileInfo{}
-	for option, dir := range map[string]string{"WithResume": j.settings.resume, "WithCache": j.settings.cacheDir} {
-		if info, err := os.Stat(dir); err == nil { // the directory may not exist yet
-			kept[option] = info
+	dirs := map[string]fs.FileInfo{}
+	for option, dir := range map[string]string{"WithResume": string(j.settings.resume), "WithCache": j.settings.cacheDir} {
+		if info, err := os.Stat(dir); err == nil {
+			// The directory may not exist yet.
+			dirs[option] = info
 		}
 	}
-	opened := [...]openedEnd{j.src, j.dst}
+
+	opened := [...]ends.End{j.src, j.dst}
 	for i, end := range opened {
-		t, ok := end.(*tree)
-		if !ok || t.root == nil {
+		t, ok := end.(*ends.Tree)
+		if !ok || t.Root == nil {
 			continue
 		}
-		info, err := t.root.Stat(".")
+		info, err := t.Root.Stat(".")
 		if err != nil {
-			return fileError("read", "", err)
+			return joberror.OfFile("read", "", err)
 		}
-		for option, dir := range kept {
+		for option, dir := range dirs {
 			if os.SameFile(info, dir) {
-				return invalid(option, "must name another directory than the source or destination")
+				return joberror.Invalid(option, "must name another directory than the source or destination")
 			}
-			t.skipped = append(t.skipped, dir)
+			t.Skipped = append(t.Skipped, dir)
 		}
-		if other, ok := opened[1-i].(*tree); ok && !j.comparing {
-			other.skipped = append(other.skipped, info)
+		if other, ok := opened[1-i].(*ends.Tree); ok && !j.comparing {
+			other.Skipped = append(other.Skipped, info)
 		}
 	}
 	return nil
@@ -276,36 +299,31 @@ func (j *job) overlap(dst, src End) bool {
 	source := src.location()
 	for _, pair := range [...][2]any{{target, source}, {source, target}} {
 		if prefix, ok := serving.Below(pair[0], pair[1]); ok &&
-			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
+			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.files.InExcludedDir(prefix)) {
 			return true
 		}
 	}
 	return false
 }
 
-// location returns the directory or bucket of e, in the form that serving.Below needs.
-func (e End) location() any {
-	if e.kind == dirEnd {
-		return serving.Directory(e.path)
-	}
-	return e.from
-}
-
 // execute transfers files, and then removes what must be removed. It returns the error that ended
 // the job early, or nil.
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
-		early = errors.Join(early, j.places.end(ctx))
-		_ = j.src.close() // the source was only read, so an error does not matter
-		early = errors.Join(early, j.saved.close(), j.dst.close())
-		j.settings.cache.close(early == nil && j.after == "" && j.settings.only == nil)
+		early = errors.Join(early, j.places.End(ctx))
+		// The source was only read, so an error does not matter.
+		_ = j.src.Close()
+		early = errors.Join(early, j.saved.close(), j.dst.Close())
+		j.settings.cache.Close(early == nil && j.after == "" && j.settings.files.Only == nil)
 	}()
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()
 	if j.settings.remove {
 		j.extraneous = keysort.New(extraneousMemory)
-		defer j.extraneous.Close() // the files are temporary, so an error does not matter
+		// The files are temporary, so an error does not matter.
+		defer j.extraneous.Close()
 	}
+
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err
 	}
@@ -322,7 +340,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 			Err:  errors.New("nothing was deleted, because a directory could not be listed"),
 		}
 	}
-	if err := j.lookElsewhere(ctx); err != nil {
+
+	if err := j.checkOtherShards(ctx); err != nil {
 		return err
 	}
 	if !j.sourceHasFiles && !j.settings.emptySource {
@@ -332,13 +351,14 @@ func (j *job) execute(ctx context.Context) (early error) {
 			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
 	}
+
 	if err := j.checkMaxDelete(); err != nil {
 		return err
 	}
 	if err := announceDelete(j); err != nil {
 		return err
 	}
-	if err := j.places.lookThrough(ctx, true); err != nil {
+	if err := j.places.LookThrough(ctx, true); err != nil {
 		return err
 	}
 	return j.removeExtraneous(ctx)
@@ -349,26 +369,26 @@ func (j *job) sweep(ctx context.Context) {
 	if j.settings.dryRun {
 		return
 	}
-	switch to := j.dst.(type) {
-	case *objects:
-		resumeDir(j.settings.resume).sweep(ctx, to.bucket, j.settings.now())
-	case *tree:
-		to.sweep(j.settings)
+	switch dst := j.dst.(type) {
+	case *ends.Objects:
+		j.settings.resume.Sweep(ctx, dst.Bucket, j.settings.now())
+	case *ends.Tree:
+		dst.Sweep(&j.settings.files)
 	}
-	j.saved.sweep(j.settings)
+	j.saved.sweep(&j.settings.files)
 }
 
-// lookElsewhere is called if the source has no file in the range of the shard. It records whether
+// checkOtherShards is called if the source has no file in the range of the shard. It records whether
 // the source has a file in any other range. If it has none at all, the job must not remove all
 // files of the destination.
-func (j *job) lookElsewhere(ctx context.Context) error {
-	if j.sourceHasFiles || j.settings.emptySource || j.settings.ranges == nil {
+func (j *job) checkOtherShards(ctx context.Context) error {
+	if j.sourceHasFiles || j.settings.emptySource || j.settings.files.Ranges == nil {
 		return nil
 	}
-	clone := *j.settings
-	clone.ranges = nil
-	for e, err := range j.src.entries(ctx, &clone, "") {
-		if err != nil || e.kind == regular {
+	files := j.settings.files
+	files.Ranges = nil
+	for e, err := range j.src.Entries(ctx, &files, "") {
+		if err != nil || e.Kind == ends.Regular {
 			j.sourceHasFiles = err == nil
 			return err
 		}
@@ -379,7 +399,11 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 // transferJournaled transfers the files after the key at which an earlier job stopped. It records
 // in the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
-	startAfter, counts, err := j.settings.journal.load(ctx, j.settings)
+	startAfter, counts, err := j.settings.journal.Load(ctx, journal.Job{
+		Options: j.settings.job(),
+		Newer:   j.settings.files.ModifiedAfter,
+		All:     j.settings.remove,
+	})
 	if err != nil {
 		return err
 	}
@@ -391,13 +415,13 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	r.Ignored = counts.Ignored
 	r.Changed = counts.Changed
 	r.Bytes = counts.Bytes
-	stop := j.settings.journal.keep(ctx, j.dst)
+	stop := j.settings.journal.Keep(ctx, j.dst.SyncDirs)
 	err = j.transfer(ctx)
 	stop()
 	if err == nil && ctx.Err() != nil {
-		err = ctxError(ctx.Err())
+		err = joberror.OfContext(ctx.Err())
 	}
-	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && r.Failed == 0))
+	return errors.Join(err, j.settings.journal.Finish(ctx, err == nil && r.Failed == 0))
 }
 
 // transfer lists both ends together, and transfers files concurrently.
@@ -406,16 +430,17 @@ func (j *job) transfer(ctx context.Context) error {
 	defer cancel()
 	tasks := make(chan task, maxQueued)
 	var walked error
-	var group panics.Group
+	var group running.Group
 	group.Go(func() {
 		defer close(tasks)
 		walked = j.walk(ctx, tasks)
 		j.reporter.meter.listed.Store(walked == nil)
 	}, cancel)
+
 	for t := range tasks {
 		n := 1
-		if t.comparison == differs {
-			n = requestsFor(j, t.src.size)
+		if t.comparison == copier.Differs {
+			n = requestsFor(j, t.src.Size)
 		}
 		if !j.slots.acquire(ctx, n) {
 			cancel() // ends the listings
@@ -423,9 +448,21 @@ func (j *job) transfer(ctx context.Context) error {
 		}
 		group.Go(func() {
 			defer func() { j.slots.release(n) }()
-			j.do(ctx, t, &n)
+			j.runTask(ctx, t, &n)
 		}, cancel)
 	}
 	group.Wait()
 	return walked
+}
+
+// setOp returns err with op, the name of the job, as its Op. If err already has an Op, setOp does
+// not replace it.
+func setOp(op string, err error) error {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Op != "" {
+		return err
+	}
+	e := *storageErr
+	e.Op = op
+	return &e
 }

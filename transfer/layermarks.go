@@ -4,39 +4,42 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/journal"
 )
 
 // hasMarkerSize reports whether size is the size of a marker with a key of b. A marker is a small
 // object of an overlay.
 func hasMarkerSize(b any, key string, size int64) bool {
-	return layerkeys.HasMarkerSize(serving.Prefix(b)+key, size)
+	return objectkey.HasOverlayMarkerSize(serving.Prefix(b)+key, size)
 }
 
 // passMarker reports whether a file of the source is a marker of an overlay. A marker says that an
 // object was removed, or that the overlay's old store has the object. A marker must not replace a
 // file of the destination, so it counts as ignored.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
-	src, ok := j.src.(*objects)
-	if !ok || !hasMarkerSize(src.from, t.src.key, t.src.size) {
+	src, ok := j.src.(*ends.Objects)
+	if !ok || !hasMarkerSize(src.Source, t.src.Key, t.src.Size) {
 		return false, nil
 	}
-	attrs, err := src.from.Attrs(metadata.WithLayers(ctx), t.src.key)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the transfer will report the missing object
+	attrs, err := src.Source.Attrs(metadata.WithLayers(ctx), t.src.Key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The transfer will report the missing object.
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if attrs.Size != t.src.size || attrs.Metadata[layerkeys.MarkerName] == "" {
+	if attrs.Size != t.src.Size || attrs.Metadata[objectkey.OverlayMarker] == "" {
 		return false, nil
 	}
-	j.reporter.passed(func(r *Report) {
+	j.reporter.countPassed(func(r *Report) {
 		r.Ignored++
 	})
-	j.settings.journal.end(t.step, journalCounts{Ignored: 1})
+	j.settings.journal.End(t.step, journal.Counts{Ignored: 1})
 	return true, nil
 }
 
@@ -54,7 +57,7 @@ func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionE
 		if err != nil {
 			return err
 		}
-		if kind == layerkeys.RemovedMarker || kind != "" && !v.Current {
+		if kind == objectkey.OverlayRemoved || kind != "" && !v.Current {
 			v.IsDeleteMarker = true
 			v.Version = ""
 		}
@@ -70,13 +73,14 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 		opts = append(opts, storage.WithVersion(version))
 	}
 	attrs, err := r.bucket.Attrs(metadata.WithLayers(ctx), key, opts...)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the version was removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The version was removed meanwhile.
 		return "", "", nil
 	}
 	if err != nil || !hasMarkerSize(r.bucket, key, attrs.Size) {
 		return "", "", err
 	}
-	return attrs.Metadata[layerkeys.MarkerName], attrs.Revision, nil
+	return attrs.Metadata[objectkey.OverlayMarker], attrs.Revision, nil
 }
 
 // restore restores a soft-deleted object. If the restored object turns out to be a marker of an

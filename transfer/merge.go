@@ -9,33 +9,39 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/copier"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/journal"
+	"github.com/omnibucket/storage/transfer/internal/places"
+	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
 // A cursor iterates over the entries of one end.
 type cursor struct {
-	next  func() (entry, error, bool)
-	stop  func()
-	entry entry
-	err   error
-	more  bool
+	next     func() (ends.Entry, error, bool)
+	stop     func()
+	entry    ends.Entry
+	err      error
+	hasEntry bool
 }
 
 // open starts to iterate over entries. The keys of all entries are greater than startAfter.
-func (c *cursor) open(entries iter.Seq2[entry, error], startAfter string) {
-	*c = cursor{entry: entry{key: startAfter}}
+func (c *cursor) open(entries iter.Seq2[ends.Entry, error], startAfter string) {
+	*c = cursor{entry: ends.Entry{Key: startAfter}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
 // openAfter starts to iterate over the entries after a key. The directory or bucket may be unable
 // to start its listing after a key. openAfter then reads and skips the earlier entries.
-func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, startAfter string) {
-	if end.startsAnywhere() {
-		c.open(end.entries(ctx, s, startAfter), startAfter)
+func (c *cursor) openAfter(ctx context.Context, end ends.End, files *selection.Selection, startAfter string) {
+	if end.StartsAnywhere() {
+		c.open(end.Entries(ctx, files, startAfter), startAfter)
 		return
 	}
-	c.open(end.entries(ctx, s, ""), "")
-	for c.more && c.err == nil && c.entry.key <= startAfter {
+	c.open(end.Entries(ctx, files, ""), "")
+	for c.hasEntry && c.err == nil && c.entry.Key <= startAfter {
 		c.step()
 	}
 }
@@ -43,12 +49,12 @@ func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, star
 // step moves to the next entry. It fails if the keys do not ascend: an entry that comes late would
 // seem to be missing, and would be deleted at the other end.
 func (c *cursor) step() {
-	last := c.entry.key
-	c.entry, c.err, c.more = c.next()
-	if c.more && c.err == nil && c.entry.key <= last {
+	last := c.entry.Key
+	c.entry, c.err, c.hasEntry = c.next()
+	if c.hasEntry && c.err == nil && c.entry.Key <= last {
 		c.err = &storage.Error{
 			Code: storage.Internal,
-			Key:  c.entry.key,
+			Key:  c.entry.Key,
 			Err:  errors.New("listing is not in the order of keys"),
 		}
 	}
@@ -62,54 +68,53 @@ const relistAfter = 2000
 // and sends the others to tasks. If it returns an error, the job ends.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
-	src.openAfter(ctx, j.src, j.settings, j.after)
+	src.openAfter(ctx, j.src, &j.settings.files, j.after)
 	defer func() { src.stop() }()
-	dst.openAfter(ctx, j.dst, j.settings, j.after)
+	dst.openAfter(ctx, j.dst, &j.settings.files, j.after)
 	defer func() { dst.stop() }()
+
 	var files, unknown paths
-	passed := 0
-	ofDst := j.places.ofRole(destination)
-	ofSrc := j.places.ofRole(source)
-	for src.more || dst.more && j.settings.remove {
+	skipped := 0
+	for src.hasEntry || dst.hasEntry && j.settings.remove {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
 		}
-		if dst.more {
-			if err := see(ctx, ofDst, dst.entry); err != nil {
+		if dst.hasEntry {
+			if err := j.places.CheckFile(ctx, places.Destination, dst.entry); err != nil {
 				return err
 			}
 		}
-		if src.more {
-			if err := see(ctx, ofSrc, src.entry); err != nil {
+		if src.hasEntry {
+			if err := j.places.CheckFile(ctx, places.Source, src.entry); err != nil {
 				return err
 			}
 		}
-		both := dst.more && dst.entry.key == src.entry.key
+		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
 		switch {
-		case !src.more || dst.more && dst.entry.key < src.entry.key:
+		case !src.hasEntry || dst.hasEntry && dst.entry.Key < src.entry.Key:
 			if err := j.destinationOnly(ctx, dst.entry, &unknown); err != nil {
 				return err
 			}
-			passed = j.skipExtraneous(ctx, &dst, src.entry.key, passed)
+			skipped = j.skipExtraneous(ctx, &dst, src.entry.Key, skipped)
 		case j.passesOver(src.entry):
 			j.sourceHasFiles = true
 			src.step()
 		default:
-			passed = 0
-			t := task{src: src.entry, comparison: differs}
-			if both {
+			skipped = 0
+			t := task{src: src.entry, comparison: copier.Differs}
+			if inBoth {
 				t.dst = dst.entry
-				t.known = dst.entry.kind == regular
+				t.known = dst.entry.Kind == ends.Regular
 			}
-			if src.entry.kind == excluded || src.entry.kind == broken {
-				unknown.add(src.entry.key)
+			if src.entry.Kind == ends.Excluded || src.entry.Kind == ends.Broken {
+				unknown.add(src.entry.Key)
 			}
 			if err := j.enqueue(ctx, t, &files, tasks); err != nil {
 				return err
 			}
 			src.step()
 		}
-		if both {
+		if inBoth {
 			dst.step()
 		}
 	}
@@ -121,10 +126,10 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 // reaches relistAfter, skipExtraneous lists the destination again from shortly before key, and
 // returns 0.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
-	if passed >= relistAfter && !j.settings.remove && j.places.nestings == nil && j.dst.startsAnywhere() {
-		if start := predecessor(key); start > dst.entry.key {
+	if passed >= relistAfter && !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere() {
+		if start := predecessor(key); start > dst.entry.Key {
 			dst.stop()
-			dst.open(j.dst.entries(ctx, j.settings, start), start)
+			dst.open(j.dst.Entries(ctx, &j.settings.files, start), start)
 			return 0
 		}
 	}
@@ -134,12 +139,12 @@ func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passe
 
 // passesOver reports whether the job leaves out a file because of its shard, size or time. A file
 // at the destination then stays.
-func (j *job) passesOver(e entry) bool {
-	switch e.kind {
-	case regular:
-		return !j.settings.inShard(e.key) || !j.settings.fits(e.size, e.modified)
-	case ignored:
-		return !j.settings.inShard(e.key)
+func (j *job) passesOver(e ends.Entry) bool {
+	switch e.Kind {
+	case ends.Regular:
+		return !j.settings.files.InShard(e.Key) || !j.settings.files.MatchesSizeAndTime(e.Size, e.Modified)
+	case ends.Ignored:
+		return !j.settings.files.InShard(e.Key)
 	}
 	return false
 }
@@ -160,14 +165,14 @@ func predecessor(key string) string {
 // destinationOnly handles an entry that only the destination has. With WithDelete, the job will
 // remove the file of the destination. The file stays if the source may have it in a directory that
 // was skipped or could not be read. unknown holds the keys of these directories.
-func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
-	_, hidden := unknown.ancestor(dst.key)
-	if dst.kind == unlisted {
+func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *paths) error {
+	_, hidden := unknown.ancestor(dst.Key)
+	if dst.Kind == ends.Unlisted {
 		j.unlisted = true
-		j.reporter.destinationFailed(ctx, dst.key, dst.err)
-	} else if dst.kind == regular && j.settings.remove && !hidden && !j.passesOver(dst) {
+		j.reporter.countDestinationFailure(ctx, dst.Key, dst.Err)
+	} else if dst.Kind == ends.Regular && j.settings.remove && !hidden && !j.passesOver(dst) {
 		if j.comparing {
-			j.reporter.removed(dst.key, dst.size)
+			j.reporter.countRemoved(dst.Key, dst.Size)
 			return nil
 		}
 		return j.removeLater(ctx, dst)
@@ -179,18 +184,19 @@ func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) er
 // an error, the job ends.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) error {
 	j.reporter.meter.totalFiles.Add(1)
-	t.step = j.settings.journal.begin(t.src.key)
-	if t.src.kind == ignored || t.src.kind == excluded {
-		j.reporter.passed(func(r *Report) {
+	t.step = j.settings.journal.Begin(t.src.Key)
+	if t.src.Kind == ends.Ignored || t.src.Kind == ends.Excluded {
+		j.reporter.countPassed(func(r *Report) {
 			r.Ignored++
 		})
-		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
+		j.settings.journal.End(t.step, journal.Counts{Ignored: 1})
 		return nil
 	}
+
 	j.sourceHasFiles = true
-	j.unlisted = j.unlisted || t.src.kind == unlisted
+	j.unlisted = j.unlisted || t.src.Kind == ends.Unlisted
 	if err := checkTask(j, &t, files); err != nil {
-		j.taskFailed(ctx, t.src.key, err)
+		j.taskFailed(ctx, t.src.Key, err)
 		return nil
 	}
 	if t.known {
@@ -199,38 +205,40 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	if t.known && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
-	if t.comparison == same {
+
+	if t.comparison == copier.Same {
 		j.skip(t)
 		return nil
 	}
 	if t.known {
-		if err := j.places.lookThrough(ctx, false); err != nil {
+		if err := j.places.LookThrough(ctx, false); err != nil {
 			return err
 		}
 	}
-	if t.comparison == differs {
-		j.reporter.meter.totalBytes.Add(t.src.size)
+	if t.comparison == copier.Differs {
+		j.reporter.meter.totalBytes.Add(t.src.Size)
 	}
+
 	select {
 	case tasks <- t:
 		return nil
 	case <-ctx.Done():
-		return ctxError(ctx.Err())
+		return joberror.OfContext(ctx.Err())
 	}
 }
 
 // checkTask returns an error if the file of the source cannot be transferred.
 func checkTask(j *job, t *task, files *paths) error {
-	key := t.src.key
-	if t.src.kind == unlisted || t.src.kind == broken {
-		return t.src.err
+	key := t.src.Key
+	if t.src.Kind == ends.Unlisted || t.src.Kind == ends.Broken {
+		return t.src.Err
 	}
-	if _, ok := j.dst.(*tree); ok {
+	if _, ok := j.dst.(*ends.Tree); ok {
 		if file, ok := files.add(key); ok {
-			return fileError("Download", key, collision(key, file))
+			return joberror.OfFile("Download", key, ends.Collision(key, file))
 		}
 	}
-	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.apart {
+	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.Distinct {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Sync",
@@ -243,22 +251,22 @@ func checkTask(j *job, t *task, files *paths) error {
 }
 
 // compareKnown compares a file that both ends have, by what their listings contain.
-func compareKnown(j *job, t *task) comparison {
+func compareKnown(j *job, t *task) copier.Comparison {
 	if j.settings.missingOnly {
-		return same
+		return copier.Same
 	}
-	if t.dst.size != t.src.size {
-		return differs
+	if t.dst.Size != t.src.Size {
+		return copier.Differs
 	}
 	if j.settings.sizeOnly {
-		return same
+		return copier.Same
 	}
 	if j.settings.checksum {
-		return unclear
+		return copier.Unclear
 	}
-	c := j.transferrer.compare(t.src, t.dst)
-	if c == unclear && j.settings.cache.has(t.src, t.dst) {
-		return same
+	c := j.copier.Compare(t.src, t.dst)
+	if c == copier.Unclear && j.settings.cache.Has(t.src, t.dst) {
+		return copier.Same
 	}
 	return c
 }

@@ -3,15 +3,12 @@ package transfer
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"path"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/localfile"
-	"github.com/omnibucket/storage/internal/removefile"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/unchanged"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 // WithMove removes each file from the source after it was transferred. At each moment, the source
@@ -57,8 +54,6 @@ func WithMove() Option {
 	})
 }
 
-var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
-
 var errDestinationChanged = errors.New("the file of the destination changed or was removed after it was compared, " +
 	"and that of the source was not removed")
 
@@ -81,38 +76,39 @@ const clocksDiffer = time.Hour
 //   - The file of the destination is at least an hour newer than the file of the source. The other
 //     job sees the same times. So the other job removes a file only after it has transferred the
 //     file again.
-func copiesAgain(j *job, src, dst entry) bool {
+func copiesAgain(j *job, src, dst ends.Entry) bool {
 	if j.settings.missingOnly {
 		return false
 	}
-	if j.places.copied {
+	if j.places.MayShowSource {
 		return true
 	}
 	if !j.settings.move {
 		return false
 	}
-	return src.written.IsZero() || dst.modified.Sub(src.written) < clocksDiffer
+	return src.Written.IsZero() || dst.Modified.Sub(src.Written) < clocksDiffer
 }
 
 // sameObject reports whether two listed objects may be one object in a bucket with two addresses.
 // It returns true if size, ETag and time are equal, and the revisions are not known to differ. A
 // copy has a later time or another revision than its source.
-func sameObject(src, dst entry) bool {
-	if src.revision != "" && dst.revision != "" && src.revision != dst.revision {
+func sameObject(src, dst ends.Entry) bool {
+	if src.Revision != "" && dst.Revision != "" && src.Revision != dst.Revision {
 		return false
 	}
-	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() &&
-		src.modified.Equal(dst.modified)
+	return src.ETag != "" && src.ETag == dst.ETag && src.Size == dst.Size && !src.Modified.IsZero() &&
+		src.Modified.Equal(dst.Modified)
 }
 
 // moveInOneStep moves an object with one request, if both ends are in one bucket and the store
 // supports that. done is false if it is not possible.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
-	c, ok := j.transferrer.(*bucketCopier)
-	if !ok || !j.settings.move || j.settings.rule != nil || j.settings.locks {
+	src, ofObjects := j.src.(*ends.Objects)
+	dst, toObjects := j.dst.(*ends.Objects)
+	if !ofObjects || !toObjects || !j.settings.move || j.settings.rule != nil || j.settings.locks {
 		return 0, false, nil
 	}
-	attrs, done, err := serving.MoveInOneStep(ctx, c.to, key, c.from, key, []storage.CopyOption(nil))
+	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, []storage.CopyOption(nil))
 	if !done {
 		return 0, false, err
 	}
@@ -122,25 +118,25 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 // finishMove removes a file from the source, because the destination has the file. If this job has
 // written the file of the destination, the last argument is nil. Otherwise the last argument is the
 // listed file of the destination.
-func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
+func (j *job) finishMove(ctx context.Context, src ends.Entry, same *ends.Entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
-	if err := j.dst.syncDirs(); err != nil {
-		return fileError("Sync", src.key, err)
+	if err := j.dst.SyncDirs(); err != nil {
+		return joberror.OfFile("Sync", src.Key, err)
 	}
 	if same != nil {
-		if err := lookAgain(ctx, j.dst, *same); err != nil {
+		if err := checkStillListed(ctx, j.dst, *same); err != nil {
 			return err
 		}
 	}
-	return j.src.removeUnchanged(ctx, src)
+	return j.src.RemoveUnchanged(ctx, src)
 }
 
-// lookAgain fails if a listed file is missing from its directory or bucket, or was replaced.
+// checkStillListed fails if a listed file is missing from its directory or bucket, or was replaced.
 // Another program may have removed or replaced the file after the job compared it.
-func lookAgain(ctx context.Context, end openedEnd, file entry) error {
-	exists, err := end.has(ctx, file)
+func checkStillListed(ctx context.Context, end ends.End, file ends.Entry) error {
+	exists, err := end.Has(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -150,69 +146,8 @@ func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	return &storage.Error{
 		Code: storage.Changed,
 		Op:   "Sync",
-		Key:  file.key,
+		Key:  file.Key,
 		Err:  errDestinationChanged,
 		Hint: "repeat the job when no other job moves files away from its destination",
 	}
-}
-
-// has reports whether the directory still has the file that was listed, without a change.
-func (t *tree) has(_ context.Context, file entry) (bool, error) {
-	info, err := t.root.Lstat(file.key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fileError("Attrs", file.key, err)
-	}
-	return info.Mode().IsRegular() && isListed(info, file), nil
-}
-
-// isListed reports whether a file is still the one that was listed. It also compares the time at
-// which the file was written, because the modification time is not enough. A download may replace a
-// file and set the same modification time.
-func isListed(info fs.FileInfo, file entry) bool {
-	return info.Size() == file.size && info.ModTime().Equal(file.modified) &&
-		(file.written.IsZero() || localfile.Written(info).Equal(file.written))
-}
-
-// has reports whether the bucket still has the listed object, unchanged. It compares the size and
-// the revision. If the listing has no revision, it compares the times instead. A small difference
-// between the times is accepted, because some stores list times only in whole seconds.
-func (o *objects) has(ctx context.Context, file entry) (bool, error) {
-	current, err := o.from.Attrs(ctx, file.key)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if file.revision == "" {
-		return current.Size == file.size && current.Modified.Sub(file.modified).Abs() <= listedTogether, nil
-	}
-	return current.Size == file.size && current.Revision == file.revision, nil
-}
-
-// removeUnchanged removes a file, and directories that become empty. If the file changed after it
-// was listed, it fails with Changed.
-func (t *tree) removeUnchanged(_ context.Context, src entry) error {
-	err := removefile.Unchanged(t.root, src.key, func(info fs.FileInfo) bool { return isListed(info, src) })
-	if err == removefile.ErrChanged {
-		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
-	}
-	if err != nil {
-		return fileError("Remove", src.key, err)
-	}
-	return fileError("Remove", src.key, t.removeEmptyDirs(path.Dir(src.key)))
-}
-
-// removeUnchanged removes an object. If the object changed after it was listed, it fails with
-// Changed.
-func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
-	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
-	err := unchanged.Remove(ctx, o.bucket, src.key, listed)
-	if storage.CodeOf(err) == storage.Changed {
-		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
-	}
-	return err
 }

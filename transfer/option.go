@@ -2,14 +2,16 @@ package transfer
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/transfer/internal/cache"
+	"github.com/omnibucket/storage/transfer/internal/copier"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/journal"
+	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
 // maxConcurrency is the largest number of parallel requests. No machine has so many connections.
@@ -31,9 +33,7 @@ type Option interface{ apply(*settings) }
 type settings struct {
 	err          error
 	concurrency  int
-	prefix       string
-	include      []string
-	exclude      []string
+	files        selection.Selection
 	links        bool
 	checksum     bool
 	remove       bool
@@ -43,7 +43,7 @@ type settings struct {
 	locks        bool
 	progress     func(Progress)
 	changes      func(Change)
-	resume       string
+	resume       copier.ResumeDir
 	cacheDir     string
 	now          func() time.Time
 	nowGiven     bool // whether WithNow has set now
@@ -51,32 +51,31 @@ type settings struct {
 	maxDelete    *int64                      // nil if not given
 	beforeDelete func(files, of int64) error // nil if not given
 	backup       End                         // zero if not given
-	only         func(key string) bool
 	sizeOnly     bool
 	missingOnly  bool
 	move         bool
-	journal      *journal
-	cache        *cache // nil if the job has none
-	// The fields from minSize to shards select files by size, time and shard.
-	minSize, maxSize              int64
-	hasMaxSize                    bool
-	modifiedAfter, modifiedBefore time.Time
-	shard, shards                 uint64
-	inventory                     *Inventory // nil if not given
-	bounds                        []string   // the keys of WithShardBounds
-	bounded                       bool       // whether WithShardBounds was given
-	ranges                        *keyRange  // the shard of the job, if shards are ranges of keys; otherwise nil
-
-	anyName  bool     // whether patterns are ignored, except those that exclude a directory
-	ofLayers bool     // whether objects of layers are selected, too; jobs normally leave them out
-	held     []string // keys of the lease objects that this process holds; the job leaves out these objects
+	journal      *journal.Journal
+	cache        *cache.Cache // nil if the job has none
+	inventory    *Inventory   // nil if not given
 }
 
 // leaveOutHeld finds the lease objects that the caller of the job holds in the given locations. The
 // job leaves out these objects.
 func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
 	for _, input := range locations {
-		s.held = append(s.held, serving.HeldIn(ctx, input)...)
+		s.files.Held = append(s.files.Held, serving.HeldIn(ctx, input)...)
+	}
+}
+
+// copying returns the options that change how a file is compared and transferred.
+func (s *settings) copying() *copier.Settings {
+	return &copier.Settings{
+		Rule:   s.rule,
+		Locks:  s.locks,
+		Resume: s.resume,
+		Cache:  s.cache,
+		Now:    s.now,
+		DryRun: s.dryRun,
 	}
 }
 
@@ -112,12 +111,8 @@ func readOptions(opts []Option) *settings {
 
 func (s *settings) fail(argument, rule string) {
 	if s.err == nil {
-		s.err = invalid(argument, rule)
+		s.err = joberror.Invalid(argument, rule)
 	}
-}
-
-func invalid(argument, rule string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
 }
 
 // WithConcurrency sets the maximum number of parallel requests of the job, including requests for
@@ -136,7 +131,7 @@ func WithConcurrency(n int) Option {
 // malformed, the job fails with InvalidArgument.
 func WithInclude(patterns ...string) Option {
 	return option(func(s *settings) {
-		s.include = s.patterns("WithInclude", s.include, patterns)
+		s.files.Include = s.patterns("WithInclude", s.files.Include, patterns)
 	})
 }
 
@@ -146,17 +141,18 @@ func WithInclude(patterns ...string) Option {
 // documentation describes patterns. If a pattern is malformed, the job fails with InvalidArgument.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) {
-		s.exclude = s.patterns("WithExclude", s.exclude, patterns)
+		s.files.Exclude = s.patterns("WithExclude", s.files.Exclude, patterns)
 	})
 }
 
 func (s *settings) patterns(argument string, names, extra []string) []string {
 	names = names[:len(names):len(names)]
 	for _, p := range extra {
-		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
+		pattern, ok := selection.ParsePattern(p)
+		if !ok {
 			s.fail(argument, "must not have the malformed pattern "+strconv.Quote(p))
 		}
-		names = append(names, normalizePattern(p))
+		names = append(names, pattern)
 	}
 	return names
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/removeeach"
+	"github.com/omnibucket/storage/internal/piecemeal"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
+	"github.com/omnibucket/storage/transfer/internal/listing"
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that keeps
@@ -39,7 +41,7 @@ import (
 // it can recognize the marker. It then removes the marker again. A dry run counts the marker as
 // restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
-	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
+	return revert(ctx, "Undelete", b, opts, listing.RemovedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
 			return reversion{action: keepVersion, version: versions[0]}
 		}
@@ -69,7 +71,7 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Option) (*Report, error) {
-	return revert(ctx, "RestoreAt", b, opts, keptVersions, func(versions []storage.VersionEntry) reversion {
+	return revert(ctx, "RestoreAt", b, opts, listing.KeptVersions, func(versions []storage.VersionEntry) reversion {
 		current := versions[0].Current && !versions[0].IsDeleteMarker
 		for _, v := range versions {
 			switch {
@@ -138,25 +140,25 @@ func revert(
 	if early == nil {
 		early = r.execute(ctx)
 	}
-	return r.reporter.end(named(op, early))
+	return r.reporter.end(setOp(op, early))
 }
 
 func (r *reverting) execute(ctx context.Context) error {
 	r.slots = newSemaphore(r.settings.concurrency)
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
-	var group panics.Group
+	var group running.Group
 	err := r.walk(ctx, &group)
 	group.Wait()
 	stop()
 	if ctx.Err() != nil {
-		err = ctxError(ctx.Err())
+		err = joberror.OfContext(ctx.Err())
 	}
 	return err
 }
 
 // walk lists all versions, and starts the reversion of each object.
-func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
-	for versions, err := range r.list(ctx, r.bucket, r.settings.prefix) {
+func (r *reverting) walk(ctx context.Context, group *running.Group) error {
+	for versions, err := range r.list(ctx, r.bucket, r.settings.files.Prefix) {
 		if err != nil {
 			return err
 		}
@@ -165,7 +167,7 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {
-			r.reporter.failed(ctx, versions[0].Key, err)
+			r.reporter.countFailed(ctx, versions[0].Key, err)
 			continue
 		}
 		if !r.start(ctx, group, versions) {
@@ -178,10 +180,10 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 }
 
 // start begins to revert one object. It returns false if ctx is done.
-func (r *reverting) start(ctx context.Context, group *panics.Group, versions []storage.VersionEntry) bool {
+func (r *reverting) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
 	what := r.decide(versions)
 	v := what.version
-	if what.action == leaveObject || !r.settings.selectsFile(v.Key, v.Size, v.Modified) ||
+	if what.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) ||
 		what.action == removeCurrent && !r.settings.remove {
 		return true
 	}
@@ -194,19 +196,21 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		r.done(what)
 		return true
 	}
+
 	if what.action == removeMarkers {
 		r.marked = append(r.marked, what)
-		if len(r.marked) < removeeach.Most {
+		if len(r.marked) < piecemeal.MaxFailures {
 			return true
 		}
 		return r.startMarked(ctx, group)
 	}
+
 	if !r.slots.acquire(ctx, 1) {
 		return false
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		err := r.do(ctx, what)
+		err := r.revertKey(ctx, what)
 		switch {
 		case err == nil:
 			r.done(what)
@@ -214,14 +218,14 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		case storage.CodeOf(err) == storage.PreconditionFailed: // the object was written meanwhile
 			r.unchanged(v.Key, 0)
 		default:
-			r.reporter.failed(ctx, v.Key, err)
+			r.reporter.countFailed(ctx, v.Key, err)
 		}
 	}, nil)
 	return true
 }
 
 // startMarked starts to remove the collected delete markers. It returns false if ctx is done.
-func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
+func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool {
 	batch := r.marked
 	r.marked = nil
 	if len(batch) == 0 {
@@ -235,7 +239,7 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 		still := r.removeMarkers(ctx, batch)
 		for _, what := range batch {
 			if err := still[what.version.Key]; err != nil {
-				r.reporter.failed(ctx, what.version.Key, err)
+				r.reporter.countFailed(ctx, what.version.Key, err)
 			} else {
 				r.done(what)
 			}
@@ -252,8 +256,8 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 		all = append(all, what.markers...)
 	}
 	still = map[string]error{}
-	for markers := range slices.Chunk(all, removeeach.Most) {
-		errs, _ := removeeach.Of(ctx, r.bucket, markers, true)
+	for markers := range slices.Chunk(all, piecemeal.MaxFailures) {
+		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, true)
 		for i, err := range errs {
 			still[markers[i].Key] = cmp.Or(still[markers[i].Key], err)
 		}
@@ -261,7 +265,7 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 	return still
 }
 
-func (r *reverting) do(ctx context.Context, what reversion) error {
+func (r *reverting) revertKey(ctx context.Context, what reversion) error {
 	key := what.version.Key
 	switch what.action {
 	case removeCurrent:
@@ -283,18 +287,18 @@ func (r *reverting) done(what reversion) {
 	switch what.action {
 	case removeCurrent:
 		r.reporter.meter.files.Add(1)
-		r.reporter.removed(v.Key, v.Size)
+		r.reporter.countRemoved(v.Key, v.Size)
 		return
 	case removeMarkers:
 		action = MarkerRemoved
 	case restoreRemoved:
 		action = Restored
 	}
-	r.reporter.stored(action, v.Key, what.replaces, v.Size, 0)
+	r.reporter.countStored(action, v.Key, what.replaces, v.Size, 0)
 }
 
 func (r *reverting) unchanged(key string, size int64) {
-	r.reporter.passed(func(r *Report) {
+	r.reporter.countPassed(func(r *Report) {
 		r.Skipped++
 	})
 	r.reporter.reportChange(Change{Action: Unchanged, Key: key, Bytes: size})

@@ -5,8 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -83,7 +82,8 @@ func (m *meter) progress() Progress {
 		Elapsed: time.Since(m.started),
 	}
 	// The totals are loaded last, so that they are never less than the counts.
-	p.TotalFiles, p.TotalBytes = m.totalFiles.Load(), m.totalBytes.Load()
+	p.TotalFiles = m.totalFiles.Load()
+	p.TotalBytes = m.totalBytes.Load()
 	if key := m.current.Load(); key != nil {
 		p.Current = *key
 	}
@@ -97,8 +97,8 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	var ticking panics.Group
-	ticking.Go(func() { ctxtime.Every(ctx, progressEvery, m.ticker(report)) }, nil)
+	var ticking running.Group
+	ticking.Go(func() { running.Every(ctx, progressEvery, m.ticker(report)) }, nil)
 	return func() {
 		cancel()
 		ticking.Wait()

@@ -110,6 +110,7 @@ func (r *Report) String() string {
 	if r.DryRun {
 		b.WriteString("dry run: ")
 	}
+
 	var counts []string
 	if r.removes && r.Deleted+r.Aborted == 0 {
 		counts = append(counts, "0 deleted")
@@ -119,6 +120,7 @@ func (r *Report) String() string {
 			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
 		)
 	}
+
 	for _, count := range []struct {
 		n    int64
 		what string
@@ -127,6 +129,7 @@ func (r *Report) String() string {
 			counts = append(counts, fmt.Sprintf("%d %s", count.n, count.what))
 		}
 	}
+
 	fmt.Fprintf(&b, "%s in %s", strings.Join(counts, ", "), r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
@@ -140,11 +143,13 @@ func (r *Report) String() string {
 	if !r.Inventory.IsZero() {
 		fmt.Fprintf(&b, "; the inventory was %s old", r.Started.Sub(r.Inventory).Round(time.Second))
 	}
+
 	if r.Forecast != nil {
 		if text := r.Forecast.String(); text != "" {
 			fmt.Fprintf(&b, "; to be done: %s", text)
 		}
 	}
+
 	const shown = 10
 	for i, f := range r.Failures {
 		if i == shown {

@@ -42,27 +42,27 @@ func (t *reporter) reportChange(c Change) {
 	t.onChange(c)
 }
 
-// The method count calls the function add, which changes the report. The report is locked during
-// the call.
-func (t *reporter) count(add func(*Report)) {
+// updateReport calls the function add, which changes the report. The report is locked during the
+// call.
+func (t *reporter) updateReport(add func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	add(&t.report)
 }
 
-// passed counts a file that was not transferred, for example because the destination has the same
+// countPassed counts a file that was not transferred, for example because the destination has the same
 // file. It calls the function add to update the report.
-func (t *reporter) passed(add func(*Report)) {
+func (t *reporter) countPassed(add func(*Report)) {
 	t.meter.files.Add(1)
-	t.count(add)
+	t.updateReport(add)
 }
 
-// stored counts a transferred file of size bytes. listed is true if the file replaced another one.
+// countStored counts a transferred file of size bytes. listed is true if the file replaced another one.
 // reported is the number of bytes that progress already includes. It is 0 for a copy inside a
 // provider.
-func (t *reporter) stored(action Action, key string, listed bool, size, reported int64) {
+func (t *reporter) countStored(action Action, key string, listed bool, size, reported int64) {
 	t.meter.files.Add(1)
-	t.count(func(r *Report) {
+	t.updateReport(func(r *Report) {
 		r.Transferred++
 		r.Bytes += size
 		if !r.DryRun {
@@ -72,42 +72,64 @@ func (t *reporter) stored(action Action, key string, listed bool, size, reported
 	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: listed})
 }
 
-func (t *reporter) removed(key string, size int64) {
+// countRemoval counts a file of the destination that was removed, or whose removal failed with err.
+func (t *reporter) countRemoval(ctx context.Context, file storage.VersionEntry, err error) {
+	if err != nil {
+		t.countDestinationFailure(ctx, file.Key, err)
+		return
+	}
+	t.countRemoved(file.Key, file.Size)
+}
+
+func (t *reporter) countRemoved(key string, size int64) {
 	t.meter.deleted.Add(1)
-	t.count(func(r *Report) {
+	t.updateReport(func(r *Report) {
 		r.Deleted++
 		r.DeletedBytes += size
 	})
 	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
 }
 
-func (t *reporter) aborted(key string) {
-	t.count(func(r *Report) {
+func (t *reporter) countAborted(key string) {
+	t.updateReport(func(r *Report) {
 		r.Aborted++
 	})
 	t.reportChange(Change{Action: Aborted, Key: key})
 }
 
-// failed counts a file of the source that failed with err.
-func (t *reporter) failed(ctx context.Context, key string, err error) {
+// countFailed counts a file of the source that failed with err.
+func (t *reporter) countFailed(ctx context.Context, key string, err error) {
 	t.meter.files.Add(1)
-	t.destinationFailed(ctx, key, err)
+	t.countDestinationFailure(ctx, key, err)
 }
 
-// destinationFailed counts a failure, but does not count a file. It is called for a file of the
+// countDestinationFailure counts a failure, but does not count a file. It is called for a file of the
 // destination, and for a file that was already counted as transferred. If ctx is done, it counts
 // only a failure with OutcomeUnknown, because that operation may have succeeded.
-func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
+func (t *reporter) countDestinationFailure(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return
 	}
 	t.meter.failed.Add(1)
 	err = asStorageError(key, err)
-	t.count(func(r *Report) {
+	t.updateReport(func(r *Report) {
 		r.Failed++
 		if len(r.Failures) < maxFailures {
 			r.Failures = append(r.Failures, Failure{Key: key, Err: err})
 		}
 	})
 	t.reportChange(Change{Action: Failed, Key: key, Err: err})
+}
+
+// asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
+// not from this library may return any error.
+func asStorageError(key string, err error) error {
+	if e, ok := err.(*storage.Error); ok && e.Key != "" {
+		return e
+	} else if ok {
+		keyed := *e
+		keyed.Key = key
+		return &keyed
+	}
+	return &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
 }

@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
 // An EveryOption is an option of [Every]: [WithJitter], [WithLease] or [WithRuns].
@@ -24,7 +25,7 @@ func (o everyOption) applyEvery(s *schedule) { o(s) }
 func WithJitter(d time.Duration) EveryOption {
 	return everyOption(func(s *schedule) {
 		if d < 0 {
-			s.err = invalid("WithJitter", "must not be negative")
+			s.err = joberror.Invalid("WithJitter", "must not be negative")
 		}
 		s.jitter = d
 	})
@@ -45,7 +46,7 @@ func WithLease(b interface {
 }, key string) EveryOption {
 	return everyOption(func(s *schedule) {
 		if b == nil {
-			s.err = invalid("WithLease", "must have a bucket")
+			s.err = joberror.Invalid("WithLease", "must have a bucket")
 		}
 		s.bucket = b
 		s.key = key
@@ -87,14 +88,14 @@ func Every(
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {
 		if o == nil {
-			return withOp(invalid("option", "must not be nil"))
+			return withOp(joberror.Invalid("option", "must not be nil"))
 		}
 		o.applyEvery(s)
 	}
 	if interval <= 0 {
-		s.err = invalid("interval", "must be positive")
+		s.err = joberror.Invalid("interval", "must be positive")
 	} else if job == nil {
-		s.err = invalid("job", "must not be nil")
+		s.err = joberror.Invalid("job", "must not be nil")
 	}
 	if s.err != nil {
 		return withOp(s.err)
@@ -137,8 +138,8 @@ func (s *schedule) delayed(d time.Duration) time.Duration {
 func (s *schedule) loop(ctx context.Context) error {
 	wait := s.delayed(0)
 	for {
-		if err := ctxtime.Sleep(ctx, wait); err != nil {
-			return withOp(&storage.Error{Code: storage.CodeOf(ctxError(err)), Err: err})
+		if err := running.Sleep(ctx, wait); err != nil {
+			return withOp(&storage.Error{Code: storage.CodeOf(joberror.OfContext(err)), Err: err})
 		}
 		if s.bucket != nil {
 			wait = s.runHolding(ctx)

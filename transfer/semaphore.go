@@ -3,7 +3,7 @@ package transfer
 import (
 	"context"
 
-	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -15,15 +15,15 @@ const (
 )
 
 // A semaphore limits the number of parallel requests of a job. Each request needs one slot.
-type semaphore struct{ limit *concurrency.Limit }
+type semaphore struct{ limit *running.Limit }
 
 // newSemaphore returns a semaphore with n slots. If n is 0, the number of slots grows while that
 // increases the throughput.
 func newSemaphore(n int) *semaphore {
 	if n == 0 {
-		return &semaphore{concurrency.Growing(beginConcurrency, mostConcurrency, 0)}
+		return &semaphore{running.GrowingLimit(beginConcurrency, mostConcurrency, 0)}
 	}
-	return &semaphore{concurrency.Fixed(n)}
+	return &semaphore{running.FixedLimit(n)}
 }
 
 // size returns the current number of slots.

@@ -2,20 +2,10 @@ package transfer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"iter"
-	"math"
 	"slices"
 
 	"github.com/omnibucket/storage"
-)
-
-const (
-	// sampledKeys is the number of sampled keys for each shard. With 4096 sampled keys, the numbers
-	// of keys in the shards differ by a few percent.
-	sampledKeys = 4096
-	maxSample   = 1 << 18
+	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
 // WithShardBounds makes each shard of [WithShard] a range of keys. Each job then lists only its
@@ -33,8 +23,8 @@ func WithShardBounds(bounds ...string) Option {
 	return checked(
 		slices.IsSorted(bounds), "WithShardBounds", "must have keys in their order",
 		func(s *settings) {
-			s.bounds = bounds
-			s.bounded = true
+			s.files.Bounds = bounds
+			s.files.Bounded = true
 		},
 	)
 }
@@ -50,115 +40,38 @@ func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option)
 		s.fail("ShardBounds", "must have a bucket or an inventory, and at least 1 shard")
 	}
 	if s.err != nil {
-		return nil, named("ShardBounds", s.err)
+		return nil, setOp("ShardBounds", s.err)
 	}
-	list := src.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
+	list := src.List(ctx, storage.WithPrefix(s.files.Prefix), storage.WithAnyOrder())
 	if i, ok := src.(*Inventory); ok {
-		list = i.objects(ctx, s.prefix) // the order of the keys does not matter
+		// The order of the keys does not matter.
+		list = i.rows.Objects(ctx, s.files.Prefix)
 	}
-	return s.shardBounds(list, n)
-}
-
-// shardBounds returns the keys that divide a listing into n equal ranges.
-func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
-	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
-	if err != nil {
-		return nil, err
-	}
-	bounds := make([]string, n-1)
-	for i := range bounds {
-		if len(keys) > 0 { // without any key, the last shard has the whole range
-			bounds[i] = keys[len(keys)*(i+1)/n]
-		}
-	}
-	return bounds, nil
-}
-
-// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys by their
-// hashes, so that all shards choose the same keys.
-func (s *settings) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
-	maximum := uint64(math.MaxUint64)
-	var keys []string
-	for e, err := range list {
-		if err != nil {
-			return nil, err
-		}
-		if keyHash(e.Key) > maximum || !s.selects(e.Key) {
-			continue
-		}
-		for keys = append(keys, e.Key); len(keys) > 2*n; {
-			maximum /= 2
-			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maximum })
-		}
-	}
-	slices.Sort(keys)
-	return keys, nil
+	return s.files.DivideKeys(list, n)
 }
 
 // checkBounds makes the shard a range of keys, if WithShardBounds was given. It fails if the bounds
 // are invalid.
 func (s *settings) checkBounds() {
 	switch {
-	case !s.bounded:
-	case uint64(len(s.bounds))+1 != s.shards:
+	case !s.files.Bounded:
+	case uint64(len(s.files.Bounds))+1 != s.files.Shards:
 		s.fail("WithShardBounds", "must have one key less than WithShard has shards")
 	default:
-		s.useBounds()
-	}
-}
-
-// useBounds makes the shard of the job a range of keys. The range is from the bound before the
-// shard to the bound after it.
-func (s *settings) useBounds() {
-	s.ranges = &keyRange{}
-	if s.shard > 0 {
-		s.ranges.after = s.bounds[s.shard-1]
-	}
-	if s.shard < s.shards-1 {
-		s.ranges.last = &s.bounds[s.shard]
+		s.files.UseBounds()
 	}
 }
 
 // splitByInventory computes bounds from the inventory, and makes the shard of the job a range of
 // keys.
 func (s *settings) splitByInventory(ctx context.Context) (err error) {
-	if s.inventory == nil || s.shards <= 1 || s.bounded {
+	if s.inventory == nil || s.files.Shards <= 1 || s.files.Bounded {
 		return nil
 	}
 	// everyKey has no filter. The ranges must divide all keys, because the journal relies on it.
-	everyKey := &settings{}
-	if s.bounds, err = everyKey.shardBounds(s.inventory.objects(ctx, s.prefix), int(s.shards)); err == nil {
-		s.useBounds()
+	everyKey := &selection.Selection{}
+	if s.files.Bounds, err = everyKey.DivideKeys(s.inventory.rows.Objects(ctx, s.files.Prefix), int(s.files.Shards)); err == nil {
+		s.files.UseBounds()
 	}
 	return err
-}
-
-// A keyRange is the range of keys that are greater than after, up to and including last.
-type keyRange struct {
-	after string
-	last  *string // nil means that the range has no end
-}
-
-func (r *keyRange) contains(key string) bool {
-	return r == nil || key > r.after && !r.endsBefore(key)
-}
-
-// endsBefore reports whether key and all later keys are after the range.
-func (r *keyRange) endsBefore(key string) bool { return r != nil && r.last != nil && key > *r.last }
-
-// list yields the entries of the range. It is for a bucket that lists in the order of keys.
-func (r *keyRange) list(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.after)) {
-			if r.endsBefore(e.Key) || !yield(e, err) {
-				return
-			}
-		}
-	}
-}
-
-// keyHash returns the hash of a key, which also decides the shard of a key in WithShard.
-func keyHash(key string) uint64 {
-	sum := sha256.Sum256([]byte(key))
-	return binary.BigEndian.Uint64(sum[:8])
 }

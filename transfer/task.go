@@ -5,21 +5,24 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer/internal/copier"
+	"github.com/omnibucket/storage/transfer/internal/ends"
+	"github.com/omnibucket/storage/transfer/internal/journal"
 )
 
 // A task is a file of the source that may have to be transferred.
 type task struct {
-	src, dst   entry
+	src, dst   ends.Entry
 	known      bool // whether the destination has a file with this key; if so, dst is that file
-	comparison comparison
+	comparison copier.Comparison
 	step       *list.Element // the step of this file in the journal
 }
 
-// The method do handles one task. The caller has acquired n slots of the semaphore for the task. If
-// the task acquires more slots, do adds their number to n.
-func (j *job) do(ctx context.Context, t task, n *int) {
+// runTask handles one task. The caller has acquired n slots of the semaphore for the task. If the
+// task acquires more slots, runTask adds their number to n.
+func (j *job) runTask(ctx context.Context, t task, n *int) {
 	if err := j.tryTask(ctx, t, n); err != nil {
-		j.taskFailed(ctx, t.src.key, err)
+		j.taskFailed(ctx, t.src.Key, err)
 	}
 }
 
@@ -30,38 +33,42 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	if marker, err := j.passMarker(ctx, t); marker || err != nil {
 		return err
 	}
-	if t.comparison == unclear {
+
+	if t.comparison == copier.Unclear {
 		equal, listed, err := j.compare(ctx, t)
 		if err != nil {
 			return err
 		}
 		if equal {
 			if listed {
-				j.settings.cache.note(t.src, t.dst)
+				j.settings.cache.Note(t.src, t.dst)
 			}
 			return j.skipSame(ctx, t)
 		}
-		j.reporter.meter.totalBytes.Add(t.src.size)
-		*n += j.slots.tryAcquire(requestsFor(j, t.src.size) - *n)
+		j.reporter.meter.totalBytes.Add(t.src.Size)
+		*n += j.slots.tryAcquire(requestsFor(j, t.src.Size) - *n)
 	}
+
 	if !j.settings.dryRun {
 		err := j.transferFile(ctx, t, *n)
-		if storage.CodeOf(err) != storage.PreconditionFailed || !j.appeared(ctx, &t) {
+		if storage.CodeOf(err) != storage.PreconditionFailed || !j.hasAppeared(ctx, &t) {
 			return err
 		}
 		if !copiesAgain(j, t.src, t.dst) {
 			return j.skipSame(ctx, t)
 		}
 		t.known = true
-		j.reporter.meter.totalBytes.Add(t.src.size)
+		j.reporter.meter.totalBytes.Add(t.src.Size)
 		return j.transferFile(ctx, t, *n)
 	}
-	if !j.comparing { // Compare writes no file, so it needs no check
-		if err := j.dst.checkWrite(t.src.key, t.known); err != nil {
+
+	if !j.comparing {
+		// Compare writes no file, so it needs no check.
+		if err := j.dst.CheckWrite(t.src.Key, t.known); err != nil {
 			return err
 		}
 	}
-	j.reporter.stored(Transferred, t.src.key, t.known, t.src.size, 0)
+	j.reporter.countStored(Transferred, t.src.Key, t.known, t.src.Size, 0)
 	return nil
 }
 
@@ -78,56 +85,56 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// appeared reports whether another job has meanwhile written the same file to the destination
+// hasAppeared reports whether another job has meanwhile written the same file to the destination
 // directory. If so, it sets t.dst to that file.
-func (j *job) appeared(ctx context.Context, t *task) bool {
-	dst, ok := j.dst.(*tree)
+func (j *job) hasAppeared(ctx context.Context, t *task) bool {
+	dst, ok := j.dst.(*ends.Tree)
 	if ok {
-		t.dst, ok = dst.named(t.src.key)
+		t.dst, ok = dst.ExactFile(t.src.Key)
 	}
 	if !ok {
 		return false
 	}
 	comparison := compareKnown(j, t)
-	if comparison == unclear {
+	if comparison == copier.Unclear {
 		equal, _, err := j.compare(ctx, *t)
 		return err == nil && equal
 	}
-	return comparison == same
+	return comparison == copier.Same
 }
 
 // changedSince reports whether an object was replaced or removed after the inventory was taken. If
 // so, it counts the object as skipped.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
-	src, ok := j.src.(*objects)
-	if !ok || src.inventory == nil || j.settings.dryRun && t.comparison != unclear {
+	src, ok := j.src.(*ends.Objects)
+	if !ok || src.Inventory == nil || j.settings.dryRun && t.comparison != copier.Unclear {
 		return false, nil
 	}
-	current, err := src.from.Attrs(ctx, t.src.key)
+	current, err := src.Source.Attrs(ctx, t.src.Key)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	if err == nil && current.Size == t.src.size && (current.Revision == t.src.revision || t.src.revision == "" && current.Modified.Equal(t.src.modified)) {
+	if err == nil && current.Size == t.src.Size && (current.Revision == t.src.Revision || t.src.Revision == "" && current.Modified.Equal(t.src.Modified)) {
 		return false, nil
 	}
-	j.reporter.passed(func(r *Report) {
+	j.reporter.countPassed(func(r *Report) {
 		r.Changed++
 	})
-	j.settings.journal.end(t.step, journalCounts{Changed: 1})
+	j.settings.journal.End(t.step, journal.Counts{Changed: 1})
 	return true, nil
 }
 
 // skip counts a file that is the same at both ends.
 func (j *job) skip(t task) {
-	j.reporter.passed(func(r *Report) {
+	j.reporter.countPassed(func(r *Report) {
 		r.Skipped++
 	})
-	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
+	j.settings.journal.End(t.step, journal.Counts{Skipped: 1})
 }
 
 // transferFile stores a file at the destination, with up to n parallel requests.
 func (j *job) transferFile(ctx context.Context, t task, n int) error {
-	key := t.src.key
+	key := t.src.Key
 	meter := &j.reporter.meter
 	meter.current.Store(&key)
 	if t.known {
@@ -135,11 +142,12 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 			return err
 		}
 	}
+
 	var reported int64     // needs no lock, because the function below is never called concurrently
-	expected := t.src.size // bytes; changed below if the file has changed its size
+	expected := t.src.Size // bytes; changed below if the file has changed its size
 	size, done, err := j.moveInOneStep(ctx, key)
 	if !done && err == nil {
-		size, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
+		size, err = j.copier.Transfer(ctx, t.src, t.known, n, func(done, total int64) {
 			if total >= 0 && total != expected {
 				meter.totalBytes.Add(total - expected)
 				expected = total
@@ -149,40 +157,43 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		})
 	}
 	if err != nil {
-		meter.totalBytes.Add(reported - expected) // the rest of the file will not be transferred
+		// The rest of the file will not be transferred.
+		meter.totalBytes.Add(reported - expected)
 		return err
 	}
 	meter.totalBytes.Add(size - expected)
+
 	if !done {
 		err = j.finishMove(ctx, t.src, nil)
 	}
-	j.reporter.stored(Transferred, key, t.known, size, reported)
+	j.reporter.countStored(Transferred, key, t.known, size, reported)
 	j.slots.ended(size, n)
 	// The file was copied, but could not be removed from the source. It counts as transferred and
 	// as failed.
 	if err != nil {
-		j.settings.journal.fail()
-		j.reporter.destinationFailed(ctx, key, err)
+		j.settings.journal.Fail()
+		j.reporter.countDestinationFailure(ctx, key, err)
 		return nil
 	}
-	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: size})
+	j.settings.journal.End(t.step, journal.Counts{Transferred: 1, Bytes: size})
 	return nil
 }
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {
-	j.settings.journal.fail()
-	if ctx.Err() == nil { // a transfer that ctx has interrupted does not count as failed
-		j.reporter.failed(ctx, key, err)
+	j.settings.journal.Fail()
+	if ctx.Err() == nil {
+		// A transfer that ctx has interrupted does not count as failed.
+		j.reporter.countFailed(ctx, key, err)
 	}
 }
 
-// compare reports whether both ends have the same file. listed is as in compareDeep.
+// compare reports whether both ends have the same file. listed is as in CompareDeep.
 func (j *job) compare(ctx context.Context, t task) (equal, listed bool, err error) {
 	if j.settings.checksum {
-		equal, err = compareChecksums(ctx, j.dst, j.src, t.src.key)
+		equal, err = compareChecksums(ctx, j.dst, j.src, t.src.Key)
 		return equal, false, err
 	}
-	return j.transferrer.compareDeep(ctx, t.src, t.dst)
+	return j.copier.CompareDeep(ctx, t.src, t.dst)
 }
 
 const (
@@ -198,4 +209,14 @@ const (
 // never more than half of the slots, so that other files do not wait for it.
 func requestsFor(j *job, size int64) int {
 	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
+}
+
+// compareChecksums reports whether a file has the same checksum at both ends, for [WithChecksum].
+func compareChecksums(ctx context.Context, dst, src ends.End, key string) (bool, error) {
+	want, err := src.Checksum(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	have, err := dst.Checksum(ctx, key)
+	return err == nil && have == want, err
 }

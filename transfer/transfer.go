@@ -142,8 +142,8 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 // sourceEnd returns the source of a job. With WithMove, the job can remove from it if it is a whole
 // bucket.
 func sourceEnd(src Source) End {
-	end := End{kind: bucketEnd, from: src}
-	end.to, _ = src.(storage.ReadWriter)
+	end := End{kind: bucketEnd, src: src}
+	end.dst, _ = src.(storage.ReadWriter)
 	return end
 }
 
@@ -166,79 +166,4 @@ func sourceEnd(src Source) End {
 //   - dst contains src, and WithExclude excludes the folder of dst that is src.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
-}
-
-// An End is a directory or bucket that [Sync] reads from or writes to.
-type End struct {
-	kind endKind
-	path string
-	from Source
-	to   storage.ReadWriter
-}
-
-type endKind int
-
-const (
-	noEnd endKind = iota
-	dirEnd
-	bucketEnd
-)
-
-// Dir returns a directory of this machine as an end. A source must exist; a
-// destination is created if necessary.
-func Dir(path string) End { return End{kind: dirEnd, path: path} }
-
-// Bucket returns a bucket as a source or destination of [Sync]. To use only the keys with a prefix,
-// pass a [storage.Prefixed] bucket.
-func Bucket(b storage.ReadWriter) End { return End{kind: bucketEnd, from: b, to: b} }
-
-// A comparison is the result of comparing two files with the same key.
-type comparison int
-
-const (
-	same    comparison = iota
-	differs            // the file must be transferred
-	unclear            // compareDeep decides
-)
-
-// A transferrer compares and transfers files, from one kind of end to another, such as a directory
-// to a bucket.
-type transferrer interface {
-	// compare compares two files of equal size by what their listings contain.
-	compare(src, dst entry) comparison
-	// compareDeep reads attributes and, if necessary, contents. It reports whether the files are
-	// the same. The result listed is false if it has compared another revision than the one that was
-	// listed. A job calls compareDeep if compare returned the constant unclear.
-	compareDeep(ctx context.Context, src, dst entry) (equal, listed bool, err error)
-	// transfer transfers a file, and returns how many bytes it stored. It sends at most the given
-	// number of requests in parallel. known is true if the destination has a file with this key.
-	// During the transfer, it calls the given function with the number of bytes done so far, and
-	// with the size of the file.
-	transfer(ctx context.Context, src entry, listed bool, requests int, moved func(done, total int64)) (int64, error)
-}
-
-// newTransferrer returns the transferrer for the kinds of src and dst.
-func newTransferrer(dst, src openedEnd, s *settings) transferrer {
-	from, isTree := src.(*tree)
-	if to, ok := dst.(*tree); ok {
-		if isTree {
-			return &fileCopier{from, to}
-		}
-		return &downloader{src.(*objects).from, to, s}
-	}
-	to := dst.(*objects).bucket
-	if isTree {
-		return &uploader{from, to, s}
-	}
-	return &bucketCopier{src.(*objects).from, to, s}
-}
-
-// compareChecksums reports whether a file has the same checksum at both ends, for [WithChecksum].
-func compareChecksums(ctx context.Context, dst, src openedEnd, key string) (bool, error) {
-	want, err := src.checksum(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	have, err := dst.checksum(ctx, key)
-	return err == nil && have == want, err
 }
