@@ -13,20 +13,23 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// texts returns the files of a directory with their content.
-func texts(t *testing.T, dir string) map[string]string {
+// readTexts returns the files of a directory with their content.
+func readTexts(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	b, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	return contents(t, b)
 }
 
 func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	src := t.TempDir()
 	dst := t.TempDir()
-	write(t, src, map[string]string{"a": "a"})
-	write(t, dst, map[string]string{"b": "b", "c": "c"})
+	writeFiles(t, src, map[string]string{"a": "a"})
+	writeFiles(t, dst, map[string]string{"b": "b", "c": "c"})
+
 	for _, dryRun := range []bool{true, false} {
 		opts := []transfer.Option{transfer.WithDelete(), transfer.WithMaxDelete(1)}
 		if dryRun {
@@ -36,16 +39,18 @@ func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "lacks 2 files, which is more than 1")
 	}
-	require.Equal(t, map[string]string{"a": "a", "b": "b", "c": "c"}, texts(t, dst))
+	require.Equal(t, map[string]string{"a": "a", "b": "b", "c": "c"}, readTexts(t, dst))
+
 	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithDelete(), transfer.WithMaxDelete(2))
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"a": "a"}, texts(t, dst))
+	require.Equal(t, map[string]string{"a": "a"}, readTexts(t, dst))
+
 	_, err = transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithMaxDelete(-1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		source map[string]string
 		called bool
@@ -53,34 +58,45 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 		opts   []transfer.Option
 		left   map[string]string
 	}{
-		{"a removal", map[string]string{"a": "a", "new": "n"}, true, nil, nil, map[string]string{"a": "a", "new": "n"}},
-		{"a refusal", map[string]string{"a": "a", "new": "n"}, true, errRefused, nil,
-			map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"}},
-		{"a dry run", map[string]string{"a": "a", "new": "n"}, true, nil, []transfer.Option{transfer.WithDryRun()},
-			map[string]string{"a": "a", "b": "b", "c": "c"}},
-		{"nothing to remove", map[string]string{"a": "a", "b": "b", "c": "c"}, false, nil, nil,
-			map[string]string{"a": "a", "b": "b", "c": "c"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a removal", source: map[string]string{"a": "a", "new": "n"}, called: true, left: map[string]string{"a": "a", "new": "n"}},
+		{
+			name:   "a refusal",
+			source: map[string]string{"a": "a", "new": "n"},
+			called: true,
+			refuse: errRefused,
+			left:   map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"},
+		},
+		{
+			name:   "a dry run",
+			source: map[string]string{"a": "a", "new": "n"},
+			called: true,
+			opts:   []transfer.Option{transfer.WithDryRun()},
+			left:   map[string]string{"a": "a", "b": "b", "c": "c"},
+		},
+		{name: "nothing to remove", source: map[string]string{"a": "a", "b": "b", "c": "c"}, left: map[string]string{"a": "a", "b": "b", "c": "c"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			src := t.TempDir()
 			dst := t.TempDir()
-			write(t, src, row.source)
-			write(t, dst, map[string]string{"a": "a", "b": "b", "c": "c"})
+			writeFiles(t, src, tt.source)
+			writeFiles(t, dst, map[string]string{"a": "a", "b": "b", "c": "c"})
 			calls := 0
-			before := transfer.WithBeforeDelete(func(files, compared int64) error {
+			opt := transfer.WithBeforeDelete(func(files, compared int64) error {
 				calls++
 				require.EqualValues(t, 2, files)
 				require.EqualValues(t, 3, compared, "what the job has copied does not count")
 				for _, key := range []string{"b", "c"} {
-					require.Contains(t, texts(t, dst), key)
+					require.Contains(t, readTexts(t, dst), key)
 				}
-				return row.refuse
+				return tt.refuse
 			})
+
 			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
-				append(row.opts, transfer.WithDelete(), before)...)
-			require.ErrorIs(t, err, row.refuse)
-			require.Equal(t, row.called, calls == 1)
-			require.Equal(t, row.left, texts(t, dst))
+				append(tt.opts, transfer.WithDelete(), opt)...)
+			require.ErrorIs(t, err, tt.refuse)
+			require.Equal(t, tt.called, calls == 1)
+			require.Equal(t, tt.left, readTexts(t, dst))
 		})
 	}
 	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()),
@@ -92,33 +108,35 @@ var errRefused = errors.New("refused")
 
 // If WithBackup cannot save a file, the job does not replace that file.
 func TestWithBackupFails(t *testing.T) {
-	for name, row := range map[string]struct{ saved, key string }{
+	tests := map[string]struct{ saved, key string }{
 		"the backup has a directory of its name": {"a/b", "a"},
 		"the backup has a file in its path":      {"a", "a/b"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			src := t.TempDir()
 			dst := t.TempDir()
 			backup := t.TempDir()
-			write(t, src, map[string]string{row.key: "newer"})
-			write(t, dst, map[string]string{row.key: "old"})
-			write(t, backup, map[string]string{row.saved: "older"})
+			writeFiles(t, src, map[string]string{tt.key: "newer"})
+			writeFiles(t, dst, map[string]string{tt.key: "old"})
+			writeFiles(t, backup, map[string]string{tt.saved: "older"})
+
 			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(backup)))
 			require.ErrorContains(t, err, "WithBackup")
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.EqualValues(t, 1, report.Failed)
-			require.Equal(t, map[string]string{row.key: "old"}, texts(t, dst))
+			require.Equal(t, map[string]string{tt.key: "old"}, readTexts(t, dst))
 		})
 	}
 }
 
 func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	old := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
-	ends := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
+	newEnd := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
 		if !inBucket {
 			dir := filepath.Join(t.TempDir(), name)
-			write(t, dir, files)
-			return transfer.Dir(dir), func() map[string]string { return texts(t, dir) }
+			writeFiles(t, dir, files)
+			return transfer.Dir(dir), func() map[string]string { return readTexts(t, dir) }
 		}
 		b := memstore.New()
 		for key, text := range files {
@@ -127,18 +145,20 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 		}
 		return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
 	}
-	for name, row := range map[string]struct{ dst, backup bool }{
+	tests := map[string]struct{ dst, backup bool }{
 		"directory to directory": {false, false},
 		"directory to bucket":    {false, true},
 		"bucket to directory":    {true, false},
 		"bucket to bucket":       {true, true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			src := t.TempDir()
-			write(t, src, map[string]string{"same": "same", "changed": "newer", "new": "new"})
-			dst, stored := ends(t, row.dst, "dst", old)
-			kept, saved := ends(t, row.backup, "kept", map[string]string{"changed": "older", "other": "x"})
-			opts := []transfer.Option{transfer.WithDelete(), transfer.WithBackup(kept), transfer.WithChecksum()}
+			writeFiles(t, src, map[string]string{"same": "same", "changed": "newer", "new": "new"})
+			dst, contentsOf := newEnd(t, tt.dst, "dst", old)
+			backup, saved := newEnd(t, tt.backup, "kept", map[string]string{"changed": "older", "other": "x"})
+			opts := []transfer.Option{transfer.WithDelete(), transfer.WithBackup(backup), transfer.WithChecksum()}
+
 			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src), append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"changed": "older", "other": "x"}, saved(), "a dry run copies nothing")
@@ -146,7 +166,7 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
-			require.Equal(t, map[string]string{"same": "same", "changed": "newer", "new": "new"}, stored())
+			require.Equal(t, map[string]string{"same": "same", "changed": "newer", "new": "new"}, contentsOf())
 		})
 	}
 }
@@ -154,9 +174,9 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 // If part of the path of a directory (source, destination or backup) is a file, Sync fails with InvalidArgument
 // and changes nothing.
 func TestWithBackupBelowAFile(t *testing.T) {
-	src := tree(t, map[string]string{"a": "newer"})
-	dst := tree(t, map[string]string{"a": "old"})
-	below := filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")
+	src := newTree(t, map[string]string{"a": "newer"})
+	dst := newTree(t, map[string]string{"a": "old"})
+	below := filepath.Join(newTree(t, map[string]string{"file": "x"}), "file", "dir")
 	for name, run := range map[string]func() (*transfer.Report, error){
 		"source": func() (*transfer.Report, error) {
 			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below))
@@ -172,7 +192,7 @@ func TestWithBackupBelowAFile(t *testing.T) {
 			report, err := run()
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Zero(t, report.Failed)
-			require.Equal(t, map[string]string{"a": "old"}, texts(t, dst))
+			require.Equal(t, map[string]string{"a": "old"}, readTexts(t, dst))
 		})
 	}
 }

@@ -28,7 +28,9 @@ func aMinuteLate() transfer.Option {
 // Upload stores a.txt with a cache. Then the file, the object or the cache changes, and each row says what the
 // next Upload does.
 func TestWithCacheUpload(t *testing.T) {
-	rewrite := func(t *testing.T, dir, text string) { write(t, dir, map[string]string{"a.txt": text}) }
+	rewrite := func(t *testing.T, dir, text string) {
+		writeFiles(t, dir, map[string]string{"a.txt": text})
+	}
 	tests := []struct {
 		name        string
 		change      func(t *testing.T, dir, cache string, b storage.Bucket)
@@ -38,8 +40,10 @@ func TestWithCacheUpload(t *testing.T) {
 	}{
 		{name: "nothing changed"},
 		{
-			name:        "an older file of the same size",
-			change:      func(t *testing.T, dir, _ string, _ storage.Bucket) { rewrite(t, dir, "after.") },
+			name: "an older file of the same size",
+			change: func(t *testing.T, dir, _ string, _ storage.Bucket) {
+				rewrite(t, dir, "after.")
+			},
 			heads:       1,
 			transferred: false, // the metadata has the same time
 		},
@@ -100,20 +104,20 @@ func TestWithCacheUpload(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var seen calls
 			b := memstore.New(seen.layer())
-			dir := tree(t, map[string]string{"a.txt": "before"})
+			dir := newTree(t, map[string]string{"a.txt": "before"})
 			cache := t.TempDir()
 			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 			require.NoError(t, err)
 			if tt.change != nil {
 				tt.change(t, dir, cache, b)
 			}
-			before := seen.count("Head")
+			heads := seen.count("Head")
 
 			opts := append(tt.opts, transfer.WithCache(cache), aMinuteLate())
 			report, err := transfer.Upload(t.Context(), b, dir, opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, tt.heads, seen.count("Head")-before)
+			require.Equal(t, tt.heads, seen.count("Head")-heads)
 		})
 	}
 }
@@ -129,24 +133,26 @@ func cacheFiles(t *testing.T, cache string) []string {
 // The first Download with a cache after the files were downloaded requests the attributes of each object. Later
 // ones request none.
 func TestWithCacheDownload(t *testing.T) {
-	var seen calls
-	b := memstore.New(seen.layer())
-	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "1", "b/c": "2", "b/d": "3"}))
+	var recorder calls
+	b := memstore.New(recorder.layer())
+	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "1", "b/c": "2", "b/d": "3"}))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	cache := t.TempDir()
 	for _, heads := range []int{0, 3, 0, 0, 0} {
-		before := seen.count("Head")
+		headCount := recorder.count("Head")
 		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 		require.NoError(t, err)
-		require.Equal(t, heads, seen.count("Head")-before)
+		require.Equal(t, heads, recorder.count("Head")-headCount)
 	}
 
 	_, err = b.Upload(t.Context(), "b/c", file("9"))
 	require.NoError(t, err)
+
 	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
+
 	have, err := os.ReadFile(filepath.Join(dir, "b/c"))
 	require.NoError(t, err)
 	require.Equal(t, "9", string(have))
@@ -155,9 +161,9 @@ func TestWithCacheDownload(t *testing.T) {
 // If the attributes of a source object change, Copy with a cache requests the attributes of its copy again, and
 // copies the object again.
 func TestWithCacheCopy(t *testing.T) {
-	var seen calls
+	var recorder calls
 	src := memstore.New()
-	dst := memstore.New(seen.layer())
+	dst := memstore.New(recorder.layer())
 	for _, key := range []string{"a", "b"} {
 		_, err := src.Upload(t.Context(), key, file("text"))
 		require.NoError(t, err)
@@ -165,11 +171,11 @@ func TestWithCacheCopy(t *testing.T) {
 	cache := t.TempDir()
 	copies := func(transferred int64, heads int) {
 		t.Helper()
-		before := seen.count("Head")
+		headCount := recorder.count("Head")
 		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), aMinuteLate())
 		require.NoError(t, err)
 		require.Equal(t, transferred, report.Transferred)
-		require.Equal(t, heads, seen.count("Head")-before)
+		require.Equal(t, heads, recorder.count("Head")-headCount)
 	}
 	copies(2, 0)
 	copies(0, 2)
@@ -198,7 +204,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	))
 	_, err := b.Upload(t.Context(), "a.txt", file("listed"))
 	require.NoError(t, err)
-	dir := tree(t, map[string]string{"a.txt": "second"})
+	dir := newTree(t, map[string]string{"a.txt": "second"})
 	var second *storage.Attrs
 	replace = func() {
 		mtime := map[string]string{"mtime": fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond())} // as of Upload
@@ -207,6 +213,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	}
 	cache := t.TempDir()
 	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), aMinuteLate()}
+
 	report, err := transfer.Download(t.Context(), b, dir, opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
@@ -230,6 +237,7 @@ func TestWithCacheRule(t *testing.T) {
 	require.NoError(t, err)
 	cache := t.TempDir()
 	rule := transfer.WithRule(func(string) []storage.WriteOption { return nil })
+
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), rule, aMinuteLate())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
@@ -242,43 +250,44 @@ func TestWithCacheRule(t *testing.T) {
 // The cache does not remember a file that was just written, because a file system may give a later write the same
 // time.
 func TestWithCacheFileJustWritten(t *testing.T) {
-	var seen calls
-	b := memstore.New(seen.layer())
-	dir := tree(t, map[string]string{"a.txt": "before"})
+	var recorder calls
+	b := memstore.New(recorder.layer())
+	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
 	for range 2 {
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 1, seen.count("Head"))
+	require.Equal(t, 1, recorder.count("Head"))
 }
 
 // The cache does not remember a file that was written shortly before the job began. A write after the job has read
 // it may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
-	var seen calls
+	var recorder calls
 	var passed atomic.Int64 // ns
-	b := memstore.New(seen.layer(), storage.WithHook(
+	b := memstore.New(recorder.layer(), storage.WithHook(
 		func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 			passed.Store(int64(time.Minute))
 			return nil, nil, nil
 		},
 	))
-	dir := tree(t, map[string]string{"a.txt": "before"})
+	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
 	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
 	require.NoError(t, err)
+
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
-	require.Equal(t, 1, seen.count("Head"))
+	require.Equal(t, 1, recorder.count("Head"))
 }
 
 // If a job is canceled or selects only some of the files, the cache still has the other files of earlier jobs.
 func TestWithCacheJobEndsEarly(t *testing.T) {
-	var seen calls
-	b := memstore.New(seen.layer())
-	dir := tree(t, map[string]string{"a": "1", "b": "2"})
+	var recorder calls
+	b := memstore.New(recorder.layer())
+	dir := newTree(t, map[string]string{"a": "1", "b": "2"})
 	cache := t.TempDir()
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
@@ -287,19 +296,19 @@ func TestWithCacheJobEndsEarly(t *testing.T) {
 	cancel()
 	_, err = transfer.Upload(ctx, b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.Error(t, err)
-	only := transfer.WithKeys(func(key string) bool { return key == "a" })
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate(), only)
+	keysOption := transfer.WithKeys(func(key string) bool { return key == "a" })
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate(), keysOption)
 	require.NoError(t, err)
 
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
-	require.Zero(t, seen.count("Head"))
+	require.Zero(t, recorder.count("Head"))
 }
 
 // A dry run does not write to the cache.
 func TestWithCacheDryRun(t *testing.T) {
 	b := memstore.New()
-	dir := tree(t, map[string]string{"a.txt": "before"})
+	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := filepath.Join(t.TempDir(), "new")
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), transfer.WithDryRun())
 	require.NoError(t, err)
@@ -310,7 +319,7 @@ func TestWithCacheDryRun(t *testing.T) {
 // is InvalidArgument.
 func TestWithCacheBelowAnEnd(t *testing.T) {
 	b := memstore.New()
-	dir := tree(t, map[string]string{"a.txt": "text"})
+	dir := newTree(t, map[string]string{"a.txt": "text"})
 	cache := filepath.Join(dir, "cache")
 	for range 2 {
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
@@ -327,11 +336,12 @@ func TestWithCacheBelowAnEnd(t *testing.T) {
 // A file of the cache that no job has used for a long time is removed.
 func TestWithCacheRemovesOldFiles(t *testing.T) {
 	b := memstore.New()
-	dir := tree(t, map[string]string{"a.txt": "text"})
+	dir := newTree(t, map[string]string{"a.txt": "text"})
 	cache := t.TempDir()
-	write(t, cache, map[string]string{
+	writeFiles(t, cache, map[string]string{
 		"0123.same": "omnibucket-same1", "0123.same.tmp": "omnibucket-same1", "other": "", "notes.same.txt": "of the user",
 	}) // of longAgo
+
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(cache, "0123.same"))

@@ -28,14 +28,20 @@ func whileRead(do func()) storage.Bucket {
 // If a file changes while Upload reads it, its upload fails and no object is stored.
 func TestUploadFileChanges(t *testing.T) {
 	text := randomTextOf(300_000)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		before string
 		change func(t *testing.T, path string)
 	}{
-		{"grows", text, func(t *testing.T, path string) { appendTo(t, path, "more") }},
-		{"shrinks", text, func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 1000)) }},
-		{"is emptied", text, func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 0)) }},
+		{"grows", text, func(t *testing.T, path string) {
+			appendTo(t, path, "more")
+		}},
+		{"shrinks", text, func(t *testing.T, path string) {
+			require.NoError(t, os.Truncate(path, 1000))
+		}},
+		{"is emptied", text, func(t *testing.T, path string) {
+			require.NoError(t, os.Truncate(path, 0))
+		}},
 		{"is rewritten in place", text, func(t *testing.T, path string) {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			require.NoError(t, err)
@@ -43,10 +49,14 @@ func TestUploadFileChanges(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			dir := tree(t, map[string]string{"a": "steady", "changing": row.before, "z": "steady"})
-			b := whileRead(func() { row.change(t, filepath.Join(dir, "changing")) })
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := newTree(t, map[string]string{"a": "steady", "changing": tt.before, "z": "steady"})
+			b := whileRead(func() {
+				tt.change(t, filepath.Join(dir, "changing"))
+			})
+
 			report, err := transfer.Upload(t.Context(), b, dir)
 			require.ErrorIs(t, err, storage.Changed)
 			require.Equal(t, int64(1), report.Failed)
@@ -59,8 +69,8 @@ func TestUploadFileChanges(t *testing.T) {
 
 // If another file replaces an open file, Upload stores the open file, which is complete.
 func TestUploadFileReplaced(t *testing.T) {
-	dir := tree(t, map[string]string{"changing": "before"})
-	other := tree(t, map[string]string{"x": "after."})
+	dir := newTree(t, map[string]string{"changing": "before"})
+	other := newTree(t, map[string]string{"x": "after."})
 	b := whileRead(func() {
 		require.NoError(t, os.Rename(filepath.Join(other, "x"), filepath.Join(dir, "changing")))
 	})
@@ -71,8 +81,10 @@ func TestUploadFileReplaced(t *testing.T) {
 
 // If a file is removed before Upload opens it, the file counts as failed.
 func TestUploadFileRemoved(t *testing.T) {
-	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
-	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
+	dir := newTree(t, map[string]string{"changing": "x", "z": "gone by then"})
+	b := whileRead(func() {
+		require.NoError(t, os.Remove(filepath.Join(dir, "z")))
+	})
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, int64(1), report.Failed)
@@ -81,17 +93,18 @@ func TestUploadFileRemoved(t *testing.T) {
 
 // If a named pipe has replaced a directory, Upload reports a failure instead of blocking.
 func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
-	dir := tree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
+	dir := newTree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
 	var once sync.Once
 	swap := func(key string) bool {
 		if key == "a/x" { // which comes before b/ is read
 			once.Do(func() {
 				require.NoError(t, os.RemoveAll(filepath.Join(dir, "b")))
-				pipe(t, filepath.Join(dir, "b"))
+				makePipe(t, filepath.Join(dir, "b"))
 			})
 		}
 		return true
 	}
+
 	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithKeys(swap))
 	require.Error(t, err)
 	require.EqualValues(t, 2, report.Transferred)
@@ -100,10 +113,10 @@ func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 
 // If a named pipe has replaced a file, its upload fails with Changed. A reader of the pipe would block forever.
 func TestUploadPipeInPlaceOfAFile(t *testing.T) {
-	dir := tree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
+	dir := newTree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
 	b := whileRead(func() {
 		require.NoError(t, os.Remove(filepath.Join(dir, "z")))
-		pipe(t, filepath.Join(dir, "z"))
+		makePipe(t, filepath.Join(dir, "z"))
 	})
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.Changed)

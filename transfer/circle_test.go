@@ -20,8 +20,8 @@ type stop struct {
 	end  transfer.End
 }
 
-// goRound transfers a tree from stop to stop, twice each.
-func goRound(t *testing.T, h *hostileTree, stops []stop) {
+// syncRound transfers a tree from stop to stop, twice each.
+func syncRound(t *testing.T, h *hostileTree, stops []stop) {
 	t.Helper()
 	last := h.dir
 	end := transfer.Dir(h.dir)
@@ -42,6 +42,7 @@ func goRound(t *testing.T, h *hostileTree, stops []stop) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorIs(t, err, storage.Changed)
 		}
+
 		require.Equal(t, int64(len(h.good)), report.Transferred)
 		require.Equal(t, map[storage.Code]int64{storage.InvalidArgument: failing, storage.Changed: changing}, codes(report))
 		require.Equal(t, failing+changing, report.Failed)
@@ -49,12 +50,13 @@ func goRound(t *testing.T, h *hostileTree, stops []stop) {
 		require.Zero(t, report.Skipped)
 		require.Equal(t, h.bytes, report.Bytes)
 
-		again, _ := transfer.Sync(context.Background(), s.end, end)
-		t.Logf("again: %v", again)
-		require.Zero(t, again.Transferred)
-		require.Zero(t, again.Bytes)
-		require.Equal(t, int64(len(h.good)), again.Skipped)
-		require.Equal(t, failing+changing, again.Failed)
+		second, _ := transfer.Sync(context.Background(), s.end, end)
+		t.Logf("again: %v", second)
+		require.Zero(t, second.Transferred)
+		require.Zero(t, second.Bytes)
+		require.Equal(t, int64(len(h.good)), second.Skipped)
+		require.Equal(t, failing+changing, second.Failed)
+
 		last = s.name
 		end = s.end
 	}
@@ -72,11 +74,11 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 // A tree comes back identical.
 func TestTreeComesBackIdentical(t *testing.T) {
 	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
-	h := plant(t, files, largest)
+	h := plantTree(t, files, largest)
 	back := t.TempDir()
-	goRound(t, h, []stop{
+	syncRound(t, h, []stop{
 		{"memory", transfer.Bucket(memstore.New(h.meddling(t)))},
-		{"local", transfer.Bucket(localBucket(t))},
+		{"local", transfer.Bucket(newLocalBucket(t))},
 		{"another memory", transfer.Bucket(memstore.New())},
 		{"a directory", transfer.Dir(t.TempDir())},
 		{"another directory", transfer.Dir(back)},

@@ -13,34 +13,42 @@ import (
 func TestCompare(t *testing.T) {
 	for _, kinds := range [][2]string{{"directory", "directory"}, {"directory", "bucket"}, {"bucket", "directory"}, {"bucket", "bucket"}} {
 		t.Run(kinds[0]+" with "+kinds[1], func(t *testing.T) {
-			first, _ := endWith(t, kinds[0], map[string]string{"a": "same", "b": "one", "c": "grown", "d": "only", "x.tmp": "1"})
-			second, have := endWith(t, kinds[1], map[string]string{"a": "same", "b": "two", "c": "x", "e": "only", "x.tmp": "22"})
-			for _, row := range []struct {
+			first, _ := newFilledEnd(t, kinds[0], map[string]string{"a": "same", "b": "one", "c": "grown", "d": "only", "x.tmp": "1"})
+			second, have := newFilledEnd(t, kinds[1], map[string]string{"a": "same", "b": "two", "c": "x", "e": "only", "x.tmp": "22"})
+
+			tests := []struct {
 				name string
 				opts []transfer.Option
 				want map[string]transfer.DifferenceKind
 			}{
-				{"by checksum", []transfer.Option{transfer.WithChecksum()}, map[string]transfer.DifferenceKind{"b": transfer.Different, "c": transfer.Different, "d": transfer.OnlyFirst, "e": transfer.OnlySecond}},
+				{"by checksum", []transfer.Option{transfer.WithChecksum()}, map[string]transfer.DifferenceKind{
+					"b": transfer.Different,
+					"c": transfer.Different,
+					"d": transfer.OnlyFirst,
+					"e": transfer.OnlySecond,
+				}},
 				{"by size", []transfer.Option{transfer.WithSizeOnly()}, map[string]transfer.DifferenceKind{"c": transfer.Different, "d": transfer.OnlyFirst, "e": transfer.OnlySecond}},
-			} {
-				t.Run(row.name, func(t *testing.T) {
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
 					got := map[string]transfer.DifferenceKind{}
 					result, err := transfer.Compare(t.Context(), first, second, func(d transfer.Difference) {
 						got[d.Key] = d.Kind
-					}, append(row.opts, transfer.WithExclude("*.tmp"))...)
+					}, append(tt.opts, transfer.WithExclude("*.tmp"))...)
 					require.NoError(t, err)
-					require.Equal(t, row.want, got)
+					require.Equal(t, tt.want, got)
 					require.False(t, result.Equal())
-					require.EqualValues(t, 5-len(row.want), result.Same)
+					require.EqualValues(t, 5-len(tt.want), result.Same)
 				})
 			}
+
 			result, err := transfer.Compare(t.Context(), first, first, nil)
 			require.NoError(t, err)
 			require.True(t, result.Equal())
 			require.Len(t, have(), 5, "nothing is removed")
 		})
 	}
-	src, _ := endWith(t, "bucket", nil)
+	src, _ := newFilledEnd(t, "bucket", nil)
 	_, err := transfer.Compare(t.Context(), src, transfer.Dir(filepath.Join(t.TempDir(), "none")), nil)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }

@@ -14,15 +14,15 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/core/removal"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
 )
 
-// filled returns a bucket with these objects, whose content is their key.
-func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Bucket {
+// newFilledBucket returns a bucket with these objects, whose content is their key.
+func newFilledBucket(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := memstore.New(opts...)
 	for _, key := range keys {
@@ -35,13 +35,14 @@ func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Buc
 // Before WithDelete removes a file, the job looks for it in the source again. A program that saves a file may
 // remove it for a moment.
 func TestWithDeleteFileIsBack(t *testing.T) {
-	src := tree(t, map[string]string{"new": "new"})
+	src := newTree(t, map[string]string{"new": "new"})
 	injector := faults.New()
-	b := filled(t, []string{"gone", "saved"}, driver.WithLayer(injector.Layer()))
+	b := newFilledBucket(t, []string{"gone", "saved"}, driver.WithLayer(injector.Layer()))
 	injector.Set(faults.Delay(faults.Put, 1))
 	injector.SetSleep(func(context.Context, time.Duration) error {
 		return os.WriteFile(filepath.Join(src, "saved"), []byte("later"), 0o600)
 	})
+
 	report, err := transfer.Upload(t.Context(), b, src, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Deleted)
@@ -51,44 +52,56 @@ func TestWithDeleteFileIsBack(t *testing.T) {
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 
 func TestWithDelete(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		opts    []transfer.Option
 		left    []string
 		deleted int64
 	}{
-		{"is not done without WithDelete", nil, spare, 0},
-		{"removes files that the source lacks", []transfer.Option{transfer.WithDelete()}, []string{"keep"}, 5},
-		{"keeps excluded files", []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")}, []string{"keep", "kept.tmp", "x/deep/er"}, 3},
-		{"keeps files that are not included", []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")}, []string{"extra", "keep", "x/deep/er", "zz"}, 2},
-		{"is not done in a dry run", []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()}, spare, 5},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			src := tree(t, map[string]string{"keep": "keep"})
-			b := filled(t, spare)
-			report, err := transfer.Upload(t.Context(), b, src, row.opts...)
+		{name: "is not done without WithDelete", left: spare},
+		{name: "removes files that the source lacks", opts: []transfer.Option{transfer.WithDelete()}, left: []string{"keep"}, deleted: 5},
+		{
+			name:    "keeps excluded files",
+			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")},
+			left:    []string{"keep", "kept.tmp", "x/deep/er"},
+			deleted: 3,
+		},
+		{
+			name:    "keeps files that are not included",
+			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")},
+			left:    []string{"extra", "keep", "x/deep/er", "zz"},
+			deleted: 2,
+		},
+		{name: "is not done in a dry run", opts: []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()}, left: spare, deleted: 5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := newTree(t, map[string]string{"keep": "keep"})
+			b := newFilledBucket(t, spare)
+			report, err := transfer.Upload(t.Context(), b, src, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.deleted, report.Deleted)
-			require.ElementsMatch(t, row.left, keysOf(contents(t, b)))
+			require.Equal(t, tt.deleted, report.Deleted)
+			require.ElementsMatch(t, tt.left, keysOf(contents(t, b)))
 
 			dir := t.TempDir()
-			_, err = transfer.Download(t.Context(), filled(t, spare), dir)
+			_, err = transfer.Download(t.Context(), newFilledBucket(t, spare), dir)
 			require.NoError(t, err)
-			report, err = transfer.Download(t.Context(), filled(t, []string{"keep"}), dir, row.opts...)
+			report, err = transfer.Download(t.Context(), newFilledBucket(t, []string{"keep"}), dir, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.deleted, report.Deleted)
-			require.ElementsMatch(t, row.left, keysOf(fingerprints(t, dir)))
+			require.Equal(t, tt.deleted, report.Deleted)
+			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, dir)))
 		})
 	}
 }
 
 // WithDelete removes the directories that the job has emptied. A directory that was empty before stays.
 func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
-	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
+	dir := newTree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "a/stays", file("x"))
 	require.NoError(t, err)
+
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.NoDirExists(t, filepath.Join(dir, "a/b"))
@@ -101,18 +114,19 @@ func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 func TestWithDeleteEmptySource(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
-			return transfer.Bucket(filled(t, keys))
+			return transfer.Bucket(newFilledBucket(t, keys))
 		}
 	}
 	dir := func(t *testing.T) transfer.End {
-		return transfer.Dir(tree(t, map[string]string{".omnibucket/format.json": "{}"}))
+		return transfer.Dir(newTree(t, map[string]string{".omnibucket/format.json": "{}"}))
 	}
 	misspelled := func(t *testing.T) transfer.End {
-		return transfer.Bucket(storage.Prefixed(filled(t, []string{"photos/a"}), "phtoos/"))
+		return transfer.Bucket(storage.Prefixed(newFilledBucket(t, []string{"photos/a"}), "phtoos/"))
 	}
-	marker := func(t *testing.T) transfer.End { return transfer.Bucket(markersIn(t)) }
+	marker := func(t *testing.T) transfer.End { return transfer.Bucket(newMarkerBucket(t)) }
 	none := []string{"keep", "x/deep/er"}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		src   func(t *testing.T) transfer.End
 		there []string
@@ -120,35 +134,57 @@ func TestWithDeleteEmptySource(t *testing.T) {
 		left  []string
 		want  error
 	}{
-		{"an empty bucket", bucket(), none, nil, none, storage.ObjectNotFound},
-		{"a misspelled prefix", misspelled, none, nil, none, storage.ObjectNotFound},
-		{"a directory with only the internal files of a bucket", dir, none, nil, none, storage.ObjectNotFound},
-		{"a bucket with a folder marker", marker, none, nil, none, storage.ObjectNotFound},
-		{"no file is included", bucket("a"), none, []transfer.Option{transfer.WithInclude("k*")}, none, storage.ObjectNotFound},
-		{"all files are excluded", bucket("a"), none, []transfer.Option{transfer.WithExclude("a")}, none, storage.ObjectNotFound},
-		{"in a dry run", bucket(), none, []transfer.Option{transfer.WithDryRun()}, none, storage.ObjectNotFound},
-		{"the destination is empty, too", bucket(), nil, nil, nil, nil},
-		{"the destination has only excluded files", bucket(), []string{"kept"}, []transfer.Option{transfer.WithExclude("kept")}, []string{"kept"}, nil},
-		{"with WithEmptySource", bucket(), none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
-		{"a directory, with WithEmptySource", dir, none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := filled(t, row.there)
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), row.src(t), append(row.opts, transfer.WithDelete())...)
-			require.ErrorIs(t, err, row.want)
-			if row.want != nil {
+		{name: "an empty bucket", src: bucket(), there: none, left: none, want: storage.ObjectNotFound},
+		{name: "a misspelled prefix", src: misspelled, there: none, left: none, want: storage.ObjectNotFound},
+		{name: "a directory with only the internal files of a bucket", src: dir, there: none, left: none, want: storage.ObjectNotFound},
+		{name: "a bucket with a folder marker", src: marker, there: none, left: none, want: storage.ObjectNotFound},
+		{
+			name:  "no file is included",
+			src:   bucket("a"),
+			there: none,
+			opts:  []transfer.Option{transfer.WithInclude("k*")},
+			left:  none,
+			want:  storage.ObjectNotFound,
+		},
+		{
+			name:  "all files are excluded",
+			src:   bucket("a"),
+			there: none,
+			opts:  []transfer.Option{transfer.WithExclude("a")},
+			left:  none,
+			want:  storage.ObjectNotFound,
+		},
+		{name: "in a dry run", src: bucket(), there: none, opts: []transfer.Option{transfer.WithDryRun()}, left: none, want: storage.ObjectNotFound},
+		{name: "the destination is empty, too", src: bucket(), want: nil},
+		{
+			name:  "the destination has only excluded files",
+			src:   bucket(),
+			there: []string{"kept"},
+			opts:  []transfer.Option{transfer.WithExclude("kept")},
+			left:  []string{"kept"},
+			want:  nil,
+		},
+		{name: "with WithEmptySource", src: bucket(), there: none, opts: []transfer.Option{transfer.WithEmptySource()}, want: nil},
+		{name: "a directory, with WithEmptySource", src: dir, there: none, opts: []transfer.Option{transfer.WithEmptySource()}, want: nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newFilledBucket(t, tt.there)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t), append(tt.opts, transfer.WithDelete())...)
+			require.ErrorIs(t, err, tt.want)
+			if tt.want != nil {
 				require.ErrorContains(t, err, "the source has no files")
 				require.ErrorContains(t, err, "WithEmptySource")
 				require.Zero(t, report.Deleted)
 			}
-			require.ElementsMatch(t, row.left, keysOf(contents(t, b)))
+			require.ElementsMatch(t, tt.left, keysOf(contents(t, b)))
 
 			down := t.TempDir()
-			_, err = transfer.Download(t.Context(), filled(t, row.there), down)
+			_, err = transfer.Download(t.Context(), newFilledBucket(t, tt.there), down)
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Dir(down), row.src(t), append(row.opts, transfer.WithDelete())...)
-			require.ErrorIs(t, err, row.want)
-			require.ElementsMatch(t, row.left, keysOf(fingerprints(t, down)))
+			_, err = transfer.Sync(t.Context(), transfer.Dir(down), tt.src(t), append(tt.opts, transfer.WithDelete())...)
+			require.ErrorIs(t, err, tt.want)
+			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, down)))
 		})
 	}
 }
@@ -165,22 +201,24 @@ func TestWithDeleteListingFails(t *testing.T) {
 			failing := []storage.OpenOption{driver.WithLayer(inj.Layer()), driver.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
 			var src, dst storage.Bucket
 			if row.of == "source" {
-				src = filled(t, []string{"b", "c", "m", "n", "o"}, failing...)
-				dst = filled(t, []string{"a", "b", "c", "z"})
+				src = newFilledBucket(t, []string{"b", "c", "m", "n", "o"}, failing...)
+				dst = newFilledBucket(t, []string{"a", "b", "c", "z"})
 			} else {
-				src = filled(t, []string{"b", "c", "y"})
-				dst = filled(t, []string{"a", "b", "c", "z"}, failing...)
+				src = newFilledBucket(t, []string{"b", "c", "y"})
+				dst = newFilledBucket(t, []string{"a", "b", "c", "z"}, failing...)
 			}
 			inj.Set(faults.Fail(faults.List).Nth(2))
-			before := contentsOf(t, dst, row.of == "destination", inj)
+			filesBefore := contentsOf(t, dst, row.of == "destination", inj)
 			inj.Set(faults.Fail(faults.List).Nth(2))
+
 			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
 			require.ErrorIs(t, err, storage.Unavailable)
 			require.Zero(t, report.Deleted)
+
 			inj.Set()
-			after := contents(t, dst)
-			for key := range before {
-				require.Contains(t, after, key)
+			filesAfter := contents(t, dst)
+			for key := range filesBefore {
+				require.Contains(t, filesAfter, key)
 			}
 		})
 	}
@@ -214,8 +252,8 @@ func (s *smallPages) Describe() driver.Description {
 // If a store or a Core lists keys out of order, WithDelete deletes nothing, because objects seem to be missing.
 func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
-		dst := filled(t, []string{"a", "b", "c", "z"})
-		report, err := transfer.Copy(t.Context(), dst, evilSource(t, keys...), transfer.WithDelete())
+		dst := newFilledBucket(t, []string{"a", "b", "c", "z"})
+		report, err := transfer.Copy(t.Context(), dst, newEvilSource(t, keys...), transfer.WithDelete())
 		require.ErrorContains(t, err, "not in the order of keys")
 		require.Zero(t, report.Deleted)
 		require.Len(t, contents(t, dst), 4)
@@ -224,9 +262,9 @@ func TestWithDeleteListingOutOfOrder(t *testing.T) {
 
 // If a source directory cannot be listed, WithDelete deletes nothing.
 func TestWithDeleteUnlistableDirectory(t *testing.T) {
-	src := tree(t, map[string]string{"a": "", "b/c": ""})
+	src := newTree(t, map[string]string{"a": "", "b/c": ""})
 	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
-	b := filled(t, []string{"a", "b/c", "z"})
+	b := newFilledBucket(t, []string{"a", "b/c", "z"})
 	report, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete())
 	require.ErrorContains(t, err, "nothing was deleted")
 	require.Zero(t, report.Deleted)
@@ -235,7 +273,7 @@ func TestWithDeleteUnlistableDirectory(t *testing.T) {
 
 // Failed deletions are counted.
 func TestWithDeleteFailuresAreCounted(t *testing.T) {
-	b := filled(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
+	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(1), report.Failed)
@@ -289,22 +327,23 @@ func (h holding) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 
 // Failed deletions of a Core are counted.
 func TestWithDeleteFailuresOfACore(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		code storage.Code
 	}{
 		{"an error of the key", &storage.Error{Code: storage.Locked, Key: "b"}, storage.Locked},
 		{"an error within another one", fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}), storage.PermissionDenied},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			dst := filled(t, []string{"a", "b", "c"})
-			report, err := transfer.Copy(t.Context(), wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holding{c, row.err} }), filled(t, []string{"keep"}), transfer.WithDelete())
-			require.ErrorIs(t, err, row.err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dst := newFilledBucket(t, []string{"a", "b", "c"})
+			report, err := transfer.Copy(t.Context(), wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holding{c, tt.err} }), newFilledBucket(t, []string{"keep"}), transfer.WithDelete())
+			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, int64(2), report.Deleted)
 			require.Len(t, report.Failures, 1)
 			require.Equal(t, "b", report.Failures[0].Key)
-			require.Equal(t, row.code, storage.CodeOf(report.Failures[0].Err))
+			require.Equal(t, tt.code, storage.CodeOf(report.Failures[0].Err))
 			require.ElementsMatch(t, []string{"b", "keep"}, keysOf(contents(t, dst)))
 		})
 	}
@@ -330,18 +369,19 @@ func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, er
 
 // If ctx is canceled during Remove, the report still counts the objects that the job removed.
 func TestRemoveCanceled(t *testing.T) {
-	for _, after := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
-		t.Run(fmt.Sprint(after), func(t *testing.T) {
+	for _, count := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			var keys []string
 			for i := range 2 * removal.Together {
 				keys = append(keys, fmt.Sprintf("k%03d", i))
 			}
-			b := filled(t, keys)
+			b := newFilledBucket(t, keys)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			left := &atomic.Int64{}
-			left.Store(after)
-			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return stopping{c, left, cancel} }))
+			remaining := &atomic.Int64{}
+			remaining.Store(count)
+
+			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return stopping{c, remaining, cancel} }))
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)
 			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)

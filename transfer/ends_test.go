@@ -63,12 +63,12 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := faults.New()
-			b := filled(t, []string{"a"}, driver.WithLayer(requests.Layer()))
-			before := requests.Count(faults.Any)
+			b := newFilledBucket(t, []string{"a"}, driver.WithLayer(requests.Layer()))
+			count := requests.Count(faults.Any)
 			err := job(t.Context(), b, other{b})
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "needs a bucket of this library, and the value is a transfer_test.other")
-			require.Equal(t, before, requests.Count(faults.Any))
+			require.Equal(t, count, requests.Count(faults.Any))
 		})
 	}
 }

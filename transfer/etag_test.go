@@ -53,32 +53,34 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 
 // A file that is younger than its object needs no request if the listing has its MD5.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, before, after, salt string
 		transferred               bool
 		heads                     int
 	}{
-		{"the same bytes", "before", "before", "", false, 0},
-		{"other bytes", "before", "after.", "", true, 1},
-		{"no bytes", "", "", "", false, 0},
-		{"a server that encrypts", "before", "before", "salt", false, 1},
-		{"a larger file", strings.Repeat("x", 256<<10+1), strings.Repeat("x", 256<<10+1), "", false, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var seen calls
-			b := memstore.New(seen.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver { return &md5ETags{d, row.salt} }))
-			dir := tree(t, map[string]string{"a.txt": row.before})
+		{name: "the same bytes", before: "before", after: "before"},
+		{name: "other bytes", before: "before", after: "after.", transferred: true, heads: 1},
+		{name: "no bytes"},
+		{name: "a server that encrypts", before: "before", after: "before", salt: "salt", heads: 1},
+		{name: "a larger file", before: strings.Repeat("x", 256<<10+1), after: strings.Repeat("x", 256<<10+1), heads: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var recorder calls
+			b := memstore.New(recorder.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver { return &md5ETags{d, tt.salt} }))
+			dir := newTree(t, map[string]string{"a.txt": tt.before})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
 			path := filepath.Join(dir, "a.txt")
 			now := time.Now()
-			require.NoError(t, os.WriteFile(path, []byte(row.after), 0o644))
+			require.NoError(t, os.WriteFile(path, []byte(tt.after), 0o644))
 			require.NoError(t, os.Chtimes(path, now, now))
-			before := seen.count("Head")
+			heads := recorder.count("Head")
+
 			report, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred, report.Transferred == 1, report)
-			require.Equal(t, row.heads, seen.count("Head")-before)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.heads, recorder.count("Head")-heads)
 		})
 	}
 }

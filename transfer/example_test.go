@@ -21,7 +21,9 @@ func ExampleUpload() {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() {
+		_ = os.RemoveAll(dir)
+	}()
 	for name, text := range map[string]string{"index.html": "<p>", "draft.tmp": "…"} {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
 			fmt.Println(err)

@@ -21,9 +21,9 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// aged returns a bucket with two prefixes. Each has an object of one day, one of ten
+// newAgedBucket returns a bucket with two prefixes. Each has an object of one day, one of ten
 // days and one of a hundred days.
-func aged(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.Bucket {
+func newAgedBucket(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.Bucket {
 	t.Helper()
 	clock := start
 	b := make(func() time.Time { return clock })
@@ -51,22 +51,55 @@ const day = 24 * time.Hour
 
 func TestExpire(t *testing.T) {
 	all := []string{"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old"}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		rules   []transfer.ExpireRule
 		opts    []transfer.Option
 		left    []string
 		deleted int64
 	}{
-		{"no rule", nil, nil, all, 0},
-		{"a folder", []transfer.ExpireRule{{Prefix: "temp/", Age: 7 * day}}, nil, []string{"temp/new", "temporary/ancient", "temporary/new", "temporary/old"}, 2},
-		{"a prefix that ends in a segment", []transfer.ExpireRule{{Prefix: "temp", Age: 50 * day}}, nil, []string{"temp/new", "temp/old", "temporary/new", "temporary/old"}, 2},
-		{"exactly that age stays", []transfer.ExpireRule{{Age: 10 * day}}, nil, []string{"temp/new", "temp/old", "temporary/new", "temporary/old"}, 2},
-		{"several rules", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, nil, []string{"temp/new", "temporary/new", "temporary/old"}, 3},
-		{"a dry run counts once", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, []transfer.Option{transfer.WithDryRun()}, all, 3},
-		{"excluded names stay", []transfer.ExpireRule{{Age: 7 * day}}, []transfer.Option{transfer.WithExclude("*/ancient")}, []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"}, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "no rule", left: all},
+		{
+			name:    "a folder",
+			rules:   []transfer.ExpireRule{{Prefix: "temp/", Age: 7 * day}},
+			left:    []string{"temp/new", "temporary/ancient", "temporary/new", "temporary/old"},
+			deleted: 2,
+		},
+		{
+			name:    "a prefix that ends in a segment",
+			rules:   []transfer.ExpireRule{{Prefix: "temp", Age: 50 * day}},
+			left:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
+			deleted: 2,
+		},
+		{
+			name:    "exactly that age stays",
+			rules:   []transfer.ExpireRule{{Age: 10 * day}},
+			left:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
+			deleted: 2,
+		},
+		{
+			name:    "several rules",
+			rules:   []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
+			left:    []string{"temp/new", "temporary/new", "temporary/old"},
+			deleted: 3,
+		},
+		{
+			name:    "a dry run counts once",
+			rules:   []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
+			opts:    []transfer.Option{transfer.WithDryRun()},
+			left:    all,
+			deleted: 3,
+		},
+		{
+			name:    "excluded names stay",
+			rules:   []transfer.ExpireRule{{Age: 7 * day}},
+			opts:    []transfer.Option{transfer.WithExclude("*/ancient")},
+			left:    []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"},
+			deleted: 2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for name, open := range map[string]func(now func() time.Time) storage.Bucket{
 				"memory": inMemory,
 				"local": func(now func() time.Time) storage.Bucket {
@@ -76,30 +109,30 @@ func TestExpire(t *testing.T) {
 					return b
 				},
 			} {
-				b := aged(t, open)
-				report, err := transfer.Expire(t.Context(), b, row.rules, append(row.opts, atStart())...)
+				b := newAgedBucket(t, open)
+				report, err := transfer.Expire(t.Context(), b, tt.rules, append(tt.opts, atStart())...)
 				require.NoError(t, err, name)
-				require.Equal(t, row.deleted, report.Deleted, name)
-				require.Equal(t, 5*row.deleted, report.DeletedBytes, name)
-				require.ElementsMatch(t, row.left, keysOf(contents(t, b)), name)
+				require.Equal(t, tt.deleted, report.Deleted, name)
+				require.Equal(t, 5*tt.deleted, report.DeletedBytes, name)
+				require.ElementsMatch(t, tt.left, keysOf(contents(t, b)), name)
 			}
 		})
 	}
 }
 
 func TestExpireRemovesInBatches(t *testing.T) {
-	var seen calls
-	b := filled(t, keysN(2500), seen.layer())
+	var recorder calls
+	b := newFilledBucket(t, keysN(2500), recorder.layer())
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}},
 		transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
 	require.NoError(t, err)
 	require.Equal(t, int64(2500), report.Deleted)
-	require.Equal(t, 3, seen.count("DeleteBatch"))
-	require.Zero(t, seen.count("Delete"))
+	require.Equal(t, 3, recorder.count("DeleteBatch"))
+	require.Zero(t, recorder.count("Delete"))
 }
 
 func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
-	b := filled(t, []string{"a"})
+	b := newFilledBucket(t, []string{"a"})
 	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {
 		report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, rule})
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -108,20 +141,20 @@ func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 }
 
 func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
-	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	b := filled(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, later)
+	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
 
 	inj := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
-	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, later)
+	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = transfer.Expire(ctx, filled(t, []string{"a"}), []transfer.ExpireRule{{Age: day}}, later)
+	_, err = transfer.Expire(ctx, newFilledBucket(t, []string{"a"}), []transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -131,6 +164,7 @@ func TestExpireRules(t *testing.T) {
 	now := func() time.Time { return clock }
 	localService, err := local.NewService(t.TempDir(), local.Config{NoSync: true, Now: now})
 	require.NoError(t, err)
+
 	for name, service := range map[string]storage.Service{
 		"memory": memstore.NewService(memstore.ServiceConfig{Now: now}),
 		"local":  localService,
@@ -145,7 +179,9 @@ func TestExpireRules(t *testing.T) {
 			require.NoError(t, err)
 			b, err := service.Bucket("bucket")
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			put := func(days int, key, text string) {
 				clock = start.AddDate(0, 0, -days)
 				_, err := b.Upload(t.Context(), key, file(text))
@@ -160,6 +196,7 @@ func TestExpireRules(t *testing.T) {
 
 			info, err := service.BucketInfo(t.Context(), "bucket")
 			require.NoError(t, err)
+
 			rules := transfer.ExpireRules(info.Lifecycle...)
 			require.Len(t, rules, 2)
 			dry, err := transfer.Expire(t.Context(), b, rules, transfer.WithDryRun(), atStart())
@@ -169,6 +206,7 @@ func TestExpireRules(t *testing.T) {
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, dry.Deleted, report.Deleted)
 			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
+
 			var result []string
 			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
 				require.NoError(t, err)
@@ -201,8 +239,10 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 				_, err := b.Upload(t.Context(), "k", file(text))
 				require.NoError(t, err)
 			}
+
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
+
 			expire := func(when time.Time) int64 {
 				report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 7 * day}}, transfer.WithNow(func() time.Time { return when }))
 				require.NoError(t, err)
@@ -211,6 +251,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first version, which was replaced long ago")
 			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second version, which was removed 8 days ago")
 			require.Equal(t, int64(1), expire(start.Add(8*day)), "the delete marker, which is alone now")
+
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				require.Fail(t, "nothing is left", "%v", v)
@@ -237,6 +278,7 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 		_, err := b.Upload(t.Context(), "k", file(text))
 		require.NoError(t, err)
 	}
+
 	report, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: day}}, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Zero(t, report.Deleted)
@@ -259,9 +301,11 @@ func TestExpireOldVersionWithoutAName(t *testing.T) {
 	_, err := b.Upload(t.Context(), "k", file("current"))
 	require.NoError(t, err)
 	src := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return nameless{c} })
+
 	report, err := transfer.Expire(t.Context(), src, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.EqualValues(t, 1, report.Failed)
+
 	ok, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
 	require.True(t, ok)
@@ -276,7 +320,7 @@ func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 // An age in days is limited to the longest duration: people write "never" as a large number of days.
 func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	const longest = 106_751 // days
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		days, want int
 	}{
@@ -285,11 +329,12 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 		{"as many as overflow to minutes", 213_504, longest},
 		{"the largest number", math.MaxInt32, longest},
 		{"the largest number of this machine", math.MaxInt, longest},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: time.Duration(row.want) * day, OldVersionsAge: time.Duration(row.want) * day}},
-				transfer.ExpireRules(storage.LifecycleRule{Prefix: "a", ExpireAfterDays: row.days, ExpireOldVersionsAfterDays: row.days}))
-			b := aged(t, func(now func() time.Time) storage.Bucket {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: time.Duration(tt.want) * day, OldVersionsAge: time.Duration(tt.want) * day}},
+				transfer.ExpireRules(storage.LifecycleRule{Prefix: "a", ExpireAfterDays: tt.days, ExpireOldVersionsAfterDays: tt.days}))
+			b := newAgedBucket(t, func(now func() time.Time) storage.Bucket {
 				service := memstore.NewService(memstore.ServiceConfig{Now: now})
 				_, err := service.CreateBucket(t.Context(), "bucket")
 				require.NoError(t, err)
@@ -297,7 +342,7 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 				require.NoError(t, err)
 				return b
 			})
-			report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: row.days}), atStart())
+			report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: tt.days}), atStart())
 			require.NoError(t, err)
 			require.Zero(t, report.Deleted)
 		})
@@ -317,10 +362,10 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 		versioning bool
 		removed    bool
 	}{
-		{"both clocks agree", 0, nil, false, false},
-		{"this machine is two days ahead", -2 * day, nil, false, false},
-		{"in a bucket that keeps versions", -2 * day, nil, true, false},
-		{"WithNow sets another clock", -2 * day, []transfer.Option{transfer.WithNow(time.Now)}, false, true},
+		{name: "both clocks agree"},
+		{name: "this machine is two days ahead", ahead: -2 * day},
+		{name: "in a bucket that keeps versions", ahead: -2 * day, versioning: true},
+		{name: "WithNow sets another clock", ahead: -2 * day, opts: []transfer.Option{transfer.WithNow(time.Now)}, removed: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -337,6 +382,7 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 			if tt.removed {
 				want = map[string]string{}
 			}
+
 			require.Equal(t, want, contents(t, b))
 		})
 	}
@@ -348,6 +394,7 @@ func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	put(t, engine.New(d), "k", "precious")
 	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	b := engine.New(d, driver.WithLayer(denied.Layer()))
+
 	_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Nanosecond}})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "WithNow")
@@ -368,6 +415,7 @@ func TestExpireWithoutRules(t *testing.T) {
 	put(t, engine.New(d), "k", "precious")
 	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	b := engine.New(d, driver.WithLayer(denied.Layer()))
+
 	report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules())
 	require.NoError(t, err)
 	require.Zero(t, report.Deleted)

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// begun returns a bucket with open uploads of one and of three days, in two prefixes.
-func begun(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+// newBucketWithUploads returns a bucket with open uploads of one and of three days, in two prefixes.
+func newBucketWithUploads(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	clock := start
 	b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return clock }}), opts...)
@@ -48,38 +48,57 @@ func openUploads(t *testing.T, b storage.Bucket) []string {
 
 func TestExpireAbortsOldUploads(t *testing.T) {
 	all := []string{"incoming/new", "incoming/old", "other/new", "other/old"}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		rules   []transfer.ExpireRule
 		opts    []transfer.Option
 		left    []string
 		aborted int64
 	}{
-		{"only objects", []transfer.ExpireRule{{Age: day}}, nil, all, 0},
-		{"all", []transfer.ExpireRule{{UploadsAge: 2 * day}}, nil, []string{"incoming/new", "other/new"}, 2},
-		{"a prefix", []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: 2 * day}}, nil, []string{"incoming/new", "other/new", "other/old"}, 1},
-		{"exactly that age stays", []transfer.ExpireRule{{UploadsAge: 3 * day}}, nil, all, 0},
-		{"a dry run counts once", []transfer.ExpireRule{{UploadsAge: 2 * day}, {Prefix: "incoming/", UploadsAge: time.Hour}}, []transfer.Option{transfer.WithDryRun()}, all, 3},
-		{"excluded names stay", []transfer.ExpireRule{{UploadsAge: time.Hour}}, []transfer.Option{transfer.WithExclude("other/")}, []string{"other/new", "other/old"}, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := begun(t)
-			var changed []string
+		{name: "only objects", rules: []transfer.ExpireRule{{Age: day}}, left: all},
+		{name: "all", rules: []transfer.ExpireRule{{UploadsAge: 2 * day}}, left: []string{"incoming/new", "other/new"}, aborted: 2},
+		{
+			name:    "a prefix",
+			rules:   []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: 2 * day}},
+			left:    []string{"incoming/new", "other/new", "other/old"},
+			aborted: 1,
+		},
+		{name: "exactly that age stays", rules: []transfer.ExpireRule{{UploadsAge: 3 * day}}, left: all},
+		{
+			name:    "a dry run counts once",
+			rules:   []transfer.ExpireRule{{UploadsAge: 2 * day}, {Prefix: "incoming/", UploadsAge: time.Hour}},
+			opts:    []transfer.Option{transfer.WithDryRun()},
+			left:    all,
+			aborted: 3,
+		},
+		{
+			name:    "excluded names stay",
+			rules:   []transfer.ExpireRule{{UploadsAge: time.Hour}},
+			opts:    []transfer.Option{transfer.WithExclude("other/")},
+			left:    []string{"other/new", "other/old"},
+			aborted: 2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBucketWithUploads(t)
+			var aborted []string
 			changes := transfer.WithChanges(func(c transfer.Change) {
-				changed = append(changed, string(c.Action))
+				aborted = append(aborted, string(c.Action))
 			})
-			report, err := transfer.Expire(t.Context(), b, row.rules, append(row.opts, atStart(), changes)...)
+
+			report, err := transfer.Expire(t.Context(), b, tt.rules, append(tt.opts, atStart(), changes)...)
 			require.NoError(t, err)
-			require.Equal(t, row.aborted, report.Aborted)
+			require.Equal(t, tt.aborted, report.Aborted)
 			require.Zero(t, report.Deleted)
-			require.Equal(t, slices.Repeat([]string{"aborted"}, int(row.aborted)), append([]string{}, changed...))
-			require.Equal(t, row.left, openUploads(t, b))
+			require.Equal(t, slices.Repeat([]string{"aborted"}, int(tt.aborted)), append([]string{}, aborted...))
+			require.Equal(t, tt.left, openUploads(t, b))
 		})
 	}
 }
 
 func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
-	b := begun(t)
+	b := newBucketWithUploads(t)
 	report, err := transfer.Expire(t.Context(), storage.Prefixed(b, "incoming/"), []transfer.ExpireRule{{UploadsAge: time.Hour}}, atStart())
 	require.NoError(t, err)
 	require.Equal(t, int64(2), report.Aborted)
@@ -90,7 +109,7 @@ func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	old := []transfer.ExpireRule{{UploadsAge: 2 * day}}
 	inj := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))
-	b := begun(t, driver.WithLayer(inj.Layer()))
+	b := newBucketWithUploads(t, driver.WithLayer(inj.Layer()))
 	report, err := transfer.Expire(t.Context(), b, old, atStart(), transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []int64{1, 1}, []int64{report.Aborted, report.Failed})
@@ -107,12 +126,12 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 }
 
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
-	b := begun(t)
+	b := newBucketWithUploads(t)
 	for _, rule := range []transfer.ExpireRule{{UploadsAge: -1}, {UploadsAge: day, Tags: map[string]string{"a": "b"}}} {
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule}, atStart())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	limited := begun(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
+	limited := newBucketWithUploads(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
 	_, err := transfer.Expire(t.Context(), limited, []transfer.ExpireRule{{UploadsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Len(t, openUploads(t, b), 4)

@@ -31,14 +31,14 @@ func (e *ends) upload(store *interleave.Store, key, text string) {
 // contents returns the texts that a store has, by their keys.
 func (e *ends) contents(store *interleave.Store) map[string]string {
 	b := store.Bucket()
-	found := make(map[string]string)
+	files := make(map[string]string)
 	for entry, err := range b.List(e.Context()) {
 		require.NoError(e, err)
 		data, _, err := storage.ReadAll(e.Context(), b, entry.Key)
 		require.NoError(e, err)
-		found[entry.Key] = string(data)
+		files[entry.Key] = string(data)
 	}
-	return found
+	return files
 }
 
 // has reports whether a store has a text under the key.
@@ -49,11 +49,11 @@ func (e *ends) has(text string) bool {
 // job adds a process that makes one job from src to dst.
 func (e *ends) job(name string, dst, src *interleave.Store, opts ...transfer.Option) *interleave.Actor {
 	p := e.Process(name)
-	to := p.Bucket(dst)
-	from := p.Bucket(src)
+	dstBucket := p.Bucket(dst)
+	srcBucket := p.Bucket(src)
 	return p.Go(name, func(ctx context.Context) error {
 		opts := append(slices.Clip(opts), transfer.WithConcurrency(1))
-		_, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from), opts...)
+		_, err := transfer.Sync(ctx, transfer.Bucket(dstBucket), transfer.Bucket(srcBucket), opts...)
 		return err
 	})
 }
@@ -114,7 +114,9 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 			continue
 		}
 		t.Run(l.name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) { scene(newEnds(s, l)) })
+			explored.RunOnSome(t, func(s *interleave.Scene) {
+				scene(newEnds(s, l))
+			})
 		})
 	}
 }

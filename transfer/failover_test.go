@@ -38,10 +38,12 @@ func TestReportOfAFailover(t *testing.T) {
 				primary, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer()),
 				driver.WithLayer(mirrored),
 			)
+
 			report, err := transfer.Copy(t.Context(), memstore.New(), src)
 			require.NoError(t, err)
 			require.Equal(t, int64(1), report.Transferred)
 			require.Equal(t, tt.want, report.FailedOver)
+
 			if tt.want {
 				require.Contains(t, report.String(), "second store of a mirror")
 			} else {

@@ -40,7 +40,8 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
 	)
 	dst := memstore.New(driver.WithLayer(inj.Layer()))
-	src := filled(t, keysN(20))
+	src := newFilledBucket(t, keysN(20))
+
 	var failures []string
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), transfer.WithChanges(func(c transfer.Change) {
 		if c.Action == transfer.Failed {
@@ -67,7 +68,7 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 // If any one request fails, Copy still succeeds completely, or reports what it has transferred and succeeds when
 // it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
-	src := filled(t, keysN(5))
+	src := newFilledBucket(t, keysN(5))
 	for n := 1; n <= 12; n++ {
 		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
 		dst := memstore.New(driver.WithLayer(inj.Layer()))
@@ -77,6 +78,7 @@ func TestJobFaultAtAnyCall(t *testing.T) {
 			require.Equal(t, contents(t, src), contents(t, dst), "fault at call %d", n)
 			continue
 		}
+
 		require.Equal(t, report.Transferred, int64(len(contents(t, dst))), "fault at call %d", n)
 		_, err = transfer.Copy(t.Context(), dst, src)
 		require.NoError(t, err)
@@ -86,8 +88,9 @@ func TestJobFaultAtAnyCall(t *testing.T) {
 
 // A report keeps a thousand failures.
 func TestReportKeepsAThousandFailures(t *testing.T) {
-	src := filled(t, keysN(1500))
+	src := newFilledBucket(t, keysN(1500))
 	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+
 	report, err := transfer.Copy(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), src)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, int64(1500), report.Failed)
@@ -106,9 +109,10 @@ func TestJobEndsWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
-		src := filled(t, keysN(100))
+		src := newFilledBucket(t, keysN(100))
 		dst := delayed(10 * time.Second)
 		start := time.Now()
+
 		report, err := transfer.Copy(ctx, dst, src, transfer.WithConcurrency(4), transfer.WithDelete())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
@@ -120,10 +124,12 @@ func TestJobEndsWhenCtxIsDone(t *testing.T) {
 
 // Nothing is deleted after ctx is done.
 func TestWithDeleteCtxIsDone(t *testing.T) {
-	src := filled(t, []string{"a", "b"})
-	dst := filled(t, []string{"spare"})
+	src := newFilledBucket(t, []string{"a", "b"})
+	dst := newFilledBucket(t, []string{"spare"})
 	ctx, cancel := context.WithCancel(t.Context())
-	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), transfer.WithChanges(func(c transfer.Change) { cancel() }))
+	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), transfer.WithChanges(func(c transfer.Change) {
+		cancel()
+	}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, report.Deleted)
 	require.Contains(t, contents(t, dst), "spare")
@@ -133,7 +139,7 @@ func TestWithDeleteCtxIsDone(t *testing.T) {
 func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
 	for _, n := range []int{1, 3, 16} {
-		var current, most atomic.Int64
+		var current, peak atomic.Int64
 		var once sync.Once
 		met := make(chan struct{}) // the first request waits for a second one, whatever the machine's speed
 		busy := func(d driver.Driver) driver.Driver {
@@ -141,10 +147,12 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 				if call == "Put" || call == "PutPart" {
 					offset := current.Add(1)
 					defer current.Add(-1)
-					for seen := most.Load(); offset > seen && !most.CompareAndSwap(seen, offset); seen = most.Load() {
+					for highest := peak.Load(); offset > highest && !peak.CompareAndSwap(highest, offset); highest = peak.Load() {
 					}
 					if offset == 2 || n == 1 {
-						once.Do(func() { close(met) })
+						once.Do(func() {
+							close(met)
+						})
 					}
 					<-met
 				}
@@ -157,13 +165,16 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 		for _, key := range keysN(50) {
 			h.plantFile(t, key, key)
 		}
+
 		inParts := func(d driver.Driver) driver.Driver { return partly{d} }
 		b := memstore.New(driver.WithLayer(inParts), driver.WithLayer(busy))
+
 		_, err := transfer.Upload(t.Context(), b, h.dir, transfer.WithConcurrency(n))
 		require.NoError(t, err)
-		require.LessOrEqual(t, most.Load(), int64(n))
+		require.LessOrEqual(t, peak.Load(), int64(n))
+
 		if n > 1 {
-			require.Greater(t, most.Load(), int64(1))
+			require.Greater(t, peak.Load(), int64(1))
 		}
 	}
 }
@@ -180,21 +191,24 @@ func (p partly) Describe() driver.Description {
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files = 200
-		src := filled(t, keysN(files))
+		src := newFilledBucket(t, keysN(files))
 		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
 		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		var events []transfer.Progress
 		var telling sync.Mutex
 		start := time.Now()
+
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
 			require.True(t, telling.TryLock(), "calls do not overlap")
 			defer telling.Unlock()
 			events = append(events, p)
 		}))
 		require.ErrorIs(t, err, storage.Locked)
+
 		took := time.Since(start)
 		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
+
 		var last transfer.Progress
 		for _, p := range events {
 			require.GreaterOrEqual(t, p.Files, last.Files)
@@ -212,6 +226,7 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, int64((files-1)*5), last.Bytes)
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
+
 		middle := events[len(events)/2]
 		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two parallel transfers of 5 bytes in 50 ms each")
 	})
@@ -230,11 +245,13 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	var told error
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
-	report, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}),
+
+	report, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
 		transfer.WithChanges(func(c transfer.Change) {
 			told = c.Err
 		}))
 	require.ErrorIs(t, err, errQuota)
+
 	var e *storage.Error
 	require.ErrorAs(t, report.Failures[0].Err, &e)
 	require.Equal(t, "a", e.Key)
@@ -250,9 +267,10 @@ func TestReportBytes(t *testing.T) {
 		dst  transfer.End
 	}{{"in a bucket", transfer.Bucket(memstore.New())}, {"in a directory", transfer.Dir(t.TempDir())}} {
 		t.Run(row.name, func(t *testing.T) {
-			dir := tree(t, map[string]string{"a": "12345", "log": "12345"})
+			dir := newTree(t, map[string]string{"a": "12345", "log": "12345"})
 			var last transfer.Progress
 			sizes := map[string]int64{}
+
 			report, err := transfer.Sync(t.Context(), row.dst, transfer.Dir(dir), transfer.WithConcurrency(1),
 				transfer.WithProgress(func(p transfer.Progress) {
 					require.LessOrEqual(t, p.Bytes, p.TotalBytes)
@@ -284,7 +302,7 @@ func TestJobMissingBucket(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	none, err := service.Bucket("none")
 	require.NoError(t, err)
-	_, err = transfer.Upload(t.Context(), none, tree(t, map[string]string{"a": "x"}))
+	_, err = transfer.Upload(t.Context(), none, newTree(t, map[string]string{"a": "x"}))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	var e *storage.Error
 	require.True(t, errors.As(err, &e))

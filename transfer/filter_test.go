@@ -24,41 +24,92 @@ func TestFilter(t *testing.T) {
 	entry := func(key string, size int64, modified time.Time) storage.ListEntry {
 		return storage.ListEntry{Key: key, Size: size, Modified: modified}
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []transfer.Option
 		is   storage.ListEntry
 		want bool
 	}{
-		{"nothing is set", nil, entry("a", 0, time.Time{}), true},
-		{"the smallest size", []transfer.Option{transfer.WithMinSize(3)}, entry("a", 3, monday), true},
-		{"a smaller size", []transfer.Option{transfer.WithMinSize(3)}, entry("a", 2, monday), false},
-		{"the largest size", []transfer.Option{transfer.WithMaxSize(3)}, entry("a", 3, monday), true},
-		{"a larger size", []transfer.Option{transfer.WithMaxSize(3)}, entry("a", 4, monday), false},
-		{"only empty files", []transfer.Option{transfer.WithMaxSize(0)}, entry("a", 1, monday), false},
-		{"the first time", []transfer.Option{transfer.WithModifiedAfter(monday)}, entry("a", 1, monday), true},
-		{"an earlier time", []transfer.Option{transfer.WithModifiedAfter(tuesday)}, entry("a", 1, monday), false},
-		{"an unknown time is not after another", []transfer.Option{transfer.WithModifiedAfter(monday)}, entry("a", 1, time.Time{}), false},
-		{"a time before", []transfer.Option{transfer.WithModifiedBefore(tuesday)}, entry("a", 1, monday), true},
-		{"the end of the times", []transfer.Option{transfer.WithModifiedBefore(monday)}, entry("a", 1, monday), false},
-		{"an unknown time is not before another", []transfer.Option{transfer.WithModifiedBefore(monday)}, entry("a", 1, time.Time{}), false},
-		{"a pattern", []transfer.Option{transfer.WithInclude("*.jpg")}, entry("x/a.jpg", 1, monday), true},
-		{"a key", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.jpg" })}, entry("a.jpg", 1, monday), true},
-		{"another key", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.png" })}, entry("a.png", 1, monday), false},
-		{"the prefix", []transfer.Option{transfer.WithPrefix("x/a")}, entry("x/ab.jpg", 1, monday), true},
-		{"another prefix", []transfer.Option{transfer.WithPrefix("x/a")}, entry("x/b.jpg", 1, monday), false},
-		{"a folder of the prefix", []transfer.Option{transfer.WithPrefix("x/a")}, storage.ListEntry{Key: "x/", IsPrefix: true}, true},
-		{"a folder that begins with the prefix", []transfer.Option{transfer.WithPrefix("x/a")}, storage.ListEntry{Key: "x/ab/", IsPrefix: true}, true},
-		{"a folder beside the prefix", []transfer.Option{transfer.WithPrefix("x/a")}, storage.ListEntry{Key: "xx/", IsPrefix: true}, false},
-		{"an excluded directory", []transfer.Option{transfer.WithExclude("x/")}, entry("x/a.jpg", 1, monday), false},
-		{"everything at once", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday)}, entry("a.jpg", 0, tuesday), false},
-		{"a prefix that may have files", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(9)}, storage.ListEntry{Key: "x/", IsPrefix: true}, true},
-		{"a prefix that is excluded", []transfer.Option{transfer.WithExclude("x")}, storage.ListEntry{Key: "x/", IsPrefix: true}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			filter, err := transfer.NewFilter(row.opts...)
+		{name: "nothing is set", is: entry("a", 0, time.Time{}), want: true},
+		{name: "the smallest size", opts: []transfer.Option{transfer.WithMinSize(3)}, is: entry("a", 3, monday), want: true},
+		{name: "a smaller size", opts: []transfer.Option{transfer.WithMinSize(3)}, is: entry("a", 2, monday), want: false},
+		{name: "the largest size", opts: []transfer.Option{transfer.WithMaxSize(3)}, is: entry("a", 3, monday), want: true},
+		{name: "a larger size", opts: []transfer.Option{transfer.WithMaxSize(3)}, is: entry("a", 4, monday), want: false},
+		{name: "only empty files", opts: []transfer.Option{transfer.WithMaxSize(0)}, is: entry("a", 1, monday), want: false},
+		{name: "the first time", opts: []transfer.Option{transfer.WithModifiedAfter(monday)}, is: entry("a", 1, monday), want: true},
+		{name: "an earlier time", opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)}, is: entry("a", 1, monday), want: false},
+		{
+			name: "an unknown time is not after another",
+			opts: []transfer.Option{transfer.WithModifiedAfter(monday)},
+			is:   entry("a", 1, time.Time{}),
+			want: false,
+		},
+		{name: "a time before", opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)}, is: entry("a", 1, monday), want: true},
+		{name: "the end of the times", opts: []transfer.Option{transfer.WithModifiedBefore(monday)}, is: entry("a", 1, monday), want: false},
+		{
+			name: "an unknown time is not before another",
+			opts: []transfer.Option{transfer.WithModifiedBefore(monday)},
+			is:   entry("a", 1, time.Time{}),
+			want: false,
+		},
+		{name: "a pattern", opts: []transfer.Option{transfer.WithInclude("*.jpg")}, is: entry("x/a.jpg", 1, monday), want: true},
+		{
+			name: "a key",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.jpg" })},
+			is:   entry("a.jpg", 1, monday),
+			want: true,
+		},
+		{
+			name: "another key",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.png" })},
+			is:   entry("a.png", 1, monday),
+			want: false,
+		},
+		{name: "the prefix", opts: []transfer.Option{transfer.WithPrefix("x/a")}, is: entry("x/ab.jpg", 1, monday), want: true},
+		{name: "another prefix", opts: []transfer.Option{transfer.WithPrefix("x/a")}, is: entry("x/b.jpg", 1, monday), want: false},
+		{
+			name: "a folder of the prefix",
+			opts: []transfer.Option{transfer.WithPrefix("x/a")},
+			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
+			want: true,
+		},
+		{
+			name: "a folder that begins with the prefix",
+			opts: []transfer.Option{transfer.WithPrefix("x/a")},
+			is:   storage.ListEntry{Key: "x/ab/", IsPrefix: true},
+			want: true,
+		},
+		{
+			name: "a folder beside the prefix",
+			opts: []transfer.Option{transfer.WithPrefix("x/a")},
+			is:   storage.ListEntry{Key: "xx/", IsPrefix: true},
+			want: false,
+		},
+		{name: "an excluded directory", opts: []transfer.Option{transfer.WithExclude("x/")}, is: entry("x/a.jpg", 1, monday), want: false},
+		{
+			name: "everything at once",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday)},
+			is:   entry("a.jpg", 0, tuesday),
+			want: false,
+		},
+		{
+			name: "a prefix that may have files",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(9)},
+			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
+			want: true,
+		},
+		{
+			name: "a prefix that is excluded",
+			opts: []transfer.Option{transfer.WithExclude("x")},
+			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
+			want: false,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			filter, err := transfer.NewFilter(tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.want, filter.Selects(row.is))
+			require.Equal(t, tt.want, filter.Selects(tt.is))
 		})
 	}
 	for _, bad := range []transfer.Option{
@@ -72,24 +123,24 @@ func TestFilter(t *testing.T) {
 // WithShard assigns each key to the same shard in every release, because jobs of different releases may share a
 // migration.
 func TestWithShardIsStable(t *testing.T) {
-	of := map[string]int{}
+	shards := map[string]int{}
 	for i := range 8 {
 		filter, err := transfer.NewFilter(transfer.WithShard(i, 8))
 		require.NoError(t, err)
 		for _, key := range []string{"a", "b/c", "2026/11/21.log", "é"} {
 			if filter.Selects(storage.ListEntry{Key: key}) {
-				_, twice := of[key]
+				_, twice := shards[key]
 				require.False(t, twice, key)
-				of[key] = i
+				shards[key] = i
 			}
 		}
 	}
-	require.Equal(t, map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}, of)
+	require.Equal(t, map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}, shards)
 }
 
 // WithDelete keeps files that the filters by size and time do not select.
 func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
-	dir := tree(t, map[string]string{"small": "x", "large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"})
+	dir := newTree(t, map[string]string{"small": "x", "large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"})
 	for name, modified := range map[string]time.Time{"small": monday, "large": tuesday, "grown": tuesday} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, name), modified, modified))
 	}
@@ -101,7 +152,7 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 		}
 		return b
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []transfer.Option
 		want map[string]string
@@ -110,10 +161,11 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 		{"small files", []transfer.Option{transfer.WithMinSize(5)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx", "gone-small": "x"}},
 		{"old files", []transfer.Option{transfer.WithModifiedAfter(tuesday)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"}},
 		{"new files", []transfer.Option{transfer.WithModifiedBefore(tuesday)}, map[string]string{"small": "x", "large": "older", "grown": "x", "gone-small": "x", "gone-large": "xxxxxxxxxx"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := fill()
-			_, err := transfer.Upload(t.Context(), b, dir, append(row.opts, transfer.WithDelete())...)
+			_, err := transfer.Upload(t.Context(), b, dir, append(tt.opts, transfer.WithDelete())...)
 			require.NoError(t, err)
 			got := map[string]string{}
 			for e, err := range b.List(t.Context()) {
@@ -122,7 +174,7 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 				require.NoError(t, err)
 				got[e.Key] = string(text)
 			}
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }
@@ -134,10 +186,13 @@ func TestWithShardAddsUp(t *testing.T) {
 	for i := range 40 {
 		files[fmt.Sprintf("%d/%d", i%4, i)] = strings.Repeat("x", i)
 	}
-	dir := tree(t, files)
+	dir := newTree(t, files)
 	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
-	fill := func() storage.Bucket { return filled(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}) }
+	fill := func() storage.Bucket {
+		return newFilledBucket(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"})
+	}
 	parent := fill()
+
 	want, err := transfer.Upload(t.Context(), parent, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, want.Deleted)
@@ -148,6 +203,7 @@ func TestWithShardAddsUp(t *testing.T) {
 		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(), transfer.WithShard(i, shards))
 		require.NoError(t, err)
 		require.Positive(t, report.Transferred)
+
 		sum.Transferred += report.Transferred
 		sum.Skipped += report.Skipped
 		sum.Ignored += report.Ignored
@@ -158,7 +214,7 @@ func TestWithShardAddsUp(t *testing.T) {
 	require.ElementsMatch(t, keysOf(contents(t, parent)), keysOf(contents(t, parts)))
 
 	// A shard in which the source has no file is no empty source.
-	one := tree(t, map[string]string{"a": "a"})
+	one := newTree(t, map[string]string{"a": "a"})
 	for i := range shards {
 		_, err := transfer.Upload(t.Context(), parts, one, transfer.WithDelete(), transfer.WithShard(i, shards))
 		require.NoError(t, err)

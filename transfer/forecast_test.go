@@ -26,39 +26,77 @@ func TestForecastOfADryRun(t *testing.T) {
 	other := memstore.New()
 	put(t, other, "same", "12345")
 	put(t, other, "extra", "12345")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name     string
 		dst, src transfer.End
 		opts     []transfer.Option
 		want     transfer.Forecast
 	}{
-		{"an upload", transfer.Bucket(memstore.New()), transfer.Dir(filepath.Join(dir, "half")), nil,
-			transfer.Forecast{Writes: 1, Sent: 5}},
-		{"an upload that moves", transfer.Bucket(memstore.New()), transfer.Dir(filepath.Join(dir, "half")), []transfer.Option{transfer.WithMove()},
-			transfer.Forecast{Writes: 1, Sent: 5}},
-		{"a download to a new directory", transfer.Dir(filepath.Join(dir, "none", "deep")), transfer.Bucket(full), nil,
-			transfer.Forecast{Reads: 4, Received: 20, Needed: 20}},
-		{"a copy to another store", transfer.Bucket(other), transfer.Bucket(full), []transfer.Option{transfer.WithDelete()},
-			transfer.Forecast{Reads: 3, Writes: 3, Removals: 1, Sent: 15, Received: 15}},
-		{"a copy inside a store", transfer.Bucket(storage.Prefixed(full, "to/")), transfer.Bucket(storage.Prefixed(full, "folder/")), nil,
-			transfer.Forecast{Reads: 1, Writes: 1}},
-		{"a move inside a store", transfer.Bucket(storage.Prefixed(full, "to/")), transfer.Bucket(storage.Prefixed(full, "folder/")), []transfer.Option{transfer.WithMove()},
-			transfer.Forecast{Writes: 1}},
-		{"a move to another store", transfer.Bucket(other), transfer.Bucket(full), []transfer.Option{transfer.WithMove()},
-			transfer.Forecast{Reads: 4, Writes: 4, Removals: 4, Sent: 20, Received: 20}},
-		{"a copy of a directory", transfer.Dir(filepath.Join(dir, "other")), transfer.Dir(filepath.Join(dir, "half")), nil,
-			transfer.Forecast{Needed: 5}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			report, err := transfer.Sync(t.Context(), row.dst, row.src, append(row.opts, transfer.WithDryRun())...)
+		{
+			name: "an upload",
+			dst:  transfer.Bucket(memstore.New()),
+			src:  transfer.Dir(filepath.Join(dir, "half")),
+			want: transfer.Forecast{Writes: 1, Sent: 5},
+		},
+		{
+			name: "an upload that moves",
+			dst:  transfer.Bucket(memstore.New()),
+			src:  transfer.Dir(filepath.Join(dir, "half")),
+			opts: []transfer.Option{transfer.WithMove()},
+			want: transfer.Forecast{Writes: 1, Sent: 5},
+		},
+		{
+			name: "a download to a new directory",
+			dst:  transfer.Dir(filepath.Join(dir, "none", "deep")),
+			src:  transfer.Bucket(full),
+			want: transfer.Forecast{Reads: 4, Received: 20, Needed: 20},
+		},
+		{
+			name: "a copy to another store",
+			dst:  transfer.Bucket(other),
+			src:  transfer.Bucket(full),
+			opts: []transfer.Option{transfer.WithDelete()},
+			want: transfer.Forecast{Reads: 3, Writes: 3, Removals: 1, Sent: 15, Received: 15},
+		},
+		{
+			name: "a copy inside a store",
+			dst:  transfer.Bucket(storage.Prefixed(full, "to/")),
+			src:  transfer.Bucket(storage.Prefixed(full, "folder/")),
+			want: transfer.Forecast{Reads: 1, Writes: 1},
+		},
+		{
+			name: "a move inside a store",
+			dst:  transfer.Bucket(storage.Prefixed(full, "to/")),
+			src:  transfer.Bucket(storage.Prefixed(full, "folder/")),
+			opts: []transfer.Option{transfer.WithMove()},
+			want: transfer.Forecast{Writes: 1},
+		},
+		{
+			name: "a move to another store",
+			dst:  transfer.Bucket(other),
+			src:  transfer.Bucket(full),
+			opts: []transfer.Option{transfer.WithMove()},
+			want: transfer.Forecast{Reads: 4, Writes: 4, Removals: 4, Sent: 20, Received: 20},
+		},
+		{
+			name: "a copy of a directory",
+			dst:  transfer.Dir(filepath.Join(dir, "other")),
+			src:  transfer.Dir(filepath.Join(dir, "half")),
+			want: transfer.Forecast{Needed: 5},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, append(tt.opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 			got := *report.Forecast
 			require.Contains(t, report.String(), got.String())
-			if row.want.Needed == 0 {
+			if tt.want.Needed == 0 {
 				require.EqualValues(t, -1, got.Free)
 			}
 			got.Free = 0
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 }

@@ -67,38 +67,40 @@ func (e endless) with(t *testing.T) storage.Bucket {
 func TestJobMemoryIsBounded(t *testing.T) {
 	const keys = 100_000
 	var peak uint64
-	var removed atomic.Int64
+	var removals atomic.Int64
 	src := endless{keys: keys, peak: &peak}.with(t)
-	later := endless{keys: keys, start: keys, removed: &removed}.with(t)
+	bucket := endless{keys: keys, start: keys, removed: &removals}.with(t)
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	report, err := transfer.Copy(t.Context(), later, src, transfer.WithDelete(), transfer.WithDryRun())
+
+	report, err := transfer.Copy(t.Context(), bucket, src, transfer.WithDelete(), transfer.WithDryRun())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Transferred)
 	require.Equal(t, int64(keys), report.Deleted)
 
 	// One file is the same, and all others are removed.
-	report, err = transfer.Copy(t.Context(), endless{keys: keys, peak: &peak, removed: &removed}.with(t),
-		filled(t, nil), transfer.WithDelete(), transfer.WithEmptySource())
+	report, err = transfer.Copy(t.Context(), endless{keys: keys, peak: &peak, removed: &removals}.with(t),
+		newFilledBucket(t, nil), transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Deleted)
-	require.Equal(t, int64(keys), removed.Load())
+	require.Equal(t, int64(keys), removals.Load())
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys take more")
 }
 
 // If a large destination has keys far from those of the source, the job lists only the parts near the source's
 // keys.
 func TestJobListsDestinationNearSource(t *testing.T) {
-	var seen calls
-	b := filled(t, keysN(20_000), seen.layer())
-	src := tree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
-	before := seen.count("List")
+	var recorder calls
+	b := newFilledBucket(t, keysN(20_000), recorder.layer())
+	src := newTree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
+	lists := recorder.count("List")
+
 	report, err := transfer.Upload(t.Context(), b, src)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), report.Skipped)
 	require.Equal(t, int64(1), report.Transferred)
-	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
+	require.LessOrEqual(t, recorder.count("List")-lists, 9, "of 79 pages")
 }
 
 // A destination directory may hold many files that the source lacks. A directory cannot be listed from the middle,
@@ -108,17 +110,20 @@ func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 	for _, key := range keysN(2500) {
 		require.NoError(t, os.WriteFile(filepath.Join(dst, key), nil, 0o644))
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		src  transfer.End
 	}{
-		{"of a bucket", transfer.Bucket(filled(t, []string{"zzz"}))},
-		{"of a directory", transfer.Dir(tree(t, map[string]string{"zzz": "longer"}))},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			report, err := transfer.Sync(ctx, transfer.Dir(dst), row.src)
+		{"of a bucket", transfer.Bucket(newFilledBucket(t, []string{"zzz"}))},
+		{"of a directory", transfer.Dir(newTree(t, map[string]string{"zzz": "longer"}))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report, err := transfer.Sync(ctx, transfer.Dir(dst), tt.src)
 			require.NoError(t, err)
 			require.Equal(t, int64(1), report.Transferred)
 		})

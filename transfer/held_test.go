@@ -18,7 +18,7 @@ import (
 func TestJobLeavesOutItsLease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	everything := []transfer.ExpireRule{{Age: time.Hour}}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		do   func(ctx context.Context, b storage.Bucket, dir string) error
 	}{
@@ -66,23 +66,27 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 			_, err := storage.RemoveMatching(ctx, storage.Prefixed(b, "jobs/"), nil)
 			return err
 		}},
-	} {
-		for name, b := range kept(t) {
-			t.Run(row.name+", "+name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		for name, b := range newVersionedStores(t) {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
 				dir := t.TempDir()
-				write(t, dir, map[string]string{leaseKey: "of another", "kept": "kept"})
+				writeFiles(t, dir, map[string]string{leaseKey: "of another", "kept": "kept"})
 				put(t, b, "other", "other")
 				ctx, cancel := context.WithCancel(t.Context())
 				runs := 0
+
 				_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
 					defer cancel()
 					runs++
 					was, err := b.Attrs(ctx, leaseKey)
 					require.NoError(t, err)
-					require.NoError(t, row.do(ctx, b, dir))
+					require.NoError(t, tt.do(ctx, b, dir))
+
 					is, err := b.Attrs(ctx, leaseKey)
 					require.NoError(t, err, "the lease is there")
 					require.Equal(t, was.Revision, is.Revision, "nobody wrote it")
+
 					data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(leaseKey)))
 					require.NoError(t, err)
 					require.Equal(t, "of another", string(data), "it was not copied")
@@ -111,7 +115,7 @@ func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 
 // Expire treats old versions of a lease as old versions of an ordinary object.
 func TestExpireOldVersionsOfALease(t *testing.T) {
-	for name, b := range kept(t) {
+	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {

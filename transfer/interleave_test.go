@@ -59,6 +59,8 @@ func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
 				return err
 			})
 		}
-		s.Check(func() { require.Positive(s, copies(s, objects.Bucket(), "a", "b")) })
+		s.Check(func() {
+			require.Positive(s, copies(s, objects.Bucket(), "a", "b"))
+		})
 	})
 }

@@ -102,8 +102,8 @@ func (r *report) write(t *testing.T, dst storage.Uploader) {
 
 const schema = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
 
-// reportOf returns the inventory of a bucket, in the opposite order of keys.
-func reportOf(t *testing.T, b storage.Lister) *report {
+// newReport returns the inventory of a bucket, in the opposite order of keys.
+func newReport(t *testing.T, b storage.Lister) *report {
 	t.Helper()
 	r := &report{schema: schema}
 	for e, err := range b.List(t.Context()) {
@@ -113,8 +113,8 @@ func reportOf(t *testing.T, b storage.Lister) *report {
 	return r
 }
 
-// reportOfVersions returns the inventory of all versions of a bucket.
-func reportOfVersions(t *testing.T, b storage.Lister) *report {
+// newVersionReport returns the inventory of all versions of a bucket.
+func newVersionReport(t *testing.T, b storage.Lister) *report {
 	t.Helper()
 	r := &report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
 	last := ""
@@ -133,26 +133,26 @@ func reportOfVersions(t *testing.T, b storage.Lister) *report {
 	return r
 }
 
-// inventoried returns a bucket of S3 with keys, whose content is their name, and its inventory.
-func inventoried(t *testing.T, keys ...string) (storage.Bucket, *transfer.Inventory) {
+// newInventoriedBucket returns a bucket of S3 with keys, whose content is their name, and its inventory.
+func newInventoriedBucket(t *testing.T, keys ...string) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	for _, key := range keys {
 		put(t, b, key, key)
 	}
 	reports := memstore.New()
-	reportOf(t, b).write(t, reports)
-	return b, inventoryOf(t, b, reports)
+	newReport(t, b).write(t, reports)
+	return b, openInventory(t, b, reports)
 }
 
-func inventoryOf(t *testing.T, b storage.Bucket, reports storage.Downloader) *transfer.Inventory {
+func openInventory(t *testing.T, b storage.Bucket, reports storage.Downloader) *transfer.Inventory {
 	t.Helper()
 	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
 	require.NoError(t, err)
 	return i
 }
 
-func entries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.ListEntry {
+func collectEntries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.ListEntry {
 	t.Helper()
 	var all []storage.ListEntry
 	for e, err := range list {
@@ -164,23 +164,23 @@ func entries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.L
 
 // An inventory lists the same objects as the bucket.
 func TestInventoryListsAsTheBucket(t *testing.T) {
-	b, i := inventoried(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
+	b, i := newInventoriedBucket(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
 	require.Equal(t, taken, i.Taken)
 	require.Equal(t, "photos", i.Bucket)
-	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
-	require.Equal(t, entries(t, b.List(t.Context(), storage.WithPrefix("2026/"))), entries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
-	require.Equal(t, entries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), entries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
+	require.Equal(t, collectEntries(t, b.List(t.Context())), collectEntries(t, i.List(t.Context())))
+	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithPrefix("2026/"))), collectEntries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
+	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), collectEntries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
 }
 
 // If an inventory covers only a prefix of a bucket, it lists the keys of that prefix.
 func TestInventoryOfAPartOfABucket(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, b, "2026/1.jpg", "")
 	put(t, b, "2025/1.jpg", "")
 	reports := memstore.New()
-	reportOf(t, b).write(t, reports)
+	newReport(t, b).write(t, reports)
 	part := storage.Prefixed(b, "2026/")
-	require.Equal(t, entries(t, part.List(t.Context())), entries(t, inventoryOf(t, part, reports).List(t.Context())))
+	require.Equal(t, collectEntries(t, part.List(t.Context())), collectEntries(t, openInventory(t, part, reports).List(t.Context())))
 }
 
 // A refusing bucket takes no object with this key.
@@ -208,13 +208,14 @@ func (b refusing) CopyFrom(
 }
 
 func TestSyncFromAnInventory(t *testing.T) {
-	b, i := inventoried(t, "same", "changed", "gone", "new/1", "new/2")
+	b, i := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
 	dst := memstore.New()
 	put(t, dst, "same", "same")
 	put(t, b, "changed", "Changed")
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	put(t, b, "later", "later")
 	opts := []transfer.Option{transfer.WithInventory(i), transfer.WithSizeOnly(), transfer.WithConcurrency(1), transfer.WithJournal(memstore.New(), "journal")}
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(b), opts...)
@@ -229,11 +230,12 @@ func TestSyncFromAnInventory(t *testing.T) {
 }
 
 func TestCompareWithAnInventory(t *testing.T) {
-	b, i := inventoried(t, "a", "b", "c")
+	b, i := newInventoriedBucket(t, "a", "b", "c")
 	dst := memstore.New()
 	put(t, dst, "a", "a")
 	put(t, dst, "b", "other")
 	put(t, dst, "d", "")
+
 	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil, transfer.WithInventory(i), transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
@@ -241,7 +243,7 @@ func TestCompareWithAnInventory(t *testing.T) {
 
 // If an object has changed since its inventory was made, Remove by that inventory keeps it.
 func TestRemoveByInventoryKeepsChanges(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		profile string // one without conditions asks for the attributes before
 		job     func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
@@ -253,30 +255,31 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 			return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
 		}},
 		{"expire", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-			later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}}, append(opts, later)...)
+			opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}}, append(opts, opt)...)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var offset atomic.Int64
-			b := onServer(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}, row.profile)
+			b := newServerBucket(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}, tt.profile)
 			for _, key := range []string{"old/1", "old/2", "old/again", "old/changed", "old/gone", "new"} {
 				put(t, b, key, key)
 			}
 			reports := memstore.New()
-			reportOf(t, b).write(t, reports)
-			i := inventoryOf(t, b, reports)
+			newReport(t, b).write(t, reports)
+			i := openInventory(t, b, reports)
 			offset.Store(int64(time.Minute))
 			put(t, b, "old/changed", "old/Changed")
 			put(t, b, "old/again", "old/again") // whose revision is the same
 			require.NoError(t, b.Remove(t.Context(), "old/gone"))
 			put(t, b, "old/later", "")
 
-			report, err := row.job(t.Context(), b, transfer.WithInventory(i), transfer.WithDryRun())
+			report, err := tt.job(t.Context(), b, transfer.WithInventory(i), transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 5, report.Deleted)
 
-			report, err = row.job(t.Context(), b, transfer.WithInventory(i))
+			report, err = tt.job(t.Context(), b, transfer.WithInventory(i))
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Deleted, "the missing object counts as removed, as it does without an inventory")
 			require.EqualValues(t, 2, report.Changed)
@@ -287,7 +290,7 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 
 // Without an inventory, Remove lists the bucket and removes the selected objects.
 func TestRemoveWithoutInventory(t *testing.T) {
-	b := filled(t, []string{"a.tmp", "b", "c/d.tmp"})
+	b := newFilledBucket(t, []string{"a.tmp", "b", "c/d.tmp"})
 	report, err := transfer.Remove(t.Context(), b, transfer.WithInclude("*.tmp"))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Deleted)
@@ -295,8 +298,8 @@ func TestRemoveWithoutInventory(t *testing.T) {
 	require.ElementsMatch(t, []string{"b"}, keysOf(contents(t, b)))
 }
 
-// withoutVersions returns a bucket of S3 that keeps no versions yet, and its account.
-func withoutVersions(t *testing.T, config s3server.Config) (storage.Service, storage.Bucket) {
+// newUnversionedBucket returns a bucket of S3 that keeps no versions yet, and its account.
+func newUnversionedBucket(t *testing.T, config s3server.Config) (storage.Service, storage.Bucket) {
 	t.Helper()
 	server, err := s3server.Start(config)
 	require.NoError(t, err)
@@ -322,10 +325,10 @@ func withoutVersions(t *testing.T, config s3server.Config) (storage.Service, sto
 	return account, b
 }
 
-// versioned returns a bucket with versions, and the report of all of them.
-func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
+// newVersionedInventory returns a bucket with versions, and the report of all of them.
+func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
-	account, b := withoutVersions(t, s3server.Config{})
+	account, b := newUnversionedBucket(t, s3server.Config{})
 	_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
 	for _, content := range []string{"1", "2", "3"} {
@@ -334,19 +337,20 @@ func versioned(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	}
 	require.NoError(t, b.Remove(t.Context(), "b"))
 	reports := memstore.New()
-	reportOfVersions(t, b).write(t, reports)
-	return b, inventoryOf(t, b, reports)
+	newVersionReport(t, b).write(t, reports)
+	return b, openInventory(t, b, reports)
 }
 
 // Expire removes the old versions that an inventory lists.
 func TestExpireByInventory(t *testing.T) {
-	b, i := versioned(t)
-	require.Equal(t, entries(t, b.List(t.Context())), entries(t, i.List(t.Context())))
+	b, i := newVersionedInventory(t)
+	require.Equal(t, collectEntries(t, b.List(t.Context())), collectEntries(t, i.List(t.Context())))
+
 	// "b" is brought back: its newest version is current again
 	_, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
-	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, later, transfer.WithInventory(i))
+	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, opt, transfer.WithInventory(i))
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Deleted)
 	require.EqualValues(t, 1, report.Changed)
@@ -355,9 +359,9 @@ func TestExpireByInventory(t *testing.T) {
 
 // Jobs refuse an inventory that does not match their bucket or options.
 func TestInventoryDoesNotFit(t *testing.T) {
-	b, i := inventoried(t, "a")
+	b, i := newInventoriedBucket(t, "a")
 	other := memstore.New()
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		run  func() error
 	}{
@@ -381,107 +385,230 @@ func TestInventoryDoesNotFit(t *testing.T) {
 			_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(nil))
 			return err
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.ErrorIs(t, row.run(), storage.InvalidArgument)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorIs(t, tt.run(), storage.InvalidArgument)
 			require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
 		})
 	}
 }
 
 func TestInventoryHostile(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, b, "a", "a")
 	put(t, b, "b", "b")
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(r *report)
 		code   storage.Code
 		says   string
 		open   bool // OpenInventory reports it
 	}{
-		{"ORC", func(r *report) {
-			r.manifest = map[string]any{"fileFormat": "ORC"}
-		}, storage.Unsupported, "ORC", true},
-		{"Parquet without its module", func(r *report) {
-			r.manifest = map[string]any{"fileFormat": "Parquet"}
-		}, storage.Unsupported, "TableReader", true},
-		{"another format", func(r *report) {
-			r.manifest = map[string]any{"fileFormat": "XML"}
-		}, storage.InvalidArgument, `"XML"`, true},
-		{"another bucket", func(r *report) {
-			r.manifest = map[string]any{"sourceBucket": "videos"}
-		}, storage.InvalidArgument, `that of bucket "photos", and is that of "videos"`, true},
-		{"no provider's manifest", func(r *report) {
-			r.manifest = map[string]any{"sourceBucket": ""}
-		}, storage.InvalidArgument, "manifest must be that of S3 Inventory", true},
-		{"manifest of another type", func(r *report) {
-			r.manifest = map[string]any{"files": 5}
-		}, storage.InvalidArgument, "manifest must be JSON", true},
-		{"no time", func(r *report) {
-			r.manifest = map[string]any{"creationTimestamp": ""}
-		}, storage.InvalidArgument, "creationTimestamp", true},
-		{"a changed manifest", func(r *report) {
-			r.checksum = sumOf(nil)
-		}, storage.ChecksumMismatch, "the manifest does not have its checksum", true},
-		{"no column of sizes", func(r *report) {
-			r.schema = "Bucket, Key, LastModifiedDate"
-		}, storage.InvalidArgument, "column Size", true},
-		{"a file without a checksum", func(r *report) {
-			r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
-		}, storage.InvalidArgument, "MD5checksum of each file", true},
-		{"a missing file", func(r *report) {
-			r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
-		}, storage.ObjectNotFound, `"x"`, false},
-		{"a truncated file", func(r *report) {
-			r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5_000, "MD5checksum": "x"}}}
-		}, storage.ChecksumMismatch, "and 5000 by the manifest", false},
-		{"a damaged file", func(r *report) {
-			r.files = [][]byte{compressed(table(r.rows))}
-			r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
-		}, storage.ChecksumMismatch, "checksum of the manifest", false},
-		{"gzip that ends early", func(r *report) {
-			r.files = [][]byte{compressed(table(r.rows))[:60]}
-		}, storage.InvalidArgument, "complete table", false},
-		{"a row of another bucket", func(r *report) {
-			r.rows[1][0] = "videos"
-		}, storage.InvalidArgument, `must be of bucket "photos", and is of "videos"`, false},
-		{"a row with too few columns", func(r *report) {
-			r.rows[1] = r.rows[1][:3]
-		}, storage.InvalidArgument, "wrong number of fields", false},
-		{"a size that is none", func(r *report) {
-			r.rows[1][2] = "-1"
-		}, storage.InvalidArgument, "must have a size", false},
-		{"a time that is none", func(r *report) {
-			r.rows[1][3] = "yesterday"
-		}, storage.InvalidArgument, "must have a time", false},
-		{"a key that is not encoded", func(r *report) {
-			r.rows[1][1] = "%zz"
-		}, storage.InvalidArgument, "URL-encoded key", false},
-		{"no key", func(r *report) {
-			r.rows[1][1] = ""
-		}, storage.InvalidArgument, "must have a key", false},
-		{"a bomb", func(r *report) {
-			r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
-		}, storage.InvalidArgument, "a row has more than 256 KiB", false},
-		{"a quotation mark that is not closed", func(r *report) {
-			r.files = [][]byte{compressed([]byte(`"photos,a`))}
-		}, storage.InvalidArgument, "complete table", false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name: "ORC",
+			change: func(r *report) {
+				r.manifest = map[string]any{"fileFormat": "ORC"}
+			},
+			code: storage.Unsupported,
+			says: "ORC",
+			open: true,
+		},
+		{
+			name: "Parquet without its module",
+			change: func(r *report) {
+				r.manifest = map[string]any{"fileFormat": "Parquet"}
+			},
+			code: storage.Unsupported,
+			says: "TableReader",
+			open: true,
+		},
+		{
+			name: "another format",
+			change: func(r *report) {
+				r.manifest = map[string]any{"fileFormat": "XML"}
+			},
+			code: storage.InvalidArgument,
+			says: `"XML"`,
+			open: true,
+		},
+		{
+			name: "another bucket",
+			change: func(r *report) {
+				r.manifest = map[string]any{"sourceBucket": "videos"}
+			},
+			code: storage.InvalidArgument,
+			says: `that of bucket "photos", and is that of "videos"`,
+			open: true,
+		},
+		{
+			name: "no provider's manifest",
+			change: func(r *report) {
+				r.manifest = map[string]any{"sourceBucket": ""}
+			},
+			code: storage.InvalidArgument,
+			says: "manifest must be that of S3 Inventory",
+			open: true,
+		},
+		{
+			name: "manifest of another type",
+			change: func(r *report) {
+				r.manifest = map[string]any{"files": 5}
+			},
+			code: storage.InvalidArgument,
+			says: "manifest must be JSON",
+			open: true,
+		},
+		{
+			name: "no time",
+			change: func(r *report) {
+				r.manifest = map[string]any{"creationTimestamp": ""}
+			},
+			code: storage.InvalidArgument,
+			says: "creationTimestamp",
+			open: true,
+		},
+		{
+			name: "a changed manifest",
+			change: func(r *report) {
+				r.checksum = sumOf(nil)
+			},
+			code: storage.ChecksumMismatch,
+			says: "the manifest does not have its checksum",
+			open: true,
+		},
+		{
+			name: "no column of sizes",
+			change: func(r *report) {
+				r.schema = "Bucket, Key, LastModifiedDate"
+			},
+			code: storage.InvalidArgument,
+			says: "column Size",
+			open: true,
+		},
+		{
+			name: "a file without a checksum",
+			change: func(r *report) {
+				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
+			},
+			code: storage.InvalidArgument,
+			says: "MD5checksum of each file",
+			open: true,
+		},
+		{
+			name: "a missing file",
+			change: func(r *report) {
+				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
+			},
+			code: storage.ObjectNotFound,
+			says: `"x"`,
+		},
+		{
+			name: "a truncated file",
+			change: func(r *report) {
+				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5_000, "MD5checksum": "x"}}}
+			},
+			code: storage.ChecksumMismatch,
+			says: "and 5000 by the manifest",
+		},
+		{
+			name: "a damaged file",
+			change: func(r *report) {
+				r.files = [][]byte{compressed(table(r.rows))}
+				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
+			},
+			code: storage.ChecksumMismatch,
+			says: "checksum of the manifest",
+		},
+		{
+			name: "gzip that ends early",
+			change: func(r *report) {
+				r.files = [][]byte{compressed(table(r.rows))[:60]}
+			},
+			code: storage.InvalidArgument,
+			says: "complete table",
+		},
+		{
+			name: "a row of another bucket",
+			change: func(r *report) {
+				r.rows[1][0] = "videos"
+			},
+			code: storage.InvalidArgument,
+			says: `must be of bucket "photos", and is of "videos"`,
+		},
+		{
+			name: "a row with too few columns",
+			change: func(r *report) {
+				r.rows[1] = r.rows[1][:3]
+			},
+			code: storage.InvalidArgument,
+			says: "wrong number of fields",
+		},
+		{
+			name: "a size that is none",
+			change: func(r *report) {
+				r.rows[1][2] = "-1"
+			},
+			code: storage.InvalidArgument,
+			says: "must have a size",
+		},
+		{
+			name: "a time that is none",
+			change: func(r *report) {
+				r.rows[1][3] = "yesterday"
+			},
+			code: storage.InvalidArgument,
+			says: "must have a time",
+		},
+		{
+			name: "a key that is not encoded",
+			change: func(r *report) {
+				r.rows[1][1] = "%zz"
+			},
+			code: storage.InvalidArgument,
+			says: "URL-encoded key",
+		},
+		{
+			name: "no key",
+			change: func(r *report) {
+				r.rows[1][1] = ""
+			},
+			code: storage.InvalidArgument,
+			says: "must have a key",
+		},
+		{
+			name: "a bomb",
+			change: func(r *report) {
+				r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
+			},
+			code: storage.InvalidArgument,
+			says: "a row has more than 256 KiB",
+		},
+		{
+			name: "a quotation mark that is not closed",
+			change: func(r *report) {
+				r.files = [][]byte{compressed([]byte(`"photos,a`))}
+			},
+			code: storage.InvalidArgument,
+			says: "complete table",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
 			reports := memstore.New()
-			r := reportOf(t, b)
-			row.change(r)
+			r := newReport(t, b)
+			tt.change(r)
 			r.write(t, reports)
 			i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
-			if !row.open {
+			if !tt.open {
 				require.NoError(t, err)
 				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
 			}
-			require.ErrorIs(t, err, row.code)
-			require.ErrorContains(t, err, row.says)
+
+			require.ErrorIs(t, err, tt.code)
+			require.ErrorContains(t, err, tt.says)
 			leftovers, failure := os.ReadDir(dir)
 			require.NoError(t, failure)
 			require.Empty(t, leftovers)
@@ -502,12 +629,12 @@ func (m *metered) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 
 type meteredBody struct {
 	io.ReadCloser
-	to *metered
+	dst *metered
 }
 
 func (b meteredBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.to.read += n
+	b.dst.read += n
 	return n, err
 }
 
@@ -524,10 +651,11 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // If reading an inventory fails, the job returns the error of the inventory's store.
 func TestInventoryReadFails(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	(&report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
-	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(inventoryOf(t, b, reports)))
+
+	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(openInventory(t, b, reports)))
 	require.ErrorIs(t, err, storage.Unavailable)
 	e, _ := errors.AsType[*storage.Error](err)
 	require.Equal(t, "OpenInventory", e.Op)
@@ -537,13 +665,14 @@ func TestInventoryReadFails(t *testing.T) {
 
 // If a file of an inventory is larger than its manifest says, the job stops reading it before it fills the disk.
 func TestInventoryFileTooLarge(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	disk := &metered{Driver: memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(disk)
 	r := &report{schema: schema, files: [][]byte{make([]byte, 8<<20)}}
 	r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5, "MD5checksum": "x"}}}
 	r.write(t, reports)
-	i := inventoryOf(t, b, reports)
+	i := openInventory(t, b, reports)
+
 	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Less(t, disk.read, 2<<20)
@@ -553,20 +682,23 @@ func TestInventoryFileTooLarge(t *testing.T) {
 func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
 	(&report{schema: schema}).write(t, reports)
+
 	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
 	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
 	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports, manifestKey, nil)
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	_, err = transfer.OpenInventory(t.Context(), wrapped.Unknown(t, inCloud("s3")), reports, manifestKey, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 // An inventory without a checksum is not complete.
 func TestInventoryWithoutChecksum(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	reports := memstore.New()
-	reportOf(t, b).write(t, reports)
+	newReport(t, b).write(t, reports)
 	require.NoError(t, reports.Remove(t.Context(), strings.TrimSuffix(manifestKey, "json")+"checksum"))
+
 	_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = transfer.OpenInventory(t.Context(), b, memstore.New(), manifestKey, nil)
@@ -598,8 +730,9 @@ func TestInventoryOfGoogle(t *testing.T) {
 	for _, key := range []string{"a,\"b\"", "c", "d+e"} {
 		put(t, b, key, key)
 	}
+
 	rows := [][]string{{"bucket", "name", "size", "timeCreated", "generation", "timeDeleted"}}
-	for _, e := range entries(t, b.List(t.Context())) {
+	for _, e := range collectEntries(t, b.List(t.Context())) {
 		_, generation, _ := strings.Cut(e.Revision, ":")
 		rows = append(rows, []string{"photos", e.Key, fmt.Sprint(e.Size), e.Modified.UTC().Format(time.RFC3339Nano), generation, ""})
 	}
@@ -611,6 +744,7 @@ func TestInventoryOfGoogle(t *testing.T) {
 			"records_processed": %d, "snapshot_time": "2026-01-02T00:00:00Z", "shard_count": 1, "report_shards_file_names": ["4bd1_2026-01-02T00:00_0.csv"]}`, csv, records))
 		return reports
 	}
+
 	for name, reports := range map[string]storage.Bucket{
 		"with a header":    write(t, `{"delimiter": ",", "header_required": true}`, 4, rows),
 		"without a header": write(t, `{"delimiter": ",", "header_required": false}`, 4, rows[1:]),
@@ -620,26 +754,29 @@ func TestInventoryOfGoogle(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, taken, i.Taken)
 			var keys, revisions []string
-			for _, e := range entries(t, i.List(t.Context())) {
+			for _, e := range collectEntries(t, i.List(t.Context())) {
 				keys = append(keys, e.Key)
 				revisions = append(revisions, e.Revision)
 			}
 			require.Equal(t, []string{"a,\"b\"", "c", "d+e"}, keys)
-			for n, e := range entries(t, b.List(t.Context())) {
+			for n, e := range collectEntries(t, b.List(t.Context())) {
 				require.Equal(t, e.Revision, revisions[n])
 			}
 		})
 	}
+
 	t.Run("rows are missing", func(t *testing.T) {
 		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 5, rows), at, nil)
 		require.NoError(t, err)
 		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 	})
+
 	t.Run("jobs use the generation", func(t *testing.T) {
 		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 4, rows), at, nil)
 		require.NoError(t, err)
 		put(t, b, "c", "C")
+
 		report, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, report.Deleted)
@@ -673,42 +810,47 @@ func TestInventoryOfAzure(t *testing.T) {
 		put(t, reports, strings.TrimSuffix(at, "json")+"checksum", sumOf(text))
 		return reports
 	}
+
 	i, err := transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
 	require.NoError(t, err)
 	require.Equal(t, taken, i.Taken)
+
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.Equal(t, []storage.ListEntry{
 		{Key: "a\r\nb\rc\nd", Size: 4, ETag: `"0x8D7"`, Revision: `azure:"0x8D7"`, Modified: when},
 		{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: when},
 		{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: when},
 		{Key: "z", Size: 3, ETag: `"0x8D8"`, Revision: `azure:"0x8D8"`, Modified: when},
-	}, entries(t, i.List(t.Context())))
+	}, collectEntries(t, i.List(t.Context())))
+
 	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Pending", "blob"), at, nil)
 	require.ErrorContains(t, err, `"Pending"`)
 	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "container"), at, nil)
 	require.ErrorContains(t, err, "must be that of blobs")
-	for _, row := range []struct{ endpoint, want string }{
+
+	tests := []struct{ endpoint, want string }{
 		{"https://acme-secondary.blob.core.windows.net", ""},
 		{"https://acme.z13.blob.storage.azure.net", ""},
 		{"https://blobs.example.com", ""},
 		{"https://other.blob.core.windows.net", `must be that of account "acme", and is that of "other"`},
-	} {
-		endpoint = row.endpoint
+	}
+	for _, tt := range tests {
+		endpoint = tt.endpoint
 		_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
-		if row.want == "" {
-			require.NoError(t, err, row.endpoint)
+		if tt.want == "" {
+			require.NoError(t, err, tt.endpoint)
 			continue
 		}
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, row.want)
+		require.ErrorContains(t, err, tt.want)
 	}
 }
 
 // A table reader reads other formats.
 func TestTableReaderReadsOtherFormats(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, b, "a+b", "a")
-	r := reportOf(t, b)
+	r := newReport(t, b)
 	r.files = [][]byte{[]byte("columns")}
 	r.manifest = map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
 	reports := memstore.New()
@@ -726,9 +868,12 @@ func TestTableReaderReadsOtherFormats(t *testing.T) {
 	}
 	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, reader)
 	require.NoError(t, err)
-	require.Equal(t, "a+b", entries(t, i.List(t.Context()))[0].Key, "only CSV has encoded keys")
+
+	require.Equal(t, "a+b", collectEntries(t, i.List(t.Context()))[0].Key, "only CSV has encoded keys")
 	short := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
-		return func(yield func([]string, error) bool) { yield([]string{"photos", "a+b"}, nil) }
+		return func(yield func([]string, error) bool) {
+			yield([]string{"photos", "a+b"}, nil)
+		}
 	}
 	i, err = transfer.OpenInventory(t.Context(), b, reports, manifestKey, short)
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 		w.minutes.Add(1)
 		require.NoError(w.T, w.b.Remove(w.Context(), "a", opts...))
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		before, since    func(w world)
 		early            bool // what happened since is old, too
 		deleted, changed int64
@@ -52,7 +52,9 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 				w.keep(true)
 				put(w, "2")
 			},
-			since:   func(w world) { remove(w, storage.WithVersion(current(w.T, w.b))) },
+			since: func(w world) {
+				remove(w, storage.WithVersion(currentVersion(w.T, w.b)))
+			},
 			changed: 1,
 			want:    []string{"1"},
 		},
@@ -107,7 +109,7 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 				put(w, "2")
 			},
 			since: func(w world) {
-				remove(w, storage.WithVersion(current(w.T, w.b)))
+				remove(w, storage.WithVersion(currentVersion(w.T, w.b)))
 				put(w, "3")
 			},
 			changed: 1,
@@ -119,7 +121,9 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 				w.keep(true)
 				put(w, "2")
 			},
-			since:   func(w world) { remove(w, storage.WithVersion("null")) },
+			since: func(w world) {
+				remove(w, storage.WithVersion("null"))
+			},
 			changed: 1,
 			want:    []string{"2"},
 		},
@@ -153,15 +157,18 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 				w.keep(false)
 				remove(w)
 			},
-			since:   func(w world) { put(w, "2") },
+			since: func(w world) {
+				put(w, "2")
+			},
 			changed: 1,
 			want:    []string{"2"},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var minutes atomic.Int64
 			minutes.Store(-14)
-			account, b := withoutVersions(t, s3server.Config{Now: func() time.Time {
+			account, b := newUnversionedBucket(t, s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(minutes.Load()) * time.Minute)
 			}})
 			w := world{t, b, func(enabled bool) {
@@ -170,26 +177,27 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 			}, &minutes}
 			put(w, "0")
 			put(w, "0")
-			row.before(w)
+			tt.before(w)
 			reports := memstore.New()
-			reportOfVersions(t, b).write(t, reports)
-			i := inventoryOf(t, b, reports)
-			if !row.early {
+			newVersionReport(t, b).write(t, reports)
+			i := openInventory(t, b, reports)
+			if !tt.early {
 				minutes.Store(0)
 			}
-			row.since(w)
+			tt.since(w)
 			current := transfer.WithNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
 			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, current, transfer.WithInventory(i))
 			require.NoError(t, err)
-			require.Equal(t, row.want, versionContents(t, b))
-			require.Equal(t, row.deleted, report.Deleted)
-			require.Equal(t, row.changed, report.Changed)
+
+			require.Equal(t, tt.want, versionContents(t, b))
+			require.Equal(t, tt.deleted, report.Deleted)
+			require.Equal(t, tt.changed, report.Changed)
 		})
 	}
 }
 
-// current returns the current version of "a".
-func current(t *testing.T, b storage.Bucket) string {
+// currentVersion returns the current version of "a".
+func currentVersion(t *testing.T, b storage.Bucket) string {
 	t.Helper()
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// generated returns a bucket without objects, and an inventory that says that it has n of them: three
+// newGeneratedInventory returns a bucket without objects, and an inventory that says that it has n of them: three
 // quarters are in one folder.
-func generated(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
+func newGeneratedInventory(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
 	r := &report{schema: "Bucket, Key, Size, LastModifiedDate"}
 	for k := range n {
@@ -28,14 +28,15 @@ func generated(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	b := inCloud("s3")
 	reports := memstore.New()
 	r.write(t, reports)
-	return b, inventoryOf(t, b, reports)
+	return b, openInventory(t, b, reports)
 }
 
 // WithShard with an inventory divides the keys into ranges of nearly equal size.
 func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	const shards = 6
 	n := testserver.Sample(12_000, 60_000)
-	b, i := generated(t, n)
+	b, i := newGeneratedInventory(t, n)
+
 	var all []string
 	for shard := range shards {
 		var keys []string
@@ -55,7 +56,7 @@ func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 
 func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	for n := range 4 {
-		b, i := generated(t, n)
+		b, i := newGeneratedInventory(t, n)
 		var all int64
 		for shard := range 5 {
 			c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), nil, transfer.WithInventory(i), transfer.WithShard(shard, 5))
@@ -68,20 +69,21 @@ func TestInventoryMoreShardsThanObjects(t *testing.T) {
 
 // A shard by inventory lists only its range of the destination. A shard by hash must list the whole destination.
 func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
-	b, i := generated(t, 8000)
+	b, i := newGeneratedInventory(t, 8000)
 	pages, size := 0, 0
 	for shard := range 4 {
-		var seen calls
-		dst := memstore.New(seen.layer())
-		for _, e := range entries(t, i.List(t.Context())) {
+		var recorder calls
+		dst := memstore.New(recorder.layer())
+		for _, e := range collectEntries(t, i.List(t.Context())) {
 			put(t, dst, e.Key, "x")
 		}
-		entries(t, dst.List(t.Context()))
-		size = seen.count("List")
+		collectEntries(t, dst.List(t.Context()))
+		size = recorder.count("List")
+
 		c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil, transfer.WithInventory(i), transfer.WithShard(shard, 4), transfer.WithSizeOnly())
 		require.NoError(t, err)
 		require.True(t, c.Equal())
-		pages += seen.count("List") - size
+		pages += recorder.count("List") - size
 	}
 	require.LessOrEqual(t, pages, size+2*4, "pages are not aligned to ranges, and the next one is prefetched")
 }

@@ -27,14 +27,16 @@ func TestWithJournalContinues(t *testing.T) {
 		keys[i] = fmt.Sprintf("%02d/%02d", i/10, i)
 		texts[keys[i]] = keys[i]
 	}
+
 	for _, kind := range []string{"directory", "bucket"} {
 		t.Run(kind, func(t *testing.T) {
-			src, _ := endWith(t, kind, texts)
+			src, _ := newFilledEnd(t, kind, texts)
 			b := memstore.New()
 			state := memstore.New()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			n := 0
+
 			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
 				n++
 				if n == 25 {
@@ -45,14 +47,14 @@ func TestWithJournalContinues(t *testing.T) {
 			require.GreaterOrEqual(t, first.Transferred, int64(25))
 			require.Less(t, first.Transferred, int64(files))
 
-			seen := map[string]bool{}
+			copies := map[string]bool{}
 			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) {
-				seen[c.Key] = true
+				copies[c.Key] = true
 			}))
 			require.NoError(t, err)
 			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
 			require.EqualValues(t, 5*files, second.Bytes+5*second.Skipped)
-			require.NotContains(t, seen, keys[0])
+			require.NotContains(t, copies, keys[0])
 			require.ElementsMatch(t, keys, keysOf(contents(t, b)))
 			require.Empty(t, keysOf(contents(t, state)), "a complete job has no journal")
 		})
@@ -61,14 +63,16 @@ func TestWithJournalContinues(t *testing.T) {
 
 // If a file fails, the journal stays before that file, so that the next run transfers it.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
-	src := filled(t, []string{"a", "b", "c", "d"})
+	src := newFilledBucket(t, []string{"a", "b", "c", "d"})
 	inj := faults.New(faults.Fail(faults.Put).Nth(2))
 	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	state := memstore.New()
 	opts := []transfer.Option{transfer.WithJournal(state, "j"), transfer.WithConcurrency(1)}
+
 	report, err := transfer.Copy(t.Context(), b, src, opts...)
 	require.Error(t, err)
 	require.EqualValues(t, 3, report.Transferred)
+
 	text, _, err := storage.ReadAll(t.Context(), state, "j")
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"after":"YQ=="`, "it continues after a")
@@ -85,10 +89,11 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 // With WithDelete, a job begins again at the first key despite its journal.
 func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 	state := memstore.New()
-	src := filled(t, []string{"a", "b"})
-	b := filled(t, []string{"0", "z"})
+	src := newFilledBucket(t, []string{"a", "b"})
+	b := newFilledBucket(t, []string{"0", "z"})
 	_, err := state.Upload(t.Context(), "j", file(`{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false missing only false links false move false","after":"eg=="}`))
 	require.NoError(t, err)
+
 	report, err := transfer.Copy(t.Context(), b, src, transfer.WithJournal(state, "j"), transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Deleted)
@@ -106,10 +111,12 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 			append(opts, transfer.WithJournal(journal, key))...)
 		return err
 	}
-	for name, at := range map[string]storage.Bucket{"out/j": b, "in/j": src, "j": storage.Prefixed(b, "out/x/"), "x/j": storage.Prefixed(src, "in/")} {
-		require.ErrorContains(t, job(at, name), "WithJournal must not keep its object in the source or destination", name)
+
+	for name, bucket := range map[string]storage.Bucket{"out/j": b, "in/j": src, "j": storage.Prefixed(b, "out/x/"), "x/j": storage.Prefixed(src, "in/")} {
+		require.ErrorContains(t, job(bucket, name), "WithJournal must not keep its object in the source or destination", name)
 	}
 	require.Empty(t, keysOf(contents(t, b)))
+
 	require.NoError(t, job(b, "j"), "beside the destination")
 	require.NoError(t, job(src, "outer"), "beside the source")
 	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
@@ -120,7 +127,7 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 // key.
 func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	const key = "jobs/nightly"
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		make func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket
 		old  bool // the job continues
@@ -164,14 +171,16 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 			put(t, state, key, string(text))
 			return state
 		}, true},
-	} {
-		for kind, state := range kept(t) {
-			t.Run(kind+", "+row.name, func(t *testing.T) {
-				src := filled(t, []string{"a", "b", "c", "d", "e"})
+	}
+	for _, tt := range tests {
+		for kind, state := range newVersionedStores(t) {
+			t.Run(kind+", "+tt.name, func(t *testing.T) {
+				src := newFilledBucket(t, []string{"a", "b", "c", "d", "e"})
 				dst := memstore.New()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
+
 				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
 					transfer.WithJournal(state, key), transfer.WithConcurrency(1),
 					transfer.WithChanges(func(transfer.Change) {
@@ -181,7 +190,8 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 						}
 					}))
 				require.ErrorIs(t, err, storage.Canceled)
-				bucket := row.make(t, state, func() {
+
+				bucket := tt.make(t, state, func() {
 					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 						transfer.WithJournal(state, key))
 					require.NoError(t, err)
@@ -190,7 +200,7 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 					transfer.WithJournal(bucket, key))
 				require.NoError(t, err)
-				if !row.old {
+				if !tt.old {
 					require.Equal(t, contents(t, src), contents(t, dst))
 				} else {
 					require.NotEqual(t, "changed", contents(t, dst)["a"])
@@ -203,7 +213,7 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 // If a job would select more files than the interrupted job did, it refuses the journal with InvalidArgument. It
 // accepts a later time of WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
-	src := filled(t, []string{"a", "b"})
+	src := newFilledBucket(t, []string{"a", "b"})
 	dst := memstore.New()
 	state := memstore.New()
 	time.Sleep(time.Millisecond)
@@ -212,6 +222,7 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	for _, key := range []string{"c", "d", "e"} {
 		put(t, src, key, key)
 	}
+
 	job := func(ctx context.Context, opts ...transfer.Option) error {
 		_, err := transfer.Copy(ctx, dst, src,
 			append(opts, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1))...)
@@ -219,8 +230,11 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+
 	require.ErrorIs(t, job(ctx, transfer.WithModifiedAfter(between),
-		transfer.WithChanges(func(transfer.Change) { cancel() })), storage.Canceled)
+		transfer.WithChanges(func(transfer.Change) {
+			cancel()
+		})), storage.Canceled)
 	for name, opts := range map[string][]transfer.Option{
 		"no time":         nil,
 		"an earlier time": {transfer.WithModifiedAfter(between.Add(-time.Hour))},
@@ -228,6 +242,7 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	} {
 		require.ErrorIs(t, job(t.Context(), opts...), storage.InvalidArgument, name)
 	}
+
 	require.NoError(t, job(t.Context(), transfer.WithModifiedAfter(between.Add(time.Microsecond))), "the time passes")
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
@@ -238,27 +253,45 @@ func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})
 	require.NoError(t, err)
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		dst, src func(dst, src driver.Driver) storage.Bucket
 		want     error
 	}{
-		{"the same", plainDst, plainSrc, nil},
-		{"a layer at the destination", func(dst,
-			_ driver.Driver) storage.Bucket {
-			return engine.New(dst, driver.WithLayer(mirrored))
-		}, plainSrc, storage.InvalidArgument},
-		{"a layer at the source", plainDst,
-			func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) },
-			storage.InvalidArgument},
-		{"another destination", func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() }, plainSrc,
-			storage.InvalidArgument},
-		{"a folder of the destination", func(dst,
-			_ driver.Driver) storage.Bucket {
-			return storage.Prefixed(engine.New(dst), "in/")
-		}, plainSrc, storage.InvalidArgument},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "the same", dst: plainDst, src: plainSrc, want: nil},
+		{
+			name: "a layer at the destination",
+			dst: func(dst,
+				_ driver.Driver) storage.Bucket {
+				return engine.New(dst, driver.WithLayer(mirrored))
+			},
+			src:  plainSrc,
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "a layer at the source",
+			dst:  plainDst,
+			src:  func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) },
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "another destination",
+			dst:  func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() },
+			src:  plainSrc,
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "a folder of the destination",
+			dst: func(dst,
+				_ driver.Driver) storage.Bucket {
+				return storage.Prefixed(engine.New(dst), "in/")
+			},
+			src:  plainSrc,
+			want: storage.InvalidArgument,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dst := memstore.NewDriver(memstore.Config{})
 			src := memstore.NewDriver(memstore.Config{})
 			state := memstore.New()
@@ -266,17 +299,23 @@ func TestWithJournalAndLayers(t *testing.T) {
 				_, err := engine.New(src).Upload(t.Context(), key, file(key))
 				require.NoError(t, err)
 			}
+
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+
 			_, err := transfer.Copy(ctx, engine.New(dst), engine.New(src), transfer.WithJournal(state, "j"),
 				transfer.WithConcurrency(1),
-				transfer.WithChanges(func(transfer.Change) { cancel() }))
+				transfer.WithChanges(func(transfer.Change) {
+					cancel()
+				}))
 			require.ErrorIs(t, err, storage.Canceled)
-			to := row.dst(dst, src)
-			_, err = transfer.Copy(t.Context(), to, row.src(dst, src), transfer.WithJournal(state, "j"))
-			require.ErrorIs(t, err, row.want)
-			if row.want == nil {
-				require.Len(t, contents(t, to), 3)
+
+			dstBucket := tt.dst(dst, src)
+			_, err = transfer.Copy(t.Context(), dstBucket, tt.src(dst, src), transfer.WithJournal(state, "j"))
+			require.ErrorIs(t, err, tt.want)
+
+			if tt.want == nil {
+				require.Len(t, contents(t, dstBucket), 3)
 			} else {
 				require.ErrorContains(t, err, "other ends, or with other layers")
 				require.Empty(t, contents(t, second))

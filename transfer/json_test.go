@@ -39,12 +39,14 @@ func TestReportInJSON(t *testing.T) {
 		`"failures":[{"key":"a","code":"object not found","error":"storage: \"a\": object not found: gone"}],`+
 		`"started":"2026-11-28T10:00:00Z","durationNanoseconds":1000000000,"dryRun":true,"placesUnknown":true,"failedOver":true,`+
 		`"forecast":{"reads":1,"writes":2,"removals":3,"sent":4,"received":5,"needed":6,"free":7}}`, string(text))
+
 	var back transfer.Report
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.ErrorIs(t, back.Failures[0].Err, storage.ObjectNotFound)
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(back.Failures[0].Err))
 	require.EqualError(t, back.Failures[0].Err, report.Failures[0].Err.Error())
 	require.Equal(t, "a", back.Failures[0].Key)
+
 	back.Failures = nil
 	report.Failures = nil
 	require.Equal(t, report, &back)

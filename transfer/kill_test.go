@@ -75,9 +75,9 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	for i := range 300 {
-		write(t, k.tree(), map[string]string{fmt.Sprintf("%d/%d", i%7, i): randomText(seed, seed.IntN(60_000))})
+		writeFiles(t, k.tree(), map[string]string{fmt.Sprintf("%d/%d", i%7, i): randomText(seed, seed.IntN(60_000))})
 	}
-	write(t, k.tree(), map[string]string{"large": randomText(seed, 24<<20)})
+	writeFiles(t, k.tree(), map[string]string{"large": randomText(seed, 24<<20)})
 
 	interrupted := map[string]int{} // on which way it was
 	for range kills {
@@ -95,24 +95,26 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	require.Equal(t, want, fingerprints(t, k.down()))
 	log, err := os.ReadFile(k.log())
 	require.NoError(t, err)
-	done := map[string]int{}
+	files := map[string]int{}
 	for line := range strings.Lines(string(log)) {
-		done[line]++
-		require.Equal(t, 1, done[line], "done twice: %s", line)
+		files[line]++
+		require.Equal(t, 1, files[line], "done twice: %s", line)
 		require.Contains(t, line, " transferred ")
 	}
 
-	require.Empty(t, hidden(t, k.down()), "killed processes have left files")
+	require.Empty(t, hiddenFiles(t, k.down()), "killed processes have left files")
 
 	// Temporary files of killed processes are not visible.
 	b, err := local.Open(k.bucket(), local.Config{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	require.Len(t, contents(t, b), len(want))
 }
 
-// hidden returns the temporary files below dir.
-func hidden(t *testing.T, dir string) (paths []string) {
+// hiddenFiles returns the temporary files below dir.
+func hiddenFiles(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if strings.HasPrefix(d.Name(), ".omnibucket-") {
@@ -134,18 +136,20 @@ func (k killedJob) command(t *testing.T) *exec.Cmd {
 
 // startAndKill kills a process some time after it has transferred as many files. It returns false if the process ended
 // before.
-func (k killedJob) startAndKill(t *testing.T, files int, after time.Duration) bool {
+func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bool {
 	t.Helper()
 	cmd := k.command(t)
-	out, err := cmd.StdoutPipe()
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	begun := bufio.NewScanner(out)
-	require.True(t, begun.Scan())
+
+	scanner := bufio.NewScanner(stdout)
+	require.True(t, scanner.Scan())
 	for range files {
-		begun.Scan()
+		scanner.Scan()
 	}
-	timer := time.NewTimer(after)
+
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	<-timer.C
 	_ = cmd.Process.Kill() // fails if it has ended

@@ -166,9 +166,9 @@ func TestJobKilledLosesLittle(t *testing.T) {
 		for way := range countedWays {
 			for _, percent := range []int64{45, 94} {
 				t.Run(fmt.Sprintf("%s of %d MB at %d %%", way, size/1e6, percent), func(t *testing.T) {
-					again := killOnce(t, way, size, size*percent/100)
-					t.Logf("%.1f MB again", float64(again)/1e6)
-					require.LessOrEqual(t, again, max(16<<20, size/10))
+					repeated := killOnce(t, way, size, size*percent/100)
+					t.Logf("%.1f MB again", float64(repeated)/1e6)
+					require.LessOrEqual(t, repeated, max(16<<20, size/10))
 				})
 			}
 		}
@@ -176,7 +176,7 @@ func TestJobKilledLosesLittle(t *testing.T) {
 }
 
 // killOnce kills a transfer after so many bytes, and repeats it. It returns how many bytes were transferred twice.
-func killOnce(t *testing.T, way string, size, after int64) (again int64) {
+func killOnce(t *testing.T, way string, size, killAfter int64) (again int64) {
 	t.Helper()
 	c := countedJob(t.TempDir())
 	handler := s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}})
@@ -184,20 +184,23 @@ func killOnce(t *testing.T, way string, size, after int64) (again int64) {
 	require.NoError(t, os.WriteFile(c.server(), []byte(address), 0o600))
 	require.NoError(t, os.MkdirAll(c.tree(), 0o755))
 	require.NoError(t, os.MkdirAll(c.down(), 0o755))
-	large := largeFile(t, c, size)
+	large := newLargeFile(t, c, size)
 	b, err := openCounted(t.Context(), address)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	if strings.HasPrefix(way, "download") {
 		_, err := storage.UploadFile(t.Context(), b, "large", large)
 		require.NoError(t, err)
 	}
 
 	server.bytes.Store(0)
-	server.at.Store(after)
+	server.at.Store(killAfter)
 	first := c.command(t, way)
 	require.NoError(t, first.Start())
 	<-server.reached
+
 	require.NoError(t, first.Process.Kill())
 	require.Error(t, first.Wait())
 	if strings.HasPrefix(way, "download") {
@@ -210,6 +213,7 @@ func killOnce(t *testing.T, way string, size, after int64) (again int64) {
 	require.Empty(t, temporaryFiles(t, c.down()))
 	require.NoFileExists(t, filepath.Join(c.kept(), "large"))
 	require.Zero(t, handler.Count("AbortMultipartUpload"))
+
 	got := filepath.Join(c.down(), "large")
 	if strings.HasPrefix(way, "upload") {
 		_, err := storage.DownloadFile(t.Context(), b, "large", got)
@@ -232,8 +236,8 @@ func (c countedJob) command(t *testing.T, way string) *exec.Cmd {
 	return cmd
 }
 
-// largeFile makes a file whose megabytes differ.
-func largeFile(t *testing.T, c countedJob, size int64) (path string) {
+// newLargeFile makes a file whose megabytes differ.
+func newLargeFile(t *testing.T, c countedJob, size int64) (path string) {
 	t.Helper()
 	path = filepath.Join(c.tree(), "large")
 	f, err := os.Create(path)

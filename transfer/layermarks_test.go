@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
@@ -29,7 +29,7 @@ type keeping struct {
 	with  func(driver.Layer) storage.Bucket
 }
 
-func keepingStores(t *testing.T) (all []keeping) {
+func newKeepingStores(t *testing.T) (all []keeping) {
 	t.Helper()
 	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true),
 		"soft delete": storage.WithSoftDelete(time.Hour)} {
@@ -38,7 +38,9 @@ func keepingStores(t *testing.T) (all []keeping) {
 		require.NoError(t, err)
 		for kind, d := range map[string]driver.Driver{"memory": memory, "directory": directory} {
 			alone := engine.New(d, opt)
-			t.Cleanup(func() { require.NoError(t, storage.Close(alone)) })
+			t.Cleanup(func() {
+				require.NoError(t, storage.Close(alone))
+			})
 			all = append(all, keeping{way + " in " + kind, alone,
 				func(l driver.Layer) storage.Bucket { return engine.New(d, opt, driver.WithLayer(l)) }})
 		}
@@ -50,7 +52,7 @@ func keepingStores(t *testing.T) (all []keeping) {
 // markers and tombstones as objects.
 func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
-		for _, b := range keepingStores(t) {
+		for _, b := range newKeepingStores(t) {
 			t.Run(fmt.Sprintf("%s, keep old %t", b.name, keepOld), func(t *testing.T) {
 				old := memstore.New()
 				for _, key := range []string{"moved", "removed before it moved", "removed after it moved", "written"} {
@@ -86,7 +88,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 
 // RestoreAt never makes an object of an overlay's marker, whatever moment of the overlay's work it restores.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
-	for _, b := range keepingStores(t) {
+	for _, b := range newKeepingStores(t) {
 		if !strings.HasPrefix(b.name, "versions") {
 			continue
 		}
@@ -104,6 +106,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 				require.NoError(t, err)
 				moments = append(moments, v.Modified)
 			}
+
 			require.Greater(t, len(moments), 1)
 			for _, when := range moments {
 				_, err := transfer.RestoreAt(t.Context(), b.alone, when)
@@ -118,7 +121,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 
 // Each write to a mirror leaves an old version of a note. Undelete restores no note as an object.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
-	for _, b := range keepingStores(t) {
+	for _, b := range newKeepingStores(t) {
 		t.Run(b.name, func(t *testing.T) {
 			layer, err := mirror.New(memstore.New(), mirror.Config{})
 			require.NoError(t, err)
@@ -129,9 +132,11 @@ func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 			require.NoError(t, both.Remove(t.Context(), "1"))
 			_, err = mirror.RepairAll(t.Context(), both)
 			require.NoError(t, err)
+
 			report, err := transfer.Undelete(t.Context(), b.alone)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred)
+
 			state, err := mirror.Status(t.Context(), both)
 			require.NoError(t, err)
 			require.Zero(t, state.Notes)
@@ -147,17 +152,21 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	for _, key := range []string{note, stone, clock, "a", "deep/" + note} {
 		put(t, src, key, "text")
 	}
+
 	put(t, dst, mirror.NotesPrefix+"own", "stays")
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
 	require.NoError(t, err)
+
 	require.Equal(t, map[string]string{mirror.NotesPrefix + "own": "stays", "a": "text", "deep/" + note: "text"},
 		contents(t, dst))
 	compared, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil)
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
+
 	_, err = transfer.Remove(t.Context(), src)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{note: "text", stone: "text", clock: "text"}, contents(t, src))
+
 	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
@@ -173,12 +182,14 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			put(t, old, "photo", "the photo")
 			layer, err := overlay.New(old, overlay.Config{})
 			require.NoError(t, err)
+
 			d := memstore.NewDriver(memstore.Config{})
 			require.Error(t, engine.New(d, driver.WithLayer(layer),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
+
 			alone := engine.New(d)
-			put(t, alone, "like a marker", strings.Repeat("x", int(layerkeys.MarkerSize("like a marker"))))
-			dir := tree(t, map[string]string{"photo": "the photo"})
+			put(t, alone, "like a marker", strings.Repeat("x", int(objectkey.OverlayMarkerSize("like a marker"))))
+			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")
 			dst := transfer.Bucket(b)
@@ -189,6 +200,7 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Ignored)
 			require.EqualValues(t, 1, report.Transferred)
+
 			photo, err := os.ReadFile(filepath.Join(dir, "photo"))
 			require.NoError(t, err)
 			require.Equal(t, "the photo", string(photo))

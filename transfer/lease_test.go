@@ -59,27 +59,28 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 // If the bucket does not respond for less time than the lease lasts, the job continues. After a longer outage, or
 // if another process took the lease, Every ends the job with Changed.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		seconds int
 		written bool
 		taken   bool // by another process, at the end of it
 		kept    bool
 	}{
-		{"short, and the write did not arrive", 3, false, false, true},
-		{"short, and the write arrived", 3, true, false, true},
-		{"two renewals long", 20, true, false, true},
-		{"as long as the lease", 65, false, false, false},
-		{"and another process has the lease after it", 3, false, true, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "short, and the write did not arrive", seconds: 3, kept: true},
+		{name: "short, and the write arrived", seconds: 3, written: true, kept: true},
+		{name: "two renewals long", seconds: 20, written: true, kept: true},
+		{name: "as long as the lease", seconds: 65},
+		{name: "and another process has the lease after it", seconds: 3, taken: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				store := memstore.New()
-				o := &outage{written: row.written, began: time.Now().Add(14 * time.Second)}
-				o.ends = o.began.Add(time.Duration(row.seconds) * time.Second)
-				if row.taken {
+				o := &outage{written: tt.written, began: time.Now().Add(14 * time.Second)}
+				o.ends = o.began.Add(time.Duration(tt.seconds) * time.Second)
+				if tt.taken {
 					o.then = func() {
 						_, err := store.Upload(ctx, leaseKey, bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
 						require.NoError(t, err)
@@ -89,6 +90,7 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 					o.Core = c
 					return o
 				})
+
 				var runs []transfer.Run
 				_ = transfer.Every(ctx, time.Hour, func(running context.Context) error {
 					defer cancel()
@@ -103,7 +105,8 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 					runs = append(runs, r)
 				}))
 				require.Len(t, runs, 1)
-				if row.kept {
+
+				if tt.kept {
 					require.NoError(t, runs[0].Err)
 					require.Equal(t, 5*time.Minute, runs[0].Duration)
 					require.NotContains(t, contents(t, b)[leaseKey], "holder", "it is released")
@@ -121,31 +124,31 @@ func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		start := time.Now()
-		var ended, taken time.Duration
+		var interval, elapsed time.Duration
 		ctx, cancel := context.WithCancel(t.Context())
-		next, over := context.WithTimeout(t.Context(), time.Hour)
-		defer over()
+		next, cancelNext := context.WithTimeout(t.Context(), time.Hour)
+		defer cancelNext()
 		var processes sync.WaitGroup
 		processes.Go(func() {
 			_ = transfer.Every(ctx, time.Second, func(context.Context) error {
 				time.Sleep(time.Second)
 				cancel()
 				time.Sleep(10 * time.Minute)
-				ended = time.Since(start)
+				interval = time.Since(start)
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})
 		time.Sleep(500 * time.Millisecond)
 		processes.Go(func() {
 			_ = transfer.Every(next, time.Second, func(context.Context) error {
-				taken = time.Since(start)
-				over()
+				elapsed = time.Since(start)
+				cancelNext()
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})
 		processes.Wait()
-		require.NotZero(t, taken)
-		require.GreaterOrEqual(t, taken, ended, "runs do not overlap")
+		require.NotZero(t, elapsed)
+		require.GreaterOrEqual(t, elapsed, interval, "runs do not overlap")
 	})
 }
 
@@ -153,7 +156,7 @@ func TestEveryRenewsItsLease(t *testing.T) {
 // test have the format of an earlier release, with times of the hosts.
 func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	const interval = time.Hour
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		record func(now time.Time) string
 		runs   time.Duration // after which the job runs
@@ -166,22 +169,24 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 		{"held, and started in years", func(now time.Time) string {
 			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began", now.AddDate(4, 0, 0))
 		}, time.Minute},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 				defer cancel()
 				b := memstore.New()
 				start := time.Now()
-				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+row.record(start)+`}`))
+				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+tt.record(start)+`}`))
 				require.NoError(t, err)
-				var after time.Duration
+
+				var delay time.Duration
 				_ = transfer.Every(ctx, interval, func(context.Context) error {
-					after = time.Since(start)
+					delay = time.Since(start)
 					cancel()
 					return nil
 				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
-				require.Equal(t, row.runs, after)
+				require.Equal(t, tt.runs, delay)
 			})
 		})
 	}
@@ -215,6 +220,7 @@ func TestEveryRefusesAnObjectWithoutALease(t *testing.T) {
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+
 			err = transfer.Every(ctx, time.Hour, func(context.Context) error {
 				cancel()
 				return nil

@@ -14,7 +14,7 @@ import (
 
 // A killed job may leave the small object by which it compared two ends. Later jobs do not transfer that object.
 func TestJobLeavesOutQuestions(t *testing.T) {
-	ends := map[string]func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string){
+	newEnds := map[string]func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string){
 		"a bucket": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {
 			b := memstore.New()
 			for key, text := range files {
@@ -24,15 +24,16 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 		},
 		"a directory": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {
 			dir := t.TempDir()
-			write(t, dir, files)
+			writeFiles(t, dir, files)
 			return transfer.Dir(dir), func() map[string]string { return filesBelow(t, dir) }
 		},
 	}
 	rest := evidence.NewKey("")
 	below := evidence.NewKey("sub/")
 	other := evidence.NewKey("")
-	for dstName, makeDst := range ends {
-		for srcName, makeSrc := range ends {
+
+	for dstName, makeDst := range newEnds {
+		for srcName, makeSrc := range newEnds {
 			for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
 				t.Run(job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 					dst, inDst := makeDst(t, map[string]string{other: evidence.Text})
@@ -44,9 +45,10 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 			}
 		}
 	}
+
 	t.Run("a source with nothing else has no files", func(t *testing.T) {
-		dst, _ := ends["a bucket"](t, map[string]string{"a": "a"})
-		src, _ := ends["a directory"](t, map[string]string{rest: evidence.Text})
+		dst, _ := newEnds["a bucket"](t, map[string]string{"a": "a"})
+		src, _ := newEnds["a directory"](t, map[string]string{rest: evidence.Text})
 		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithDelete())
 		require.ErrorContains(t, err, "the source has no files")
 	})

@@ -16,27 +16,40 @@ import (
 // WithDelete keeps the copies of files below a broken link, because the files may still exist and the link may be
 // repaired.
 func TestWithLinksBroken(t *testing.T) {
-	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
+	names := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
 	leftovers := []string{"current", "current/index.html", "current/sub/x.html"}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		to     string
 		opts   []transfer.Option
 		left   []string
 		failed bool
 	}{
-		{"it leads nowhere", "releases/5", nil, leftovers, true},
-		{"it leads outside", "../releases", nil, leftovers, true},
-		{"its name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, leftovers, true},
-		{"it is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current")}, leftovers, false},
-		{"the files below it are excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, leftovers, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			src := tree(t, map[string]string{"releases/6/index.html": "x"})
-			require.NoError(t, os.Symlink(row.to, filepath.Join(src, "current")))
-			b := filled(t, there)
-			report, err := transfer.Upload(t.Context(), b, src, append(row.opts, transfer.WithLinks(), transfer.WithDelete())...)
-			if row.failed {
+		{name: "it leads nowhere", to: "releases/5", left: leftovers, failed: true},
+		{name: "it leads outside", to: "../releases", left: leftovers, failed: true},
+		{
+			name:   "its name is not included",
+			to:     "releases/5",
+			opts:   []transfer.Option{transfer.WithInclude("**/*.html")},
+			left:   leftovers,
+			failed: true,
+		},
+		{name: "it is excluded", to: "releases/5", opts: []transfer.Option{transfer.WithExclude("current")}, left: leftovers},
+		{
+			name:   "the files below it are excluded",
+			to:     "releases/5",
+			opts:   []transfer.Option{transfer.WithExclude("current/")},
+			left:   leftovers,
+			failed: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := newTree(t, map[string]string{"releases/6/index.html": "x"})
+			require.NoError(t, os.Symlink(tt.to, filepath.Join(src, "current")))
+			b := newFilledBucket(t, names)
+			report, err := transfer.Upload(t.Context(), b, src, append(tt.opts, transfer.WithLinks(), transfer.WithDelete())...)
+			if tt.failed {
 				require.Error(t, err)
 				require.Len(t, report.Failures, 1)
 				require.Equal(t, "current", report.Failures[0].Key)
@@ -44,23 +57,25 @@ func TestWithLinksBroken(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, int64(3), report.Deleted)
-			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, row.left...), keysOf(contents(t, b)))
+			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, tt.left...), keysOf(contents(t, b)))
 		})
 	}
 }
 
 // With WithLinks, a path may go through at most three links.
 func TestWithLinksThreeAtMost(t *testing.T) {
-	dir := tree(t, map[string]string{"d/file": "x"})
+	dir := newTree(t, map[string]string{"d/file": "x"})
 	for i := range 5 {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, fmt.Sprint(i)), 0o755))
 		require.NoError(t, os.Symlink(fmt.Sprintf("../%d", i+1), filepath.Join(dir, fmt.Sprint(i), "next")))
 	}
-	write(t, dir, map[string]string{"5/file": "x"})
+	writeFiles(t, dir, map[string]string{"5/file": "x"})
 	b := memstore.New()
+
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
 	require.ErrorContains(t, err, "too many links")
 	require.ElementsMatch(t, []string{"d/file", "5/file", "4/next/file", "3/next/next/file", "2/next/next/next/file"}, keysOf(contents(t, b)))
+
 	var failures []string
 	for _, f := range report.Failures {
 		failures = append(failures, f.Key)
@@ -73,7 +88,7 @@ func TestWithLinksInACircle(t *testing.T) {
 	const n = 6
 	dir := t.TempDir()
 	for i := range n {
-		write(t, dir, map[string]string{fmt.Sprintf("%d/file", i): "x"})
+		writeFiles(t, dir, map[string]string{fmt.Sprintf("%d/file", i): "x"})
 		for end := range n {
 			if end != i {
 				require.NoError(t, os.Symlink(fmt.Sprintf("../%d", end), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(end))))
@@ -89,22 +104,25 @@ func TestWithLinksInACircle(t *testing.T) {
 func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
 	want := []string{"a", ".cache/mine"}
+
 	t.Run("of a source", func(t *testing.T) {
-		src := tree(t, files)
+		src := newTree(t, files)
 		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
-		b := filled(t, []string{".cache/job/of before", "link/of before", "spare"})
+		b := newFilledBucket(t, []string{".cache/job/of before", "link/of before", "spare"})
 		_, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete(), transfer.WithResume(filepath.Join(src, ".cache/job")))
 		require.NoError(t, err)
 		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...), keysOf(contents(t, b)), "and it is not deleted")
 	})
+
 	t.Run("of a destination", func(t *testing.T) {
-		dst := tree(t, files)
-		_, err := transfer.Download(t.Context(), filled(t, want), dst, transfer.WithDelete(), transfer.WithResume(filepath.Join(dst, ".cache/job")))
+		dst := newTree(t, files)
+		_, err := transfer.Download(t.Context(), newFilledBucket(t, want), dst, transfer.WithDelete(), transfer.WithResume(filepath.Join(dst, ".cache/job")))
 		require.NoError(t, err)
 		require.Len(t, fingerprints(t, dst), 3)
 	})
+
 	t.Run("by another name", func(t *testing.T) {
-		src := tree(t, files)
+		src := newTree(t, files)
 		alias := filepath.Join(t.TempDir(), "alias")
 		require.NoError(t, os.Symlink(src, alias))
 		b := memstore.New()
@@ -112,8 +130,9 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, want, keysOf(contents(t, b)))
 	})
+
 	t.Run("it is not the tree itself", func(t *testing.T) {
-		src := tree(t, files)
+		src := newTree(t, files)
 		_, err := transfer.Upload(t.Context(), memstore.New(), src, transfer.WithResume(src))
 		require.ErrorContains(t, err, "WithResume must name another directory")
 	})
@@ -122,7 +141,7 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 // Reports and errors print control characters of names as escapes, so that a name cannot send commands to a
 // terminal.
 func TestReportFailuresArePrintable(t *testing.T) {
-	dir := tree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
+	dir := newTree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
 	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))
 	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
 	require.Error(t, err)

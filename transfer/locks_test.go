@@ -17,12 +17,14 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// lockingBuckets returns buckets of two stores that lock objects, whose copies are streamed.
-func lockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
+// newLockingBuckets returns buckets of two stores that lock objects, whose copies are streamed.
+func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 	t.Helper()
 	directory, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithObjectLock())
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(directory)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(directory))
+	})
 	return memstore.New(storage.WithObjectLock()), directory
 }
 
@@ -35,7 +37,7 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 		"resumable": {transfer.WithResume(filepath.Join(t.TempDir(), "resume"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			memory, directory := lockingBuckets(t)
+			memory, directory := newLockingBuckets(t)
 			same := memstore.New()
 			for _, key := range []string{"short", "long"} {
 				_, err := memory.Upload(t.Context(), key, strings.NewReader(body[:map[string]int{"short": 1, "long": len(body)}[key]]), storage.WithTags(tags))
@@ -43,11 +45,12 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 			}
 			_, err := memory.Upload(t.Context(), "untagged", strings.NewReader("x"))
 			require.NoError(t, err)
-			for _, ends := range [][2]storage.Bucket{{directory, memory}, {same, directory}, {storage.Prefixed(memory, "copy/"), directory}} {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(ends[0]), transfer.Bucket(ends[1]), append(opts, transfer.WithExclude("copy/"))...)
+
+			for _, pair := range [][2]storage.Bucket{{directory, memory}, {same, directory}, {storage.Prefixed(memory, "copy/"), directory}} {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(pair[0]), transfer.Bucket(pair[1]), append(opts, transfer.WithExclude("copy/"))...)
 				require.NoError(t, err)
 				for key, want := range map[string]map[string]string{"short": tags, "long": tags, "untagged": {}} {
-					got, err := storage.Tags(t.Context(), ends[0], key)
+					got, err := storage.Tags(t.Context(), pair[0], key)
 					require.NoError(t, err)
 					require.True(t, maps.Equal(want, got), "%s: %v", key, got)
 				}
@@ -55,13 +58,14 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 		})
 	}
 	t.Run("a rule replaces them", func(t *testing.T) {
-		memory, directory := lockingBuckets(t)
+		memory, directory := newLockingBuckets(t)
 		_, err := memory.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(tags))
 		require.NoError(t, err)
 		_, err = transfer.Copy(t.Context(), directory, memory, transfer.WithRule(func(string) []storage.WriteOption {
 			return []storage.WriteOption{storage.WithTags(map[string]string{"own": "1"})}
 		}))
 		require.NoError(t, err)
+
 		got, err := storage.Tags(t.Context(), directory, "k")
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"own": "1"}, got)
@@ -71,7 +75,7 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 // With WithLocks, jobs copy the object locks.
 func TestWithLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	memory, directory := lockingBuckets(t)
+	memory, directory := newLockingBuckets(t)
 	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Compliance))
 	require.NoError(t, err)
 	_, err = memory.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold())
@@ -95,13 +99,13 @@ func TestWithLocks(t *testing.T) {
 	require.True(t, attrs(directory, "held").LegalHold)
 	require.Zero(t, attrs(directory, "free").Retention)
 
-	later := retainUntil.Add(time.Hour)
+	newTime := retainUntil.Add(time.Hour)
 	ruled := storage.Prefixed(directory, "ruled/")
 	_, err = transfer.Copy(t.Context(), ruled, memory, transfer.WithLocks(), transfer.WithRule(func(string) []storage.WriteOption {
-		return []storage.WriteOption{storage.WithRetention(later, storage.Governance)}
+		return []storage.WriteOption{storage.WithRetention(newTime, storage.Governance)}
 	}))
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: later}, attrs(ruled, "retained").Retention)
+	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: newTime}, attrs(ruled, "retained").Retention)
 	require.True(t, attrs(ruled, "held").LegalHold)
 
 	report, err := transfer.Copy(t.Context(), memstore.New(), memory, transfer.WithLocks())
@@ -112,12 +116,13 @@ func TestWithLocks(t *testing.T) {
 // If Copy fails after it has sent all parts and is then repeated, the object has its tags and locks.
 func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	memory, _ := lockingBuckets(t)
+	memory, _ := newLockingBuckets(t)
 	_, err := memory.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 20<<20)),
 		storage.WithTags(map[string]string{"team": "blue"}), storage.WithRetention(retainUntil, storage.Governance), storage.WithLegalHold())
 	require.NoError(t, err)
 	root := t.TempDir()
 	opts := []transfer.Option{transfer.WithResume(t.TempDir()), transfer.WithLocks()}
+
 	for _, injected := range []*faults.Injector{
 		faults.New(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied)),
 		faults.New(),
@@ -131,13 +136,17 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 		require.Positive(t, injected.Count(faults.CompleteParts))
 		require.NoError(t, storage.Close(b))
 	}
+
 	b, err := local.Open(root, local.Config{NoSync: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	a, err := b.Attrs(t.Context(), "k")
 	require.NoError(t, err)
 	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, a.Retention)
 	require.True(t, a.LegalHold)
+
 	tags, err := storage.Tags(t.Context(), b, "k")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"team": "blue"}, tags)
@@ -145,7 +154,7 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 
 // Expire continues with other versions if it cannot remove locked ones.
 func TestExpireLockedVersions(t *testing.T) {
-	memory, directory := lockingBuckets(t)
+	memory, directory := newLockingBuckets(t)
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range []string{"a", "b", "c"} {
@@ -158,6 +167,7 @@ func TestExpireLockedVersions(t *testing.T) {
 				_, err = b.Upload(t.Context(), key, strings.NewReader("new"))
 				require.NoError(t, err)
 			}
+
 			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}},
 				transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
 			require.ErrorIs(t, err, storage.Locked)
@@ -170,9 +180,10 @@ func TestExpireLockedVersions(t *testing.T) {
 
 // Expire applies a rule with tags only to objects with these tags.
 func TestExpireSelectsByTags(t *testing.T) {
-	memory, directory := lockingBuckets(t)
+	memory, directory := newLockingBuckets(t)
 	temp := map[string]string{"class": "temp"}
 	both := map[string]string{"class": "temp", "team": "blue"}
+
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
 			fill := func() {
@@ -182,25 +193,29 @@ func TestExpireSelectsByTags(t *testing.T) {
 				}
 			}
 			fill()
-			later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+			opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 			rules := transfer.ExpireRules(
 				storage.LifecycleRule{ID: "1", Tags: both, ExpireAfterDays: 1},
 				storage.LifecycleRule{ID: "2", Tags: temp, ExpireAfterDays: 1, ExpireOldVersionsAfterDays: 1},
 			)
-			var removed []string
-			dry, err := transfer.Expire(t.Context(), b, rules, later, transfer.WithDryRun())
+
+			var removals []string
+			dry, err := transfer.Expire(t.Context(), b, rules, opt, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.Equal(t, int64(2), dry.Deleted, "no object is counted twice")
-			_, err = transfer.Expire(t.Context(), b, rules[:1], later, transfer.WithChanges(func(c transfer.Change) {
-				removed = append(removed, c.Key)
+
+			_, err = transfer.Expire(t.Context(), b, rules[:1], opt, transfer.WithChanges(func(c transfer.Change) {
+				removals = append(removals, c.Key)
 			}))
 			require.NoError(t, err)
-			require.Equal(t, []string{"both"}, removed)
+			require.Equal(t, []string{"both"}, removals)
+
 			fill()
-			report, err := transfer.Expire(t.Context(), b, rules, later)
+			report, err := transfer.Expire(t.Context(), b, rules, opt)
 			require.NoError(t, err)
 			require.Positive(t, report.Deleted)
-			require.Equal(t, []string{"none", "other"}, remaining(t, b))
+			require.Equal(t, []string{"none", "other"}, remainingKeys(t, b))
+
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				if v.Current || v.IsDeleteMarker {
@@ -212,6 +227,7 @@ func TestExpireSelectsByTags(t *testing.T) {
 			}
 		})
 	}
+
 	t.Run("without tags", func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return untagged{d} }))
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, {Age: day, Tags: temp}})
@@ -237,7 +253,7 @@ func (u untagged) Describe() driver.Description {
 	return d
 }
 
-func remaining(t *testing.T, b storage.Bucket) (keys []string) {
+func remainingKeys(t *testing.T, b storage.Bucket) (keys []string) {
 	t.Helper()
 	for e, err := range b.List(t.Context()) {
 		require.NoError(t, err)

@@ -32,38 +32,43 @@ func TestJobsSkipFolderMarkers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, int64(len(disk)), report.Transferred)
 		require.Equal(t, int64(len(markers)), report.Ignored)
-		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
+		require.Equal(t, fingerprints(t, newTree(t, disk)), fingerprints(t, dir))
 		require.NoDirExists(t, dir+"/a/empty", "a directory has no markers")
 	})
+
 	t.Run("Download of a folder", func(t *testing.T) {
 		dir := t.TempDir()
 		_, err := transfer.Download(t.Context(), storage.Prefixed(marked(t), "a/"), dir)
 		require.NoError(t, err)
-		require.Equal(t, fingerprints(t, tree(t, map[string]string{"b/c": "a/b/c", "b.d": "a/b.d", "d": "a/d"})),
+		require.Equal(t, fingerprints(t, newTree(t, map[string]string{"b/c": "a/b/c", "b.d": "a/b.d", "d": "a/d"})),
 			fingerprints(t, dir))
 	})
+
 	t.Run("Copy", func(t *testing.T) {
 		dst := memstore.New()
 		_, err := transfer.Copy(t.Context(), dst, marked(t))
 		require.NoError(t, err)
 		require.ElementsMatch(t, files, foldermarker.Keys(t, dst))
 	})
+
 	t.Run("Sync deletes files, and leaves the markers of the destination", func(t *testing.T) {
 		dst := marked(t)
-		dir := tree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
+		dir := newTree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithDelete())
 		require.NoError(t, err)
 		require.Equal(t, int64(len(files)-1), report.Deleted)
 		require.ElementsMatch(t, append([]string{"a/d", "new/file"}, markers...), foldermarker.Keys(t, dst))
 	})
+
 	t.Run("Sync of a tree with markers deletes what is not there", func(t *testing.T) {
-		dir := tree(t, map[string]string{"a/empty/file": "x", "a/d": "old"})
+		dir := newTree(t, map[string]string{"a/empty/file": "x", "a/d": "old"})
 		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(marked(t)),
 			append(opts, transfer.WithDelete())...)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), report.Deleted)
-		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
+		require.Equal(t, fingerprints(t, newTree(t, disk)), fingerprints(t, dir))
 	})
+
 	t.Run("Sync finds both sides the same", func(t *testing.T) {
 		dir := t.TempDir()
 		b := marked(t)
@@ -75,20 +80,22 @@ func TestJobsSkipFolderMarkers(t *testing.T) {
 			require.Zero(t, report.Deleted)
 		}
 	})
+
 	t.Run("Compare finds both sides the same", func(t *testing.T) {
-		for name, ends := range map[string][2]transfer.End{
-			"a marked bucket and a directory":      {transfer.Bucket(marked(t)), transfer.Dir(tree(t, disk))},
-			"a directory and a marked bucket":      {transfer.Dir(tree(t, disk)), transfer.Bucket(marked(t))},
-			"a marked bucket and one without them": {transfer.Bucket(marked(t)), transfer.Bucket(filled(t, files))},
+		for name, pair := range map[string][2]transfer.End{
+			"a marked bucket and a directory":      {transfer.Bucket(marked(t)), transfer.Dir(newTree(t, disk))},
+			"a directory and a marked bucket":      {transfer.Dir(newTree(t, disk)), transfer.Bucket(marked(t))},
+			"a marked bucket and one without them": {transfer.Bucket(marked(t)), transfer.Bucket(newFilledBucket(t, files))},
 		} {
 			var different []string
-			_, err := transfer.Compare(t.Context(), ends[0], ends[1], func(d transfer.Difference) {
+			_, err := transfer.Compare(t.Context(), pair[0], pair[1], func(d transfer.Difference) {
 				different = append(different, d.Key)
 			}, append(opts, transfer.WithSizeOnly())...)
 			require.NoError(t, err, name)
 			require.Empty(t, different, name)
 		}
 	})
+
 	t.Run("a move", func(t *testing.T) {
 		src := marked(t)
 		dst := memstore.New()
@@ -97,6 +104,7 @@ func TestJobsSkipFolderMarkers(t *testing.T) {
 		require.ElementsMatch(t, files, foldermarker.Keys(t, dst))
 		require.ElementsMatch(t, markers, foldermarker.Keys(t, src))
 	})
+
 	t.Run("Remove removes the tree with its markers", func(t *testing.T) {
 		b := marked(t)
 		_, err := transfer.Remove(t.Context(), b, transfer.WithPrefix("a/"))

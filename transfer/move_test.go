@@ -22,8 +22,8 @@ import (
 
 var moved = map[string]string{"a": "one", "b/c": "two", "b/d/e": "three"}
 
-// endWith returns an end with these files, and a function that returns its keys.
-func endWith(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
+// newFilledEnd returns an end with these files, and a function that returns its keys.
+func newFilledEnd(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
 	t.Helper()
 	return endAhead(t, kind, 0, files)
 }
@@ -34,7 +34,7 @@ func endAhead(
 ) (transfer.End, func() []string) {
 	t.Helper()
 	if kind == "directory" {
-		dir := tree(t, files)
+		dir := newTree(t, files)
 		for name := range files {
 			when := time.Now().Add(ahead)
 			require.NoError(t, os.Chtimes(filepath.Join(dir, name), when, when))
@@ -50,23 +50,26 @@ func endAhead(
 }
 
 func TestMove(t *testing.T) {
-	for _, from := range []string{"directory", "bucket"} {
-		for _, to := range []string{"directory", "bucket"} {
-			t.Run(from+" to "+to, func(t *testing.T) {
-				src, left := endWith(t, from, moved)
+	for _, srcKind := range []string{"directory", "bucket"} {
+		for _, dstKind := range []string{"directory", "bucket"} {
+			t.Run(srcKind+" to "+dstKind, func(t *testing.T) {
+				src, remaining := newFilledEnd(t, srcKind, moved)
 				// The one is equal, the other has an equal size.
-				dst, have := endAhead(t, to, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
+				dst, have := endAhead(t, dstKind, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
+
 				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
 				require.NoError(t, err)
-				require.ElementsMatch(t, keysOf(moved), left(), "a dry run removes nothing")
+				require.ElementsMatch(t, keysOf(moved), remaining(), "a dry run removes nothing")
+
 				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithExclude("e"))
 				require.NoError(t, err)
 				require.EqualValues(t, 1, report.Transferred)
 				require.EqualValues(t, 1, report.Skipped)
-				require.ElementsMatch(t, []string{"b/d/e"}, left())
+				require.ElementsMatch(t, []string{"b/d/e"}, remaining())
+
 				_, err = transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 				require.NoError(t, err)
-				require.Empty(t, left())
+				require.Empty(t, remaining())
 				require.ElementsMatch(t, keysOf(moved), have())
 			})
 		}
@@ -76,7 +79,7 @@ func TestMove(t *testing.T) {
 // If a file has several hard links, a move removes all of them, although removing one changes the times of the
 // others.
 func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
-	dir := tree(t, map[string]string{"a": "one"})
+	dir := newTree(t, map[string]string{"a": "one"})
 	b := memstore.New()
 	require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")))
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithMove())
@@ -86,7 +89,7 @@ func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 }
 
 func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
-	dir := tree(t, moved)
+	dir := newTree(t, moved)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir), transfer.WithMove())
 	require.NoError(t, err)
 	entries, err := os.ReadDir(dir)
@@ -107,6 +110,7 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 					_, err := clean.Upload(t.Context(), key, file(text))
 					require.NoError(t, err)
 				}
+
 				ctx, cancel := context.WithCancel(t.Context())
 				cut := transfer.WithChanges(func(transfer.Change) {
 					if nth%2 == 0 {
@@ -115,6 +119,7 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 				})
 				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(), transfer.WithConcurrency(1), cut)
 				cancel()
+
 				for key, text := range moved {
 					exists := false
 					for _, end := range []storage.Bucket{b, b, clean} { // the first read may be the one that fails
@@ -142,11 +147,15 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 		})
 	}
 	t.Run("directory", func(t *testing.T) {
-		dir := tree(t, map[string]string{"a": "one"})
-		dst := memstore.New(change(func() { require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644)) }))
+		dir := newTree(t, map[string]string{"a": "one"})
+		dst := memstore.New(change(func() {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644))
+		}))
+
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithMove())
 		require.Error(t, err)
 		require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
+
 		text, err := os.ReadFile(filepath.Join(dir, "a"))
 		require.NoError(t, err)
 		require.Equal(t, "newer", string(text))
@@ -159,6 +168,7 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 			_, err := src.Upload(t.Context(), "a", file("newer"))
 			require.NoError(t, err)
 		}))
+
 		_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
 		require.ErrorIs(t, err, storage.Changed)
 		text, _, err := storage.ReadAll(t.Context(), src, "a")
@@ -176,6 +186,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	journal := memstore.New()
 	_, err := src.Upload(t.Context(), "a", file("one"))
 	require.NoError(t, err)
+
 	var changes []transfer.Action
 	var last transfer.Progress
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"),
@@ -189,6 +200,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
 	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, changes)
 	require.Equal(t, []int64{1, 1}, []int64{last.Files, last.TotalFiles})
+
 	inj.Set()
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"))
 	require.NoError(t, err)
@@ -198,20 +210,23 @@ func TestMoveRemovalFails(t *testing.T) {
 func TestMoveRefuses(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
+
 	for _, opts := range [][]transfer.Option{
 		{transfer.WithMove(), transfer.WithDelete()}, {transfer.WithMove(), transfer.WithSizeOnly()}, {transfer.WithChecksum(), transfer.WithSizeOnly()},
 	} {
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
+
 	readable := storage.Ref[transfer.Source](src)
 	_, err := transfer.Download(t.Context(), readable, t.TempDir(), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
 
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"excluded/file": "text"})
+	writeFiles(t, dir, map[string]string{"excluded/file": "text"})
 	require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
 	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(), transfer.WithExclude("excluded"))
 	require.ErrorIs(t, err, storage.InvalidArgument, "a link is another name of a file that may be excluded, or follow")
@@ -268,13 +283,14 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 
 // A move within a bucket makes one Move call for each object. With WithRule, it copies and then removes.
 func TestMoveWithinABucketIsOneStep(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		opts  []transfer.Option
 		calls []string
 	}{
 		"as they are": {nil, []string{"Move", "Move", "Move"}},
 		"with a rule": {[]transfer.Option{transfer.WithRule(func(string) []storage.WriteOption { return nil })}, []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var calls []string
@@ -297,11 +313,13 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			calls = nil
 			src := storage.Prefixed(b, "from/")
 			dst := storage.Prefixed(b, "to/")
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(row.opts, transfer.WithMove())...)
+
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(tt.opts, transfer.WithMove())...)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Transferred)
+
 			slices.Sort(calls)
-			require.Equal(t, row.calls, calls)
+			require.Equal(t, tt.calls, calls)
 			require.Equal(t, moved, contents(t, dst))
 			require.Empty(t, contents(t, src))
 		})
@@ -316,6 +334,7 @@ func TestMoveResponseLost(t *testing.T) {
 	require.NoError(t, err)
 	src := transfer.Bucket(storage.Prefixed(b, "from/"))
 	dst := transfer.Bucket(storage.Prefixed(b, "to/"))
+
 	report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.EqualValues(t, 1, report.Failed)
@@ -330,6 +349,7 @@ func TestCopyAndDownloadWithMove(t *testing.T) {
 	put(t, src, "k", "precious")
 	_, err := transfer.Copy(t.Context(), dst, src, transfer.WithMove())
 	require.NoError(t, err)
+
 	require.Empty(t, contents(t, src))
 	_, err = transfer.Download(t.Context(), dst, dir, transfer.WithMove())
 	require.NoError(t, err)
@@ -361,7 +381,7 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := tree(t, map[string]string{"sub/" + aside: "precious"})
+			dir := newTree(t, map[string]string{"sub/" + aside: "precious"})
 			require.NoError(t, tt.run(dir))
 			list, err := os.ReadDir(filepath.Join(dir, "sub"))
 			var names []string

@@ -40,8 +40,8 @@ func (e evil) Download(_ context.Context, key string, _ *storage.DownloadOptions
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evil"))), nil
 }
 
-// evilSource returns a source with these keys, which are ascending.
-func evilSource(t *testing.T, keys ...string) storage.Bucket {
+// newEvilSource returns a source with these keys, which are ascending.
+func newEvilSource(t *testing.T, keys ...string) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return evil{c, keys} })
 }
 
@@ -54,7 +54,7 @@ func TestDownloadStaysInItsDirectory(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			above := t.TempDir()
 			dir := filepath.Join(above, "in", "dir")
-			report, err := transfer.Download(t.Context(), evilSource(t, key), dir)
+			report, err := transfer.Download(t.Context(), newEvilSource(t, key), dir)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, int64(1), report.Failed)
 			require.Equal(t, key, report.Failures[0].Key)
@@ -74,6 +74,7 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, file("x"))
 		require.NoError(t, err)
 	}
+
 	report, err := transfer.Download(t.Context(), b, dir)
 	require.Error(t, err)
 	require.Equal(t, int64(2), report.Failed)
@@ -84,8 +85,8 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 // Sync does not write through a link in the destination. The next Sync would list the file under the link's
 // target, and delete it.
 func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
-	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
-	dir := tree(t, map[string]string{"z/sub/keep": "x"})
+	src := newTree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
+	dir := newTree(t, map[string]string{"z/sub/keep": "x"})
 	require.NoError(t, os.Symlink("z", filepath.Join(dir, "a")))
 	for range 2 {
 		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Dir(src))
@@ -108,13 +109,14 @@ func TestDownloadKeyBelowAFile(t *testing.T) {
 		report, err := transfer.Download(t.Context(), b, dir)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, int64(3), report.Failed)
-		failed := map[string]string{}
+
+		failures := map[string]string{}
 		for _, f := range report.Failures {
-			failed[f.Key] = f.Err.Error()
+			failures[f.Key] = f.Err.Error()
 		}
-		require.Contains(t, failed["a/b"], `"a/b" needs a directory in place of the file "a"`)
-		require.Contains(t, failed["a/b/c"], `in place of the file "a"`)
-		require.Contains(t, failed["d/e/f"], `in place of the file "d/e"`)
+		require.Contains(t, failures["a/b"], `"a/b" needs a directory in place of the file "a"`)
+		require.Contains(t, failures["a/b/c"], `in place of the file "a"`)
+		require.Contains(t, failures["d/e/f"], `in place of the file "d/e"`)
 		require.Len(t, fingerprints(t, dir), 4)
 	}
 }
@@ -126,13 +128,15 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, file(key))
 		require.NoError(t, err)
 	}
-	dir := tree(t, map[string]string{"dir/x": "", "file": "mine"})
+
+	dir := newTree(t, map[string]string{"dir/x": "", "file": "mine"})
 	report, err := transfer.Download(t.Context(), b, dir)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Transferred)
 	require.Equal(t, int64(2), report.Failed)
 	require.ErrorContains(t, err, `"file/below" needs a directory in place of the file "file"`)
 	require.ErrorContains(t, err, "is the name of an existing directory")
+
 	data, err := os.ReadFile(filepath.Join(dir, "file"))
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(data))
@@ -152,9 +156,11 @@ func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, file("ours"))
 		require.NoError(t, err)
 	}
+
 	report, err := transfer.Download(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
+
 	data, err := os.ReadFile(other)
 	require.NoError(t, err)
 	require.Equal(t, "theirs", string(data))
@@ -163,7 +169,7 @@ func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 // An error does not name the temporary file.
 func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	_, err := transfer.Download(t.Context(), evilSource(t, long), t.TempDir())
+	_, err := transfer.Download(t.Context(), newEvilSource(t, long), t.TempDir())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `file name too long`)
 	require.NotContains(t, err.Error(), ".omnibucket-")
@@ -171,10 +177,11 @@ func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
 
 func TestFolderMarkersAreSkipped(t *testing.T) {
 	// Our buckets never write one, but consoles do.
-	src := markersIn(t)
+	src := newMarkerBucket(t)
 	_, err := src.Upload(t.Context(), "folder/x", file("x"))
 	require.NoError(t, err)
 	dir := t.TempDir()
+
 	report, err := transfer.Download(t.Context(), src, dir)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Ignored)
@@ -183,8 +190,8 @@ func TestFolderMarkersAreSkipped(t *testing.T) {
 
 type markers struct{ storage.Core }
 
-// markersIn returns a bucket that lists the marker of a folder before its objects.
-func markersIn(t *testing.T) storage.Bucket {
+// newMarkerBucket returns a bucket that lists the marker of a folder before its objects.
+func newMarkerBucket(t *testing.T) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return markers{c} })
 }
 
@@ -200,7 +207,7 @@ func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[sto
 // Upload skips the internal directory of a local bucket, which holds the key that signs its URLs. WithDelete keeps
 // it.
 func TestUploadSkipsInternalDirectories(t *testing.T) {
-	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
+	dir := newTree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
@@ -223,8 +230,8 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 		".omnibucket-aaaaaaaaaaaaaaaa": `{"omnibucket temporary files":1,"Name":".omnibucket-bbbbbbbbbbbbbbbb"}` +
 			"\n",
 	}
-	dir := tree(t, foreign)
-	write(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
+	dir := newTree(t, foreign)
+	writeFiles(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
@@ -246,6 +253,7 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	put(t, b, "x", "text")
 	jobs := 0
+
 	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"), storage.WithProgress(func(int64, int64) {
 		jobs++
 		report, err := transfer.Upload(t.Context(), other, dir)
@@ -260,9 +268,9 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 }
 
 func TestWithLinks(t *testing.T) {
-	outside := tree(t, map[string]string{"secret": "x"})
-	dir := tree(t, map[string]string{"a/file": "text", "z": "last"})
-	for link, to := range map[string]string{
+	outside := newTree(t, map[string]string{"secret": "x"})
+	dir := newTree(t, map[string]string{"a/file": "text", "z": "last"})
+	for link, target := range map[string]string{
 		"a/again":   "..", // a loop
 		"b":         "a",
 		"c":         "a/file",
@@ -272,7 +280,7 @@ func TestWithLinks(t *testing.T) {
 		"a/relout":  strings.Repeat("../", 20) + "etc/passwd",
 		"a/sibling": "../z",
 	} {
-		require.NoError(t, os.Symlink(to, filepath.Join(dir, link)))
+		require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
 	}
 
 	b := memstore.New()
@@ -286,9 +294,10 @@ func TestWithLinks(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"a/file": "text", "a/sibling": "last", "b/file": "text", "b/sibling": "last", "c": "text", "z": "last",
 	}, contents(t, b))
-	failed := map[string]bool{}
+
+	failures := map[string]bool{}
 	for _, f := range report.Failures {
-		failed[f.Key] = true
+		failures[f.Key] = true
 	}
 	require.Equal(t, map[string]bool{
 		"a/again/": true,
@@ -298,7 +307,7 @@ func TestWithLinks(t *testing.T) {
 		"dangling": true,
 		"out":      true,
 		"outdir":   true,
-	}, failed)
+	}, failures)
 	require.Zero(t, report.Ignored)
 }
 
@@ -313,7 +322,7 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 
 // If the body of an object ends early, Download creates no file.
 func TestDownloadBodyEndsEarly(t *testing.T) {
-	src := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
+	src := wrapped.Bucket(t, newEvilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), src, dir)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -336,7 +345,11 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 
 // If the Core of a source panics, the panic reaches the caller of Download or Copy.
 func TestJobPanicReachesTheCaller(t *testing.T) {
-	src := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
-	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), src, t.TempDir()) })
-	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), src) })
+	src := wrapped.Bucket(t, newEvilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
+	require.PanicsWithValue(t, "thrown", func() {
+		_, _ = transfer.Download(t.Context(), src, t.TempDir())
+	})
+	require.PanicsWithValue(t, "thrown", func() {
+		_, _ = transfer.Copy(t.Context(), memstore.New(), src)
+	})
 }

@@ -25,59 +25,73 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 		}
 		return keys
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		keys  []string // of the whole
 		inner string   // which end is the folder z/
 		opts  []transfer.Option
 		found bool
 	}{
-		"a destination in the source, after many files": {
-			append(many("a%04d"), "b", "z/b"), "destination", nil, true,
-		},
+		"a destination in the source, after many files": {keys: append(many("a%04d"), "b", "z/b"), inner: "destination", found: true},
 		"a destination in the source, with many files": {
-			append(many("z/a%04d"), append(many("a%04d"), "x", "z/x")...), "destination", nil, true,
+			keys:  append(many("z/a%04d"), append(many("a%04d"), "x", "z/x")...),
+			inner: "destination",
+			found: true,
 		},
-		"a source in the destination, after many files": {
-			append(many("a%04d"), "b", "z/b", "z/z/b"), "source", nil, true,
-		},
+		"a source in the destination, after many files": {keys: append(many("a%04d"), "b", "z/b", "z/z/b"), inner: "source", found: true},
 		"a source whose selected names are others than those of its folder": {
-			[]string{"a", "z/q", "z/z/a", "z/b"}, "source", []transfer.Option{transfer.WithInclude("/z/q", "/b")}, true,
+			keys:  []string{"a", "z/q", "z/z/a", "z/b"},
+			inner: "source",
+			opts:  []transfer.Option{transfer.WithInclude("/z/q", "/b")},
+			found: true,
 		},
 		"a source with many files of which none is selected": {
-			append(many("z/a%04d"), "b", "z/q", "z/b"), "source", []transfer.Option{transfer.WithInclude("/z/q", "/b")}, true,
+			keys:  append(many("z/a%04d"), "b", "z/q", "z/b"),
+			inner: "source",
+			opts:  []transfer.Option{transfer.WithInclude("/z/q", "/b")},
+			found: true,
 		},
 		"a source whose only matching names are excluded": {
-			[]string{"a", "z/a", "z/q", "z/b"}, "source", []transfer.Option{transfer.WithExclude("/a", "/q", "/b", "/z/a")}, true,
+			keys:  []string{"a", "z/a", "z/q", "z/b"},
+			inner: "source",
+			opts:  []transfer.Option{transfer.WithExclude("/a", "/q", "/b", "/z/a")},
+			found: true,
 		},
 		"a source in a folder above the prefix": {
-			append(many("z/a%04d"), "z/q1", "z/q2", "z/z/q3"), "source", []transfer.Option{transfer.WithPrefix("z/q")}, true,
+			keys:  append(many("z/a%04d"), "z/q1", "z/q2", "z/z/q3"),
+			inner: "source",
+			opts:  []transfer.Option{transfer.WithPrefix("z/q")},
+			found: true,
 		},
 		"a destination in an excluded folder of the source": {
-			[]string{"a", "b", "z/b"}, "destination", []transfer.Option{transfer.WithExclude("/z/")}, false,
+			keys:  []string{"a", "b", "z/b"},
+			inner: "destination",
+			opts:  []transfer.Option{transfer.WithExclude("/z/")},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete(), transfer.WithEmptySource()}, "move": {transfer.WithMove()}} {
 			t.Run(name+"/"+job, func(t *testing.T) {
 				parent := memstore.New()
-				for _, key := range row.keys {
+				for _, key := range tt.keys {
 					put(t, parent, key, "content of "+key)
 				}
 				result := contents(t, parent)
-				if row.inner == "source" {
+				if tt.inner == "source" {
 					result = contents(t, storage.Prefixed(parent, "z/"))
 				}
 				outer := wrapped.Unknown(t, parent)
 				inner := storage.Prefixed(wrapped.Unknown(t, parent), "z/")
 				dst, src := outer, inner
-				if row.inner == "destination" {
+				if tt.inner == "destination" {
 					dst = inner
 					src = outer
 				}
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, row.opts...)...)
-				if !row.found {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, tt.opts...)...)
+				if !tt.found {
 					require.NoError(t, err)
 					return
 				}
+
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				requireKept(t, result, parent)
 			})
@@ -86,15 +100,15 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 }
 
 // requireKept fails if a text is in none of the buckets.
-func requireKept(t *testing.T, result map[string]string, in ...storage.Bucket) {
-	there := map[string]bool{}
-	for _, b := range in {
+func requireKept(t *testing.T, result map[string]string, buckets ...storage.Bucket) {
+	exists := map[string]bool{}
+	for _, b := range buckets {
 		for _, text := range contents(t, b) {
-			there[text] = true
+			exists[text] = true
 		}
 	}
 	for key, text := range result {
-		if !there[text] {
+		if !exists[text] {
 			require.Failf(t, "a text is lost", "of %s: %s", key, text)
 		}
 	}
@@ -103,35 +117,37 @@ func requireKept(t *testing.T, result map[string]string, in ...storage.Bucket) {
 // If the backup lies in the source or the destination, or contains one of them, the job refuses before it loses a
 // file.
 func TestWithBackupNestedInAnEnd(t *testing.T) {
-	for name, row := range map[string]struct{ dst, src, backup string }{
+	tests := map[string]struct{ dst, src, backup string }{
 		"in the source":              {"dst", "src", "src in/"},
 		"around the source":          {"dst", "src in/", "src"},
 		"in the destination":         {"dst", "src", "dst in/"},
 		"around the destination":     {"dst in/", "src", "dst"},
 		"deep in the source":         {"dst", "src", "src in/in/in/"},
 		"around a source deep in it": {"dst", "src in/in/", "src"},
-	} {
-		for _, more := range []int{0, 1500} {
+	}
+	for name, tt := range tests {
+		for _, extra := range []int{0, 1500} {
 			for job, opts := range map[string][]transfer.Option{"copy": {transfer.WithChecksum()}, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
-				t.Run(fmt.Sprintf("%s, with %d files more/%s", name, more, job), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, with %d files more/%s", name, extra, job), func(t *testing.T) {
 					stores := map[string]storage.Bucket{"dst": memstore.New(), "src": memstore.New()}
 					for store, b := range stores {
 						for _, key := range []string{"a", "in/a", "in/in/a", "in/in/in/a", "in/x" + store} {
 							put(t, b, key, "content of "+store+" "+key)
 						}
-						for i := range more {
+						for i := range extra {
 							put(t, b, fmt.Sprintf("b%04d", i), "text")
 						}
 					}
-					end := func(of string) transfer.End {
-						store, prefix, _ := strings.Cut(of, " ")
+					end := func(path string) transfer.End {
+						store, prefix, _ := strings.Cut(path, " ")
 						if prefix == "" {
 							return transfer.Bucket(wrapped.Unknown(t, stores[store]))
 						}
 						return transfer.Bucket(storage.Prefixed(wrapped.Unknown(t, stores[store]), prefix))
 					}
 					result := contents(t, stores["src"])
-					_, err := transfer.Sync(t.Context(), end(row.dst), end(row.src), append(opts, transfer.WithBackup(end(row.backup)))...)
+
+					_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(opts, transfer.WithBackup(end(tt.backup)))...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					require.ErrorContains(t, err, "WithBackup")
 					requireKept(t, result, stores["src"], stores["dst"])
@@ -143,32 +159,35 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 
 // To find nested buckets, a job lists the source once more only if it replaces files and the source has many.
 func TestJobLooksForNestedEndsRarely(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		replaced bool
 		opts     []transfer.Option
 		lists    int // of the source
 	}{
 		"nothing is replaced": {false, nil, 2},
 		"a file is replaced":  {true, nil, 3},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			src := memstore.New()
 			dst := memstore.New()
 			for i := range 1500 {
 				put(t, src, fmt.Sprintf("a%04d", i), "text")
 			}
+
 			put(t, dst, "old", "text")
-			if row.replaced {
+			if tt.replaced {
 				put(t, dst, "a0001", "older text")
 			}
 			counted := &listings{}
-			from := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
+			srcBucket := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
 				counted.Core = c
 				return counted
 			})
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(from), transfer.WithDelete(), transfer.WithChecksum())
+
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(srcBucket), transfer.WithDelete(), transfer.WithChecksum())
 			require.NoError(t, err)
-			require.Equal(t, row.lists, counted.n)
+			require.Equal(t, tt.lists, counted.n)
 			require.Equal(t, contents(t, src), contents(t, dst))
 		})
 	}
@@ -194,13 +213,14 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 // If a bucket has many folders with the same names in them, the job still finds that the source is one of these
 // folders, and refuses.
 func TestJobRefusesANestedEndAmongMany(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		readOnly bool
 		want     storage.Code
 	}{
 		"one file at the source answers for all folders": {false, storage.InvalidArgument},
 		"a source that is only read":                     {true, storage.Unsupported},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			parent := memstore.New()
 			for i := range 300 {
@@ -208,16 +228,17 @@ func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 			}
 			put(t, parent, "f250/precious", "text")
 			src := storage.Prefixed(wrapped.Unknown(t, parent), "f250/")
-			if row.readOnly {
+			if tt.readOnly {
 				outer := wrapped.Bucket(t, wrapped.Unknown(t, parent), func(c storage.Core) storage.Core {
 					return readOnly{c}
 				})
 				src = storage.Prefixed(outer, "f250/")
 			}
 			result := contents(t, parent)
+
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, parent)), transfer.Bucket(src),
 				transfer.WithDelete())
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, result, contents(t, parent), "nor is a question left")
 		})
 	}
@@ -230,11 +251,13 @@ func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	for i := range 300 {
 		put(t, dst, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 	}
+
 	put(t, src, "index.html", "page new")
-	to := transfer.Bucket(wrapped.Unknown(t, dst))
-	from := transfer.Bucket(wrapped.Unknown(t, src))
-	_, err := transfer.Sync(t.Context(), to, from, transfer.WithDelete())
+	target := transfer.Bucket(wrapped.Unknown(t, dst))
+	source := transfer.Bucket(wrapped.Unknown(t, src))
+	_, err := transfer.Sync(t.Context(), target, source, transfer.WithDelete())
 	require.NoError(t, err)
+
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, dst))
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, src))
 }

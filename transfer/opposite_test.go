@@ -22,18 +22,18 @@ import (
 )
 
 // onHead returns a bucket that calls do once: before it reads the attributes of an object, or after.
-func onHead(d driver.Driver, before bool, do func()) storage.Bucket {
+func onHead(d driver.Driver, beforeCall bool, do func()) storage.Bucket {
 	var once sync.Once
 	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call != "Head" {
 				return next(ctx)
 			}
-			if before {
+			if beforeCall {
 				once.Do(do)
 			}
 			err := next(ctx)
-			if !before {
+			if !beforeCall {
 				once.Do(do)
 			}
 			return err
@@ -60,20 +60,28 @@ func TestMoveLooksAgain(t *testing.T) {
 		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 		return err
 	}
-	for name, meanwhile := range map[string]func(q storage.Bucket){
-		"the object is gone": func(q storage.Bucket) { require.NoError(t, q.Remove(t.Context(), "k")) },
-		"another object":     func(q storage.Bucket) { put(t, q, "k", "precarious") },
+
+	for name, change := range map[string]func(q storage.Bucket){
+		"the object is gone": func(q storage.Bucket) {
+			require.NoError(t, q.Remove(t.Context(), "k"))
+		},
+		"another object": func(q storage.Bucket) {
+			put(t, q, "k", "precarious")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, p := filled(0)
 			d, q := filled(2 * time.Hour)
-			hooked := onHead(d, false, func() { meanwhile(q) })
+			hooked := onHead(d, false, func() {
+				change(q)
+			})
 			require.ErrorIs(t, move(transfer.Bucket(hooked), transfer.Bucket(p)), storage.Changed)
 			require.Equal(t, both, contents(t, p))
 		})
 	}
+
 	t.Run("another file in the directory", func(t *testing.T) {
-		dir := tree(t, both)
+		dir := newTree(t, both)
 		require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), time.Time{}, time.Now()))
 		d, p := filled(-2 * time.Hour)
 		hooked := onHead(d, true, func() {
@@ -82,6 +90,7 @@ func TestMoveLooksAgain(t *testing.T) {
 		require.ErrorIs(t, move(transfer.Dir(dir), transfer.Bucket(hooked)), storage.Changed)
 		require.Equal(t, both, contents(t, p))
 	})
+
 	t.Run("the object is as it was", func(t *testing.T) {
 		_, p := filled(0)
 		_, q := filled(2 * time.Hour)
@@ -94,44 +103,46 @@ func TestMoveLooksAgain(t *testing.T) {
 // If source and destination have the same file, a move copies it again, unless the destination's was written more
 // than an hour later.
 func TestMoveCopiesAgain(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		ahead     time.Duration // the clock of the destination
 		fromDir   bool
 		opts      []transfer.Option
 		copied    int64
 		remaining int
 	}{
-		"the destination is younger by two hours": {2 * time.Hour, false, nil, 0, 0},
-		"both were written together":              {0, false, nil, 1, 0},
-		"the source is younger":                   {-2 * time.Hour, false, nil, 1, 0},
-		"from a directory, younger by two hours":  {2 * time.Hour, true, nil, 0, 0},
-		"from a directory, written together":      {0, true, nil, 1, 0},
-		"only what is missing":                    {0, false, []transfer.Option{transfer.WithMissingOnly()}, 0, 1},
-	} {
+		"the destination is younger by two hours": {ahead: 2 * time.Hour},
+		"both were written together":              {ahead: 0, copied: 1},
+		"the source is younger":                   {ahead: -2 * time.Hour, copied: 1},
+		"from a directory, younger by two hours":  {ahead: 2 * time.Hour, fromDir: true},
+		"from a directory, written together":      {ahead: 0, fromDir: true, copied: 1},
+		"only what is missing":                    {ahead: 0, opts: []transfer.Option{transfer.WithMissingOnly()}, remaining: 1},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			q := engine.New(aheadBy(row.ahead))
+			q := engine.New(aheadBy(tt.ahead))
 			p := engine.New(aheadBy(0))
 			src := transfer.Bucket(p)
-			left := func() int { return len(contents(t, p)) }
-			if row.fromDir {
+			count := func() int { return len(contents(t, p)) }
+			if tt.fromDir {
 				if (localfile.Written(fileInfo(t)) == time.Time{}) {
-					row.copied = 1 // the system does not tell when a file was written
+					tt.copied = 1 // the system does not tell when a file was written
 				}
-				dir := tree(t, map[string]string{"k": "precious"})
+				dir := newTree(t, map[string]string{"k": "precious"})
 				past := time.Now().Add(-24 * time.Hour) // that of another file
 				require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
 				src = transfer.Dir(dir)
-				left = func() int { return len(fingerprints(t, dir)) }
+				count = func() int { return len(fingerprints(t, dir)) }
 			}
 			put(t, p, "k", "precious")
 			put(t, q, "k", "precious")
-			opts := append(row.opts, transfer.WithMove())
+			opts := append(tt.opts, transfer.WithMove())
 			dry, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
+
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, opts...)
 			require.NoError(t, err)
-			require.Equal(t, []int64{row.copied, row.copied}, []int64{dry.Transferred, report.Transferred})
-			require.Equal(t, row.remaining, left())
+			require.Equal(t, []int64{tt.copied, tt.copied}, []int64{dry.Transferred, report.Transferred})
+			require.Equal(t, tt.remaining, count())
 			require.Equal(t, map[string]string{"k": "precious"}, contents(t, q))
 		})
 	}
@@ -139,7 +150,7 @@ func TestMoveCopiesAgain(t *testing.T) {
 
 func fileInfo(t *testing.T) os.FileInfo {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(tree(t, map[string]string{"k": ""}), "k"))
+	info, err := os.Stat(filepath.Join(newTree(t, map[string]string{"k": ""}), "k"))
 	require.NoError(t, err)
 	return info
 }
@@ -181,7 +192,7 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 // and then the other.
 func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		p, q  time.Duration // how long the stores have the file; 0 if not
 		ahead time.Duration // the clock of q
 	}{
@@ -192,16 +203,21 @@ func TestMoveInOppositeDirections(t *testing.T) {
 		"one, and q's clock is behind":  {time.Minute, 0, -30 * time.Minute},
 		"both, and q's clock is behind": {time.Minute, 3 * time.Hour, -30 * time.Minute},
 		"both, and q's clock is ahead":  {3 * time.Hour, time.Minute, 30 * time.Minute},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; n <= moments; n++ {
 				for m := 1; m <= moments; m++ {
-					p := storeWith(t, row.p, 0)
-					q := storeWith(t, row.q, row.ahead)
-					there := newGate(n)
+					p := newStoreWithAge(t, tt.p, 0)
+					q := newStoreWithAge(t, tt.q, tt.ahead)
+					reached := newGate(n)
 					back := newGate(m)
-					runStopped(there, back, [2]func(){
-						func() { moveThrough(t, there, q, p) }, func() { moveThrough(t, back, p, q) },
+					runStopped(reached, back, [2]func(){
+						func() {
+							moveThroughGate(t, reached, q, p)
+						}, func() {
+							moveThroughGate(t, back, p, q)
+						},
 					})
 					have := len(contents(t, engine.New(p))) + len(contents(t, engine.New(q)))
 					require.Positive(t, have, "one stops at its moment %d, the other at its moment %d", n, m)
@@ -215,31 +231,37 @@ func TestMoveInOppositeDirections(t *testing.T) {
 // the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	const moments = 28
-	for name, row := range map[string]struct{ dir, bucket bool }{
+	tests := map[string]struct{ dir, bucket bool }{
 		"the directory has it": {true, false},
 		"the bucket has it":    {false, true},
 		"both":                 {true, true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; n <= moments; n++ {
 				for m := 1; m <= moments; m++ {
-					d := storeWith(t, 0, 0)
+					d := newStoreWithAge(t, 0, 0)
 					dir := t.TempDir()
-					if row.dir {
-						write(t, dir, map[string]string{"k": "precious"})
+					if tt.dir {
+						writeFiles(t, dir, map[string]string{"k": "precious"})
 					}
-					if row.bucket {
+					if tt.bucket {
 						put(t, engine.New(d), "k", "precious")
 					}
-					there := newGate(n)
+					reached := newGate(n)
 					back := newGate(m)
 					move := func(dst, src transfer.End) {
 						_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
 							transfer.WithNoSync())
 					}
-					up := func() { move(transfer.Bucket(there.bucket(d)), transfer.Dir(dir)) }
-					down := func() { move(transfer.Dir(dir), transfer.Bucket(back.bucket(d))) }
-					runStopped(there, back, [2]func(){up, down})
+					up := func() {
+						move(transfer.Bucket(reached.bucket(d)), transfer.Dir(dir))
+					}
+					down := func() {
+						move(transfer.Dir(dir), transfer.Bucket(back.bucket(d)))
+					}
+					runStopped(reached, back, [2]func(){up, down})
+
 					have := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
 					require.Positive(t, have, "the upload stops at its moment %d, the download at its moment %d", n, m)
 				}
@@ -248,8 +270,8 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	}
 }
 
-// storeWith returns a store that has a file for so long, if it has one, and whose clock is ahead by so much.
-func storeWith(t *testing.T, age, ahead time.Duration) driver.Driver {
+// newStoreWithAge returns a store that has a file for so long, if it has one, and whose clock is ahead by so much.
+func newStoreWithAge(t *testing.T, age, ahead time.Duration) driver.Driver {
 	t.Helper()
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead - age) }})
 	if age > 0 {
@@ -324,25 +346,28 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 // On S3, two writes of equal content have the same revision. A move must notice by the time that another move
 // wrote the source again.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
-	p := equalRevisions{storeWith(t, time.Minute, 0)}
-	q := equalRevisions{storeWith(t, 0, 0)}
+	p := equalRevisions{newStoreWithAge(t, time.Minute, 0)}
+	q := equalRevisions{newStoreWithAge(t, 0, 0)}
 	var once sync.Once
 	hooked := engine.New(q, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			err := next(ctx)
 			if call == "Put" {
-				once.Do(func() { moveThrough(t, newGate(0), p, q) })
+				once.Do(func() {
+					moveThroughGate(t, newGate(0), p, q)
+				})
 			}
 			return err
 		})
 	}))
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(hooked), transfer.Bucket(engine.New(p)), transfer.WithMove())
 	require.ErrorIs(t, err, storage.Changed)
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
 }
 
-// moveThrough moves between two stores. It may fail, and removes nothing then.
-func moveThrough(t *testing.T, g *gate, dst, src driver.Driver) {
+// moveThroughGate moves between two stores. It may fail, and removes nothing then.
+func moveThroughGate(t *testing.T, g *gate, dst, src driver.Driver) {
 	_, _ = transfer.Sync(
 		t.Context(), transfer.Bucket(g.bucket(dst)), transfer.Bucket(g.bucket(src)), transfer.WithMove(),
 		transfer.WithConcurrency(1),
@@ -351,21 +376,21 @@ func moveThrough(t *testing.T, g *gate, dst, src driver.Driver) {
 
 // runStopped runs two jobs up to their gates, then the first to its end, and then the second.
 func runStopped(first, second *gate, jobs [2]func()) {
-	ended := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	channels := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	for i, g := range []*gate{first, second} {
 		go func() {
-			defer close(ended[i])
+			defer close(channels[i])
 			jobs[i]()
 		}()
 		select {
 		case <-g.arrived:
-		case <-ended[i]:
+		case <-channels[i]:
 		}
 	}
 	close(first.opens)
-	<-ended[0]
+	<-channels[0]
 	close(second.opens)
-	<-ended[1]
+	<-channels[1]
 }
 
 // If a file appears in the directory during a move with WithMissingOnly, the move skips it and keeps the object at
@@ -382,5 +407,6 @@ func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 	src := transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer())))
 	_, err := transfer.Sync(t.Context(), transfer.Dir(dir), src, transfer.WithMove(), transfer.WithMissingOnly())
 	require.NoError(t, err)
+
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, p))
 }

@@ -20,8 +20,8 @@ func TestPatterns(t *testing.T) {
 	for _, key := range []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", ".git/config", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"} {
 		files[key] = key
 	}
-	dir := tree(t, files)
-	for _, row := range []struct {
+	dir := newTree(t, files)
+	tests := []struct {
 		name string
 		opts []transfer.Option
 		want []string
@@ -57,57 +57,61 @@ func TestPatterns(t *testing.T) {
 		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*")}, []string{}},
 		{"a class and alternatives", []transfer.Option{transfer.WithInclude("/[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
 		{"of names at any depth", []transfer.Option{transfer.WithInclude("[ac].{txt,jpg}")}, []string{"a.jpg", "a.txt", "2026/x/c.jpg"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			report, err := transfer.Upload(t.Context(), b, dir, row.opts...)
+			report, err := transfer.Upload(t.Context(), b, dir, tt.opts...)
 			require.NoError(t, err)
-			require.ElementsMatch(t, row.want, keysOf(contents(t, b)))
-			require.Equal(t, int64(len(row.want)), report.Transferred)
+			require.ElementsMatch(t, tt.want, keysOf(contents(t, b)))
+			require.Equal(t, int64(len(tt.want)), report.Transferred)
 
 			down := t.TempDir()
-			_, err = transfer.Download(t.Context(), filled(t, keysOf(files)), down, row.opts...)
+			_, err = transfer.Download(t.Context(), newFilledBucket(t, keysOf(files)), down, tt.opts...)
 			require.NoError(t, err)
-			require.ElementsMatch(t, row.want, keysOf(fingerprints(t, down)))
+			require.ElementsMatch(t, tt.want, keysOf(fingerprints(t, down)))
 		})
 	}
 }
 
 // Jobs do not read an excluded directory, which may contain anything.
 func TestWithExcludeReadsNoDirectory(t *testing.T) {
-	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
+	dir := newTree(t, map[string]string{"a": "x", "out/b": "x"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
+
 	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(), transfer.WithExclude("o*/**"))
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Transferred)
+
 	_, err = transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
 	require.Error(t, err, "otherwise it is read")
 }
 
 // Copy between two buckets of one account lets the store copy the objects.
 func TestCopyByTheStore(t *testing.T) {
-	var seen calls
-	service := memstore.NewService(memstore.ServiceConfig{}, seen.layer())
-	var ends [2]storage.Bucket
+	var recorder calls
+	service := memstore.NewService(memstore.ServiceConfig{}, recorder.layer())
+	var pair [2]storage.Bucket
 	for i, name := range []string{"from", "into"} {
 		_, err := service.CreateBucket(t.Context(), name)
 		require.NoError(t, err)
-		ends[i], err = service.Bucket(name)
+		pair[i], err = service.Bucket(name)
 		require.NoError(t, err)
 	}
-	_, err := transfer.Upload(t.Context(), ends[0], tree(t, map[string]string{"a": "12345", "b": "678"}))
+	_, err := transfer.Upload(t.Context(), pair[0], newTree(t, map[string]string{"a": "12345", "b": "678"}))
 	require.NoError(t, err)
-	puts := seen.count("Put")
-	gets := seen.count("Get")
+	puts := recorder.count("Put")
+	gets := recorder.count("Get")
+
 	var last transfer.Progress
-	report, err := transfer.Copy(t.Context(), ends[1], ends[0], transfer.WithProgress(func(p transfer.Progress) {
+	report, err := transfer.Copy(t.Context(), pair[1], pair[0], transfer.WithProgress(func(p transfer.Progress) {
 		last = p
 	}))
 	require.NoError(t, err)
-	require.Equal(t, 2, seen.count("Copy"))
-	require.Equal(t, puts, seen.count("Put"))
-	require.Equal(t, gets, seen.count("Get"))
+	require.Equal(t, 2, recorder.count("Copy"))
+	require.Equal(t, puts, recorder.count("Put"))
+	require.Equal(t, gets, recorder.count("Get"))
 	require.Equal(t, int64(8), report.Bytes)
 	require.Equal(t, int64(8), last.Bytes, "although no byte passed through this machine")
 }
@@ -117,30 +121,68 @@ func TestJobRefusesInvalidArguments(t *testing.T) {
 	var nobody storage.ReadWriter
 	b := memstore.New()
 	other := t.TempDir()
-	dir := tree(t, map[string]string{"sub/a": "x"})
-	for _, row := range []struct {
+	dir := newTree(t, map[string]string{"sub/a": "x"})
+
+	tests := []struct {
 		name     string
 		dst, src transfer.End
 		opt      transfer.Option
 		code     storage.Code
 	}{
-		{"a malformed pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("[a"), storage.InvalidArgument},
-		{"a pattern that is only a slash", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("/"), storage.InvalidArgument},
-		{"an empty pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithExclude(""), storage.InvalidArgument},
-		{"no concurrency", transfer.Bucket(b), transfer.Dir(dir), transfer.WithConcurrency(0), storage.InvalidArgument},
-		{"a nil option", transfer.Bucket(b), transfer.Dir(dir), nil, storage.InvalidArgument},
-		{"a nil bucket", transfer.Bucket(nobody), transfer.Dir(dir), transfer.WithLinks(), storage.InvalidArgument},
-		{"no end", transfer.Bucket(b), transfer.End{}, transfer.WithLinks(), storage.InvalidArgument},
-		{"one bucket", transfer.Bucket(b), transfer.Bucket(b), transfer.WithLinks(), storage.InvalidArgument},
-		{"one directory", transfer.Dir(dir), transfer.Dir(dir + "/."), transfer.WithLinks(), storage.InvalidArgument},
-		{"a directory into itself", transfer.Dir(dir + "/sub/new/deep"), transfer.Dir(dir), transfer.WithLinks(), storage.InvalidArgument},
-		{"a directory into one that contains it", transfer.Dir(dir), transfer.Dir(dir + "/sub"), transfer.WithLinks(), storage.InvalidArgument},
-		{"a missing source", transfer.Dir(other), transfer.Dir(dir + "/none"), transfer.WithLinks(), storage.ObjectNotFound},
-		{"a source that is a file", transfer.Bucket(b), transfer.Dir(dir + "/sub/a"), transfer.WithLinks(), storage.Internal},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			report, err := transfer.Sync(t.Context(), row.dst, row.src, row.opt)
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+		{
+			name: "a malformed pattern",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithInclude("[a"),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "a pattern that is only a slash",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithInclude("/"),
+			code: storage.InvalidArgument,
+		},
+		{name: "an empty pattern", dst: transfer.Bucket(b), src: transfer.Dir(dir), opt: transfer.WithExclude(""), code: storage.InvalidArgument},
+		{name: "no concurrency", dst: transfer.Bucket(b), src: transfer.Dir(dir), opt: transfer.WithConcurrency(0), code: storage.InvalidArgument},
+		{name: "a nil option", dst: transfer.Bucket(b), src: transfer.Dir(dir), code: storage.InvalidArgument},
+		{name: "a nil bucket", dst: transfer.Bucket(nobody), src: transfer.Dir(dir), opt: transfer.WithLinks(), code: storage.InvalidArgument},
+		{name: "no end", dst: transfer.Bucket(b), src: transfer.End{}, opt: transfer.WithLinks(), code: storage.InvalidArgument},
+		{name: "one bucket", dst: transfer.Bucket(b), src: transfer.Bucket(b), opt: transfer.WithLinks(), code: storage.InvalidArgument},
+		{name: "one directory", dst: transfer.Dir(dir), src: transfer.Dir(dir + "/."), opt: transfer.WithLinks(), code: storage.InvalidArgument},
+		{
+			name: "a directory into itself",
+			dst:  transfer.Dir(dir + "/sub/new/deep"),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "a directory into one that contains it",
+			dst:  transfer.Dir(dir),
+			src:  transfer.Dir(dir + "/sub"),
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "a missing source",
+			dst:  transfer.Dir(other),
+			src:  transfer.Dir(dir + "/none"),
+			opt:  transfer.WithLinks(),
+			code: storage.ObjectNotFound,
+		},
+		{
+			name: "a source that is a file",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir + "/sub/a"),
+			opt:  transfer.WithLinks(),
+			code: storage.Internal,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, tt.opt)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "Sync")
 			require.NotNil(t, report)
 			require.Empty(t, contents(t, b))
@@ -150,7 +192,7 @@ func TestJobRefusesInvalidArguments(t *testing.T) {
 }
 
 func TestWithRule(t *testing.T) {
-	dir := tree(t, map[string]string{"a.html": "x", "b.css": "y"})
+	dir := newTree(t, map[string]string{"a.html": "x", "b.css": "y"})
 	rule := transfer.WithRule(func(key string) []storage.WriteOption {
 		if strings.HasSuffix(key, ".html") {
 			return []storage.WriteOption{storage.WithCacheControl("no-cache")}
@@ -171,11 +213,13 @@ func TestWithRule(t *testing.T) {
 	require.NoError(t, err)
 	_, err = transfer.Copy(t.Context(), dst, bucket, rule)
 	require.NoError(t, err)
+
 	for name, b := range map[string]storage.Bucket{"on the way up": up, "between buckets": dst} {
 		html, err := b.Attrs(t.Context(), "a.html")
 		require.NoError(t, err, name)
 		require.Equal(t, "no-cache", html.CacheControl, name)
 		require.Equal(t, "text/html; charset=utf-8", html.ContentType, name)
+
 		css, err := b.Attrs(t.Context(), "b.css")
 		require.NoError(t, err, name)
 		require.Equal(t, "max-age=31536000", css.CacheControl, name)
@@ -186,7 +230,7 @@ func TestWithRule(t *testing.T) {
 
 // If WithRule returns invalid options for a file, only that file fails.
 func TestWithRuleInvalid(t *testing.T) {
-	dir := tree(t, map[string]string{"a": "x", "b": "y"})
+	dir := newTree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {
 		if key == "a" {
@@ -201,45 +245,47 @@ func TestWithRuleInvalid(t *testing.T) {
 
 // A dry run writes nothing.
 func TestWithDryRunWritesNothing(t *testing.T) {
-	dir := tree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
+	dir := newTree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
+	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
 	require.NoError(t, err)
-	before := contents(t, b)
+	files := contents(t, b)
 	changes := map[string]transfer.Action{}
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithDryRun(), transfer.WithDelete(),
 		transfer.WithChanges(func(c transfer.Change) {
 			changes[c.Key] = c.Action
 		}))
 	require.NoError(t, err)
-	require.Equal(t, before, contents(t, b))
+
+	require.Equal(t, files, contents(t, b))
 	require.Equal(t, map[string]transfer.Action{"new": transfer.Transferred, "sub/changed": transfer.Transferred, "spare": transfer.Deleted}, changes)
 	require.Equal(t, int64(2), report.Transferred)
 	require.Equal(t, int64(11), report.Bytes)
 	require.Equal(t, int64(1), report.Skipped)
 	require.Contains(t, report.String(), "dry run: 2 transferred (11 B), 1 the same, 1 deleted in")
 
-	missing := t.TempDir() + "/not/there"
-	report, err = transfer.Download(t.Context(), b, missing, transfer.WithDryRun())
+	absent := t.TempDir() + "/not/there"
+	report, err = transfer.Download(t.Context(), b, absent, transfer.WithDryRun())
 	require.NoError(t, err)
 	require.Equal(t, int64(3), report.Transferred)
-	require.NoDirExists(t, missing)
+	require.NoDirExists(t, absent)
 }
 
 // A dry run reports the names that the destination cannot store.
 func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	failures := func(r *transfer.Report) map[string]string {
-		failed := map[string]string{}
+		failures := map[string]string{}
 		for _, f := range r.Failures {
-			failed[f.Key] = string(storage.CodeOf(f.Err)) + ": " + errors.Unwrap(f.Err).Error()
+			failures[f.Key] = string(storage.CodeOf(f.Err)) + ": " + errors.Unwrap(f.Err).Error()
 		}
-		return failed
+		return failures
 	}
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
-	src := evilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new")
+	src := newEvilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new")
+
 	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	report, err := transfer.Download(t.Context(), src, dir)
@@ -271,7 +317,7 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 // Upload succeeds even with the largest WithConcurrency.
 func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
+	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 1)
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// onServer opens the bucket "photos" of a new server with a profile.
-func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
+// newServerBucket opens the bucket "photos" of a new server with a profile.
+func newServerBucket(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	t.Helper()
 	c.Buckets = []string{"photos"}
 	server, err := s3server.Start(c)
@@ -48,15 +48,16 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 // that reason, WithDelete must not delete their copies.
 func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
-	for _, row := range []struct {
+	tests := []struct {
 		name, profile string
 		code          storage.Code
 	}{
 		{"listed folder by folder", "seaweedfs", ""},
 		{"with a profile that lists in order", "unknown", storage.Unsupported},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := onServer(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), row.profile)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newServerBucket(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), tt.profile)
 			backup := t.TempDir()
 			for _, key := range keys {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -65,8 +66,9 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 			}
+
 			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			for _, key := range keys {
 				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 			}
@@ -77,7 +79,7 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 // The consoles of S3 and Google create a folder as an empty object "mark/". Jobs with the prefix "mark/" still
 // work.
 func TestJobFolderMarkerDoesNotStop(t *testing.T) {
-	b := onServer(t, s3server.Config{Strict: true}, "aws")
+	b := newServerBucket(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
 	_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new("mark/")})
@@ -91,6 +93,7 @@ func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, int(result.Transferred))
 	require.FileExists(t, filepath.Join(dir, "x"))
+
 	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), bucket)
 	require.NoError(t, err)
 	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(bucket), transfer.WithDelete())
@@ -108,8 +111,8 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	b := wrapped.Bucket(t, filled(t, keysN(5000)), func(c storage.Core) storage.Core { return restarting{c} })
-	_, err := transfer.Copy(ctx, b, filled(t, []string{"z/z"}))
+	b := wrapped.Bucket(t, newFilledBucket(t, keysN(5000)), func(c storage.Core) storage.Core { return restarting{c} })
+	_, err := transfer.Copy(ctx, b, newFilledBucket(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")
 }
 
@@ -118,7 +121,7 @@ func TestJobBucketIgnoresStartAfter(t *testing.T) {
 func TestWithJournalInTreeOrder(t *testing.T) {
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
-			b := onServer(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
+			b := newServerBucket(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
 			for _, key := range []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)

@@ -15,19 +15,20 @@ import (
 )
 
 func TestEndsInOneBucket(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		dst, src string
 		opts     []transfer.Option
 		want     error
 	}{
-		"a part into the whole":     {"", "a/", nil, storage.InvalidArgument},
-		"the whole into a part":     {"a/", "", nil, storage.InvalidArgument},
-		"into itself":               {"a/", "a/", nil, storage.InvalidArgument},
-		"a part beside another":     {"b/", "a/", nil, nil},
-		"with that part left out":   {"b/", "", []transfer.Option{transfer.WithExclude("b/")}, nil},
-		"of names that begin alike": {"a-old/", "a/", nil, nil},
-		"also in a dry run":         {"", "a/", []transfer.Option{transfer.WithDryRun()}, storage.InvalidArgument},
-	} {
+		"a part into the whole":     {dst: "", src: "a/", want: storage.InvalidArgument},
+		"the whole into a part":     {dst: "a/", want: storage.InvalidArgument},
+		"into itself":               {dst: "a/", src: "a/", want: storage.InvalidArgument},
+		"a part beside another":     {dst: "b/", src: "a/", want: nil},
+		"with that part left out":   {dst: "b/", opts: []transfer.Option{transfer.WithExclude("b/")}, want: nil},
+		"of names that begin alike": {dst: "a-old/", src: "a/", want: nil},
+		"also in a dry run":         {dst: "", src: "a/", opts: []transfer.Option{transfer.WithDryRun()}, want: storage.InvalidArgument},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
 			_, err := b.Upload(t.Context(), "a/key", strings.NewReader("content"))
@@ -38,8 +39,9 @@ func TestEndsInOneBucket(t *testing.T) {
 				}
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
-			_, err = transfer.Sync(t.Context(), end(c.dst), end(c.src), append(c.opts, transfer.WithDelete())...)
-			require.ErrorIs(t, err, c.want)
+
+			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(tt.opts, transfer.WithDelete())...)
+			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
 			require.True(t, exists)
@@ -66,42 +68,140 @@ func TestEndsOnThisMachine(t *testing.T) {
 	dir := func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) }
 	type make = func(t *testing.T, path string) transfer.End
 	leaving := func(pattern string) []transfer.Option { return []transfer.Option{transfer.WithExclude(pattern)} }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name             string
 		dstPath, srcPath string // below a directory with site/notes.txt, site/public/index.html
 		dst, src         make
 		opts             []transfer.Option
 		want             error
 	}{
-		{"a directory into the bucket that contains it", "site", "site/public", bucket, dir, nil, storage.InvalidArgument},
-		{"a bucket into the directory that contains it", "site", "site/public", dir, bucket, nil, storage.InvalidArgument},
-		{"a directory into a bucket in it", "site/public", "site", bucket, dir, nil, storage.InvalidArgument},
-		{"a bucket into a directory in it", "site/public", "site", dir, bucket, nil, storage.InvalidArgument},
-		{"a bucket into a new directory in it", "site/new", "site", dir, bucket, nil, storage.InvalidArgument},
-		{"a bucket into the bucket that contains it", "site", "site/public", bucket, bucket, nil, storage.InvalidArgument},
-		{"a bucket into a bucket in it", "site/public", "site", bucket, bucket, nil, storage.InvalidArgument},
-		{"a directory into itself as a bucket", "site", "site", bucket, dir, nil, storage.InvalidArgument},
-		{"a part of a bucket into that directory", "site/public", "site", dir, part("public/"), nil, storage.InvalidArgument},
-		{"a part of a bucket into a bucket in that part", "site/public/deep", "site", bucket, part("public/"), nil, storage.InvalidArgument},
-		{"through a symbolic link", "link", "site/public", bucket, dir, nil, storage.InvalidArgument},
-		{"through a symbolic link to the source", "site", "inner", bucket, dir, nil, storage.InvalidArgument},
-		{"through a symbolic link inside a bucket", "site", "site", part("public/"), part("alias/"), nil, storage.InvalidArgument},
-		{"through ..", "other/../site", "site/public", bucket, dir, nil, storage.InvalidArgument},
-		{"through .. after a symbolic link", "other", "site/elsewhere/../other", bucket, dir, nil, storage.InvalidArgument},
-		{"in a dry run", "site", "site/public", bucket, dir, []transfer.Option{transfer.WithDryRun()}, storage.InvalidArgument},
-		{"with another part excluded", "site", "site/public", bucket, dir, leaving("*.tmp"), storage.InvalidArgument},
-		{"with that directory excluded", "site", "site/public", bucket, dir, leaving("public/"), nil},
-		{"into an excluded directory in it", "site/new", "site", bucket, dir, leaving("new"), nil},
-		{"a part of a bucket beside a directory", "site/new", "site", dir, part("public/"), nil, nil},
-		{"a directory into a directory in it", "site/public", "site", dir, dir, nil, storage.InvalidArgument},
-		{"a directory into an excluded directory in it", "site/new", "site", dir, dir, leaving("/new"), nil},
-		{"a directory into the directory that contains it", "site", "site/public", dir, dir, nil, storage.InvalidArgument},
-		{"a directory into the one above, excluded", "site", "site/public", dir, dir, leaving("/public"), nil},
-		{"a bucket into an excluded directory in it", "site/new", "site", dir, bucket, leaving("/new"), storage.InvalidArgument},
-		{"directories beside each other", "other", "site/public", bucket, dir, nil, nil},
-		{"names with the same prefix", "site/public-old", "site/public", bucket, bucket, nil, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:    "a directory into the bucket that contains it",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a bucket into the directory that contains it",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     dir,
+			src:     bucket,
+			want:    storage.InvalidArgument,
+		},
+		{name: "a directory into a bucket in it", dstPath: "site/public", srcPath: "site", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{name: "a bucket into a directory in it", dstPath: "site/public", srcPath: "site", dst: dir, src: bucket, want: storage.InvalidArgument},
+		{name: "a bucket into a new directory in it", dstPath: "site/new", srcPath: "site", dst: dir, src: bucket, want: storage.InvalidArgument},
+		{
+			name:    "a bucket into the bucket that contains it",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     bucket,
+			want:    storage.InvalidArgument,
+		},
+		{name: "a bucket into a bucket in it", dstPath: "site/public", srcPath: "site", dst: bucket, src: bucket, want: storage.InvalidArgument},
+		{name: "a directory into itself as a bucket", dstPath: "site", srcPath: "site", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "a part of a bucket into that directory",
+			dstPath: "site/public",
+			srcPath: "site",
+			dst:     dir,
+			src:     part("public/"),
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a part of a bucket into a bucket in that part",
+			dstPath: "site/public/deep",
+			srcPath: "site",
+			dst:     bucket,
+			src:     part("public/"),
+			want:    storage.InvalidArgument,
+		},
+		{name: "through a symbolic link", dstPath: "link", srcPath: "site/public", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{name: "through a symbolic link to the source", dstPath: "site", srcPath: "inner", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "through a symbolic link inside a bucket",
+			dstPath: "site",
+			srcPath: "site",
+			dst:     part("public/"),
+			src:     part("alias/"),
+			want:    storage.InvalidArgument,
+		},
+		{name: "through ..", dstPath: "other/../site", srcPath: "site/public", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "through .. after a symbolic link",
+			dstPath: "other",
+			srcPath: "site/elsewhere/../other",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "in a dry run",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			opts:    []transfer.Option{transfer.WithDryRun()},
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "with another part excluded",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			opts:    leaving("*.tmp"),
+			want:    storage.InvalidArgument,
+		},
+		{name: "with that directory excluded", dstPath: "site", srcPath: "site/public", dst: bucket, src: dir, opts: leaving("public/"), want: nil},
+		{name: "into an excluded directory in it", dstPath: "site/new", srcPath: "site", dst: bucket, src: dir, opts: leaving("new"), want: nil},
+		{name: "a part of a bucket beside a directory", dstPath: "site/new", srcPath: "site", dst: dir, src: part("public/"), want: nil},
+		{name: "a directory into a directory in it", dstPath: "site/public", srcPath: "site", dst: dir, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "a directory into an excluded directory in it",
+			dstPath: "site/new",
+			srcPath: "site",
+			dst:     dir,
+			src:     dir,
+			opts:    leaving("/new"),
+			want:    nil,
+		},
+		{
+			name:    "a directory into the directory that contains it",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     dir,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a directory into the one above, excluded",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     dir,
+			src:     dir,
+			opts:    leaving("/public"),
+			want:    nil,
+		},
+		{
+			name:    "a bucket into an excluded directory in it",
+			dstPath: "site/new",
+			srcPath: "site",
+			dst:     dir,
+			src:     bucket,
+			opts:    leaving("/new"),
+			want:    storage.InvalidArgument,
+		},
+		{name: "directories beside each other", dstPath: "other", srcPath: "site/public", dst: bucket, src: dir, want: nil},
+		{name: "names with the same prefix", dstPath: "site/public-old", srcPath: "site/public", dst: bucket, src: bucket, want: nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			top := t.TempDir()
 			for path, text := range map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one", "other/x": ""} {
 				path = filepath.Join(top, filepath.FromSlash(path))
@@ -113,11 +213,13 @@ func TestEndsOnThisMachine(t *testing.T) {
 			require.NoError(t, os.Symlink("public", filepath.Join(top, "site/alias")))
 			require.NoError(t, os.Symlink("../other", filepath.Join(top, "site/elsewhere")))
 			path := func(p string) string { return top + "/" + p } // with its ..
-			opts := append([]transfer.Option{transfer.WithDelete()}, row.opts...)
-			_, err := transfer.Sync(t.Context(), row.dst(t, path(row.dstPath)), row.src(t, path(row.srcPath)), opts...)
-			require.ErrorIs(t, err, row.want)
+			opts := append([]transfer.Option{transfer.WithDelete()}, tt.opts...)
+
+			_, err := transfer.Sync(t.Context(), tt.dst(t, path(tt.dstPath)), tt.src(t, path(tt.srcPath)), opts...)
+			require.ErrorIs(t, err, tt.want)
 			require.FileExists(t, path("site/public/index.html"), "the source still exists")
-			if row.want != nil {
+
+			if tt.want != nil {
 				require.FileExists(t, path("site/notes.txt"))
 			}
 		})
@@ -127,28 +229,29 @@ func TestEndsOnThisMachine(t *testing.T) {
 // Jobs refuse a source that overlaps the destination, even if WithExclude excludes another part. Excluding the
 // whole overlap is accepted.
 func TestWithExcludeAllowsNoOverlap(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		dst, src, pattern string
 		want              error
 	}{
-		"of the source":                {"", "a/", "*.tmp", storage.InvalidArgument},
-		"of the destination":           {"b/", "", "a/", storage.InvalidArgument},
-		"a part of that part":          {"b/", "", "b/c/", storage.InvalidArgument},
-		"files in that part":           {"b/", "", "b/*.tmp", storage.InvalidArgument},
-		"the whole, of the same":       {"a/", "a/", "**", storage.InvalidArgument},
-		"the source is left out there": {"", "a/", "a/", nil},
-		"a directory above it":         {"b/c/", "", "b", nil},
-	} {
+		"of the source":                {dst: "", src: "a/", pattern: "*.tmp", want: storage.InvalidArgument},
+		"of the destination":           {dst: "b/", pattern: "a/", want: storage.InvalidArgument},
+		"a part of that part":          {dst: "b/", pattern: "b/c/", want: storage.InvalidArgument},
+		"files in that part":           {dst: "b/", pattern: "b/*.tmp", want: storage.InvalidArgument},
+		"the whole, of the same":       {dst: "a/", src: "a/", pattern: "**", want: storage.InvalidArgument},
+		"the source is left out there": {dst: "", src: "a/", pattern: "a/", want: nil},
+		"a directory above it":         {dst: "b/c/", pattern: "b", want: nil},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := filled(t, []string{"a/key", "other"})
+			b := newFilledBucket(t, []string{"a/key", "other"})
 			end := func(prefix string) transfer.End {
 				if prefix == "" {
 					return transfer.Bucket(b)
 				}
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
-			_, err := transfer.Sync(t.Context(), end(c.dst), end(c.src), transfer.WithDelete(), transfer.WithExclude(c.pattern))
-			require.ErrorIs(t, err, c.want)
+			_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), transfer.WithDelete(), transfer.WithExclude(tt.pattern))
+			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
 			require.True(t, exists)
@@ -162,7 +265,8 @@ func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	b, err := local.Open(top, local.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	_, err = transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithResume(filepath.Join(top, "kept")))
+
+	_, err = transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), transfer.WithResume(filepath.Join(top, "kept")))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithResume")
 	require.NoDirExists(t, filepath.Join(top, "kept"))

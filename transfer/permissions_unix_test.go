@@ -33,16 +33,16 @@ func modes(t *testing.T, dir string, paths ...string) map[string]fs.FileMode {
 	return all
 }
 
-func chmod(t *testing.T, dir string, of map[string]fs.FileMode) {
+func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 	t.Helper()
-	for path, mode := range of {
+	for path, mode := range modes {
 		require.NoError(t, os.Chmod(filepath.Join(dir, path), mode))
 	}
 }
 
 func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
-	src := tree(t, map[string]string{"run.sh": "x", "id_rsa": "x", "shared": "x", "root": "x", "private/key": "x", "read only/x": "x"})
+	src := newTree(t, map[string]string{"run.sh": "x", "id_rsa": "x", "shared": "x", "root": "x", "private/key": "x", "read only/x": "x"})
 	chmod(t, src, map[string]fs.FileMode{
 		"run.sh":      0o755,
 		"id_rsa":      0o600,
@@ -52,11 +52,14 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 		"read only/x": 0o444,
 		"read only":   0o555,
 	})
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(src, "read only"), 0o755) })
-	dst := tree(t, map[string]string{"id_rsa": "older"})
+	t.Cleanup(func() {
+		_ = os.Chmod(filepath.Join(src, "read only"), 0o755)
+	})
+	dst := newTree(t, map[string]string{"id_rsa": "older"})
 	chmod(t, dst, map[string]fs.FileMode{"id_rsa": 0o644})
 	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src))
 	require.NoError(t, err)
+
 	require.Equal(t, map[string]fs.FileMode{
 		"run.sh": 0o755, "id_rsa": 0o600, "shared": 0o644, "root": 0o755, "private": 0o700, "private/key": 0o644, "read only": 0o755, "read only/x": 0o444,
 	}, modes(t, dst, "run.sh", "id_rsa", "shared", "root", "private", "private/key", "read only", "read only/x"))
@@ -65,12 +68,13 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
+	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
 	require.NoError(t, err)
-	dst := tree(t, map[string]string{"there": "another"})
+	dst := newTree(t, map[string]string{"there": "another"})
 	chmod(t, dst, map[string]fs.FileMode{"there": 0o664})
 	_, err = transfer.Download(t.Context(), b, dst)
 	require.NoError(t, err)
+
 	require.Equal(t, map[string]fs.FileMode{"new": 0o640, "sub": 0o750, "sub/new": 0o640, "there": 0o664},
 		modes(t, dst, "new", "sub", "sub/new", "there"), "what is replaced keeps its own")
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// kept returns stores that keep versions.
-func kept(t *testing.T) map[string]storage.Bucket {
+// newVersionedStores returns stores that keep versions.
+func newVersionedStores(t *testing.T) map[string]storage.Bucket {
 	t.Helper()
 	account := memstore.NewService(memstore.ServiceConfig{})
 	_, err := account.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
@@ -51,7 +51,7 @@ func put(t *testing.T, b storage.Uploader, key, text string) time.Time {
 }
 
 func TestUndelete(t *testing.T) {
-	for name, b := range kept(t) {
+	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
 			put(t, b, "a", "one")
 			put(t, b, "a", "two")
@@ -59,16 +59,20 @@ func TestUndelete(t *testing.T) {
 			put(t, b, "c", "four")
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.NoError(t, b.Remove(t.Context(), "b"))
+
 			report, err := transfer.Undelete(t.Context(), b, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 2, report.Transferred)
 			require.Equal(t, []string{"c"}, keysOf(contents(t, b)))
+
 			report, err = transfer.Undelete(t.Context(), b, transfer.WithInclude("a"))
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred)
+
 			text, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.Equal(t, "two", string(text))
+
 			_, err = b.Attrs(t.Context(), "b")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			_, err = transfer.Undelete(t.Context(), b)
@@ -82,14 +86,14 @@ func TestUndelete(t *testing.T) {
 }
 
 func TestRestoreAt(t *testing.T) {
-	for name, b := range kept(t) {
+	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
 			put(t, b, "changed", "one")
 			put(t, b, "removed", "old")
 			put(t, b, "gone before", "x")
 			require.NoError(t, b.Remove(t.Context(), "gone before"))
 			when := put(t, b, "stays", "same")
-			later(t, when, b)
+			waitForLaterTime(t, when, b)
 			put(t, b, "changed", "two")
 			require.NoError(t, b.Remove(t.Context(), "removed"))
 			put(t, b, "new", "new")
@@ -100,6 +104,7 @@ func TestRestoreAt(t *testing.T) {
 			require.EqualValues(t, 2, report.Transferred)
 			require.EqualValues(t, 1, report.Skipped)
 			requireTexts(t, b, want)
+
 			delete(want, "new")
 			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"), transfer.WithDelete())
 			require.NoError(t, err)
@@ -109,8 +114,8 @@ func TestRestoreAt(t *testing.T) {
 	}
 }
 
-// later writes until the store's clock shows a later time.
-func later(t *testing.T, than time.Time, b storage.Uploader) {
+// waitForLaterTime writes until the store's clock shows a later time.
+func waitForLaterTime(t *testing.T, than time.Time, b storage.Uploader) {
 	t.Helper()
 	for !put(t, b, "clock", "").After(than) {
 		continue
@@ -138,27 +143,28 @@ func TestPointInTimeNeedsVersions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, b := range kept(t) {
+	for _, b := range newVersionedStores(t) {
 		_, err = transfer.RestoreAt(ctx, b, time.Now())
 		require.ErrorIs(t, err, storage.Canceled)
 	}
 }
 
 func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name          string
 		keys, markers int
 	}{
 		{"many keys with few markers", 900, 2},
 		{"keys with more markers than a batch", 3, 1200},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: row.keys, markers: row.markers}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: tt.keys, markers: tt.markers}
 			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersioning(true)))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Zero(t, report.Transferred)
-			require.EqualValues(t, row.keys, report.Failed)
-			require.EqualValues(t, row.keys*row.markers, d.refused.Load())
+			require.EqualValues(t, tt.keys, report.Failed)
+			require.EqualValues(t, tt.keys*tt.markers, d.refused.Load())
 		})
 	}
 }
@@ -219,21 +225,23 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 // Undelete removes delete markers in batches, without a request for a single key.
 func TestUndeleteInBatches(t *testing.T) {
 	const n = 10_000
-	var seen calls
-	b := memstore.New(storage.WithVersioning(true), seen.layer())
+	var recorder calls
+	b := memstore.New(storage.WithVersioning(true), recorder.layer())
 	for i := range n {
 		put(t, b, fmt.Sprintf("%05d", i), "x")
 	}
 	_, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
-	clear(seen.of)
+	clear(recorder.of)
 	for _, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
 	}
-	pages := seen.count("ListVersions")
-	clear(seen.of)
+
+	pages := recorder.count("ListVersions")
+	clear(recorder.of)
+
 	report, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, n, report.Transferred)
-	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, seen.of, "one more for what is soft-deleted")
+	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, recorder.of, "one more for what is soft-deleted")
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// softly returns stores that keep for a time what is removed for good.
-func softly(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket {
+// newSoftDeleteStores returns stores that keep for a time what is removed for good.
+func newSoftDeleteStores(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket {
 	t.Helper()
 	opts = append(opts, storage.WithSoftDelete(time.Hour))
 	directory, err := local.Open(t.TempDir(), local.Config{}, opts...)
@@ -30,55 +30,61 @@ func softly(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket 
 	return map[string]storage.Bucket{"memory": memory, "directory": directory}
 }
 
-// undone returns what Undelete does with each key, and its report and error.
-func undone(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
+// undelete returns what Undelete does with each key, and its report and error.
+func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
 	t.Helper()
-	done := map[string]transfer.Action{}
+	actions := map[string]transfer.Action{}
 	report, err := transfer.Undelete(t.Context(), b, append(opts, transfer.WithChanges(func(c transfer.Change) {
-		done[c.Key] = c.Action
+		actions[c.Key] = c.Action
 	}))...)
-	return done, report, err
+	return actions, report, err
 }
 
 func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
-	for name, b := range softly(t) {
+	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range []string{"a", "b", "b", "c", "d/e"} { // b is replaced
 				put(t, b, key, key)
 			}
+
 			put(t, b, "a", "newest")
 			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "d/e"}))
 			require.NoError(t, err)
 			want := map[string]transfer.Action{"a": transfer.Restored, "b": transfer.Unchanged, "c": transfer.Unchanged, "d/e": transfer.Restored}
-			done, report, err := undone(t, b, transfer.WithDryRun())
+
+			actions, report, err := undelete(t, b, transfer.WithDryRun())
 			require.NoError(t, err)
-			require.Equal(t, want, done)
+			require.Equal(t, want, actions)
 			require.EqualValues(t, 2, report.Transferred)
 			require.EqualValues(t, 2, report.Skipped)
-			done, _, err = undone(t, b)
+
+			actions, _, err = undelete(t, b)
 			require.NoError(t, err)
-			require.Equal(t, want, done)
+			require.Equal(t, want, actions)
 			require.Equal(t, map[string]string{"a": "newest", "b": "b", "c": "c", "d/e": "d/e"}, contents(t, b))
-			done, report, err = undone(t, b)
+
+			actions, report, err = undelete(t, b)
 			require.NoError(t, err)
-			require.Equal(t, transfer.Unchanged, done["a"], "it is still listed, and there")
+			require.Equal(t, transfer.Unchanged, actions["a"], "it is still listed, and there")
 			require.Zero(t, report.Transferred)
 		})
 	}
 }
 
 func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
-	for name, b := range kept(t) {
+	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range []string{"removed", "stays"} {
 				put(t, b, key, key)
 			}
+
 			require.NoError(t, b.Remove(t.Context(), "removed"))
-			done, _, err := undone(t, b)
+			actions, _, err := undelete(t, b)
 			require.NoError(t, err)
-			require.Equal(t, map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}, done)
+			require.Equal(t, map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}, actions)
+
 			when := put(t, b, "stays", "again")
-			later(t, when, b)
+			waitForLaterTime(t, when, b)
 			put(t, b, "stays", "later")
 			var changes []transfer.Change
 			_, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) {
@@ -94,7 +100,7 @@ func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		injector := faults.New()
-		for name, b := range softly(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer())) {
+		for name, b := range newSoftDeleteStores(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer())) {
 			keys := []string{"a", "b", "c"}
 			for _, key := range keys {
 				put(t, b, key, key)
@@ -103,14 +109,16 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 			require.NoError(t, err)
 			injector.Reset()
 			injector.Set(faults.Fail(faults.Any).Nth(n))
-			done, _, failure := undone(t, b)
+			actions, _, failure := undelete(t, b)
 			injector.Set()
+
 			for _, key := range keys {
 				exists, err := b.Exists(t.Context(), key)
 				require.NoError(t, err)
-				require.Equal(t, done[key] == transfer.Restored, exists, "%s: %d: %s: %v", name, n, key, failure)
+				require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %d: %s: %v", name, n, key, failure)
 			}
-			_, _, err = undone(t, b)
+
+			_, _, err = undelete(t, b)
 			require.NoError(t, err)
 			require.Len(t, contents(t, b), 3)
 		}
@@ -118,7 +126,7 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 }
 
 func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
-	for name, b := range softly(t) {
+	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
 			put(t, b, "a", "a")
 			put(t, b, "b", "b")
@@ -126,8 +134,9 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			put(t, src, "a", "a")
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src), transfer.WithDelete())
 			require.NoError(t, err)
-			_, _, err = undone(t, b)
+			_, _, err = undelete(t, b)
 			require.NoError(t, err)
+
 			require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
 		})
 	}

@@ -105,6 +105,7 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	for range inFlight { // all parts that may be in flight; earlier parts are recorded
 		<-server.held
 	}
+
 	require.NoError(t, first.Process.Kill())
 	require.Error(t, first.Wait())
 	close(server.gone)
@@ -127,10 +128,13 @@ func TestWithResumeAfterAKill(t *testing.T) {
 		Region:      s3server.DefaultRegion,
 	})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	down := t.TempDir()
 	_, err = transfer.Download(t.Context(), b, down)
 	require.NoError(t, err)
+
 	require.Equal(t, fingerprints(t, r.tree()), fingerprints(t, down))
 }
 
@@ -162,38 +166,39 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 		})
 	}))
 	dir := t.TempDir()
-	kept := filepath.Join(t.TempDir(), "new", "kept")
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(kept))
+	journals := filepath.Join(t.TempDir(), "new", "kept")
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	path := filepath.Join(kept, strings.Repeat("0", 32)+".upload")
+	path := filepath.Join(journals, strings.Repeat("0", 32)+".upload")
+
 	_, err = b.Upload(ctx, "removed meanwhile", strings.NewReader(strings.Repeat("x", 100)), storage.WithPartSize(10), storage.WithConcurrency(1),
-		storage.WithResume(path), storage.WithProgress(func(done, _ int64) {
-			if done > 50 {
+		storage.WithResume(path), storage.WithProgress(func(transferred, _ int64) {
+			if transferred > 50 {
 				cancel()
 			}
 		}))
 	require.ErrorIs(t, err, storage.Canceled)
 
-	sweep := func(later time.Duration) {
+	sweep := func(delay time.Duration) {
 		t.Helper()
-		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(kept), transfer.WithNow(func() time.Time { return time.Now().Add(later) }))
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals), transfer.WithNow(func() time.Time { return time.Now().Add(delay) }))
 		require.NoError(t, err)
 	}
 	sweep(6 * 24 * time.Hour)
 	require.Zero(t, aborted)
-	require.Len(t, keptUploads(t, kept), 1)
+	require.Len(t, keptUploads(t, journals), 1)
 	sweep(8 * 24 * time.Hour)
 	require.Equal(t, 1, aborted)
-	require.Empty(t, keptUploads(t, kept))
+	require.Empty(t, keptUploads(t, journals))
 }
 
 // An invalid resume directory is refused.
 func TestWithResumeInvalidDirectory(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"file": "x"})
-	for name, kept := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {
-		report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(kept))
+	writeFiles(t, dir, map[string]string{"file": "x"})
+	for name, badDir := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {
+		report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(badDir))
 		require.Error(t, err, name)
 		require.NotEmpty(t, storage.CodeOf(err), name)
 		require.Zero(t, report.Transferred, name)

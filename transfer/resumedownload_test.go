@@ -38,7 +38,9 @@ func interruptDownload(t *testing.T, opts ...transfer.Option) *halfDownload {
 	b, err := openCounted(t.Context(), address)
 	h := &halfDownload{bucket: b, server: server, dir: t.TempDir()}
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(h.bucket)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(h.bucket))
+	})
 	h.text = strings.Repeat("0123456789abcdef", largeBytes/16)
 	put(t, h.bucket, "sub/large", h.text)
 
@@ -50,6 +52,7 @@ func interruptDownload(t *testing.T, opts ...transfer.Option) *halfDownload {
 		<-h.server.reached
 		cancel()
 	}()
+
 	require.ErrorIs(t, h.download(ctx, opts...), storage.Canceled)
 	h.server.bytes.Store(0)
 	return h
@@ -60,38 +63,44 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	got, err := os.ReadFile(filepath.Join(h.dir, "sub", "large"))
 	require.NoError(t, err)
 	require.True(t, string(got) == text)
-	require.Empty(t, hidden(t, h.dir))
+	require.Empty(t, hiddenFiles(t, h.dir))
 }
 
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 	resume := transfer.WithResume(t.TempDir())
+
 	t.Run("leaves nothing without WithResume", func(t *testing.T) {
-		require.Empty(t, hidden(t, interruptDownload(t).dir))
+		require.Empty(t, hiddenFiles(t, interruptDownload(t).dir))
 	})
+
 	t.Run("is continued with WithResume", func(t *testing.T) {
 		h := interruptDownload(t, resume)
-		require.NotEmpty(t, hidden(t, h.dir))
+		require.NotEmpty(t, hiddenFiles(t, h.dir))
 		require.NoError(t, h.download(t.Context(), resume))
 		require.LessOrEqual(t, h.server.bytes.Load(), int64(largeBytes/2+16<<20))
 		h.requireComplete(t, h.text)
 	})
+
 	t.Run("is continued without it", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		require.NoError(t, h.download(t.Context()))
 		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
 		h.requireComplete(t, h.text)
 	})
+
 	t.Run("is interrupted again", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
+
 		require.ErrorIs(t, h.download(ctx, resume), storage.Canceled)
-		require.NotEmpty(t, hidden(t, h.dir))
+		require.NotEmpty(t, hiddenFiles(t, h.dir))
 		require.NoError(t, h.download(t.Context(), resume))
 		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
 		h.requireComplete(t, h.text)
 	})
+
 	t.Run("of an object that was replaced starts over", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		other := strings.Repeat("another object..", largeBytes/16)
@@ -99,13 +108,15 @@ func TestDownloadInterrupted(t *testing.T) {
 		require.NoError(t, h.download(t.Context(), resume))
 		h.requireComplete(t, other)
 	})
+
 	t.Run("of an object that was removed leaves nothing", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		require.NoError(t, h.bucket.Remove(t.Context(), "sub/large"))
 		put(t, h.bucket, "small", "x")
 		require.NoError(t, h.download(t.Context(), resume))
-		require.Empty(t, hidden(t, h.dir))
+		require.Empty(t, hiddenFiles(t, h.dir))
 	})
+
 	t.Run("is left to its shard", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		shard := 0
@@ -116,6 +127,7 @@ func TestDownloadInterrupted(t *testing.T) {
 		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
 		h.requireComplete(t, h.text)
 	})
+
 	t.Run("is continued by DownloadFile", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		attrs, err := storage.DownloadFile(t.Context(), h.bucket, "sub/large", filepath.Join(h.dir, "sub", "large"))
@@ -124,6 +136,7 @@ func TestDownloadInterrupted(t *testing.T) {
 		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
 		h.requireComplete(t, h.text)
 	})
+
 	t.Run("of another bucket starts over", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		other := interruptDownload(t)
@@ -140,10 +153,14 @@ func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 	for i := range 20 {
 		put(t, h.bucket, "small/"+string(rune('a'+i)), "x")
 	}
+
 	errs := make(chan error, 3)
 	for range cap(errs) {
-		go func() { errs <- h.download(t.Context()) }()
+		go func() {
+			errs <- h.download(t.Context())
+		}()
 	}
+
 	failures := 0
 	for range cap(errs) {
 		if err := <-errs; err != nil {

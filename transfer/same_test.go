@@ -43,52 +43,89 @@ func (c *calls) count(call string) int {
 
 // Upload stores a.txt. Then the file or the object changes, and each row says what the next Upload does.
 func TestUploadCompares(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
 		opts        []transfer.Option
 		transferred bool
 		heads       int // requests for it, beside the listing
 	}{
-		{"nothing", func(*testing.T, string, storage.Bucket) {}, nil, false, 0},
-		{"nothing, by checksum", func(*testing.T, string, storage.Bucket) {}, []transfer.Option{transfer.WithChecksum()}, false, 1},
-		{"another size", func(t *testing.T, dir string, _ storage.Bucket) {
-			write(t, dir, map[string]string{"a.txt": "longer than before"})
-		}, nil, true, 0},
-		{"the same bytes at another time", func(t *testing.T, dir string, _ storage.Bucket) {
-			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
-		}, nil, false, 1},
-		{"other bytes", func(t *testing.T, dir string, _ storage.Bucket) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("after."), 0o644))
-		}, nil, true, 1},
-		{"other bytes with a time in the future", func(t *testing.T, dir string, _ storage.Bucket) {
-			write(t, dir, map[string]string{"a.txt": "after."})
-			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
-		}, nil, true, 1},
-		{"other bytes with an old time, which is not noticed", func(t *testing.T, dir string, _ storage.Bucket) {
-			write(t, dir, map[string]string{"a.txt": "after."})
-		}, nil, false, 0},
-		{"other bytes with an old time, by checksum", func(t *testing.T, dir string, _ storage.Bucket) {
-			write(t, dir, map[string]string{"a.txt": "after."})
-		}, []transfer.Option{transfer.WithChecksum()}, true, 1},
-		{"the object was removed", func(t *testing.T, _ string, b storage.Bucket) {
-			require.NoError(t, b.Remove(t.Context(), "a.txt"))
-		}, nil, true, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var seen calls
-			b := memstore.New(seen.layer())
-			dir := tree(t, map[string]string{"a.txt": "before"})
+		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}},
+		{
+			name:   "nothing, by checksum",
+			change: func(*testing.T, string, storage.Bucket) {},
+			opts:   []transfer.Option{transfer.WithChecksum()},
+			heads:  1,
+		},
+		{
+			name: "another size",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				writeFiles(t, dir, map[string]string{"a.txt": "longer than before"})
+			},
+			transferred: true,
+		},
+		{
+			name: "the same bytes at another time",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
+			},
+			heads: 1,
+		},
+		{
+			name: "other bytes",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("after."), 0o644))
+			},
+			transferred: true,
+			heads:       1,
+		},
+		{
+			name: "other bytes with a time in the future",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				writeFiles(t, dir, map[string]string{"a.txt": "after."})
+				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
+			},
+			transferred: true,
+			heads:       1,
+		},
+		{
+			name: "other bytes with an old time, which is not noticed",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				writeFiles(t, dir, map[string]string{"a.txt": "after."})
+			},
+		},
+		{
+			name: "other bytes with an old time, by checksum",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				writeFiles(t, dir, map[string]string{"a.txt": "after."})
+			},
+			opts:        []transfer.Option{transfer.WithChecksum()},
+			transferred: true,
+			heads:       1,
+		},
+		{
+			name: "the object was removed",
+			change: func(t *testing.T, _ string, b storage.Bucket) {
+				require.NoError(t, b.Remove(t.Context(), "a.txt"))
+			},
+			transferred: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var recorder calls
+			b := memstore.New(recorder.layer())
+			dir := newTree(t, map[string]string{"a.txt": "before"})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
-			row.change(t, dir, b)
-			before := seen.count("Head")
+			tt.change(t, dir, b)
+			heads := recorder.count("Head")
 
-			report, err := transfer.Upload(t.Context(), b, dir, row.opts...)
+			report, err := transfer.Upload(t.Context(), b, dir, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred, report.Transferred == 1, report)
-			require.Equal(t, row.transferred, report.Skipped == 0, report)
-			require.Equal(t, row.heads, seen.count("Head")-before)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.transferred, report.Skipped == 0, report)
+			require.Equal(t, tt.heads, recorder.count("Head")-heads)
 		})
 	}
 }
@@ -100,27 +137,31 @@ func TestWithMissingOnly(t *testing.T) {
 	want := map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}
 	fill := func(texts map[string]string) storage.Bucket {
 		b := memstore.New()
-		_, err := transfer.Upload(t.Context(), b, tree(t, texts))
+		_, err := transfer.Upload(t.Context(), b, newTree(t, texts))
 		require.NoError(t, err)
 		return b
 	}
+
 	for _, extra := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
 		opts := append(extra, transfer.WithMissingOnly())
-		for _, ends := range []struct{ dst, src transfer.End }{
-			{transfer.Bucket(fill(result)), transfer.Dir(tree(t, files))}, {transfer.Bucket(fill(result)), transfer.Bucket(fill(files))},
-			{transfer.Dir(tree(t, result)), transfer.Bucket(fill(files))}, {transfer.Dir(tree(t, result)), transfer.Dir(tree(t, files))},
-		} {
-			report, err := transfer.Sync(t.Context(), ends.dst, ends.src, opts...)
+		tests := []struct{ dst, src transfer.End }{
+			{transfer.Bucket(fill(result)), transfer.Dir(newTree(t, files))}, {transfer.Bucket(fill(result)), transfer.Bucket(fill(files))},
+			{transfer.Dir(newTree(t, result)), transfer.Bucket(fill(files))}, {transfer.Dir(newTree(t, result)), transfer.Dir(newTree(t, files))},
+		}
+		for _, tt := range tests {
+			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, opts...)
 			require.NoError(t, err)
 			require.EqualValues(t, [2]int64{2, 1}, [2]int64{report.Transferred, report.Skipped})
 		}
 	}
+
 	dst := fill(result)
 	src := fill(files)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, want, contents(t, dst))
 	require.Equal(t, map[string]string{"b/c": "new c"}, contents(t, src), "a skipped file stays")
+
 	_, err = transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil, transfer.WithMissingOnly())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -131,12 +172,12 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
 		dir := t.TempDir()
-		written := time.Now()
+		modified := time.Now()
 		for _, text := range []string{"before", "after."} {
 			file := filepath.Join(dir, "a.txt")
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-			require.NoError(t, os.Chtimes(file, written, written))
-			written = written.Add(time.Millisecond)
+			require.NoError(t, os.Chtimes(file, modified, modified))
+			modified = modified.Add(time.Millisecond)
 			for _, transferred := range []int64{1, 0} {
 				report, err := transfer.Upload(t.Context(), b, dir)
 				require.NoError(t, err)
@@ -151,44 +192,46 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 // still transfer edits.
 func TestUploadObjectFromTheFuture(t *testing.T) {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		text, tag   string
 		transferred bool
 	}{
-		{"nothing changed", "", "", false},
-		{"other bytes", "after.", "", true},
-		{"the same bytes written again", "before", "", false},
-		{"other metadata", "before", "new", true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "nothing changed"},
+		{name: "other bytes", text: "after.", transferred: true},
+		{name: "the same bytes written again", text: "before"},
+		{name: "other metadata", text: "before", tag: "new", transferred: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			src := memstore.New()
 			dst := inMemory(tomorrow)
 			disk := inMemory(tomorrow)
-			dir := tree(t, map[string]string{"a.txt": "before"})
+			dir := newTree(t, map[string]string{"a.txt": "before"})
 			_, err := src.Upload(t.Context(), "a.txt", file("before"))
 			require.NoError(t, err)
 			_, err = transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
 			_, err = transfer.Upload(t.Context(), disk, dir)
 			require.NoError(t, err)
-			if row.text != "" {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte(row.text), 0o644))
+			if tt.text != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte(tt.text), 0o644))
 				var metadata map[string]string
-				if row.tag != "" {
-					metadata = map[string]string{"tag": row.tag}
+				if tt.tag != "" {
+					metadata = map[string]string{"tag": tt.tag}
 				}
-				_, err := src.Upload(t.Context(), "a.txt", file(row.text), storage.WithMetadata(metadata))
+				_, err := src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
 				require.NoError(t, err)
 			}
+
 			report, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, dst))
 
 			report, err = transfer.Upload(t.Context(), disk, dir)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred && row.tag == "", report.Transferred == 1, report)
+			require.Equal(t, tt.transferred && tt.tag == "", report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, disk))
 		})
 	}
@@ -217,13 +260,14 @@ func TestUploadForeignObject(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
 	_, err := b.Upload(t.Context(), "a.txt", file("text"))
 	require.NoError(t, err)
+
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Skipped)
 }
 
 func TestDownloadCompares(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
 		transferred bool
@@ -242,19 +286,21 @@ func TestDownloadCompares(t *testing.T) {
 		{"the file was removed", func(t *testing.T, dir string, _ storage.Bucket) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
 		}, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			_, err := b.Upload(t.Context(), "a.txt", file("before"))
 			require.NoError(t, err)
 			dir := t.TempDir()
 			_, err = transfer.Download(t.Context(), b, dir)
 			require.NoError(t, err)
-			row.change(t, dir, b)
+			tt.change(t, dir, b)
 
 			report, err := transfer.Download(t.Context(), b, dir)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+
 			data, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 			require.NoError(t, err)
 			have, err := os.ReadFile(filepath.Join(dir, "a.txt"))
@@ -267,36 +313,37 @@ func TestDownloadCompares(t *testing.T) {
 // If the time of a file differs but its bytes do not, Download sets the time of the object. The next Download then
 // needs no hash.
 func TestDownloadHashesATouchedFileOnce(t *testing.T) {
-	var seen calls
-	b := memstore.New(seen.layer())
+	var recorder calls
+	b := memstore.New(recorder.layer())
 	_, err := b.Upload(t.Context(), "a.txt", file("text"))
 	require.NoError(t, err)
-	dir := tree(t, map[string]string{"a.txt": "text"})
+	dir := newTree(t, map[string]string{"a.txt": "text"})
 	for _, heads := range []int{1, 0} {
-		before := seen.count("Head")
+		headCount := recorder.count("Head")
 		report, err := transfer.Download(t.Context(), b, dir)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), report.Skipped)
-		require.Equal(t, heads, seen.count("Head")-before)
+		require.Equal(t, heads, recorder.count("Head")-headCount)
 	}
 }
 
 func TestCopyCompares(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		later       time.Duration // between the copy and the change of the source
 		text, tag   string
 		transferred bool
 	}{
-		{"nothing", 0, "", "", false},
-		{"other bytes immediately", time.Second, "after.", "", true},
-		{"other bytes later", time.Hour, "after.", "", true},
-		{"the same bytes written again later", time.Hour, "before", "", true},
-		{"other metadata immediately", time.Second, "before", "new", true},
-		{"other metadata later", time.Hour, "before", "new", true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "nothing"},
+		{name: "other bytes immediately", later: time.Second, text: "after.", transferred: true},
+		{name: "other bytes later", later: time.Hour, text: "after.", transferred: true},
+		{name: "the same bytes written again later", later: time.Hour, text: "before", transferred: true},
+		{name: "other metadata immediately", later: time.Second, text: "before", tag: "new", transferred: true},
+		{name: "other metadata later", later: time.Hour, text: "before", tag: "new", transferred: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			clock := now
 			config := memstore.Config{Now: func() time.Time { return clock }}
 			src := engine.New(memstore.NewDriver(config))
@@ -305,23 +352,23 @@ func TestCopyCompares(t *testing.T) {
 			require.NoError(t, err)
 			_, err = transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-			clock = now.Add(row.later)
-			if row.text != "" {
+			clock = now.Add(tt.later)
+			if tt.text != "" {
 				var metadata map[string]string
-				if row.tag != "" {
-					metadata = map[string]string{"tag": row.tag}
+				if tt.tag != "" {
+					metadata = map[string]string{"tag": tt.tag}
 				}
-				_, err = src.Upload(t.Context(), "a.txt", file(row.text), storage.WithMetadata(metadata))
+				_, err = src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
 				require.NoError(t, err)
 			}
 
 			report, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, dst))
 			a, err := dst.Attrs(t.Context(), "a.txt")
 			require.NoError(t, err)
-			require.Equal(t, row.tag, a.Metadata["tag"])
+			require.Equal(t, tt.tag, a.Metadata["tag"])
 		})
 	}
 }

@@ -29,11 +29,12 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
 		start := time.Now()
-		var at []time.Duration
+
+		var times []time.Duration
 		var runs []transfer.Run
 		err := transfer.Every(ctx, 10*time.Minute, func(context.Context) error {
-			at = append(at, time.Since(start))
-			if len(at) == 2 {
+			times = append(times, time.Since(start))
+			if len(times) == 2 {
 				time.Sleep(15 * time.Minute) // longer than the interval
 			}
 			return errors.New("does not end Every")
@@ -42,8 +43,9 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		}))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
+
 		m := time.Minute
-		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, at)
+		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, times)
 		require.Len(t, runs, 6)
 		require.Equal(t, 15*m, runs[1].Duration)
 		require.EqualError(t, runs[0].Err, "does not end Every")
@@ -56,6 +58,7 @@ func TestWithJitterDelaysRuns(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
 		defer cancel()
 		last := time.Now()
+
 		var delays []time.Duration
 		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
 			delays = append(delays, time.Since(last))
@@ -63,6 +66,7 @@ func TestWithJitterDelaysRuns(t *testing.T) {
 			return nil
 		})
 		require.GreaterOrEqual(t, len(delays), 90)
+
 		different := map[time.Duration]bool{}
 		for _, d := range delays[1:] {
 			require.GreaterOrEqual(t, d, time.Hour)
@@ -124,16 +128,16 @@ func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		start := time.Now()
-		var at []time.Duration
+		var times []time.Duration
 		for range 3 { // a process that is restarted every 90 minutes
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
 			_ = transfer.Every(ctx, 2*time.Hour, func(context.Context) error {
-				at = append(at, time.Since(start))
+				times = append(times, time.Since(start))
 				return nil
 			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 			cancel()
 		}
-		require.Equal(t, []time.Duration{0, 2 * time.Hour, 4 * time.Hour}, at)
+		require.Equal(t, []time.Duration{0, 2 * time.Hour, 4 * time.Hour}, times)
 	})
 }
 
@@ -161,18 +165,18 @@ func TestEveryLeaseOfADeadProcess(t *testing.T) {
 			}, transfer.WithLease(dead, leaseKey), transfer.WithJitter(0))
 		})
 		time.Sleep(time.Second)
-		var taken time.Duration
+		var elapsed time.Duration
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, func(context.Context) error {
-				taken = time.Since(start)
+				elapsed = time.Since(start)
 				cancel()
 				return nil
 			}, transfer.WithLease(alive, leaseKey), transfer.WithJitter(0))
 		})
 		processes.Wait()
 		require.NotZero(t, lost)
-		require.Less(t, lost, taken, "one process stops before the other starts")
-		require.LessOrEqual(t, taken, 3*time.Minute)
+		require.Less(t, lost, elapsed, "one process stops before the other starts")
+		require.LessOrEqual(t, elapsed, 3*time.Minute)
 	})
 }
 
@@ -193,9 +197,9 @@ func TestEveryReleasesItsLease(t *testing.T) {
 
 // If the bucket has no conditional writes, Every fails with Unsupported before it runs the job.
 func TestEveryBucketWithoutConditions(t *testing.T) {
-	for name, missing := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
+	for name, features := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
 			err := transfer.Every(t.Context(), time.Hour, func(context.Context) error {
 				t.Error("it ran")
 				return nil
@@ -233,6 +237,7 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 		b := memstore.New(driver.WithLayer(inj.Layer()))
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := 0
+
 		var errs []error
 		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
 			ran++

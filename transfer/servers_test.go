@@ -56,25 +56,25 @@ func serverStops(t *testing.T) []stop {
 			continue
 		}
 		scheme, query := s.address(t, endpoint)
-		stops = append(stops, stop{s.name, transfer.Bucket(freshBucket(t, scheme, query))})
+		stops = append(stops, stop{s.name, transfer.Bucket(newFreshBucket(t, scheme, query))})
 	}
 	return stops
 }
 
 var bucketNumber atomic.Int64
 
-// freshBucket creates a bucket. It is not removed, because the servers end with the
+// newFreshBucket creates a bucket. It is not removed, because the servers end with the
 // tests and Azurite takes longer to remove a large tree than to store it.
-func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
+func newFreshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	t.Helper()
-	b, err := storage.Open(t.Context(), freshAddress(t, scheme, query))
+	b, err := storage.Open(t.Context(), newFreshAddress(t, scheme, query))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
 }
 
-// freshAddress creates a bucket, and returns its address.
-func freshAddress(t *testing.T, scheme, query string) string {
+// newFreshAddress creates a bucket, and returns its address.
+func newFreshAddress(t *testing.T, scheme, query string) string {
 	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query)
 	require.NoError(t, err)
@@ -87,15 +87,16 @@ func freshAddress(t *testing.T, scheme, query string) string {
 
 // A tree is identical after an upload to each running server and a download. "make test-all" starts all servers.
 func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
-	there := serverStops(t)
-	if len(there) == 0 {
+	outside := serverStops(t)
+	if len(outside) == 0 {
 		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	}
 	files, largest := treeSize(t, 200, 20<<20)
-	h := plant(t, files, largest)
+	h := plantTree(t, files, largest)
 	back := t.TempDir()
-	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, there...)
-	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
+	stops := append([]stop{{"local", transfer.Bucket(newLocalBucket(t, h.meddling(t)))}}, outside...)
+	syncRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
+
 	require.Equal(t, h.good, fingerprints(t, back))
 	requireTimes(t, h, back)
 }
@@ -105,7 +106,7 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
 			scheme, query := s.address(t, testserver.Need(t, "OMNIBUCKET_TEST_"+s.name))
-			b := freshBucket(t, scheme, query)
+			b := newFreshBucket(t, scheme, query)
 			if !storage.Supports(b, storage.ListedUploads) {
 				_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{UploadsAge: day}})
 				require.ErrorIs(t, err, storage.Unsupported)
@@ -117,10 +118,12 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 				_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
 				require.NoError(t, err)
 			}
+
 			rules := []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: day}}
 			report, err := transfer.Expire(t.Context(), b, rules)
 			require.NoError(t, err)
 			require.Zero(t, report.Aborted, "they are new")
+
 			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
 			require.NoError(t, err)
 			require.Equal(t, int64(2), report.Aborted)
@@ -137,27 +140,27 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 		if s.name == "MINIO" {
 			continue
 		}
-		ends := func(t *testing.T) (scheme, query string) {
+		address := func(t *testing.T) (scheme, query string) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+s.name)
 			if s.name == "GCS" {
-				endpoint = proxyOfConditions(t, endpoint)
+				endpoint = startConditionProxy(t, endpoint)
 			}
 			return s.address(t, endpoint)
 		}
 		t.Run(s.name, func(t *testing.T) {
-			scheme, query := ends(t)
-			goToAndFro(t, []string{freshAddress(t, scheme, query), freshAddress(t, scheme, query)}, killAfter)
+			scheme, query := address(t)
+			testToAndFro(t, []string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}, killAfter)
 		})
 		t.Run(s.name+" and a directory", func(t *testing.T) {
-			scheme, query := ends(t)
-			goToAndFro(t, []string{t.TempDir(), freshAddress(t, scheme, query)}, killAfter)
+			scheme, query := address(t)
+			testToAndFro(t, []string{t.TempDir(), newFreshAddress(t, scheme, query)}, killAfter)
 		})
 	}
 }
 
-// proxyOfConditions returns the address of a proxy before fake-gcs-server, which removes an object whatever its
+// startConditionProxy returns the address of a proxy before fake-gcs-server, which removes an object whatever its
 // condition says. The proxy names the generation to remove instead. The server removes only that one.
-func proxyOfConditions(t *testing.T, endpoint string) string {
+func startConditionProxy(t *testing.T, endpoint string) string {
 	t.Helper()
 	server, err := url.Parse(endpoint)
 	require.NoError(t, err)

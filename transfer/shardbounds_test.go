@@ -49,6 +49,7 @@ func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, bounds, shards-1)
 	require.True(t, slices.IsSorted(bounds))
+
 	sizes := make([]int, shards)
 	for i := range n {
 		shard, _ := slices.BinarySearch(bounds, manyKeys(n).key(i)) // a bound is the last key of its shard
@@ -60,8 +61,8 @@ func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 	}
 }
 
-// halfCopied returns a bucket with n objects, which counts its calls, and a bucket that has half of them.
-func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
+// newHalfCopied returns a bucket with n objects, which counts its calls, and a bucket that has half of them.
+func newHalfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 	t.Helper()
 	seen = &calls{}
 	from = memstore.New(seen.layer())
@@ -78,7 +79,7 @@ func halfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 
 // The shards of WithShardBounds together transfer and delete each file exactly once.
 func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
-	src, dst, _ := halfCopied(t, 3000)
+	src, dst, _ := newHalfCopied(t, 3000)
 	put(t, dst, "b/extraneous", "x")
 	bounds, err := transfer.ShardBounds(t.Context(), src, 4)
 	require.NoError(t, err)
@@ -89,6 +90,7 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 		n += report.Transferred
 		deleted += report.Deleted
 	}
+
 	require.EqualValues(t, 1500, n)
 	require.EqualValues(t, 1, deleted)
 	c, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil, transfer.WithSizeOnly())
@@ -98,15 +100,18 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 
 // A shard of WithShardBounds lists only its range of keys. A shard by hash must list all keys.
 func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
-	src, dst, seen := halfCopied(t, 8000)
+	src, dst, calls := newHalfCopied(t, 8000)
 	listed := func(job func()) int {
-		before := seen.count("List")
+		lists := calls.count("List")
 		job()
-		return seen.count("List") - before
+		return calls.count("List") - lists
 	}
-	size := listed(func() { entries(t, src.List(t.Context())) })
+	size := listed(func() {
+		collectEntries(t, src.List(t.Context()))
+	})
 	bounds, err := transfer.ShardBounds(t.Context(), src, 4)
 	require.NoError(t, err)
+
 	for name, job := range map[string]func(opts ...transfer.Option) error{
 		"Sync": func(opts ...transfer.Option) error {
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
@@ -144,9 +149,11 @@ func TestWithShardBoundsEmptyRange(t *testing.T) {
 	for _, key := range []string{"a", "b"} {
 		put(t, dst, key, "x")
 	}
+
 	first := append(shardOf(0, []string{"m"}), transfer.WithDelete())
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), first...)
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "the source is empty: %v", err)
+
 	put(t, src, "z", "x")
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), first...)
 	require.NoError(t, err)
@@ -162,16 +169,17 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	}
 	bounds, err := transfer.ShardBounds(t.Context(), src, 3)
 	require.NoError(t, err)
-	var n, removed int64
+	var n, removals int64
 	for i := range 3 {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), shardOf(i, bounds)...)
 		require.NoError(t, err)
 		n += report.Transferred
 		report, err = transfer.Remove(t.Context(), dst, shardOf(i, bounds)...)
 		require.NoError(t, err)
-		removed += report.Deleted
+		removals += report.Deleted
 	}
-	require.EqualValues(t, []int64{100, 100}, []int64{n, removed})
+
+	require.EqualValues(t, []int64{100, 100}, []int64{n, removals})
 }
 
 func TestShardBoundsOfFewKeys(t *testing.T) {
@@ -179,18 +187,19 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 		bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), 5)
 		require.NoError(t, err)
 		require.Len(t, bounds, 4)
-		seen := 0
+
+		count := 0
 		for i := range 5 {
 			f, err := transfer.NewFilter(shardOf(i, bounds)...)
 			require.NoError(t, err)
 			for e, err := range manyKeys(n).List(t.Context()) {
 				require.NoError(t, err)
 				if f.Selects(e) {
-					seen++
+					count++
 				}
 			}
 		}
-		require.Equal(t, n, seen)
+		require.Equal(t, n, count)
 	}
 }
 
@@ -205,6 +214,7 @@ func TestShardBoundsRefused(t *testing.T) {
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
 		require.ErrorContains(t, err, "WithShardBounds", name)
 	}
+
 	_, err := transfer.ShardBounds(t.Context(), manyKeys(9), 0)
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	_, err = transfer.ShardBounds(t.Context(), nil, 2)
@@ -217,6 +227,7 @@ func TestWithJournalOfOtherBounds(t *testing.T) {
 	state := memstore.New()
 	put(t, src, "a", "x")
 	dst := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 	job := func(bound string) error {
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
 		return err

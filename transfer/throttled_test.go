@@ -25,6 +25,7 @@ func TestJobServerThrottles(t *testing.T) {
 	for i := range files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("0123456789"), 0o600))
 	}
+
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -40,14 +41,16 @@ func TestJobServerThrottles(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	start := time.Now()
+
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.EqualValues(t, files, report.Transferred)
-	stored := 0
+
+	objects := 0
 	for _, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		stored++
+		objects++
 	}
-	require.Equal(t, files, stored)
+	require.Equal(t, files, objects)
 	t.Log(time.Since(start), server.Count("PutObject"))
 }

@@ -71,14 +71,14 @@ func runMoves(file string) error {
 	if err != nil {
 		return err
 	}
-	from, to, _ := strings.Cut(string(text), "\n")
+	src, dst, _ := strings.Cut(string(text), "\n")
 	rounds, err := os.OpenFile(file+roundsSuffix, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer rounds.Close()
 	for {
-		moved, _ := moveOnce(from, to) // a file that another job moves fails with Changed
+		moved, _ := moveOnce(src, dst) // a file that another job moves fails with Changed
 		if _, err := fmt.Fprintln(rounds, moved); err != nil {
 			return err
 		}
@@ -105,22 +105,26 @@ func TestMoveToAndFro(t *testing.T) {
 		"a directory and a bucket": {t.TempDir(), bucketOf(t.TempDir())},
 		"directories and a bucket": {t.TempDir(), t.TempDir(), bucketOf(t.TempDir())},
 	}
-	for name, ends := range circles {
-		t.Run(name, func(t *testing.T) { goToAndFro(t, ends, 400*time.Millisecond) })
+
+	for name, addresses := range circles {
+		t.Run(name, func(t *testing.T) {
+			testToAndFro(t, addresses, 400*time.Millisecond)
+		})
 	}
 }
 
-// goToAndFro runs one process from each end to the next one, and then requires that the first end can get all files. At
+// testToAndFro runs one process from each end to the next one, and then requires that the first end can get all files. At
 // the latest after the given time, it kills one of the processes and starts it again.
-func goToAndFro(t *testing.T, ends []string, killAfter time.Duration) {
+func testToAndFro(t *testing.T, addresses []string, killAfter time.Duration) {
 	t.Helper()
 	end := time.Now().Add(movingTime(t))
-	want := plantMoved(t, ends[0])
+	want := plantMoved(t, addresses[0])
 	seed := rand.New(rand.NewPCG(3, 1))
-	movers := make([]*mover, 0, len(ends))
-	for i, from := range ends {
-		movers = append(movers, newMover(t, from, ends[(i+1)%len(ends)]))
+	movers := make([]*mover, 0, len(addresses))
+	for i, src := range addresses {
+		movers = append(movers, newMover(t, src, addresses[(i+1)%len(addresses)]))
 	}
+
 	kills := 0
 	for time.Now().Before(end) {
 		timer := time.NewTimer(20*time.Millisecond + time.Duration(seed.Int64N(int64(killAfter))))
@@ -133,15 +137,17 @@ func goToAndFro(t *testing.T, ends []string, killAfter time.Duration) {
 	for _, m := range movers {
 		m.kill()
 	}
-	for _, from := range ends[1:] {
-		_, err := moveOnce(from, ends[0])
+
+	for _, address := range addresses[1:] {
+		_, err := moveOnce(address, addresses[0])
 		require.NoError(t, err)
 	}
+
 	// A move from the directory makes a walk of it that recovers names.
 	rest := t.TempDir()
-	_, err := moveOnce(ends[0], rest)
+	_, err := moveOnce(addresses[0], rest)
 	require.NoError(t, err)
-	found := fingerprints(t, rest)
+	files := fingerprints(t, rest)
 	rounds, moved := 0, 0
 	for _, m := range movers {
 		r, n := m.counted()
@@ -150,10 +156,11 @@ func goToAndFro(t *testing.T, ends []string, killAfter time.Duration) {
 	}
 	t.Logf(
 		"%d kills; %d whole rounds, which moved %d files; %d files have a second name",
-		kills, rounds, moved, len(found)-len(want),
+		kills, rounds, moved, len(files)-len(want),
 	)
+
 	for key := range want {
-		assert.Equal(t, want[key], found[key], "%s is lost or changed", key)
+		assert.Equal(t, want[key], files[key], "%s is lost or changed", key)
 	}
 }
 
@@ -176,7 +183,7 @@ func plantMoved(t *testing.T, at string) map[string]string {
 	for i := range movedFiles {
 		files[fmt.Sprintf("%d/%d", i%5, i)] = fmt.Sprintf("file %d", i)
 	}
-	dir := tree(t, files)
+	dir := newTree(t, files)
 	want := fingerprints(t, dir)
 	_, err := moveOnce(dir, at)
 	require.NoError(t, err)

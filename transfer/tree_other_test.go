@@ -4,7 +4,7 @@ package transfer_test
 
 import "testing"
 
-func pipe(t *testing.T, _ string) {
+func makePipe(t *testing.T, _ string) {
 	t.Helper()
 	t.Skip("this system has no pipes in directories, nor most of the names that these trees have")
 }

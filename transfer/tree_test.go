@@ -23,8 +23,8 @@ import (
 // longAgo is a modification time that no clock can mistake for new.
 var longAgo = time.Date(2020, 2, 3, 4, 5, 6, 123456000, time.UTC)
 
-// write writes files, by path, with an old modification time.
-func write(t *testing.T, dir string, files map[string]string) {
+// writeFiles writes files, by path, with an old modification time.
+func writeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for path, text := range files {
 		path = filepath.Join(dir, filepath.FromSlash(path))
@@ -34,11 +34,11 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// tree returns a directory with these files.
-func tree(t *testing.T, files map[string]string) string {
+// newTree returns a directory with these files.
+func newTree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, dir, files)
+	writeFiles(t, dir, files)
 	return dir
 }
 
@@ -73,8 +73,8 @@ func contents(t *testing.T, b storage.ReadWriter) map[string]string {
 	return all
 }
 
-// localBucket returns an empty bucket in a new directory.
-func localBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+// newLocalBucket returns an empty bucket in a new directory.
+func newLocalBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, opts...)
 	require.NoError(t, err)
@@ -99,8 +99,8 @@ var strange = []string{
 	strings.Repeat("n", 200),
 }
 
-// plant creates a tree of about n files with old modification times.
-func plant(t *testing.T, n int, largest int64) *hostileTree {
+// plantTree creates a tree of about n files with old modification times.
+func plantTree(t *testing.T, n int, largest int64) *hostileTree {
 	t.Helper()
 	h := &hostileTree{dir: t.TempDir()}
 	seed := rand.New(rand.NewPCG(1, uint64(n)))
@@ -128,12 +128,12 @@ func plant(t *testing.T, n int, largest int64) *hostileTree {
 	for i := range 3 {
 		key := fmt.Sprintf("changing/%d", i)
 		h.restive = append(h.restive, key)
-		write(t, h.dir, map[string]string{key: "as it was"})
+		writeFiles(t, h.dir, map[string]string{key: "as it was"})
 	}
 	require.NoError(t, os.Symlink("o/a0", filepath.Join(h.dir, "link")))
 	require.NoError(t, os.Symlink("/etc", filepath.Join(h.dir, "outside")))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(h.dir, "dangling")))
-	pipe(t, filepath.Join(h.dir, "pipe"))
+	makePipe(t, filepath.Join(h.dir, "pipe"))
 	h.ignored = 4
 	return h
 }
@@ -150,7 +150,7 @@ func (h *hostileTree) meddling(t *testing.T) storage.OpenOption {
 
 func (h *hostileTree) plantFile(t *testing.T, key, text string) {
 	t.Helper()
-	write(t, h.dir, map[string]string{key: text})
+	writeFiles(t, h.dir, map[string]string{key: text})
 	h.bytes += int64(len(text))
 }
 
@@ -162,11 +162,11 @@ func (h *hostileTree) plantLarge(t *testing.T, key string, size int64) {
 	f, err := os.Create(path)
 	require.NoError(t, err)
 	block := []byte(randomText(rand.New(rand.NewPCG(2, 2)), 1<<20))
-	for written := int64(0); written < size; {
-		copy(block, fmt.Sprint(written))
-		n, err := f.Write(block[:min(int64(len(block)), size-written)])
+	for offset := int64(0); offset < size; {
+		copy(block, fmt.Sprint(offset))
+		n, err := f.Write(block[:min(int64(len(block)), size-offset)])
 		require.NoError(t, err)
-		written += int64(n)
+		offset += int64(n)
 	}
 	require.NoError(t, f.Close())
 	require.NoError(t, os.Chtimes(path, longAgo, longAgo))

@@ -56,10 +56,12 @@ func syncUnprivileged(src transfer.End) error {
 
 // Upload counts unreadable files as failed, and stores the others.
 func TestUploadUnreadableFiles(t *testing.T) {
-	dir := tree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
+	dir := newTree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "shut"), 0))
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "shut"), 0o755) })
+	t.Cleanup(func() {
+		_ = os.Chmod(filepath.Join(dir, "shut"), 0o755)
+	})
 	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
 		t.Run(job, func(t *testing.T) {
 			require.Equal(t, "failed shut/ permission denied\nfailed locked permission denied\n"+
@@ -70,9 +72,11 @@ func TestUploadUnreadableFiles(t *testing.T) {
 
 // If the process can read only the names in a directory, not its files, WithDelete does not delete their copies.
 func TestWithDeleteUnreadableDirectory(t *testing.T) {
-	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
+	dir := newTree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "half"), 0o755) })
+	t.Cleanup(func() {
+		_ = os.Chmod(filepath.Join(dir, "half"), 0o755)
+	})
 	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
 		t.Run(job, func(t *testing.T) {
 			// Without it, some file systems do not report which names are directories.
@@ -85,8 +89,8 @@ func TestWithDeleteUnreadableDirectory(t *testing.T) {
 // everything.
 func unprivileged(t *testing.T, job, dir string) string {
 	t.Helper()
-	for _, at := range []string{dir, filepath.Dir(dir)} { // which t.TempDir made
-		require.NoError(t, os.Chmod(at, 0o755))
+	for _, path := range []string{dir, filepath.Dir(dir)} { // which t.TempDir made
+		require.NoError(t, os.Chmod(path, 0o755))
 	}
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -153,7 +157,7 @@ func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOp
 // If the destination's top directory is not writable but a folder in it is, Sync works. If the source takes no
 // files either, the error says what to do.
 func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
-	dir := tree(t, map[string]string{"kept": "x", "open/old": "x"})
+	dir := newTree(t, map[string]string{"kept": "x", "open/old": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))
 	require.Equal(t, "1 1  false\n0 0 permission denied true\n", unprivileged(t, "unprivileged destination", dir))
 }

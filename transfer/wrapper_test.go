@@ -72,6 +72,7 @@ func TestJobCallsAWrappedCore(t *testing.T) {
 	_, err = transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
 	require.NoError(t, err)
 	notes = slices.DeleteFunc(notes, func(note string) bool { return strings.Contains(note, "omnibucket-question-") })
+
 	slices.Sort(notes)
 	require.Equal(t, []string{"CopyFrom b", "Remove a", "Remove old", "Upload a"}, notes)
 }
