@@ -1,5 +1,5 @@
-// Package intake limits the memory of requests that send bytes to a service, and ends requests that
-// are too slow.
+// Package intake reads requests that send bytes to a service. Its door is [Call]. It limits the
+// [Memory] of all requests, and ends requests that are too slow.
 package intake
 
 import (
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
@@ -70,8 +70,8 @@ func New(limit int64) *Memory {
 		// The factor 3 lets one user take three quarters of this memory. With the smallest
 		// MemoryLimit, this is 9 MiB, and a part of an upload usually has 8 MiB.
 		Parts: fairshare.New(limit-feeds, 3),
-		Wait:  ctxtime.Sleep,
-		Pulse: ctxtime.Sleep,
+		Wait:  running.Sleep,
+		Pulse: running.Sleep,
 	}
 }
 
@@ -120,7 +120,7 @@ func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
 	}
-	host := hostname.Of(r.RemoteAddr)
+	host := webserver.HostName(r.RemoteAddr)
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is6() {
 		network, _ := ip.Prefix(64)
 		host = network.String()
@@ -163,7 +163,8 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	r.waited += time.Since(start)
 	r.bytes += n
-	if err != nil { // remove the deadline, because the rest of the request may take longer
+	if err != nil {
+		// Remove the deadline, because the rest of the request may take longer.
 		_ = r.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err

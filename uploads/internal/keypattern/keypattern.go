@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 const (
@@ -80,7 +80,8 @@ func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + e
 // breaks.
 func Parse(text string) (*Pattern, string) {
 	p := &Pattern{Text: text}
-	length, expression := 0, ""
+	length := 0
+	expression := ""
 	for rest := text; rest != ""; {
 		literal, inner, ok := strings.Cut(rest, "{")
 		if literal != "" {
@@ -109,6 +110,7 @@ func Parse(text string) (*Pattern, string) {
 		expression += variable.texts
 		rest = tail
 	}
+
 	if length > maxKey {
 		return nil, "may make keys of more than 1,024 bytes"
 	}
@@ -134,11 +136,13 @@ func (p *Pattern) problem() string {
 	default:
 		return "has {random} twice"
 	}
+
 	before, after, ok := strings.Cut(p.Text, "{ext}")
 	isUnique := func(name string) bool { return strings.HasSuffix(before, name) }
 	if ok && (after != "" || !slices.ContainsFunc(uniques, isUnique)) {
 		return "may have {ext} only at its end, after {random}"
 	}
+
 	for segment := range strings.SplitSeq(p.Text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
@@ -151,6 +155,7 @@ func (p *Pattern) problem() string {
 			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}
+
 	for _, pl := range p.places {
 		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !IsSafe(r) }); i >= 0 {
 			return fmt.Sprintf(
@@ -299,3 +304,12 @@ func (p *Pattern) OwnersPrefix(user string) string {
 
 // IsExtension reports whether text can replace {ext} at the end of a key.
 func IsExtension(text string) bool { return extensions.MatchString(text) }
+
+// ExtensionOf returns the extension of a name in lower case. If a key may not have that extension,
+// it returns "".
+func ExtensionOf(name string) string {
+	if e := strings.ToLower(path.Ext(name)); IsExtension(e) {
+		return e
+	}
+	return ""
+}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -129,8 +129,8 @@ func (b *Book) name(user string) string {
 
 // IsKey reports whether key is the key of a ledger, with this prefix.
 func IsKey(prefix, key string) bool {
-	name, below := strings.CutPrefix(key, prefix)
-	return below && len(name) == 40+len(suffix) && strings.HasSuffix(name, suffix)
+	name, hasPrefix := strings.CutPrefix(key, prefix)
+	return hasPrefix && len(name) == 40+len(suffix) && strings.HasSuffix(name, suffix)
 }
 
 // A Book reads and updates the ledgers of all users.
@@ -182,6 +182,7 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 				t.Entries[name] = e
 			}
 		}
+
 		if len(t.Entries) >= maxEntries {
 			return false, ErrBusy
 		}
@@ -196,6 +197,7 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 		}
 		e := r.Entry
 		e.At = b.now()
+
 		if granted < math.MaxInt64 {
 			e.Bytes = granted
 		}
@@ -250,7 +252,8 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done 
 		delete(t.Entries, name)
 		t.Bytes += size
 		t.Files += e.Files
-		if e.Removed { // the removal may have removed the file after this upload made it
+		if e.Removed {
+			// The removal may have removed the file after this upload made it.
 			b.doubt(t)
 		}
 		return true, nil
@@ -331,6 +334,13 @@ func (b *Book) doubt(t *Text) {
 	t.Entries["doubt"] = Entry{At: b.now(), Until: time.Unix(0, 0).UTC()}
 }
 
+// DoubtAfter marks a ledger for a recount after the given time. It is for the function of Recount, and
+// changes only t. The mark has an entry of its own: after a call of Doubt, a recount may come before
+// that time, and must not drop this mark.
+func (b *Book) DoubtAfter(t *Text, end time.Time) {
+	t.Entries["doubt later"] = Entry{At: b.now(), Until: end}
+}
+
 // A Removal identifies a removal that BeginRemoval has begun.
 type Removal struct {
 	User, Key, ID string
@@ -370,6 +380,7 @@ func (b *Book) BeginRemoval(
 		if err != nil {
 			return false, err
 		}
+
 		if name != "" {
 			r.Uncounted = true
 			marked := t.Entries[name]
@@ -378,13 +389,15 @@ func (b *Book) BeginRemoval(
 			t.Entries[name] = marked
 			return change, nil
 		}
+
 		removal := e
 		removal.Bytes = min(e.Bytes, t.Bytes)
 		removal.Files = min(e.Files, t.Files)
 		if removal.Bytes < e.Bytes || removal.Files < e.Files {
 			b.doubt(t)
 		}
-		removal.Removal, removal.At = id, b.now()
+		removal.Removal = id
+		removal.At = b.now()
 		t.Entries[r.Name()] = removal
 		t.Bytes = t.Bytes - removal.Bytes
 		t.Files = t.Files - removal.Files
@@ -443,12 +456,14 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old.revision == "" { // another call may have moved the ledger since it was looked for
+	if old.revision == "" {
+		// Another call may have moved the ledger since it was looked for.
 		return b.read(ctx, b.Key(user))
 	}
 	old.revision, old.old = "", old.revision
 	if old.ID == "" {
-		old.ID = old.Nonce // equal in every call that moves this ledger
+		// The ID is equal in every call that moves this ledger.
+		old.ID = old.Nonce
 	}
 	return old, nil
 }
@@ -493,14 +508,16 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := storedform.Check("uploads", key, text, lastForm); err != nil {
+	if err := argument.CheckForm("uploads", key, text, lastForm); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, t); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
 	t.revision = revision
-	if t.Bytes < 0 || t.Files < 0 { // an older version has subtracted what it had not added
+
+	if t.Bytes < 0 || t.Files < 0 {
+		// An older version has subtracted what it had not added.
 		t.Bytes = max(t.Bytes, 0)
 		t.Files = max(t.Files, 0)
 		if t.Entries == nil {
@@ -519,7 +536,8 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	revision, err := b.States.SetState(ctx, b.Key(t.User), text, t.revision)
 	if err == nil {
 		t.revision = revision
-		if t.old != "" { // if the removal fails, the next Sweep repeats it
+		if t.old != "" {
+			// If the removal fails, the next Sweep repeats it.
 			_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
 			t.old = ""
 		}
@@ -531,6 +549,7 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	if !errors.Is(err, storage.OutcomeUnknown) {
 		return false, err
 	}
+
 	current, failure := b.read(ctx, b.Key(t.User))
 	if failure != nil || current.Nonce != t.Nonce {
 		return false, err

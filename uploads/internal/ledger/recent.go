@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -41,7 +41,7 @@ func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 		return s, nil
 	case <-ctx.Done():
 		r.leave(s)
-		return nil, &storage.Error{Code: ctxcode.Of(ctx.Err()), Op: "uploads", Err: ctx.Err()}
+		return nil, &storage.Error{Code: argument.ContextCode(ctx.Err()), Op: "uploads", Err: ctx.Err()}
 	}
 }
 
@@ -94,6 +94,7 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 		<-s.turn
 		b.recent.leave(s)
 	}()
+
 	lost := false
 	for attempt := range maxConflicts {
 		t := s.text
@@ -137,6 +138,7 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 			return err
 		}
 	}
+
 	return &storage.Error{
 		Code: storage.Unavailable,
 		Op:   "uploads",
@@ -163,5 +165,5 @@ func (t *Text) clone(user string) *Text {
 // pause returns a random time, so that conflicting calls in several processes do not collide again.
 func pause(attempt int) time.Duration {
 	maximum := min(firstWait<<min(attempt, 10), lastWait)
-	return backoff.Jitter(maximum) + 1
+	return running.Jitter(maximum) + 1
 }

@@ -1,4 +1,4 @@
-package uploads
+package s3routes
 
 import (
 	"bytes"
@@ -13,8 +13,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
+// A namedPart is a part that a client lists to complete a file.
 type namedPart struct {
 	Number int    `json:"PartNumber"`
 	ETag   string `json:"ETag"`
@@ -44,84 +48,71 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-type completedUpload struct {
-	Location string `json:"location,omitempty"`
-	Key      string `json:"key"`
-	Size     int64  `json:"size"`
-	Type     string `json:"type,omitempty"` // media type; "" if the content decides it
-}
-
-func (h *handler) completeParts(c *call) error {
-	var asked struct {
+// completeParts makes the file of the parts that the client lists.
+func (h *Handler) completeParts(c *intake.Call) error {
+	var body struct {
 		Parts namedParts `json:"parts"`
 	}
-	if err := readJSON(c, &asked, maxParts, false); err != nil {
+	if err := c.ReadJSON(&body, maxParts, false); err != nil {
 		return err
 	}
 	s, err := h.loadParts(c)
 	if err != nil {
 		return err
 	}
-	if s.Phase != phaseDone {
-		if s, err = h.completeOpen(c, s, asked.Parts); err != nil {
+	if s.Phase != session.PhaseDone {
+		if s, err = h.completeOpen(c, s, body.Parts); err != nil {
 			return err
 		}
 	}
-	if s.PartsSum != asked.Parts.sum() {
-		return s.completed()
+	if s.PartsSum != body.Parts.sum() {
+		return s.Completed()
 	}
-	return c.json(http.StatusOK, s.done())
-}
-
-func (s *session) done() completedUpload {
-	result := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
-	if s.Random != nil {
-		result.Type = s.Target.ContentType
-	}
-	return result
+	return c.JSON(http.StatusOK, s.Result())
 }
 
 // completeOpen completes an open upload. If another request has completed it first, completeOpen
 // returns the session of that request.
-func (h *handler) completeOpen(c *call, s *session, reqParts namedParts) (*session, error) {
-	parts, err := reqParts.ordered()
+func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts namedParts) (*session.Session, error) {
+	parts, err := reqParts.storageParts()
 	if err != nil {
 		return nil, err
 	}
-	if s.Phase == phaseOpen {
-		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	if s.Phase == session.PhaseOpen {
+		upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
 		if err != nil {
-			return nil, storeFailed(err)
+			return nil, refusal.StoreFailed(err)
 		}
 		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return h.completedOr(c, err)
+			return h.completedSession(c, err)
 		}
 		s.PartsSum = reqParts.sum()
 	}
 	return h.finishParts(c.Context(), s)
 }
 
-// completedOr is called if a request cannot use the parts, because of err. If another request has
-// completed the upload, the parts no longer exist, and completedOr returns the session. Otherwise
+// completedSession is called if a request cannot use the parts, because of err. If another request has
+// completed the upload, the parts no longer exist, and completedSession returns the session. Otherwise
 // it returns an error.
-func (h *handler) completedOr(c *call, err error) (*session, error) {
+func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session, error) {
 	isGone := storage.CodeOf(err) == storage.ObjectNotFound
-	if !isGone && CodeOf(err) != Completed {
+	if !isGone && refusal.CodeOf(err) != refusal.CodeCompleted {
 		return nil, err
 	}
 	s, failure := h.loadParts(c)
 	if failure != nil {
 		return nil, failure
 	}
-	if s.Phase == phaseDone {
+	if s.Phase == session.PhaseDone {
 		return s, nil
 	}
-	if isGone && s.Phase != phaseOpen {
-		return nil, beingCompleted()
+	if isGone && s.Phase != session.PhaseOpen {
+		return nil, refusal.BeingCompleted()
 	}
 	return nil, err
 }
 
+// sum returns a hash of the list.
 func (p namedParts) sum() string {
 	h := sha256.New()
 	for _, part := range p {
@@ -130,14 +121,15 @@ func (p namedParts) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
+// finishParts makes the file of a session whose parts are all known.
+func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session.Session, error) {
 	token := s.Token
-	parts := numbered(len(s.ETags))
+	parts := session.NumberedParts(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return h.keeper.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
-		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+	return h.Uploads.Finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, h.Store.Bucket, token)
 		if err != nil {
 			return nil, err
 		}
@@ -146,36 +138,30 @@ func (h *handler) finishParts(ctx context.Context, s *session) (*session, error)
 			return attrs, err
 		}
 		_, failure := h.checkParts(ctx, s, upload, parts)
-		if e, ok := failure.(*Error); ok && e.Code == PartsChanged {
+		if e, ok := failure.(*refusal.Error); ok && e.Code == refusal.CodePartsChanged {
 			e.Err = err
-			return nil, sendAgain{e} // a part was replaced after checkParts compared the ETags
+			// A part was replaced after checkParts compared the ETags.
+			return nil, session.SendAgain{Refusal: e}
 		}
 		return nil, err
 	})
 }
 
+// sameETag reports whether two ETags are equal, with or without quotes. "" is equal to any ETag.
 func sameETag(a, b string) bool {
 	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
 }
 
-func numbered(n int) []storage.UploadedPart {
-	parts := make([]storage.UploadedPart, n)
-	for i := range parts {
-		parts[i].Number = i + 1
-	}
-	return parts
-}
-
-// ordered converts the parts to the form that the store needs. If they are not numbered 1, 2, 3 and
+// storageParts converts the parts to the form that the store needs. If they are not numbered 1, 2, 3 and
 // so on, it fails.
-func (p namedParts) ordered() ([]storage.UploadedPart, error) {
+func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 	if len(p) == 0 {
-		return nil, invalid("parts", "The request names no parts.")
+		return nil, refusal.Invalid("parts", "The request names no parts.")
 	}
-	parts := numbered(len(p))
+	parts := session.NumberedParts(len(p))
 	for i, part := range p {
 		if part.Number != i+1 {
-			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i),
+			return nil, refusal.Invalid(fmt.Sprintf("parts[%d].PartNumber", i),
 				"The parts must be all parts of the file, in order: 1, 2, 3.")
 		}
 		parts[i].ETag = part.ETag
@@ -187,33 +173,34 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 // part. If the client sent an ETag for a part, checkParts returns the store's ETag of this part.
 // Otherwise it returns "". If the total size of the parts exceeds the limit of the file, checkParts
 // aborts the upload.
-func (h *handler) checkParts(
-	ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart,
+func (h *Handler) checkParts(
+	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) (etags []string, err error) {
 	listed, err := upload.Parts(ctx)
 	if err != nil {
-		return nil, uploadFailed(err)
+		return nil, refusal.UploadFailed(err)
 	}
 	etags = make([]string, len(parts))
 	byNumber := make(map[int]storage.UploadedPart, len(listed))
 	for _, p := range listed {
 		byNumber[p.Number] = p
 	}
+
 	limits := upload.Limits()
 	total := int64(0)
 	for i, p := range parts {
 		part, ok := byNumber[p.Number]
 		field := fmt.Sprintf("parts[%d]", i)
 		if !ok {
-			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
+			return nil, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		}
 		if !sameETag(p.ETag, part.ETag) {
-			return nil, refuse(field+".ETag", PartsChanged,
+			return nil, refusal.New(field+".ETag", refusal.CodePartsChanged,
 				fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
 		}
 		if i < len(parts)-1 && part.Size < limits.MinSize {
-			return nil, refuse(
-				field, WrongSize,
+			return nil, refusal.New(
+				field, refusal.CodeWrongSize,
 				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
 			)
 		}
@@ -222,18 +209,19 @@ func (h *handler) checkParts(
 			etags[i] = part.ETag
 		}
 	}
+
 	maximum := s.Target.MaxSize
 	switch {
 	case s.Size >= 0 && total < s.Size:
-		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+		return nil, refusal.New("parts", refusal.CodeNotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
-		err = refuse("size", WrongSize,
+		err = refusal.New("size", refusal.CodeWrongSize,
 			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	case maximum > 0 && total > maximum:
-		err = tooLarge("parts", maximum)
+		err = refusal.TooLarge("parts", maximum)
 	}
 	if err != nil {
-		if failure := h.keeper.abort(ctx, s); failure != nil {
+		if failure := h.Uploads.Abort(ctx, s); failure != nil {
 			return nil, failure
 		}
 	}

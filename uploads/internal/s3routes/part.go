@@ -1,4 +1,4 @@
-package uploads
+package s3routes
 
 import (
 	"crypto/hmac"
@@ -12,8 +12,15 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
+// shortestTTL is the shortest time for which a store signs a URL.
+const shortestTTL = time.Second
+
+// An askedPart is a part for which a client asks for a signed request.
 type askedPart struct {
 	number int
 	size   int64          // bytes; -1 if the client did not send the size
@@ -23,8 +30,8 @@ type askedPart struct {
 // readPart returns the part that the client asks for. It parses text as the number of the part. The
 // size and the CRC32C of the part come from the query. If the number is invalid, the Field of the
 // error is the given field.
-func (h *handler) readPart(
-	c *call, s *session, limits storage.PartLimits, field, text string,
+func (h *Handler) readPart(
+	c *intake.Call, s *session.Session, limits storage.PartLimits, field, text string,
 ) (p askedPart, err error) {
 	if p.number, err = partNumber(field, text, limits); err != nil {
 		return p, err
@@ -32,14 +39,14 @@ func (h *handler) readPart(
 	if p.size, err = partSizeOf(c, s, limits); err != nil {
 		return p, err
 	}
-	p.sum, err = s.checksumOf(c)
+	p.sum, err = checksumOf(s, c)
 	return p, err
 }
 
 // signProxied returns a signed request for a part that passes through this handler. Such a request
 // is valid for this part only, until it expires, like a request that the store signed.
-func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedRequest {
-	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
+func (h *Handler) signProxied(c *intake.Call, s *session.Session, p askedPart, ttl time.Duration) *signedRequest {
+	expires := h.Store.Now().Add(ttl).UTC().Truncate(time.Second)
 	part := strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if p.size >= 0 {
@@ -48,9 +55,9 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 	if p.sum.Known {
 		query.Set("crc32c", crc32c.Encode(p.sum.Sum))
 	}
-	query.Set("signature", s.partSignature(part, query))
+	query.Set("signature", partSignature(s, part, query))
 	return &signedRequest{
-		URL:       h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
+		URL:       h.publicURL(c.Request) + "/s3/part/" + s.ID + "/" + part + "?" + query.Encode(),
 		Method:    http.MethodPut,
 		Headers:   map[string]string{},
 		Expires:   int64(ttl / time.Second),
@@ -58,50 +65,53 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 	}
 }
 
-func (s *session) partSignature(part string, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"),
+// partSignature returns the signature of the URL of a part.
+func partSignature(s *session.Session, part string, query url.Values) string {
+	return base64.RawURLEncoding.EncodeToString(session.MAC([]byte(s.Secret), part, query.Get("expires"), query.Get("size"),
 		query.Get("crc32c")))
 }
 
 // permits reports whether signProxied has signed this URL, and whether it has not expired yet.
-func (s *session) permits(c *call, now time.Time) bool {
+func permits(s *session.Session, c *intake.Call, now time.Time) bool {
 	query := c.URL.Query()
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
 	return err == nil && now.Unix() <= expires &&
-		hmac.Equal([]byte(query.Get("signature")), []byte(s.partSignature(c.PathValue("part"), query)))
+		hmac.Equal([]byte(query.Get("signature")), []byte(partSignature(s, c.PathValue("part"), query)))
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (h *handler) putPart(c *call) error {
+func (h *Handler) putPart(c *intake.Call) error {
 	s, err := h.loadProxied(c)
 	if err != nil {
 		return err
 	}
-	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
 	if err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	limits := h.limits(s, upload)
 	asked, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
+
 	maximum := limits.MaxSize
-	if s.limit() > 0 {
-		maximum = min(maximum, s.limit())
+	if s.Limit() > 0 {
+		maximum = min(maximum, s.Limit())
 	}
-	release, err := c.share(maximum)
+	release, err := c.Share(maximum)
 	if err != nil {
 		return err
 	}
 	defer release()
-	body, err := c.boundedBody(maximum)
+	body, err := c.BoundedBody(maximum)
 	if err != nil {
 		return err
 	}
+
 	opts := []storage.PartOption{}
 	if asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size {
-		return invalid("Content-Length", "The address is for a part of another size.")
+		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
 	if max(asked.size, c.ContentLength) >= 0 {
 		opts = append(opts, storage.WithSize(max(asked.size, c.ContentLength)))
@@ -109,26 +119,27 @@ func (h *handler) putPart(c *call) error {
 	if asked.sum.Known {
 		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
 	}
+
 	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
 	switch storage.CodeOf(err) {
 	case "":
 	case storage.TooLarge:
-		return refuse("body", TooLarge, "The part is too large.")
+		return refusal.New("body", refusal.CodeTooLarge, "The part is too large.")
 	case storage.ChecksumMismatch:
-		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
+		return refusal.New("crc32c", refusal.CodeChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	default:
-		return uploadFailed(err)
+		return refusal.UploadFailed(err)
 	}
-	c.w.Header().Set("ETag", etagOf(*part))
-	c.w.WriteHeader(http.StatusOK)
+	c.W.Header().Set("ETag", etagOf(*part))
+	c.W.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // limits returns the limits of an upload's parts. If parts pass through the handler, they must be
 // smaller, because the handler holds a whole part in memory.
-func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+func (h *Handler) limits(s *session.Session, upload storage.MultipartUpload) storage.PartLimits {
 	limits := upload.Limits()
-	maximum := h.memory.LargestPart()
+	maximum := h.Memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > maximum) {
 		limits.MaxSize = maximum
 	}
@@ -137,27 +148,28 @@ func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.Par
 
 // loadSigned reads the session of a request that needs no login, because its URL is secret or
 // signed. The user to whom the session belongs counts as the sender of the request.
-func (h *handler) loadSigned(c *call) (*session, error) {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+func (h *Handler) loadSigned(c *intake.Call) (*session.Session, error) {
+	s, err := h.Uploads.LoadAny(c.Context(), c.PathValue("id"))
 	if err == nil {
-		c.user.ID = s.User
+		c.User.ID = s.User
 	}
 	return s, err
 }
 
-func (h *handler) loadProxied(c *call) (*session, error) {
+// loadProxied returns the session of a part that passes through the handler.
+func (h *Handler) loadProxied(c *intake.Call) (*session.Session, error) {
 	s, err := h.loadSigned(c)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Proxied || s.Kind != kindParts || !s.permits(c, h.config.Now()) {
-		return nil, notFound()
+	if !s.Proxied || s.Kind != session.KindParts || !permits(s, c, h.Store.Now()) {
+		return nil, refusal.NotFound()
 	}
-	if s.Phase == phaseDone {
-		return nil, s.completed()
+	if s.Phase == session.PhaseDone {
+		return nil, s.Completed()
 	}
-	if s.Phase != phaseOpen {
-		return nil, beingCompleted()
+	if s.Phase != session.PhaseOpen {
+		return nil, refusal.BeingCompleted()
 	}
 	return s, nil
 }
@@ -172,7 +184,8 @@ type signedRequest struct {
 	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // set for a part
 }
 
-func (h *handler) signPart(c *call) error {
+// signPart signs the request for one part.
+func (h *Handler) signPart(c *intake.Call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -181,18 +194,18 @@ func (h *handler) signPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, req)
+	return c.JSON(http.StatusOK, req)
 }
 
 // signParts signs requests for several parts. It does not support checksums.
-func (h *handler) signParts(c *call) error {
+func (h *Handler) signParts(c *intake.Call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
 	}
 	numbers := strings.Split(c.URL.Query().Get("partNumbers"), ",")
 	if len(numbers) > maxBatch {
-		return invalid("partNumbers", fmt.Sprintf("At most %d parts are signed at once.", maxBatch))
+		return refusal.Invalid("partNumbers", fmt.Sprintf("At most %d parts are signed at once.", maxBatch))
 	}
 	urls := map[string]string{}
 	headers := map[string]map[string]string{}
@@ -204,9 +217,10 @@ func (h *handler) signParts(c *call) error {
 		urls[number] = req.URL
 		headers[number] = req.Headers
 	}
-	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
+	return c.JSON(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
+// partNumber parses the number of a part.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {
@@ -214,29 +228,30 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 		if limits.MaxParts > 0 {
 			limit = fmt.Sprintf(" to %d", limits.MaxParts)
 		}
-		return 0, invalid(field, "Parts are numbered from 1"+limit+".")
+		return 0, refusal.Invalid(field, "Parts are numbered from 1"+limit+".")
 	}
 	return number, nil
 }
 
 // sign returns a signed request that stores one part. The query may have the size and crc32c of the
 // part.
-func (h *handler) sign(
-	c *call, s *session, upload storage.MultipartUpload, field, text string,
+func (h *Handler) sign(
+	c *intake.Call, s *session.Session, upload storage.MultipartUpload, field, text string,
 ) (*signedRequest, error) {
 	part, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
-	ttl := min(h.config.UploadTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
-	if ttl < minTTL {
-		return nil, notFound()
+	ttl := min(h.URLTTL, s.Expires.Sub(h.Store.Now()).Truncate(time.Second))
+	if ttl < shortestTTL {
+		return nil, refusal.NotFound()
 	}
 	if s.Proxied {
 		return h.signProxied(c, s, part, ttl), nil
 	}
+
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if part.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+	if part.size >= 0 && storage.Supports(h.Store.Bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(part.size))
 	}
 	if part.sum.Known {
@@ -244,8 +259,9 @@ func (h *handler) sign(
 	}
 	signedURL, err := upload.SignPart(c.Context(), part.number, opts...)
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, refusal.StoreFailed(err)
 	}
+
 	headers := map[string]string{}
 	for name, values := range signedURL.Header {
 		headers[name] = strings.Join(values, ",")
@@ -255,39 +271,39 @@ func (h *handler) sign(
 		Method:    signedURL.Method,
 		Headers:   headers,
 		ExpiresAt: signedURL.ExpiresAt,
-		Expires:   max(1, int64(signedURL.ExpiresAt.Sub(h.config.Now())/time.Second)),
+		Expires:   max(1, int64(signedURL.ExpiresAt.Sub(h.Store.Now())/time.Second)),
 	}, nil
 }
 
 // partSizeOf reads the size of a part in bytes from the query. If the client did not send it,
 // partSizeOf returns -1.
-func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+func partSizeOf(c *intake.Call, s *session.Session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
 		return -1, nil
 	}
 	size, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || size < 0 {
-		return 0, invalid("size", "The size of a part is a number of bytes.")
+		return 0, refusal.Invalid("size", "The size of a part is a number of bytes.")
 	}
 	if limits.MaxSize > 0 && size > limits.MaxSize {
-		return 0, tooLarge("size", limits.MaxSize)
+		return 0, refusal.TooLarge("size", limits.MaxSize)
 	}
-	if s.limit() >= 0 && size > s.limit() {
-		return 0, tooLarge("size", s.limit())
+	if s.Limit() >= 0 && size > s.Limit() {
+		return 0, refusal.TooLarge("size", s.Limit())
 	}
 	return size, nil
 }
 
 // checksumOf reads the checksum of a part from the query. If the upload has no checksums, it
 // returns an unknown one.
-func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
+func checksumOf(s *session.Session, c *intake.Call) (storage.CRC32C, error) {
 	if !s.Checked {
 		return storage.CRC32C{}, nil
 	}
 	sum, ok := crc32c.Decode(c.URL.Query().Get("crc32c"))
 	if !ok {
-		return storage.CRC32C{}, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
+		return storage.CRC32C{}, refusal.Invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
 	}
 	return storage.CRC32C{Sum: sum, Known: true}, nil
 }

@@ -1,4 +1,4 @@
-package uploads
+package s3routes
 
 import (
 	"context"
@@ -10,51 +10,55 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // beginSingle begins an upload of a file in one request. Uppy does not send the size of the file,
 // so the bytes pass through the handler, which limits them. The room for the file is reserved when its
 // bytes arrive.
-func (h *handler) beginSingle(c *call) error {
+func (h *Handler) beginSingle(c *intake.Call) error {
 	// A page can make a browser send a GET with the user's cookies: a page of any site by a script,
 	// and a page of the same site also by an image or a link that a user has put there.
 	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
-		return refuse("Sec-Fetch-Dest", NotAllowed, "Only a script may do this.")
+		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")
 	}
-	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
-		return refuse("Origin", NotAllowed, "Pages of other sites may not do this.")
+	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.W.Header().Get("Access-Control-Allow-Origin") == "" {
+		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
 	}
 	query := c.URL.Query()
-	n := Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
+	n := session.Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
 	for name, value := range query {
 		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
 			values[strings.TrimSuffix(inner, "]")] = value[0]
 		}
 	}
+
 	var err error
 	if n.Metadata, err = textMetadata(values); err != nil {
 		return err
 	}
-	s, err := h.keeper.begin(c, kindSingle, n, "size")
+	s, err := h.Uploads.Begin(c.Request, c.User, session.KindSingle, n, "size")
 	if err != nil {
 		return err
 	}
-	ttl := min(h.config.TTL, h.config.UploadTTL)
-	s.Expires = h.config.Now().Add(ttl).UTC()
-	if e := h.keeper.checkRoom(c.Context(), s); e != nil {
+	ttl := min(h.TTL, h.URLTTL)
+	s.Expires = h.Store.Now().Add(ttl).UTC()
+	if e := h.Uploads.CheckRoom(c.Context(), s); e != nil {
 		return e
 	}
-	if err := h.keeper.save(c.Context(), s); err != nil {
+
+	if err := h.Store.Save(c.Context(), s); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, signedRequest{
+	return c.JSON(http.StatusOK, signedRequest{
 		Method:  http.MethodPut,
-		URL:     h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
-		Fields:  map[string]string{"key": s.key()},
+		URL:     h.publicURL(c.Request) + "/s3/single/" + url.PathEscape(s.ID),
+		Fields:  map[string]string{"key": s.Key()},
 		Headers: map[string]string{},
 		Expires: int64(ttl / time.Second),
 	})
@@ -62,61 +66,65 @@ func (h *handler) beginSingle(c *call) error {
 
 // putSingle stores a file that is sent in one request. The request needs no login, because its URL
 // is secret.
-func (h *handler) putSingle(c *call) error {
+func (h *Handler) putSingle(c *intake.Call) error {
 	s, err := h.loadSigned(c)
 	if err != nil {
 		return err
 	}
-	if s.Kind != kindSingle {
-		return notFound()
+	if s.Kind != session.KindSingle {
+		return refusal.NotFound()
 	}
 	bytes := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
 		bytes = min(bytes, s.Target.MaxSize)
 	}
-	release, err := c.share(bytes)
+	release, err := c.Share(bytes)
 	if err != nil {
 		return err
 	}
 	defer release()
-	body, size, err := c.file(s.Target.MaxSize)
+
+	body, size, err := sentFile(c, s.Target.MaxSize)
 	if err != nil {
 		return err
 	}
-	arriving := &arrival{size: size}
-	s.arrival = arriving
+	arriving := &session.Arrival{Size: size}
+	s.Arrival = arriving
+
 	summed := &summedBody{from: body}
 	phase := s.Phase
-	if phase != phaseDone {
-		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
-			maximum := arriving.most
+	if phase != session.PhaseDone {
+		s, err = h.Uploads.Finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+			opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
+			maximum := arriving.MaxSize
 			if size >= 0 {
 				opts = append(opts, storage.WithSize(size))
 			} else if maximum > 0 {
-				summed.from = bodylimit.New(body, maximum, tooLarge("body", maximum))
+				summed.from = bodyio.LimitReader(body, maximum, refusal.TooLarge("body", maximum))
 			}
-			attrs, err := h.bucket.Upload(ctx, key, summed, opts...)
+			attrs, err := h.Store.Bucket.Upload(ctx, key, summed, opts...)
 			if err != nil || s.Target.Overwrite {
 				return attrs, err
 			}
 			// An earlier request with the same URL may have stored its file while this body was
 			// read, so compare this body with the stored object.
-			return attrs, summed.compare(attrs, exists())
+			return attrs, summed.compare(attrs, refusal.Exists())
 		})
 	}
-	if err == nil && phase != phaseOpen {
+	if err == nil && phase != session.PhaseOpen {
 		err = h.repeatSingle(c.Context(), s, summed, phase)
 	}
 	if err != nil {
 		return err
 	}
-	header := c.w.Header()
-	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy fails without an ETag
-	if s.location() != "" {
-		header.Set("Location", s.location())
+	header := c.W.Header()
+	// Uppy fails without an ETag.
+	header.Set("ETag", `"`+rand.Text()+`"`)
+
+	if s.URL() != "" {
+		header.Set("Location", s.URL())
 	}
-	c.w.WriteHeader(http.StatusOK)
+	c.W.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -130,23 +138,25 @@ func (h *handler) putSingle(c *call) error {
 //     could then be another file.
 //
 // phase is that of the session before this request.
-func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, phase string) error {
-	attrs, err := h.bucket.Attrs(ctx, s.Target.Key)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the application has removed the file
-		return s.completed()
+func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *summedBody, phase string) error {
+	attrs, err := h.Store.Bucket.Attrs(ctx, s.Target.Key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The application has removed the file.
+		return s.Completed()
 	}
-	if err == nil && phase == phaseDone && !attrs.CRC32C.Known {
-		return s.completed()
+	if err == nil && phase == session.PhaseDone && !attrs.CRC32C.Known {
+		return s.Completed()
 	}
 	if err == nil {
-		err = body.compare(attrs, s.completed())
+		err = body.compare(attrs, s.Completed())
 	}
 	if err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	return nil
 }
 
+// A summedBody counts the bytes of a body, and has their CRC32C.
 type summedBody struct {
 	from  io.Reader
 	bytes int64
@@ -155,7 +165,7 @@ type summedBody struct {
 
 // compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
 // it returns the error passed as other.
-func (b *summedBody) compare(attrs *storage.Attrs, other *Error) error {
+func (b *summedBody) compare(attrs *storage.Attrs, other *refusal.Error) error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return &storage.Error{Code: storage.BodyFailed, Err: err}
 	}
@@ -165,59 +175,51 @@ func (b *summedBody) compare(attrs *storage.Attrs, other *Error) error {
 	return nil
 }
 
+// Read reads from the body.
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
-	b.bytes, b.crc = b.bytes+int64(n), crc32c.Update(b.crc, p[:n])
+	b.bytes += int64(n)
+	b.crc = crc32c.Update(b.crc, p[:n])
 	return n, err
 }
 
-// boundedBody returns the request's body. limit is the greatest permitted length in
-// bytes, and 0 means no limit. If the body is longer, boundedBody or a later Read fails. Read also
-// fails if the client sends too slowly.
-func (c *call) boundedBody(limit int64) (io.Reader, error) {
-	if limit <= 0 {
-		return intake.Body(c.w, c.Request), nil
-	}
-	if c.ContentLength > limit {
-		return nil, tooLarge("Content-Length", limit)
-	}
-	return bodylimit.New(intake.Body(c.w, c.Request), limit, tooLarge("body", limit)), nil
-}
-
-// file returns a reader of a file that is sent in one request, and the file's length in bytes, or
+// sentFile returns a reader of a file that is sent in one request, and the file's length in bytes, or
 // -1 if it is not known. For a POST, the file is a field of a form; otherwise it is the body. The
 // argument limit is the greatest permitted length of the file in bytes, and 0 means no limit.
 // Reading fails if the file is longer, or if the client sends too slowly.
-func (c *call) file(limit int64) (io.Reader, int64, error) {
+func sentFile(c *intake.Call, limit int64) (io.Reader, int64, error) {
 	if c.Method == http.MethodPost {
-		file, err := c.formFile(limit)
+		file, err := formFile(c, limit)
 		return file, -1, err
 	}
-	body, err := c.boundedBody(limit)
+	body, err := c.BoundedBody(limit)
 	return body, c.ContentLength, err
 }
 
+// maxFieldBytes limits the bytes of all fields without a file.
+const maxFieldBytes = 64 << 10
+
 // formFile returns a reader of the field "file" of a form. It skips the fields before the file, and
 // does not read those after it.
-func (c *call) formFile(limit int64) (io.Reader, error) {
+func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	all := limit
 	if limit > 0 {
 		all += maxFieldBytes
 	}
-	body, err := c.boundedBody(all)
+	body, err := c.BoundedBody(all)
 	if err != nil {
-		return nil, tooLarge("Content-Length", limit)
+		return nil, refusal.TooLarge("Content-Length", limit)
 	}
-	form, err := newFormReader(c, body, fileField, maxFieldBytes)
+	form, err := intake.NewFormReader(c, body, refusal.FileField, maxFieldBytes)
 	if err != nil {
 		return nil, err
 	}
-	part, err := form.next()
+	part, err := form.Next()
 	if err == io.EOF {
-		return nil, noFile()
+		return nil, refusal.NoFile()
 	}
 	if err != nil || limit <= 0 {
 		return part, err
 	}
-	return bodylimit.New(part, limit, tooLarge("body", limit)), nil
+	return bodyio.LimitReader(part, limit, refusal.TooLarge("body", limit)), nil
 }

@@ -1,7 +1,6 @@
-package uploads
+package tus
 
 import (
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -9,22 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 	"github.com/omnibucket/storage/uploads/internal/structured"
 )
-
-// The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) differs from tus
-// mainly in its headers. So an upload by the draft has the same kind of session as a tus upload. A
-// client of the draft sends the version of the draft that it implements (the interop version). A
-// client of the final standard sends no version.
-//
-// If the length of the file is known, the upload is complete when all bytes have arrived. If the
-// length is not known, the client marks its last request with a header. The upload is complete when
-// the body of the last request has arrived.
 
 const (
 	partialUpload = "application/partial-upload"
 	interopHeader = "Upload-Draft-Interop-Version"
-	problemTypes  = "https://iana.org/assignments/http-problem-types#"
 
 	statusResumable = 104 // 104 is Upload Resumption Supported
 )
@@ -37,9 +28,9 @@ const (
 	lastInterop  = 9 // draft -12
 )
 
-// interop returns the interop version of the client. If the client sent none, or one that is not
+// interopVersion returns the interop version of the client. If the client sent none, or one that is not
 // known here, ok is false.
-func (c *call) interop() (version int64, ok bool) {
+func (c *call) interopVersion() (version int64, ok bool) {
 	version, _ = structured.Integer(c.Header.Values(interopHeader))
 	return version, version >= firstInterop && version <= lastInterop
 }
@@ -54,21 +45,21 @@ func (c *call) isDraft() bool {
 		c.Method == http.MethodHead || c.Method == http.MethodGet || c.Method == http.MethodDelete
 }
 
-// completeness returns the name of the header that says whether a file is complete, and its values
+// completeHeader returns the name of the header that says whether a file is complete, and its values
 // for yes and no. They depend on the version of the draft.
-func (c *call) completeness() (name, yes, no string) {
-	if version, _ := c.interop(); version == firstInterop {
+func (c *call) completeHeader() (name, yes, no string) {
+	if version, _ := c.interopVersion(); version == firstInterop {
 		return "Upload-Incomplete", "?0", "?1"
 	}
 	return "Upload-Complete", "?1", "?0"
 }
 
-// completes reports whether the request says that its body has the last bytes of the file.
-func (c *call) completes() (bool, error) {
-	name, yes, _ := c.completeness()
+// sendsLastBytes reports whether the request says that its body has the last bytes of the file.
+func (c *call) sendsLastBytes() (bool, error) {
+	name, yes, _ := c.completeHeader()
 	value, ok := structured.Boolean(c.Header.Values(name))
 	if !ok {
-		return false, invalid(name, name+` must be "?0" or "?1".`)
+		return false, refusal.Invalid(name, name+` must be "?0" or "?1".`)
 	}
 	return value == (yes == "?1"), nil
 }
@@ -83,29 +74,30 @@ func (c *call) structuredNumber(name string) (n int64, ok bool) {
 // processedCompleted reports whether a response to a request that cannot change a completed upload
 // counts as a response from the processing of the file. Since draft -12, it does not.
 func (c *call) processedCompleted() bool {
-	version, ok := c.interop()
+	version, ok := c.interopVersion()
 	return ok && version < lastInterop
 }
 
-func (t *tus) serveDraft(c *call) error {
+// serveDraft responds to a request of the IETF's draft.
+func (t *Handler) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
 		http.MethodPost:   t.createDraft,
-		http.MethodHead:   t.headTus,
-		http.MethodGet:    t.headTus,
+		http.MethodHead:   t.head,
+		http.MethodGet:    t.head,
 		http.MethodPatch:  t.patchDraft,
-		http.MethodDelete: t.deleteTus,
+		http.MethodDelete: t.deleteUpload,
 	}[c.Method]
 	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
-		return methodNotAllowed(c, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
+		return c.MethodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST")
 	}
-	err := t.handler.authorized(f)(c)
-	if e, ok := errors.AsType[*Error](err); ok {
-		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
-		c.setComplete(refusal || e.Code == Completed && c.processedCompleted())
-		if e.offsets != nil {
-			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
+	err := t.serveUser(c, f)
+	if e := refusal.Of(err); e != nil {
+		refused := e.Field == refusal.FileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != refusal.CodeInterrupted
+		c.setComplete(refused || e.Code == refusal.CodeCompleted && c.processedCompleted())
+		if e.Offsets != nil {
+			c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
 		}
-		if e.Code == TooLarge {
+		if e.Code == refusal.CodeTooLarge {
 			t.setLimit(c, nil)
 		}
 	}
@@ -114,21 +106,21 @@ func (t *tus) serveDraft(c *call) error {
 
 // setComplete sets the header that tells the client whether the upload is complete.
 func (c *call) setComplete(complete bool) {
-	name, value, no := c.completeness()
+	name, value, no := c.completeHeader()
 	if !complete {
 		value = no
 	}
-	c.w.Header().Set(name, value)
+	c.W.Header().Set(name, value)
 }
 
 // setLimit sets the header that tells the client the limits of upload s. If s is nil, they are the
 // limits of a new upload.
-func (t *tus) setLimit(c *call, s *session) {
-	maximum := t.handler.service.maxSize
+func (t *Handler) setLimit(c *call, s *session.Session) {
+	maximum := t.MaxSize
 	limits := []string{}
 	if s != nil {
 		maximum = s.Target.MaxSize
-		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))))
+		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.Store.Now())/time.Second))))
 	}
 	if maximum > 0 {
 		limits = append(limits, fmt.Sprintf("max-size=%d", maximum))
@@ -136,15 +128,15 @@ func (t *tus) setLimit(c *call, s *session) {
 	if len(limits) == 0 {
 		limits = append(limits, "min-size=0")
 	}
-	c.w.Header().Set("Upload-Limit", strings.Join(limits, ", "))
+	c.W.Header().Set("Upload-Limit", strings.Join(limits, ", "))
 }
 
 // createDraft handles POST. It sends the URL of the upload in an interim response, so that the
 // client can resume the upload even if the connection breaks during the body.
-func (t *tus) createDraft(c *call) error {
-	n := Request{}
+func (t *Handler) createDraft(c *call) error {
+	n := session.Request{}
 	var err error
-	if c.last, err = c.completes(); err != nil {
+	if c.last, err = c.sendsLastBytes(); err != nil {
 		return err
 	}
 	if n.Size, err = c.draftLength(0); err != nil {
@@ -154,11 +146,12 @@ func (t *tus) createDraft(c *call) error {
 	if _, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Disposition")); err == nil {
 		n.Name = parameters["filename"]
 	}
-	s, err := t.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
+
+	s, err := t.create(c, n, session.TusState{}, c.ContentLength != 0 || c.last, nil, func(s *session.Session) {
 		t.setLimit(c, s)
-		if version, ok := c.interop(); ok && c.ProtoAtLeast(1, 1) {
-			c.w.Header().Set(interopHeader, strconv.FormatInt(version, 10))
-			c.w.WriteHeader(statusResumable)
+		if version, ok := c.interopVersion(); ok && c.ProtoAtLeast(1, 1) {
+			c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
+			c.W.WriteHeader(statusResumable)
 		}
 	})
 	if err != nil {
@@ -183,32 +176,33 @@ func (c *call) draftLength(offset int64) (int64, error) {
 	return offset + c.ContentLength, nil
 }
 
-func inconsistentLength() *Error {
-	e := invalid("Upload-Length", "The length of the file is known already, and is another one.")
-	e.problem = "inconsistent-upload-length"
+// inconsistentLength returns the error for a file of which the client announces two lengths.
+func inconsistentLength() *refusal.Error {
+	e := refusal.Invalid("Upload-Length", "The length of the file is known already, and is another one.")
+	e.Problem = "inconsistent-upload-length"
 	return e
 }
 
 // patchDraft handles PATCH. If the upload is complete, it repeats the response of the request that
 // completed it.
-func (t *tus) patchDraft(c *call) error {
-	version, known := c.interop()
+func (t *Handler) patchDraft(c *call) error {
+	version, known := c.interopVersion()
 	if c.Header.Get("Content-Type") != partialUpload && (!known || version >= mediaInterop) {
-		return wrongType("The request must be " + partialUpload + ".")
+		return refusal.WrongType("The request must be " + partialUpload + ".")
 	}
 	offset, ok := c.structuredNumber("Upload-Offset")
 	if !ok {
-		return invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
+		return refusal.Invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
 	}
 	var err error
-	if c.last, err = c.completes(); err != nil {
+	if c.last, err = c.sendsLastBytes(); err != nil {
 		return err
 	}
 	size, err := c.draftLength(offset)
 	if err != nil {
 		return err
 	}
-	s, err := t.continueTus(c, offset, size, nil)
+	s, err := t.receiveRest(c, offset, size, nil)
 	if err != nil {
 		return err
 	}
@@ -217,16 +211,16 @@ func (t *tus) patchDraft(c *call) error {
 
 // writeDraft responds to a request that sent bytes. If the file is now complete, the response
 // describes the file.
-func (t *tus) writeDraft(c *call, s *session) error {
+func (t *Handler) writeDraft(c *call, s *session.Session) error {
 	t.writeOffset(c, s)
-	c.setComplete(s.Phase == phaseDone)
+	c.setComplete(s.Phase == session.PhaseDone)
 	switch {
-	case s.Phase == phaseDone:
-		return c.json(http.StatusOK, s.done())
+	case s.Phase == session.PhaseDone:
+		return c.JSON(http.StatusOK, s.Result())
 	case c.Method == http.MethodPost:
-		c.w.WriteHeader(http.StatusCreated)
+		c.W.WriteHeader(http.StatusCreated)
 	default:
-		c.w.WriteHeader(http.StatusNoContent)
+		c.W.WriteHeader(http.StatusNoContent)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package uploads
+package tus
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
@@ -22,7 +22,7 @@ type feed struct {
 	pieces  chan chunk
 	free    chan []byte
 	stop    chan struct{}
-	reading panics.Group
+	reading running.Group
 	w       http.ResponseWriter
 	release func()
 	over    bool // true if the last chunk was received
@@ -31,8 +31,8 @@ type feed struct {
 // newFeed returns a feed of the request's body. The body may have at most limit bytes. If limit is
 // -1, the body may have any length. The memory of the feed counts toward Config.MemoryLimit. If
 // there is no memory, newFeed fails with Busy.
-func (t *tus) newFeed(c *call, limit int64) (*feed, error) {
-	release, err := c.share(0)
+func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
+	release, err := c.Share(0)
 	if err != nil {
 		return nil, err
 	}
@@ -40,23 +40,13 @@ func (t *tus) newFeed(c *call, limit int64) (*feed, error) {
 		pieces:  make(chan chunk),
 		free:    make(chan []byte, 2),
 		stop:    make(chan struct{}),
-		w:       c.w,
+		w:       c.W,
 		release: release,
 	}
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)
-	f.reading.Go(func() { f.read(c.Body, limit) }, func() { f.pass(chunk{err: panics.ErrPanicked}) })
+	f.reading.Go(func() { f.read(c.Body, limit) }, func() { f.pass(chunk{err: running.ErrPanicked}) })
 	return f, nil
-}
-
-// share takes memory for a request that sends bytes: for reading its body, and bufferSize bytes for
-// the buffer of the bucket. If there is no memory, share fails with Busy.
-func (c *call) share(bufferSize int64) (release func(), err error) {
-	release, err = c.memory.Share(c.Request, c.user.ID, bufferSize)
-	if err != nil {
-		return nil, busy(err)
-	}
-	return release, nil
 }
 
 // read reads the body into chunks. If remaining is -1, the body may have any number of bytes.
@@ -103,11 +93,11 @@ func (f *feed) recycle(p chunk) {
 	f.free <- p.data[:cap(p.data)]
 }
 
-// close stops the feed before the response is written. It reports whether the goroutine of the feed
-// has ended. If the body has not ended, close sets a deadline to end the Read in progress, and
+// Close stops the feed before the response is written. It reports whether the goroutine of the feed
+// has ended. If the body has not ended, Close sets a deadline to end the Read in progress, and
 // makes the response close the connection. If a middleware hides the connection, close cannot set a
 // deadline and returns false. The Read then ends with the request.
-func (f *feed) close() bool {
+func (f *feed) Close() bool {
 	defer f.release()
 	close(f.stop)
 	if f.over {

@@ -1,4 +1,4 @@
-package uploads
+package tus
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 var checksums = []struct {
@@ -29,6 +31,7 @@ var checksums = []struct {
 	{"sha512", sha512.New},
 }
 
+// checksumNames returns the names of the algorithms, as the header lists them.
 func checksumNames() string {
 	names := make([]string, len(checksums))
 	for i, c := range checksums {
@@ -56,27 +59,29 @@ func newChecksum(header string) (*checksum, error) {
 		sum := &checksum{Hash: c.make()}
 		var err error
 		if sum.want, err = base64.StdEncoding.DecodeString(text); err != nil || len(sum.want) != sum.Size() {
-			return nil, invalid("Upload-Checksum", "The checksum must be "+name+" in base64.")
+			return nil, refusal.Invalid("Upload-Checksum", "The checksum must be "+name+" in base64.")
 		}
 		return sum, nil
 	}
-	return nil, invalid("Upload-Checksum", "The algorithm must be one of "+checksumNames()+".")
+	return nil, refusal.Invalid("Upload-Checksum", "The algorithm must be one of "+checksumNames()+".")
 }
 
+// verify fails if the body is another one than the client announced.
 func (c *checksum) verify() error {
 	if c != nil && !bytes.Equal(c.Sum(nil), c.want) {
-		return refuse("Upload-Checksum", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
+		return refusal.New("Upload-Checksum", refusal.CodeChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	}
 	return nil
 }
 
 // setMetadata parses the header Upload-Metadata. Uppy and tus-js-client send the name and the type
 // of the file in it.
-func (n *Request) setMetadata(header string) error {
+func setMetadata(n *session.Request, header string) error {
 	const field = "Upload-Metadata"
-	if len(header) > maxMetadataBytes {
-		return invalid(field, "There is too much metadata: at most "+words.Bytes(maxMetadataBytes)+" are allowed.")
+	if len(header) > session.MaxMetadataBytes {
+		return refusal.Invalid(field, "There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
 	}
+
 	n.Metadata = map[string]string{}
 	for pair := range strings.SplitSeq(header, ",") {
 		if header == "" {
@@ -86,15 +91,16 @@ func (n *Request) setMetadata(header string) error {
 		value, err := base64.StdEncoding.DecodeString(text)
 		_, twice := n.Metadata[name]
 		if name == "" || twice || !utf8.ValidString(name) {
-			return invalid(field, "Each key of the metadata must occur once.")
+			return refusal.Invalid(field, "Each key of the metadata must occur once.")
 		}
 		if err != nil {
-			return invalid(field, "Values of metadata must be in base64.")
+			return refusal.Invalid(field, "Values of metadata must be in base64.")
 		}
 		n.Metadata[name] = string(value)
 	}
-	if len(n.Metadata) > maxMetadata {
-		return invalid(field, "There is too much metadata.")
+
+	if len(n.Metadata) > session.MaxMetadata {
+		return refusal.Invalid(field, "There is too much metadata.")
 	}
 	n.Name = cmp.Or(n.Metadata["filename"], n.Metadata["name"])
 	n.Type = cmp.Or(n.Metadata["filetype"], n.Metadata["type"])

@@ -1,4 +1,4 @@
-package uploads
+package tus
 
 import (
 	"bytes"
@@ -11,25 +11,27 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// pace says how long a receiver waits for a client that sends slowly.
-type pace struct {
-	tick time.Duration
+// Pace says how long a receiver waits for a client that sends slowly.
+type Pace struct {
+	Tick time.Duration
 	// If a client sends nothing for the time in checkpoint, the bytes in memory are stored. If the
 	// client still sends, bytes stay in memory for at most the time in slow.
-	checkpoint, slow time.Duration
+	Checkpoint, slow time.Duration
 	// In each period as long as idle, a client must send at least minimum bytes.
 	// Otherwise the client is disconnected.
-	idle    time.Duration
+	Idle    time.Duration
 	minimum int64
 }
 
-var defaultPace = pace{
-	tick:       500 * time.Millisecond,
-	checkpoint: 2 * time.Second,
+var DefaultPace = Pace{
+	Tick:       500 * time.Millisecond,
+	Checkpoint: 2 * time.Second,
 	slow:       30 * time.Second,
-	idle:       intake.IdleFor,
+	Idle:       intake.IdleFor,
 	minimum:    intake.IdleMinimum,
 }
 
@@ -53,10 +55,10 @@ const (
 // store the same part, but they always store the same bytes. The state is saved after each part and
 // each segment. The client learns only from the saved state which bytes are stored.
 type receiver struct {
-	tus         *tus
+	handler     *Handler
 	client      context.Context // context of the request, which ends if the client disconnects
 	ctx         context.Context // context of requests to the store, which continue if the client disconnects
-	s           *session
+	s           *session.Session
 	interrupted <-chan struct{}         // closed when another request wants to continue the upload
 	owner       string                  // owner of the memory in the pool
 	upload      storage.MultipartUpload // nil if the file fits one part
@@ -67,72 +69,77 @@ type receiver struct {
 	// toward Config.MemoryLimit.
 	buf      []byte
 	start, n int
-	saved    int      // number of bytes of the next part that are in segments
-	next     tusState // state that the next save will store
+	saved    int              // number of bytes of the next part that are in segments
+	next     session.TusState // state that the next save will store
 	// leaving is true if this request is no longer the holder of the session after the next save.
 	leaving  bool
 	obsolete []string // segments to remove after the next save
 }
 
 // newReceiver returns a receiver for the bytes that follow the offset in the state.
-func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
+func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
-		tus:    t,
-		client: client,
-		ctx:    ctx,
-		s:      s,
-		owner:  owner,
-		next:   *s.Tus,
-		start:  have,
-		n:      have,
-		saved:  have,
+		handler: t,
+		client:  client,
+		ctx:     ctx,
+		s:       s,
+		owner:   owner,
+		next:    *s.Tus,
+		start:   have,
+		n:       have,
+		saved:   have,
 	}
 }
 
-// The method receive stores the body of a request. The caller has made this request the holder of
+// receive stores the body of a request. The caller has made this request the holder of
 // the session, so no other request stores bytes at the same time. When all bytes of the file have
 // arrived, receive makes the object.
-func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.Session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	remaining := s.limit()
+	remaining := s.Limit()
 	if remaining >= 0 {
 		remaining -= s.Tus.Offset
 	}
+
 	f, err := t.newFeed(c, remaining)
 	if err != nil {
-		t.handler.keeper.release(ctx, s, c.name)
+		t.Store.Release(ctx, s, c.name)
 		return nil, err
 	}
 	defer func() {
-		if c.refused == nil {
-			f.close()
+		if c.Refused == nil {
+			f.Close()
 		}
 	}()
+
 	final, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
-		t.handler.keeper.release(ctx, s, c.name)
-		c.refused = f // f is closed later, before handler.respond writes the response
+		t.Store.Release(ctx, s, c.name)
+		// f is closed later, before handler.respond writes the response.
+		c.Refused = f
 		return nil, err
 	}
 	return final, nil
 }
 
-func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+// receiveHeld stores the chunks of a body. The caller is the holder of the session.
+func (t *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum) (*session.Session, error) {
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	r.interrupted = c.interrupted
 	defer r.drop()
 	if s.Token != "" {
 		var err error
-		if r.upload, err = storage.ContinueUpload(ctx, t.handler.bucket, s.Token); err != nil {
-			return nil, storeFailed(err)
+		if r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token); err != nil {
+			return nil, refusal.StoreFailed(err)
 		}
 	}
+
 	complete, err := r.body(f)
 	if err == nil && !complete && sum != nil {
-		err = refuse("body", Interrupted, "The bytes did not arrive completely.")
+		err = refusal.New("body", refusal.CodeInterrupted, "The bytes did not arrive completely.")
 	}
 	if err == nil {
 		err = sum.verify()
@@ -142,10 +149,12 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		return nil, err
 	}
 	if err != nil {
-		_ = r.checkpoint() // keep the bytes that have arrived, if they can be stored
+		// Keep the bytes that have arrived, if they can be stored.
+		_ = r.checkpoint()
 		return nil, err
 	}
 	r.sum = nil
+
 	if complete && c.last && s.Size < 0 {
 		s.Size = r.next.Offset
 	}
@@ -153,11 +162,11 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		r.leaving = true
 		return s, r.checkpoint()
 	}
-	content, err := r.last()
+	content, err := r.lastPart()
 	if err != nil {
 		return nil, err
 	}
-	return t.finishTus(ctx, s, content)
+	return t.finish(ctx, s, content)
 }
 
 // removeUncounted removes the segments that this request has stored but the saved state does not
@@ -165,7 +174,7 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
-			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
+			r.handler.Store.RemoveKeys(r.ctx, r.s, segment.Name)
 		}
 	}
 }
@@ -173,13 +182,14 @@ func (r *receiver) removeUncounted() {
 // body receives the body. If the client disconnects or is too slow, whole is false, and the bytes
 // received so far are kept.
 func (r *receiver) body(f *feed) (whole bool, err error) {
-	pace := &r.tus.handler.pace
-	ticker := time.NewTicker(pace.tick)
+	pace := &r.handler.Pace
+	ticker := time.NewTicker(pace.Tick)
 	defer ticker.Stop()
 	canceled := r.client.Done()
 	stopped := (<-chan time.Time)(nil)
 	now := time.Now()
 	lastByte := now
+
 	lastStored := now
 	windowBegan := now
 	windowBytes := int64(0)
@@ -212,17 +222,17 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			canceled = nil
 			stopped = time.After(stopAfter)
 		case <-stopped:
-			return false, storeFailed(context.Canceled)
+			return false, refusal.StoreFailed(context.Canceled)
 		case now := <-ticker.C:
-			stalled := now.Sub(lastByte) > pace.checkpoint
+			stalled := now.Sub(lastByte) > pace.Checkpoint
 			age := now.Sub(lastStored)
-			if stalled || age > pace.slow || age > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
+			if stalled || age > pace.slow || age > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
 			}
-			if now.Sub(windowBegan) > pace.idle {
+			if now.Sub(windowBegan) > pace.Idle {
 				if windowBytes < pace.minimum {
 					return false, nil
 				}
@@ -251,12 +261,13 @@ func (r *receiver) giveBack(stalled bool) error {
 // take adds data to the next part, and stores each part that is full. If the file would exceed its
 // limit, take fails.
 func (r *receiver) take(data []byte) error {
-	if limit := r.s.limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
-		return tooLarge("body", limit)
+	if limit := r.s.Limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
+		return refusal.TooLarge("body", limit)
 	}
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
 	}
+
 	for len(data) > 0 {
 		if r.n == r.size() {
 			if err := r.storePart(); err != nil {
@@ -272,12 +283,14 @@ func (r *receiver) take(data []byte) error {
 		r.next.Offset += int64(n)
 		data = data[n:]
 	}
+
 	if r.n == r.size() && r.upload != nil && r.size() > 0 {
 		return r.storePart()
 	}
 	return nil
 }
 
+// size returns the size of a part.
 func (r *receiver) size() int { return int(r.s.PartSize) }
 
 // storePart stores the bytes in buf as the next part.
@@ -288,14 +301,14 @@ func (r *receiver) storePart() error {
 		return err
 	}
 	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
-		return uploadFailed(err)
+		return refusal.UploadFailed(err)
 	}
 	r.discardSegments()
 	r.next.Parts++
 	r.n = 0
 	r.start = 0
 	r.saved = 0
-	if r.tus.handler.memory.Parts.Contended(r.owner) {
+	if r.handler.Memory.Parts.Contended(r.owner) {
 		r.drop()
 	}
 	return r.save()
@@ -314,34 +327,37 @@ func (r *receiver) checkpoint() error {
 
 // save saves the state with the new offset. If another request is the holder, it fails.
 func (r *receiver) save() error {
-	if r.sum != nil { // with a checksum, nothing is saved before the whole body is verified
+	if r.sum != nil {
+		// With a checksum, nothing is saved before the whole body is verified.
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 	saved := *r.s.Tus
 	*r.s.Tus = r.next
-	r.s.Tus.Held = r.tus.handler.config.Now()
+	r.s.Tus.Held = r.handler.Store.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-	if err := r.tus.handler.keeper.save(ctx, r.s); err != nil {
+
+	if err := r.handler.Store.Save(ctx, r.s); err != nil {
 		*r.s.Tus = saved
-		if errors.Is(err, errConflict) {
+		if errors.Is(err, session.ErrConflict) {
 			return errTaken()
 		}
 		return err
 	}
+
 	if len(r.obsolete) > 0 {
-		r.tus.handler.keeper.removeKeys(ctx, r.s, r.obsolete...)
+		r.handler.Store.RemoveKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil
 	}
 	return nil
 }
 
-// The method last is called when all bytes of the file have arrived. It stores the bytes that are
+// lastPart is called when all bytes of the file have arrived. It stores the bytes that are
 // still in memory. If the whole file fits into one part, it returns the content and stores nothing.
-func (r *receiver) last() ([]byte, error) {
+func (r *receiver) lastPart() ([]byte, error) {
 	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {
 			return nil, err

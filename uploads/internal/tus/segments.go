@@ -1,4 +1,4 @@
-package uploads
+package tus
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // grow makes space for n more bytes, at most up to the end of the part. The buffer is small at
@@ -21,7 +23,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(remaining, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.tus.handler.memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
+	if !r.handler.Memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -39,15 +41,15 @@ func (r *receiver) grow(n int) error {
 // waitFor waits for memory. The receiver must hold none when it calls waitFor, because otherwise
 // receivers could wait for each other forever.
 func (r *receiver) waitFor(bytes int) error {
-	if r.tus.handler.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
+	if r.handler.Memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
 	}
-	return busy(intake.ErrBusy)
+	return refusal.Busy(intake.ErrBusy)
 }
 
 // drop frees the memory of the receiver. Bytes that are not in a segment are lost.
 func (r *receiver) drop() {
-	r.tus.handler.memory.Parts.Release(r.owner, int64(len(r.buf)))
+	r.handler.Memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
@@ -57,7 +59,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	n := max(0, r.n-len(r.buf))
-	if !r.tus.handler.memory.Parts.Try(r.owner, int64(n)) {
+	if !r.handler.Memory.Parts.Try(r.owner, int64(n)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -68,7 +70,7 @@ func (r *receiver) load() error {
 	}
 	data := make([]byte, len(r.buf)+n)
 	if err := r.readSegments(data[:r.start]); err != nil {
-		r.tus.handler.memory.Parts.Release(r.owner, int64(n))
+		r.handler.Memory.Parts.Release(r.owner, int64(n))
 		return err
 	}
 	copy(data[r.start:], r.buf[:r.n-r.start])
@@ -81,7 +83,7 @@ func (r *receiver) load() error {
 func (r *receiver) readSegments(buf []byte) error {
 	for _, segment := range r.next.Tail {
 		if err := r.readSegment(buf[:segment.Size], segment.Name); err != nil {
-			return uploadFailed(err)
+			return refusal.UploadFailed(err)
 		}
 		buf = buf[segment.Size:]
 	}
@@ -93,8 +95,9 @@ var errSegment = &storage.Error{
 	Err:  errors.New("a segment of an upload has another size than its state says"),
 }
 
+// readSegment reads one segment into the buffer of the caller.
 func (r *receiver) readSegment(buf []byte, name string) error {
-	reader, err := r.tus.handler.bucket.Download(r.ctx, r.tus.handler.keeper.objectKey(r.s, name))
+	reader, err := r.handler.Store.Bucket.Download(r.ctx, r.handler.Store.Key(r.s, name))
 	if err != nil {
 		return err
 	}
@@ -125,11 +128,11 @@ func (r *receiver) spill() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 	if r.n > r.saved {
-		name := tailPrefix + rand.Text()
-		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.start:r.n-r.start])); err != nil {
-			return uploadFailed(err)
+		name := session.TailPrefix + rand.Text()
+		if _, err := r.handler.Store.Bucket.Upload(ctx, r.handler.Store.Key(r.s, name), bytes.NewReader(r.buf[r.saved-r.start:r.n-r.start])); err != nil {
+			return refusal.UploadFailed(err)
 		}
-		r.next.Tail = append(r.next.Tail, segment{name, int64(r.n - r.saved)})
+		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(r.n - r.saved)})
 		r.saved = r.n
 	}
 	r.start = r.n

@@ -1,0 +1,102 @@
+package intake
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/webserver"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+// A Call is one request.
+type Call struct {
+	*http.Request
+	W       http.ResponseWriter
+	Memory  *Memory
+	User    session.User
+	Refused RefusedBody // set if the body was refused after a part of it was read
+}
+
+// A RefusedBody is a body that is read in a goroutine of its own.
+type RefusedBody interface {
+	// Close stops reading, and reports whether the goroutine has ended.
+	Close() bool
+}
+
+// JSON responds with a JSON document.
+func (c *Call) JSON(status int, value any) error {
+	webserver.WriteJSON(c.W, status, "application/json", value)
+	return nil
+}
+
+// MethodNotAllowed returns the error for a request of another method, and tells the client the allowed ones.
+func (c *Call) MethodNotAllowed(allowed string) *refusal.Error {
+	c.W.Header().Set("Allow", allowed)
+	e := refusal.New("method", refusal.CodeInvalidRequest, "This method is not allowed here.")
+	e.Status = http.StatusMethodNotAllowed
+	return e
+}
+
+// smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
+const smallDocument = 4 << 10
+
+// ReadJSON decodes a JSON body. limit is the greatest length of the body in bytes. If
+// strict is true, ReadJSON refuses unknown fields. It requires the type application/json, which a
+// page of another origin cannot send without a preflight request.
+//
+// If the body may be longer than smallDocument, ReadJSON takes memory for the whole body from
+// Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
+func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
+		mediaType != "application/json" {
+		return refusal.WrongType("The request must be application/json.")
+	}
+	if length := c.ContentLength; length < 0 || length > smallDocument {
+		if length < 0 || length > limit {
+			length = limit
+		}
+		release, err := Take(c.Memory.Feeds, c.Request, c.User.ID, length)
+		if err != nil {
+			return refusal.Busy(err)
+		}
+		defer release()
+	}
+
+	d := json.NewDecoder(http.MaxBytesReader(c.W, Body(c.W, c.Request), limit))
+	// A float64 would change long numbers in metadata.
+	d.UseNumber()
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(dst); err != nil {
+		return refusal.New("", refusal.CodeInvalidRequest, "The request is not understood.")
+	}
+	return nil
+}
+
+// Share takes memory for a request that sends bytes: for reading its body, and bufferSize bytes for
+// the buffer of the bucket. If there is no memory, Share fails with Busy.
+func (c *Call) Share(bufferSize int64) (release func(), err error) {
+	release, err = c.Memory.Share(c.Request, c.User.ID, bufferSize)
+	if err != nil {
+		return nil, refusal.Busy(err)
+	}
+	return release, nil
+}
+
+// BoundedBody returns the request's body. limit is the greatest permitted length in
+// bytes, and 0 means no limit. If the body is longer, BoundedBody or a later Read fails. Read also
+// fails if the client sends too slowly.
+func (c *Call) BoundedBody(limit int64) (io.Reader, error) {
+	if limit <= 0 {
+		return Body(c.W, c.Request), nil
+	}
+	if c.ContentLength > limit {
+		return nil, refusal.TooLarge("Content-Length", limit)
+	}
+	return bodyio.LimitReader(Body(c.W, c.Request), limit, refusal.TooLarge("body", limit)), nil
+}

@@ -1,0 +1,93 @@
+package intake
+
+import (
+	"errors"
+	"io"
+	"math"
+	"mime"
+	"mime/multipart"
+
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+)
+
+const (
+	maxFields     = 100      // number of fields without a file that a form may have; they are skipped
+	maxPartHeader = 64 << 10 // bytes that may be read to find the next part and its header
+)
+
+// A FormReader finds the files in a form. It limits the bytes of everything else in the form.
+type FormReader struct {
+	// body limits how much mime/multipart reads for the header of a part. Without this limit,
+	// mime/multipart would accept a header of up to 10 MiB, and keep several copies in memory.
+	body    *bodyio.LimitedReader
+	parts   *multipart.Reader
+	name    string // name of the field that has the files; "" means any field
+	skipped int    // number of fields skipped so far
+	skip    int64  // bytes of fields that may still be skipped before the form is refused
+}
+
+// NewFormReader returns a reader of the files in a form. It reads only the field with this name, or
+// any field if name is "". All other fields together may have at most fieldBytes bytes.
+func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*FormReader, error) {
+	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
+		return nil, refusal.WrongType("The files must be sent as multipart/form-data.")
+	}
+	form := &bodyio.LimitedReader{Body: body, TooLarge: notUnderstood()}
+	return &FormReader{
+		body:  form,
+		parts: multipart.NewReader(form, parameters["boundary"]),
+		name:  name,
+		skip:  fieldBytes,
+	}, nil
+}
+
+// Next returns the Next file, and skips the fields before it. After the last file, it returns
+// io.EOF.
+func (f *FormReader) Next() (*multipart.Part, error) {
+	for ; f.skipped <= maxFields; f.skipped++ {
+		f.body.Left = maxPartHeader
+		part, err := f.parts.NextPart()
+		f.body.Left = math.MaxInt64
+		if err == io.EOF {
+			return nil, err
+		}
+		if err != nil {
+			return nil, f.failure(err)
+		}
+		if part.FileName() != "" && (f.name == "" || f.name == part.FormName()) {
+			return part, nil
+		}
+		// The header of this part is malformed. The part may be a file, so it must not be skipped.
+		if part.FormName() == "" {
+			return nil, notUnderstood()
+		}
+		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
+		f.skip -= n
+		if f.skip < 0 {
+			return nil, refusal.OfFile(refusal.CodeTooLarge, "The fields of the form are too long.")
+		}
+		if err != nil {
+			return nil, f.failure(err)
+		}
+	}
+	return nil, refusal.New("", refusal.CodeInvalidRequest, "The form has too many fields.")
+}
+
+// failure returns the response to an error of reading the form. The error must not come from
+// reading the content of a file.
+func (f *FormReader) failure(err error) *refusal.Error {
+	if e := refusal.Of(f.body.Failed); e != nil {
+		return e
+	}
+	if f.body.Failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return refusal.Interrupted(err)
+	}
+	return notUnderstood()
+}
+
+// notUnderstood returns the error for a malformed form.
+func notUnderstood() *refusal.Error {
+	return refusal.New("", refusal.CodeInvalidRequest, "The form is not understood.")
+}

@@ -1,0 +1,340 @@
+// Package s3routes receives files by the routes of Uppy's companion for S3, in parts or in one request.
+// Its door is [Handler].
+package s3routes
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+const (
+	maxParts = 4 << 20  // bytes of a JSON document with the ETags of 10,000 parts
+	maxBegin = 64 << 10 // bytes of a JSON document that begins an upload
+	maxBatch = 1000     // number of parts that the handler signs at most in response to one request
+	maxNamed = 50_000   // number of parts that a client may list; Azure allows no more
+)
+
+// A beginRequest is the JSON of a request that begins an upload in parts. Uppy sends only the first
+// three fields.
+type beginRequest struct {
+	Name     string         `json:"filename"`
+	Type     string         `json:"type"`
+	Metadata map[string]any `json:"metadata"`
+	// Size is the size of the file in bytes. If the client sends Size, the server knows the size of
+	// each part. A store that can check sizes then refuses a part of any other size.
+	Size *int64 `json:"size"`
+	// Checksum is "crc32c" if the client will send a checksum with each part. The store then
+	// verifies the checksums.
+	Checksum string `json:"checksum"`
+}
+
+// A begunUpload is the JSON of a new upload in parts.
+type begunUpload struct {
+	Key         string    `json:"key"`
+	UploadID    string    `json:"uploadId"`
+	PartSize    int64     `json:"partSize"` // a part size that fits this file, in bytes
+	MinPartSize int64     `json:"minPartSize"`
+	MaxPartSize int64     `json:"maxPartSize,omitempty"`
+	MaxParts    int       `json:"maxParts,omitempty"`
+	ExpiresAt   time.Time `json:"expiresAt"`
+	// Checksum is "crc32c" if the client must send the checksum of each part.
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// A Handler handles the S3 routes.
+type Handler struct {
+	Store      *session.Store
+	Uploads    Uploads
+	Memory     *intake.Memory
+	ProxyParts bool          // Config.ProxyParts
+	BaseURL    string        // Config.BaseURL
+	TTL        time.Duration // Config.TTL
+	URLTTL     time.Duration // Config.UploadTTL
+}
+
+// Uploads begins and ends uploads by the rules of the service.
+type Uploads interface {
+	// Load returns the session with this ID, if it belongs to this user. LoadAny returns that of any user.
+	Load(ctx context.Context, id string, user session.User) (*session.Session, error)
+	LoadAny(ctx context.Context, id string) (*session.Session, error)
+	// Begin returns a new session, which is not saved.
+	Begin(r *http.Request, user session.User, kind string, n session.Request, sizeField string) (*session.Session, error)
+	// Reserve reserves room for the file. Unreserve gives it back if the session was not saved because of err.
+	// CheckRoom reserves nothing.
+	Reserve(ctx context.Context, s *session.Session, replaces ...string) error
+	Unreserve(ctx context.Context, s *session.Session, err error)
+	CheckRoom(ctx context.Context, s *session.Session) error
+	// BeginUpload begins the multipart upload of a session in the store.
+	BeginUpload(ctx context.Context, s *session.Session, extra ...storage.MultipartOption) (storage.MultipartUpload, error)
+	// FirstTarget returns the Target for the first object that has the bytes of a session.
+	FirstTarget(s *session.Session) session.Target
+	// Finish ends an upload whose bytes have arrived, and Abort any other.
+	Finish(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error)
+	Abort(ctx context.Context, s *session.Session) error
+}
+
+// Register calls the function forUser for each route of a user, and the function forAll for each route
+// whose URL is secret or signed.
+func (h *Handler) Register(forUser, forAll func(pattern string, f func(*intake.Call) error)) {
+	forUser("POST /s3/multipart", h.beginParts)
+	forUser("GET /s3/multipart/{id}", h.listParts)
+	forUser("GET /s3/multipart/{id}/{part}", h.signPart)
+	forUser("GET /s3/multipart/{id}/batch", h.signParts)
+	forUser("POST /s3/multipart/{id}/complete", h.completeParts)
+	forUser("DELETE /s3/multipart/{id}", h.abortParts)
+	forUser("GET /s3/params", h.beginSingle)
+	forAll("PUT /s3/single/{id}", h.putSingle)
+	// Uppy 6 sends the file in a form.
+	forAll("POST /s3/single/{id}", h.putSingle)
+	forAll("PUT /s3/part/{id}/{part}", h.putPart)
+}
+
+// beginParts begins an upload in parts.
+func (h *Handler) beginParts(c *intake.Call) (err error) {
+	var req beginRequest
+	if err := c.ReadJSON(&req, maxBegin, false); err != nil {
+		return err
+	}
+	n := session.Request{Name: req.Name, Type: req.Type, Size: -1}
+	if req.Size != nil {
+		n.Size = *req.Size
+		if n.Size < 0 {
+			return refusal.Invalid("size", "The size of a file is not negative.")
+		}
+	}
+
+	if req.Checksum != "" && req.Checksum != "crc32c" {
+		return refusal.Invalid("checksum", `Only "crc32c" is known.`)
+	}
+	if n.Metadata, err = textMetadata(req.Metadata); err != nil {
+		return err
+	}
+	s, err := h.Uploads.Begin(c.Request, c.User, session.KindParts, n, "size")
+	if err != nil {
+		return err
+	}
+	if e := h.Uploads.Reserve(c.Context(), s); e != nil {
+		return e
+	}
+	defer func() { h.Uploads.Unreserve(c.Context(), s, err) }()
+	s.Checked = req.Checksum != ""
+	s.Proxied = h.ProxyParts
+
+	upload, err := h.beginSignable(c.Context(), s)
+	if err != nil {
+		return err
+	}
+	limits := h.limits(s, upload)
+	s.PartSize = partsize.For(limits, n.Size, h.Store.BasePart)
+	if maximum := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > maximum {
+		session.Abandon(c.Context(), upload)
+		return refusal.TooLarge("size", maximum)
+	}
+	if err := h.Store.Save(c.Context(), s); err != nil {
+		session.Abandon(c.Context(), upload)
+		return err
+	}
+
+	resp := begunUpload{
+		Key:         s.Key(),
+		UploadID:    s.ID,
+		PartSize:    s.PartSize,
+		MinPartSize: limits.MinSize,
+		MaxPartSize: limits.MaxSize,
+		MaxParts:    limits.MaxParts,
+		ExpiresAt:   s.Expires,
+	}
+	if s.Checked {
+		resp.Checksum = req.Checksum
+	}
+	return c.JSON(http.StatusOK, resp)
+}
+
+// beginSignable begins a multipart upload in the store, and signs one part as a trial. If the store
+// cannot verify the checksums of signed parts, beginSignable begins another multipart upload
+// without checksums. If the store cannot sign parts, clients send the parts through the handler.
+func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storage.MultipartUpload, error) {
+	opts := []storage.MultipartOption{}
+	if s.Size < 0 && s.Target.MaxSize > 0 {
+		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
+	}
+	if s.Proxied {
+		s.Secret = rand.Text()
+		return h.Uploads.BeginUpload(ctx, s, opts...)
+	}
+	trial := []storage.SignedPartOption{}
+	if s.Checked {
+		trial = append(trial, storage.WithCRC32C(0))
+	} else {
+		opts = append(opts, storage.WithUncheckedParts())
+	}
+
+	upload, err := h.Uploads.BeginUpload(ctx, s, opts...)
+	if err != nil {
+		return nil, err
+	}
+	// Signing makes no request.
+	_, err = upload.SignPart(ctx, 1, trial...)
+	if err == nil {
+		return upload, nil
+	}
+	session.Abandon(ctx, upload)
+	if storage.CodeOf(err) != storage.Unsupported {
+		return nil, refusal.StoreFailed(err)
+	}
+
+	if s.Checked && storage.Supports(h.Store.Bucket, storage.SignedParts) {
+		s.Checked = false
+	} else {
+		s.Proxied = true
+	}
+	return h.beginSignable(ctx, s)
+}
+
+// loadParts returns the session of an upload in parts.
+func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
+	s, err := h.Uploads.Load(c.Context(), c.PathValue("id"), c.User)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != session.KindParts {
+		return nil, refusal.NotFound()
+	}
+	if c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key && c.URL.Query().Get("key") != s.ID {
+		return nil, refusal.NotFound()
+	}
+	return s, nil
+}
+
+// openParts returns the session of an open upload, and the multipart upload in the store. An
+// earlier call may have begun to complete the upload, and then failed or been killed. In that case,
+// openParts completes the upload, and fails with Completed.
+func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.MultipartUpload, error) {
+	s, err := h.loadParts(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Phase == session.PhaseDone {
+		return nil, nil, s.Completed()
+	}
+	if h.Store.IsClaimed(s) {
+		return nil, nil, refusal.BeingCompleted()
+	}
+	if s.Phase != session.PhaseOpen {
+		if s, err = h.finishParts(c.Context(), s); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, s.Completed()
+	}
+	upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
+	if err != nil {
+		return nil, nil, refusal.StoreFailed(err)
+	}
+	return s, upload, nil
+}
+
+// A listedPart describes a part in JSON with the field names of S3.
+type listedPart struct {
+	Number int    `json:"PartNumber"`
+	Size   int64  `json:"Size"`
+	ETag   string `json:"ETag"`
+	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
+}
+
+// listParts lists the parts that the store has.
+func (h *Handler) listParts(c *intake.Call) error {
+	_, upload, err := h.openParts(c)
+	if err != nil {
+		return err
+	}
+	parts, err := upload.Parts(c.Context())
+	if err != nil {
+		s, err := h.completedSession(c, refusal.UploadFailed(err))
+		if err == nil {
+			err = s.Completed()
+		}
+		return err
+	}
+	listed := make([]listedPart, len(parts))
+	for i, p := range parts {
+		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
+		if p.CRC32C.Known {
+			listed[i].CRC32C = crc32c.Encode(p.CRC32C.Sum)
+		}
+	}
+	return c.JSON(http.StatusOK, listed)
+}
+
+// etagOf returns the ETag of a part. Azure has no ETags for parts, but Uppy needs one, so etagOf
+// makes one up.
+func etagOf(p storage.UploadedPart) string {
+	return cmp.Or(p.ETag, fmt.Sprintf(`"%d-%d"`, p.Number, p.Size))
+}
+
+// abortParts ends an unfinished upload.
+func (h *Handler) abortParts(c *intake.Call) error {
+	s, err := h.loadParts(c)
+	if err == nil && s.IsFinishing() {
+		s, err = h.finishParts(c.Context(), s)
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.Uploads.Abort(c.Context(), s); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct{}{})
+}
+
+// textMetadata converts the values of the JSON to texts.
+func textMetadata(values map[string]any) (map[string]string, error) {
+	texts := map[string]string{}
+	length := 0
+	for name, value := range values {
+		switch value.(type) {
+		case nil:
+			continue
+		case string, json.Number, bool:
+			texts[name] = fmt.Sprint(value)
+		default:
+			return nil, refusal.Invalid("metadata", "Values of metadata are texts.")
+		}
+		length += len(name) + len(texts[name])
+	}
+	if len(texts) > session.MaxMetadata || length > session.MaxMetadataBytes {
+		return nil, refusal.Invalid("metadata", "There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
+	}
+	return texts, nil
+}
+
+// publicURL returns the public URL of the handler.
+func (h *Handler) publicURL(r *http.Request) string {
+	if h.BaseURL != "" {
+		return h.BaseURL
+	}
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	// the path that the client sent, including the prefix at which the handler is mounted
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
+	if !strings.HasPrefix(mounted, "/") {
+		mounted = ""
+	}
+	return scheme + "://" + r.Host + mounted
+}

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+)
+
+const (
+	// ClaimFor is how long a claim lasts. The call that makes an object renews its claim. If the
+	// process of that call is killed, the claim ends, and another call may make the object.
+	ClaimFor = 80 * time.Second
+	// releaseAttempts is how often a call tries to end its claim, because a single write may fail.
+	releaseAttempts = 3
+)
+
+// Claim reserves the session for the call with the ID callID. No other call can then make the
+// object at the same time. The function draw chooses the key of a file in pieces.
+func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
+	user := s.User
+	etags := s.ETags
+	sum := s.PartsSum
+	size := s.Size
+	revision := s.Overdue
+	complete := s.Tus != nil && s.Tus.Whole
+	file := s.Arrival
+	return st.Update(ctx, s, func(s *Session) (bool, error) {
+		now := st.Now()
+		if s.User != user || s.Phase == PhaseAborted {
+			return false, refusal.NotFound()
+		}
+		if s.Phase == PhaseDone {
+			return false, s.Completed()
+		}
+		if st.IsClaimedAt(s, now) && s.Claim != callID && s.Revision != revision ||
+			s.Phase == PhaseCompleting && s.PartsSum != sum { // another call completed the upload with other parts
+			return false, refusal.BeingCompleted()
+		}
+		if s.Size < 0 {
+			s.Size = size
+		}
+		s.Arrival = file
+		if s.Phase == PhaseOpen && s.Arrived() {
+			s.Phase = PhaseCompleting
+			s.ETags = etags
+			s.PartsSum = sum
+		}
+		s.Claim = callID
+		s.ClaimedUntil = now.Add(ClaimFor)
+		s.Again = s.Tried
+		s.Tried = true
+		if s.Pieces != nil {
+			return true, draw(s)
+		}
+		if s.Tus != nil {
+			s.Tus.Holder = ""
+			s.Tus.Whole = complete
+		}
+		return true, nil
+	})
+}
+
+// KeepClaim renews a claim until the function stop is called. A claim is the right of one call to
+// make the object. If the clocks of two processes differ, another call may take over the claim. In
+// that case, stop returns true, and KeepClaim cancels the returned context. For a file in pieces,
+// the context is not canceled.
+func (st *Store) KeepClaim(ctx context.Context, s *Session) (held context.Context, stop func() (lost bool)) {
+	held, cancel := context.WithCancel(ctx)
+	var renewing running.Group
+	claim := s.Claim
+	lost := false
+	renewing.Go(func() {
+		for st.Pulse(held, ClaimFor/4) == nil {
+			lost = !st.renew(held, s, claim)
+			if !lost {
+				continue
+			}
+			if s.Pieces == nil {
+				// For pieces, several calls may make the file, and the first one to finish wins.
+				cancel()
+			}
+			return
+		}
+	}, cancel)
+	return held, func() bool {
+		cancel()
+		renewing.Wait()
+		return lost
+	}
+}
+
+// renew extends a claim. If another call has the claim, renew returns false. If the store fails,
+// renew returns true, and the next renewal tries again.
+func (st *Store) renew(ctx context.Context, s *Session, claim string) bool {
+	s, err := st.Reload(ctx, s)
+	if err != nil {
+		return storage.CodeOf(err) != storage.ObjectNotFound
+	}
+	if s.Claim != claim {
+		return false
+	}
+	s.ClaimedUntil = st.Now().Add(ClaimFor)
+	_ = st.Save(ctx, s)
+	return true
+}
+
+// IsClaimed reports whether a call has a valid claim on the session. If so, this call is making the
+// object now.
+func (st *Store) IsClaimed(s *Session) bool { return st.IsClaimedAt(s, st.Now()) }
+
+// IsClaimedAt is IsClaimed at another time.
+func (st *Store) IsClaimedAt(s *Session, now time.Time) bool {
+	return s.Claim != "" && now.Before(s.ClaimedUntil) && !st.Calls.Ended(s.Claim)
+}
+
+// Release ends the claim of a call. If the call is the holder of a tus upload, Release ends that
+// role, too. Without Release, the next call would wait until the claim and the role expire. Release
+// retries, because the first request on a closed database connection fails.
+func (st *Store) Release(ctx context.Context, s *Session, call string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpFor)
+	defer cancel()
+	for range releaseAttempts {
+		current, err := st.Reload(ctx, s)
+		if err == nil {
+			_, err = st.Update(ctx, current, func(s *Session) (bool, error) {
+				claims := s.Claim == call && s.Phase != PhaseDone && s.Phase != PhaseAborted
+				holds := s.Tus != nil && s.Tus.Holder == call
+				if claims {
+					s.Claim = ""
+				}
+				if holds {
+					s.Tus.Holder = ""
+				}
+				return claims || holds, nil
+			})
+		}
+		if storage.CodeOf(err) != storage.Unavailable {
+			return
+		}
+	}
+}
+
+// Advance saves a step of a call that makes the object. The call needs the claim, which is the
+// right to make the object. If another call has taken over the claim, Advance fails.
+//
+// There is an exception for a file in pieces. The given random bits are part of the key of the
+// object. If the state still has the same bits, the other call makes the object under the same key.
+// In that case, this call takes the claim back, and saves its step.
+func (st *Store) Advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
+	claim := s.Claim
+	return st.Update(ctx, s, func(s *Session) (bool, error) {
+		same := s.Pieces != nil && s.Phase == PhaseCompleting && random != nil && slices.Equal(s.Random, random)
+		if s.Claim != claim && !same {
+			return false, refusal.BeingCompleted()
+		}
+		s.Claim = claim
+		step(s)
+		return true, nil
+	})
+}

@@ -1,0 +1,261 @@
+// Package session keeps the state of uploads that take more than one request, which any number of
+// processes share. Its door is [Store], which reads and changes a [Session]. A session has the
+// Target, the user and the request of package uploads as types of its own with the same fields.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/uploadtoken"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+)
+
+// lastSessionForm is the last form of a session that this version reads
+// (docs/maintainers/stored-forms.md).
+const lastSessionForm = 2
+
+// ErrConflict means that another call has changed the session since it was read.
+var ErrConflict = errors.New("the upload was changed by another request")
+
+// A Store reads and writes sessions.
+type Store struct {
+	Bucket storage.ReadWriter // has the objects of the sessions
+	States States
+	Prefix string // first part of the key of each state and object
+	Now    func() time.Time
+	Pulse  func(context.Context, time.Duration) error // pauses between two renewals of a claim
+	Calls  Calls
+	// BasePart is the size of a part of a file that is not huge: that of package partsize, but in tests.
+	BasePart int64
+}
+
+// States keeps the states of sessions. It has the methods of uploads.States that this package needs.
+type States interface {
+	State(ctx context.Context, key string) (state []byte, revision string, err error)
+	SetState(ctx context.Context, key string, state []byte, revision string) (string, error)
+	RemoveState(ctx context.Context, key, revision string) error
+}
+
+// Key returns the key of the object with this name, in the directory of a session.
+func (st *Store) Key(s *Session, name string) string {
+	return st.Prefix + s.Dir + "/" + name
+}
+
+// Read reads the session whose directory has this name.
+func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
+	s := &Session{Dir: name}
+	key := st.Key(s, StateName)
+	text, revision, err := st.States.State(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := argument.CheckForm("uploads", key, text, lastSessionForm); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
+	}
+	s.Revision = revision
+	s.was = s.Phase
+	return s, nil
+}
+
+// Save creates or replaces the state. If another call has changed the state, Save fails with
+// ErrConflict.
+func (st *Store) Save(ctx context.Context, s *Session) error {
+	if !s.mayEnter() {
+		return refusal.StoreFailed(&storage.Error{
+			Code: storage.Internal,
+			Op:   "uploads",
+			Key:  st.Key(s, StateName),
+			Err:  fmt.Errorf("an upload in the phase %q cannot enter the phase %q", s.was, s.Phase),
+		})
+	}
+
+	s.Nonce = rand.Text()
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+
+	revision, err := st.States.SetState(ctx, st.Key(s, StateName), text, s.Revision)
+	// If the outcome of the write is unknown, read the state again. A stored claim that this call
+	// does not know would block all other calls until the claim expires.
+	if errors.Is(err, storage.OutcomeUnknown) {
+		if current, failure := st.Read(ctx, s.Dir); failure == nil && current.Nonce == s.Nonce {
+			revision = current.Revision
+			err = nil
+		}
+	}
+
+	switch storage.CodeOf(err) {
+	case "":
+		s.Revision = revision
+		s.was = s.Phase
+		return nil
+	case storage.PreconditionFailed:
+		return ErrConflict
+	}
+	return refusal.StoreFailed(err)
+}
+
+// MaxConflicts limits how often one call reads a session again because another call changed it.
+const MaxConflicts = 20
+
+// Update changes a session and saves it. If another call changed the session meanwhile, Update
+// reads it again and repeats the change. The function change returns false if there is nothing to
+// save.
+func (st *Store) Update(
+	ctx context.Context, s *Session, change func(*Session) (save bool, err error),
+) (*Session, error) {
+	for range MaxConflicts {
+		if save, err := change(s); !save || err != nil {
+			return s, err
+		}
+		err := st.Save(ctx, s)
+		if err != ErrConflict {
+			return s, err
+		}
+		if s, err = st.Reload(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return nil, refusal.New("uploadId", refusal.CodeLocked, "Too many requests change this upload at once.")
+}
+
+// Reload reads a session again. If it is gone, Reload fails with NotFound.
+func (st *Store) Reload(ctx context.Context, old *Session) (*Session, error) {
+	s, err := st.Read(ctx, old.Dir)
+	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && s.RunID() != old.RunID() {
+		return nil, refusal.NotFound()
+	}
+	if err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+	s.ID = old.ID
+	return s, nil
+}
+
+// CleanUpFor limits what a call still does after it has failed or its client has gone.
+const CleanUpFor = 30 * time.Second
+
+// Remove removes the multipart upload, the objects and finally the state of a session. The session
+// must be aborted or done. If the multipart upload was completed, Abort removes only parts that
+// arrived later.
+//
+// The bucket of st may be a copy of the bucket in which the session began. In this case, the
+// multipart upload exists only in the original bucket, and stays there.
+func (st *Store) Remove(ctx context.Context, s *Session) error {
+	if s.Token != "" {
+		upload, err := storage.ContinueUpload(ctx, st.Bucket, s.Token)
+		if err == nil {
+			err = upload.Abort(ctx)
+		} else if storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket) {
+			// The bucket is a copy, and the multipart upload belongs to the original bucket.
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := st.RemoveObjects(ctx, s); err != nil {
+		return err
+	}
+	return st.States.RemoveState(ctx, st.Key(s, StateName), s.Revision)
+}
+
+// RemoveObjects removes the objects of a session, but not its state.
+func (st *Store) RemoveObjects(ctx context.Context, s *Session) error {
+	state := st.Key(s, StateName)
+	_, err := storage.RemoveMatching(ctx, st.Bucket, func(e storage.ListEntry) bool { return e.Key != state },
+		storage.WithPrefix(st.Prefix+s.Dir+"/"+s.RunID()))
+	return err
+}
+
+// RemoveKeys removes objects of a session by their names. If that fails, Sweep removes them later.
+func (st *Store) RemoveKeys(ctx context.Context, s *Session, names ...string) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = st.Key(s, name)
+	}
+	_, _ = storage.RemoveAll(ctx, st.Bucket, slices.Values(keys))
+}
+
+// keepPieces is how long the states of pieces stay after the pieces were joined. A client that
+// lost the response can repeat its request within this time.
+const keepPieces = time.Hour
+
+// RemoveJoined removes the bytes of the pieces that were joined to the file of a session, or that
+// cannot be joined to it. Their states stay for keepPieces, so that a client that lost the response can
+// repeat its request.
+func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
+	if s.Kind != KindFinal {
+		return nil
+	}
+	expires := st.Now().Add(keepPieces).UTC().Truncate(time.Second)
+	for _, name := range s.Tus.Pieces {
+		piece, err := st.Read(ctx, name)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			continue
+		}
+		if err != nil {
+			return refusal.StoreFailed(err)
+		}
+		_, err = st.Update(ctx, piece, func(s *Session) (bool, error) {
+			if s.Phase != PhaseDone || s.Tus.Joined {
+				return false, nil
+			}
+			s.Tus.Joined = true
+			if expires.Before(s.Expires) {
+				s.Expires = expires
+			}
+			return true, nil
+		})
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			continue
+		}
+		if err == nil {
+			err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
+		}
+		if err != nil {
+			return refusal.StoreFailed(err)
+		}
+	}
+	return nil
+}
+
+// A Maker makes the object of a session under key. It may be called several times.
+type Maker func(ctx context.Context, key string) (*storage.Attrs, error)
+
+// A SendAgain error means that the file cannot be made before the client sends a part or piece
+// again.
+type SendAgain struct{ Refusal *refusal.Error }
+
+// Error returns the text of Refusal.
+func (e SendAgain) Error() string { return e.Refusal.Error() }
+
+// Abandon aborts an upload and its parts, even if the sender has disconnected. If that fails, the
+// parts stay until a lifecycle rule removes them.
+func Abandon(ctx context.Context, upload storage.MultipartUpload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpFor)
+	defer cancel()
+	_ = upload.Abort(ctx)
+}
+
+// NumberedParts returns n parts with the numbers from 1.
+func NumberedParts(n int) []storage.UploadedPart {
+	parts := make([]storage.UploadedPart, n)
+	for i := range parts {
+		parts[i].Number = i + 1
+	}
+	return parts
+}

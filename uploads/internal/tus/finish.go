@@ -1,0 +1,203 @@
+package tus
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+// finish makes the object when all bytes have arrived. content is the whole file if
+// the file is only in memory, and nil otherwise.
+func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte) (*session.Session, error) {
+	if s.Kind == session.KindFinal {
+		return t.Uploads.Finish(ctx, s, t.joinPieces(s))
+	}
+	state := *s.Tus
+	token := s.Token
+	if content != nil {
+		state.CRC = crc32c.Sum(content)
+		s.Tus.Whole = true
+	}
+	final, err := t.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		if token == "" || state.Parts == 0 {
+			return t.storeWhole(ctx, s, key, content, state.CRC)
+		}
+		upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
+		if err != nil {
+			return nil, err
+		}
+		opts := []storage.CompleteOption{storage.WithParts(session.NumberedParts(state.Parts)...), storage.WithSize(s.Size)}
+		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
+		if storage.CodeOf(err) == storage.Unsupported {
+			// The store does not report checksums of parts.
+			attrs, err = upload.Complete(ctx, opts...)
+		}
+		return attrs, err
+	})
+	if err == nil && token != "" && state.Parts == 0 {
+		if upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token); err == nil {
+			session.Abandon(ctx, upload)
+		}
+	}
+	return final, err
+}
+
+// storeWhole stores a file that fits into one part.
+func (t *Handler) storeWhole(
+	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
+) (*storage.Attrs, error) {
+	if content == nil {
+		// The bytes are in segments.
+		r := t.newReceiver(ctx, ctx, s, s.Dir)
+		defer r.drop()
+		if err := r.load(); err != nil {
+			return nil, err
+		}
+		content = r.buf[:r.n]
+	}
+	target := t.Uploads.FirstTarget(s)
+	opts := session.OptionsFor[storage.UploadOption](target, storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))
+	return t.Store.Bucket.Upload(ctx, key, bytes.NewReader(content), s.UploadOptions(opts)...)
+}
+
+// finishWhole completes an upload whose object was stored by a call that then failed or was killed.
+// If the object does not exist, finishWhole returns the session unchanged.
+func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session.Session, error) {
+	if !s.Tus.Whole || s.Phase != session.PhaseOpen || s.Kind == session.KindPartial || t.Store.IsClaimed(s) {
+		return s, nil
+	}
+	var attrs *storage.Attrs
+	err := error(storage.ObjectNotFound)
+	for _, key := range t.Uploads.PossibleKeys(s) {
+		attrs, err = t.Store.Bucket.Attrs(ctx, key, storage.WithWriteID(s.WriteID()))
+		if storage.CodeOf(err) != storage.ObjectNotFound {
+			break
+		}
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return s, nil
+	}
+	if err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+
+	return t.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		if key == attrs.Key {
+			return attrs, nil
+		}
+		// The content must be checked first, so copy the object to the key where it is checked.
+		return storage.Copy(ctx, t.Store.Bucket, key, t.Store.Bucket, attrs.Key)
+	})
+}
+
+const (
+	maxPieces = 1000
+)
+
+// concat handles a POST that joins pieces.
+func (t *Handler) concat(c *call, concat string) error {
+	const field = "Upload-Concat"
+	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
+		return refusal.Invalid("Upload-Length", "The length of a joined file is that of its pieces.")
+	}
+	addresses := strings.Fields(strings.TrimPrefix(concat, "final;"))
+	if len(addresses) == 0 || len(addresses) > maxPieces {
+		return refusal.Invalid(field, "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
+	}
+	n := session.Request{}
+	if err := setMetadata(&n, c.Header.Get("Upload-Metadata")); err != nil {
+		return err
+	}
+
+	pieces := make([]*session.Session, len(addresses))
+	for i, address := range addresses {
+		address = strings.TrimSuffix(address, "/")
+		piece, err := t.Uploads.Load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.User)
+		if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && piece.Kind != session.KindPartial {
+			return refusal.New(field, refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
+		}
+		if err != nil {
+			return err
+		}
+		if piece.Phase != session.PhaseDone {
+			return refusal.New(field, refusal.CodeNotUploaded, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
+		}
+		pieces[i] = piece
+		n.Size += piece.Size
+	}
+
+	s, err := t.joining(c, n, concat, pieces)
+	if err != nil {
+		return err
+	}
+	if s.Phase != session.PhaseDone {
+		if s, err = t.finish(c.Context(), s, nil); err != nil {
+			return err
+		}
+	}
+	c.W.Header().Set("Location", t.location(c, s.ID))
+	t.writeOffset(c, s)
+	c.W.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// joining returns the session of the file that is joined from pieces. If there is no session yet,
+// joining creates one. The ID of the session is a hash of the request. If the response is lost and
+// the client repeats the request, it gets the same session. Nobody else can guess the ID, because
+// the request contains the secret IDs of the pieces.
+func (t *Handler) joining(c *call, n session.Request, concat string, pieces []*session.Session) (*session.Session, error) {
+	metadata := c.Header.Get("Upload-Metadata")
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
+	id := base32.StdEncoding.EncodeToString(sum[:])[:session.IDLength]
+	s, err := t.Uploads.Load(c.Context(), id, c.User)
+	if storage.CodeOf(err) != storage.ObjectNotFound {
+		return s, err
+	}
+	for i, piece := range pieces {
+		if piece.Tus.Joined {
+			return nil, refusal.New("Upload-Concat", refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
+		}
+	}
+
+	if s, err = t.Uploads.Begin(c.Request, c.User, session.KindFinal, n, "Upload-Concat"); err != nil {
+		return nil, err
+	}
+	s.ID = id
+	s.Dir = session.DirName(id)
+	s.Tus = &session.TusState{RawMetadata: metadata, Concat: concat, Offset: n.Size}
+	for _, piece := range pieces {
+		s.Tus.Pieces = append(s.Tus.Pieces, piece.Dir)
+	}
+	if e := t.Uploads.Reserve(c.Context(), s, s.Tus.Pieces...); e != nil {
+		return nil, e
+	}
+
+	// another call with the same request has saved the session first
+	if err = t.Store.Save(c.Context(), s); err == session.ErrConflict {
+		return t.Uploads.Load(c.Context(), id, c.User)
+	}
+	t.Uploads.Unreserve(c.Context(), s, err)
+	return s, err
+}
+
+// joinPieces returns the function that makes a file from its pieces.
+func (t *Handler) joinPieces(s *session.Session) session.Maker {
+	return func(ctx context.Context, key string) (*storage.Attrs, error) {
+		keys := make([]string, len(s.Tus.Pieces))
+		for i, name := range s.Tus.Pieces {
+			keys[i] = t.Store.Key(&session.Session{Dir: name}, session.ContentName)
+		}
+		opts := s.CopyOptions(session.OptionsFor[storage.CopyOption](t.Uploads.FirstTarget(s)))
+		return storage.Compose(ctx, t.Store.Bucket, key, keys, opts...)
+	}
+}

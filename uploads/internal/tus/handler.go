@@ -1,0 +1,415 @@
+// Package tus receives files by tus 1.0 and by the IETF's draft of resumable uploads. Its door is
+// [Handler].
+package tus
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+const (
+	version      = "1.0.0"
+	extensions   = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"
+	offsetStream = "application/offset+octet-stream"
+)
+
+// A Handler handles requests of the tus protocol and of the IETF's draft of resumable uploads.
+type Handler struct {
+	Store     *session.Store
+	Uploads   Uploads
+	Memory    *intake.Memory
+	Authorize func(*http.Request) (session.User, error)
+	BaseURL   string // Config.BaseURL
+	MaxSize   int64  // largest size of a file in bytes; 0 means that only the store limits it
+	Pace      Pace
+}
+
+// Uploads begins and ends uploads by the rules of the service.
+type Uploads interface {
+	// Load returns the session with this ID, if it belongs to this user.
+	Load(ctx context.Context, id string, user session.User) (*session.Session, error)
+	// Begin returns a new session, which is not saved.
+	Begin(r *http.Request, user session.User, kind string, n session.Request, sizeField string) (*session.Session, error)
+	// Reserve reserves room for the file, in place of the reservations with the other names. Unreserve
+	// gives it back if the session was not saved because of err.
+	Reserve(ctx context.Context, s *session.Session, replaces ...string) error
+	Unreserve(ctx context.Context, s *session.Session, err error)
+	// BeginUpload begins the multipart upload of a session in the store.
+	BeginUpload(ctx context.Context, s *session.Session, extra ...storage.MultipartOption) (storage.MultipartUpload, error)
+	// FirstTarget returns the Target for the first object that has the bytes of a session.
+	FirstTarget(s *session.Session) session.Target
+	// PossibleKeys returns all keys under which the file of a session may be.
+	PossibleKeys(s *session.Session) []string
+	// Finish ends an upload whose bytes have arrived, and Abort any other.
+	Finish(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error)
+	Abort(ctx context.Context, s *session.Session) error
+}
+
+// A call is a request of the tus protocol or of the IETF's draft.
+type call struct {
+	*intake.Call
+	name        string          // name of the call in the registry
+	interrupted <-chan struct{} // closed when another request wants to continue the upload
+	last        bool            // true if this body ends the file, even if its length was not announced
+}
+
+// serveUser calls f for the user who sends the request.
+func (t *Handler) serveUser(c *call, f func(*call) error) (err error) {
+	if c.User, err = t.Authorize(c.Request); err != nil {
+		return err
+	}
+	return f(c)
+}
+
+// Register calls the function handle for each route.
+func (t *Handler) Register(handle func(pattern string, f func(*intake.Call) error)) {
+	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
+		handle(pattern, t.serve)
+	}
+}
+
+// serve responds to a request of the tus protocol or of the IETF's draft.
+func (t *Handler) serve(req *intake.Call) error {
+	header := req.W.Header()
+	name, interrupted, leave := t.Store.Calls.Enter()
+	defer leave()
+	c := &call{Call: req, name: name, interrupted: interrupted}
+	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
+		c.Method = strings.ToUpper(method)
+	}
+	draft := c.isDraft()
+	if !draft {
+		header.Set("Tus-Resumable", version)
+	}
+
+	if c.Method == http.MethodOptions {
+		t.setLimit(c, nil)
+		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
+		header.Set("Tus-Version", version)
+		header.Set("Tus-Extension", extensions)
+		header.Set("Tus-Checksum-Algorithm", checksumNames())
+		if t.MaxSize > 0 {
+			header.Set("Tus-Max-Size", strconv.FormatInt(t.MaxSize, 10))
+		}
+		c.W.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+
+	if draft {
+		return t.serveDraft(c)
+	}
+	if c.Header.Get("Tus-Resumable") != version {
+		header.Set("Tus-Version", version)
+		e := refusal.New("Tus-Resumable", refusal.CodeInvalidRequest, "Only version "+version+" of the tus protocol is known.")
+		e.Status = http.StatusPreconditionFailed
+		return e
+	}
+
+	id := c.PathValue("id")
+	f := map[string]func(*call) error{http.MethodPost: t.post}
+	allowed := "OPTIONS, POST"
+	if id != "" {
+		f = map[string]func(*call) error{
+			http.MethodHead:   t.head,
+			http.MethodPatch:  t.patch,
+			http.MethodDelete: t.deleteUpload,
+		}
+		allowed = "DELETE, HEAD, OPTIONS, PATCH"
+	}
+
+	if f[c.Method] == nil {
+		return c.MethodNotAllowed(allowed)
+	}
+	return t.serveUser(c, f[c.Method])
+}
+
+// load returns the session that the request names.
+func (t *Handler) load(c *call) (*session.Session, error) {
+	s, err := t.Uploads.Load(c.Context(), c.PathValue("id"), c.User)
+	if err == nil && s.Tus == nil {
+		return nil, refusal.NotFound()
+	}
+	return s, err
+}
+
+// number reads a header whose value must be a number of at least 0.
+func (c *call) number(name string) (int64, error) {
+	text := c.Header.Get(name)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
+		return 0, refusal.Invalid(name, name+" must be a number that is not negative.")
+	}
+	return n, nil
+}
+
+// length reads the length of the file from the request's headers. If there is none, it returns -1.
+func (c *call) length() (int64, error) {
+	if len(c.Header.Values("Upload-Length")) == 0 {
+		return -1, nil
+	}
+	return c.number("Upload-Length")
+}
+
+// post handles POST. It begins an upload, possibly with the first bytes of the file, or joins
+// pieces.
+func (t *Handler) post(c *call) error {
+	concat := c.Header.Get("Upload-Concat")
+	if strings.HasPrefix(concat, "final;") {
+		return t.concat(c, concat)
+	}
+	n, err := c.newUpload(concat)
+	if err != nil {
+		return err
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
+	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
+	s, err := t.create(c, n, state, withBytes || n.Size == 0, sum, func(*session.Session) {})
+	if err != nil {
+		return err
+	}
+	t.writeOffset(c, s)
+	c.W.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// create begins an upload, and calls the function announce with the session of that upload. If the
+// request has bytes, create then receives them.
+func (t *Handler) create(
+	c *call, n session.Request, state session.TusState, receives bool, sum *checksum, announce func(*session.Session),
+) (*session.Session, error) {
+	kind := session.KindTus
+	if receives && n.Size >= 0 && c.ContentLength > n.Size {
+		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
+	}
+	if n.Partial {
+		kind = session.KindPartial
+	}
+	s, err := t.Uploads.Begin(c.Request, c.User, kind, n, "Upload-Length")
+	if err != nil {
+		return nil, err
+	}
+	if e := t.Uploads.Reserve(c.Context(), s); e != nil {
+		return nil, e
+	}
+
+	s.Tus = &state
+	if receives {
+		s.Tus.Holder = c.name
+		s.Tus.Held = t.Store.Now()
+	}
+	if err := t.begin(c, s); err != nil {
+		t.Uploads.Unreserve(c.Context(), s, err)
+		return nil, err
+	}
+	c.W.Header().Set("Location", t.location(c, s.ID))
+	announce(s)
+	if !receives {
+		return s, nil
+	}
+	return t.receive(c, s, sum)
+}
+
+// newUpload reads the headers of a POST that describe the file. concat is the value of
+// Upload-Concat.
+func (c *call) newUpload(concat string) (session.Request, error) {
+	n := session.Request{Size: -1, Partial: concat == "partial"}
+	if concat != "" && !n.Partial {
+		return n, refusal.Invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
+	}
+	deferred := c.Header.Get("Upload-Defer-Length")
+	length := c.Header.Values("Upload-Length")
+	switch {
+	case deferred != "" && len(length) > 0:
+		return n, refusal.Invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
+	case deferred != "" && deferred != "1":
+		return n, refusal.Invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
+	case deferred == "":
+		var err error
+		if n.Size, err = c.number("Upload-Length"); err != nil {
+			return n, err
+		}
+	}
+	err := setMetadata(&n, c.Header.Get("Upload-Metadata"))
+	return n, err
+}
+
+// location returns the URL of an upload. If Config.BaseURL is set, the URL is below it. Otherwise
+// it is an absolute path below the path of the request, because tus-js-client does not resolve
+// relative URLs.
+func (t *Handler) location(c *call, id string) string {
+	if t.BaseURL != "" {
+		return t.BaseURL + "/tus/" + url.PathEscape(id)
+	}
+	path, _, _ := strings.Cut(c.RequestURI, "?")
+	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
+}
+
+// writeOffset sets the headers that tell the client the offset of an upload.
+func (t *Handler) writeOffset(c *call, s *session.Session) {
+	header := c.W.Header()
+	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
+	if s.Phase == session.PhaseOpen {
+		header.Set("Upload-Expires", s.Expires.UTC().Format(http.TimeFormat))
+	}
+}
+
+// arrivedSession reads the session. If all bytes have arrived, a client believes that the upload is
+// complete. If an earlier call has failed to make the object, arrivedSession makes it.
+func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
+	s, err := t.settledSession(c)
+	if err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == session.PhaseDone {
+		return s, err
+	}
+	if s.Kind == session.KindFinal {
+		return t.finish(c.Context(), s, nil)
+	}
+	return t.receiveRest(c, s.Tus.Offset, -1, nil)
+}
+
+// head handles HEAD, and GET in the IETF's draft.
+func (t *Handler) head(c *call) error {
+	s, err := t.arrivedSession(c)
+	if err != nil {
+		return err
+	}
+	header := c.W.Header()
+	t.writeOffset(c, s)
+	if s.Size >= 0 {
+		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
+	}
+	if c.isDraft() {
+		t.setLimit(c, s)
+		c.setComplete(s.Phase == session.PhaseDone)
+		c.W.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+
+	if s.Size < 0 {
+		header.Set("Upload-Defer-Length", "1")
+	}
+	if s.Tus.RawMetadata != "" {
+		header.Set("Upload-Metadata", s.Tus.RawMetadata)
+	}
+	if s.Tus.Concat != "" {
+		header.Set("Upload-Concat", s.Tus.Concat)
+	}
+	c.W.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// patch handles PATCH, whose body has more bytes of the file.
+func (t *Handler) patch(c *call) error {
+	if c.Header.Get("Content-Type") != offsetStream {
+		return refusal.WrongType("The request must be " + offsetStream + ".")
+	}
+	offset, err := c.number("Upload-Offset")
+	if err != nil {
+		return err
+	}
+	size, err := c.length()
+	if err != nil {
+		return err
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	s, err := t.receiveRest(c, offset, size, sum)
+	if err != nil {
+		return err
+	}
+	t.writeOffset(c, s)
+	c.W.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// receiveRest receives the body of a request. If the file is complete after that, receiveRest makes
+// the object. offset is where the bytes begin in the file. size is the
+// length of the file that the client announces, or -1.
+func (t *Handler) receiveRest(c *call, offset, size int64, sum *checksum) (*session.Session, error) {
+	s, err := t.acquire(c, offset, size)
+	if err != nil || s.Phase == session.PhaseDone {
+		return s, err
+	}
+	if s.Arrived() {
+		return t.finish(c.Context(), s, nil)
+	}
+	return t.receive(c, s, sum)
+}
+
+// deleteUpload handles DELETE, which ends an upload. It does not remove a completed file, because that
+// file belongs to the application.
+func (t *Handler) deleteUpload(c *call) error {
+	s, err := t.load(c)
+	if err != nil {
+		return err
+	}
+	t.Store.Calls.Interrupt(s.Tus.Holder)
+	if s, err = t.finishWhole(c.Context(), s); err == nil && s.IsFinishing() {
+		s, err = t.finish(c.Context(), s, nil)
+	}
+	if err == nil {
+		err = t.Uploads.Abort(c.Context(), s)
+	}
+	if e, ok := err.(*refusal.Error); ok && e.Code == refusal.CodeCompleted {
+		response := *e
+		// After 409, a client would repeat the request.
+		response.Status = http.StatusForbidden
+		return &response
+	}
+	if err != nil {
+		return err
+	}
+	c.W.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// begin chooses the size of the parts and saves the session. If the file may not fit into one
+// part, it begins a multipart upload in the store.
+func (t *Handler) begin(c *call, s *session.Session) error {
+	if s.Size >= 0 && s.Size <= t.Store.BasePart {
+		s.PartSize = max(s.Size, 1)
+		return t.Store.Save(c.Context(), s)
+	}
+	upload, err := t.Uploads.BeginUpload(c.Context(), s)
+	if err != nil {
+		return err
+	}
+	maximum := s.Size
+	if maximum < 0 {
+		// If it is 0, parts have the usual size.
+		maximum = s.Target.MaxSize
+	}
+	limits := upload.Limits()
+	s.PartSize = partsize.For(limits, maximum, t.Store.BasePart)
+
+	if s.PartSize > t.Memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+		session.Abandon(c.Context(), upload)
+		return refusal.TooLarge("Upload-Length", min(s.PartSize, t.Memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
+	}
+	if limits.MaxParts > 0 && s.Size < 0 {
+		bound := s.PartSize * int64(limits.MaxParts)
+		if s.Target.MaxSize == 0 || s.Target.MaxSize > bound {
+			s.Target.MaxSize = bound
+		}
+	}
+
+	if err := t.Store.Save(c.Context(), s); err != nil {
+		session.Abandon(c.Context(), upload)
+		return err
+	}
+	return nil
+}

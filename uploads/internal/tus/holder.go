@@ -1,0 +1,123 @@
+package tus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+const (
+	lockPoll = 150 * time.Millisecond
+	// takeOverAfter is how long a newer request waits for the holder. It is longer than
+	// pace.checkpoint. So if the client of the holder sends nothing, the holder has enough time to
+	// store the bytes that it received.
+	takeOverAfter = 5 * time.Second
+	// deadAfter is the time after which a holder that has not written the state is considered dead.
+	deadAfter = 2 * time.Minute
+)
+
+// errTaken returns the error if another request now receives the bytes of the upload.
+func errTaken() *refusal.Error {
+	return refusal.New("Upload-Offset", refusal.CodeLocked, "Another request continues this upload.")
+}
+
+// settledSession waits until no request receives bytes for the session, and no request completes it.
+// Then settledSession returns the session. The wait ends after takeOverAfter. If a request still
+// receives bytes at that time, settledSession returns the session nevertheless. If a request is still
+// completing the upload, settledSession fails.
+func (t *Handler) settledSession(c *call) (*session.Session, error) {
+	store := t.Store
+	var revision string // revision at the previous read
+	for deadline := time.Now().Add(takeOverAfter); ; {
+		s, err := t.load(c)
+		if err != nil {
+			return nil, err
+		}
+		now := t.Store.Now()
+		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !store.Calls.Ended(s.Tus.Holder)
+		claimed := store.IsClaimedAt(s, now)
+		late := !time.Now().Before(deadline)
+		if late && claimed {
+			return nil, refusal.BeingCompleted()
+		}
+		if late || s.Tus.Holder == "" && s.Claim == "" || !isHeld && !claimed && s.Revision == revision {
+			return s, nil
+		}
+		// The request that held or claimed the session has ended. It may have changed the state
+		// after this read, so read the state again.
+		if !isHeld && !claimed {
+			revision = s.Revision
+			continue
+		}
+		store.Calls.Interrupt(s.Tus.Holder)
+		if err := running.Sleep(c.Context(), lockPoll); err != nil {
+			return nil, refusal.StoreFailed(err)
+		}
+	}
+}
+
+// acquire makes this request the holder of the session. offset is where the bytes of
+// the request begin. size is the length of the file that the request announces, or -1.
+// If all bytes have arrived already, acquire returns the session without a holder.
+func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error) {
+	for range session.MaxConflicts {
+		s, err := t.settledSession(c)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
+			return nil, err
+		}
+		if s.Phase != session.PhaseOpen {
+			return s, nil
+		}
+		if size >= 0 {
+			s.Size = size
+		}
+		s.Tus.Holder = c.name
+		s.Tus.Held = t.Store.Now()
+		if err := t.Store.Save(c.Context(), s); !errors.Is(err, session.ErrConflict) {
+			return s, err
+		}
+	}
+	return nil, errTaken()
+}
+
+// checkPatch fails if bytes cannot be added to a session at this offset.
+func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) error {
+	if s.Kind == session.KindFinal {
+		return refusal.New("Upload-Concat", refusal.CodeNotAllowed, "A joined file takes no bytes.")
+	}
+	if offset != s.Tus.Offset {
+		e := refusal.New("Upload-Offset", refusal.CodeOffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
+		e.Problem = "mismatching-upload-offset"
+		if s.Phase == session.PhaseDone {
+			e = s.Completed()
+		}
+		e.Offsets = &[2]int64{s.Tus.Offset, offset}
+		return e
+	}
+
+	if size >= 0 && s.Size >= 0 && size != s.Size {
+		return inconsistentLength()
+	}
+	if size >= 0 && size < s.Tus.Offset {
+		return refusal.Invalid("Upload-Length", "More bytes than that have arrived.")
+	}
+	if s.Target.MaxSize > 0 && size > s.Target.MaxSize {
+		return refusal.TooLarge("Upload-Length", s.Target.MaxSize)
+	}
+	maximum := size
+	if maximum < 0 {
+		maximum = s.Limit()
+	}
+
+	if maximum >= 0 && length > maximum-offset {
+		return refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
+	}
+	return nil
+}
