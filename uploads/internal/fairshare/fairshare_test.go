@@ -30,6 +30,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 		}
 		m.Release(alice, 1)
 		require.Equal(t, mallo, <-order)
+
 		m.Release(alice, 1)
 		require.Equal(t, alice, <-order)
 	})
@@ -41,13 +42,17 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 		m := fairshare.New(12, 3)
 		require.True(t, m.Try(mallo, 9))
 		require.False(t, m.Try(mallo, 1))
+
 		granted := make(chan bool, 1)
-		go func() { granted <- m.Acquire(t.Context(), mallo, 1) }()
+		go func() {
+			granted <- m.Acquire(t.Context(), mallo, 1)
+		}()
 		synctest.Wait()
 		require.False(t, m.Contended(alice))
 		require.True(t, m.Contended(mallo))
 		require.True(t, m.Try(alice, 2))
 		require.False(t, m.Try(alice, 1))
+
 		m.Release(mallo, 4)
 		require.True(t, <-granted)
 	})
@@ -69,6 +74,7 @@ func TestFairShareRequestsTakeTurns(t *testing.T) {
 		}
 		require.Empty(t, order)
 		require.False(t, m.Try(alice, 1))
+
 		m.Release(alice, 4)
 		require.EqualValues(t, 9, <-order)
 		m.Release(alice, 9)

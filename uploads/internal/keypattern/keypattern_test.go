@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // Parse refuses invalid patterns.
 func TestParseRefusesPatterns(t *testing.T) {
-	for _, row := range []struct{ name, pattern, rule string }{
+	tests := []struct{ name, pattern, rule string }{
 		{"nothing", "", "must have {random}"},
 		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
 		{"random twice", "{random}/{random}", "twice"},
@@ -35,10 +35,11 @@ func TestParseRefusesPatterns(t *testing.T) {
 		{"a control character", "a\x00/{random}", "allowed outside braces"},
 		{"invalid UTF-8", "\xff/{random}", "allowed outside braces"},
 		{"more than a key holds", "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", "1,024 bytes"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, rule := keypattern.Parse(row.pattern)
-			require.Contains(t, rule, row.rule)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, rule := keypattern.Parse(tt.pattern)
+			require.Contains(t, rule, tt.rule)
 		})
 	}
 }
@@ -47,9 +48,11 @@ func TestPatternIsFilled(t *testing.T) {
 	when := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
 	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
 	require.Empty(t, rule)
+
 	v := map[string]string{"user": "a.B_c-1", "kind": "avatar"}
 	_, flaw := p.Check(v)
 	require.Empty(t, flaw)
+
 	key := p.Key(v, when, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
 	require.True(t, p.Matches(key, v))
@@ -61,8 +64,9 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.Empty(t, rule)
 	_, ordered := p.Ordered()
 	require.False(t, ordered, "keys are not in the order of IDs")
+
 	values := map[string]string{"user": "7"}
-	before := ""
+	lastID := ""
 	for _, when := range []time.Time{
 		time.Unix(1<<40, 0),
 		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
@@ -70,17 +74,17 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	} {
 		key := p.Key(values, when, keypattern.Random{}, ".png")
 		require.True(t, p.Matches(key, values), key)
-		require.LessOrEqual(t, before, key, when)
-		before = key
+		require.LessOrEqual(t, lastID, key, when)
+		lastID = key
 	}
-	require.Empty(t, p.ID(before), "no record has such an ID")
+	require.Empty(t, p.ID(lastID), "no record has such an ID")
 }
 
 // The pattern refuses values that are unsafe in a key.
 func TestPatternRefusesUnsafeValues(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		values map[string]string
 		field  string
@@ -100,11 +104,12 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 		{"a letter that looks like one", map[string]string{"user": "раypal"}, "user"},
 		{"invalid UTF-8", map[string]string{"user": "\xff"}, "user"},
 		{"a long one", map[string]string{"user": strings.Repeat("a", 129)}, "user"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			name, flaw := p.Check(row.values)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			name, flaw := p.Check(tt.values)
 			require.NotEmpty(t, flaw)
-			require.Equal(t, row.field, name)
+			require.Equal(t, tt.field, name)
 		})
 	}
 }
@@ -116,6 +121,7 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 	v := map[string]string{"user": "4"}
 	key := p.Key(v, time.Now(), keypattern.Random{}, ".png")
 	require.True(t, p.Matches(key, v))
+
 	random := strings.Repeat("a", 26)
 	for _, other := range []string{
 		"", "users/4", "users/4/2026/" + random[1:] + ".png", "users/4/2026/" + random + "a.png",
@@ -130,7 +136,7 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 
 // Only some patterns make keys that sort like their IDs.
 func TestPatternIDsOfOrderedKeys(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		text    string
 		ordered bool
 	}{
@@ -140,23 +146,26 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 		{"files/{yyyy}/{id}{ext}", false},
 		{"users/{user}/{id}{ext}", false},
 		{"files/{random}{ext}", false},
-	} {
-		t.Run(row.text, func(t *testing.T) {
-			p, rule := keypattern.Parse(row.text)
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			p, rule := keypattern.Parse(tt.text)
 			if rule != "" {
 				return
 			}
-			before, ordered := p.Ordered()
-			require.Equal(t, row.ordered, ordered)
+
+			id, ordered := p.Ordered()
+			require.Equal(t, tt.ordered, ordered)
 			when := time.Unix(1e9, 0)
 			key := p.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
 			require.Empty(t, p.ID("x"+key))
+
 			if !ordered {
 				require.Empty(t, p.ID(key))
 				return
 			}
 			require.Equal(t, timeid.New(when, keypattern.Random{1}), p.ID(key))
-			require.True(t, strings.HasPrefix(key, before+p.ID(key)))
+			require.True(t, strings.HasPrefix(key, id+p.ID(key)))
 		})
 	}
 }
@@ -166,6 +175,7 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")
 	f.Add("2026", "x", "20262026", "x")
+
 	p, rule := keypattern.Parse("{a}-{yyyy}/{mm}{b}/{random}{ext}")
 	require.Empty(f, rule)
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
@@ -176,6 +186,7 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 		if flaw != "" || other != "" {
 			return
 		}
+
 		key := p.Key(first, time.Unix(1e9, 0), keypattern.Random{1, 2, 3}, ".jpg")
 		require.True(t, p.Matches(key, first))
 		require.Equal(t, a == c && b == d, p.Matches(key, second))

@@ -81,38 +81,40 @@ func exactly(user, name string, bytes int64) ledger.Reservation {
 
 // Reserve grants only what the limit leaves.
 func TestReserveWithinLimit(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		least, most int64
 		limit       ledger.Limit
 		want        int64
 		err         error
 	}{
-		{"no limit", 10, 10, ledger.Limit{}, 10, nil},
-		{"as many bytes as are left", 60, 60, ledger.Limit{Bytes: 100}, 60, nil},
-		{"a byte too many", 61, 61, ledger.Limit{Bytes: 100}, 0, ledger.ErrOver},
-		{"an unknown size", 1, math.MaxInt64, ledger.Limit{Bytes: 100}, 60, nil},
-		{"an unknown size that the rules bound", 1, 50, ledger.Limit{Bytes: 100}, 50, nil},
-		{"an unknown size without a limit", 1, math.MaxInt64, ledger.Limit{}, math.MaxInt64, nil},
-		{"no bytes left", 1, math.MaxInt64, ledger.Limit{Bytes: 40}, 0, ledger.ErrOver},
-		{"an empty file", 0, 0, ledger.Limit{Bytes: 40}, 0, nil},
-		{"nothing is allowed", 1, 1, ledger.Limit{Bytes: -1}, 0, ledger.ErrOver},
-		{"as many files as are allowed", 1, 1, ledger.Limit{Files: 2}, 1, nil},
-		{"a file too many", 1, 1, ledger.Limit{Files: 1}, 0, ledger.ErrOver},
-		{"no file is allowed", 1, 1, ledger.Limit{Files: -1}, 0, ledger.ErrOver},
-		{"less is allowed than is stored", 1, 1, ledger.Limit{Bytes: 10}, 0, ledger.ErrOver},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "no limit", least: 10, most: 10, limit: ledger.Limit{}, want: 10},
+		{name: "as many bytes as are left", least: 60, most: 60, limit: ledger.Limit{Bytes: 100}, want: 60},
+		{name: "a byte too many", least: 61, most: 61, limit: ledger.Limit{Bytes: 100}, want: 0, err: ledger.ErrOver},
+		{name: "an unknown size", least: 1, most: math.MaxInt64, limit: ledger.Limit{Bytes: 100}, want: 60},
+		{name: "an unknown size that the rules bound", least: 1, most: 50, limit: ledger.Limit{Bytes: 100}, want: 50},
+		{name: "an unknown size without a limit", least: 1, most: math.MaxInt64, limit: ledger.Limit{}, want: math.MaxInt64},
+		{name: "no bytes left", least: 1, most: math.MaxInt64, limit: ledger.Limit{Bytes: 40}, want: 0, err: ledger.ErrOver},
+		{name: "an empty file", limit: ledger.Limit{Bytes: 40}, want: 0},
+		{name: "nothing is allowed", least: 1, most: 1, limit: ledger.Limit{Bytes: -1}, want: 0, err: ledger.ErrOver},
+		{name: "as many files as are allowed", least: 1, most: 1, limit: ledger.Limit{Files: 2}, want: 1},
+		{name: "a file too many", least: 1, most: 1, limit: ledger.Limit{Files: 1}, want: 0, err: ledger.ErrOver},
+		{name: "no file is allowed", least: 1, most: 1, limit: ledger.Limit{Files: -1}, want: 0, err: ledger.ErrOver},
+		{name: "less is allowed than is stored", least: 1, most: 1, limit: ledger.Limit{Bytes: 10}, want: 0, err: ledger.ErrOver},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := newBook(newStates())
 			_, err := b.Reserve(t.Context(), exactly("a", "first", 40), ledger.Limit{})
 			require.NoError(t, err)
 			r := exactly("a", "second", 0)
-			r.Least = row.least
-			r.Most = row.most
-			got, err := b.Reserve(t.Context(), r, row.limit)
-			require.ErrorIs(t, err, row.err)
-			if row.err == nil {
-				require.Equal(t, row.want, got)
+			r.Least = tt.least
+			r.Most = tt.most
+
+			got, err := b.Reserve(t.Context(), r, tt.limit)
+			require.ErrorIs(t, err, tt.err)
+			if tt.err == nil {
+				require.Equal(t, tt.want, got)
 			}
 		})
 	}
@@ -129,6 +131,7 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	require.NoError(t, err)
 	b := newBook(s)
 	s.texts[b.Key("a")] = text
+
 	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
 	require.NoError(t, b.Drop(t.Context(), "a", "1"))
@@ -147,12 +150,15 @@ func TestBookRereadsLedger(t *testing.T) {
 	require.NoError(t, other.Drop(t.Context(), "a", "x"))
 	_, err = one.Reserve(t.Context(), exactly("a", "y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err, "there is room, although this process remembers that there is none")
-	done, err := other.Settle(t.Context(), "a", "y", 90)
+
+	settlement, err := other.Settle(t.Context(), "a", "y", 90)
 	require.NoError(t, err)
-	require.True(t, done.Counted)
-	done, err = one.Settle(t.Context(), "a", "y", 90)
+	require.True(t, settlement.Counted)
+
+	settlement, err = one.Settle(t.Context(), "a", "y", 90)
 	require.NoError(t, err)
-	require.False(t, done.Counted, "it was settled")
+	require.False(t, settlement.Counted, "it was settled")
+
 	current, err := one.Read(t.Context(), "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 90, current.Bytes)
@@ -174,7 +180,7 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 
 // If the response to Settle's write is lost, the file is counted once.
 func TestBookCountsLostResponseOnce(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		applied bool // the write whose response is lost
 		then    bool // another process writes before this one looks
@@ -182,27 +188,30 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 		{"a write that took effect", true, false},
 		{"one that did not", false, false},
 		{"one after which another came", true, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newStates()
 			b := newBook(s)
 			other := newBook(s)
 			_, err := b.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
 			require.NoError(t, err)
 			s.next = func() error {
-				if row.applied {
+				if tt.applied {
 					_, err := other.Settle(t.Context(), "a", "x", 7) // as this call would
 					require.NoError(t, err)
 				}
-				if row.then {
+				if tt.then {
 					_, err := other.Reserve(t.Context(), exactly("a", "y", 1), ledger.Limit{})
 					require.NoError(t, err)
 				}
 				return &storage.Error{Code: storage.Unavailable, Unknown: true}
 			}
-			done, err := b.Settle(t.Context(), "a", "x", 7)
+
+			settlement, err := b.Settle(t.Context(), "a", "x", 7)
 			require.NoError(t, err)
-			require.True(t, done.Counted)
+			require.True(t, settlement.Counted)
+
 			current, err := b.Read(t.Context(), "a")
 			require.NoError(t, err)
 			require.EqualValues(t, 7, current.Bytes)
@@ -220,6 +229,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.NoError(t, err)
 		_, err = one.Settle(t.Context(), "a", "x", 7)
 		require.NoError(t, err)
+
 		first, err = one.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		require.False(t, first.Joined)
@@ -232,12 +242,14 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		pending, _ := current.Pending()
 		require.Equal(t, []int64{bytes, reserved}, []int64{current.Bytes, pending})
 	}
+
 	t.Run("the bytes count until the end", func(t *testing.T) {
 		one, _, first := begin(t)
 		counts(t, one, 0, 7)
 		require.NoError(t, one.EndRemoval(t.Context(), first, false))
 		counts(t, one, 0, 0)
 	})
+
 	t.Run("another call joins and ends it", func(t *testing.T) {
 		one, other, first := begin(t)
 		second, err := other.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
@@ -247,6 +259,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.NoError(t, one.EndRemoval(t.Context(), first, false))
 		counts(t, one, 0, 0)
 	})
+
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
 		one, other, first := begin(t)
 		require.NoError(t, one.EndRemoval(t.Context(), first, false))
@@ -275,6 +288,7 @@ func TestBooksOfOneUser(t *testing.T) {
 		})
 	}
 	group.Wait()
+
 	current, err := newBook(s).Read(t.Context(), "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 200, current.Bytes)
@@ -309,11 +323,13 @@ func TestBookCallEndsWithContext(t *testing.T) {
 func TestAddCountsFileWithoutReservation(t *testing.T) {
 	b := newBook(newStates())
 	require.NoError(t, b.Add(t.Context(), "a", 30))
+
 	text, err := b.Read(t.Context(), "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
 	require.EqualValues(t, 1, text.Files)
 	require.Len(t, text.Entries, 1)
+
 	bytes, files := text.Pending()
 	require.Zero(t, bytes)
 	require.Zero(t, files)
@@ -330,6 +346,7 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.NoError(t, err)
 	text, err := b.Read(t.Context(), "a")
 	require.NoError(t, err)
+
 	bytes, files := text.Pending()
 	require.EqualValues(t, 100, bytes)
 	require.EqualValues(t, 2, files)
@@ -348,6 +365,7 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
 	s.texts[old] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
 	require.NoError(t, b.Migrate(t.Context(), old))
+
 	text, err := b.Read(t.Context(), "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
@@ -370,7 +388,8 @@ func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 		require.NoError(t, err)
 		return storage.PreconditionFailed
 	}
-	done, err := b.Settle(t.Context(), "a", "upload", 60)
+
+	settlement, err := b.Settle(t.Context(), "a", "upload", 60)
 	require.NoError(t, err)
-	require.True(t, done.Counted)
+	require.True(t, settlement.Counted)
 }

@@ -13,22 +13,29 @@ import (
 func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		limits     storage.PartLimits
 		size, base int64
 		want       int64
 	}{
-		{"a file that fits", s3, 100 * mib, partsize.Base, 8 * mib},
-		{"an unknown size", s3, -1, partsize.Base, 8 * mib},
-		{"a base below the minimum", s3, 100 * mib, 1 << 10, 5 * mib},
-		{"many parts, rounded up", s3, 80_001 * mib, partsize.Base, 9 * mib},
-		{"the largest file", s3, 5 << 40, partsize.Base, 525 * mib},
-		{"no limits", storage.PartLimits{}, 1 << 40, partsize.Base, 8 * mib},
-		{"a unit", storage.PartLimits{Unit: 3 * mib}, 100 * mib, partsize.Base, 9 * mib},
-		{"a maximum", storage.PartLimits{MaxSize: 4 * mib}, 100 * mib, partsize.Base, 4 * mib},
-		{"a maximum and a unit", storage.PartLimits{MaxSize: 4 * mib, Unit: 3 * mib}, 100 * mib, partsize.Base, 3 * mib},
-	} {
-		require.Equal(t, row.want, partsize.For(row.limits, row.size, row.base), row.name)
+		{name: "a file that fits", limits: s3, size: 100 * mib, base: partsize.Base, want: 8 * mib},
+		{name: "an unknown size", limits: s3, size: -1, base: partsize.Base, want: 8 * mib},
+		{name: "a base below the minimum", limits: s3, size: 100 * mib, base: 1 << 10, want: 5 * mib},
+		{name: "many parts, rounded up", limits: s3, size: 80_001 * mib, base: partsize.Base, want: 9 * mib},
+		{name: "the largest file", limits: s3, size: 5 << 40, base: partsize.Base, want: 525 * mib},
+		{name: "no limits", limits: storage.PartLimits{}, size: 1 << 40, base: partsize.Base, want: 8 * mib},
+		{name: "a unit", limits: storage.PartLimits{Unit: 3 * mib}, size: 100 * mib, base: partsize.Base, want: 9 * mib},
+		{name: "a maximum", limits: storage.PartLimits{MaxSize: 4 * mib}, size: 100 * mib, base: partsize.Base, want: 4 * mib},
+		{
+			name:   "a maximum and a unit",
+			limits: storage.PartLimits{MaxSize: 4 * mib, Unit: 3 * mib},
+			size:   100 * mib,
+			base:   partsize.Base,
+			want:   3 * mib,
+		},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, partsize.For(tt.limits, tt.size, tt.base), tt.name)
 	}
 }

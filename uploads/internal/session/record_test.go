@@ -1,4 +1,4 @@
-package uploads
+package session
 
 import (
 	"encoding/json"
@@ -11,9 +11,9 @@ import (
 
 // The largest possible state has at most 1 MiB, the size that the documentation and the test suite of States name.
 func TestStatesLargestState(t *testing.T) {
-	s := newSession(kindParts, User{ID: strings.Repeat("u", 1000)}, Request{
-		Name:     strings.Repeat("\x01", maxMetadataBytes),
-		Metadata: map[string]string{"a": strings.Repeat("\x01", maxMetadataBytes)},
+	s := New(KindParts, User{ID: strings.Repeat("u", 1000)}, Request{
+		Name:     strings.Repeat("\x01", MaxMetadataBytes),
+		Metadata: map[string]string{"a": strings.Repeat("\x01", MaxMetadataBytes)},
 	}, Target{}, time.Time{})
 	for range 10_000 {
 		s.ETags = append(s.ETags, `"`+strings.Repeat("0", 64)+`"`)
