@@ -8,28 +8,23 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
-
-// An Allowance limits how much a user may store. [Config.Allowance] returns it.
-type Allowance struct {
-	// Bytes limits the total size of the user's files, in bytes. If Bytes is 0, the size is not
-	// limited. If Bytes is negative, the user may store no bytes.
-	Bytes int64
-	// Files limits the number of the user's files. If Files is 0, the number is not limited. If
-	// Files is negative, the user may store no files.
-	Files int64
-}
 
 // A Usage is what a user has stored, and what unfinished uploads and removals reserve.
 type Usage struct {
 	Bytes int64 // total size of the complete files
 	Files int64 // number of complete files
 	// ReservedBytes and ReservedFiles belong to uploads that are not complete, and to files whose
-	// removal is not complete. They count against the allowance, too.
+	// removal is not complete. They count against the allowance, too. If a process is killed after it
+	// has made the file of an upload, the file belongs to them until the client repeats its request,
+	// or the reservation ends.
 	ReservedBytes int64
 	ReservedFiles int64
 }
@@ -38,11 +33,11 @@ type Usage struct {
 // database. If Config.Allowance is nil, it fails with [NotAllowed].
 func (s *Service) Usage(ctx context.Context, user string) (Usage, error) {
 	if s.counter == nil {
-		return Usage{}, noAllowances()
+		return Usage{}, publicError(noAllowances())
 	}
 	t, err := s.counter.book.Read(ctx, user)
 	if err != nil {
-		return Usage{}, storeFailed(err)
+		return Usage{}, publicError(refusal.StoreFailed(err))
 	}
 	return usageOf(t), nil
 }
@@ -53,30 +48,33 @@ func usageOf(t *ledger.Text) Usage {
 	return u
 }
 
-func noAllowances() *Error { return refuse("user", NotAllowed, "Nothing is counted here.") }
+func noAllowances() *refusal.Error {
+	return refusal.New("user", refusal.CodeNotAllowed, "Nothing is counted here.")
+}
 
 // A counter counts the files and bytes of each user, for [Config.Allowance]. A nil counter counts
 // nothing.
 type counter struct {
-	service *Service
-	book    *ledger.Book
+	setup    *setup
+	book     *ledger.Book
+	sessions *session.Store
 }
 
-// notReserved returns the response for an upload that failed because [ledger.Book.Reserve] returned
+// reservationError returns the response for an upload that failed because [ledger.Book.Reserve] returned
 // err.
-func notReserved(a Allowance, err error) *Error {
+func reservationError(a Allowance, err error) *refusal.Error {
 	overErr, isOver := errors.AsType[*ledger.OverError](err)
 	if errors.Is(err, ledger.ErrBusy) {
-		return &Error{
-			Field:   fileField,
-			Code:    Busy,
+		return &refusal.Error{
+			Field:   refusal.FileField,
+			Code:    refusal.CodeBusy,
 			Status:  http.StatusTooManyRequests,
 			Message: "Too many of your uploads are not complete. Complete or cancel some.",
 			Err:     storage.RateLimited,
 		}
 	}
 	if !isOver {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	message := "There is no room for this file."
 	files := max(a.Files, 0)
@@ -86,7 +84,7 @@ func notReserved(a Allowance, err error) *Error {
 		used := words.Bytes(overErr.Bytes) + " of " + words.Bytes(a.Bytes)
 		message = "There is no room for this file: " + used + " are used."
 	}
-	return refuseFile(OverAllowance, message)
+	return refusal.OfFile(refusal.CodeOverAllowance, message)
 }
 
 // An ask is a request to reserve room for one upload in the allowance of its user.
@@ -94,7 +92,7 @@ type ask struct {
 	user     User
 	name     string // name of the reservation
 	size     int64  // bytes of the file; less than 0 means that the size is not known
-	most     int64  // largest permitted size in bytes; 0 means no limit
+	maxSize  int64  // largest permitted size in bytes; 0 means no limit
 	entry    ledger.Entry
 	replaces []string // names of older reservations for the same bytes, which this one replaces
 	stored   []*File  // files stored earlier in the same request, which are not counted yet
@@ -104,20 +102,20 @@ type ask struct {
 
 // reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
 // 0, the size is not limited.
-func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *Error) {
+func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *refusal.Error) {
 	if c == nil {
-		return a.most, nil
+		return a.maxSize, nil
 	}
-	allowed, err := c.service.config.Allowance(ctx, a.user)
+	allowed, err := c.setup.config.Allowance(ctx, a.user)
 	if err != nil {
-		e, _ := errors.AsType[*Error](unauthorized(err))
-		return 0, e
+		return 0, refusal.Unauthorized(err)
 	}
+
 	r := ledger.Reservation{
 		User:     a.user.ID,
 		Name:     a.name,
 		Least:    1,
-		Most:     a.most,
+		Most:     a.maxSize,
 		Entry:    a.entry,
 		Replaces: a.replaces,
 		Keep:     a.keep,
@@ -127,6 +125,7 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 	for _, f := range a.stored {
 		r.Sizes[f.reserved] = f.Size
 	}
+
 	if r.Most <= 0 {
 		r.Most = math.MaxInt64
 	}
@@ -136,7 +135,7 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 	}
 	granted, err = c.book.Reserve(ctx, r, ledger.Limit(allowed))
 	if err != nil {
-		return 0, notReserved(allowed, err)
+		return 0, reservationError(allowed, err)
 	}
 	if granted == math.MaxInt64 {
 		granted = 0
@@ -150,22 +149,22 @@ func (c *counter) giveBack(ctx context.Context, user, name string) {
 	if c == nil || name == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 	_ = c.book.Drop(ctx, user, name)
 }
 
 // isReserved reports whether the user has a reservation for the upload with this session name.
-func (c *counter) isReserved(ctx context.Context, user User, session string) bool {
+func (c *counter) isReserved(ctx context.Context, user, name string) bool {
 	if c == nil {
 		return false
 	}
-	t, err := c.book.Read(ctx, user.ID)
+	t, err := c.book.Read(ctx, user)
 	if err != nil {
 		return false
 	}
 	for _, e := range t.Entries {
-		if e.Session == session {
+		if e.Session == name {
 			return true
 		}
 	}
@@ -176,9 +175,11 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 // look to find the file, and the function remove to remove it. look returns the file, or fails with
 // ObjectNotFound. In this case, countOff calls left, which removes what an interrupted call has left.
 // An upload may just make the file, and count it. So left must not remove a whole file: it removes
-// bytes, but no record. Sweep then removes the record, and counts again. If several calls remove the same file at the same time, only one of them
-// subtracts the file. If the upload of the file has not ended, the file is not counted, and nothing
-// is subtracted. If the process is killed, the file counts until the next Sweep.
+// bytes, but no record. Sweep then removes the record, and counts again.
+//
+// If several calls remove the same file at the same time, only one of them subtracts the file. If the
+// upload of the file has not ended, the file is not counted, and nothing is subtracted. If the process
+// is killed, the file counts until a Sweep after the end of the lease.
 func (c *counter) countOff(
 	ctx context.Context, look func(context.Context) (*File, error), remove, left func(context.Context) error,
 ) error {
@@ -192,16 +193,18 @@ func (c *counter) countOff(
 	if err != nil {
 		return err
 	}
-	r, err := c.beginRemoval(ctx, f, ledger.Entry{Bytes: f.Size, Files: 1, Stem: c.service.pattern.Stem(f.Key)})
+	r, err := c.beginRemoval(ctx, f, ledger.Entry{Bytes: f.Size, Files: 1, Stem: c.setup.pattern.Stem(f.Key)})
 	if err != nil {
 		return err
 	}
+
 	if r.Uncounted {
 		return remove(ctx)
 	}
 	l := c.newLease(f.User.ID)
 	l.add(ctx, r.Name())
 	defer l.end()
+
 	// Another call may have removed the file before this removal began. The other call has then
 	// subtracted the file already. So check again whether the file exists.
 	_, err = look(ctx)
@@ -211,12 +214,15 @@ func (c *counter) countOff(
 	}
 	if err := remove(ctx); err != nil {
 		if err == errKept {
-			_ = c.book.EndRemoval(ctx, r, true) // the file stays, and still counts
+			// The file stays, and still counts.
+			_ = c.book.EndRemoval(ctx, r, true)
 		}
 		return err
 	}
+
 	if exists || !r.Joined {
-		_ = c.book.EndRemoval(ctx, r, !exists) // if this fails, Sweep counts the user's files again
+		// If this fails, Sweep counts the user's files again.
+		_ = c.book.EndRemoval(ctx, r, !exists)
 	}
 	return nil
 }
@@ -235,7 +241,8 @@ func (c *counter) countAgain(ctx context.Context, f *File, remove func(context.C
 	if err := remove(ctx); err != nil {
 		return err
 	}
-	if r.Uncounted { // the upload of the file marks the ledger when it ends
+	if r.Uncounted {
+		// The upload of the file marks the ledger when it ends.
 		return nil
 	}
 	if err := c.book.Doubt(ctx, f.User.ID); err != nil || r.Joined {
@@ -256,7 +263,7 @@ func (c *counter) beginRemoval(ctx context.Context, f *File, e ledger.Entry) (le
 // none, it returns "". A file with a reservation is not counted, because the reservation ends in the
 // same write in which the file is counted.
 func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
-	stem := c.service.pattern.Stem(key)
+	stem := c.setup.pattern.Stem(key)
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		e := t.Entries[name]
 		if e.Removal != "" {
@@ -268,28 +275,28 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 		if e.Stem != "" || e.Session == "" {
 			continue
 		}
-		open, err := c.service.keeper.read(ctx, e.Session)
+		open, err := c.sessions.Read(ctx, e.Session)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
 		}
 		if err != nil {
 			return "", err
 		}
-		if open.Kind == kindPartial || open.run() != e.Run {
+		if open.Kind == session.KindPartial || open.RunID() != e.Run {
 			continue
 		}
-		if slices.Contains(c.service.keeper.possibleKeys(open), key) {
+		if slices.Contains(c.setup.possibleKeys(open), key) {
 			return name, nil
 		}
 	}
 	return "", nil
 }
 
-// lookAt returns a function with which countOff finds a file. The function checks whether the
+// findByKey returns a function with which countOff finds a file. The function checks whether the
 // object with this key exists.
-func (c *counter) lookAt(key string, user User) func(context.Context) (*File, error) {
+func (c *counter) findByKey(key string, user User) func(context.Context) (*File, error) {
 	return func(ctx context.Context) (*File, error) {
-		attrs, err := c.service.bucket.Attrs(ctx, key)
+		attrs, err := c.setup.bucket.Attrs(ctx, key)
 		if err != nil {
 			return nil, err
 		}
@@ -297,8 +304,31 @@ func (c *counter) lookAt(key string, user User) func(context.Context) (*File, er
 	}
 }
 
-// lookUp returns a function with which countOff finds a file. The function reads the record with
+// findByID returns a function with which countOff finds a file. The function reads the record with
 // this ID.
-func (c *counter) lookUp(id string) func(context.Context) (*File, error) {
-	return func(ctx context.Context) (*File, error) { return c.service.config.Records.Record(ctx, id) }
+func (c *counter) findByID(id string) func(context.Context) (*File, error) {
+	return func(ctx context.Context) (*File, error) { return c.setup.config.Records.Record(ctx, id) }
+}
+
+// errKept means that a file was not removed, because a transaction has made the file permanent. The
+// transaction did that after the record of the file was read.
+var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
+
+// newLease returns a lease without entries. The caller must call its method end.
+func (c *counter) newLease(user string) *lease {
+	if c == nil {
+		return nil
+	}
+	return &lease{
+		book:  c.book,
+		until: c.leaseUntil,
+		pulse: func(ctx context.Context, d time.Duration) error { return c.setup.memory.Pulse(ctx, d) },
+		user:  user,
+	}
+}
+
+// leaseUntil returns the end of a lease that begins now.
+func (c *counter) leaseUntil() time.Time {
+	length := min(leaseFor, c.setup.config.Grace)
+	return c.setup.config.Now().Add(length).UTC()
 }

@@ -1,12 +1,10 @@
 package uploads
 
 import (
-	"context"
 	"io"
 
-	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -23,7 +21,7 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 	return bounds{judge: judge, claimed: max(claimed, 0)}
 }
 
-func (b bounds) checkClaim() *Error {
+func (b bounds) checkClaim() *refusal.Error {
 	if b.claimed == 0 {
 		return nil
 	}
@@ -31,18 +29,18 @@ func (b bounds) checkClaim() *Error {
 }
 
 // check returns the response for a file of n bytes, or nil if n is within all limits.
-func (b bounds) check(n int64) *Error {
+func (b bounds) check(n int64) *refusal.Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
-		return wrongSize()
+		return refusal.WrongSize()
 	}
 	if b.most > 0 && n > b.most {
-		return tooLarge(fileField, b.most)
+		return refusal.TooLarge(refusal.FileField, b.most)
 	}
-	if e := refused(b.judge.CheckSize(n)); e != nil {
+	if e := refusal.ByRules(b.judge.CheckSize(n)); e != nil {
 		return e
 	}
 	if b.room > 0 && n > b.room {
-		return refuseFile(OverAllowance, "There is no room for this file: "+words.Bytes(b.room)+" are left.")
+		return refusal.OfFile(refusal.CodeOverAllowance, "There is no room for this file: "+words.Bytes(b.room)+" are left.")
 	}
 	return nil
 }
@@ -65,7 +63,7 @@ type body struct {
 	bounds  bounds
 	limit   int64 // number of bytes that the bounds allow
 	read    int64
-	refused *Error
+	refused *refusal.Error
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -74,57 +72,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.read > b.limit || err == io.EOF {
 		b.refused = b.bounds.check(b.read)
 	} else if err != nil {
-		b.refused = interrupted(err)
+		b.refused = refusal.Interrupted(err)
 	}
 	if b.refused != nil {
 		return 0, b.refused
 	}
 	return n, err
-}
-
-// bounded returns a reader of one piece. It fails if all pieces together would exceed the limit of
-// the file. Each piece has an equal share of that limit. If a piece exceeds its share, the reader
-// looks up the sizes of the other pieces.
-func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
-	limit := u.service.limit(&s.Target)
-	if limit == 0 {
-		return u.piece.Body, nil
-	}
-	share := limit / int64(u.piece.Count)
-	remaining, ok := bodylimit.Length(u.piece.Body)
-	if ok && remaining <= share {
-		return u.piece.Body, nil
-	}
-	b := &bodylimit.Reader{
-		Body:     u.piece.Body,
-		Left:     share,
-		TooLarge: tooLarge(fileField, limit),
-		More: func() (int64, error) {
-			others, err := u.others(ctx)
-			if err != nil {
-				return 0, storeFailed(err)
-			}
-			return limit - others - share, nil
-		},
-	}
-	if ok { // look the sizes up once, and not again for each retry by the store
-		if err := b.Ask(); err != nil || remaining <= b.Left {
-			return u.piece.Body, err
-		}
-	}
-	return b, nil
-}
-
-// others returns the total size of the other pieces in bytes.
-func (u *putPiece) others(ctx context.Context) (size int64, err error) {
-	key := u.key(u.piece.Number)
-	for entry, err := range u.service.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
-		if err != nil {
-			return 0, err
-		}
-		if entry.Key != key {
-			size += entry.Size
-		}
-	}
-	return size, nil
 }

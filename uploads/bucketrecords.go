@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/storedform"
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/objectkey"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 const (
@@ -25,7 +25,6 @@ const (
 	// continues with the time and then the ID of the file.
 	expiryPrefix = "files/expiry/"
 
-	readConcurrency = 16
 	// scanPage is how many records one call of List reads at most, including those that do not
 	// match. scanBatch is how many records it reads at the same time.
 	scanPage  = 1000
@@ -95,16 +94,17 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
 	// If the key is invalid, no record can have it. Send no request, because some stores would not
 	// return ObjectNotFound for such a key.
-	if keyrule.Write(recordKey(id)) != "" {
+	if objectkey.WriteRule(recordKey(id)) != "" {
 		return nil, "", storage.ObjectNotFound
 	}
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
 		return nil, "", err
 	}
-	if err := storedform.Check("uploads", recordKey(id), text, lastRecordForm); err != nil {
+	if err := argument.CheckForm("uploads", recordKey(id), text, lastRecordForm); err != nil {
 		return nil, "", err
 	}
+
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, "", &storage.Error{
@@ -113,6 +113,7 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 			Err:  errors.New("was not written by package uploads: " + err.Error()),
 		}
 	}
+
 	return &File{
 		ID:          id,
 		Key:         r.Key,
@@ -132,7 +133,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	if err := filename.Storable(purpose); err != nil {
 		return nil, err
 	}
-	for range maxPieceConflicts {
+	for range maxRecordConflicts {
 		f, revision, err := b.read(ctx, id)
 		if err != nil {
 			return nil, err
@@ -152,7 +153,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	return nil, &storage.Error{
 		Code: storage.Unavailable,
 		Key:  recordKey(id),
-		Err:  errors.New("the object changed " + strconv.Itoa(maxPieceConflicts) + " times while this call updated it"),
+		Err:  errors.New("the object changed " + strconv.Itoa(maxRecordConflicts) + " times while this call updated it"),
 		Hint: "check with storagetest that the store supports IfRevision",
 	}
 }
@@ -196,7 +197,8 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 		id := name[min(timeid.Length, len(name)):]
 		f := &File{ID: id, Expires: timeid.Time(prefix)}
 		if !timeid.Valid(id) || entry.Key != expiryKey(f) {
-			continue // this package did not write the object
+			// This package did not write the object.
+			continue
 		}
 		if f.Expires.After(now) {
 			return found, nil
@@ -242,6 +244,7 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 	if !q.From.IsZero() {
 		startAfter = max(startAfter, timeid.Floor(q.From))
 	}
+
 	var files []*File
 	for scanned := 0; scanned < scanPage; {
 		batch := limit - len(files)
@@ -256,11 +259,11 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 			ids = ids[:n]
 			next = ""
 		}
-		found, err := b.readAll(ctx, ids)
+		records, err := b.readAll(ctx, ids)
 		if err != nil {
 			return nil, "", err
 		}
-		for _, f := range found {
+		for _, f := range records {
 			if f == nil || !q.Matches(f) {
 				continue
 			}
@@ -290,10 +293,13 @@ func countBefore(ids []string, q Filter) int {
 // nil.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
-	return files, parallel.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {
+	return files, running.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {
 		if files[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
 		return err
 	})
 }
+
+// maxRecordConflicts limits how often one call reads a record again because another call changed it.
+const maxRecordConflicts = 1000

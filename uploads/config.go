@@ -99,8 +99,10 @@ type Config struct {
 	// *Error has no code, the code is Refused. After any other error, the client may try again.
 	//
 	// During Inspect, the content is an object under Prefix. The service then copies this object to
-	// the key of the file, so an upload takes longer. If Inspect is set, tickets are refused. The
-	// sender could replace the file of a ticket after Inspect has seen it.
+	// the key of the file, so an upload takes longer. If Inspect is set, [Service.Sign] fails,
+	// because the sender could replace the file of a ticket after Inspect has seen it. A ticket that
+	// was signed before Inspect was set can still be finished. Inspect does not see its file.
+	// Another TokenKey makes such tickets invalid.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
 	// Stored is called after a file was stored, whichever protocol stored the file. Stored may set
 	// f.Location. For each file, Stored is called at least once, unless the file was removed before
@@ -142,9 +144,11 @@ type Config struct {
 	//
 	// When the file exists, its bytes are counted. When a file is removed or its upload is
 	// abandoned, its bytes become free. After the process was killed, the count may be too high
-	// until a Sweep at least ten minutes later. The count is never too low. A client may continue
-	// what it has begun, so a ticket reserves its room until Finish, Cancel or its end, and an
-	// upload in several requests until it is complete, aborted or expired.
+	// until a Sweep at least ten minutes later. The count of files is never too low. With Records,
+	// bytes that a killed call has left without a record are not counted, and Sweep removes them
+	// after Grace. A client may continue what it has begun, so a ticket reserves its room until
+	// Finish, Cancel or its end, and an upload in several requests until it is complete, aborted or
+	// expired.
 	//
 	// The service counts files by User.ID. If many people share an allowance, such as all users of
 	// one customer, Authorize must return the same ID for all of them. Key must have {user}, or
@@ -175,8 +179,9 @@ type Config struct {
 
 	// Prefix is a prefix of keys. The service stores files that are not accepted yet under Prefix,
 	// and also the state of uploads. With Allowance, what each user has stored is counted beside it,
-	// by default under ".uploads-usage/". If you change Prefix, call Service.Recount for each user. Prefix must end in "/". If it is "", DefaultPrefix is used.
-	// Only the server may have the right to read objects under Prefix.
+	// by default under ".uploads-usage/". If you change Prefix, call Service.Recount for each user.
+	// Prefix must end in "/". If it is "", DefaultPrefix is used. Only the server may have the right
+	// to read objects under Prefix.
 	Prefix string
 	// UploadTTL is the lifetime of the signed URLs to which clients send files and parts. It is
 	// from 1 second to 7 days. If it is 0, DefaultUploadTTL is used. If the upload expires earlier,
@@ -266,9 +271,6 @@ const (
 
 	defaultMaxFiles = 10
 	defaultGrace    = 24 * time.Hour
-
-	// conditions are the features that a bucket needs to keep records or the state of uploads.
-	conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 )
 
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
@@ -290,6 +292,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	c.MaxFiles = cmp.Or(c.MaxFiles, defaultMaxFiles)
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	c.UploadTTL = cmp.Or(c.UploadTTL, DefaultUploadTTL)
+
 	if c.CacheControl == nil {
 		c.CacheControl = map[string]string{"*": "private, max-age=31536000, immutable"}
 		if c.Link == PublicLink {
@@ -323,6 +326,7 @@ func (c *Config) problem() (field, rule string) {
 	if len(c.TokenKey) < minTokenKey {
 		return "Config.TokenKey", "must have at least 16 bytes"
 	}
+
 	if c.Authorize == nil && c.Begin != nil {
 		return "Config.Authorize", "must not be nil"
 	}
@@ -335,12 +339,14 @@ func (c *Config) problem() (field, rule string) {
 	if c.MaxFiles < 1 {
 		return "Config.MaxFiles", "must be at least 1"
 	}
+
 	if c.TTL < minSession || c.TTL > maxTTL {
 		return "Config.TTL", "must be from 1 minute to 7 days"
 	}
 	if c.MemoryLimit < minMemory {
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	}
+
 	if !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//") ||
 		strings.Contains("/"+c.Prefix, "/./") ||
 		strings.Contains("/"+c.Prefix, "/../") ||
@@ -348,6 +354,7 @@ func (c *Config) problem() (field, rule string) {
 		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }) {
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
+
 	for _, origin := range c.Origins {
 		if u, err := url.Parse(origin); origin != "*" &&
 			(err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
@@ -361,6 +368,7 @@ func (c *Config) problem() (field, rule string) {
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
+
 	if _, ok := c.Records.(bucketRecords); ok &&
 		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
@@ -454,3 +462,13 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 // needsSessions reports whether the service must offer the S3 routes and tus. If it must, New fails
 // for a bucket that cannot support them.
 func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }
+
+// An Allowance limits how much a user may store. [Config.Allowance] returns it.
+type Allowance struct {
+	// Bytes limits the total size of the user's files, in bytes. If Bytes is 0, the size is not
+	// limited. If Bytes is negative, the user may store no bytes.
+	Bytes int64
+	// Files limits the number of the user's files. If Files is 0, the number is not limited. If
+	// Files is negative, the user may store no files.
+	Files int64
+}

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"path"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/mediatype"
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // The end of an upload
@@ -23,7 +26,7 @@ import (
 //	make the object               stageStored        the object under its key
 //	create the record             stageRecorded      the record
 //	count the file                stageCounted       no reservation any more
-//	call Config.Stored            stageTold          phaseDone, if the upload has a session
+//	call Config.Stored            stageTold          PhaseDone, if the upload has a session
 //
 // Two rules keep the counts right:
 //
@@ -31,6 +34,10 @@ import (
 //     its upload has no reservation any more. A removal subtracts only a file without a reservation.
 //   - The record is created before the file is counted. So a file without a reservation has had its
 //     record. If the record is missing, the file was removed, and nobody creates the record again.
+//
+// While a reservation lives, only a call of its upload ends it, because a call that was killed looks
+// like a slow one. If the reservation is dead, a recount drops it and counts the file, and another
+// recount follows later: see countFiles.
 //
 // Several calls may end the same upload at the same time. If a step finds something unexpected, the
 // origin of the call decides how it continues: it says what the call knows of the other calls.
@@ -97,18 +104,18 @@ func (o origin) withoutReservation() verdict {
 
 // end brings the upload of a stored file to its end: it creates the record, counts the file, and
 // calls Config.Stored.
-func (s *Service) end(ctx context.Context, f *File) error {
+func (s *files) end(ctx context.Context, f *File) error {
 	f.stage = stageStored
-	s.identify(f)
+	s.setup.identify(f)
 	if err := s.record(ctx, f); err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
-	if err := s.counter.count(ctx, f); err != nil {
+	if err := s.count(ctx, f); err != nil {
 		return err
 	}
-	if s.config.Stored != nil {
-		if err := s.config.Stored(ctx, f); err != nil {
-			return unauthorized(err)
+	if s.setup.config.Stored != nil {
+		if err := s.setup.config.Stored(ctx, f); err != nil {
+			return refusal.Unauthorized(err)
 		}
 	}
 	f.stage = stageTold
@@ -118,8 +125,8 @@ func (s *Service) end(ctx context.Context, f *File) error {
 // takeBack removes a stored file whose upload did not end, and everything that the call has done for
 // it. If the application may know the file, the caller must not call takeBack. If takeBack fails,
 // Sweep removes a file with a record later.
-func (s *Service) takeBack(ctx context.Context, f *File) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+func (s *files) takeBack(ctx context.Context, f *File) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 	var err error
 	switch {
@@ -139,11 +146,11 @@ func (s *Service) takeBack(ctx context.Context, f *File) {
 // beginEnding looks at the reservation of a file whose upload this call ends. Other calls may end the
 // same upload. If there is no reservation any more, an earlier call has counted the file, or nobody
 // ever will.
-func (c *counter) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
-	if c == nil {
+func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
+	if s.counter == nil {
 		return 0, nil
 	}
-	e, id, exists, err := c.book.Entry(ctx, f.User.ID, f.reserved)
+	e, id, exists, err := s.counter.book.Entry(ctx, f.User.ID, f.reserved)
 	if err != nil {
 		return 0, err
 	}
@@ -158,110 +165,118 @@ func (c *counter) beginEnding(ctx context.Context, f *File) (reserved int64, err
 }
 
 // count counts a stored file, and drops its reservation.
-func (c *counter) count(ctx context.Context, f *File) error {
-	if c == nil || f.reserved == "" {
+func (s *files) count(ctx context.Context, f *File) error {
+	if s.counter == nil || f.reserved == "" {
 		return nil
 	}
-	settlement, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
+	settlement, err := s.counter.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	if settlement.Counted {
 		f.stage = stageCounted
 		return nil
 	}
 	if settlement.Canceled {
-		c.service.takeBack(ctx, f)
+		s.takeBack(ctx, f)
 		return canceled()
 	}
-	if f.ledger != "" && f.ledger != settlement.Ledger { // so nobody can have counted the file
+
+	if f.ledger != "" && f.ledger != settlement.Ledger {
+		// Nobody can have counted the file.
 		f.origin = originFirst
 	}
 	switch f.origin.withoutReservation() {
 	case takeItBack:
 		// The Sweep that dropped the reservation may have counted the file. This call removes the
 		// file, so that count would be too high.
-		_ = c.book.Doubt(ctx, f.User.ID)
-		c.service.takeBack(ctx, f)
+		_ = s.counter.book.Doubt(ctx, f.User.ID)
+		s.takeBack(ctx, f)
 		return tookTooLong(f)
 	case countAnew:
-		if err := c.book.Add(ctx, f.User.ID, f.Size); err != nil {
-			return storeFailed(err)
+		if err := s.counter.book.Add(ctx, f.User.ID, f.Size); err != nil {
+			return refusal.StoreFailed(err)
 		}
 		f.stage = stageCounted
 	case checkCount:
-		_ = c.book.Doubt(ctx, f.User.ID)
-		if c.service.config.Records == nil {
+		_ = s.counter.book.Doubt(ctx, f.User.ID)
+		if s.setup.config.Records == nil {
 			return nil
 		}
 		// The file may have been removed since another call counted it. This call has then created
 		// its record again.
-		if isRemoved, err := c.service.removeEmpty(ctx, f); isRemoved || err != nil {
-			return storeFailed(cmp.Or(err, error(fileRemoved())))
+		if isRemoved, err := s.removeEmpty(ctx, f); isRemoved || err != nil {
+			return refusal.StoreFailed(cmp.Or(err, error(fileRemoved())))
 		}
 	}
 	return nil
 }
 
-func canceled() *Error {
-	return refuse(tokenField, NotFound, "This upload was canceled. Send the file again.")
+func canceled() *refusal.Error {
+	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was canceled. Send the file again.")
 }
 
 // fileRemoved returns the error for an upload whose file has been removed.
-func fileRemoved() *Error {
-	return refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
+func fileRemoved() *refusal.Error {
+	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was finished, and its file has been removed. Send the file again.")
 }
 
 // record creates the record of a file. If the record exists already, or if the response was lost,
 // this function reads the record, to find out whether an earlier attempt has created it.
-func (s *Service) record(ctx context.Context, f *File) error {
-	if s.config.Records == nil {
+func (s *files) record(ctx context.Context, f *File) error {
+	if s.setup.config.Records == nil {
 		return nil
 	}
 	f.Size = f.Attrs.Size
 	f.CRC32C = f.Attrs.CRC32C
-	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
-		!storage.Supports(s.bucket, storage.ContentProperties) {
+	if kind := headertext.MediaTypeByExtension(path.Ext(f.Key)); kind != "" &&
+		!storage.Supports(s.setup.bucket, storage.ContentProperties) {
 		f.ContentType = kind
 	}
-	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
-	records := s.config.Records
-	expired := f.lifetime > 0 && s.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8
+	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, session.PendingType)
+
+	records := s.setup.config.Records
+	expired := f.lifetime > 0 && s.setup.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8
 	if f.origin.withoutRecord() == fileGone {
 		return s.useRecord(ctx, f, fileRemoved())
 	}
 	if expired && f.origin != originOwn {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
+
 	err := records.Create(ctx, f)
 	exists := storage.CodeOf(err) == storage.PreconditionFailed
 	if exists || errors.Is(err, storage.OutcomeUnknown) {
-		current, look := records.Record(ctx, f.ID)
+		current, readErr := records.Record(ctx, f.ID)
 		switch {
-		case look == nil:
-			f.Expires, err = current.Expires, nil // a transaction may have made the file permanent
-		// the record was created and has been removed since
-		case exists && storage.CodeOf(look) == storage.ObjectNotFound:
+		case readErr == nil:
+			// A transaction may have made the file permanent.
+			f.Expires = current.Expires
+			err = nil
+		case exists && storage.CodeOf(readErr) == storage.ObjectNotFound:
+			// The record was created and has been removed since.
 			err = nil
 		case exists:
-			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
+			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 		}
 	}
 	if err != nil {
-		// the record may exist; if so, it must be removed before the bytes
+		// The record may exist. If so, it must be removed before the bytes.
 		if errors.Is(err, storage.OutcomeUnknown) {
 			f.stage = stageRecorded
 		}
 		return err
 	}
+
 	f.stage = stageRecorded
-	late := s.config.Grace / 2
+	late := s.setup.config.Grace / 2
 	if f.lifetime > 0 {
 		late = min(late, f.lifetime/2)
 	}
-	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
+	if s.setup.config.Now().Sub(timeid.Time(f.ID)) < late {
 		return nil
 	}
+
 	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
 	if isRemoved, err := s.removeEmpty(ctx, f); !isRemoved {
 		return err
@@ -276,8 +291,8 @@ func (s *Service) record(ctx context.Context, f *File) error {
 //   - The file has expired, or is in the last eighth of its lifetime. Sweep may have removed the
 //     record, and may be removing the bytes now. A process with another clock may do so already in
 //     the last eighth.
-func (s *Service) useRecord(ctx context.Context, f *File, notFound *Error) error {
-	current, err := s.config.Records.Record(ctx, f.ID)
+func (s *files) useRecord(ctx context.Context, f *File, notFound *refusal.Error) error {
+	current, err := s.setup.config.Records.Record(ctx, f.ID)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound
 	}
@@ -287,4 +302,19 @@ func (s *Service) useRecord(ctx context.Context, f *File, notFound *Error) error
 	f.Expires = current.Expires
 	f.stage = stageRecorded
 	return nil
+}
+
+// tookTooLong returns the error for a file that may have been removed while it was uploaded.
+func tookTooLong(f *File) *refusal.Error {
+	return &refusal.Error{
+		Field:   refusal.FileField,
+		Code:    refusal.CodeStoreFailed,
+		Status:  http.StatusServiceUnavailable,
+		Message: "The upload took too long. Try again.",
+		Err: &storage.Error{
+			Code: storage.Unavailable,
+			Key:  f.Key,
+			Hint: "make Config.Grace, Config.Lifetime and Target.Lifetime longer than the longest upload",
+		},
+	}
 }

@@ -2,17 +2,18 @@ package uploads
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/drain"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/s3routes"
+	"github.com/omnibucket/storage/uploads/internal/session"
+	"github.com/omnibucket/storage/uploads/internal/tus"
 )
 
 // A handler serves all routes of a service over HTTP.
@@ -20,57 +21,64 @@ type handler struct {
 	bucket  storage.ReadWriter
 	config  *Config
 	service *Service
-	keeper  *keeper
 	memory  *intake.Memory
-	pace    pace
+	tus     *tus.Handler
+	s3      *s3routes.Handler
+}
+
+// newHandler returns the handler of a service.
+func newHandler(s *Service) *handler {
+	h := &handler{bucket: s.setup.bucket, config: s.setup.config, service: s, memory: s.setup.memory}
+	h.tus = &tus.Handler{
+		Store:     s.keeper.Store,
+		Uploads:   s.keeper,
+		Memory:    s.setup.memory,
+		Authorize: h.authorize,
+		BaseURL:   s.setup.config.BaseURL,
+		MaxSize:   s.setup.maxSize,
+		Pace:      tus.DefaultPace,
+	}
+	h.s3 = &s3routes.Handler{
+		Store:      s.keeper.Store,
+		Uploads:    s.keeper,
+		Memory:     s.setup.memory,
+		ProxyParts: s.setup.config.ProxyParts,
+		BaseURL:    s.setup.config.BaseURL,
+		TTL:        s.setup.config.TTL,
+		URLTTL:     s.setup.config.UploadTTL,
+	}
+	return h
 }
 
 // routes returns the routes. The paths below /s3/ are those of Uppy's companion.
 func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
-	handle("POST /{$}", h.storeForm)
+	handle := func(pattern string, f func(*intake.Call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
+	handle("POST /{$}", h.service.storeForm)
 	handle("POST /tickets", h.signTicket)
 	handle("POST /tickets/finish", h.finishTicket)
 	mux.HandleFunc(
 		"/{key...}",
 		// the pattern has no method, because "DELETE /{key...}" would conflict with the patterns of
 		// tus
-		h.respond(func(c *call) error {
+		h.respond(func(c *intake.Call) error {
 			switch c.Method {
 			case http.MethodDelete:
 				return h.authorized(h.removeFile)(c)
 			case http.MethodGet, http.MethodHead:
-				return refuse("", NotFound, "There is nothing here.")
+				return refusal.New("", refusal.CodeNotFound, "There is nothing here.")
 			}
-			return methodNotAllowed(c, "DELETE")
+			return c.MethodNotAllowed("DELETE")
 		}),
 	)
+
 	if !storage.Supports(h.bucket, storage.OpenUploads) || !conditional(h.config.States) {
 		return mux
 	}
-	handle("POST /s3/multipart", h.beginParts)
-	handle("GET /s3/multipart/{id}", h.listParts)
-	handle("GET /s3/multipart/{id}/{part}", h.signPart)
-	handle("GET /s3/multipart/{id}/batch", h.signParts)
-	handle("POST /s3/multipart/{id}/complete", h.completeParts)
-	handle("DELETE /s3/multipart/{id}", h.abortParts)
-	handle("GET /s3/params", h.beginSingle)
-	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // Uppy 6 sends the file in a form
-	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
-	t := &tus{handler: h}
-	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
-		mux.HandleFunc(pattern, h.respond(t.serveTus))
-	}
+	forAll := func(pattern string, f func(*intake.Call) error) { mux.HandleFunc(pattern, h.respond(f)) }
+	h.s3.Register(handle, forAll)
+	h.tus.Register(forAll)
 	return mux
-}
-
-func methodNotAllowed(c *call, allowed string) *Error {
-	c.w.Header().Set("Allow", allowed)
-	e := refuse("method", InvalidRequest, "This method is not allowed here.")
-	e.Status = http.StatusMethodNotAllowed
-	return e
 }
 
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
@@ -91,26 +99,10 @@ func methodNotAllowed(c *call, allowed string) *Error {
 //	cancel()
 //	err := server.Shutdown(context.Background())
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = webapi.Begin(w, r)
+	r = webserver.BeginRequest(w, r)
 	if !s.handler.allowOrigin(w, r) {
 		s.mux().ServeHTTP(w, r)
 	}
-}
-
-type call struct {
-	*http.Request
-	w           http.ResponseWriter
-	memory      *intake.Memory
-	user        User
-	name        string          // name of the file in the request
-	interrupted <-chan struct{} // closed when another request wants to continue the upload
-	last        bool            // true if this body ends the file, even if its length was not announced
-	refused     *feed           // set if the body was refused after a part of it was read
-}
-
-func (c *call) json(status int, value any) error {
-	webapi.WriteJSON(c.w, status, "application/json", value)
-	return nil
 }
 
 // maxDrain is how many bytes of a refused body are still read, so that the client sees the
@@ -119,23 +111,24 @@ const maxDrain = 4 << 20
 
 // respond returns a handler that calls f. f must either write a response and return nil, or return
 // an error before it has written anything.
-func (h *handler) respond(f func(*call) error) http.HandlerFunc {
+func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r, body := drain.Of(r)
-		c := &call{Request: r, w: w, memory: h.memory}
+		r, body := webserver.BodyOf(r)
+		c := &intake.Call{Request: r, W: w, Memory: h.memory}
 		err := f(c)
 		ctx := r.Context()
 		if ctx.Err() == nil {
-			ctx = context.WithoutCancel(ctx) // the method close below ends a Read, and net/http then cancels ctx
+			// The method Close below ends a Read, and net/http then cancels ctx.
+			ctx = context.WithoutCancel(ctx)
 		}
 		switch {
 		case err == nil:
-		case c.refused == nil:
+		case c.Refused == nil:
 			body.Refuse(w, r, maxDrain, func() {
 				h.fail(w, r, err)
 			})
-		case c.refused.close():
-			drain.Respond(ctx, w, body.ReadCloser, maxDrain, func() {
+		case c.Refused.Close():
+			webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, func() {
 				h.fail(w, r, err)
 			})
 		default:
@@ -144,13 +137,23 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	}
 }
 
-func (h *handler) authorized(f func(*call) error) func(*call) error {
-	return func(c *call) (err error) {
-		if h.config.Authorize == nil {
-			return errors.New("Config.Authorize is nil")
-		}
-		if c.user, err = h.config.Authorize(c.Request); err != nil {
-			return unauthorized(err)
+// authorize returns the user who sends a request.
+func (h *handler) authorize(r *http.Request) (session.User, error) {
+	if h.config.Authorize == nil {
+		return session.User{}, errors.New("Config.Authorize is nil")
+	}
+	user, err := h.config.Authorize(r)
+	if err != nil {
+		return session.User{}, refusal.Unauthorized(err)
+	}
+	return session.User(user), nil
+}
+
+// authorized returns a handler that calls f for the user who sends the request.
+func (h *handler) authorized(f func(*intake.Call) error) func(*intake.Call) error {
+	return func(c *intake.Call) (err error) {
+		if c.User, err = h.authorize(c.Request); err != nil {
+			return err
 		}
 		return f(c)
 	}
@@ -168,6 +171,7 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	}
 	header := w.Header()
 	header.Add("Vary", "Origin")
+
 	switch {
 	case slices.ContainsFunc(h.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
 		header.Set("Access-Control-Allow-Origin", origin)
@@ -177,6 +181,7 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		return false
 	}
+
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		header.Set("Access-Control-Expose-Headers", exposed)
 		return false
@@ -190,82 +195,106 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (h *handler) signTicket(c *call) error {
-	var asked struct {
+// signTicket handles POST /tickets.
+func (h *handler) signTicket(c *intake.Call) error {
+	var body struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
 		Size int64  `json:"size"`
 	}
-	if err := readJSON(c, &asked, maxBegin, true); err != nil {
+	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
 		return err
 	}
-	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
+	t, err := h.service.Sign(c.Context(), Request{Name: body.Name, Type: body.Type, Size: body.Size}, User(c.User))
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusCreated, t)
+	return c.JSON(http.StatusCreated, t)
 }
 
 // finishTicket continues after the client has disconnected. Otherwise a proxy with a short timeout
 // could prevent a large file from ever being copied.
-func (h *handler) finishTicket(c *call) error {
-	var asked struct {
+func (h *handler) finishTicket(c *intake.Call) error {
+	var body struct {
 		Token string `json:"token"`
 	}
-	if err := readJSON(c, &asked, maxBegin, true); err != nil {
+	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
 	defer cancel()
-	f, err := h.service.Finish(ctx, asked.Token, c.user)
+	f, err := h.service.Finish(ctx, body.Token, User(c.User))
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, f)
+	return c.JSON(http.StatusOK, f)
 }
 
-func (h *handler) removeFile(c *call) error {
-	if len(h.service.pattern.Values) == 0 && !h.config.DeleteShared {
-		return refuse("key", NotAllowed, "Files cannot be removed here.")
+// removeFile handles DELETE of a file.
+func (h *handler) removeFile(c *intake.Call) error {
+	if len(h.service.setup.pattern.Values) == 0 && !h.config.DeleteShared {
+		return refusal.New("key", refusal.CodeNotAllowed, "Files cannot be removed here.")
 	}
-	if err := h.service.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {
+	if err := h.service.Delete(c.Context(), c.PathValue("key"), User(c.User)); err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
+	c.W.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
-const smallDocument = 4 << 10
+// maxDocument limits the JSON of a request that begins or ends one upload.
+const maxDocument = 64 << 10
 
-// readJSON decodes a JSON body. limit is the greatest length of the body in bytes. If
-// strict is true, readJSON refuses unknown fields. It requires the type application/json, which a
-// page of another origin cannot send without a preflight request.
-//
-// If the body may be longer than smallDocument, readJSON takes memory for the whole body from
-// Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
-func readJSON(c *call, dst any, limit int64, strict bool) error {
-	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
-		mediaType != "application/json" {
-		return wrongType("The request must be application/json.")
+// problemTypes begins the types of problems that IANA has registered.
+const problemTypes = "https://iana.org/assignments/http-problem-types#"
+
+// A problem is the JSON of an error (RFC 9457). It reveals nothing about the store. Message has the
+// same text as Detail, because Uppy shows only Message.
+type problem struct {
+	Type     string `json:"type,omitempty"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Message  string `json:"message"`
+	Code     Code   `json:"code"`
+	Field    string `json:"field,omitempty"`
+	File     string `json:"file,omitempty"`
+	Request  string `json:"requestId"`
+	Key      string `json:"key,omitempty"`      // set if Code is Completed
+	Location string `json:"location,omitempty"` // set if Code is Completed
+	Expected *int64 `json:"expected-offset,omitempty"`
+	Provided *int64 `json:"provided-offset,omitempty"`
+}
+
+// fail responds with an error.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := refusal.Of(err)
+	if e == nil {
+		e = refusal.Internal(err)
 	}
-	if length := c.ContentLength; length < 0 || length > smallDocument {
-		if length < 0 || length > limit {
-			length = limit
-		}
-		release, err := intake.Take(c.memory.Feeds, c.Request, c.user.ID, length)
-		if err != nil {
-			return busy(err)
-		}
-		defer release()
+	status := e.HTTPStatus()
+	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
+		h.config.OnError(r, publicError(err))
 	}
-	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), limit))
-	d.UseNumber() // a float64 would change long numbers in metadata
-	if strict {
-		d.DisallowUnknownFields()
+	webserver.RetryLater(w.Header(), status, err)
+	p := problem{
+		Title:    http.StatusText(status),
+		Status:   status,
+		Detail:   e.Message,
+		Message:  e.Message,
+		Code:     Code(e.Code),
+		Field:    webserver.Field(e.Field),
+		File:     e.Name,
+		Request:  w.Header().Get(webserver.RequestIDHeader),
+		Key:      e.Key,
+		Location: e.Location,
 	}
-	if err := d.Decode(dst); err != nil {
-		return refuse("", InvalidRequest, "The request is not understood.")
+	if e.Problem != "" {
+		p.Type = problemTypes + e.Problem
 	}
-	return nil
+	if e.Offsets != nil {
+		p.Expected = &e.Offsets[0]
+		p.Provided = &e.Offsets[1]
+	}
+	webserver.WriteJSON(w, status, "application/problem+json", p)
 }

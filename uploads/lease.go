@@ -5,7 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
 
 // leaseFor is how long a lease lasts. The clocks of two servers may differ by most of this time.
@@ -15,27 +16,15 @@ const leaseFor = 10 * time.Minute
 // the call in the ledger. If the process is killed, the entries are dead after leaseFor, and the next
 // Sweep drops them. A nil lease keeps nothing.
 type lease struct {
-	counter *counter
+	book    *ledger.Book
+	until   func() time.Time                           // returns the end of a lease that begins now
+	pulse   func(context.Context, time.Duration) error // pauses between two renewals
 	user    string
 	cancel  context.CancelFunc
-	renewal panics.Group
+	renewal running.Group
 
 	mu    sync.Mutex
 	names []string // names of the entries
-}
-
-// newLease returns a lease without entries. The caller must call its method end.
-func (c *counter) newLease(user string) *lease {
-	if c == nil {
-		return nil
-	}
-	return &lease{counter: c, user: user}
-}
-
-// leaseUntil returns the end of a lease that begins now.
-func (c *counter) leaseUntil() time.Time {
-	length := min(leaseFor, c.service.config.Grace)
-	return c.service.config.Now().Add(length).UTC()
 }
 
 // add adds an entry to the lease.
@@ -51,7 +40,7 @@ func (l *lease) add(ctx context.Context, name string) {
 	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.renewal.Go(func() {
-		for l.counter.service.memory.Pulse(ctx, leaseFor/4) == nil {
+		for l.pulse(ctx, leaseFor/4) == nil {
 			l.renew(ctx)
 		}
 	}, l.cancel)
@@ -64,7 +53,7 @@ func (l *lease) renew(ctx context.Context) {
 	names := l.names
 	l.mu.Unlock()
 	for _, name := range names {
-		_, _ = l.counter.book.Renew(ctx, l.user, name, l.counter.leaseUntil())
+		_, _ = l.book.Renew(ctx, l.user, name, l.until())
 	}
 }
 

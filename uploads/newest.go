@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // Newest returns a text for keys. If all keys have such a text at the same place, a listing begins

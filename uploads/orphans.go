@@ -8,7 +8,8 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // A sweep fails if it finds more than maxOrphans orphans, and if these are more than 1/orphanShare
@@ -26,13 +27,13 @@ const (
 // without an object. total counts all objects or all records.
 type tally struct {
 	total, orphaned int
-	found           map[string]bool // keys or IDs of the first orphans, at most maxRemembered
+	keys            map[string]bool // keys or IDs of the first orphans, at most maxRemembered
 }
 
 func (s *tally) add(one string) {
 	s.orphaned++
-	if len(s.found) < maxRemembered {
-		s.found[one] = true
+	if len(s.keys) < maxRemembered {
+		s.keys[one] = true
 	}
 }
 
@@ -48,16 +49,16 @@ const (
 	removeConcurrency = 8
 )
 
-// expired removes expired files, page by page. If a removal fails, it stops after that page,
+// removeExpired removes expired files, page by page. If a removal fails, it stops after that page,
 // because the next page would begin with the same files.
-func (w *sweeper) expired(ctx context.Context) error {
+func (w *sweeper) removeExpired(ctx context.Context) error {
 	for {
-		files, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
+		files, err := w.setup.config.Records.Expired(ctx, w.now, expiredAtOnce)
 		if err != nil || len(files) == 0 {
 			return err
 		}
-		errs := parallel.All(len(files), removeConcurrency, func(i int) error {
-			return w.keeper.service.removeCounted(ctx, files[i])
+		errs := running.All(len(files), removeConcurrency, func(i int) error {
+			return w.files.removeCounted(ctx, files[i])
 		})
 		n := 0
 		for i, err := range errs {
@@ -77,9 +78,9 @@ func (w *sweeper) expired(ctx context.Context) error {
 	}
 }
 
-// orphans removes bytes without records, and records without bytes. Keys and IDs were listed at
+// removeOrphans removes bytes without records, and records without bytes. Keys and IDs were listed at
 // different times, so it checks each orphan again before it removes it.
-func (w *sweeper) orphans(ctx context.Context) error {
+func (w *sweeper) removeOrphans(ctx context.Context) error {
 	o, err := w.findOrphans(ctx)
 	if err == nil {
 		err = w.checkLimit(o)
@@ -87,12 +88,12 @@ func (w *sweeper) orphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for key := range o.bytes.found {
+	for key := range o.bytes.keys {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanBytes(ctx, key))
 		}
 	}
-	for id := range o.records.found {
+	for id := range o.records.keys {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanRecord(ctx, id))
 		}
@@ -101,14 +102,14 @@ func (w *sweeper) orphans(ctx context.Context) error {
 }
 
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
-	_, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key))
+	_, err := w.setup.config.Records.Record(ctx, w.setup.pattern.ID(key))
 	if err == nil {
 		return nil
 	}
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
-	if err := w.keeper.service.removeBytes(ctx, key); err != nil {
+	if err := w.files.removeBytes(ctx, key); err != nil {
 		return err
 	}
 	w.report.Bytes++
@@ -116,7 +117,7 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 }
 
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
-	_, ok, err := w.keeper.service.whole(ctx, id)
+	_, ok, err := w.files.recordWithBytes(ctx, id)
 	if ok {
 		w.report.Records++
 	}
@@ -128,18 +129,19 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // is younger than Config.Grace is not an orphan, because its record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	o := &orphans{
-		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
+		tally{keys: map[string]bool{}}, tally{keys: map[string]bool{}},
 	}
-	pattern := w.keeper.service.pattern
+	pattern := w.setup.pattern
 	prefix, _ := pattern.Ordered()
-	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
+	pull, stop := iter.Pull2(allIDs(ctx, w.setup.config.Records))
 	defer stop()
 	id, failure, hasMore := pull()
 	next := func() {
 		o.records.total++
 		id, failure, hasMore = pull()
 	}
-	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(prefix)) {
+
+	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return nil, err
 		}
@@ -158,10 +160,11 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			return nil, failure
 		case hasMore && id == fileID:
 			next()
-		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
+		case w.now.Sub(entry.Modified) >= w.setup.config.Grace:
 			o.bytes.add(entry.Key)
 		}
 	}
+
 	for ; hasMore && failure == nil; next() {
 		o.records.add(id)
 	}
@@ -178,22 +181,22 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 		return nil
 	}
 	var mu sync.Mutex
-	return parallel.Stream(ctx, w.sessions(ctx, ""), readConcurrency, func(ctx context.Context, g group) error {
+	return running.Stream(ctx, w.sessions(ctx, ""), readConcurrency, func(ctx context.Context, g group) error {
 		if !g.hasState {
 			return nil
 		}
-		s, err := w.keeper.read(ctx, g.name)
+		s, err := w.keeper.Read(ctx, g.name)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
-		if err != nil || s.Phase == phaseDone || s.Phase == phaseAborted {
+		if err != nil || s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for _, key := range w.keeper.possibleKeys(s) {
-			if bytes.found[key] {
-				delete(bytes.found, key)
+		for _, key := range w.setup.possibleKeys(s) {
+			if bytes.keys[key] {
+				delete(bytes.keys, key)
 				bytes.orphaned--
 			}
 		}
@@ -210,7 +213,7 @@ func (w *sweeper) checkLimit(o *orphans) error {
 	return &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "Sweep",
-		Key:  w.keeper.config.Key,
+		Key:  w.setup.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			o.bytes.orphaned, o.bytes.total, o.records.orphaned, o.records.total),
 		Hint: "check that the service has its own bucket and its own records; if so, as after a change of Config.Key, call Sweep with WithoutOrphanLimit",

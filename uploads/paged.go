@@ -24,3 +24,9 @@ func paged[T any](startAfter string, page func(after string) (items []T, next st
 		}
 	}
 }
+
+// listPage is how many states, records or IDs are listed in one call.
+const listPage = 1000
+
+// readConcurrency is how many states or records are read at the same time.
+const readConcurrency = 16

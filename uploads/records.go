@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // Records stores the records of files. [BucketRecords] keeps them in a bucket, and package

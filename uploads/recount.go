@@ -11,8 +11,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // Recount counts again what the user with this ID has stored, and returns the result. Call it once
@@ -26,11 +28,11 @@ import (
 // StoreFailed, which wraps Unavailable. If Config.Allowance is nil, it fails with NotAllowed.
 func (s *Service) Recount(ctx context.Context, user string) (Usage, error) {
 	if s.counter == nil {
-		return Usage{}, noAllowances()
+		return Usage{}, publicError(noAllowances())
 	}
-	u, err := s.counter.recount(evidence.WithoutFailover(ctx), user, s.config.Now())
+	u, err := s.counter.recount(evidence.WithoutFailover(ctx), user, s.setup.config.Now())
 	if err != nil {
-		return Usage{}, storeFailed(err)
+		return Usage{}, publicError(refusal.StoreFailed(err))
 	}
 	return u, nil
 }
@@ -50,76 +52,127 @@ var errRestless = &storage.Error{
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Usage, err error) {
 	attempts := 0
 	err = c.book.Recount(ctx, user, func(t *ledger.Text) error {
-		pending, err := c.livingStems(ctx, t, now)
-		for err == nil {
+		r := &reckoning{dead: map[string]bool{}}
+		if err := c.dropDead(ctx, t, now, r); err != nil {
+			return err
+		}
+		for {
 			attempts++
 			if attempts > maxRecounts {
 				return errRestless
 			}
-			if err := c.countFiles(ctx, user, t, pending); err != nil {
+			if err := c.countFiles(ctx, user, t, r); err != nil {
 				return err
 			}
-			u = usageOf(t)
 			// The key of a file in pieces or of a joined file may have been chosen since, and the
 			// file made. Then count again, without this file.
-			old := pending
-			pending, err = c.livingStems(ctx, t, now)
-			if err == nil && maps.Equal(old, pending) {
-				return nil
+			old := r.pending
+			if err := c.dropDead(ctx, t, now, r); err != nil {
+				return err
 			}
+			if !maps.Equal(old, r.pending) {
+				continue
+			}
+			if r.doubtful {
+				c.book.DoubtAfter(t, c.leaseUntil())
+			}
+			u = usageOf(t)
+			return nil
 		}
-		return err
 	})
 	return u, err
 }
 
-// countFiles sets the count of a ledger to the files of the user, except those with pending stems.
-func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, pending map[string]bool) error {
+// A reckoning is what one count of a user's files knows of the entries in the ledger. The stem of a
+// file is its key without the extension.
+type reckoning struct {
+	pending map[string]bool // stems of the files of uploads that have not ended
+	dead    map[string]bool // stems of the files whose entries were dropped because they were dead
+	// unknown is true if an entry was dropped, and a removal has begun of its file, whose key is not
+	// known any more.
+	unknown bool
+	// doubtful is true if the count may be wrong as soon as another call ends.
+	doubtful bool
+}
+
+// countFiles sets the count of a ledger to the files of the user, except those of pending uploads and
+// those that are being removed, which are part of their entries.
+//
+// The count is doubtful if countFiles counts a file of a dead entry: it then decides the count for the
+// call that made the entry. A call that found the entry before may still remove the file, and subtract
+// nothing. That may be a removal, a Cancel, or the call itself if it was only slow. The count is also
+// doubtful if a removal is in progress, because it may have subtracted a file twice.
+func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r *reckoning) error {
 	t.Bytes = 0
 	t.Files = 0
+	r.doubtful = false
+	for _, e := range t.Entries {
+		r.doubtful = r.doubtful || e.Removal != ""
+	}
 	for f, err := range c.filesOf(ctx, user) {
 		if err != nil {
 			return err
 		}
-		if !pending[c.service.pattern.Stem(f.Key)] {
-			t.Bytes += f.Size
-			t.Files++
+		stem := c.setup.pattern.Stem(f.Key)
+		if r.pending[stem] {
+			continue
+		}
+		removal := ledger.Removal{Key: f.Key}.Name()
+		if e, exists := t.Entries[removal]; exists {
+			// The removal may have begun when the file was part of a reservation that is dead now.
+			e.Bytes = f.Size
+			e.Files = 1
+			t.Entries[removal] = e
+			continue
+		}
+		t.Bytes += f.Size
+		t.Files++
+		r.doubtful = r.doubtful || r.unknown || r.dead[stem]
+	}
+	return nil
+}
+
+// dropDead removes the dead entries of a ledger, which nobody will complete, and adds what it learns
+// of all entries to the reckoning.
+func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
+	r.pending = map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
+		e := t.Entries[name]
+		dead, open, err := c.isDead(ctx, e, now)
+		if err != nil {
+			return err
+		}
+		if e.Removal != "" && !dead {
+			// countFiles finds the entry by the key of the file.
+			continue
+		}
+		stems := r.pending
+		if dead {
+			delete(t.Entries, name)
+			stems = r.dead
+		}
+		switch {
+		case e.Stem != "":
+			stems[e.Stem] = true
+		case open != nil:
+			for _, key := range c.setup.possibleKeys(open) {
+				stems[c.setup.pattern.Stem(key)] = true
+			}
+		case dead && e.Removed:
+			r.unknown = true
 		}
 	}
 	return nil
 }
 
-// livingStems removes the dead entries of a ledger, which nobody will complete. It returns the
-// stems of the files of the remaining entries. The stem of a file is its key without the extension.
-func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time) (map[string]bool, error) {
-	stems := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
-		e := t.Entries[name]
-		dead, open, err := c.isDead(ctx, e, now)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case dead:
-			delete(t.Entries, name)
-			continue
-		case e.Stem != "":
-			stems[e.Stem] = true
-		case open != nil:
-			for _, key := range c.service.keeper.possibleKeys(open) {
-				stems[c.service.pattern.Stem(key)] = true
-			}
-		}
-	}
-	return stems, nil
-}
-
 // isDead reports whether an entry is dead: nobody will complete its upload or removal. If isDead
-// has read the session of the entry, it also returns the session.
-func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (dead bool, open *session, err error) {
+// has read the session of the entry, it also returns the session. The session of a later upload
+// with the same token is not that of the entry.
+func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (dead bool, open *session.Session, err error) {
 	// A young entry is so new that its session may not be saved yet.
 	young := now.Before(e.Until)
-	if e.Until.IsZero() { // an older version has made the entry
+	if e.Until.IsZero() {
+		// An older version has made the entry.
 		young = now.Sub(e.At) < orphanAge
 	}
 	if e.Session == "" {
@@ -128,25 +181,28 @@ func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (de
 	if young && e.Stem != "" {
 		return false, nil, nil
 	}
-	open, err = c.service.keeper.read(ctx, e.Session)
+	open, err = c.sessions.Read(ctx, e.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return !young, nil, nil
 	}
 	if err != nil {
 		return false, nil, err
 	}
-	return open.Phase == phaseDone && open.Kind != kindPartial || open.run() != e.Run, open, nil
+	if open.RunID() != e.Run {
+		return true, nil, nil
+	}
+	return open.Phase == session.PhaseDone && open.Kind != session.KindPartial, open, nil
 }
 
 // filesOf iterates over the files of a user. It sets at least the Key and Size of each file.
 func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, error] {
-	if c.service.config.Records != nil {
+	if c.setup.config.Records != nil {
 		return c.recordsOf(ctx, user)
 	}
-	pattern := c.service.pattern
+	pattern := c.setup.pattern
 	prefix := storage.WithPrefix(pattern.OwnersPrefix(user))
 	return func(yield func(*File, error) bool) {
-		for entry, err := range c.service.bucket.List(ctx, prefix, storage.WithAnyOrder()) {
+		for entry, err := range c.setup.bucket.List(ctx, prefix, storage.WithAnyOrder()) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -161,7 +217,7 @@ func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, err
 func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, error] {
 	q := Filter{User: user, Expiring: true}
 	all := paged("", func(startAfter string) ([]*File, string, error) {
-		return c.service.config.Records.List(ctx, q, startAfter, listPage)
+		return c.setup.config.Records.List(ctx, q, startAfter, listPage)
 	})
 	return func(yield func(*File, error) bool) {
 		for f, err := range all {
@@ -176,8 +232,8 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 // ledgers recounts the files of each user whose ledger has a dead entry. It first moves the ledgers
 // of an older version to their new keys.
 func (w *sweeper) ledgers(ctx context.Context) error {
-	counter := w.keeper.service.counter
-	err := parallel.Stream(
+	counter := w.counter
+	err := running.Stream(
 		ctx, w.states(ctx, ledger.OldPrefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
 			if !ledger.IsKey(ledger.OldPrefix, state.Key) {
 				return nil
@@ -188,9 +244,10 @@ func (w *sweeper) ledgers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	var mu sync.Mutex
 	prefix := counter.book.Prefix
-	return parallel.Stream(
+	return running.Stream(
 		ctx, w.states(ctx, prefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
 			if !ledger.IsKey(prefix, state.Key) {
 				return nil
@@ -202,7 +259,8 @@ func (w *sweeper) ledgers(ctx context.Context) error {
 				w.report.Recounted++
 			}
 			if len(w.errs) == maxFailures-1 {
-				return err // Sweep gives up after this error, which the caller adds to w.errs
+				// Sweep gives up after this error, which the caller adds to w.errs.
+				return err
 			}
 			w.add(err)
 			return nil
@@ -212,7 +270,7 @@ func (w *sweeper) ledgers(ctx context.Context) error {
 
 // recountDead recounts the files of one user, if the ledger with this key has a dead entry.
 func (w *sweeper) recountDead(ctx context.Context, key string) (recounted bool, err error) {
-	counter := w.keeper.service.counter
+	counter := w.counter
 	t, err := counter.book.ReadKey(ctx, key)
 	if t == nil || err != nil {
 		return false, err
@@ -226,7 +284,8 @@ func (w *sweeper) recountDead(ctx context.Context, key string) (recounted bool, 
 			continue
 		}
 		_, err = counter.recount(ctx, t.User, w.now)
-		if errors.Is(err, errRestless) { // the next Sweep tries again
+		if errors.Is(err, errRestless) {
+			// The next Sweep tries again.
 			return false, nil
 		}
 		return err == nil, err

@@ -5,57 +5,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/uploads/internal/filename"
-	"github.com/omnibucket/storage/uploads/internal/keypattern"
-	"github.com/omnibucket/storage/uploads/rules"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // begin returns the session of a new upload. It calls Config.Begin for the target. It does not save
 // the session.
-func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*session, error) {
-	target, err := k.targetOf(c, n, sizeField)
+func (k *keeper) Begin(
+	r *http.Request, user session.User, kind string, n session.Request, sizeField string,
+) (*session.Session, error) {
+	target, err := k.targetOf(r, User(user), n, sizeField)
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(kind, c.user, n, *target, k.config.Now().Add(k.config.TTL))
+	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
 	t := &s.Target
-	if kind == kindPartial {
-		s.Target = Target{MaxSize: target.MaxSize}
+	if kind == session.KindPartial {
+		s.Target = session.Target{MaxSize: target.MaxSize}
 	}
-	t.MaxSize = k.service.limit(t)
+	t.MaxSize = k.setup.limit(t)
 	if t.MaxSize > 0 && n.Size > t.MaxSize {
-		return nil, tooLarge(sizeField, t.MaxSize)
+		return nil, refusal.TooLarge(sizeField, t.MaxSize)
 	}
-	if kind == kindPartial {
+
+	if kind == session.KindPartial {
 		return s, nil
 	}
 	if t.Key == "" {
-		if err := k.draw(s); err != nil {
+		if err := k.drawRandom(s); err != nil {
 			return nil, err
 		}
 	}
-	if err := cmp.Or(t.checkKey(n), t.checkAttributes(), k.checkFeatures(t)); err != nil {
+	if err := cmp.Or(t.CheckKey(n.Name), t.CheckAttributes(), t.CheckFeatures(k.Bucket)); err != nil {
 		return nil, err
 	}
-	if t.ContentType == "" && !k.service.judge.LooksAtContent() &&
-		storage.Supports(k.bucket, storage.ContentProperties) {
-		t.ContentType = cmp.Or(mediatype.ByExtension(t.Key), contentTypeOfPending)
+	if t.ContentType == "" && !k.setup.judge.LooksAtContent() &&
+		storage.Supports(k.Bucket, storage.ContentProperties) {
+		t.ContentType = cmp.Or(headertext.MediaTypeByExtension(t.Key), session.PendingType)
 	}
+
 	if t.Key != "" && !t.Overwrite {
 		// Refuse the upload before it begins if the key is in use. If an object appears there
 		// later, the conditional write fails.
-		ok, err := k.bucket.Exists(c.Context(), t.Key)
+		ok, err := k.Bucket.Exists(r.Context(), t.Key)
 		if err == nil && ok {
-			return nil, exists()
+			return nil, refusal.Exists()
 		}
 		// the key is too long together with the prefix of the bucket
 		if storage.CodeOf(err) == storage.InvalidArgument {
-			return nil, badName(n, err)
+			return nil, session.BadName(n.Name, err)
 		}
 	}
 	return s, nil
@@ -63,93 +68,90 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 
 // targetOf returns the Target of a new upload. If the key depends on the content, which has not
 // arrived yet, Key is "".
-func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error) {
-	s := k.service
+func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
+	s := k.setup
 	if s.maxSize > 0 && n.Size > s.maxSize {
-		return nil, tooLarge(sizeField, s.maxSize)
+		return nil, refusal.TooLarge(sizeField, s.maxSize)
 	}
-	if len(n.Name)+len(n.Type) > maxMetadataBytes {
-		return nil, invalid("filename", "Name and type of the file are too long.")
+	if len(n.Name)+len(n.Type) > session.MaxMetadataBytes {
+		return nil, refusal.Invalid("filename", "Name and type of the file are too long.")
 	}
-	if e := refused(s.judge.CheckClaim(n.Type)); e != nil {
+	if e := refusal.ByRules(s.judge.CheckClaim(n.Type)); e != nil {
 		return nil, e
 	}
-	if k.config.Begin != nil {
-		target, err := k.config.Begin(c.Request, c.user, n)
+
+	if k.setup.config.Begin != nil {
+		target, err := k.setup.config.Begin(r, user, Request(n))
 		switch {
 		case err != nil:
-			return nil, unauthorized(err)
+			return nil, refusal.Unauthorized(err)
 		case target == nil:
-		case k.config.Records != nil:
+		case k.setup.config.Records != nil:
 			return nil, errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
-		case k.config.Allowance != nil:
+		case k.setup.config.Allowance != nil:
 			return nil, errors.New("Config.Begin returned a Target, but allowances count only keys of Config.Key")
-		case filename.Storable(fmt.Sprint(c.user)) != nil:
+		case filename.Storable(fmt.Sprint(user)) != nil:
 			return nil, errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
 		case target.Lifetime != 0:
 			return nil, errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
-		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.config.Prefix)):
+		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.setup.config.Prefix)):
 			return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
 		default:
-			return target, nil
+			t := session.Target(*target)
+			return &t, nil
 		}
 	}
-	if e := s.checkUser(c.user); e != nil {
+
+	if e := s.checkUser(user); e != nil {
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
 		// The method settle sets the other fields when the content is known.
-		return &Target{Overwrite: !s.guarded}, nil
+		return &session.Target{Overwrite: !s.guarded}, nil
 	}
-	random, err := randomKey(k.config.Random)
+	random, err := randomKey(k.setup.config.Random)
 	if err != nil {
 		return nil, err
 	}
-	t := s.target(s.pattern.Key(c.user.values(), k.config.Now(), random, ""), unjudged)
+	t := s.target(s.pattern.Key(user.values(), k.setup.config.Now(), random, ""), unjudged)
 	return &t, nil
 }
 
-// unjudged is the Verdict on each file if Rules do not look at the content.
-var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
-
 // beginUpload begins a multipart upload in the store. If the size of the file is known, the store
 // receives the size, too.
-func (k *keeper) beginUpload(
-	ctx context.Context, s *session, extra ...storage.MultipartOption,
+func (k *keeper) BeginUpload(
+	ctx context.Context, s *session.Session, extra ...storage.MultipartOption,
 ) (storage.MultipartUpload, error) {
 	if s.Size >= 0 {
 		extra = append(extra, storage.WithSize(s.Size))
 	}
 	key := s.Target.Key
-	s.Staged = k.staged(s.Kind)
+	s.Staged = k.setup.isStaged(s.Kind)
 	if s.Staged {
-		key = k.objectKey(s, contentName)
+		key = k.Key(s, session.ContentName)
 	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), extra...)...)
+	upload, err := storage.BeginUpload(ctx, k.Bucket, key, session.OptionsFor(k.FirstTarget(s), extra...)...)
 	code := storage.CodeOf(err)
-	if code == storage.InvalidArgument { // Config.Begin returned an invalid Target
+	if code == storage.InvalidArgument {
+		// Config.Begin returned an invalid Target.
 		return nil, err
 	}
 	if code == storage.Unsupported {
-		return nil, unsupported(err)
+		return nil, refusal.Unsupported(err)
 	}
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, refusal.StoreFailed(err)
 	}
 	s.Token = upload.Token()
 	return upload, nil
 }
 
-// draw sets the time and the random bits that make the key of a session unique.
-func (k *keeper) draw(s *session) error {
-	random, err := randomKey(k.config.Random)
-	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
+// drawRandom sets the time and the random bits that make the key of a session unique.
+func (k *keeper) drawRandom(s *session.Session) error {
+	random, err := randomKey(k.setup.config.Random)
+	s.Random = random[:]
+	s.Begun = k.setup.config.Now().UTC().Truncate(time.Millisecond)
 	return err
-}
-
-// drawnKey returns the key for the time and the random bits of a session, with this extension.
-func (k *keeper) drawnKey(s *session, extension string) string {
-	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
 }
 
 // drawKey sets the key of a file in pieces. Each call that is about to make the file calls drawKey.
@@ -158,17 +160,20 @@ func (k *keeper) drawnKey(s *session, extension string) string {
 //
 // The lifetime of a file begins when drawKey makes its key. If half of the lifetime has passed,
 // drawKey makes a new key in any case. With the old key, the file would expire too soon.
-func (k *keeper) drawKey(s *session) error {
-	lifetime := cmp.Or(s.Target.Lifetime, k.config.Lifetime)
-	late := lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= lifetime/2
-	if !late && (s.Phase == phaseStored || s.Random != nil && k.service.guarded) {
+func (k *keeper) drawKey(s *session.Session) error {
+	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
+	late := lifetime > 0 && s.Random != nil && k.setup.config.Now().Sub(s.Begun) >= lifetime/2
+	if !late && (s.Phase == session.PhaseStored || s.Random != nil && k.setup.guarded) {
 		return nil
 	}
-	err := k.draw(s)
-	s.Phase = phaseCompleting
+	err := k.drawRandom(s)
+	s.Phase = session.PhaseCompleting
 	s.Target.Key = ""
-	if err == nil && !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.drawnKey(s, s.extension())
+	if err == nil && !k.setup.judge.LooksAtContent() {
+		s.Target.Key = k.setup.drawnKey(s, s.Extension())
 	}
 	return err
 }
+
+// PossibleKeys returns all keys under which the file of a session may be.
+func (k *keeper) PossibleKeys(s *session.Session) []string { return k.setup.possibleKeys(s) }

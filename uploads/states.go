@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/inquiry"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // States stores the state of each unfinished upload as a small text. Use it if the bucket does not
@@ -97,7 +98,8 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return err
 		}
-		if current != revision { // true also if there is no state, because current is then ""
+		if current != revision {
+			// This is true also if there is no state, because current is then "".
 			return nil
 		}
 	}
@@ -127,18 +129,27 @@ func (b bucketStates) ListStates(
 		}
 		last = entry.Key
 		looked++
-		folder, isState := strings.CutSuffix(entry.Key, "/"+stateName)
+		folder, isState := strings.CutSuffix(entry.Key, "/"+session.StateName)
 		prefix, name := path.Split(folder)
-		if isState && validName(name) { // an application may have objects with the name state.json, too
+		if isState && session.IsDirName(name) {
+			// An application may have objects with the name state.json, too.
 			if now.IsZero() {
 				clock := prefix + clockName
-				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
+				if now, err = inquiry.Now(ctx, b.bucket, clock); err != nil {
 					return nil, "", err
 				}
-				_ = b.bucket.Remove(ctx, clock) // if the removal fails, the next call removes the object
+				// If the removal fails, the next call removes the object.
+				_ = b.bucket.Remove(ctx, clock)
 			}
 			found = append(found, ListedState{entry.Key, max(0, now.Sub(entry.Modified))})
 		}
 	}
 	return found, next, nil
 }
+
+// clockName is the name of an object that Sweep writes and removes, to read the store's time. If
+// Sweep is killed, the object stays.
+const clockName = "clock"
+
+// conditions are the features that a bucket needs to keep records or the state of uploads.
+const conditions = storage.ConditionalCreate | storage.ConditionalUpdate

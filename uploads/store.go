@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -46,16 +49,16 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	defer l.end()
 	f, e := s.store(ctx, u, nil, l)
 	if e != nil {
-		return nil, e.about(CleanName(u.Name))
+		return nil, publicError(e.WithName(filename.Clean(u.Name)))
 	}
-	err := s.end(ctx, f)
+	err := s.files.end(ctx, f)
 	if err == nil {
 		return f, nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
-		s.takeBack(ctx, f)
+		s.files.takeBack(ctx, f)
 	}
-	return nil, err.(*Error).about(CleanName(u.Name))
+	return nil, publicError(refusal.StoreFailed(err).WithName(filename.Clean(u.Name)))
 }
 
 // storePart stores one file of a form. Its errors have the name of the form's field.
@@ -64,9 +67,9 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	u := Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user}
 	r, e := s.store(ctx, u, f, f.held)
 	if e != nil {
-		e = e.about(CleanName(name))
-		if field := part.FormName(); field != "" && e.Field == fileField {
-			e.Field = CleanName(field)
+		e = e.WithName(filename.Clean(name))
+		if field := part.FormName(); field != "" && e.Field == refusal.FileField {
+			e.Field = filename.Clean(field)
 		}
 		return nil, e
 	}
@@ -74,19 +77,28 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 }
 
 // store stores a file, but does not end its upload. The lease l keeps its reservation.
-func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *Error) {
-	if e := s.checkUser(u.User); e != nil {
+func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
+	if e := s.setup.checkUser(u.User); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
-		return nil, noFile()
+		return nil, refusal.NoFile()
 	}
-	var e *Error
-	u.Target, e = s.checkTarget(u.Target, u.Name)
+	var e *refusal.Error
+	u.Target, e = s.setup.checkTarget(u.Target, u.Name)
 	if e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, form: fm, held: l, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
+
+	t := &storeOp{
+		setup:     s.setup,
+		service:   s,
+		upload:    u,
+		form:      fm,
+		held:      l,
+		bounds:    newBounds(s.setup.judge, u.Size),
+		startTime: s.setup.config.Now(),
+	}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -102,32 +114,35 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 	}
 	f := t.file()
 	f.reserved = t.reserved
-	f, e = s.result(ctx, f, attrs, t.verdict)
-	if e != nil && s.discard(ctx, attrs.Key) == nil {
+
+	f, e = s.setup.result(ctx, f, attrs, t.verdict)
+	if e != nil && s.setup.discard(ctx, attrs.Key) == nil {
 		s.counter.giveBack(ctx, u.User.ID, t.reserved)
 	}
 	return f, e
 }
 
+// A storeOp stores one file.
 type storeOp struct {
-	service *Service
-	upload  Upload
-	form    *form // form that has the file; nil if there is no form
-	held    *lease
-	bounds  bounds
-	began   time.Time
-	verdict *rules.Verdict
+	setup     *setup
+	service   *Service
+	upload    Upload
+	form      *form // form that has the file; nil if there is no form
+	held      *lease
+	bounds    bounds
+	startTime time.Time
+	verdict   *rules.Verdict
 	// reserved is the name of the file's reservation in the ledger of its user.
 	reserved string
 }
 
-func (t *storeOp) judge(ctx context.Context) *Error {
-	v, err := t.service.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
-	if e := refused(err); e != nil {
+func (t *storeOp) judge(ctx context.Context) *refusal.Error {
+	v, err := t.setup.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
+	if e := refusal.ByRules(err); e != nil {
 		return e
 	}
 	if err != nil {
-		return unread(ctx, err)
+		return refusal.ReadFailed(ctx, err)
 	}
 	t.verdict = v
 	if v.Whole {
@@ -136,31 +151,32 @@ func (t *storeOp) judge(ctx context.Context) *Error {
 	return nil
 }
 
-func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
-	random, err := randomKey(t.service.config.Random)
+func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
+	random, err := randomKey(t.setup.config.Random)
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, refusal.StoreFailed(err)
 	}
 	target := t.target(random)
 	if e := t.reserve(ctx, random, target.Key); e != nil {
 		return nil, e
 	}
-	attrs, err := t.keep(ctx, target)
-	if err != nil && !errors.Is(err, storage.OutcomeUnknown) { // after OutcomeUnknown, the object may exist
+	attrs, err := t.storeContent(ctx, target)
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
+		// After OutcomeUnknown, the object may exist.
 		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
 	}
 	if inspectErr, ok := err.(inspectError); ok {
-		return nil, unauthorized(inspectErr.error)
+		return nil, refusal.Unauthorized(inspectErr.error)
 	}
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, refusal.StoreFailed(err)
 	}
 	return attrs, nil
 }
 
 // reserve reserves room for the file in the allowance of its user. If the size of the file is not
 // known, the file may have at most the reserved bytes.
-func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *Error {
+func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *refusal.Error {
 	s := t.service
 	size := cmp.Or(t.bounds.claimed, -1)
 	if s.counter == nil {
@@ -169,19 +185,21 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	if t.verdict.Whole {
 		size = int64(len(t.verdict.Head))
 	}
+
 	a := ask{
-		user:  t.upload.User,
-		name:  random.String(),
-		size:  size,
-		most:  t.bounds.limit(),
-		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(key), Until: s.counter.leaseUntil()},
+		user:    t.upload.User,
+		name:    random.String(),
+		size:    size,
+		maxSize: t.bounds.limit(),
+		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(key), Until: s.counter.leaseUntil()},
 	}
 	if t.form != nil {
 		a.stored = t.form.stored
 		if t.form.length > 0 {
-			a.most = min(a.most, t.form.length)
+			a.maxSize = min(a.maxSize, t.form.length)
 		}
 	}
+
 	granted, e := s.counter.reserve(ctx, a)
 	if e == nil {
 		t.reserved = random.String()
@@ -193,47 +211,49 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	return e
 }
 
-func (t *storeOp) target(random keypattern.Random) Target {
+func (t *storeOp) target(random keypattern.Random) session.Target {
 	s := t.service
 	target := t.upload.Target
 	extension := t.verdict.Extension
-	if target != nil && !s.judge.LooksAtContent() {
-		extension = extensionOf(t.upload.Name)
+	if target != nil && !s.setup.judge.LooksAtContent() {
+		extension = keypattern.ExtensionOf(t.upload.Name)
 	}
-	usual := s.target(s.pattern.Key(t.upload.User.values(), t.began, random, extension), t.verdict)
+	base := s.setup.target(s.setup.pattern.Key(t.upload.User.values(), t.startTime, random, extension), t.verdict)
 	if target == nil {
-		return usual
+		return base
 	}
-	return s.mergeTarget(*target, usual)
+	return s.setup.mergeTarget(session.Target(*target), base)
 }
 
-// keep stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and
-// copies it after the inspection. If the file is refused, keep returns an *Error.
-func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, error) {
+// storeContent stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and
+// copies it after the inspection. If the file is refused, storeContent returns an *Error.
+func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*storage.Attrs, error) {
 	s := t.service
-	if s.config.Inspect == nil {
+	if s.setup.config.Inspect == nil {
 		return t.put(ctx, target)
 	}
-	random, err := randomKey(s.config.Random)
+	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
 		return nil, err
 	}
-	staged := Target{Key: s.config.Prefix + random.String(), Overwrite: !s.guarded}
-	if target.ContentType != "" { // if it is "", the store must detect the type
-		staged.ContentType = contentTypeOfPending
+	staged := session.Target{Key: s.setup.config.Prefix + random.String(), Overwrite: !s.setup.guarded}
+	if target.ContentType != "" {
+		// If it is "", the store must detect the type.
+		staged.ContentType = session.PendingType
 	}
+
 	attrs, err := t.put(ctx, staged)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.discard(ctx, staged.Key) }()
+	defer func() { _ = s.setup.discard(ctx, staged.Key) }()
 	f := t.file()
 	f.Width = t.verdict.Width
 	f.Height = t.verdict.Height
-	if err := s.inspect(ctx, f, attrs, &target); err != nil {
+	if err := s.setup.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
-	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, optionsFor[storage.CopyOption](target)...)
+	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, session.OptionsFor[storage.CopyOption](target)...)
 }
 
 // file returns the File for Config.Inspect, with everything that is known before the content is
@@ -242,7 +262,7 @@ func (t *storeOp) file() *File {
 	u := &t.upload
 	f := &File{
 		User:        u.User,
-		Name:        CleanName(u.Name),
+		Name:        filename.Clean(u.Name),
 		ClaimedName: u.Name,
 		ClaimedType: u.ClaimedType,
 		Metadata:    u.Metadata,
@@ -254,41 +274,11 @@ func (t *storeOp) file() *File {
 	return f
 }
 
-// inspect calls Config.Inspect for a stored object. The Target t says how the file will be stored
-// later. If Config.Inspect refuses the content with an *Error, this method returns an *Error. If
-// Config.Inspect fails with any other error, this method returns an inspectError.
-func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
-	f.Key = t.Key
-	f.Size = content.Size
-	f.ContentType = cmp.Or(t.ContentType, content.ContentType)
-	if s.config.Inspect == nil {
-		return nil
-	}
-	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	s.identify(f)
-	value := f.ContentType
-	err = s.config.Inspect(ctx, f, reader)
-	if f.ContentType != value {
-		t.ContentType = f.ContentType
-	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.saying(Refused, "This file cannot be uploaded here.")
-	}
-	if err != nil {
-		return inspectError{err}
-	}
-	return nil
-}
-
 // put stores the body under the key of target, while it checks the length.
-func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
-	opts := optionsFor[storage.UploadOption](target)
+func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attrs, error) {
+	opts := session.OptionsFor[storage.UploadOption](target)
 	if t.verdict.Whole {
-		return t.service.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
+		return t.setup.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
 	}
 	if t.bounds.claimed > 0 {
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
@@ -298,15 +288,24 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		bounds: t.bounds,
 		limit:  t.bounds.limit(),
 	}
-	attrs, err := t.service.bucket.Upload(ctx, target.Key, b, opts...)
+	attrs, err := t.setup.bucket.Upload(ctx, target.Key, b, opts...)
 	if err == nil {
 		return attrs, nil
 	}
+
 	if b.refused != nil {
 		return nil, b.refused
 	}
-	if storage.CodeOf(err) == storage.BodyFailed { // the store noticed the wrong length first, because of WithSize
-		return nil, wrongSize()
+	if storage.CodeOf(err) == storage.BodyFailed {
+		// The store noticed the wrong length first, because of WithSize.
+		return nil, refusal.WrongSize()
 	}
 	return nil, err
+}
+
+// A form holds the state of a request that stores one or more files.
+type form struct {
+	length int64   // bytes of the whole body; -1 means that the length is not known
+	stored []*File // files that are stored, but not yet counted in the allowance
+	held   *lease  // keeps the reservations of the files
 }

@@ -4,46 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"iter"
-	"slices"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/inquiry"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
-
-// orphanAge is the age at which objects without a state are removed. They are not removed earlier,
-// because a request that is still in progress may write such an object after its upload was
-// removed.
-const orphanAge = time.Hour
-
-// clockName is the name of an object that Sweep writes and removes, to read the store's time. If
-// Sweep is killed, the object stays.
-const clockName = "clock"
-
-// listPage is how many states, records or IDs are listed in one call.
-const listPage = 1000
-
-// maxFailures is the number of failures after which a Sweep ends, which bounds its requests and its
-// errors.
-const maxFailures = 100
-
-// A SweepReport counts what [Service.Sweep] removed.
-type SweepReport struct {
-	Uploads int // expired uploads, and leftovers of completed ones
-	Expired int // files that have expired
-	Bytes   int // objects of files that had no record
-	Records int // records without an object
-	// Recounted is the number of users whose files were counted again, because an upload or a
-	// removal did not end properly.
-	Recounted int
-}
 
 // A SweepOption changes what [Service.Sweep] does.
 type SweepOption interface{ applySweep(*sweeper) }
@@ -83,40 +51,51 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // their records before you run Sweep. The package documentation says what a lifecycle rule must
 // remove in addition.
 func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
-	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
+	w := &sweeper{
+		setup:   s.setup,
+		counter: s.counter,
+		files:   s.files,
+		keeper:  s.keeper,
+		report:  &SweepReport{},
+	}
 	for _, o := range opts {
 		if o != nil {
 			o.applySweep(w)
 		}
 	}
-	ctx = evidence.WithoutFailover(ctx) // what is removed must not depend on a store that may lag
-	clock := s.config.Prefix + clockName
-	now, err := storeclock.Now(ctx, s.bucket, clock)
+	// The removals must not depend on a store that may lag.
+	ctx = evidence.WithoutFailover(ctx)
+	clock := s.setup.config.Prefix + clockName
+	now, err := inquiry.Now(ctx, s.setup.bucket, clock)
 	if err != nil {
 		return w.report, &Error{Code: StoreFailed, Message: "The store does not tell the time.", Err: err}
 	}
 	w.now = now
-	w.add(s.bucket.Remove(ctx, clock))
-	start := sessionName(rand.Text())
+	w.add(s.setup.bucket.Remove(ctx, clock))
+
+	start := session.DirName(rand.Text())
 	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
 			return w.expire(ctx, g)
 		}
 		return w.removeOrphan(ctx, g)
 	})
-	if w.beside() && len(w.errs) < maxFailures {
-		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
+	if w.hasSeparateStates() && len(w.errs) < maxFailures {
+		w.each(listAround(ctx, w.groupsAfter, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
+
 	// Removing an upload may leave bytes without a record, which are orphans. So remove orphans
 	// only after the uploads.
-	if s.config.Records != nil && len(w.errs) < maxFailures {
-		err := w.expired(ctx)
+	if s.setup.config.Records != nil && len(w.errs) < maxFailures {
+		err := w.removeExpired(ctx)
 		if err == nil {
-			err = w.orphans(ctx)
+			err = w.removeOrphans(ctx)
 		}
 		w.add(err)
 	}
-	if s.counter != nil && len(w.errs) == 0 { // last, so that only the files that stay are counted
+
+	if s.counter != nil && len(w.errs) == 0 {
+		// This comes last, so that only the files that stay are counted.
 		w.add(w.ledgers(ctx))
 	}
 	if err := errors.Join(w.errs...); err != nil {
@@ -125,170 +104,12 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	return w.report, nil
 }
 
-type sweeper struct {
-	keeper        *keeper
-	noOrphanLimit bool
-	report        *SweepReport
-	now           time.Time // time by the clock of the bucket, because the clock of this process may be wrong
-	errs          []error
-}
-
-// each calls f for many sessions concurrently. After maxFailures failures, it stops.
-func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
-	var removed atomic.Int32
-	var failure error
-	listed := func(yield func(group) bool) {
-		for g, err := range groups {
-			failure = err
-			if err != nil || !yield(g) {
-				return
-			}
-		}
-	}
-	_, errs := parallel.Groups(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
-		return parallel.All(len(some), readConcurrency, func(i int) error {
-			ok, err := f(some[i])
-			if ok {
-				removed.Add(1)
-			}
-			return err
-		}), true
-	})
-	w.report.Uploads += int(removed.Load())
-	w.errs = append(w.errs, errs...)
-	w.add(failure)
-}
-
-func (w *sweeper) add(err error) {
-	if err != nil {
-		w.errs = append(w.errs, err)
-	}
-}
-
-// A group is one session in a listing. Config.States may keep the state of the session in the
-// bucket of the objects. In that case, the group stands for the state and all objects of the
-// session. Otherwise it stands only for the state.
-type group struct {
-	name     string
-	hasState bool
-	newest   time.Time // time of its newest object
-	// idle is how long the state has not changed. It is only set if the state is not in the bucket
-	// of the objects.
-	idle time.Duration
-}
-
-// beside reports whether the states are stored elsewhere than the objects.
-func (w *sweeper) beside() bool {
-	states, inBucket := w.keeper.config.States.(bucketStates)
-	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
-}
-
-// sessions lists all sessions that have a state, sorted by name. The list begins after the name in
-// start. At the end of all names, it continues with the first name, up to start. If
-// the states are in the bucket of the objects, the list also has sessions that have only objects.
-func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
-	if w.beside() {
-		return around(ctx, w.listed, start)
-	}
-	return around(ctx, w.groups, start)
-}
-
-// around lists the sessions whose name comes after start, and then all others.
-func around(
-	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
-) iter.Seq2[group, error] {
-	return func(yield func(group, error) bool) {
-		for g, err := range list(ctx, start) {
-			if !yield(g, err) || err != nil {
-				return
-			}
-		}
-		if start == "" {
-			return
-		}
-		for g, err := range list(ctx, "") {
-			if g.name >= start || !yield(g, err) {
-				return
-			}
-		}
-	}
-}
-
-// groups lists the sessions that have objects and whose name comes after start, sorted by name.
-func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
-	return func(yield func(group, error) bool) {
-		g := group{}
-		begin := func(next group) bool {
-			last := g
-			g = next
-			return last.name == "" || yield(last, nil)
-		}
-		opts := []storage.ListOption{storage.WithPrefix(w.keeper.config.Prefix)}
-		if start != "" {
-			opts = append(opts, storage.WithStartAfter(w.keeper.config.Prefix+start))
-		}
-		for entry, err := range w.keeper.bucket.List(ctx, opts...) {
-			if err != nil {
-				yield(group{}, err)
-				return
-			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
-			alone := !below && (keypattern.IsRandom(name) || name == clockName)
-			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
-			isOurs := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
-			if !alone && !(validName(name) && isOurs) {
-				continue // this package did not write the object
-			}
-			if name != g.name && !begin(group{name: name}) {
-				return
-			}
-			g.hasState = g.hasState || object == stateName
-			if entry.Modified.After(g.newest) {
-				g.newest = entry.Modified
-			}
-		}
-		begin(group{})
-	}
-}
-
-// listed lists the sessions that have a state and whose name comes after start, sorted by name.
-func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
-	return func(yield func(group, error) bool) {
-		for state, err := range w.states(ctx, w.keeper.config.Prefix, start) {
-			name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, w.keeper.config.Prefix), "/")
-			isOurs := validName(name) && object == stateName
-			if (err != nil || isOurs) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
-				return
-			}
-		}
-	}
-}
-
-// states lists the states with keys that begin with the given prefix, sorted by key. It lists only
-// keys that are greater than prefix+start.
-func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
-	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
-		states, next, err := w.keeper.config.States.ListStates(ctx, startAfter, listPage)
-		beyond := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
-		if beyond >= 0 {
-			return states[:beyond], "", err
-		}
-		if !strings.HasPrefix(next, prefix) {
-			next = ""
-		}
-		return states, next, err
-	})
-}
-
-func validName(name string) bool {
-	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
-}
-
 // expire removes a session if it has expired or was aborted.
 func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
-	s, err := w.keeper.read(ctx, g.name)
+	s, err := w.keeper.Read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil // another Sweep has removed the session
+		// Another Sweep has removed the session.
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -296,17 +117,19 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	if s.Pieces != nil {
 		return w.expirePieces(ctx, s, g)
 	}
-	if w.now.Before(s.Expires) && s.Phase != phaseAborted || w.keeper.claimedAt(s, w.now) {
+	if w.now.Before(s.Expires) && s.Phase != session.PhaseAborted || w.keeper.IsClaimedAt(s, w.now) {
 		return false, nil
 	}
-	empty := s.Phase == phaseOpen && s.Kind != kindSingle && (s.Tus == nil || !s.Tus.Whole)
-	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
-		s.Phase = phaseAborted
+
+	empty := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && (s.Tus == nil || !s.Tus.Whole)
+	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
+		s.Phase = session.PhaseAborted
 		if saved, err := w.save(ctx, s); !saved {
 			return false, err
 		}
 	}
-	if err = w.keeper.remove(ctx, s); err == nil && empty {
+
+	if err = w.keeper.Remove(ctx, s); err == nil && empty {
 		w.keeper.giveBack(ctx, s)
 	}
 	return err == nil, err
@@ -314,9 +137,9 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 
 // save saves a session, and reports whether it was saved. If another call has changed the session,
 // save returns false without an error, and the next Sweep looks at it again.
-func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
-	err := w.keeper.save(ctx, s)
-	if err == errConflict {
+func (w *sweeper) save(ctx context.Context, s *session.Session) (bool, error) {
+	err := w.keeper.Save(ctx, s)
+	if err == session.ErrConflict {
 		return false, nil
 	}
 	return err == nil, err
@@ -326,19 +149,19 @@ func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age := w.now.Sub(g.newest)
 	ticket := keypattern.IsRandom(g.name)
-	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
+	if age < orphanAge || ticket && age < w.setup.config.UploadTTL+finishWithin {
 		return false, nil
 	}
 	// An object with a random name directly under Config.Prefix was sent with a ticket, or was
 	// stored by Service.Store while Config.Inspect checked it.
 	if ticket || g.name == clockName {
-		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
+		err := w.keeper.Bucket.Remove(ctx, w.setup.config.Prefix+g.name)
 		return err == nil, err
 	}
-	if _, err := w.keeper.read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
+	if _, err := w.keeper.Read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err := storage.RemoveMatching(ctx, w.keeper.bucket, nil, storage.WithPrefix(w.keeper.config.Prefix+g.name+"/"))
+	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, nil, storage.WithPrefix(w.setup.config.Prefix+g.name+"/"))
 	return err == nil, err
 }
 
@@ -348,11 +171,11 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 // expirePieces first marks the state as aborted. After that, a call with the same token begins a
 // new upload with other keys. So it does no harm if the process is killed before all pieces are
 // removed.
-func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
+func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
 	newest := g.newest
 	idle := w.now.Sub(g.newest)
-	beside := w.beside()
-	if beside {
+	separate := w.hasSeparateStates()
+	if separate {
 		var err error
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
@@ -361,21 +184,24 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		// and newest are times of the bucket. The duration g.idle is by the clock of Config.States.
 		idle = min(w.now.Sub(newest), g.idle)
 	}
-	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued the upload
+
+	if idle < w.setup.config.TTL || w.keeper.IsClaimedAt(s, w.now) {
+		// A call has continued the upload.
 		return false, nil
 	}
-	empty := s.Phase == phaseOpen
-	if s.Phase != phaseAborted && s.Phase != phaseDone {
+	empty := s.Phase == session.PhaseOpen
+	if s.Phase != session.PhaseAborted && s.Phase != session.PhaseDone {
 		if aborted, err := w.abortPieces(ctx, s, newest); !aborted || err != nil {
 			return false, err
 		}
 	}
-	state := w.keeper.objectKey(s, stateName)
-	old := func(e storage.ListEntry) bool { return (e.Key != state || beside) && !e.Modified.After(newest) }
-	if _, err := storage.RemoveMatching(ctx, w.keeper.bucket, old, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")); err != nil {
+	state := w.keeper.Key(s, session.StateName)
+	old := func(e storage.ListEntry) bool { return (e.Key != state || separate) && !e.Modified.After(newest) }
+	if _, err := storage.RemoveMatching(ctx, w.keeper.Bucket, old, storage.WithPrefix(w.setup.config.Prefix+s.Dir+"/")); err != nil {
 		return false, err
 	}
-	err := w.keeper.config.States.RemoveState(ctx, state, s.revision)
+
+	err := w.setup.config.States.RemoveState(ctx, state, s.Revision)
 	if err == nil && empty {
 		w.keeper.giveBack(ctx, s)
 	}
@@ -384,12 +210,12 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 
 // newest returns the time of the newest object of a session. The object with the state of the
 // session does not count. If there is no other object, newest returns the zero time.
-func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
-	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")) {
+func (w *sweeper) newest(ctx context.Context, s *session.Session) (newest time.Time, err error) {
+	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(w.setup.config.Prefix+s.Dir+"/")) {
 		if err != nil {
 			return newest, err
 		}
-		if entry.Key != w.keeper.objectKey(s, stateName) && entry.Modified.After(newest) {
+		if entry.Key != w.keeper.Key(s, session.StateName) && entry.Modified.After(newest) {
 			newest = entry.Modified
 		}
 	}
@@ -404,7 +230,7 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 //     state. So abortPieces can no longer save the state.
 //   - The call ended before Asked was set. The call has stored a piece, and this piece is newer
 //     than the given time.
-func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
+func (w *sweeper) abortPieces(ctx context.Context, s *session.Session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	if ok, err := w.save(ctx, s); !ok {
 		return false, err
@@ -413,6 +239,6 @@ func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time)
 		return false, err
 	}
 	s.Pieces.Asked = ""
-	s.Phase = phaseAborted
+	s.Phase = session.PhaseAborted
 	return w.save(ctx, s)
 }

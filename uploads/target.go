@@ -1,11 +1,7 @@
 package uploads
 
 import (
-	"errors"
 	"maps"
-	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -88,49 +84,6 @@ type Target struct {
 	Lifetime time.Duration `json:",omitzero"`
 }
 
-func (t *Target) options() []storage.WriteOption {
-	opts := []storage.WriteOption{}
-	add := func(isSet bool, o storage.WriteOption) {
-		if isSet {
-			opts = append(opts, o)
-		}
-	}
-	add(t.ContentType != "", storage.WithContentType(t.ContentType))
-	add(t.CacheControl != "", storage.WithCacheControl(t.CacheControl))
-	add(t.ContentDisposition != "", storage.WithContentDisposition(t.ContentDisposition))
-	add(len(t.Metadata) > 0, storage.WithMetadata(t.Metadata))
-	add(len(t.Tags) > 0, storage.WithTags(t.Tags))
-	add(t.PublicRead, storage.WithPublicRead())
-	add(!t.Overwrite, storage.IfAbsent())
-	return opts
-}
-
-// limit returns the largest size that a file with this Target may have, in bytes. If it returns 0,
-// only the store limits the size.
-func (s *Service) limit(t *Target) int64 {
-	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
-		return s.maxSize
-	}
-	return t.MaxSize
-}
-
-// optionsFor returns opts and the options that set the attributes of t. O is the type of the
-// options.
-func optionsFor[O any](t Target, opts ...O) []O {
-	for _, o := range t.options() {
-		opts = append(opts, any(o).(O))
-	}
-	return opts
-}
-
-// copyOptions returns the options for copying an object that a sender has stored. They set every
-// attribute. Otherwise the copy would have the attributes that the sender chose.
-func (t *Target) copyOptions() []storage.CopyOption {
-	return optionsFor[storage.CopyOption](*t,
-		storage.WithContentDisposition(""), storage.WithContentEncoding(""), storage.WithContentLanguage(""),
-		storage.WithCacheControl(""), storage.WithMetadata(nil), storage.WithStorageClass(""), storage.WithTags(nil))
-}
-
 // A File is a stored file, or a file that is being stored.
 type File struct {
 	User User   `json:"-"`
@@ -162,49 +115,4 @@ type File struct {
 	ledger   string        // ID of the ledger with the reservation; "" if it is not known
 	origin   origin        // what the call knows of other calls that end the upload
 	stage    stage         // how far this call has brought the end of the upload
-}
-
-// longestSegment is the greatest length in bytes of a segment of a key, unless the bucket has
-// [storage.LongSegments].
-const longestSegment = 255
-
-// checkFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the
-// upload would fail only after its last byte, and again at each retry.
-func (k *keeper) checkFeatures(t *Target) error {
-	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
-		return len(segment) > longestSegment
-	})
-	for _, n := range []struct {
-		asked   bool
-		feature storage.Features
-		option  string
-		hint    string
-	}{
-		{!t.Overwrite, storage.ConditionalCreate, "Target.Overwrite false", "set Target.Overwrite, with keys that nobody else writes, or use a bucket with storage.ConditionalCreate"},
-		{t.ContentType != "" || t.CacheControl != "" || t.ContentDisposition != "", storage.ContentProperties, "Target.ContentType, CacheControl or ContentDisposition", "leave them empty, or use a bucket with storage.ContentProperties"},
-		{len(t.Metadata) > 0, storage.Metadata, "Target.Metadata", "leave it empty, or use a bucket with storage.Metadata"},
-		{len(t.Tags) > 0, storage.ObjectTags, "Target.Tags", "leave it empty, or use a bucket with storage.ObjectTags"},
-		{long, storage.LongSegments, "a segment of Target.Key above 255 bytes", "return a shorter Key, or use a bucket with storage.LongSegments"},
-	} {
-		if n.asked && !storage.Supports(k.bucket, n.feature) {
-			return unsupported(&storage.Error{
-				Code: storage.Unsupported,
-				Op:   "uploads",
-				Key:  t.Key,
-				Hint: n.hint,
-				Err:  errors.New(n.option + " needs a feature that the bucket does not have"),
-			})
-		}
-	}
-	return nil
-}
-
-// unsupported returns the error for an upload that the bucket can never store.
-func unsupported(err error) *Error {
-	return &Error{
-		Code:    Internal,
-		Status:  http.StatusNotImplemented,
-		Message: "This file cannot be stored here.",
-		Err:     err,
-	}
 }

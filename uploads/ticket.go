@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -15,8 +13,11 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
 // A Ticket lets a client send one file directly to the store in one request. Either Put or Form is
@@ -53,10 +54,6 @@ func (t Ticket) GoString() string { return t.String() }
 // LogValue returns the text of String, so that logs have no signature and no token.
 func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// contentTypeOfPending is the type of files that are not checked yet. Browsers save such a file,
-// whatever its content is.
-const contentTypeOfPending = "application/octet-stream"
-
 // Sign returns a Ticket, with which a client sends one file to a key under Config.Prefix. If the
 // Ticket has a Put, a store with [storage.SignedIfAbsent] and [storage.ConditionalCreate] accepts
 // the file only once.
@@ -73,38 +70,54 @@ const contentTypeOfPending = "application/octet-stream"
 // If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Without
 // Config.Allowance, Sign makes no request. With Config.Allowance, Sign reserves r.Size bytes. If
 // r.Size is 0 or less, it reserves everything that is permitted. The reservation stays until the
-// file is finished, the ticket is canceled ([Service.Cancel]) or has expired, and Sweep has run. A
-// ticket expires 30 hours after its Put or Form.
+// file is finished or the ticket is canceled ([Service.Cancel]). Otherwise it ends with the first
+// Sweep that runs 30 hours after Put or Form has expired. Finish accepts the ticket for 24 hours
+// after that expiry, and a call of Finish may take six hours.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
-	name := CleanName(r.Name)
-	if s.config.Inspect != nil {
-		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
+	t, err := s.newTicket(ctx, r, user)
+	return t, publicError(err)
+}
+
+// newTicket is Sign with the errors of package refusal.
+func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket, error) {
+	name := filename.Clean(r.Name)
+	if s.setup.config.Inspect != nil {
+		return nil, refusal.New(refusal.TokenField, refusal.CodeNotAllowed, "Files cannot be sent by a ticket here.").WithName(name)
 	}
+
 	// Refuse now what Finish would refuse anyway: an invalid user, length or type.
-	if e := cmp.Or(s.checkUser(user), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
-		return nil, e.about(name)
+	if e := cmp.Or(s.setup.checkUser(user), newBounds(s.setup.judge, r.Size).checkClaim(), refusal.ByRules(s.setup.judge.CheckClaim(r.Type))); e != nil {
+		return nil, e.WithName(name)
 	}
-	random, err := randomKey(s.config.Random)
+	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
-		return nil, storeFailed(err).about(name)
+		return nil, refusal.StoreFailed(err).WithName(name)
 	}
-	t := &ticketOp{service: s, user: user, said: ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
+	t := &ticketOp{
+		setup:   s.setup,
+		service: s,
+		user:    user,
+		ticket:  ticket{random.String(), s.setup.config.Now().Unix(), max(r.Size, 0), name},
+	}
 	maximum, e := t.reserve(ctx)
 	if e != nil {
-		return nil, e.about(name)
+		return nil, e.WithName(name)
 	}
+
 	signed, err := t.sign(ctx, maximum)
 	if err != nil {
-		s.counter.giveBack(ctx, user.ID, t.said.Random)
-		return nil, storeFailed(err).about(name)
+		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
+		return nil, refusal.StoreFailed(err).WithName(name)
 	}
 	return signed, nil
 }
 
+// A ticketOp is one call that signs, finishes or cancels a ticket.
 type ticketOp struct {
+	setup   *setup
 	service *Service
 	user    User
-	said    ticket // the content of the token
+	ticket  ticket // the content of the token
 	// reserved is the number of bytes that are reserved for the file. If it is 0, the reservation
 	// does not limit the file.
 	reserved int64
@@ -114,30 +127,30 @@ type ticketOp struct {
 // usesForm reports whether the ticket has a Form instead of a Put. A form can limit the size of a
 // file whose size is not known.
 func (t *ticketOp) usesForm() bool {
-	return t.said.Size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
+	return t.ticket.Size == 0 && storage.Supports(t.setup.bucket, storage.SignedForms)
 }
 
 // acceptsOnce reports whether two objects are safe from being overwritten: the file that the client
 // sends, and the final object.
 func (t *ticketOp) acceptsOnce() bool {
-	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
+	return t.setup.guarded && !t.usesForm() && storage.Supports(t.setup.bucket, storage.SignedIfAbsent)
 }
 
 // reserve reserves the bytes that the ticket permits, and returns how many bytes the file may have.
 // The reservation ends when the ticket can no longer be finished.
-func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
+func (t *ticketOp) reserve(ctx context.Context) (most int64, e *refusal.Error) {
 	s := t.service
-	most = s.judge.Rules().MaxSize
+	most = s.setup.judge.Rules().MaxSize
 	if s.counter == nil {
 		return most, nil
 	}
-	end := time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL + finishWithin + finishTimeout).UTC()
+	end := time.Unix(t.ticket.Issued, 0).Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
 	granted, e := s.counter.reserve(ctx, ask{
-		user:  t.user,
-		name:  t.said.Random,
-		size:  cmp.Or(t.said.Size, -1),
-		most:  most,
-		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(t.finalKey("")), Until: end},
+		user:    t.user,
+		name:    t.ticket.Random,
+		size:    cmp.Or(t.ticket.Size, -1),
+		maxSize: most,
+		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(t.finalKey("")), Until: end},
 	})
 	if granted > 0 {
 		most = min(most, granted)
@@ -147,26 +160,27 @@ func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 
 func (t *ticketOp) sign(ctx context.Context, limit int64) (*Ticket, error) {
 	s := t.service
-	limits := t.service.judge.Rules()
+	limits := t.setup.judge.Rules()
 	ticket := &Ticket{MaxSize: limit, Token: t.token()}
 	opts := []storage.SignedUploadOption{
-		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
+		storage.WithTTL(s.setup.config.UploadTTL), storage.WithContentType(session.PendingType),
 	}
 	if t.usesForm() {
-		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, limit), limit, opts...)
+		form, err := storage.SignedUploadForm(ctx, s.setup.bucket, t.pendingKey(), min(limits.MinSize, limit), limit, opts...)
 		if err == nil {
 			ticket.Form = form
 			ticket.ExpiresAt = form.ExpiresAt
 		}
 		return ticket, err
 	}
-	if t.said.Size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(t.said.Size))
+
+	if t.ticket.Size > 0 && storage.Supports(s.setup.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(t.ticket.Size))
 	}
-	if storage.Supports(s.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
+	if storage.Supports(s.setup.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	put, err := s.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
+	put, err := s.setup.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
 	if err == nil {
 		ticket.Put = put
 		ticket.ExpiresAt = put.ExpiresAt
@@ -190,34 +204,34 @@ const finishWithin = 24 * time.Hour
 // token returns the token for the client. It consists of the content and a MAC over the content,
 // the user and the pattern of the final key.
 func (t *ticketOp) token() string {
-	text, _ := json.Marshal(t.said) // never fails
-	said := base64.RawURLEncoding.EncodeToString(text)
-	return said + "." + t.proof(said)
+	text, _ := json.Marshal(t.ticket) // never fails
+	payload := base64.RawURLEncoding.EncodeToString(text)
+	return payload + "." + t.proof(payload)
 }
 
 func (t *ticketOp) proof(said string) string {
 	values := t.user.values()
-	fields := []string{"omnibucket upload ticket", t.service.pattern.Text, t.service.config.Prefix, said}
+	fields := []string{"omnibucket upload ticket", t.setup.pattern.Text, t.setup.config.Prefix, said}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		fields = append(fields, name, values[name])
 	}
-	return base64.RawURLEncoding.EncodeToString(macOf(t.service.config.TokenKey, fields...))
+	return base64.RawURLEncoding.EncodeToString(session.MAC(t.setup.config.TokenKey, fields...))
 }
 
 // openTicket verifies a token and reads its content. If the token was changed, or belongs to
 // another user, key or pattern, openTicket fails with NotFound.
-func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
-	if e := s.checkUser(user); e != nil {
+func (s *Service) openTicket(token string, user User) (*ticketOp, *refusal.Error) {
+	if e := s.setup.checkUser(user); e != nil {
 		return nil, e
 	}
-	t := &ticketOp{service: s, user: user}
-	said, proof, _ := strings.Cut(token, ".")
-	if !hmac.Equal([]byte(proof), []byte(t.proof(said))) {
-		return nil, refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
+	t := &ticketOp{setup: s.setup, service: s, user: user}
+	payload, proof, _ := strings.Cut(token, ".")
+	if !hmac.Equal([]byte(proof), []byte(t.proof(payload))) {
+		return nil, refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload is not yours, or is not known here.")
 	}
-	text, err := base64.RawURLEncoding.DecodeString(said)
+	text, err := base64.RawURLEncoding.DecodeString(payload)
 	if err == nil {
-		err = json.Unmarshal(text, &t.said)
+		err = json.Unmarshal(text, &t.ticket)
 	}
 	if err != nil || t.expired() {
 		return nil, tooOld()
@@ -227,29 +241,19 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 
 // expired reports whether the upload may not be finished any more.
 func (t *ticketOp) expired() bool {
-	config := t.service.config
-	return config.Now().After(time.Unix(t.said.Issued, 0).Add(config.UploadTTL + finishWithin))
+	config := t.setup.config
+	return config.Now().After(time.Unix(t.ticket.Issued, 0).Add(config.UploadTTL + finishWithin))
 }
 
-func tooOld() *Error {
-	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
+func tooOld() *refusal.Error {
+	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was started too long ago. Send the file again.")
 }
 
-// macOf returns a MAC over several texts. It quotes each text, so that different lists of texts
-// have different MACs.
-func macOf(key []byte, texts ...string) []byte {
-	mac := hmac.New(sha256.New, key)
-	for _, text := range texts {
-		_, _ = fmt.Fprintf(mac, "%q\n", text)
-	}
-	return mac.Sum(nil)
-}
-
-func (t *ticketOp) pendingKey() string { return t.service.config.Prefix + t.said.Random }
+func (t *ticketOp) pendingKey() string { return t.setup.config.Prefix + t.ticket.Random }
 
 // finalKey returns the final key of the file. The sender knows the first key, but cannot derive the
 // final one. So nobody can request the final object while it is still being inspected.
 func (t *ticketOp) finalKey(extension string) string {
-	random := keypattern.Random(macOf(t.service.config.TokenKey, "omnibucket upload key", t.said.Random))
-	return t.service.pattern.Key(t.user.values(), time.Unix(t.said.Issued, 0), random, extension)
+	random := keypattern.Random(session.MAC(t.setup.config.TokenKey, "omnibucket upload key", t.ticket.Random))
+	return t.setup.pattern.Key(t.user.values(), time.Unix(t.ticket.Issued, 0), random, extension)
 }

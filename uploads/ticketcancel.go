@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
 // Cancel gives a ticket back whose file was not finished. It removes what the client has sent, and
@@ -29,10 +30,10 @@ import (
 func (s *Service) Cancel(ctx context.Context, token string, user User) error {
 	t, e := s.openTicket(token, user)
 	if e != nil {
-		return e
+		return publicError(e)
 	}
 	if err := t.cancel(ctx); err != nil {
-		return storeFailed(err).about(t.said.Name)
+		return publicError(refusal.StoreFailed(err).WithName(t.ticket.Name))
 	}
 	return nil
 }
@@ -45,33 +46,38 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		}
 		return t.removeSent(ctx)
 	}
-	e, _, reserved, err := s.counter.book.Entry(ctx, t.user.ID, t.said.Random)
+
+	e, _, reserved, err := s.counter.book.Entry(ctx, t.user.ID, t.ticket.Random)
 	if err != nil {
 		return err
 	}
 	if !reserved {
 		return t.checkUnfinished(ctx)
 	}
-	if e.Canceled {
-		return errors.Join(t.removeSent(ctx), t.removeUncounted(ctx))
+	arrived := e.Canceled
+	if !arrived {
+		arrived, err = t.wasSent(ctx)
+		if err != nil {
+			return err
+		}
 	}
-	arrived, err := t.wasSent(ctx)
-	if err != nil {
-		return err
-	}
+
 	// From now on, no call can count the file. The entry reserves its room until the file is removed.
-	ok, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
+	// A repeated Cancel renews the entry, so that no Sweep drops it while this call removes the file.
+	ok, err := s.counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, true, s.counter.leaseUntil())
 	if err != nil {
 		return err
 	}
-	if !ok { // another call has finished the ticket
+	if !ok {
+		// Another call has finished the ticket.
 		return t.checkUnfinished(ctx)
 	}
 	withdrawn, err := t.withdraw(ctx)
 	if err := errors.Join(err, t.removeUncounted(ctx)); err != nil || arrived || withdrawn {
-		return err // another call may copy the file now
+		// Another call may copy the file now.
+		return err
 	}
-	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, false, s.counter.leaseUntil())
+	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, false, s.counter.leaseUntil())
 	return err
 }
 
@@ -81,14 +87,14 @@ func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
 	if t.acceptsOnce() {
 		return false, nil
 	}
-	return t.service.bucket.Exists(ctx, t.pendingKey())
+	return t.setup.bucket.Exists(ctx, t.pendingKey())
 }
 
 // withdraw removes what the client has sent, and reports whether there was anything. If the store
 // accepts the file only once, the client can send no file after withdraw has returned false.
 func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 	if !t.acceptsOnce() {
-		sent, err = t.service.bucket.Exists(ctx, t.pendingKey())
+		sent, err = t.setup.bucket.Exists(ctx, t.pendingKey())
 		return sent, errors.Join(err, t.removeSent(ctx))
 	}
 	err = t.spend(ctx, storage.IfAbsent())
@@ -100,13 +106,13 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 
 // checkUnfinished fails with Completed if an earlier call has finished the ticket.
 func (t *ticketOp) checkUnfinished(ctx context.Context) error {
-	for _, extension := range t.service.judge.Extensions() {
-		exists, err := t.service.bucket.Exists(ctx, t.finalKey(extension))
+	for _, extension := range t.setup.judge.Extensions() {
+		exists, err := t.setup.bucket.Exists(ctx, t.finalKey(extension))
 		if err != nil {
 			return err
 		}
 		if exists {
-			return refuse(tokenField, Completed, "This upload is complete already.")
+			return refusal.New(refusal.TokenField, refusal.CodeCompleted, "This upload is complete already.")
 		}
 	}
 	return nil
@@ -118,24 +124,24 @@ func (t *ticketOp) removeSent(ctx context.Context) error {
 	if t.acceptsOnce() {
 		return t.spend(ctx)
 	}
-	return t.service.discard(ctx, t.pendingKey())
+	return t.setup.discard(ctx, t.pendingKey())
 }
 
 // removeUncounted removes the file and the record that a killed call may have left.
 func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	s := t.service
-	if s.config.Records != nil {
-		err := s.removeRecorded(ctx, &File{ID: keypattern.IDIn(t.finalKey("")), User: t.user})
+	if s.setup.config.Records != nil {
+		err := s.files.removeRecorded(ctx, &File{ID: keypattern.IDIn(t.finalKey("")), User: t.user})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
 		return err
 	}
-	for _, extension := range s.judge.Extensions() {
+	for _, extension := range s.setup.judge.Extensions() {
 		key := t.finalKey(extension)
-		exists, err := s.bucket.Exists(ctx, key)
+		exists, err := s.setup.bucket.Exists(ctx, key)
 		if err == nil && exists {
-			err = s.removeBytes(ctx, key)
+			err = s.files.removeBytes(ctx, key)
 		}
 		if err != nil {
 			return err

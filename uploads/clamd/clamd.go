@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxcode"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -104,8 +103,9 @@ func New(config Config) (*Scanner, error) {
 		field = "Config.Timeout"
 		rule = "must not be negative"
 	}
+
 	if rule != "" {
-		return nil, webapi.Misconfigured("clamd.New", field, rule, "")
+		return nil, argument.InvalidFor("clamd.New", field, rule, "")
 	}
 	return &Scanner{config, addr, 10 * time.Second}, nil
 }
@@ -120,7 +120,7 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 	}
 	c, err := s.connect(ctx, s.config.Timeout)
 	if err != nil {
-		return s.down(ctx, f, err)
+		return s.downError(ctx, f, err)
 	}
 	reply, err := c.scan(content)
 	if err == nil {
@@ -135,7 +135,7 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 	if alive := s.Ping(ctx); alive == nil || isBusy(alive) {
 		return failure(inspect, fmt.Errorf("clamd is up and did not finish this scan: %w", err))
 	}
-	return s.down(ctx, f, err)
+	return s.downError(ctx, f, err)
 }
 
 // Ping returns nil if clamd answers. Otherwise it fails with [storage.Unavailable], or, if ctx ended, with
@@ -183,6 +183,7 @@ func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) erro
 	if s.config.OnFound != nil {
 		s.config.OnFound(ctx, f, signature)
 	}
+
 	message := "A virus was found in this file."
 	if isUnscanned(signature) {
 		message = "This file cannot be scanned for viruses: it is encrypted, too large, or has too much in it."
@@ -200,9 +201,9 @@ func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) erro
 	}
 }
 
-// down returns the result of Inspect when clamd is down: nil if the policy is Accept, otherwise the
+// downError returns the result of Inspect when clamd is down: nil if the policy is Accept, otherwise the
 // error.
-func (s *Scanner) down(ctx context.Context, f *uploads.File, err error) error {
+func (s *Scanner) downError(ctx context.Context, f *uploads.File, err error) error {
 	err = ended(ctx, inspect, err)
 	if s.config.IfDown != Accept || storage.CodeOf(err) != storage.Unavailable || isBusy(err) {
 		return err
@@ -222,14 +223,14 @@ func (*Scanner) tooLarge(cause error) error {
 
 // ended returns the error for a failed command. If ctx has ended, that is the error of ctx.
 func ended(ctx context.Context, op string, err error) error {
-	over := ctx.Err()
+	ctxErr := ctx.Err()
 	// The connection has the same deadline as ctx. If the connection times out first, ctx.Err may
 	// still return nil for a moment.
-	if deadline, ok := ctx.Deadline(); over == nil && ok && !time.Now().Before(deadline) {
-		over = context.DeadlineExceeded
+	if deadline, ok := ctx.Deadline(); ctxErr == nil && ok && !time.Now().Before(deadline) {
+		ctxErr = context.DeadlineExceeded
 	}
-	if over != nil {
-		return &storage.Error{Code: ctxcode.Of(over), Op: op, Err: over}
+	if ctxErr != nil {
+		return &storage.Error{Code: argument.ContextCode(ctxErr), Op: op, Err: ctxErr}
 	}
 	return failure(op, err)
 }

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -49,13 +49,14 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	defer cancel()
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, s.address.network, s.address.name)
-	for isBusy(err) && ctxtime.Sleep(ctx, pause) == nil {
-		second, failure := dialer.DialContext(ctx, s.address.network, s.address.name)
-		if isTimeout(failure) {
-			break // return the earlier error, which says that the queue is full
+	for isBusy(err) && running.Sleep(ctx, pause) == nil {
+		retryConn, retryErr := dialer.DialContext(ctx, s.address.network, s.address.name)
+		if isTimeout(retryErr) {
+			// Return the earlier error, which says that the queue is full.
+			break
 		}
-		c = second
-		err = failure
+		c = retryConn
+		err = retryErr
 	}
 	return c, err
 }
@@ -69,7 +70,8 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
-		_ = nc.Close() // makes a Read or Write in progress fail
+		// This makes a Read or Write in progress fail.
+		_ = nc.Close()
 	})
 	return &conn{nc, bufio.NewReader(nc), timeout, func() {
 		if !stop() {
@@ -88,7 +90,8 @@ func isTimeout(err error) bool {
 
 func (c *conn) close() {
 	c.release()
-	_ = c.Close() // an error of Close does not matter: the reply, if any, was read before
+	// An error of Close does not matter: the reply, if any, was read before.
+	_ = c.Close()
 }
 
 // ask sends a command without arguments, returns the reply, and closes c.
@@ -112,6 +115,7 @@ func (c *conn) scan(content content) (string, error) {
 	if _, err := content.Seek(0, io.SeekStart); err != nil {
 		return "", contentError{err}
 	}
+
 	err := c.send([]byte("zINSTREAM\x00"))
 	buf := make([]byte, lengthBytes+chunkBytes)
 	for remaining, last := content.Size(), false; !last && err == nil; {
@@ -130,7 +134,8 @@ func (c *conn) scan(content content) (string, error) {
 		return c.earlyReply()
 	}
 	if err == nil {
-		err = c.send(make([]byte, lengthBytes)) // an empty chunk ends the stream
+		// An empty chunk ends the stream.
+		err = c.send(make([]byte, lengthBytes))
 	}
 	if err == nil {
 		return c.reply()
@@ -138,6 +143,7 @@ func (c *conn) scan(content content) (string, error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", err
 	}
+
 	// If a stream is too long, clamd replies and closes the connection before the stream ends.
 	if early, readErr := c.earlyReply(); readErr == nil {
 		return early, nil

@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
@@ -56,7 +56,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	return &Client{
 		base:   base,
 		client: withoutMethodChange(client),
-		wait:   ctxtime.Sleep,
+		wait:   running.Sleep,
 		jitter: rand.N[time.Duration],
 	}, nil
 }
@@ -99,9 +99,9 @@ type request struct {
 // do sends a request, and returns the response if its status is one of r.success. The caller must
 // close the response's body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
-	// an ID such as ".." would change the path to the path of another operation
-	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) {
+	// An ID such as ".." would change the path to the path of another operation.
+	isDotSegment := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
+	if slices.ContainsFunc(strings.Split(r.path, "/"), isDotSegment) {
 		return nil, &uploads.Error{
 			Field:   "id",
 			Code:    uploads.InvalidValue,
@@ -109,6 +109,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 			Err:     storage.InvalidArgument,
 		}
 	}
+
 	address := *c.base
 	address.RawQuery = r.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
@@ -123,6 +124,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if !slices.Contains(r.success, response.StatusCode) {
 		defer response.Body.Close()
 		return nil, readError(response)
@@ -151,11 +153,11 @@ func read[T any](response *http.Response, isOurs func(T) bool) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found T
-	if json.Unmarshal(document, &found) != nil || !isOurs(found) {
+	var value T
+	if json.Unmarshal(document, &value) != nil || !isOurs(value) {
 		return nil, foreignResponse(response)
 	}
-	return &found, nil
+	return &value, nil
 }
 
 func isRecord(r filesapi.Record) bool { return r.ID != "" }

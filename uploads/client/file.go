@@ -99,11 +99,13 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
+
 	type page struct {
 		Items         []*filesapi.Record
 		NextPageToken string
 	}
-	isOurs := func(p page) bool { return p.Items != nil } // a response of the API has Items even if it is empty
+	// A response of the API has Items even if it is empty.
+	isOurs := func(p page) bool { return p.Items != nil }
 	p, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, isOurs)
 	if err != nil {
 		return nil, err
@@ -190,10 +192,12 @@ func (c *Client) content(ctx context.Context, method, base, id, byteRange string
 	}
 	header := response.Header
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
-	if err != nil || disposition != "attachment" { // the handler serves every file as an attachment
+	if err != nil || disposition != "attachment" {
+		// The handler serves every file as an attachment.
 		_ = response.Body.Close()
 		return nil, foreignResponse(response)
 	}
+
 	return &Content{
 		ReadCloser:  response.Body,
 		Length:      response.ContentLength,

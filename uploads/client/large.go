@@ -15,8 +15,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
@@ -84,10 +84,10 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 	count := f.count()
 	u := &largeUpload{client: c, file: f, count: count, missing: slices.Clone(f.Only), sums: maps.Clone(f.Sums)}
 	if f.Only == nil {
-		u.missing = upTo(count)
+		u.missing = numbersUpTo(count)
 	}
 	parts := slices.Clone(u.missing)
-	err := parallel.Each(ctx, len(parts), f.Concurrency, func(ctx context.Context, i int) error {
+	err := running.Each(ctx, len(parts), f.Concurrency, func(ctx context.Context, i int) error {
 		sum, err := u.sum(parts[i])
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 	return u.result(err)
 }
 
-func upTo(count int) (parts []int) {
+func numbersUpTo(count int) (parts []int) {
 	for part := range count {
 		parts = append(parts, part+1)
 	}
@@ -200,7 +200,7 @@ func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	}
 	if err == nil {
 		err = errPartsLost
-		u.missing = upTo(u.count)
+		u.missing = numbersUpTo(u.count)
 		u.sums = nil
 	}
 	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Sums: u.sums, Missing: u.missing, Err: err}
@@ -242,7 +242,8 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 		Purpose:          f.Purpose,
 	}, u.section(part))
 	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
-		return e.Record, nil // an earlier attempt completed the file, but its response with the record was lost
+		// An earlier attempt completed the file, but its response with the record was lost.
+		return e.Record, nil
 	}
 	return record, err
 }
@@ -253,5 +254,5 @@ func isRetryable(err error) bool {
 	if !responded {
 		return true // the connection failed
 	}
-	return webapi.Temporary(e.Status) || e.Status == http.StatusRequestTimeout || e.Err.Code == uploads.Interrupted
+	return webserver.IsTemporary(e.Status) || e.Status == http.StatusRequestTimeout || e.Err.Code == uploads.Interrupted
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
@@ -75,12 +75,14 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 		return nil, err
 	}
 	r.success = []int{http.StatusCreated, http.StatusAccepted}
+
 	response, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode == http.StatusAccepted { // other parts are missing
+	if response.StatusCode == http.StatusAccepted {
+		// Other parts are missing.
 		type stored struct{ Part, Count int }
 		_, err := read(response, func(s stored) bool { return s == stored{p.Part, p.Count} })
 		return nil, err
@@ -100,6 +102,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 			Hint: "give a body that is not nil",
 		}
 	}
+
 	var frame bytes.Buffer // writes to a bytes.Buffer never fail
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
@@ -118,7 +121,8 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		header:  http.Header{"Content-Type": {form.FormDataContentType()}},
 		body:    io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}
-	if size, ok := bodylimit.Length(body); ok {
+
+	if size, ok := bodyio.Length(body); ok {
 		r.length = int64(frame.Len()) + size
 	}
 	return r, nil

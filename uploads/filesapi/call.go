@@ -6,8 +6,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/drain"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -25,7 +24,7 @@ const maxDrain = 16 << 20
 // an error before it has written anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r, body := drain.Of(webapi.Begin(w, r))
+		r, body := webserver.BodyOf(webserver.BeginRequest(w, r))
 		c := &call{Request: r, w: w}
 		if err := f(c); err != nil {
 			body.Refuse(w, r, maxDrain, func() {
@@ -70,11 +69,11 @@ func (h *handler) authorizeFile(c *call, id string) error {
 
 func unauthorized(err error) *uploads.Error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok {
-		said := *e
-		said.Code = cmp.Or(e.Code, uploads.NotAllowed)
-		said.Message = cmp.Or(e.Message, "You may not do this.")
-		return &said
+		result := *e
+		result.Code = cmp.Or(e.Code, uploads.NotAllowed)
+		result.Message = cmp.Or(e.Message, "You may not do this.")
+		return &result
 	}
-	code, message := webapi.FromAuthorize[uploads.Code](err)
+	code, message := webserver.AuthorizeError[uploads.Code](err)
 	return &uploads.Error{Code: code, Message: message, Err: err}
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 func (h *handler) details(c *call) error {
@@ -91,7 +91,7 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 		denied[i] = h.authorizeFile(c, id)
 	}
 	deletions := make([]deletion, len(ids))
-	for i, err := range parallel.All(len(ids), removeConcurrency, func(i int) error {
+	for i, err := range running.All(len(ids), removeConcurrency, func(i int) error {
 		if denied[i] != nil {
 			return denied[i]
 		}

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/internal/bodyio"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -25,7 +25,7 @@ const maxFormFields = 64 << 10
 // A form is a multipart/form-data body. Everything before the content of its file has been read.
 type form struct {
 	parts  *multipart.Reader
-	body   *bodylimit.Reader
+	body   *bodyio.LimitedReader
 	known  []string // names of the fields that the form may have, in addition to the file
 	fields map[string]string
 	// fileName is the name as the client sent it. multipart.Part.FileName cannot be used, because
@@ -40,7 +40,7 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
-	body := &bodylimit.Reader{
+	body := &bodyio.LimitedReader{
 		Body:     r.Body,
 		Left:     maxFormFields,
 		TooLarge: errors.New("the fields of the form are too long"),
@@ -82,6 +82,7 @@ func (f *form) next(maxFile int64) error {
 	if err != nil || name == "" {
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 	}
+
 	if name == fieldFile && f.file != nil {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
@@ -91,6 +92,7 @@ func (f *form) next(maxFile int64) error {
 	if name == fieldFile && !isFile {
 		return invalid(fieldFile, "This must be a file.")
 	}
+
 	if name == fieldFile {
 		f.body.Left = math.MaxInt64
 		f.fileName = fileName
@@ -98,9 +100,10 @@ func (f *form) next(maxFile int64) error {
 			fieldFile, uploads.TooLarge,
 			"The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.",
 		)
-		f.file = &formFile{body: bodylimit.New(part, maxFile, tooLarge), form: f}
+		f.file = &formFile{body: bodyio.LimitReader(part, maxFile, tooLarge), form: f}
 		return nil
 	}
+
 	if !slices.Contains(f.known, name) {
 		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
 	}
@@ -126,6 +129,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
+
 	if f.body.Left < 0 {
 		if field == "" {
 			field = f.longestField()
@@ -135,6 +139,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 			"This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.",
 		)
 	}
+
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// The text of the error quotes the malformed header line. Only a file name can make such a
 		// line malformed.

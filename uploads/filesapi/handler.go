@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -96,13 +96,13 @@ const (
 func New(s *uploads.Service, c Config) (http.Handler, error) {
 	const op = "filesapi.New"
 	if s == nil || s.Records() == nil {
-		return nil, webapi.Misconfigured(op, "the service", "must have records", "set uploads.Config.Records")
+		return nil, argument.InvalidFor(op, "the service", "must have records", "set uploads.Config.Records")
 	}
 	if c.Authorize == nil {
-		return nil, webapi.Misconfigured(op, "Config.Authorize", "must not be nil", "")
+		return nil, argument.InvalidFor(op, "Config.Authorize", "must not be nil", "")
 	}
 	if c.MaxUploadSize < 0 || c.MaxDelete < 0 || c.TempAge < 0 {
-		return nil, webapi.Misconfigured(op, "Config", "has a negative limit", "")
+		return nil, argument.InvalidFor(op, "Config", "has a negative limit", "")
 	}
 	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)
 	c.MaxDelete = cmp.Or(c.MaxDelete, defaultMaxDelete)
@@ -147,10 +147,11 @@ func (h *handler) mux() *http.ServeMux {
 	}))
 	for _, r := range h.routes() {
 		if r.method == http.MethodPost || r.method == http.MethodPut {
-			r.serve = h.receiving(r.serve)
+			r.serve = h.withReceiveLimit(r.serve)
 		}
 		mux.HandleFunc(r.method+" "+r.path, h.respond(h.authorized(r.serve)))
 	}
+
 	mux.HandleFunc("/", h.respond(func(c *call) error {
 		var allowed []string
 		other := c.Clone(c.Context())

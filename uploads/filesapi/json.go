@@ -55,6 +55,7 @@ func onlyField(document []byte, name string) (value json.RawMessage, err error) 
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil, malformed
 	}
+
 	for decoder.More() {
 		token, err := decoder.Token()
 		field, isText := token.(string)
@@ -71,6 +72,7 @@ func onlyField(document []byte, name string) (value json.RawMessage, err error) 
 			return nil, malformed
 		}
 	}
+
 	if _, err := decoder.Token(); err != nil {
 		return nil, malformed
 	}

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 const (
@@ -84,7 +84,8 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
-	if err != nil || t.IsZero() { // a Filter with the zero time would not limit the list
+	if err != nil || t.IsZero() {
+		// A Filter with the zero time would not limit the list.
 		return time.Time{}, invalid(name, "This must be a time such as 2026-11-20T09:30:00Z.")
 	}
 	return t, nil
@@ -107,6 +108,7 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	if err := validateLabel(fieldUser, f.User); err != nil {
 		return nil, err
 	}
+
 	startAfter, err := openToken(f, token)
 	if err != nil {
 		return nil, err
@@ -146,7 +148,8 @@ func openToken(f uploads.Filter, token string) (after string, err error) {
 }
 
 func mark(f uploads.Filter, startAfter string) string {
-	f.From, f.To = f.From.UTC(), f.To.UTC()
+	f.From = f.From.UTC()
+	f.To = f.To.UTC()
 	// If JSON cannot hold the year of a time, Marshal fails. The result is then the hash of an empty
 	// text.
 	text, _ := json.Marshal(struct {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -35,7 +35,7 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	if !isOwn {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
-	p = problem{Code: e.Code, Field: webapi.Field(e.Field), Message: e.Message}
+	p = problem{Code: e.Code, Field: webserver.Field(e.Field), Message: e.Message}
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
@@ -51,21 +51,21 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 // the value under the name newName. If err has another Field, renameField returns err unchanged.
 func renameField(err error, oldName, newName string) error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == oldName {
-		told := *e
-		told.Field = newName
-		return &told
+		renamed := *e
+		renamed.Field = newName
+		return &renamed
 	}
 	return err
 }
 
 func (h *handler) fail(c *call, err error) {
 	status, p := h.problem(c.Request, err)
-	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
-	webapi.RetryLater(c.w.Header(), status, err)
+	p.RequestID = c.w.Header().Get(webserver.RequestIDHeader)
+	webserver.RetryLater(c.w.Header(), status, err)
 	_ = c.json(status, p)
 }
 
 func (c *call) json(status int, value any) error {
-	webapi.WriteJSON(c.w, status, "application/json", value)
+	webserver.WriteJSON(c.w, status, "application/json", value)
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -40,6 +40,7 @@ func told(err error) error {
 	default:
 		uploadErr = &uploads.Error{Code: uploads.StoreFailed, Err: err}
 	}
+
 	e := *uploadErr
 	switch {
 	case e.Code == uploads.Internal || e.Code == uploads.StoreFailed && e.Status == 0:
@@ -51,6 +52,7 @@ func told(err error) error {
 	case e.Code == uploads.Interrupted:
 		e.Status = 0
 	}
+
 	if field, ok := fields[e.Field]; ok {
 		e.Field = field
 	}
@@ -71,7 +73,7 @@ func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Reco
 // complete already, storePart fails with Completed. It then also returns the record, unless the
 // file has been deleted.
 func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
-	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
+	if len(p.Token) < minToken || len(p.Token) > maxToken || !webserver.IsToken(p.Token) {
 		return nil, invalid(
 			fieldToken,
 			fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken),

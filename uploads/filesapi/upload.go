@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// The method receiving wraps f, which handles a request that sends bytes. The request first waits
+// withReceiveLimit wraps f, which handles a request that sends bytes. The request first waits
 // for its share of Config.MemoryLimit in package uploads. It fails if the client sends too slowly.
-func (h *handler) receiving(f func(*call) error) func(*call) error {
+func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
 		if err != nil {

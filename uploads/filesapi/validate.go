@@ -1,9 +1,9 @@
 package filesapi
 
 import (
-	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 const (

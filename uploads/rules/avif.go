@@ -27,6 +27,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 			boxes[i].from += step.skip
 		}
 	}
+
 	for _, b := range childBoxes(h, boxes, "ispe", &remaining) {
 		size, ok := h.bytesAt(b.from+4, 8)
 		if !ok || b.from+12 > b.to {
@@ -42,6 +43,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 			height = int(hgt)
 		}
 	}
+
 	if width == 0 {
 		return 0, 0, damaged
 	}

@@ -55,7 +55,8 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 func isActive(t *mimetype.MIME) bool {
 	name := mediaTypeOf(t)
 	if name == typeSVG {
-		return false // an SVG that contains scripts is refused later
+		// An SVG that contains scripts is refused later.
+		return false
 	}
 	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript",
 		"text/x-php"}, t.Is) ||
@@ -72,10 +73,10 @@ func mediaTypeOf(t *mimetype.MIME) string {
 
 // detect determines the type of the file from its first bytes, and sets it in v.
 func detect(h *head, v *Verdict) {
-	t := mimetype.Detect(h.first(sniffBytes))
+	t := mimetype.Detect(h.firstBytes(sniffBytes))
 	if t.Is(typeAPNG) {
 		t = t.Parent()
-	} else if strings.HasPrefix(t.String(), "text/") && beginsSVG(h.first(sniffBytes)) {
+	} else if strings.HasPrefix(t.String(), "text/") && beginsSVG(h.firstBytes(sniffBytes)) {
 		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)
@@ -135,7 +136,7 @@ func (j *Judge) notAllowed(value, claimed string) *Refusal {
 
 // inspectAs checks the structure of the file, because anyone can fake the first bytes of a type.
 func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
-	if v.MediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
+	if v.MediaType != typeSVG && hasMarkup(h.firstBytes(markupBytes)) {
 		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}
 	}
 	look := inspectors[v.MediaType]

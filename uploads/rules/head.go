@@ -66,7 +66,7 @@ func (h *head) canceled() bool {
 	return true
 }
 
-func (h *head) whole() bool { return h.err == io.EOF }
+func (h *head) isWhole() bool { return h.err == io.EOF }
 
 // exhausted reports whether the head is full and the file may be longer.
 func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil }
@@ -88,7 +88,7 @@ func (h *head) failure() error {
 	return h.err
 }
 
-func (h *head) first(n int) []byte {
+func (h *head) firstBytes(n int) []byte {
 	h.fill(n)
 	return h.buf[:min(n, len(h.buf))]
 }

@@ -47,9 +47,11 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		return 0, 0, damaged
 	}
 	i := gifScreen
-	if flags := screen[10]; flags&0x80 != 0 { // the file has a color table
+	if flags := screen[10]; flags&0x80 != 0 {
+		// The file has a color table.
 		i += 3 << (flags&7 + 1)
 	}
+
 	for {
 		block, ok := h.bytesAt(i, 1)
 		if !ok {

@@ -81,6 +81,7 @@ func New(r Rules) (*Judge, error) {
 			return nil, errors.New("Types " + flaw)
 		}
 	}
+
 	if j.rules.MinSize < 0 || j.rules.MaxSize < j.rules.MinSize {
 		return nil, errors.New("MinSize and MaxSize must satisfy 0 <= MinSize <= MaxSize")
 	}
@@ -137,18 +138,20 @@ type Verdict struct {
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h := &head{ctx: ctx, src: content}
 	v := &Verdict{}
-	refusal := j.look(h, claimed, v)
-	if h.failure() != nil { // the file could not be read, so nothing is known about it
+	refusal := j.inspect(h, claimed, v)
+	if h.failure() != nil {
+		// The file could not be read, so nothing is known about it.
 		return nil, h.failure()
 	}
 	if refusal != nil {
 		return nil, refusal
 	}
-	v.Head, v.Whole = h.buf, h.whole()
+	v.Head = h.buf
+	v.Whole = h.isWhole()
 	return v, nil
 }
 
-func (j *Judge) look(h *head, claimed string, v *Verdict) *Refusal {
+func (j *Judge) inspect(h *head, claimed string, v *Verdict) *Refusal {
 	h.fill(sniffBytes)
 	if h.failure() != nil {
 		return nil

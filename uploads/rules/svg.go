@@ -16,15 +16,17 @@ const byteOrderMark = "\xEF\xBB\xBF"
 // which browsers read in different ways.
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
-	if !h.whole() || len(h.buf) == headBytes {
+	if !h.isWhole() || len(h.buf) == headBytes {
 		return 0, 0, tooLong
 	}
+
 	// RawToken fails for any encoding except UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
 	v := &svgVisitor{first: true}
 	for {
 		if h.canceled() {
-			return 0, 0, damaged // if reading failed, the caller returns that error instead
+			// If reading failed, the caller returns that error instead.
+			return 0, 0, damaged
 		}
 		token, err := d.RawToken()
 		if err == io.EOF {
@@ -38,6 +40,7 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		}
 		v.first = false
 	}
+
 	if len(v.open) != 0 || v.roots != 1 {
 		return 0, 0, damaged
 	}
@@ -95,6 +98,7 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 			return damaged
 		}
 	}
+
 	v.open = append(v.open, e.Name)
 	if strings.EqualFold(e.Name.Local, "style") {
 		v.styleDepth = len(v.open)
@@ -138,7 +142,8 @@ var (
 
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	if t.Target != "xml" {
-		return activeContent // such as xml-stylesheet, which fetches a style sheet
+		// An example is xml-stylesheet, which fetches a style sheet.
+		return activeContent
 	}
 	if !v.first || !declaration.Match(t.Inst) {
 		return damaged

@@ -52,6 +52,7 @@ func attributeReason(a xml.Attr) *reason {
 		}
 		return nil
 	}
+
 	// With xml:base, #name refers to another document.
 	if name == "base" {
 		return externalReference
@@ -59,6 +60,7 @@ func attributeReason(a xml.Attr) *reason {
 	if slices.Contains(addressAttributes, name) {
 		return addressReason(value)
 	}
+
 	if slices.Contains(animationAttributes, name) {
 		if strings.Contains(value, "script:") {
 			return activeContent
@@ -68,6 +70,7 @@ func attributeReason(a xml.Attr) *reason {
 		}
 		return styleReason(a.Value, true)
 	}
+
 	if slices.Contains(plainAttributes, name) {
 		return nil
 	}

@@ -22,6 +22,7 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	}
 	canvas := b[riffHeader+riffChunk:]
 	width = little24(canvas[4:]) + 1
+
 	height = little24(canvas[7:]) + 1
 	moves := canvas[0]&webpMoves != 0
 	for i, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
@@ -82,7 +83,8 @@ func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
 	switch data := b[riffChunk:]; string(b[:4]) {
 	case "VP8 ":
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
-			return 0, 0, damaged // not a key frame
+			// This is not a key frame.
+			return 0, 0, damaged
 		}
 		width = little16(data[6:]) & 0x3FFF
 		height = little16(data[8:]) & 0x3FFF
@@ -94,6 +96,7 @@ func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
 		width = bits&0x3FFF + 1
 		height = bits>>14&0x3FFF + 1
 	}
+
 	if width < 1 || height < 1 {
 		return 0, 0, damaged
 	}

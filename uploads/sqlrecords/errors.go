@@ -58,7 +58,8 @@ func notExecuted(err error) bool {
 	var retry retryError
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" ||
 		errors.As(err, &retry) && retry.SafeToRetry() {
-		return true // no connection was available, or the driver did not send the statement
+		// No connection was available, or the driver did not send the statement.
+		return true
 	}
 	if state := stateOf(err); state != "" {
 		// After these states, a commit may have succeeded: 08 is connection_exception, 58
@@ -124,7 +125,8 @@ func codeOfState(state string) storage.Code {
 	if state == "42501" { // insufficient_privilege
 		return storage.PermissionDenied
 	}
-	if state == "25006" { // read_only_sql_transaction: a primary has become a replica
+	if state == "25006" {
+		// read_only_sql_transaction: a primary has become a replica.
 		return storage.Unavailable
 	}
 	if len(state) != 5 {

@@ -77,6 +77,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 	if err := checkVersion(version, len(all)); err != nil {
 		return err
 	}
+
 	for version < len(all) {
 		version++
 		for _, statement := range all[version-1] {
@@ -140,6 +141,7 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 			err = errors.Join(err, failure)
 		}
 	}()
+
 	if d == PostgreSQL {
 		if _, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
 			return err
@@ -148,5 +150,6 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	if err := f(ctx); err != nil {
 		return err
 	}
-	return execute("COMMIT") // repeated, because readers may keep the database busy
+	// Repeat it, because readers may keep the database busy.
+	return execute("COMMIT")
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // bind replaces the question marks of a statement by numbered parameters, if the dialect needs

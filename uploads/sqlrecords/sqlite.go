@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // migrationPatience is how long New waits while other connections lock the database. The
@@ -21,7 +21,7 @@ func whileBusy(ctx context.Context, f func() error) error {
 		if err == nil || primaryCode(err) != sqliteBusy || time.Now().After(end) {
 			return err
 		}
-		if ctxtime.Sleep(ctx, 10*time.Millisecond) != nil {
+		if running.Sleep(ctx, 10*time.Millisecond) != nil {
 			return err
 		}
 	}

@@ -47,9 +47,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
 // A Dialect says which database is used, because the SQL differs.

@@ -76,7 +76,8 @@ func (t *Tx) change(ctx context.Context, op, statement string, values ...any) (*
 			Err:  errors.New("the dialect must be SQLite or PostgreSQL"),
 		}
 	}
-	if filename.Storable(values...) != nil { // no row can contain such a text
+	if filename.Storable(values...) != nil {
+		// No row can contain such a text.
 		return nil, storage.ObjectNotFound
 	}
 	f, err := scan(t.query(ctx, t.dialect.bind(statement+" RETURNING "+columns), values...))

@@ -1,0 +1,100 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// inspect calls Config.Inspect for a stored object. The Target t says how the file will be stored
+// later. If Config.Inspect refuses the content with an *Error, this method returns an *Error. If
+// Config.Inspect fails with any other error, this method returns an inspectError.
+func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t *session.Target) error {
+	f.Key = t.Key
+	f.Size = content.Size
+	f.ContentType = cmp.Or(t.ContentType, content.ContentType)
+	if s.config.Inspect == nil {
+		return nil
+	}
+	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	s.identify(f)
+	value := f.ContentType
+	err = s.config.Inspect(ctx, f, reader)
+
+	if f.ContentType != value {
+		t.ContentType = f.ContentType
+	}
+	if e := refusal.Of(err); e != nil {
+		return e.WithDefaults(refusal.CodeRefused, "This file cannot be uploaded here.")
+	}
+	if err != nil {
+		return inspectError{err}
+	}
+	return nil
+}
+
+// An inspectError wraps an error of Config.Inspect that is not an *Error. Such an error does not
+// refuse the content. The upload stays, and the client may try again.
+type inspectError struct{ error }
+
+// inspectStored checks a stored object against the rules. It reads only the beginning of the
+// object. If the object breaks a rule, inspectStored also returns the attributes of the object.
+func (s *setup) inspectStored(
+	ctx context.Context, key string, claimed int64,
+) (*storage.Attrs, *rules.Verdict, *refusal.Error) {
+	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
+	if err != nil {
+		return nil, nil, refusal.StoreFailed(err)
+	}
+	defer r.Close()
+	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
+		return nil, nil, refusal.StoreFailed(errSpent)
+	}
+	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
+		return r.Attrs(), nil, e
+	}
+	v, err := s.judge.Inspect(ctx, r, "")
+	if e := refusal.ByRules(err); e != nil {
+		return r.Attrs(), nil, e
+	}
+	if err != nil {
+		return nil, nil, refusal.StoreFailed(err)
+	}
+	return r.Attrs(), v, nil
+}
+
+// isRefusal reports whether e says that the file breaks a rule. If the store or the sender failed,
+// it returns false.
+func isRefusal(e *refusal.Error) bool {
+	return e.Code != refusal.CodeStoreFailed && e.Code != refusal.CodeInterrupted
+}
+
+// hasType reports whether the type of a stored object fits its content. Otherwise the content was
+// replaced after the type had been determined.
+func (s *setup) hasType(a *storage.Attrs, v *rules.Verdict) bool {
+	if !storage.Supports(s.bucket, storage.ContentProperties) {
+		return true
+	}
+	value, _, _ := strings.Cut(a.ContentType, ";")
+	match, _, _ := strings.Cut(v.ContentType, ";")
+	return strings.EqualFold(value, match)
+}
+
+// contentTypeOfSpent is the type of the empty object that replaces a file after Finish. Objects
+// that a sender stores have session.PendingType.
+const contentTypeOfSpent = "application/x-omnibucket-finished"
+
+var errSpent = errors.New("the ticket's file was finished")
+
+// unjudged is the Verdict on each file if Rules do not look at the content.
+var unjudged = &rules.Verdict{MediaType: session.PendingType, ContentType: session.PendingType}

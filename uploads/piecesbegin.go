@@ -1,0 +1,314 @@
+package uploads
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+// A Piece is one part of a file that [Service.PutPiece] stores.
+type Piece struct {
+	// Token names the upload. The client chooses it at random. It has at most 128 bytes. Two users
+	// may use the same token for different uploads.
+	Token  string
+	Count  int       // number of pieces of the file, 1 to 10,000; must be equal in all calls
+	Number int       // number of this piece, 1 to Count
+	Body   io.Reader // bytes of this piece
+	// User, Name, Type and Metadata describe the file, and must be equal in all calls. Name and
+	// Type are the values that the client sent. Name, Type and Metadata must be valid UTF-8 of at
+	// most 8 KiB together.
+	User       User
+	Name, Type string
+	Metadata   map[string]string
+	// Target says how the file is stored, and must have no Key. If it is nil, Config.Key and
+	// Config.Rules decide.
+	Target *Target
+}
+
+// check fails if a field is invalid.
+func (p *Piece) check() *refusal.Error {
+	texts := []string{p.Name, p.Type}
+	for name, value := range p.Metadata {
+		texts = append(texts, name, value)
+	}
+	all := strings.Join(texts, "")
+	switch {
+	case p.Token == "" || len(p.Token) > maxPieceToken:
+		return refusal.Invalid(refusal.TokenField, "The token must have 1 to 128 bytes.")
+	case p.Count < 1 || p.Count > maxPieceCount:
+		return refusal.Invalid("count", "The number of parts must be 1 to 10,000.")
+	case p.Number < 1 || p.Number > p.Count:
+		return refusal.Invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
+	case p.Body == nil:
+		return refusal.NoFile()
+	// the state must hold all texts unchanged in JSON, and stay small
+	case !utf8.ValidString(all) || len(all) > session.MaxMetadataBytes:
+		return refusal.Invalid("metadata",
+			"Name, type and metadata must be valid text of at most "+words.Bytes(session.MaxMetadataBytes)+".")
+	}
+	return nil
+}
+
+// name returns the name of the upload's directory. It depends on the user and the token, so nobody
+// can reach the upload of another user.
+func (p *Piece) name() string {
+	text := binary.AppendUvarint([]byte("pieces\x00"), uint64(len(p.User.ID)))
+	text = append(append(text, p.User.ID...), p.Token...)
+	for _, name := range slices.Sorted(maps.Keys(p.User.Values)) {
+		text = fmt.Appendf(text, "\x00%q%q", name, p.User.Values[name])
+	}
+	return session.DirName(string(text))
+}
+
+// checkSame fails if the piece differs from the earlier ones of its file.
+func (p *Piece) checkSame(s *session.Session) *refusal.Error {
+	if p.Count != s.Pieces.Count {
+		return refusal.New("count", refusal.CodePartsChanged, fmt.Sprintf("The earlier parts were of %d.", s.Pieces.Count))
+	}
+	if p.Name != s.Name {
+		return refusal.New("name", refusal.CodePartsChanged, "The earlier parts were of a file of another name.")
+	}
+	if p.Type != s.Type {
+		return refusal.New("type", refusal.CodePartsChanged, "The earlier parts were of a file of another type.")
+	}
+	if !maps.Equal(p.Metadata, s.Metadata) {
+		return refusal.New("metadata", refusal.CodePartsChanged, "The earlier parts were of a file with other metadata.")
+	}
+	return nil
+}
+
+const (
+	maxPieceCount = 10_000
+	maxPieceToken = 128 // length in bytes
+
+	firstPoll = 50 * time.Millisecond
+	lastPoll  = 2 * time.Second
+	// maxPieceConflicts limits how often one call reads the state again because another call
+	// changed it. Hundreds of concurrent calls stay below the limit. Only a store whose conditional
+	// writes do not work exceeds it.
+	maxPieceConflicts = 1000
+)
+
+// A putPiece is one call of PutPiece.
+type putPiece struct {
+	setup     *setup
+	service   *Service
+	piece     Piece
+	prefix    string        // prefix of the pieces' keys; "" before u.enter is called
+	conflicts int           // number of times that another call changed the state first
+	waited    time.Duration // how long this call has waited for another call that begins the upload
+}
+
+// key returns the key of the piece with this number.
+func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
+
+// enter reads the state, or creates it for the first piece. It fails if the piece does not match
+// the earlier ones.
+func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
+	keeper := u.service.keeper
+	name := u.piece.name()
+	for {
+		s, err := keeper.Read(ctx, name)
+		revision := ""
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+		case err != nil:
+			return nil, refusal.StoreFailed(err)
+		case s.Phase == session.PhaseAborted:
+			revision = s.Revision
+		default:
+			u.prefix = keeper.Key(s, s.RunID())
+			if e := u.piece.checkSame(s); e != nil {
+				return nil, e
+			}
+			return u.confirm(ctx, s, false)
+		}
+		if s, err = u.begin(ctx, name, revision); s != nil || err != nil {
+			return s, err
+		}
+		if err := u.conflict(name); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// begin creates the state of the upload. If the upload was aborted, begin replaces the old state,
+// and revision is the revision of the old state. If another call creates the state first, begin
+// returns nil.
+func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.Session, error) {
+	p := &u.piece
+	service := u.service
+	target := session.Target{Overwrite: !service.setup.guarded}
+	if p.Target != nil {
+		target = session.Target(*p.Target)
+	} else if !service.setup.judge.LooksAtContent() {
+		target = service.setup.target("", unjudged)
+	}
+	target.MaxSize = u.setup.limit(&target)
+	if err := target.CheckFeatures(service.setup.bucket); err != nil {
+		return nil, err
+	}
+
+	s := session.New(session.KindPieces, session.User(p.User), session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target,
+		time.Time{})
+	s.Dir, s.ID, s.Revision, s.Pieces = name, "", revision, &session.PieceState{
+		Count:  p.Count,
+		Target: p.Target != nil,
+		Run:    rand.Text(),
+	}
+	if e := service.keeper.Reserve(ctx, s); e != nil {
+		if ok, err := u.isBegunByAnother(ctx, s); ok || err != nil {
+			return nil, err
+		}
+		return nil, e
+	}
+
+	u.prefix = service.keeper.Key(s, s.RunID())
+	err := service.keeper.Save(ctx, s)
+	service.keeper.Unreserve(ctx, s, err)
+	if err == session.ErrConflict {
+		return nil, nil
+	}
+	return s, err
+}
+
+// waitForBegin is how long a call waits for another call that has reserved room but has not saved
+// the state yet.
+const waitForBegin = 2 * time.Second
+
+// isBegunByAnother is called if the user's allowance has no room for the upload. The reason may be a
+// concurrent call that begins the same upload. The concurrent call reserves all the room, because
+// the size of the file is not known. If there is a concurrent call, isBegunByAnother returns true,
+// and the caller reads the state again. If the concurrent call has not saved the state yet,
+// isBegunByAnother waits a moment first.
+func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
+	current, err := u.service.keeper.Read(ctx, s.Dir)
+	if err == nil && current.Revision != s.Revision {
+		return true, nil
+	}
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		return false, refusal.StoreFailed(err)
+	}
+	if !u.service.counter.isReserved(ctx, s.User, s.Dir) {
+		return false, nil
+	}
+	if u.waited >= waitForBegin {
+		return false, refusal.New(refusal.TokenField, refusal.CodeLocked, "Another request begins this upload. Try again in a moment.")
+	}
+	u.waited += firstPoll
+	if err := u.setup.memory.Wait(ctx, firstPoll); err != nil {
+		return false, refusal.StoreFailed(err)
+	}
+	return true, nil
+}
+
+// confirm returns the current state of the upload. If reload is true, confirm first reads the
+// state from the store. If the upload was aborted, confirm fails with NotFound.
+//
+// A Sweep sets Asked in the state of an idle upload before it removes the upload. If Asked is set,
+// confirm clears Asked. The Sweep then knows that the upload is in use.
+func (u *putPiece) confirm(ctx context.Context, s *session.Session, reload bool) (_ *session.Session, err error) {
+	if reload {
+		if s, err = u.service.keeper.Reload(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return u.service.keeper.Update(ctx, s, func(s *session.Session) (bool, error) {
+		if s.Phase == session.PhaseAborted {
+			return false, refusal.NotFound()
+		}
+		wasAsked := s.Pieces.Asked != ""
+		s.Pieces.Asked = ""
+		return wasAsked, nil
+	})
+}
+
+// conflict counts a conflict with another call, and fails after too many.
+func (u *putPiece) conflict(name string) error {
+	u.conflicts++
+	if u.conflicts < maxPieceConflicts {
+		return nil
+	}
+	return refusal.StoreFailed(&storage.Error{
+		Code: storage.Unavailable,
+		Key:  u.setup.config.Prefix + name,
+		Err:  fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
+		Hint: "check with storagetest that the store supports IfRevision, or with uploadstest that the database compares revisions",
+	})
+}
+
+// completedToken returns the error for a piece whose token names a file that is complete already.
+func completedToken() *refusal.Error {
+	return refusal.New(refusal.TokenField, refusal.CodeCompleted, "All parts of this file have been received already.")
+}
+
+// pieceFailed returns the response for an error that occurred after the state was created.
+func pieceFailed(err error) error {
+	e := refusal.StoreFailed(err)
+	if e.Code == refusal.CodeNotFound {
+		return refusal.New(refusal.TokenField, refusal.CodeNotFound, "The parts have expired. Send all of them again.")
+	}
+	return e
+}
+
+// limitedReader returns a reader of one piece. It fails if all pieces together would exceed the limit of
+// the file. Each piece has an equal share of that limit. If a piece exceeds its share, the reader
+// looks up the sizes of the other pieces.
+func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Reader, error) {
+	limit := u.setup.limit(&s.Target)
+	if limit == 0 {
+		return u.piece.Body, nil
+	}
+	share := limit / int64(u.piece.Count)
+	remaining, ok := bodyio.Length(u.piece.Body)
+	if ok && remaining <= share {
+		return u.piece.Body, nil
+	}
+
+	b := &bodyio.LimitedReader{
+		Body:     u.piece.Body,
+		Left:     share,
+		TooLarge: refusal.TooLarge(refusal.FileField, limit),
+		More: func() (int64, error) {
+			others, err := u.otherSizes(ctx)
+			if err != nil {
+				return 0, refusal.StoreFailed(err)
+			}
+			return limit - others - share, nil
+		},
+	}
+	if ok {
+		// Look the sizes up once, and not again for each retry by the store.
+		if err := b.Ask(); err != nil || remaining <= b.Left {
+			return u.piece.Body, err
+		}
+	}
+	return b, nil
+}
+
+// otherSizes returns the total size of the other pieces in bytes.
+func (u *putPiece) otherSizes(ctx context.Context) (size int64, err error) {
+	key := u.key(u.piece.Number)
+	for entry, err := range u.setup.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
+		if err != nil {
+			return 0, err
+		}
+		if entry.Key != key {
+			size += entry.Size
+		}
+	}
+	return size, nil
+}

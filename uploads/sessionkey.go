@@ -1,0 +1,60 @@
+package uploads
+
+import (
+	"maps"
+
+	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+// userOf returns the user to whom a session belongs.
+func userOf(s *session.Session) User { return User{ID: s.User, Values: s.Values} }
+
+// fileOf returns the File for the functions of Config.
+func fileOf(s *session.Session) *File {
+	return &File{
+		User:        userOf(s),
+		Key:         s.Target.Key,
+		Name:        filename.Clean(s.Name),
+		ClaimedName: s.Name,
+		ClaimedType: s.Type,
+		Metadata:    maps.Clone(s.Metadata),
+		Size:        s.Size,
+		ContentType: s.Target.ContentType,
+		Location:    s.URL(),
+		lifetime:    s.Target.Lifetime,
+		reserved:    s.Reservation(),
+	}
+}
+
+// drawnKey returns the key for the time and the random bits of a session, with this extension.
+func (s *setup) drawnKey(state *session.Session, extension string) string {
+	return s.pattern.Key(userOf(state).values(), state.Begun, keypattern.Random(state.Random), extension)
+}
+
+// possibleKeys returns all keys under which the file of a session may be. There are several if the
+// content decides the extension.
+func (s *setup) possibleKeys(state *session.Session) (keys []string) {
+	if state.Random == nil || state.Target.Key != "" {
+		return []string{state.Target.Key}
+	}
+	for _, extension := range s.judge.Extensions() {
+		keys = append(keys, s.drawnKey(state, extension))
+	}
+	return keys
+}
+
+// stem returns the key of a session's file without its extension.
+func (s *setup) stem(state *session.Session) string {
+	key := state.Target.Key
+	if state.Random != nil && key == "" {
+		key = s.pattern.Key(userOf(state).values(), state.Begun, keypattern.Random(state.Random), "")
+	}
+	return s.pattern.Stem(key)
+}
+
+// isStaged reports whether the content is first stored below Config.Prefix, to be checked there.
+func (s *setup) isStaged(kind string) bool {
+	return kind == session.KindPartial || s.config.Inspect != nil || s.judge.LooksAtContent()
+}

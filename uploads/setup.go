@@ -1,0 +1,237 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/revisions"
+	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/refusal"
+	"github.com/omnibucket/storage/uploads/internal/session"
+	"github.com/omnibucket/storage/uploads/internal/timeid"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A setup is what New makes of a bucket and a Config. Everything that receives or removes files shares it.
+type setup struct {
+	bucket  storage.Bucket
+	config  *Config // a pointer, so that fmt does not print its secrets
+	judge   *rules.Judge
+	maxSize int64 // largest size of a file in bytes; 0 means that only the store limits it
+	pattern *keypattern.Pattern
+	guarded bool           // true if every write uses IfAbsent, so that no object is overwritten
+	memory  *intake.Memory // memory for requests
+}
+
+// link sets the URL of a file, as Config.Link says.
+func (s *setup) link(ctx context.Context, f *File) (err error) {
+	switch s.config.Link {
+	case PublicLink:
+		f.Location, err = s.bucket.PublicURL(f.Key)
+	case SignedLink:
+		var signedURL *storage.SignedURL
+		if signedURL, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
+			f.Location = signedURL.URL
+			f.ExpiresAt = signedURL.ExpiresAt
+		}
+	}
+	return err
+}
+
+// result sets the fields of f that describe its stored object, and its URL.
+func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *refusal.Error) {
+	f.Key = a.Key
+	f.Size = a.Size
+	f.CRC32C = a.CRC32C
+	f.Modified = a.Modified
+	f.Attrs = a
+	// Config.Inspect may have changed the type of the object.
+	f.ContentType = cmp.Or(a.ContentType, v.ContentType)
+	f.Width = v.Width
+	f.Height = v.Height
+	if f.Modified.IsZero() {
+		f.Modified = s.config.Now().UTC()
+	}
+	if err := s.link(ctx, f); err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+	return f, nil
+}
+
+// maxRecordedID is the greatest length of a user's ID in bytes that fits into an index of every
+// supported database.
+const maxRecordedID = 2048
+
+// checkUser fails if the values of a user are invalid for the pattern, or if the resulting key is
+// reserved.
+func (s *setup) checkUser(user User) *refusal.Error {
+	v := user.values()
+	name, flaw := s.pattern.Check(v)
+	if err := filename.Storable(user.ID); err != nil {
+		name = keypattern.User
+		flaw = err.Error()
+	} else if s.config.Records != nil && len(user.ID) > maxRecordedID {
+		name = keypattern.User
+		flaw = "must have at most 2,048 bytes for Config.Records"
+	}
+
+	if s.config.Allowance != nil && s.config.Records == nil && v[keypattern.User] != user.ID {
+		name = keypattern.User
+		flaw = "must be set for Config.Allowance"
+	}
+	if name == keypattern.User {
+		// The application chose the user, so the client cannot correct the ID.
+		return &refusal.Error{
+			Field:   name,
+			Code:    refusal.CodeInvalidValue,
+			Status:  http.StatusInternalServerError,
+			Message: refusal.InternalMessage,
+			Err:     errors.New("uploads: User.ID: " + flaw),
+		}
+	}
+
+	if flaw != "" {
+		return refusal.Invalid(filename.Clean(name), flaw)
+	}
+	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
+		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
+	}
+	return nil
+}
+
+// limit returns the largest size that a file with this Target may have, in bytes. If it returns 0,
+// only the store limits the size.
+func (s *setup) limit(t *session.Target) int64 {
+	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
+		return s.maxSize
+	}
+	return t.MaxSize
+}
+
+// target returns the Target of a file for which the application sets none.
+func (s *setup) target(key string, v *rules.Verdict) session.Target {
+	t := session.Target{
+		Key:          key,
+		ContentType:  v.ContentType,
+		CacheControl: s.config.cacheControl(v.MediaType),
+		Tags:         s.config.Tags,
+		PublicRead:   s.config.PublicRead,
+		Overwrite:    !s.guarded,
+	}
+	if !v.Inline {
+		// This makes a browser save the file and not show it.
+		t.ContentDisposition = "attachment"
+	}
+	return t
+}
+
+// mergeTarget completes the Target t, which the application has set for a file. base
+// is the Target that the file would have without t. The result has the key of base. If Rules look
+// at the content and t has no type or no disposition, the result has that of base.
+func (s *setup) mergeTarget(t, base session.Target) session.Target {
+	t.Key = base.Key
+	if s.judge.LooksAtContent() {
+		t.ContentType = cmp.Or(t.ContentType, base.ContentType)
+		t.ContentDisposition = cmp.Or(t.ContentDisposition, base.ContentDisposition)
+	}
+	return t
+}
+
+// checkTarget checks the Target that the application has set, and returns a copy. The copy has only
+// the properties that the bucket can keep. name is the client's name for the file. If
+// the application has set no Target, checkTarget returns nil.
+func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Error) {
+	if target == nil {
+		return nil, nil
+	}
+	t := *target
+	if t.Key != "" {
+		return nil, refusal.Invalid("key", "The Target must have no Key.")
+	}
+	if t.Lifetime < 0 || t.Lifetime > 0 && s.config.Records == nil {
+		return nil, refusal.Invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
+	}
+	inner := session.Target(t)
+	if flaw := inner.AttributesError(); flaw != nil {
+		e := refusal.Invalid("target", "The Target has what no object can have.")
+		e.Err = flaw
+		return nil, e
+	}
+	t.Overwrite = t.Overwrite || !s.guarded
+
+	keeps := storage.Supports(s.bucket, storage.ContentProperties)
+	if !keeps && s.config.Records != nil {
+		// The record keeps the type instead of the bucket.
+		t.ContentType = ""
+	} else if keeps && t.ContentType == "" && !s.judge.LooksAtContent() {
+		t.ContentType = headertext.MediaTypeByExtension(keypattern.ExtensionOf(name))
+	}
+	return &t, nil
+}
+
+// randomKey reads the random bits of a key.
+func randomKey(src io.Reader) (random keypattern.Random, err error) {
+	if _, err = io.ReadFull(src, random[:]); err != nil {
+		err = &storage.Error{
+			Code: storage.Internal,
+			Op:   "uploads",
+			Err:  errors.New("Config.Random returned too few bytes"),
+		}
+	}
+	return random, err
+}
+
+// discard removes an object that never became a file, even if the sender has disconnected. If
+// discard fails, the object stays under a random key that nobody knows.
+func (s *setup) discard(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
+	defer cancel()
+	return s.bucket.Remove(ctx, key)
+}
+
+// discardJudged removes the object that the caller has judged, and keeps one that another call has made
+// under the same key since. In a store without ConditionalRemove, that object may be removed if it
+// is made in the moment of the removal. If the object was not read, judged is nil, and it stays.
+func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.Attrs) error {
+	if judged == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
+	defer cancel()
+	err := revisions.RemoveUnchanged(ctx, s.bucket, key, judged)
+	if storage.CodeOf(err) == storage.Changed {
+		return nil
+	}
+	return err
+}
+
+const purposeName = "purpose"
+
+// identify sets the fields of f that the record stores. If the client's name for the file is safe
+// to show, it becomes the Name.
+func (s *setup) identify(f *File) {
+	if s.config.Records == nil {
+		return
+	}
+	// The upload may have begun with another Config.Key.
+	f.ID = keypattern.IDIn(f.Key)
+	f.Purpose = f.Metadata[purposeName]
+	f.lifetime = cmp.Or(f.lifetime, s.config.Lifetime)
+	if f.lifetime > 0 {
+		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
+	}
+	if filename.LabelFlaw(f.Purpose) != "" {
+		f.Purpose = ""
+	}
+	if filename.Flaw(f.ClaimedName) == "" {
+		f.Name = f.ClaimedName
+	}
+}

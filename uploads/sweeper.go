@@ -1,0 +1,197 @@
+package uploads
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/session"
+)
+
+// orphanAge is the age at which objects without a state are removed. They are not removed earlier,
+// because a request that is still in progress may write such an object after its upload was
+// removed.
+const orphanAge = time.Hour
+
+// maxFailures is the number of failures after which a Sweep ends, which bounds its requests and its
+// errors.
+const maxFailures = 100
+
+// A SweepReport counts what [Service.Sweep] removed.
+type SweepReport struct {
+	Uploads int // expired uploads, and leftovers of completed ones
+	Expired int // files that have expired
+	Bytes   int // objects of files that had no record
+	Records int // records without an object
+	// Recounted is the number of users whose files were counted again, because an upload or a
+	// removal did not end properly.
+	Recounted int
+}
+
+// A sweeper is one call of Sweep.
+type sweeper struct {
+	setup         *setup
+	counter       *counter // nil if Config.Allowance is nil
+	files         *files
+	keeper        *keeper
+	noOrphanLimit bool
+	report        *SweepReport
+	now           time.Time // time by the clock of the bucket, because the clock of this process may be wrong
+	errs          []error
+}
+
+// each calls f for many sessions concurrently. After maxFailures failures, it stops.
+func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
+	var removed atomic.Int32
+	var failure error
+	listed := func(yield func(group) bool) {
+		for g, err := range groups {
+			failure = err
+			if err != nil || !yield(g) {
+				return
+			}
+		}
+	}
+	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
+		return running.All(len(some), readConcurrency, func(i int) error {
+			ok, err := f(some[i])
+			if ok {
+				removed.Add(1)
+			}
+			return err
+		}), true
+	})
+	w.report.Uploads += int(removed.Load())
+	w.errs = append(w.errs, errs...)
+	w.add(failure)
+}
+
+func (w *sweeper) add(err error) {
+	if err != nil {
+		w.errs = append(w.errs, err)
+	}
+}
+
+// A group is one session in a listing. Config.States may keep the state of the session in the
+// bucket of the objects. In that case, the group stands for the state and all objects of the
+// session. Otherwise it stands only for the state.
+type group struct {
+	name     string
+	hasState bool
+	newest   time.Time // time of its newest object
+	// idle is how long the state has not changed. It is only set if the state is not in the bucket
+	// of the objects.
+	idle time.Duration
+}
+
+// hasSeparateStates reports whether the states are stored elsewhere than the objects.
+func (w *sweeper) hasSeparateStates() bool {
+	states, inBucket := w.setup.config.States.(bucketStates)
+	return !inBucket || !evidence.EqualValues(states.bucket, w.keeper.Bucket)
+}
+
+// sessions lists all sessions that have a state, sorted by name. The list begins after the name in
+// start. At the end of all names, it continues with the first name, up to start. If
+// the states are in the bucket of the objects, the list also has sessions that have only objects.
+func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
+	if w.hasSeparateStates() {
+		return listAround(ctx, w.statesAfter, start)
+	}
+	return listAround(ctx, w.groupsAfter, start)
+}
+
+// listAround lists the sessions whose name comes after start, and then all others.
+func listAround(
+	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
+) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		for g, err := range list(ctx, start) {
+			if !yield(g, err) || err != nil {
+				return
+			}
+		}
+		if start == "" {
+			return
+		}
+		for g, err := range list(ctx, "") {
+			if g.name >= start || !yield(g, err) {
+				return
+			}
+		}
+	}
+}
+
+// groupsAfter lists the sessions that have objects and whose name comes after start, sorted by name.
+func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		g := group{}
+		begin := func(next group) bool {
+			last := g
+			g = next
+			return last.name == "" || yield(last, nil)
+		}
+		opts := []storage.ListOption{storage.WithPrefix(w.setup.config.Prefix)}
+		if start != "" {
+			opts = append(opts, storage.WithStartAfter(w.setup.config.Prefix+start))
+		}
+
+		for entry, err := range w.keeper.Bucket.List(ctx, opts...) {
+			if err != nil {
+				yield(group{}, err)
+				return
+			}
+			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.setup.config.Prefix), "/")
+			isSingleObject := !below && (keypattern.IsRandom(name) || name == clockName)
+			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
+			isOurs := object == session.StateName || begins(session.ContentName) || begins(session.TailPrefix) || begins(session.PiecePrefix)
+			if !isSingleObject && !(session.IsDirName(name) && isOurs) {
+				// This package did not write the object.
+				continue
+			}
+			if name != g.name && !begin(group{name: name}) {
+				return
+			}
+			g.hasState = g.hasState || object == session.StateName
+			if entry.Modified.After(g.newest) {
+				g.newest = entry.Modified
+			}
+		}
+		begin(group{})
+	}
+}
+
+// statesAfter lists the sessions that have a state and whose name comes after start, sorted by name.
+func (w *sweeper) statesAfter(ctx context.Context, start string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		for state, err := range w.states(ctx, w.setup.config.Prefix, start) {
+			name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, w.setup.config.Prefix), "/")
+			isOurs := session.IsDirName(name) && object == session.StateName
+			if (err != nil || isOurs) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
+				return
+			}
+		}
+	}
+}
+
+// states lists the states with keys that begin with the given prefix, sorted by key. It lists only
+// keys that are greater than prefix+start.
+func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
+	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
+		states, next, err := w.setup.config.States.ListStates(ctx, startAfter, listPage)
+		beyond := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
+		if beyond >= 0 {
+			return states[:beyond], "", err
+		}
+		if !strings.HasPrefix(next, prefix) {
+			next = ""
+		}
+		return states, next, err
+	})
+}
