@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/uploads"
@@ -118,9 +119,9 @@ func sendParts(t *testing.T, p *process, data []byte, sized bool) string {
 	}
 	var u begun
 	require.NoError(t, json.Unmarshal(text, &u))
-	at := "/s3/multipart/" + u.UploadID
+	path := "/s3/multipart/" + u.UploadID
 	key := "?key=" + url.QueryEscape(u.Key)
-	status, _, text = p.ask("GET", at+"/1"+key, nil)
+	status, _, text = p.ask("GET", path+"/1"+key, nil)
 	if status >= 300 {
 		return codeIn(status, text)
 	}
@@ -132,7 +133,7 @@ func sendParts(t *testing.T, p *process, data []byte, sized bool) string {
 	}
 	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(t, err)
-	status, _, text = p.ask("POST", at+"/complete"+key, parts, "Content-Type", "application/json")
+	status, _, text = p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
 	return codeIn(status, text)
 }
 
@@ -151,12 +152,12 @@ func sendJoined(p *process, data []byte) string {
 }
 
 func sendTicket(t *testing.T, p *process, data []byte, sized bool) string {
-	asked := uploads.Request{}
+	req := uploads.Request{}
 	user := uploads.User{ID: alice}
 	if sized {
-		asked.Size = int64(len(data))
+		req.Size = int64(len(data))
 	}
-	ticket, err := p.service.Sign(p.ctx, asked, user)
+	ticket, err := p.service.Sign(p.ctx, req, user)
 	if err != nil {
 		return codeOfError(err)
 	}
@@ -207,7 +208,7 @@ var everyWay = []sentBy{
 		return codeOfError(err)
 	}},
 	{"a form", func(t *testing.T, p *process, data []byte) string {
-		body, kind := formOf(t, formFile{"file", "a", "", string(data)})
+		body, kind := newForm(t, formFile{"file", "a", "", string(data)})
 		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 		return codeIn(status, text)
 	}},
@@ -263,8 +264,8 @@ var accounts = []struct {
 	}},
 }
 
-// onAccounts runs f on stores with and without records.
-func onAccounts(t *testing.T, f func(t *testing.T, a *account)) {
+// runOnAccounts runs f on stores with and without records.
+func runOnAccounts(t *testing.T, f func(t *testing.T, a *account)) {
 	for _, b := range testserver.Sample(accounts[:1], accounts) {
 		for _, record := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, records: %v", b.name, record), func(t *testing.T) {
@@ -287,7 +288,7 @@ func (a *account) renew() {
 
 func (a *account) bucket(opts ...driver.Layer) storage.Bucket {
 	if a.shared != nil {
-		return withClock(a.t, a.shared, a.now)
+		return wrapped.Clock(a.t, a.shared, a.now.Now)
 	}
 	all := []storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithSigningBaseURL("http://store.invalid"),
@@ -295,7 +296,7 @@ func (a *account) bucket(opts ...driver.Layer) storage.Bucket {
 	for _, layer := range opts {
 		all = append(all, driver.WithLayer(layer))
 	}
-	return withClock(a.t, engine.New(a.drv, all...), a.now)
+	return wrapped.Clock(a.t, engine.New(a.drv, all...), a.now.Now)
 }
 
 func (a *account) process(opts ...driver.Layer) *process {
@@ -342,6 +343,7 @@ func (a *account) files() (keys []string, bytes int64) {
 func (a *account) keepsWithin(p *process, about ...any) {
 	a.t.Helper()
 	keys, bytes := a.files()
+
 	u, err := p.service.Usage(a.t.Context(), alice)
 	require.NoError(a.t, err)
 	require.LessOrEqual(a.t, bytes, u.Bytes+u.ReservedBytes, about...)
@@ -357,6 +359,7 @@ func (a *account) isExactAfterASweep(p *process, about ...any) {
 	_, err := p.service.Sweep(a.t.Context())
 	require.NoError(a.t, err, about...)
 	keys, bytes := a.files()
+
 	u, err := p.service.Usage(a.t.Context(), alice)
 	require.NoError(a.t, err)
 	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
@@ -364,24 +367,28 @@ func (a *account) isExactAfterASweep(p *process, about ...any) {
 
 // Config.Allowance limits each way of uploading.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
 				a.t = t
 				a.renew()
+
 				p := a.process()
 				require.Empty(t, w.send(t, p, content(6000)))
 				require.Contains(t, []string{"over_allowance", "too_large"}, w.send(t, p, content(6000)))
 				a.keepsWithin(p)
+
 				u, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.EqualValues(t, 6000, u.Bytes)
 				require.EqualValues(t, 1, u.Files)
 				a.isExactAfterASweep(p)
+
 				for range allowedFiles - 1 {
 					require.Empty(t, w.send(t, p, content(500)))
 				}
 				require.Equal(t, "over_allowance", w.send(t, p, content(500)), "too many files")
+
 				keys, _ := a.files()
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
@@ -395,20 +402,22 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 // A process is killed at each of its calls to the store in turn, while it takes a file and while it removes one. The
 // stored bytes never exceed the allowance, whatever other processes do then, and one Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
-			for _, after := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, after the call: %v", w.name, after), func(t *testing.T) {
+			for _, afterCall := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, after the call: %v", w.name, afterCall), func(t *testing.T) {
 					a.t = t
 					for i, alive := 1, false; !alive; i++ {
 						require.Less(t, i, 80)
 						a.renew()
-						d := &ending{at: i, after: after}
+						d := &ending{at: i, after: afterCall}
 						other := a.process()
 						require.Empty(t, everyWay[0].send(t, other, content(1000)))
+
 						mortal := a.process(d.layer)
 						w.send(t, mortal, content(3000))
 						a.keepsWithin(other, "killed at call %d", i)
+
 						for range 8 {
 							everyWay[0].send(t, other, content(1500))
 							a.keepsWithin(other, "killed at call %d", i)
@@ -425,20 +434,22 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 // If a process is killed at any call of a Delete, the count stays within the allowance. A second Delete and one
 // Sweep make it exact.
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
-		for _, after := range []bool{false, true} {
+	runOnAccounts(t, func(t *testing.T, a *account) {
+		for _, afterCall := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
 				require.Less(t, i, 40)
 				a.renew()
-				d := &ending{at: i, after: after}
+				d := &ending{at: i, after: afterCall}
 				other := a.process()
 				mortal := a.process(d.layer)
 				for range 3 {
 					require.Empty(t, everyWay[0].send(t, other, content(3000)))
 				}
+
 				keys, _ := a.files()
 				_ = mortal.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				a.keepsWithin(other, "killed at call %d", i)
+
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				a.keepsWithin(other, "killed at call %d", i)
 				everyWay[0].send(t, other, content(3000))
@@ -452,7 +463,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 
 // If the response to any one call to the store is lost, the count still stays within the allowance.
 func TestAllowanceSurvivesLostResponses(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
 				a.t = t
@@ -474,6 +485,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 					other := a.process()
 					w.send(t, p, content(3000))
 					a.keepsWithin(other, "at call %d", i)
+
 					w.send(t, p, content(3000))
 					a.keepsWithin(other, "at call %d", i)
 					if keys, _ := a.files(); len(keys) > 0 {
@@ -503,7 +515,7 @@ func meddler(i int, act func()) (layer driver.Layer, reached func() bool) {
 
 // If another process removes a file at any moment of a Delete of that file, the file is subtracted once.
 func TestAllowanceFileRemovedTwice(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for i, meddled := 1, true; meddled; i++ {
 			require.Less(t, i, 40)
 			a.renew()
@@ -511,12 +523,14 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 			for range 3 {
 				require.Empty(t, everyWay[0].send(t, other, content(1000)))
 			}
+
 			keys, _ := a.files()
 			layer, reached := meddler(i, func() {
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			})
 			require.NoError(t, a.process(layer).service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			a.keepsWithin(other, "at call %d", i)
+
 			u, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, u, "at call %d", i)
@@ -527,7 +541,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 
 // If another process stores or removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFilesComeAndGo(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, removes := range []bool{false, true} {
 			for i, meddled := 1, true; meddled; i++ {
 				require.Less(t, i, 40)
@@ -536,6 +550,7 @@ func TestRecountWhileFilesComeAndGo(t *testing.T) {
 				for range 3 {
 					require.Empty(t, everyWay[0].send(t, other, content(1000)))
 				}
+
 				keys, _ := a.files()
 				layer, reached := meddler(i, func() {
 					if removes {
@@ -558,7 +573,7 @@ func TestRecountWhileFilesComeAndGo(t *testing.T) {
 
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			t.Run(w.name, func(t *testing.T) {
 				a.t = t
@@ -572,6 +587,7 @@ func TestRecountDuringUpload(t *testing.T) {
 						a.keepsWithin(other, "at call %d", i)
 					})
 					require.Empty(t, w.send(t, a.process(layer), content(3000)), "at call %d", i)
+
 					u, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
 					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, u, "at call %d", i)
@@ -589,7 +605,7 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 		c.Inspect = refuse
 	}
 	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3000"}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(*uploads.Config)
 		do     func(t *testing.T, p *process)
@@ -631,20 +647,23 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 		}},
 		{"a form whose second file has no room", nil, func(t *testing.T, p *process) {
 			data := string(content(6000))
-			body, kind := formOf(t, formFile{"a", "a", "", data}, formFile{"b", "b", "", data})
+			body, kind := newForm(t, formFile{"a", "a", "", data}, formFile{"b", "b", "", data})
 			status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 			require.Contains(t, []string{"over_allowance", "too_large"}, codeIn(status, text))
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			onAccounts(t, func(t *testing.T, a *account) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			runOnAccounts(t, func(t *testing.T, a *account) {
 				a.renew()
-				a.change = row.change
+				a.change = tt.change
 				p := a.process()
-				row.do(t, p)
+				tt.do(t, p)
+
 				u, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.Zero(t, u)
+
 				keys, _ := a.files()
 				require.Empty(t, keys)
 			})
@@ -666,6 +685,7 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 						c.Allowance = nil
 					}
 				}
+
 				var calls atomic.Int32
 				p := a.process(func(next driver.Driver) driver.Driver {
 					return driver.Intercept(
@@ -677,18 +697,20 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 					)
 				})
 				require.Empty(t, w.send(t, p, content(1000)))
+
 				calls.Store(0)
 				require.Empty(t, w.send(t, p, content(1000)))
 				return int(calls.Load())
 			}
-			more := 2
+			extra := 2
 			if w.name == "joined uploads of tus" { // three uploads, of which two are pieces
-				more = 4
+				extra = 4
 			}
 			if w.name == "one request of S3" { // its state says that room is reserved, after the claim
-				more = 3
+				extra = 3
 			}
-			require.Equal(t, requests(false)+more, requests(true))
+
+			require.Equal(t, requests(false)+extra, requests(true))
 		})
 	}
 }
@@ -700,6 +722,7 @@ func TestAllowanceNeedsUserInKey(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "{user}")
+
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "files/usage/{user}/{random}"})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "{user}/{random}", Unguarded: true})
@@ -708,35 +731,41 @@ func TestAllowanceNeedsUserInKey(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Usage(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+
 	_, err = s.Recount(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
 
 // If Allowance returns an error or too small an Allowance, the upload fails with the matching code.
 func TestAllowanceErrors(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		give uploads.Allowance
 		err  error
 		want string
 	}{
-		{"nothing is bounded", uploads.Allowance{}, nil, ""},
-		{"no bytes", uploads.Allowance{Bytes: -1}, nil, "over_allowance"},
-		{"no files", uploads.Allowance{Files: -1}, nil, "over_allowance"},
-		{"bytes enough", uploads.Allowance{Bytes: 1000}, nil, ""},
-		{"a byte too few", uploads.Allowance{Bytes: 999}, nil, "over_allowance"},
-		{"the user may not", uploads.Allowance{}, storage.PermissionDenied, "not_allowed"},
-		{"the database does not answer", uploads.Allowance{}, storage.Unavailable, "busy"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a := &account{t: t, open: accounts[0].open, change: func(c *uploads.Config) {
-				c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
-					require.Equal(t, alice, user.ID)
-					return row.give, row.err
-				}
-			}}
+		{name: "nothing is bounded", give: uploads.Allowance{}, want: ""},
+		{name: "no bytes", give: uploads.Allowance{Bytes: -1}, want: "over_allowance"},
+		{name: "no files", give: uploads.Allowance{Files: -1}, want: "over_allowance"},
+		{name: "bytes enough", give: uploads.Allowance{Bytes: 1000}, want: ""},
+		{name: "a byte too few", give: uploads.Allowance{Bytes: 999}, want: "over_allowance"},
+		{name: "the user may not", give: uploads.Allowance{}, err: storage.PermissionDenied, want: "not_allowed"},
+		{name: "the database does not answer", give: uploads.Allowance{}, err: storage.Unavailable, want: "busy"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := &account{
+				t:    t,
+				open: accounts[0].open,
+				change: func(c *uploads.Config) {
+					c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
+						require.Equal(t, alice, user.ID)
+						return tt.give, tt.err
+					}
+				},
+			}
 			a.renew()
-			require.Equal(t, row.want, everyWay[0].send(t, a.process(), content(1000)))
+			require.Equal(t, tt.want, everyWay[0].send(t, a.process(), content(1000)))
 		})
 	}
 }
@@ -755,10 +784,12 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	a.renew()
 	p := a.process()
 	s = p.service
-	body, kind := formOf(t, formFile{"file", "a", "", string(content(6000))})
+	body, kind := newForm(t, formFile{"file", "a", "", string(content(6000))})
+
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 	require.Equal(t, http.StatusCreated, status)
 	require.Less(t, during.ReservedBytes, int64(7000))
+
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, "over_allowance", codeIn(status, text))
@@ -774,6 +805,7 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 		c.Key = "documents/{user}/{random}"
 	}
 	other := a.process()
+
 	require.Empty(t, everyWay[0].send(t, one, content(6000)))
 	require.Empty(t, everyWay[0].send(t, other, content(7000)))
 	for p, want := range map[*process]int64{one: 6000, other: 7000} {
@@ -800,6 +832,7 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 			return next(ctx)
 		})
 	})
+
 	_, err := p.service.Recount(t.Context(), alice)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Equal(t, 10, lists)

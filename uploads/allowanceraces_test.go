@@ -29,7 +29,9 @@ func (a *account) inTurn(setUp func(other *process), act func(other *process), f
 		a.renew()
 		other := a.process()
 		setUp(other)
-		layer, reached := meddler(i, func() { act(other) })
+		layer, reached := meddler(i, func() {
+			act(other)
+		})
 		f(a.process(layer), other, i)
 		meddled = reached()
 	}
@@ -45,7 +47,7 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 // If the sender replaces the file of a ticket by a larger one at any moment of Finish, the stored bytes stay
 // within the allowance.
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		var ticket *uploads.Ticket
 		a.inTurn(func(other *process) {
 			var err error
@@ -67,7 +69,7 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 // The sender replaces a ticket's file by a larger one, and the process that runs Finish is killed. After a second
 // Finish, the stored bytes are within the allowance.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
 			a.renew()
 			other := a.process()
@@ -87,6 +89,7 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			}
 			d := &ending{at: i, after: true}
 			_, _ = a.process(layer, d.layer).service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+
 			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
 			a.keepsWithin(other, "killed at call %d", i)
 			alive = !d.reached()
@@ -112,10 +115,10 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	}
 	var ticket *uploads.Ticket
 	finished := false
-	before := uploads.Usage{}
+	usage := uploads.Usage{}
 	a.inTurn(func(other *process) {
 		var err error
-		before, err = other.service.Usage(t.Context(), alice)
+		usage, err = other.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
 		ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 300}, uploads.User{ID: alice})
 		require.NoError(t, err)
@@ -129,19 +132,21 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		require.True(t, finished || err == nil, "at call %d", i)
 		keys, _ := a.files()
 		require.Len(t, keys, 1, "at call %d", i)
+
 		u, err := other.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
-		require.Equal(t, before.Bytes+300, u.Bytes, "at call %d", i)
+		require.Equal(t, usage.Bytes+300, u.Bytes, "at call %d", i)
 		require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 	})
 }
 
-func put(p *process, number, bytesOf int) error {
+// putPiece stores one of two pieces of a file of alice.
+func putPiece(p *process, number int, data []byte) error {
 	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
 		Token:  "token",
 		Count:  2,
 		Number: number,
-		Body:   bytes.NewReader(content(bytesOf)),
+		Body:   bytes.NewReader(data),
 		User:   uploads.User{ID: alice},
 		Name:   "a",
 	})
@@ -151,20 +156,20 @@ func put(p *process, number, bytesOf int) error {
 // If pieces of a file of unknown size arrive at the same time, the first one reserves all of the room. The others
 // succeed, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		retry := true
 		a.inTurn(func(*process) {
 			retry = true
 		}, func(other *process) {
-			err := put(other, 2, 1000)
+			err := putPiece(other, 2, content(1000))
 			retry = uploads.CodeOf(err) == uploads.Locked
 			if !retry { // the other call is about to save the state
 				require.NoError(t, err)
 			}
 		}, func(p, other *process, i int) {
-			require.NoError(t, put(p, 1, 1000), "at call %d", i)
+			require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", i)
 			if retry {
-				require.NoError(t, put(other, 2, 1000), "at call %d", i)
+				require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", i)
 			}
 			u, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
@@ -176,9 +181,9 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 // If a piece is replaced by a larger one while PutPiece joins the pieces, the stored bytes stay within the
 // allowance.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.inTurn(func(other *process) {
-			require.NoError(t, put(other, 1, 1000))
+			require.NoError(t, putPiece(other, 1, content(1000)))
 		}, func(other *process) {
 			for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
 				require.NoError(t, err)
@@ -188,9 +193,9 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 				}
 			}
 		}, func(p, other *process, i int) {
-			_ = put(p, 2, 9000)
+			_ = putPiece(p, 2, content(9000))
 			a.keepsWithin(other, "at call %d", i)
-			if err := put(other, 1, 1000); uploads.CodeOf(err) != uploads.Completed {
+			if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
 				require.NoError(t, err, "at call %d", i)
 			}
 			a.isExactAfterASweep(other, "at call %d", i)
@@ -198,10 +203,53 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	})
 }
 
+// A call was killed before it counted a file in pieces, and a Sweep has begun to remove the expired upload. If
+// the client begins another upload with the same token while Delete removes the file, and Recount counts the file at
+// that moment, the next Sweep makes the count exact.
+func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
+	a := &account{
+		t:    t,
+		open: accounts[0].open,
+		change: func(c *uploads.Config) {
+			c.Rules = rules.Any(3000)
+		},
+	}
+	var key string
+	a.inTurn(func(other *process) {
+		require.NoError(t, putPiece(other, 1, content(1000)))
+		d := &ending{at: 12} // the call that counts the file
+		require.Error(t, putPiece(a.process(d.layer), 2, content(1000)))
+		keys, _ := a.files()
+		require.Len(t, keys, 1)
+		key = keys[0]
+
+		a.now.Advance(2 * uploads.DefaultTTL)
+		failing := a.process(func(next driver.Driver) driver.Driver {
+			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if strings.HasPrefix(call, "Delete") {
+					return &storage.Error{Code: storage.PermissionDenied}
+				}
+				return next(ctx)
+			})
+		})
+		_, err := failing.service.Sweep(t.Context())
+		require.Error(t, err)
+	}, func(other *process) {
+		require.NoError(t, putPiece(other, 1, content(500)))
+		_, err := other.service.Recount(t.Context(), alice)
+		require.NoError(t, err)
+	}, func(p, other *process, i int) {
+		require.NoError(t, p.service.Delete(t.Context(), key, uploads.User{ID: alice}), "at call %d", i)
+		require.NoError(t, putPiece(other, 1, content(500)), "at call %d", i)
+		require.NoError(t, putPiece(other, 2, content(500)), "at call %d", i)
+		a.isExactAfterASweep(other, "at call %d", i)
+	})
+}
+
 // If a process is killed during an upload in one request, and the client sends another file to the same URL, the
 // count stays right.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, inspects := range []bool{false, true} {
 			var refusal error
 			a.change = nil
@@ -221,6 +269,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				a.process(d.layer).ask("PUT", pathOf(part.URL), content(3000))
 				a.now.Advance(2 * time.Minute)
 				refusal = &uploads.Error{Message: "No."}
+
 				other.ask("PUT", pathOf(part.URL), content(2000))
 				a.keepsWithin(other, "killed at call %d", i)
 				a.isExactAfterASweep(other, "killed at call %d", i)
@@ -233,8 +282,8 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 // If a process is killed while it completes an upload, Delete removes the file, and the client completes the
 // upload again, the count stays right.
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
-		for _, after := range []bool{false, true} {
+	runOnAccounts(t, func(t *testing.T, a *account) {
+		for _, afterCall := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
 				a.renew()
 				other := a.process()
@@ -258,10 +307,11 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 				complete := func(p *process) {
 					p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
 				}
-				d := &ending{at: i, after: after}
+				d := &ending{at: i, after: afterCall}
 				complete(a.process(d.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.Key, uploads.User{ID: alice}))
 				a.now.Advance(2 * time.Minute)
+
 				complete(other)
 				a.keepsWithin(other, "killed at call %d", i)
 				a.isExactAfterASweep(other, "killed at call %d", i)
@@ -273,7 +323,7 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 
 // If Sweep takes a slow upload or a slow Delete for one that died, the next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
@@ -287,7 +337,9 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 			a.isExactAfterASweep(other, "at call %d", i)
 		})
 		a.inTurn(
-			func(other *process) { require.Empty(t, everyWay[0].send(t, other, content(3000))) },
+			func(other *process) {
+				require.Empty(t, everyWay[0].send(t, other, content(3000)))
+			},
 			sweep,
 			func(p, other *process, i int) {
 				keys, _ := a.files()
@@ -301,7 +353,7 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 // If Config.Rules allow a file as large as the whole allowance, a form with three small files is nevertheless
 // stored.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		a.change = func(c *uploads.Config) {
 			c.Rules = rules.Any(1 << 20)
@@ -314,7 +366,8 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 		for n := range 3 {
 			files = append(files, formFile{"file", fmt.Sprint(n), "", string(content(100_000))})
 		}
-		body, kind := formOf(t, files...)
+		body, kind := newForm(t, files...)
+
 		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 		require.Equal(t, http.StatusCreated, status, string(text))
 		u, err := p.service.Usage(t.Context(), alice)
@@ -327,6 +380,7 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 func TestAllowanceWithoutUser(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
+
 	p := a.process()
 	require.Empty(t, everyWay[0].send(t, p, content(3000)))
 	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
@@ -351,7 +405,7 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 // If a lifecycle rule removes the ledger while it has a reservation, the file of that reservation is counted
 // nevertheless.
 func TestAllowanceLostReservation(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {
 			a.inTurn(func(*process) {}, func(other *process) {
 				u, err := other.service.Usage(t.Context(), alice)
@@ -372,15 +426,16 @@ func TestAllowanceLostReservation(t *testing.T) {
 
 // If the service gets an allowance after an upload has begun, the file of that upload is counted.
 func TestAllowanceOfOpenUpload(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		a.change = func(c *uploads.Config) {
 			c.Allowance = nil
 		}
-		require.NoError(t, put(a.process(), 1, 1000))
+		require.NoError(t, putPiece(a.process(), 1, content(1000)))
 		a.change = nil
 		p := a.process()
-		require.NoError(t, put(p, 2, 1000))
+
+		require.NoError(t, putPiece(p, 2, content(1000)))
 		a.keepsWithin(p)
 		a.isExactAfterASweep(p)
 	})

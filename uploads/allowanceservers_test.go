@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -39,11 +39,14 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				a.change = func(c *uploads.Config) {
 					c.Rules = rules.Any(20_000)
 				}
-				var processes panics.Group
+				var processes running.Group
 				for n := range 50 {
-					processes.Go(func() { a.live(rand.New(rand.NewPCG(1, uint64(n)))) }, nil)
+					processes.Go(func() {
+						a.live(rand.New(rand.NewPCG(1, uint64(n))))
+					}, nil)
 				}
 				processes.Wait()
+
 				watcher := a.process()
 				a.isExactAfterASweep(watcher)
 				require.Empty(t, everyWay[0].send(t, watcher, content(1)))
@@ -88,9 +91,11 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 					other := a.process()
 					mortal := a.process()
 					require.Empty(t, everyWay[0].send(t, other, content(1000)))
+
 					mortal.ctx = context.WithValue(mortal.ctx, endingKey{}, d)
 					w.send(t, mortal, content(3000))
 					a.keepsWithin(other, "killed at call %d", i)
+
 					for range 5 {
 						everyWay[0].send(t, other, content(2500))
 					}

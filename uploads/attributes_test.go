@@ -18,7 +18,7 @@ import (
 
 // Finish keeps no attribute, such as a disposition or metadata, that the sender set on the file.
 func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 
 // Some stores accept headers that the ticket's URL did not sign. Finish does not copy them to the file.
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
-	b := onAmazonsRules(t)
+	b := openAmazonRules(t)
 	s := newService(t, b, uploads.Config{})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 	require.NoError(t, err)
@@ -47,6 +47,7 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	req.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Content-Language", "de")
+
 	require.Equal(t, http.StatusOK, statusOf(t, req))
 	waiting, err := b.Attrs(t.Context(), pendingOf(ticket))
 	require.NoError(t, err)
@@ -59,8 +60,8 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, attrs.Properties)
 }
 
-// onAmazonsRules returns a bucket of a server with Amazon's rules.
-func onAmazonsRules(t *testing.T) storage.Bucket {
+// openAmazonRules returns a bucket of a server with Amazon's rules.
+func openAmazonRules(t *testing.T) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -90,26 +91,28 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 		status int
 	}{{"as a rule", false, http.StatusForbidden}, {"with PublicRead", true, http.StatusOK}} {
 		t.Run(row.name, func(t *testing.T) {
-			b := inMemory(t, storage.WithPublicAccess(true))
+			b := openMemory(t, storage.WithPublicAccess(true))
 			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: row.public})
-			read := func(address string) int {
+			getStatus := func(address string) int {
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 				require.NoError(t, err)
 				return statusOf(t, r)
 			}
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
-			require.Equal(t, row.status, read(file.Location))
+			require.Equal(t, row.status, getStatus(file.Location))
 
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
+
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 			pending, err := b.PublicURL(pendingOf(ticket))
 			require.NoError(t, err)
-			require.Equal(t, http.StatusForbidden, read(pending), "what was not looked at is not public")
+			require.Equal(t, http.StatusForbidden, getStatus(pending), "what was not looked at is not public")
+
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
-			require.Equal(t, row.status, read(finished.Location))
+			require.Equal(t, row.status, getStatus(finished.Location))
 		})
 	}
 }
@@ -117,12 +120,13 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 // Each stored file gets the tags of Config.Tags.
 func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
-		b := inMemory(t)
+		b := openMemory(t)
 		s := newService(t, b, uploads.Config{Tags: tags})
 		file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
+
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
@@ -143,9 +147,11 @@ func TestTagsAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Tags")
+
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
 	_, err = uploads.New(b, uploads.Config{Tags: map[string]string{"k": "v"}})
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	_, err = uploads.New(b, uploads.Config{})
 	require.NoError(t, err)
 }

@@ -45,6 +45,7 @@ func startBrowser(t *testing.T) *browser {
 	b := &browser{t: t, stdin: stdin, waiting: map[int]chan reply{0: make(chan reply, 1)}}
 	started := b.waiting[0]
 	done := make(chan struct{})
+
 	go func() {
 		defer close(done)
 		b.read(stdout)
@@ -69,8 +70,8 @@ func (b *browser) read(stdout io.Reader) {
 		var r reply
 		if json.Unmarshal(lines.Bytes(), &r) == nil {
 			b.mu.Lock()
-			if to := b.waiting[r.ID]; to != nil {
-				to <- r
+			if replies := b.waiting[r.ID]; replies != nil {
+				replies <- r
 			}
 			delete(b.waiting, r.ID)
 			b.mu.Unlock()
@@ -78,8 +79,8 @@ func (b *browser) read(stdout io.Reader) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, to := range b.waiting {
-		to <- reply{Error: "the browser has ended"}
+	for _, replies := range b.waiting {
+		replies <- reply{Error: "the browser has ended"}
 	}
 	b.waiting = nil
 }
@@ -87,12 +88,13 @@ func (b *browser) read(stdout io.Reader) {
 // do runs a command of drive.mjs.
 func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.RawMessage {
 	t.Helper()
-	to := make(chan reply, 1)
+	replies := make(chan reply, 1)
+
 	b.mu.Lock()
 	require.NotNil(t, b.waiting, "the browser has ended")
 	b.last++
 	id := b.last
-	b.waiting[id] = to
+	b.waiting[id] = replies
 	b.mu.Unlock()
 	command := map[string]any{"id": id, "op": op}
 	for name, value := range arguments {
@@ -103,7 +105,7 @@ func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.Raw
 	_, err = b.stdin.Write(append(line, '\n'))
 	require.NoError(t, err)
 	select {
-	case r := <-to:
+	case r := <-replies:
 		require.Empty(t, r.Error, op)
 		return r.Value
 	case <-time.After(10 * time.Minute):

@@ -56,9 +56,12 @@ func TestBrowserClients(t *testing.T) {
 			}
 			if store.needsHeaders {
 				c := browserCase{run: (*browserRun).fails}
-				t.Run("without ProxyParts/uppy", func(t *testing.T) { runBrowserCase(t, b, sessionSite, false, c, "uppy") })
+				t.Run("without ProxyParts/uppy", func(t *testing.T) {
+					runBrowserCase(t, b, sessionSite, false, c, "uppy")
+				})
 			}
 			all := store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all"
+
 			for _, c := range browserCases {
 				for _, client := range c.clients {
 					if !all && (c.name != "whole" || client == "tus") {
@@ -110,6 +113,7 @@ func (r *browserRun) isStored(n int, outcomes ...outcome) {
 	for _, o := range outcomes {
 		require.Empty(r, o.Error)
 	}
+
 	keys := r.sessionSite.completed(filepath.Base(r.path))
 	require.Len(r, slices.Compact(slices.Sorted(slices.Values(keys))), n)
 	for _, o := range outcomes {
@@ -117,6 +121,7 @@ func (r *browserRun) isStored(n int, outcomes ...outcome) {
 			require.Contains(r, keys, o.Value.Key)
 		}
 	}
+
 	for _, key := range keys {
 		content, _, err := storage.ReadAll(r.Context(), r.sessionSite.bucket, key)
 		require.NoError(r, err)
@@ -156,14 +161,16 @@ func (r *browserRun) beginAndHold(tab *tab, begin func()) {
 	r.Helper()
 	hit := r.wire.reset(browserHoldAt, true)
 	begin()
-	for ended := false; !ended; {
+
+	for finished := false; !finished; {
 		select {
 		case <-hit:
-			ended = true
+			finished = true
 		case <-time.After(time.Second):
 			require.Equal(r, "false", string(tab.evaluate("window.ended")), "the upload ended before")
 		}
 	}
+
 	if r.client != "tus" {
 		require.Eventually(r, func() bool { return r.wire.wholeBodies() > 0 }, time.Minute, 10*time.Millisecond)
 	}
@@ -172,7 +179,9 @@ func (r *browserRun) beginAndHold(tab *tab, begin func()) {
 func (r *browserRun) reload() {
 	tab := r.open("")
 	defer tab.close()
-	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	r.beginAndHold(tab, func() {
+		tab.beginSlowly(r.client, r.path)
+	})
 	if r.client == "uppy" {
 		tab.wait("Object.keys(sessionStorage).length > 0") // the page noted a part
 	}
@@ -181,9 +190,11 @@ func (r *browserRun) reload() {
 	if r.client == "ours" {
 		require.JSONEq(r, `[{"name": "`+filepath.Base(r.path)+`", "size": 12582912}]`, string(tab.evaluate("window.unfinished()")))
 	}
+
 	tab.begin(r.client, r.path)
 	r.isStored(1, tab.result())
 	require.LessOrEqual(r, r.wire.bytes(), int64(browserFileSize-browserPartSize), "what was stored before is not sent again")
+
 	if r.client == "ours" {
 		require.JSONEq(r, `[]`, string(tab.evaluate("window.unfinished()")))
 	}
@@ -200,7 +211,9 @@ func (r *browserRun) cut() {
 func (r *browserRun) offline() {
 	tab := r.open("")
 	defer tab.close()
-	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	r.beginAndHold(tab, func() {
+		tab.beginSlowly(r.client, r.path)
+	})
 	r.b.do(r.T, "offline", map[string]any{"value": true})
 	r.wire.reset(0, false)
 	r.b.do(r.T, "offline", map[string]any{"value": false})
@@ -212,10 +225,13 @@ func (r *browserRun) offline() {
 func (r *browserRun) changedFile() {
 	tab := r.open("")
 	defer tab.close()
-	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
+	r.beginAndHold(tab, func() {
+		tab.beginSlowly(r.client, r.path)
+	})
 	r.b.do(r.T, "offline", map[string]any{"value": true})
 	require.NoError(r, os.WriteFile(r.path, []byte("another file"), 0o600))
 	r.wire.reset(1, false)
+
 	r.b.do(r.T, "offline", map[string]any{"value": false})
 	require.Contains(r, tab.result().Error, "The file was changed or removed")
 	require.Empty(r, r.sessionSite.completed(filepath.Base(r.path)))
@@ -227,11 +243,14 @@ func (r *browserRun) twoTabs() {
 	second := r.open("")
 	defer first.close()
 	defer second.close()
-	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
+	r.beginAndHold(first, func() {
+		first.beginSlowly(r.client, r.path)
+	})
 	second.begin(r.client, r.path)
 	second.wait("window.upload.state === 'waiting'")
 	r.wire.reset(0, false)
 	one := first.result()
+
 	two := second.result()
 	require.Equal(r, one, outcome{Value: two.Value, First: one.First})
 	r.isStored(1, one, two)
@@ -244,11 +263,14 @@ func (r *browserRun) twoTabsWithoutLocks() {
 	second := r.open(script)
 	defer first.close()
 	defer second.close()
-	r.beginAndHold(first, func() { first.beginSlowly(r.client, r.path) })
+	r.beginAndHold(first, func() {
+		first.beginSlowly(r.client, r.path)
+	})
 	second.begin(r.client, r.path)
 	if r.client == "tus" {
 		second.wait("window.sent.length > 0")
 	}
+
 	r.wire.reset(0, false)
 	r.isStored(1, first.result(), second.result())
 }
@@ -269,9 +291,12 @@ func (r *browserRun) fileHandle() {
 	tab := r.open("")
 	defer tab.close()
 	tab.choose(r.path)
-	r.beginAndHold(tab, func() { tab.evaluate("window.beginFromHandle()") })
+	r.beginAndHold(tab, func() {
+		tab.evaluate("window.beginFromHandle()")
+	})
 	tab.reload()
 	r.wire.reset(0, false)
+
 	tab.evaluate("window.continueFromHandle()")
 	r.isStored(1, tab.result())
 	require.LessOrEqual(r, r.wire.bytes(), int64(browserFileSize-browserPartSize))

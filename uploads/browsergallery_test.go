@@ -26,7 +26,7 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
-			var asked atomic.Int64
+			var requests atomic.Int64
 			toPage := &wire{}
 			toStore := &wire{}
 			page := serveWire(t, toPage)
@@ -34,27 +34,29 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 			bucket := openForPage(t, store, page, value, toStore)
 			next := toStore.next
 			toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked.Add(1)
+				requests.Add(1)
 				next.ServeHTTP(w, r)
 			})
 			storePictures(t, bucket, store.name)
-			for _, row := range []struct {
+
+			tests := []struct {
 				path   string
 				opts   []storage.SignedDownloadOption
 				second int64 // requests of the second view
 			}{
 				{"/stable", []storage.SignedDownloadOption{storage.WithStableFor(24 * time.Hour)}, 0},
 				{"/other", nil, galleryPictures},
-			} {
-				toPage.next = gallery(t, bucket, row.opts)
-				for i, want := range []int64{galleryPictures, row.second} {
-					if row.opts == nil {
+			}
+			for _, tt := range tests {
+				toPage.next = newGallery(t, bucket, tt.opts)
+				for i, want := range []int64{galleryPictures, tt.second} {
+					if tt.opts == nil {
 						waitForNextSecond(t) // two URLs of one second are equal
 					}
-					asked.Store(0)
-					tab := b.open(t, page+row.path, "")
-					require.EqualValues(t, galleryPictures, shown(t, tab), row.path)
-					require.Equal(t, want, asked.Load(), "view %d of %s", i+1, row.path)
+					requests.Store(0)
+					tab := b.open(t, page+tt.path, "")
+					require.EqualValues(t, galleryPictures, countShown(t, tab), tt.path)
+					require.Equal(t, want, requests.Load(), "view %d of %s", i+1, tt.path)
 					tab.close()
 				}
 			}
@@ -80,8 +82,8 @@ func storePictures(t *testing.T, bucket storage.Bucket, store string) {
 	}
 }
 
-// gallery returns a page that signs a URL for each picture, each time that it is viewed.
-func gallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.SignedDownloadOption) http.Handler {
+// newGallery returns a page that signs a URL for each picture, each time that it is viewed.
+func newGallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.SignedDownloadOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" {
 			http.NotFound(w, r)
@@ -101,8 +103,8 @@ func gallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.Signe
 	})
 }
 
-// shown returns how many pictures the page shows.
-func shown(t *testing.T, tab *tab) (n int64) {
+// countShown returns how many pictures the page shows.
+func countShown(t *testing.T, tab *tab) (n int64) {
 	t.Helper()
 	text := tab.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth === 1).length")
 	_, err := fmt.Sscan(string(text), &n)

@@ -17,28 +17,46 @@ import (
 // A browser tells a page only that there was no response. upload.js finds out why, and names the host to look at.
 func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	b := startBrowser(t)
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		store    func(s *browserSite)                      // what it does to requests
 		endpoint func(t *testing.T, s *browserSite) string // "": that of the page
 		want     string                                    // SITE and HOST stand for the page's origin and the other host
 	}{
-		{"the store has no CORS rule for the page", withoutOrigin, nil, "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST."},
-		{"the store does not answer", silent, nil, "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it."},
-		{"the connection breaks in the middle", breaksOff, nil, "The connection was lost."},
-		{"the handler has another origin, without Config.Origins", nil, handlerElsewhere, "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST."},
-		{"the handler does not answer", silent, func(_ *testing.T, s *browserSite) string { return s.stored + "/uploads" }, "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it."},
-		{"nothing is wrong, and nothing is repeated", nil, nil, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:  "the store has no CORS rule for the page",
+			store: withoutOrigin,
+			want:  "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST.",
+		},
+		{
+			name:  "the store does not answer",
+			store: silent,
+			want:  "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it.",
+		},
+		{name: "the connection breaks in the middle", store: breaksOff, want: "The connection was lost."},
+		{
+			name:     "the handler has another origin, without Config.Origins",
+			endpoint: startOtherSite,
+			want:     "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST.",
+		},
+		{
+			name:     "the handler does not answer",
+			store:    silent,
+			endpoint: func(_ *testing.T, s *browserSite) string { return s.stored + "/uploads" },
+			want:     "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it.",
+		},
+		{name: "nothing is wrong, and nothing is repeated", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newBrowserSite(t, browserStores[0], uploads.Config{})
-			if row.store != nil {
-				row.store(s)
+			if tt.store != nil {
+				tt.store(s)
 			}
 			endpoint := "/uploads"
 			other := s.stored
-			if row.endpoint != nil {
-				endpoint = row.endpoint(t, s)
+			if tt.endpoint != nil {
+				endpoint = tt.endpoint(t, s)
 				other = strings.TrimSuffix(endpoint, "/uploads")
 			}
 			path := filepath.Join(t.TempDir(), "a.bin")
@@ -48,7 +66,8 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 			tab.choose(path)
 			tab.evaluate(fmt.Sprintf("void window.begin('ours', { retries: 0, concurrency: 1, endpoint: %q })", endpoint))
 			message, _, _ := strings.Cut(tab.result().Error, "\n")
-			want := strings.NewReplacer("SITE", strings.TrimSuffix(s.url, "/"), "HOST", strings.TrimPrefix(other, "http://")).Replace(row.want)
+
+			want := strings.NewReplacer("SITE", strings.TrimSuffix(s.url, "/"), "HOST", strings.TrimPrefix(other, "http://")).Replace(tt.want)
 			require.Equal(t, want, message)
 		})
 	}
@@ -66,7 +85,9 @@ func withoutOrigin(s *browserSite) {
 }
 
 func silent(s *browserSite) {
-	s.toStore.next = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	s.toStore.next = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		panic(http.ErrAbortHandler)
+	})
 }
 
 func breaksOff(s *browserSite) {
@@ -80,7 +101,7 @@ func breaksOff(s *browserSite) {
 	})
 }
 
-func handlerElsewhere(t *testing.T, s *browserSite) string {
+func startOtherSite(t *testing.T, s *browserSite) string {
 	return serveWire(t, &wire{next: s.toServer.next}) + "/uploads"
 }
 
@@ -94,6 +115,7 @@ func TestScriptTellsThatPageIsOffline(t *testing.T) {
 	tab.wait("window.script")
 	b.do(t, "offline", map[string]any{"value": true})
 	defer b.do(t, "offline", map[string]any{"value": false})
+
 	said := tab.evaluate(fmt.Sprintf("window.script.send({ url: %q }, new Blob(['a'])).catch((error) => error.message)", s.stored+"/a"))
 	require.Equal(t, `"The browser is offline."`, string(said))
 }

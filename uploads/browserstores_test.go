@@ -37,9 +37,13 @@ type browserStore struct {
 
 var browserStores = []browserStore{
 	{name: "memory", account: func(*testing.T) string { return "mem://" }, bucket: asHost},
-	{name: "local", account: localAccount, bucket: func(a *url.URL, as string) {
-		a.Path += "/" + as
-	}},
+	{
+		name:    "local",
+		account: localAccount,
+		bucket: func(a *url.URL, as string) {
+			a.Path += "/" + as
+		},
+	},
 	{name: "minio", account: minioAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_MINIO"},
 	{name: "gcs", account: gcsAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_GCS"},
 	{name: "azurite", account: azuriteAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_AZURITE_BROWSER", needsHeaders: true},
@@ -110,7 +114,9 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 		s.made[u.Name] = append(s.made[u.Name], u.Key)
 		return nil
 	}
-	config.OnError = func(r *http.Request, err error) { t.Logf("%s %s: %v", r.Method, r.URL.Path, err) }
+	config.OnError = func(r *http.Request, err error) {
+		t.Logf("%s %s: %v", r.Method, r.URL.Path, err)
+	}
 	handler, err := uploads.New(s.bucket, config)
 	require.NoError(t, err)
 	mux := http.NewServeMux()

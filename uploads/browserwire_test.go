@@ -134,7 +134,9 @@ func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 			r.Out.URL.Scheme = endpoint.Scheme
 			r.Out.URL.Host = endpoint.Host
 		},
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
+			panic(http.ErrAbortHandler)
+		},
 	}
 }
 

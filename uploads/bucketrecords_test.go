@@ -33,8 +33,9 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 			return next(ctx)
 		})
 	}
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(down), once)).Remove(t.Context(), f)
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+
+	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(down), noRetry)).Remove(t.Context(), f)
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = records.Record(t.Context(), f.ID)
 	require.NoError(t, err)

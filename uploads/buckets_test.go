@@ -19,25 +19,29 @@ import (
 // test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// onBuckets runs f on every kind of bucket, each with addresses that work. MinIO
+// runOnBuckets runs f on every kind of bucket, each with addresses that work. MinIO
 // needs "make test-all" to start it.
-func onBuckets(t *testing.T, f func(t *testing.T, b storage.Bucket)) {
-	t.Run("memory", func(t *testing.T) { f(t, inMemory(t)) })
+func runOnBuckets(t *testing.T, f func(t *testing.T, b storage.Bucket)) {
+	t.Run("memory", func(t *testing.T) {
+		f(t, openMemory(t))
+	})
 	t.Run("local", func(t *testing.T) {
-		f(t, served(t, func(base string) (storage.Bucket, error) {
+		f(t, serveBucket(t, func(base string) (storage.Bucket, error) {
 			return local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(base))
 		}))
 	})
-	t.Run("minio", func(t *testing.T) { f(t, onMinIO(t)) })
+	t.Run("minio", func(t *testing.T) {
+		f(t, openMinIO(t))
+	})
 }
 
-func inMemory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-	return served(t, func(base string) (storage.Bucket, error) {
+func openMemory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	return serveBucket(t, func(base string) (storage.Bucket, error) {
 		return memstore.New(append(opts, storage.WithSigningBaseURL(base))...), nil
 	})
 }
 
-func served(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
+func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(open)
 	require.NoError(t, err)
@@ -52,8 +56,8 @@ func newService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Servi
 	return s
 }
 
-// keys returns all keys of the bucket.
-func keys(t *testing.T, b storage.Bucket) []string {
+// listKeys returns all keys of the bucket.
+func listKeys(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
 	names := []string{}
 	for entry, err := range b.List(t.Context()) {
@@ -63,10 +67,10 @@ func keys(t *testing.T, b storage.Bucket) []string {
 	return names
 }
 
-// published returns the keys that are not pending.
-func published(t *testing.T, b storage.Bucket) []string {
+// listPublished returns the keys that are not pending.
+func listPublished(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
-	return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPrefix) })
+	return slices.DeleteFunc(listKeys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPrefix) })
 }
 
 // send sends a ticket's request, and returns the status.

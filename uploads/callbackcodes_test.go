@@ -21,65 +21,68 @@ import (
 func TestCodeOfApplicationErrors(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New("the database is at 10.0.0.7")}
 	saysNothing := &uploads.Error{}
-	for _, row := range []struct {
+	tests := []struct {
 		err        error
 		status     int
 		code       string
 		retryAfter string
 	}{
-		{storage.Unavailable, 503, "busy", "1"},
-		{storage.RateLimited, 503, "busy", "1"},
-		{busy, 503, "busy", "7"},
-		{fmt.Errorf("users: %w", busy), 503, "busy", "7"},
-		{storage.DeadlineExceeded, 503, "busy", "1"},
-		{context.DeadlineExceeded, 503, "busy", "1"},
-		{storage.Canceled, 503, "busy", "1"},
-		{context.Canceled, 503, "busy", "1"},
-		{storage.Unauthenticated, 401, "unauthenticated", ""},
-		{storage.PermissionDenied, 403, "not_allowed", ""},
-		{&uploads.Error{Code: "quota", Message: "Your room is full."}, 403, "quota", ""},
-		{saysNothing, 403, "not_allowed", ""},
-		{&uploads.Error{Code: "quota"}, 403, "quota", ""},
-		{storage.ObjectNotFound, 500, "internal", "1"},
-		{storage.BucketNotFound, 500, "internal", "1"},
-		{storage.PreconditionFailed, 500, "internal", "1"},
-		{storage.InvalidArgument, 500, "internal", "1"},
-		{storage.TooLarge, 500, "internal", "1"},
-		{storage.Locked, 500, "internal", "1"},
-		{storage.Unsupported, 500, "internal", "1"},
-		{storage.OutcomeUnknown, 500, "internal", "1"},
-		{storage.Internal, 500, "internal", "1"},
-		{errors.New("the database is at 10.0.0.7"), 500, "internal", "1"},
-	} {
+		{err: storage.Unavailable, status: 503, code: "busy", retryAfter: "1"},
+		{err: storage.RateLimited, status: 503, code: "busy", retryAfter: "1"},
+		{err: busy, status: 503, code: "busy", retryAfter: "7"},
+		{err: fmt.Errorf("users: %w", busy), status: 503, code: "busy", retryAfter: "7"},
+		{err: storage.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
+		{err: context.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
+		{err: storage.Canceled, status: 503, code: "busy", retryAfter: "1"},
+		{err: context.Canceled, status: 503, code: "busy", retryAfter: "1"},
+		{err: storage.Unauthenticated, status: 401, code: "unauthenticated"},
+		{err: storage.PermissionDenied, status: 403, code: "not_allowed"},
+		{err: &uploads.Error{Code: "quota", Message: "Your room is full."}, status: 403, code: "quota"},
+		{err: saysNothing, status: 403, code: "not_allowed"},
+		{err: &uploads.Error{Code: "quota"}, status: 403, code: "quota"},
+		{err: storage.ObjectNotFound, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.BucketNotFound, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.PreconditionFailed, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.InvalidArgument, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.TooLarge, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.Locked, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.Unsupported, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.OutcomeUnknown, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.Internal, status: 500, code: "internal", retryAfter: "1"},
+		{err: errors.New("the database is at 10.0.0.7"), status: 500, code: "internal", retryAfter: "1"},
+	}
+	for _, tt := range tests {
 		for function, config := range map[string]uploads.Config{
-			"Stored":    {Stored: func(context.Context, *uploads.File) error { return row.err }},
-			"Inspect":   {Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return row.err }},
-			"Authorize": {Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, row.err }},
+			"Stored":    {Stored: func(context.Context, *uploads.File) error { return tt.err }},
+			"Inspect":   {Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return tt.err }},
+			"Authorize": {Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, tt.err }},
 		} {
-			t.Run(fmt.Sprint(function, ": ", row.err), func(t *testing.T) {
+			t.Run(fmt.Sprint(function, ": ", tt.err), func(t *testing.T) {
 				if config.Authorize == nil {
 					config.Authorize = byHeader
 				}
 				bucket := memstore.New()
-				body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
+				body, contentType := newForm(t, formFile{"photo", "a.png", "image/png", aPNG()})
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
 				r.Header.Set("Content-Type", contentType)
 				r.Header.Set("User", "42")
 				w := httptest.NewRecorder()
 				newService(t, bucket, config).ServeHTTP(w, r)
-				status := row.status
-				code := row.code
-				if errors.Is(row.err, saysNothing) && function == "Inspect" {
+				status := tt.status
+				code := tt.code
+				if errors.Is(tt.err, saysNothing) && function == "Inspect" {
 					status = http.StatusUnprocessableEntity
 					code = "refused"
 				}
+
 				require.Equal(t, status, w.Code, w.Body)
 				require.Contains(t, w.Body.String(), `"code":"`+code+`"`)
 				require.NotContains(t, w.Body.String(), `"message":""`)
-				require.Equal(t, row.retryAfter, w.Header().Get("Retry-After"))
+				require.Equal(t, tt.retryAfter, w.Header().Get("Retry-After"))
 				require.NotContains(t, w.Body.String(), "10.0.0.7")
-				mayKnow := function == "Stored" && errors.Is(row.err, storage.OutcomeUnknown) // then the file stays, as by Store
-				require.Equal(t, mayKnow, len(keys(t, bucket)) > 0)
+
+				mayKnow := function == "Stored" && errors.Is(tt.err, storage.OutcomeUnknown) // then the file stays, as by Store
+				require.Equal(t, mayKnow, len(listKeys(t, bucket)) > 0)
 			})
 		}
 	}

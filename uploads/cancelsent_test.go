@@ -25,7 +25,7 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 				}
 				return ctx, nil, nil
 			}
-			b := inMemory(t, storage.WithHook(hook))
+			b := openMemory(t, storage.WithHook(hook))
 			s := newService(t, b, uploads.Config{
 				Key: ofMe,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
@@ -37,7 +37,10 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 			if write == "what replaces the file" {
 				key = pendingOf(ticket)
 			}
-			sendFile = func() { require.Less(t, send(t, ticket, aPNG()), 300) }
+			sendFile = func() {
+				require.Less(t, send(t, ticket, aPNG()), 300)
+			}
+
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
 			require.Nil(t, sendFile)
 			usage, err := s.Usage(t.Context(), me.ID)
@@ -49,7 +52,7 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 
 // A ticket whose file was never sent reserves nothing after Cancel, and the file cannot be sent any more.
 func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{
+	s := newService(t, openMemory(t), uploads.Config{
 		Key: ofMe,
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 1 << 20}, nil
@@ -58,6 +61,7 @@ func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 	require.NoError(t, err)
 	require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
+
 	usage, err := s.Usage(t.Context(), me.ID)
 	require.NoError(t, err)
 	require.Zero(t, usage.ReservedBytes)

@@ -16,7 +16,7 @@ import (
 
 // New refuses an invalid Config.
 func TestNewRefusesConfig(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		config uploads.Config
 		words  string
@@ -41,11 +41,12 @@ func TestNewRefusesConfig(t *testing.T) {
 		{"links for ever", uploads.Config{LinkTTL: 8 * 24 * time.Hour}, "LinkTTL"},
 		{"uploads for a moment", uploads.Config{UploadTTL: time.Millisecond}, "UploadTTL"},
 		{"a short key", uploads.Config{TokenKey: []byte("secret")}, "TokenKey"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := uploads.New(memstore.New(), row.config)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := uploads.New(memstore.New(), tt.config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.words)
+			require.ErrorContains(t, err, tt.words)
 		})
 	}
 	_, err := uploads.New(nil, uploads.Config{})
@@ -68,10 +69,11 @@ func TestNewRefusesOverwritingBucket(t *testing.T) {
 	_, err := uploads.New(b, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.Unguarded")
+
 	s := newService(t, b, uploads.Config{Unguarded: true})
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
-	require.Len(t, keys(t, b), 1)
+	require.Len(t, listKeys(t, b), 1)
 }
 
 // New refuses a storage.Bucket that another package implements.
@@ -96,6 +98,7 @@ func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.Location)
 	require.True(t, r.ExpiresAt.IsZero())
+
 	attrs, err := b.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
@@ -125,7 +128,7 @@ func TestStoreRefusesReservedValue(t *testing.T) {
 		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: user}})
 		require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), user)
 	}
-	require.Empty(t, keys(t, b))
+	require.Empty(t, listKeys(t, b))
 }
 
 // An animated PNG is a PNG.

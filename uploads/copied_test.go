@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -18,8 +19,8 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 	b := memstore.New()
 	dst := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
-	begun := s.begin(map[string]any{"filename": "a"})
-	part := begun.send(1, content(1000))
+	upload := s.begin(map[string]any{"filename": "a"})
+	part := upload.send(1, content(1000))
 	address := s.create("Upload-Length", "3")
 	s.patch(address, 0, []byte("a"), 1)
 	ctx := driver.WithLayerMetadata(t.Context())
@@ -28,18 +29,22 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 		_, err = storage.Copy(ctx, dst, e.Key, b, e.Key)
 		require.NoError(t, err)
 	}
+
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(withClock(t, dst, clock), configured(uploads.Config{Now: clock.Now}))
+	sweeping, err := uploads.New(wrapped.Clock(t, dst, clock.Now), configured(uploads.Config{Now: clock.Now}))
 	require.NoError(t, err)
+
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
+
 	for e, err := range dst.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "the copy is swept", e.Key)
 	}
+
 	s.patch(address, 1, []byte("bc"), 3)
-	require.Equal(t, 200, begun.complete(part).StatusCode)
+	require.Equal(t, 200, upload.complete(part).StatusCode)
 	s.stored("files/alice/a", content(1000))
 }

@@ -12,13 +12,14 @@ import (
 
 // Delete removes only the user's own files.
 func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
 		require.NoError(t, err)
 		_, err = b.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
 		require.NoError(t, err)
-		for _, row := range []struct {
+
+		tests := []struct {
 			name, key string
 			values    uploads.User
 		}{
@@ -27,13 +28,15 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			{"a longer key", mine.Key + "/x", me},
 			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},
 			{"nothing", "", me},
-		} {
-			err := s.Delete(t.Context(), row.key, row.values)
-			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), row.name)
 		}
-		require.Len(t, keys(t, b), 2)
+		for _, tt := range tests {
+			err := s.Delete(t.Context(), tt.key, tt.values)
+			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)
+		}
+		require.Len(t, listKeys(t, b), 2)
+
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "what is gone is gone")
-		require.Equal(t, []string{"users/42/notes.txt"}, keys(t, b))
+		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, b))
 	})
 }

@@ -35,9 +35,11 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		synctest.Wait()
 		require.NotZero(t, s.handler.FeedsUsed())
 		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(512*uploads.FeedBytes))
+
 		u := s.begin(map[string]any{"filename": "a"})
 		part := u.send(1, content(1000))
 		require.Equal(t, 200, u.complete(part).StatusCode, "another user completes meanwhile")
+
 		close(done)
 		all.Wait()
 		require.Zero(t, s.handler.FeedsUsed())
@@ -62,6 +64,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			a := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)
 			runtime.ReadMemStats(&after)
+
 			require.Equal(t, "400 invalid_request", a.refusal(t))
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40<<20))
 		})

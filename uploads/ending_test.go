@@ -47,22 +47,25 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	_, header, _ := p.ask(part.Method, pathOf(part.URL), data)
 	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(t, err)
-	return partsUpload{key: u.Key, complete: func(p *process) {
-		p.ask("POST", path+"/complete"+query, parts, "Content-Type", "application/json")
-	}}
+	return partsUpload{
+		key: u.Key,
+		complete: func(p *process) {
+			p.ask("POST", path+"/complete"+query, parts, "Content-Type", "application/json")
+		},
+	}
 }
 
 // A process is killed while it completes an upload. The user deletes the file, uses the whole allowance, and
 // completes the upload again. The stored bytes stay within the allowance.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
-		for _, after := range []bool{false, true} {
+	runOnAccounts(t, func(t *testing.T, a *account) {
+		for _, afterCall := range []bool{false, true} {
 			for i, alive := 1, false; !alive; i++ {
 				require.Less(t, i, 80)
 				a.renew()
 				other := a.process()
 				u := other.beginPartsUpload(t, content(6000))
-				d := &ending{at: i, after: after}
+				d := &ending{at: i, after: afterCall}
 				u.complete(a.process(d.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 				a.usage(other)
@@ -70,10 +73,12 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 					everyWay[0].send(t, other, content(2500))
 				}
 				a.keepsWithin(other, "killed at call %d", i)
+
 				a.now.Advance(2 * time.Minute)
 				u.complete(other)
 				a.usage(other)
 				a.keepsWithin(other, "killed at call %d", i)
+
 				_, bytes := a.files()
 				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", i)
 				a.isExactAfterASweep(other, "killed at call %d", i)
@@ -86,24 +91,26 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // A process is killed while it joins pieces, and the user deletes the file. When the client sends the last piece
 // again, the stored bytes stay within the allowance.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for i, alive := 1, false; !alive; i++ {
 			require.Less(t, i, 80)
 			a.renew()
 			other := a.process()
-			require.NoError(t, put(other, 1, 3000))
+			require.NoError(t, putPiece(other, 1, content(3000)))
 			d := &ending{at: i, after: true}
-			_ = put(a.process(d.layer), 2, 3000)
+			_ = putPiece(a.process(d.layer), 2, content(3000))
 			keys, _ := a.files()
 			for _, key := range keys {
 				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
 			}
+
 			a.usage(other)
 			for range 4 {
 				everyWay[0].send(t, other, content(2500))
 			}
+
 			a.now.Advance(2 * time.Minute)
-			_ = put(other, 2, 3000)
+			_ = putPiece(other, 2, content(3000))
 			a.usage(other)
 			a.keepsWithin(other, "killed at call %d", i)
 			a.isExactAfterASweep(other, "killed at call %d", i)
@@ -115,7 +122,7 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 // If a client calls Finish again while Delete removes the file, the file does not come back, and the allowance
 // counts no bytes.
 func TestFinishBesideDelete(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var key string
@@ -149,6 +156,7 @@ func TestFinishBesideDelete(t *testing.T) {
 func TestSweepMendsNegativeCount(t *testing.T) {
 	a := &account{t: t, open: accounts[0].open, record: true}
 	a.renew()
+
 	p := a.process()
 	require.Empty(t, everyWay[0].send(t, p, content(100)))
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -161,6 +169,7 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	}
 	p = a.process() // without a ledger in its memory
 	require.Zero(t, a.usage(p).Bytes)
+
 	_, err := p.service.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
@@ -169,11 +178,12 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 // An older version kept its ledgers under files/usage/. Usage reads them there, and the next write or Sweep moves
 // them.
 func TestUsageOfOlderVersion(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, sweeps := range []bool{false, true} {
 			a.renew()
 			p := a.process()
 			require.Empty(t, everyWay[0].send(t, p, content(4000)))
+
 			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 				require.NoError(t, err)
 				old := "files/usage/" + strings.TrimPrefix(entry.Key, ".uploads-usage/")
@@ -182,6 +192,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 			}
 			p = a.process()
 			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, a.usage(p))
+
 			if sweeps {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
@@ -199,7 +210,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 // If a process is killed during Store or a form, the next Sweep ends its reservation, whether the size was known
 // or not.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {
 			for i, alive := 1, false; !alive; i++ {
 				require.Less(t, i, 80)
@@ -221,7 +232,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 
 // If a Sweep runs every five minutes during an upload of an hour, Store succeeds, and its file is counted.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		renewed := make(chan struct{})
 		renews := make(chan struct{})
@@ -257,6 +268,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 			}
 			return step(ctx, nil, renews)
 		})
+
 		_, err := p.service.Store(t.Context(), uploads.Upload{
 			Body: bytes.NewReader(content(3000)),
 			User: uploads.User{ID: alice},
@@ -269,7 +281,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 // GET /s3/params reserves nothing. Room is reserved when the bytes arrive, once for all requests with the same
 // URL.
 func TestS3ParamsReserveNothing(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		p := a.process()
 		begin := func() string {
@@ -279,6 +291,7 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 			require.NoError(t, json.Unmarshal(text, &part))
 			return pathOf(part.URL)
 		}
+
 		path := begin()
 		require.Equal(t, uploads.Usage{}, a.usage(p))
 		a.inTurn(func(other *process) {
@@ -295,6 +308,7 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 		a.renew()
 		p = a.process()
 		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
+
 		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
 		require.Equal(t, "over_allowance", codeIn(status, text))
 	})
@@ -303,8 +317,8 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 // A joined tus upload removes its pieces before its file is counted. Even if processes are killed during joins, a
 // user stores at most twice the allowance.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
-		stored := func() (bytes int64) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
+		storedBytes := func() (bytes int64) {
 			for entry, err := range a.bucket().List(t.Context()) {
 				require.NoError(t, err)
 				if strings.HasSuffix(entry.Key, "/content") || strings.HasPrefix(entry.Key, alice+"/") ||
@@ -324,15 +338,16 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 				usage := a.usage(other)
 				// A killed call leaves the pieces beside the joined file. It has counted neither.
 				if usage.ReservedBytes == 0 {
-					require.LessOrEqual(t, stored(), usage.Bytes, "killed at call %d", i)
+					require.LessOrEqual(t, storedBytes(), usage.Bytes, "killed at call %d", i)
 				}
 				alive = !d.reached()
 			}
-			require.LessOrEqual(t, stored(), int64(2*allowedBytes), "killed at call %d", i)
+			require.LessOrEqual(t, storedBytes(), int64(2*allowedBytes), "killed at call %d", i)
+
 			if alive {
 				keys, bytes := a.files()
 				require.Len(t, keys, 3)
-				require.Equal(t, bytes, stored())
+				require.Equal(t, bytes, storedBytes())
 			}
 			a.isExactAfterASweep(other, "killed at call %d", i)
 		}
@@ -341,16 +356,19 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 
 // After Cancel, all room that the ticket reserved is free again. After Finish, Cancel fails with Completed.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		p := a.process()
 		user := uploads.User{ID: alice}
+
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
 		require.NoError(t, err)
 		require.EqualValues(t, allowedBytes, a.usage(p).ReservedBytes)
+
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "again")
 		require.Equal(t, uploads.Usage{}, a.usage(p))
+
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
@@ -363,6 +381,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 		p.sendTicket(t, ticket, content(100))
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.NoError(t, err)
+
 		err = p.service.Cancel(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
 		require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
@@ -372,7 +391,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 // If Finish and Cancel of one ticket run at the same time, exactly one succeeds. The file exists only if Finish
 // succeeded.
 func TestCancelBesideFinish(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		setUp := func(other *process) {
@@ -408,10 +427,10 @@ func TestCancelBesideFinish(t *testing.T) {
 	})
 }
 
-// If a ticket expires and Sweep runs at any moment of Finish, Finish succeeds, or fails with NotFound or
-// StoreFailed. The next Sweep makes the count exact.
+// If a ticket expires at any moment of Finish, and Sweep then removes the file that was sent, Finish succeeds, or
+// fails with NotFound or StoreFailed and stores nothing. The next Sweep makes the count exact.
 func TestFinishOfExpiringTicket(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		a.inTurn(func(other *process) {
@@ -424,11 +443,14 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 			a.now.Advance(48 * time.Hour)
 			_, err := other.service.Sweep(t.Context())
 			require.NoError(t, err)
+			require.NotContains(t, keysUnder(t, a.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
 		}, func(p, other *process, i int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
 				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", i, err)
 			}
+			keys, _ := a.files()
+			require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", i, err, keys)
 			a.isExactAfterASweep(other, "at call %d", i)
 		})
 	})

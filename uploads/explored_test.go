@@ -99,18 +99,27 @@ func TestExploredOldLedger(t *testing.T) {
 		name  string
 		other func(ctx context.Context, e exploredService, token string) error
 	}{
-		{name: "Finish", other: func(ctx context.Context, e exploredService, token string) error {
-			_, err := e.Finish(ctx, token, user)
-			return err
-		}},
-		{name: "Recount", other: func(ctx context.Context, e exploredService, _ string) error {
-			_, err := e.Recount(ctx, alice)
-			return err
-		}},
-		{name: "Store", other: func(ctx context.Context, e exploredService, _ string) error {
-			_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(40)), Size: 40, User: user})
-			return err
-		}},
+		{
+			name: "Finish",
+			other: func(ctx context.Context, e exploredService, token string) error {
+				_, err := e.Finish(ctx, token, user)
+				return err
+			},
+		},
+		{
+			name: "Recount",
+			other: func(ctx context.Context, e exploredService, _ string) error {
+				_, err := e.Recount(ctx, alice)
+				return err
+			},
+		},
+		{
+			name: "Store",
+			other: func(ctx context.Context, e exploredService, _ string) error {
+				_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(40)), Size: 40, User: user})
+				return err
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.RunOnSome(t, func(s *interleave.Scene) {
@@ -162,7 +171,9 @@ func TestExploredRecount(t *testing.T) {
 			_, err := other.Recount(ctx, alice)
 			return err
 		})
-		s.Check(func() { newExploredService(s, store.Bucket(), false).isExact(s) })
+		s.Check(func() {
+			newExploredService(s, store.Bucket(), false).isExact(s)
+		})
 	})
 }
 
@@ -186,6 +197,7 @@ func (e exploredService) makeOldLedger(s *interleave.Scene) {
 		require.NoError(s, err)
 		keys = append(keys, entry.Key)
 	}
+
 	require.Len(s, keys, 1)
 	text, _, err := storage.ReadAll(s.Context(), e.bucket, keys[0])
 	require.NoError(s, err)
@@ -208,15 +220,24 @@ func TestExploredCompletion(t *testing.T) {
 		name  string
 		other func(ctx context.Context, e exploredService, u exploredParts)
 	}{
-		{name: "and completion", other: func(ctx context.Context, e exploredService, u exploredParts) {
-			u.complete(ctx, e)
-		}},
-		{name: "and Delete", other: func(ctx context.Context, e exploredService, u exploredParts) {
-			_ = e.Delete(ctx, u.key, user)
-		}},
-		{name: "and abort", other: func(ctx context.Context, e exploredService, u exploredParts) {
-			e.ask(ctx, "DELETE", u.path+u.query, nil)
-		}},
+		{
+			name: "and completion",
+			other: func(ctx context.Context, e exploredService, u exploredParts) {
+				u.complete(ctx, e)
+			},
+		},
+		{
+			name: "and Delete",
+			other: func(ctx context.Context, e exploredService, u exploredParts) {
+				_ = e.Delete(ctx, u.key, user)
+			},
+		},
+		{
+			name: "and abort",
+			other: func(ctx context.Context, e exploredService, u exploredParts) {
+				e.ask(ctx, "DELETE", u.path+u.query, nil)
+			},
+		},
 	} {
 		// TestExploredCompleteAndComplete and TestExploredCompleteAndAbort explore much of the other two.
 		if tt.name != "and Delete" && !explored.All() {
@@ -259,6 +280,7 @@ func TestExploredCompletion(t *testing.T) {
 						})
 						late.usage(s)
 						time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
+
 						u.complete(s.Context(), late)
 						require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
 						late.isExact(s)
@@ -276,18 +298,20 @@ func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 	body := []byte(`{"filename":"a","size":60}`)
 	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
-	var begun begun
-	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &begun))
+
+	var upload begun
+	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &upload))
 	u := exploredParts{
-		key:   begun.Key,
-		path:  "/s3/multipart/" + begun.UploadID,
-		query: "?key=" + url.QueryEscape(begun.Key),
+		key:   upload.Key,
+		path:  "/s3/multipart/" + upload.UploadID,
+		query: "?key=" + url.QueryEscape(upload.Key),
 	}
 	w = e.ask(s.Context(), "GET", u.path+"/1"+u.query, nil)
 	var part signedPart
 	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &part))
 	w = e.ask(s.Context(), part.Method, pathOf(part.URL), content(60))
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
+
 	u.etag = w.Header().Get("ETag")
 	return u
 }

@@ -29,9 +29,9 @@ var slowWays = []slowWay{
 		return "POST", "/", headers{"Content-Type": "multipart/form-data; boundary=x"}
 	}},
 	{"S3, one request", func(s *sessionSite, user string, i int) (string, string, headers) {
-		var begun struct{ URL string }
-		s.do(user, "GET", "/s3/params?filename="+strconv.Itoa(i), nil, nil).json(s.t, &begun)
-		return "PUT", begun.URL, nil
+		var upload struct{ URL string }
+		s.do(user, "GET", "/s3/params?filename="+strconv.Itoa(i), nil, nil).json(s.t, &upload)
+		return "PUT", upload.URL, nil
 	}},
 	{"S3 parts", func(s *sessionSite, user string, i int) (string, string, headers) {
 		u := &begun{s: s, user: user}
@@ -82,6 +82,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					require.Less(t, a.StatusCode, 300, string(a.body))
 				}
 				require.Less(t, time.Since(begin), 10*time.Second)
+
 				time.Sleep(5 * time.Minute)
 				require.Zero(t, s.handler.FeedsUsed(), "they are disconnected")
 				close(done)

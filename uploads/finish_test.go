@@ -21,15 +21,17 @@ const ofMe = "users/{user}/{random}{ext}"
 
 // Sign, an upload by the client, and Finish store a file.
 func TestFinishSignedUpload(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}, me)
 		require.NoError(t, err)
+
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
-		waiting := keys(t, b)
+
+		waiting := listKeys(t, b)
 		require.Len(t, waiting, 1)
 		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, waiting[0])
 
@@ -38,7 +40,8 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
 		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], ".uploads/"))
 		require.Equal(t, "me.gif", r.Name)
-		require.Equal(t, []string{r.Key}, published(t, b), "moved")
+		require.Equal(t, []string{r.Key}, listPublished(t, b), "moved")
+
 		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
@@ -56,29 +59,32 @@ func TestFinishSignedUpload(t *testing.T) {
 
 // Sign and Finish work on a bucket that storage.Prefixed narrows.
 func TestFinishInNarrowedBucket(t *testing.T) {
-	b := inMemory(t)
+	b := openMemory(t)
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"tenants/7/" + r.Key}, published(t, b))
+	require.Equal(t, []string{"tenants/7/" + r.Key}, listPublished(t, b))
+
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.NoError(t, s.Delete(t.Context(), r.Key, uploads.User{}))
-	require.Empty(t, published(t, b))
+	require.Empty(t, listPublished(t, b))
 }
 
 // If eight Finish calls for one ticket run at the same time, all succeed and make one file.
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 		require.NoError(t, err)
+
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		var group sync.WaitGroup
 		results := make([]*uploads.File, 8)
@@ -93,14 +99,14 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 			require.NoError(t, errs[i])
 			require.Equal(t, results[0].Key, results[i].Key)
 		}
-		require.Equal(t, []string{results[0].Key}, published(t, b))
+		require.Equal(t, []string{results[0].Key}, listPublished(t, b))
 	})
 }
 
 // If another Finish of the same ticket runs meanwhile, both succeed. If the sender replaces the file meanwhile,
 // Finish fails with Damaged.
 func TestFinishDuringAnotherFinish(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		by   func(t *testing.T, s *uploads.Service, b storage.Bucket, ticket *uploads.Ticket)
 		code uploads.Code // "": it gives the other's file
@@ -110,17 +116,18 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 			require.NoError(t, err)
 		}, ""},
 		{"by its sender, where the store lets it be sent again", func(t *testing.T, _ *uploads.Service, b storage.Bucket, _ *uploads.Ticket) {
-			_, err := b.Upload(t.Context(), keys(t, b)[0], strings.NewReader(aPNG()))
+			_, err := b.Upload(t.Context(), listKeys(t, b)[0], strings.NewReader(aPNG()))
 			require.NoError(t, err)
 		}, uploads.Damaged},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var meanwhile func()
-			b := inMemory(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var duringFinish func()
+			b := openMemory(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Copy" && meanwhile != nil {
-						do := meanwhile
-						meanwhile = nil
+					if call == "Copy" && duringFinish != nil {
+						do := duringFinish
+						duringFinish = nil
 						do()
 					}
 					return next(ctx)
@@ -129,22 +136,25 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 			s := newService(t, b, uploads.Config{Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 			require.NoError(t, err)
+
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
-			meanwhile = func() { row.by(t, s, b, ticket) }
+			duringFinish = func() {
+				tt.by(t, s, b, ticket)
+			}
 			_, err = s.Finish(t.Context(), ticket.Token, me)
-			if row.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
-				require.Len(t, published(t, b), 1)
+				require.Len(t, listPublished(t, b), 1)
 				return
 			}
-			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 		})
 	}
 }
 
 // Finish removes a signed upload that breaks a rule.
 func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		code          uploads.Code
 	}{
@@ -154,29 +164,33 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 		{"nothing", "", uploads.Empty},
 		{"too much", aPNG() + strings.Repeat("x", 1<<20), uploads.TooLarge},
 		{"too little", aPNG()[:19], uploads.TooSmall},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := inMemory(t)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := openMemory(t)
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
 			require.NoError(t, err)
+
 			// The store might accept any file, although here it would enforce the
 			// size.
-			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
+			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
 			require.NoError(t, err)
+
 			_, err = s.Finish(t.Context(), ticket.Token, me)
-			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
-			require.Empty(t, keys(t, b))
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			require.Empty(t, listKeys(t, b))
 		})
 	}
 }
 
 // Finish inspects an SVG as a whole, or refuses it.
 func TestFinishInspectsWholeSVG(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 		begin := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
 		end := `<!-- -->`
+
 		for _, row := range []struct {
 			length int
 			code   uploads.Code
@@ -188,7 +202,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.Equal(t, row.code, uploads.CodeOf(err), "%d bytes: %v", row.length, err)
 		}
-		require.Len(t, published(t, b), 1)
+		require.Len(t, listPublished(t, b), 1)
 	})
 }
 
@@ -199,29 +213,34 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var b storage.Bucket
 	var swap func()
-	b = inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b = openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Copy" {
 			swap()
 		}
 		return ctx, nil, nil
 	}))
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		code          uploads.Code
 	}{
 		{"for a page", aPage, uploads.TypeNotAllowed},
 		{"for another type", aGIF(3, 2), uploads.Damaged},
 		{"for a bomb", aPNGOf(60000, 60000), uploads.TooManyPixels},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newService(t, b, uploads.Config{Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
+
 			require.Less(t, post(t, ticket.Form, aPNG()), 300)
-			swap = func() { require.Less(t, post(t, ticket.Form, row.content), 300) }
+			swap = func() {
+				require.Less(t, post(t, ticket.Form, tt.content), 300)
+			}
 			_, err = s.Finish(t.Context(), ticket.Token, me)
-			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
-			for _, key := range keys(t, b) {
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+
+			for _, key := range listKeys(t, b) {
 				require.NotContains(t, key, "users/")
 				require.NoError(t, b.Remove(t.Context(), key))
 			}
@@ -233,7 +252,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 // a second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
-	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if suspended && op.Name == "Download" {
 			return ctx, nil, &uploads.Error{Code: "suspended", Message: "The account is suspended."}
 		}
@@ -242,10 +261,12 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 	s := newService(t, b, uploads.Config{Key: ofMe})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 	suspended = true
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.EqualValues(t, "suspended", uploads.CodeOf(err))
+
 	suspended = false
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.NoError(t, err)
@@ -254,7 +275,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 // If the store fails during Finish, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
 	var refuse string
-	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == refuse {
 			return ctx, nil, storage.Unavailable
 		}
@@ -264,11 +285,13 @@ func TestFinishAfterStoreFails(t *testing.T) {
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	for _, refuse = range []string{"Download", "Copy"} {
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), refuse)
 	}
+
 	refuse = ""
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.NoError(t, err)

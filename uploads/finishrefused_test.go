@@ -43,7 +43,7 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 				}
 				return ctx, nil, nil
 			}
-			b := inMemory(t, storage.WithHook(hook))
+			b := openMemory(t, storage.WithHook(hook))
 			s := newService(t, b, uploads.Config{
 				Key: ofMe,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
@@ -52,9 +52,12 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 			})
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
+
 			require.Less(t, post(t, ticket.Form, tt.sent), 300)
 			if tt.copied != "" {
-				atCopy = func() { require.Less(t, post(t, ticket.Form, tt.copied), 300) }
+				atCopy = func() {
+					require.Less(t, post(t, ticket.Form, tt.copied), 300)
+				}
 			}
 			var f *uploads.File
 			atRemove = func() {
@@ -69,11 +72,13 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 			}
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+
 			if tt.copied == "" {
 				f, err = s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
 			}
-			require.Contains(t, published(t, b), f.Key)
+			require.Contains(t, listPublished(t, b), f.Key)
+
 			usage, err := s.Usage(t.Context(), me.ID)
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{Bytes: f.Size, Files: 1}, usage)

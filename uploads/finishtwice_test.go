@@ -11,7 +11,7 @@ import (
 // If a second Finish of the same ticket runs before any call of the first, as after a double click, one file
 // stays. It counts once.
 func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var acknowledged bool
@@ -30,6 +30,7 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 			require.True(t, err == nil || acknowledged, "at call %d: %v", i, err)
 			keys, _ := a.files()
 			require.Len(t, keys, 1, "at call %d", i)
+
 			usage, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", i)

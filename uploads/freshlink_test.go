@@ -18,12 +18,12 @@ import (
 
 // If a client completes an upload again after the first link has expired, it gets a new link.
 func TestCompleteAgainReturnsFreshLink(t *testing.T) {
-	own := func(_ context.Context, f *uploads.File) error {
+	countCalls := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
 		return nil
 	}
 	data := content(100)
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		complete func(s *sessionSite) (again func() string)
 	}{
@@ -31,18 +31,18 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.send(1, data)
 			return func() string {
-				var done struct{ Location string }
-				u.complete(part).json(s.t, &done)
-				return done.Location
+				var result struct{ Location string }
+				u.complete(part).json(s.t, &result)
+				return result.Location
 			}
 		}},
 		{"S3, other parts", func(s *sessionSite) func() string {
 			u := s.begin(map[string]any{"filename": "file"})
 			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, data)).StatusCode)
 			return func() string {
-				var refused struct{ Location string }
-				u.complete(sentPart{1, "other"}).json(s.t, &refused)
-				return refused.Location
+				var refusal struct{ Location string }
+				u.complete(sentPart{1, "other"}).json(s.t, &refusal)
+				return refusal.Location
 			}
 		}},
 		{"a ticket", func(s *sessionSite) func() string {
@@ -61,34 +61,37 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 		{"the draft", func(s *sessionSite) func() string {
 			a := s.draft("POST", "/tus/", bytes.NewReader(data))
 			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-			at := s.located(a, "/tus/")
+			location := s.located(a, "/tus/")
 			return func() string {
-				var done struct{ Location string }
-				s.draft("PATCH", at, http.NoBody, "Upload-Offset", size(data)).json(s.t, &done)
-				return done.Location
+				var result struct{ Location string }
+				s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data)).json(s.t, &result)
+				return result.Location
 			}
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				open := func(stored func(context.Context, *uploads.File) error) *sessionSite {
+				open := func(callback func(context.Context, *uploads.File) error) *sessionSite {
 					bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
-					return newSiteOnPipes(t, bucket, uploads.Config{Link: uploads.SignedLink, LinkTTL: time.Minute, ProxyParts: true, Stored: stored, Key: "{user}/{random}{ext}"})
+					return newSiteOnPipes(t, bucket, uploads.Config{Link: uploads.SignedLink, LinkTTL: time.Minute, ProxyParts: true, Stored: callback, Key: "{user}/{random}{ext}"})
 				}
-				again := row.complete(open(nil))
-				first := again()
+				repeat := tt.complete(open(nil))
+
+				first := repeat()
 				require.NotEmpty(t, first)
 				time.Sleep(time.Hour)
-				second := again()
+				second := repeat()
 				require.NotEqual(t, first, second)
+
 				query, err := url.Parse(second)
 				require.NoError(t, err)
 				require.Contains(t, query.Path, "/alice/")
 
-				again = row.complete(open(own))
-				first = again()
+				repeat = tt.complete(open(countCalls))
+				first = repeat()
 				require.Equal(t, "https://app.example/file", first, "the application has set it")
-				require.Equal(t, first, again())
+				require.Equal(t, first, repeat())
 			})
 		})
 	}

@@ -23,8 +23,8 @@ import (
 
 type formFile struct{ field, name, contentType, content string }
 
-// formOf returns a body of multipart/form-data, and its type.
-func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
+// newForm returns a body of multipart/form-data, and its type.
+func newForm(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
 	t.Helper()
 	body = &bytes.Buffer{}
 	w := multipart.NewWriter(body)
@@ -98,21 +98,22 @@ func (s *site) ask(user, method, path, contentType string, body io.Reader) (int,
 
 func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	s.t.Helper()
-	body, contentType := formOf(s.t, files...)
+	body, contentType := newForm(s.t, files...)
 	return s.ask(user, http.MethodPost, "/", contentType, body)
 }
 
 // Files can be stored by a form over HTTP, and deleted.
 func TestFormFilesAreStoredAndDeleted(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newSite(t, b, uploads.Config{Link: uploads.SignedLink})
 		status, answer := s.form("42",
 			formFile{"photo", `C:\fakepath\me.png`, "text/html", aPNG()},
 			formFile{"photo", "two.gif", "image/png", aGIF(3, 2)})
 		require.Equal(t, http.StatusCreated, status, answer)
+
 		files := answer["files"].([]any)
 		require.Len(t, files, 2)
-		values := keys(t, b)
+		values := listKeys(t, b)
 		for i, want := range []string{"image/png", "image/gif"} {
 			file := files[i].(map[string]any)
 			require.Equal(t, want, file["type"])
@@ -120,49 +121,90 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 			require.Contains(t, file["location"], "http")
 			require.Equal(t, []string{"me.png", "two.gif"}[i], file["name"])
 		}
+
 		for _, key := range values {
 			status, _ = s.ask("43", http.MethodDelete, "/"+key, "", nil)
 			require.Equal(t, http.StatusForbidden, status)
 			status, _ = s.ask("42", http.MethodDelete, "/"+key, "", nil)
 			require.Equal(t, http.StatusNoContent, status)
 		}
-		require.Empty(t, keys(t, b))
+		require.Empty(t, listKeys(t, b))
 	})
 }
 
 // A form stores all of its files or none.
 func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{"photo", "good.png", "image/png", aPNG()}
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		files       []formFile
 		status      int
 		code        uploads.Code
 		field, file string
 	}{
-		{"a page among pictures", []formFile{good, {"photo2", "me.png", "image/png", aPage}}, 415, uploads.TypeNotAllowed, "photo2", "me.png"},
-		{"one that is too large", []formFile{good, {"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 1<<20)}}, 413, uploads.TooLarge, "photo", "big.png"},
-		{"one more than is allowed", []formFile{good, good, good, good}, 413, uploads.TooManyFiles, "file", ""},
-		{"more bytes than all files may have", []formFile{good, {"text", "", "text/plain", strings.Repeat("x", 5<<20)}}, 413, uploads.TooLarge, "file", ""},
-		{"none", nil, 400, uploads.NoFile, "file", ""},
-		{"an input that was left empty", []formFile{{"photo", "", "application/octet-stream", ""}}, 400, uploads.NoFile, "file", ""},
-		{"a file whose header cannot be read", []formFile{good, {"photo", `a"b.png`, "image/png", aPNG()}}, 400, uploads.InvalidRequest, "", ""},
-		{"an empty file", []formFile{{"photo", "a.png", "image/png", ""}}, 422, uploads.Empty, "photo", "a.png"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:   "a page among pictures",
+			files:  []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: aPage}},
+			status: 415,
+			code:   uploads.TypeNotAllowed,
+			field:  "photo2",
+			file:   "me.png",
+		},
+		{
+			name:   "one that is too large",
+			files:  []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: aPNG() + strings.Repeat("x", 1<<20)}},
+			status: 413,
+			code:   uploads.TooLarge,
+			field:  "photo",
+			file:   "big.png",
+		},
+		{name: "one more than is allowed", files: []formFile{good, good, good, good}, status: 413, code: uploads.TooManyFiles, field: "file"},
+		{
+			name:   "more bytes than all files may have",
+			files:  []formFile{good, {field: "text", contentType: "text/plain", content: strings.Repeat("x", 5<<20)}},
+			status: 413,
+			code:   uploads.TooLarge,
+			field:  "file",
+		},
+		{name: "none", status: 400, code: uploads.NoFile, field: "file"},
+		{
+			name:   "an input that was left empty",
+			files:  []formFile{{field: "photo", contentType: "application/octet-stream"}},
+			status: 400,
+			code:   uploads.NoFile,
+			field:  "file",
+		},
+		{
+			name:   "a file whose header cannot be read",
+			files:  []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: aPNG()}},
+			status: 400,
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "an empty file",
+			files:  []formFile{{field: "photo", name: "a.png", contentType: "image/png"}},
+			status: 422,
+			code:   uploads.Empty,
+			field:  "photo",
+			file:   "a.png",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
-			status, problem := s.form("42", row.files...)
-			require.Equal(t, row.status, status, problem)
-			require.EqualValues(t, row.status, problem["status"])
-			require.EqualValues(t, row.code, problem["code"])
-			if row.field != "" {
-				require.Equal(t, row.field, problem["field"])
+			status, problem := s.form("42", tt.files...)
+			require.Equal(t, tt.status, status, problem)
+			require.EqualValues(t, tt.status, problem["status"])
+			require.EqualValues(t, tt.code, problem["code"])
+
+			if tt.field != "" {
+				require.Equal(t, tt.field, problem["field"])
 			}
-			if row.file != "" {
-				require.Equal(t, row.file, problem["file"])
+			if tt.file != "" {
+				require.Equal(t, tt.file, problem["file"])
 			}
 			require.NotEmpty(t, problem["detail"])
-			require.Empty(t, keys(t, s.bucket))
+			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
 }
@@ -172,13 +214,13 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
-	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
+	body, contentType := newForm(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
 	status, _ := s.ask("42", http.MethodPost, "/", contentType, body)
 	require.Equal(t, http.StatusUnsupportedMediaType, status)
 	require.Zero(t, body.Len())
 
 	endless := &endless{}
-	body, contentType = formOf(t, big)
+	body, contentType = newForm(t, big)
 	status, _ = s.ask("42", http.MethodPost, "/", contentType, io.MultiReader(io.LimitReader(body, 900<<10), endless))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
@@ -190,11 +232,12 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 		Rules:     rules.Rules{MaxSize: 1 << 30},
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
-	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage})
+	body, contentType := newForm(t, formFile{"photo", "me.png", "image/png", aPage})
 	rest := &endless{}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.MultiReader(bytes.NewReader(body.Bytes()[:body.Len()-60]), rest))
 	r.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
+
 	h.ServeHTTP(w, r)
 	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
 	require.LessOrEqual(t, rest.read, int64(5<<20))
@@ -205,18 +248,19 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 // would.
 func TestFormPartHeaderLimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		header textproto.MIMEHeader
 	}{
 		{"a name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="` + long + `"`}}},
 		{"a field's name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + long + `"`}}},
 		{"another line", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="a.png"`}, "X-Long": {long}}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			body := &bytes.Buffer{}
 			w := multipart.NewWriter(body)
-			part, err := w.CreatePart(row.header)
+			part, err := w.CreatePart(tt.header)
 			require.NoError(t, err)
 			_, err = io.WriteString(part, aPNG())
 			require.NoError(t, err)
@@ -225,11 +269,12 @@ func TestFormPartHeaderLimit(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			status, problem := s.ask("42", http.MethodPost, "/", w.FormDataContentType(), body)
+
 			runtime.ReadMemStats(&after)
 			require.Equal(t, http.StatusBadRequest, status)
 			require.EqualValues(t, uploads.InvalidRequest, problem["code"])
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
-			require.Empty(t, keys(t, s.bucket))
+			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
 }
@@ -257,16 +302,17 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 			r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 			w := httptest.NewRecorder()
+
 			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+r.Key, nil))
 			require.Equal(t, row.status, w.Code)
-			require.Equal(t, row.shared, len(keys(t, b)) == 0)
+			require.Equal(t, row.shared, len(listKeys(t, b)) == 0)
 		})
 	}
 }
 
 // Malformed requests are refused.
 func TestHandlerRefusesMalformedRequests(t *testing.T) {
-	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
+	body, contentType := newForm(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
 	manyFields := &bytes.Buffer{}
 	w := multipart.NewWriter(manyFields)
@@ -274,26 +320,49 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 		require.NoError(t, w.WriteField("x", "y"))
 	}
 	require.NoError(t, w.Close())
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, method, path, contentType, body string
 		status                                int
 	}{
-		{"no form", http.MethodPost, "/", "application/json", "{}", 415},
-		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 415},
-		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
-		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
-		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},
-		{"an unknown field", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
-		{"a document without end", http.MethodPost, "/tickets", "application/json", `{"name": "` + strings.Repeat("x", 1<<20), 400},
-		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 404},
-		{"a method that is not there", http.MethodPut, "/", "", "", 405},
-		{"a key that is not there", http.MethodDelete, "/", "", "", 403},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "no form", method: http.MethodPost, path: "/", contentType: "application/json", body: "{}", status: 415},
+		{name: "a form without a boundary", method: http.MethodPost, path: "/", contentType: "multipart/form-data", body: "x", status: 415},
+		{name: "a form cut short", method: http.MethodPost, path: "/", contentType: contentType, body: cut, status: 400},
+		{name: "a form of fields", method: http.MethodPost, path: "/", contentType: w.FormDataContentType(), body: manyFields.String(), status: 400},
+		{
+			name:        "a ticket's request that is no JSON",
+			method:      http.MethodPost,
+			path:        "/tickets",
+			contentType: "application/json",
+			body:        "name=x",
+			status:      400,
+		},
+		{name: "an unknown field", method: http.MethodPost, path: "/tickets", contentType: "application/json", body: `{"key": "mine"}`, status: 400},
+		{
+			name:        "a document without end",
+			method:      http.MethodPost,
+			path:        "/tickets",
+			contentType: "application/json",
+			body:        `{"name": "` + strings.Repeat("x", 1<<20),
+			status:      400,
+		},
+		{
+			name:        "a token that is none",
+			method:      http.MethodPost,
+			path:        "/tickets/finish",
+			contentType: "application/json",
+			body:        `{"token": "x"}`,
+			status:      404,
+		},
+		{name: "a method that is not there", method: http.MethodPut, path: "/", status: 405},
+		{name: "a key that is not there", method: http.MethodDelete, path: "/", status: 403},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{})
-			status, _ := s.ask("42", row.method, row.path, row.contentType, strings.NewReader(row.body))
-			require.Equal(t, row.status, status)
-			require.Empty(t, keys(t, s.bucket))
+			status, _ := s.ask("42", tt.method, tt.path, tt.contentType, strings.NewReader(tt.body))
+			require.Equal(t, tt.status, status)
+			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
 }
@@ -301,57 +370,61 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 // The code of Authorize's error decides the status of the response. If Authorize returns an ID that no key can
 // have, the status is 500.
 func TestHandlerAuthorize(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		user   string
 		status int
 		code   string
 		logged int
 	}{
-		{"", 401, "unauthenticated", 0},
-		{"banned", 403, "not_allowed", 0},
-		{"blocked", 403, "quota", 0},
-		{"broken", 500, "internal", 1},
-		{"a/b", 500, "invalid_value", 1},
-		{"eva@example.com", 500, "invalid_value", 1},
-		{"..", 500, "invalid_value", 1},
-	} {
-		t.Run("user "+row.user, func(t *testing.T) {
+		{user: "", status: 401, code: "unauthenticated"},
+		{user: "banned", status: 403, code: "not_allowed"},
+		{user: "blocked", status: 403, code: "quota"},
+		{user: "broken", status: 500, code: "internal", logged: 1},
+		{user: "a/b", status: 500, code: "invalid_value", logged: 1},
+		{user: "eva@example.com", status: 500, code: "invalid_value", logged: 1},
+		{user: "..", status: 500, code: "invalid_value", logged: 1},
+	}
+	for _, tt := range tests {
+		t.Run("user "+tt.user, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{})
-			status, problem := s.form(row.user, formFile{"photo", "a.png", "image/png", aPNG()})
-			require.Equal(t, row.status, status)
-			require.Equal(t, row.code, problem["code"])
+			status, problem := s.form(tt.user, formFile{"photo", "a.png", "image/png", aPNG()})
+			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.code, problem["code"])
 			require.NotContains(t, problem["detail"], "10.0.0.7")
-			require.Len(t, s.logged, row.logged)
-			require.Empty(t, keys(t, s.bucket))
+			require.Len(t, s.logged, tt.logged)
+			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
 }
 
 // A ticket can be signed and finished over HTTP.
 func TestHandlerTickets(t *testing.T) {
-	s := newSite(t, inMemory(t), uploads.Config{})
+	s := newSite(t, openMemory(t), uploads.Config{})
 	content := aPNG()
+
 	status, answer := s.ask("42", http.MethodPost, "/tickets", "application/json",
-		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`))
+		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+mustJSON(t, len(content))+`}`))
 	require.Equal(t, http.StatusCreated, status, answer)
+
 	var ticket uploads.Ticket
-	require.NoError(t, json.Unmarshal([]byte(jsonOf(t, answer)), &ticket))
+	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
 	finish := func(user string) (int, map[string]any) {
-		return s.ask(user, http.MethodPost, "/tickets/finish", "application/json", strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`))
+		return s.ask(user, http.MethodPost, "/tickets/finish", "application/json", strings.NewReader(`{"token": `+mustJSON(t, ticket.Token)+`}`))
 	}
 	status, problem := finish("42")
 	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.Equal(t, "not_uploaded", problem["code"])
 	require.Equal(t, http.StatusOK, send(t, &ticket, content))
+
 	status, _ = finish("43")
 	require.Equal(t, http.StatusNotFound, status)
 	status, answer = finish("42")
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, "me.png", answer["name"])
-	require.Equal(t, []string{answer["key"].(string)}, published(t, s.bucket))
+	require.Equal(t, []string{answer["key"].(string)}, listPublished(t, s.bucket))
 }
 
-func jsonOf(t *testing.T, v any) string {
+func mustJSON(t *testing.T, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	require.NoError(t, err)

@@ -38,14 +38,18 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 				done := make(chan struct{})
 				var all sync.WaitGroup
 				for i := range connections {
-					all.Go(func() { send("slow", i, &until{done}) })
+					all.Go(func() {
+						send("slow", i, &until{done})
+					})
 				}
 				synctest.Wait()
 				require.NotZero(t, s.handler.BodiesUsed())
 				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(128<<20))
+
 				method, address, h := way.request(s, alice, 0)
 				a := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
 				require.Less(t, a.StatusCode, http.StatusMultipleChoices, string(a.body))
+
 				close(done)
 				all.Wait()
 				require.Zero(t, s.handler.BodiesUsed())
@@ -58,10 +62,12 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const most = 2 * 16 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: 16 << 20})
+
 	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})
 	require.EqualValues(t, most, u.MaxPartSize)
 	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
 	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(most+1), nil, nil).refusal(t))
+
 	address := u.sign(1, "").URL
 	a := s.do("", "PUT", address, io.LimitReader(forever{}, most+1), nil)
 	require.Equal(t, "413 too_large body", a.refusal(t))

@@ -18,27 +18,43 @@ import (
 
 // The File that Store returns has the width and height of a picture.
 func TestResultHasSizeOfPicture(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		width, height int
 	}{
-		{"PNG", aPNG(), 3, 2},
-		{"JPEG", aJPEG(), 3, 2},
-		{"GIF", aGIF(3, 2), 3, 2},
-		{"WebP without losses", aWebP(), 1, 1},
-		{"WebP with losses", aLossyWebP(5000, 300), 5000, 300},
-		{"WebP with a canvas", aWebPOf(800, 7000, false, riffChunk("ICCP", "odd"), aLossless(800, 7000)), 800, 7000},
-		{"WebP that moves", aWebPOf(800, 70000, true, riffChunk("ANIM", "123456"), aFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+aLossless(10, 9))), 800, 70000},
-		{"AVIF", anAVIF(4096, 2160), 4096, 2160},
-		{"AVIF made of tiles", anAVIF(4096, 2160, 512), 4096, 2160},
-		{"JPEG after a large profile", aJPEG()[:2] + strings.Repeat("\xff\xe2\xff\xff"+strings.Repeat("p", 0xFFFD), 8) + aJPEG()[2:], 3, 2},
-		{"JPEG with XMP", aJPEG()[:2] + "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> " + aJPEG()[2:], 3, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "PNG", content: aPNG(), width: 3, height: 2},
+		{name: "JPEG", content: aJPEG(), width: 3, height: 2},
+		{name: "GIF", content: aGIF(3, 2), width: 3, height: 2},
+		{name: "WebP without losses", content: aWebP(), width: 1, height: 1},
+		{name: "WebP with losses", content: aLossyWebP(5000, 300), width: 5000, height: 300},
+		{name: "WebP with a canvas", content: aWebPOf(800, 7000, false, riffChunk("ICCP", "odd"), aLossless(800, 7000)), width: 800, height: 7000},
+		{
+			name:    "WebP that moves",
+			content: aWebPOf(800, 70000, true, riffChunk("ANIM", "123456"), aFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+aLossless(10, 9))),
+			width:   800,
+			height:  70000,
+		},
+		{name: "AVIF", content: anAVIF(4096, 2160), width: 4096, height: 2160},
+		{name: "AVIF made of tiles", content: anAVIF(4096, 2160, 512), width: 4096, height: 2160},
+		{
+			name:    "JPEG after a large profile",
+			content: aJPEG()[:2] + strings.Repeat("\xff\xe2\xff\xff"+strings.Repeat("p", 0xFFFD), 8) + aJPEG()[2:],
+			width:   3,
+			height:  2,
+		},
+		{
+			name:    "JPEG with XMP",
+			content: aJPEG()[:2] + "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> " + aJPEG()[2:],
+			width:   3,
+			height:  2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxPixels: 60e6}})
-			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(row.content)}})
+			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(tt.content)}})
 			require.NoError(t, err)
-			require.Equal(t, [2]int{row.width, row.height}, [2]int{r.Width, r.Height})
+			require.Equal(t, [2]int{tt.width, tt.height}, [2]int{r.Width, r.Height})
 		})
 	}
 }
@@ -60,7 +76,7 @@ func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	full := aGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		code          uploads.Code
 	}{
@@ -85,12 +101,13 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 		{"an AVIF whose boxes leave each other", strings.Replace(anAVIF(2, 2), "ipco", "free", 1), uploads.Damaged},
 		{"an AVIF of no pixels", anAVIF(0, 2), uploads.Damaged},
 		{"an AVIF of 4 billion pixels' width", anAVIF(0xFFFFFFFF, 1), uploads.Damaged},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
-			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
-			require.Empty(t, keys(t, b))
+			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			require.Empty(t, listKeys(t, b))
 		})
 	}
 }
@@ -99,7 +116,7 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	j := aJPEG()
 	segment := "\xff\xfe\xff\xff" + strings.Repeat("*/", 0x7FFE) + "*"
-	for _, row := range []struct{ name, content string }{
+	tests := []struct{ name, content string }{
 		{"ends of comments in a JPEG", j[:2] + "\xff\xe1/*" + strings.Repeat("*/", 6036) + strings.Repeat(segment, 15) + j[2:]},
 		{"empty boxes in an AVIF", isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("meta", strings.Repeat("\x00\x00\x00\x08free", 120_000))},
 		{"pieces of one byte in a GIF", "GIF89a\x03\x00\x02\x00\x00\x00\x00\x21\xfe" + strings.Repeat("\x01x", 500_000)},
@@ -107,11 +124,12 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 		{"chunks in a WebP", aWebPOf(2, 2, false, strings.Repeat(riffChunk("EXIF", ""), 120_000))},
 		{"elements in an SVG", `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g>", 300_000) + `</svg>`},
 		{"addresses in an SVG", `<svg xmlns="http://www.w3.org/2000/svg"><g style="` + strings.Repeat("url(#a)", 140_000) + `"/></svg>`},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: append(rules.Pictures(), "image/svg+xml")}})
 			start := time.Now()
-			_, _ = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
+			_, _ = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.Less(t, time.Since(start), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")
 		})
 	}
@@ -126,6 +144,7 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 		Inspect:   func(context.Context, *uploads.File, *storage.ReaderAt) error { return unwanted },
 	})
 	require.NoError(t, err)
+
 	var calls sync.WaitGroup
 	for _, name := range []string{"a.pdf", "b.pdf"} {
 		calls.Go(func() {
@@ -134,7 +153,9 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, name, e.Name)
 		})
-		calls.Go(func() { sentForm(t, s, "file-of-"+name) })
+		calls.Go(func() {
+			sendForm(t, s, "file-of-"+name)
+		})
 	}
 	calls.Wait()
 	require.Equal(t, uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}, *unwanted)

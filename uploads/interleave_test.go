@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/explored"
 	"github.com/omnibucket/storage/storagetest/interleave"
 	"github.com/omnibucket/storage/uploads"
@@ -109,12 +110,13 @@ func (e *exploredSite) isExactAfterASweep() {
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
 }
 
-// check adds the checks that hold for all scenes. The function again does what a client does after a failure.
-func (e *exploredSite) check(again func()) {
+// check adds the checks that hold for all scenes. The function verify, which may be nil, has those of one scene, and
+// does what a client does after a failure.
+func (e *exploredSite) check(verify func()) {
 	e.Check(func() {
 		e.isWithin()
-		if again != nil {
-			again()
+		if verify != nil {
+			verify()
 			e.isWithin()
 		}
 		e.isExactAfterASweep()
@@ -134,7 +136,9 @@ func exploreUploadsWith(t *testing.T, kinds []bool, scene func(e *exploredSite))
 			name = "records"
 		}
 		t.Run(name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) { scene(newExploredSite(t, s, records)) })
+			explored.RunOnSome(t, func(s *interleave.Scene) {
+				scene(newExploredSite(t, s, records))
+			})
 		})
 	}
 }
@@ -148,19 +152,39 @@ func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
 	return ticket
 }
 
-func finish(p *process, ticket *uploads.Ticket) (*uploads.File, string) {
-	f, err := p.service.Finish(p.ctx, ticket.Token, uploads.User{ID: alice})
-	return f, codeOfError(err)
+// finish returns the code of the error of Finish.
+func (p *process) finish(ticket *uploads.Ticket) string {
+	_, err := p.service.Finish(p.ctx, ticket.Token, uploads.User{ID: alice})
+	return codeOfError(err)
+}
+
+// sweep returns the code of the error of Sweep.
+func (p *process) sweep() string {
+	_, err := p.service.Sweep(p.ctx)
+	return codeOfError(err)
+}
+
+// recount returns the code of the error of Recount.
+func (p *process) recount() string {
+	_, err := p.service.Recount(p.ctx, alice)
+	return codeOfError(err)
+}
+
+// delete returns the code of the error of Delete.
+func (p *process) delete(key string) string {
+	return codeOfError(p.service.Delete(p.ctx, key, uploads.User{ID: alice}))
+}
+
+// cancel returns the code of the error of Cancel.
+func (p *process) cancel(ticket *uploads.Ticket) string {
+	return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
 }
 
 // If two Finish calls for one ticket run at the same time, they make one file, and both may succeed.
 func TestExploredFinishAndFinish(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
-		do := func(p *process) string {
-			_, code := finish(p, ticket)
-			return code
-		}
+		do := func(p *process) string { return p.finish(ticket) }
 		a := e.run("a", do)
 		b := e.run("b", do)
 		e.check(func() {
@@ -168,8 +192,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 				keys, _ := e.files()
 				require.Len(e, keys, 1)
 			}
-			_, code := finish(e.outside, ticket)
-			require.Empty(e, code)
+			require.Empty(e, e.outside.finish(ticket))
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
@@ -180,21 +203,17 @@ func TestExploredFinishAndFinish(t *testing.T) {
 func TestExploredFinishAgainAndDelete(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
-		f, code := finish(e.outside, ticket)
-		require.Empty(e, code)
-		e.run("finishes", func(p *process) string {
-			_, code := finish(p, ticket)
-			return code
-		})
-		removes := e.run("removes", func(p *process) string {
-			return codeOfError(p.service.Delete(p.ctx, f.Key, uploads.User{ID: alice}))
-		})
+		f, err := e.outside.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
+		require.NoError(e, err)
+
+		e.run("finishes", func(p *process) string { return p.finish(ticket) })
+		removes := e.run("removes", func(p *process) string { return p.delete(f.Key) })
 		e.check(func() {
 			if explored.Succeeded(removes) {
 				keys, _ := e.files()
 				require.Empty(e, keys)
 			}
-			_ = e.outside.service.Delete(e.Context(), f.Key, uploads.User{ID: alice})
+			_ = e.outside.delete(f.Key)
 		})
 	})
 }
@@ -216,14 +235,14 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 				a := e.run("a", do)
 				b := e.run("b", do)
 				e.check(func() {
-					stored := 0
+					files := 0
 					for _, actor := range []*interleave.Actor{a, b} {
 						if explored.Succeeded(actor) {
-							stored++
+							files++
 						}
 					}
 					keys, _ := e.files()
-					require.GreaterOrEqual(e, len(keys), stored)
+					require.GreaterOrEqual(e, len(keys), files)
 				})
 			})
 		})
@@ -236,14 +255,8 @@ func TestExploredFinishAndSweep(t *testing.T) {
 		ticket := e.ticket(content(6000))
 		time.Sleep(uploads.DefaultTTL - time.Minute)
 		e.Tick(2 * time.Minute)
-		finishes := e.run("finishes", func(p *process) string {
-			_, code := finish(p, ticket)
-			return code
-		})
-		e.run("sweeps", func(p *process) string {
-			_, err := p.service.Sweep(p.ctx)
-			return codeOfError(err)
-		})
+		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
+		e.run("sweeps", (*process).sweep)
 		e.check(func() {
 			keys, _ := e.files()
 			if explored.Succeeded(finishes) {
@@ -253,38 +266,28 @@ func TestExploredFinishAndSweep(t *testing.T) {
 	})
 }
 
-func putPiece(p *process, number int, data []byte) string {
-	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
-		Token:  "token",
-		Count:  2,
-		Number: number,
-		Body:   bytes.NewReader(data),
-		User:   uploads.User{ID: alice},
-		Name:   "a",
-	})
-	return codeOfError(err)
-}
-
 // If the pieces of one file arrive at the same time, the file is made once.
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
-		a := e.run("a", func(p *process) string { return putPiece(p, 1, data[:3000]) })
-		b := e.run("b", func(p *process) string { return putPiece(p, 2, data[3000:]) })
+		a := e.run("a", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
+		b := e.run("b", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
 		e.check(func() {
 			keys, _ := e.files()
 			require.LessOrEqual(e, len(keys), 1)
 			if explored.Succeeded(a) && explored.Succeeded(b) {
 				require.Len(e, keys, 1)
 			}
+
 			// A process that died may have reserved all room, until Sweep.
 			time.Sleep(time.Hour)
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
 			for i, piece := range [][]byte{data[:3000], data[3000:]} {
-				code := putPiece(e.outside, i+1, piece)
+				code := codeOfError(putPiece(e.outside, i+1, piece))
 				require.Contains(e, []string{"", string(uploads.Completed)}, code)
 			}
+
 			keys, _ = e.files()
 			require.Len(e, keys, 1)
 		})
@@ -293,21 +296,22 @@ func TestExploredPieces(t *testing.T) {
 
 // parts begins an upload in parts and sends its only part. It returns the paths that complete and abort it.
 func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) {
-	asked, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
+	request, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
 	require.NoError(e, err)
-	status, _, text := e.outside.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+
+	status, _, text := e.outside.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
 	require.Less(e, status, 300, "%s", text)
 	var u begun
 	require.NoError(e, json.Unmarshal(text, &u))
-	at := "/s3/multipart/" + u.UploadID
+	path := "/s3/multipart/" + u.UploadID
 	key := "?key=" + url.QueryEscape(u.Key)
-	_, _, text = e.outside.ask("GET", at+"/1"+key, nil)
+	_, _, text = e.outside.ask("GET", path+"/1"+key, nil)
 	var part signedPart
 	require.NoError(e, json.Unmarshal(text, &part))
 	_, header, _ := e.outside.ask(part.Method, pathOf(part.URL), data)
 	body, err = json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(e, err)
-	return at + "/complete" + key, at + key, body
+	return path + "/complete" + key, path + key, body
 }
 
 // If an upload in parts is completed twice at the same time, it makes one file.
@@ -354,13 +358,8 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 func TestExploredFinishAndCancel(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
-		finishes := e.run("finishes", func(p *process) string {
-			_, code := finish(p, ticket)
-			return code
-		})
-		cancels := e.run("cancels", func(p *process) string {
-			return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
-		})
+		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
+		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
 		e.check(func() {
 			keys, _ := e.files()
 			finished := explored.Succeeded(finishes)
@@ -377,14 +376,126 @@ func TestExploredFinishAndCancel(t *testing.T) {
 	})
 }
 
+// If Finish, Cancel and Recount run at the same time, the room of a ticket's file stays reserved until the file is
+// counted or removed. While the reservation lives, Recount and Sweep leave the file to it. That also holds if Finish
+// was killed: it looks like a Finish that is only slow, and that must remove its file because of Cancel.
+func TestExploredRoomOfTicket(t *testing.T) {
+	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
+	explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
+		e := newExploredSite(t, s, false)
+		ticket := e.ticket(content(6000))
+		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
+		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
+		e.run("counts", (*process).recount)
+		e.check(func() {
+			finished := explored.Succeeded(finishes)
+			require.False(e, finished && explored.Succeeded(cancels), "both succeed")
+			_, err := e.outside.service.Sweep(e.Context())
+			require.NoError(e, err)
+			keys, size := e.files()
+			u := e.usage()
+			require.LessOrEqual(e, u.Bytes, size, "bytes counted that are not stored: %+v", u)
+			if finished {
+				require.Len(e, keys, 1)
+				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, u)
+			}
+			if e.outside.finish(ticket) == "" { // the client repeats its call
+				_, size := e.files()
+				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, e.usage())
+			}
+		})
+	})
+}
+
+// dies makes a process that is killed before the call of the store with this number, and lets it run.
+func (e *exploredSite) dies(at int, do func(p *process)) {
+	d := &ending{at: at}
+	b := e.store.Bucket(
+		storage.WithSigningBaseURL("http://store.invalid"),
+		driver.WithLayer(d.layer),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+	)
+	do(e.serve(b))
+	require.True(e, d.reached())
+}
+
+// isUncounted requires that one file is stored, and that it is in the room of its reservation.
+func (e *exploredSite) isUncounted() (key string) {
+	keys, _ := e.files()
+	require.Len(e, keys, 1)
+	u := e.usage()
+	require.Zero(e, u.Files)
+	require.EqualValues(e, 1, u.ReservedFiles)
+	return keys[0]
+}
+
+// If Delete removes the file of a call that was killed, and Sweep counts the file at the same time, the next Sweep
+// counts it off again.
+func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		settles := 6
+		if e.records {
+			settles++
+		}
+		e.dies(settles, func(p *process) { everyWay[0].send(t, p, content(6000)) })
+		key := e.isUncounted()
+		time.Sleep(30 * time.Minute)
+		e.run("removes", func(p *process) string { return p.delete(key) })
+		e.run("sweeps", (*process).sweep)
+		e.checkAfterAKill(func() { _ = e.outside.delete(key) })
+	})
+}
+
+// If Delete removes the file of pieces whose call was killed, and Sweep counts the file at the same time, the next
+// Sweep counts it off again.
+func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
+	exploreUploadsWith(t, []bool{false}, func(e *exploredSite) {
+		data := content(6000)
+		require.NoError(e, putPiece(e.outside, 1, data[:3000]))
+		e.dies(12, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
+		key := e.isUncounted()
+		time.Sleep(30 * uploads.DefaultTTL)
+		e.run("removes", func(p *process) string { return p.delete(key) })
+		e.run("sweeps", (*process).sweep)
+		e.check(func() { _ = e.outside.delete(key) })
+	})
+}
+
+// checkAfterAKill is like check. But with records, bytes that a killed process has left without a record are not
+// counted: Sweep removes them when they are older than Config.Grace.
+func (e *exploredSite) checkAfterAKill(again func()) {
+	if !e.records {
+		e.check(again)
+		return
+	}
+	e.Check(func() {
+		again()
+		e.isExactAfterASweep()
+	})
+}
+
+// If Cancel is repeated after Finish and Cancel were killed, and Sweep counts the file at the same time, the next
+// Sweep counts it off again.
+func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
+	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+		ticket := e.ticket(content(6000))
+		e.dies(6, func(p *process) { p.finish(ticket) })
+		e.isUncounted()
+		e.dies(3, func(p *process) { p.cancel(ticket) })
+		e.isUncounted()
+		time.Sleep(10*time.Minute - 30*time.Second)
+		e.Tick(time.Minute)
+		e.run("cancels", func(p *process) string { return p.cancel(ticket) })
+		e.run("sweeps", (*process).sweep)
+		e.checkAfterAKill(func() { e.outside.cancel(ticket) })
+	})
+}
+
 // If Recount runs while a file is stored, the file is counted once.
 func TestExploredRecountAndStore(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		e.run("stores", func(p *process) string { return everyWay[0].send(t, p, content(3000)) })
-		e.run("counts", func(p *process) string {
-			_, err := p.service.Recount(p.ctx, alice)
-			return codeOfError(err)
-		})
+		e.run("counts", (*process).recount)
 		e.check(nil)
 	})
 }

@@ -21,14 +21,14 @@ import (
 // With Config.Lifetime, the record of a file expires after that time, in whichever way the file was uploaded.
 func TestLifetimeHoldsForAllWays(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
-	var stored []*uploads.File
+	var files []*uploads.File
 	s, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Any(0),
 		Records:   uploads.BucketRecords(b),
 		Lifetime:  2 * uploads.DefaultTTL,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 		Stored: func(_ context.Context, f *uploads.File) error {
-			stored = append(stored, f)
+			files = append(files, f)
 			return nil
 		},
 	})
@@ -40,7 +40,8 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 	_, err = part.Write([]byte("content"))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	for _, way := range []struct {
+
+	tests := []struct {
 		name string
 		send func(t *testing.T)
 	}{
@@ -82,14 +83,15 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
 		}},
-	} {
-		t.Run(way.name, func(t *testing.T) {
-			stored = nil
-			way.send(t)
-			require.Len(t, stored, 1)
-			record, err := s.Records().Record(t.Context(), stored[0].ID)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files = nil
+			tt.send(t)
+			require.Len(t, files, 1)
+			record, err := s.Records().Record(t.Context(), files[0].ID)
 			require.NoError(t, err)
-			require.Equal(t, record.Expires, stored[0].Expires)
+			require.Equal(t, record.Expires, files[0].Expires)
 			require.WithinDuration(t, time.Now().Add(2*uploads.DefaultTTL), record.Expires, time.Minute)
 		})
 	}
@@ -165,16 +167,18 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 		uploads.Upload{Body: strings.NewReader("content"), Name: "a", User: uploads.User{ID: "eva"}},
 	)
 	require.NoError(t, err)
-	before, err := s.Usage(t.Context(), "eva")
+	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 	f.Expires = time.Now()
+
 	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
-	after, err := s.Usage(t.Context(), "eva")
+	usageAfter, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
-	require.Equal(t, before, after)
+	require.Equal(t, usageBefore, usageAfter)
+
 	f.Expires = time.Time{}
 	require.NoError(t, s.Remove(t.Context(), f))
-	after, err = s.Usage(t.Context(), "eva")
+	usageAfter, err = s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
-	require.Zero(t, after)
+	require.Zero(t, usageAfter)
 }

@@ -39,9 +39,11 @@ func TestStateWriteLosesResponse(t *testing.T) {
 		states := &lossyStates{States: uploads.BucketStates(b), lost: lost}
 		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
+
 		a := u.complete(u.send(1, []byte("text")))
 		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
 		s.stored("files/alice/file", []byte("text"))
+
 		if states.writes < lost {
 			require.Greater(t, lost, 3)
 			return
@@ -64,6 +66,7 @@ func TestStateWriteFails(t *testing.T) {
 			require.Greater(t, lost, 2)
 			return
 		}
+
 		require.Equal(t, "503 store_failed file", a.refusal(t))
 		a = u.complete(part)
 		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)

@@ -24,22 +24,24 @@ import (
 )
 
 // sendAndStall sends the first bytes of a file, and no more until stop is called.
-func (s *sessionSite) sendAndStall(at, checksum string, data []byte) (stop func()) {
+func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
-	body, more := io.Pipe()
+	body, pipe := io.Pipe()
 	var group sync.WaitGroup
 	group.Go(func() {
-		_, _ = s.try(ctx, alice, "PATCH", at, body, headers{
+		_, _ = s.try(ctx, alice, "PATCH", location, body, headers{
 			"Tus-Resumable":   "1.0.0",
 			"Content-Type":    "application/offset+octet-stream",
 			"Upload-Offset":   "0",
 			"Upload-Checksum": checksum,
 		})
 	})
-	group.Go(func() { _, _ = more.Write(data) })
+	group.Go(func() {
+		_, _ = pipe.Write(data)
+	})
 	return func() {
 		cancel()
-		_ = more.Close()
+		_ = pipe.Close()
 		group.Wait()
 	}
 }
@@ -53,12 +55,13 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 		s.handler.SetPace(time.Second, time.Minute, time.Minute)
 		data := content(uploads.BasePart + 1000)
 		for i := range slow {
-			at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
-			defer s.sendAndStall(at, "", data[:sent])()
+			location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+			defer s.sendAndStall(location, "", data[:sent])()
 		}
+
 		require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
-		at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
-		s.patch(at, 0, data, int64(len(data)))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+		s.patch(location, 0, data, int64(len(data)))
 		s.stored("files/alice/fast", data)
 		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
 	})
@@ -67,14 +70,15 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 // If a tus client sends nothing for a while, the service frees the memory of its bytes. It stores them first,
 // unless the request has a checksum.
 func TestTusMemoryOfStalledClient(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, checksum string
 		counted        int // bytes
 	}{
 		{"without a checksum", "", 900 << 10},
 		{"with a checksum", "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 				s.handler.SetBasePart(1 << 20)
@@ -82,14 +86,17 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
 				data := content(1<<20 + 1000)
 				slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
-				stop := s.sendAndStall(slow, row.checksum, data[:900<<10])
+
+				stop := s.sendAndStall(slow, tt.checksum, data[:900<<10])
 				defer stop()
 				require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
-				at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
-				s.patch(at, 0, data, int64(len(data)))
+
+				location := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+				s.patch(location, 0, data, int64(len(data)))
 				s.stored("files/alice/fast", data)
-				require.EqualValues(t, row.counted, s.offset(slow))
-				s.patch(slow, int64(row.counted), data[row.counted:], int64(len(data)))
+				require.EqualValues(t, tt.counted, s.offset(slow))
+
+				s.patch(slow, int64(tt.counted), data[tt.counted:], int64(len(data)))
 				s.stored("files/alice/slow", data)
 			})
 		})
@@ -99,7 +106,7 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 // If the parts of several tus uploads do not fit into memory together, the service stores the bytes that it has,
 // and the uploads wait.
 func TestTusMemoryIsTakenInTurns(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	s.handler.SetBasePart(1 << 20)
 	s.handler.SetMemory(3 << 19)
 	data := content(5<<19 + 1234)
@@ -108,22 +115,24 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	answers := make([]*answer, 12)
 	errs := make([]error, len(answers))
 	for i := range answers {
-		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
 		if i%3 == 0 {
 			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
 		}
 		group.Go(func() {
-			answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", at, bytes.NewReader(data), h)
+			answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", location, bytes.NewReader(data), h)
 		})
 	}
 	group.Wait()
+
 	for i, a := range answers {
 		require.NoError(t, errs[i])
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		s.stored("files/alice/"+itoa(int64(i)), data)
 	}
 	require.Zero(t, s.handler.MemoryUsed())
+
 	for _, key := range s.tidy() {
 		require.NotContains(t, key, uploads.DefaultPrefix)
 	}
@@ -138,25 +147,29 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
 		var stops []func()
 		for i := range 3 {
-			at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
-			stops = append(stops, s.sendAndStall(at, "", content(100)))
+			location := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
+			stops = append(stops, s.sendAndStall(location, "", content(100)))
 		}
 		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*uploads.FeedBytes }, time.Minute, time.Millisecond)
-		at := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
-		a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
+
+		location := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
+		a := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
 		require.Equal(t, "503 busy", a.refusal(t))
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
+
 		stuck := newStuckBody(content(100))
 		start := time.Now()
 		defer stuck.end()
-		require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
+		require.Equal(t, "503 busy", (<-s.patchAndStall(location, stuck)).refusal(t))
 		require.Less(t, time.Since(start), 4*time.Second, "the response does not wait for the body")
+
 		for _, stop := range stops {
 			stop()
 		}
 		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
-		require.Zero(t, s.offset(at))
-		s.patch(at, 0, content(1000), 1000)
+		require.Zero(t, s.offset(location))
+
+		s.patch(location, 0, content(1000), 1000)
 		s.stored("files/alice/late", content(1000))
 		require.Zero(t, s.handler.FeedsUsed())
 	})
@@ -172,29 +185,32 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
 	of4 := func(client string) string { return "192.0.2." + client }
 	of6 := func(client string) string { return "2001:db8:0:" + client + "::" + itoa(int64(rand.IntN(10_000))) }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name    string
 		c       uploads.Config
 		header  string // that differs
 		address func(client string) string
 	}{
-		{"of a user", uploads.Config{Begin: begin}, "X-User", of4},
-		{"of a client", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client", of4},
-		{"of a client with a network of IPv6", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client", of6},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newSessionSite(t, inMemory(t), row.c)
+		{name: "of a user", c: uploads.Config{Begin: begin}, header: "X-User", address: of4},
+		{name: "of a client", c: uploads.Config{Begin: begin, Authorize: nobody}, header: "X-Client", address: of4},
+		{name: "of a client with a network of IPv6", c: uploads.Config{Begin: begin, Authorize: nobody}, header: "X-Client", address: of6},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSessionSite(t, openMemory(t), tt.c)
 			s.handler.SetFeeds(connections, 50*time.Millisecond)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				r.RemoteAddr = net.JoinHostPort(row.address(cmp.Or(r.Header.Get("X-Client"), "1")), itoa(int64(rand.IntN(1<<16))))
+				r.RemoteAddr = net.JoinHostPort(tt.address(cmp.Or(r.Header.Get("X-Client"), "1")), itoa(int64(rand.IntN(1<<16))))
 				http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
 			}))
 			defer server.Close()
 			s.base = server.URL + "/uploads"
 			for i := range connections {
-				at := s.create("Upload-Length", "1000", "Upload-Metadata", named("slow"+itoa(int64(i))))
-				defer s.sendAndStall(at, "", content(100))()
+				location := s.create("Upload-Length", "1000", "Upload-Metadata", named("slow"+itoa(int64(i))))
+				defer s.sendAndStall(location, "", content(100))()
 			}
+
 			require.Eventually(t, func() bool { return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes }, time.Minute, time.Millisecond)
 			for _, other := range []string{"2", "3", "4"} {
 				h := headers{
@@ -202,7 +218,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 					"Content-Type":    "application/offset+octet-stream",
 					"Upload-Length":   "1000",
 					"Upload-Metadata": named(other),
-					row.header:        other,
+					tt.header:         other,
 				}
 				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
 				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
@@ -220,17 +236,18 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		c      uploads.Config
 		header string // that differs
 	}{
 		{"of a user", uploads.Config{Begin: begin, MemoryLimit: 16 << 20}, "X-User"},
 		{"of a client", uploads.Config{Begin: begin, MemoryLimit: 16 << 20, Authorize: nobody}, "X-Client"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := unserved(t, memstore.New(), row.c)
+				s := newUnservedSite(t, memstore.New(), tt.c)
 				s.handler.SetBasePart(partSize)
 				s.base = "http://site.invalid/uploads"
 				s.client = wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +259,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				defer all.Wait()
 				defer close(done)
 				for i := range uploadsOfOne {
-					h := headers{"Upload-Complete": "?0", "Content-Disposition": "attachment; filename=" + itoa(int64(i)), row.header: "1"}
+					h := headers{"Upload-Complete": "?0", "Content-Disposition": "attachment; filename=" + itoa(int64(i)), tt.header: "1"}
 					all.Go(func() {
 						_, _ = s.try(t.Context(), "", "POST", "/tus/", io.MultiReader(bytes.NewReader(content(partSize-1)), &until{done}), h)
 					})
@@ -251,7 +268,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "most of it")
 				data := content(4 * partSize)
 				start := time.Now()
-				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", row.header: "2"})
+				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", tt.header: "2"})
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 				require.Less(t, time.Since(start), time.Second)
 				s.stored("other", data)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
-	for _, row := range []struct{ name, given, want string }{
+	tests := []struct{ name, given, want string }{
 		{"an ordinary one", "My photo (1).JPG", "My photo (1).JPG"},
 		{"letters of anywhere", "Überfahrt – 写真 🙂.png", "Überfahrt – 写真 🙂.png"},
 		{"a path", "../../etc/passwd", "passwd"},
@@ -32,8 +32,11 @@ func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 		{"a long one", strings.Repeat("é", 300) + ".jpeg", strings.Repeat("é", 125) + ".jpeg"},
 		{"a long one of one word", strings.Repeat("a", 300), strings.Repeat("a", 255)},
 		{"markup, which is text", "<b>.png", "<b>.png"},
-	} {
-		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, CleanName(row.given)) })
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, CleanName(tt.given))
+		})
 	}
 }
 
@@ -50,6 +53,7 @@ func FuzzCleanName(f *testing.F) {
 		require.NotContains(t, name, `\`)
 		require.NotContains(t, name, "  ")
 		require.Equal(t, strings.Trim(name, " ."), name)
+
 		for _, r := range name {
 			require.True(t, unicode.IsPrint(r), "%U", r)
 		}

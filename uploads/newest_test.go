@@ -29,6 +29,7 @@ func TestNewestFirstOnOnePage(t *testing.T) {
 	for _, entry := range page.Entries {
 		listed = append(listed, entry.Key)
 	}
+
 	require.Equal(t, keys[:20], listed)
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
 }
@@ -38,10 +39,12 @@ func TestNewestFirstOfStoredFiles(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{Key: "albums/{newest}{ext}"})
 	require.NoError(t, err)
+
 	first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
 	require.Regexp(t, `^albums/[0-9a-v]{35}[0g]\.png$`, first.Key)
 	require.Less(t, "albums/"+uploads.Newest(time.Now().Add(time.Hour)), first.Key, "a later file comes before it")
+
 	_, err = uploads.New(b, uploads.Config{Key: "files/{newest}", Records: uploads.BucketRecords(b)})
 	require.ErrorIs(t, err, storage.InvalidArgument, "records are found by the order of times")
 }

@@ -15,11 +15,12 @@ import (
 
 // The path of a DELETE is not cleaned: however it is written, it names no file of another user.
 func TestDeletePathOfOtherUsersFile(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
 		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")
+
 		for _, path := range []string{
 			"/users/alice/", "//users/alice/", "/./users/alice/", "/users/./alice/", "/users%2Falice/", "/users/Alice/", "/users/alice%00/",
 			"/users/mallory/../alice/", "/users/mallory/%2e%2e/alice/", "/users/mallory%2F..%2Falice%2F", "/users/mallory%5C..%5Calice%5C", "/users/mallory/",
@@ -30,10 +31,12 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 			r.Header.Set("User", "mallory")
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
+
 			exists, err := b.Exists(t.Context(), f.Key)
 			require.NoError(t, err)
 			require.True(t, exists, "%s: %d", path, w.Code)
 		}
+
 		r := httptest.NewRequest(http.MethodDelete, "/"+f.Key, nil)
 		r.Header.Set("User", "alice")
 		w := httptest.NewRecorder()

@@ -28,8 +28,10 @@ func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 		return nil
 	}})
 	file := formFile{"photo", "me.png", "image/png", aPNG()}
-	require.PanicsWithValue(t, "cannot decode", func() { s.form("42", file, file) })
-	require.Empty(t, keys(t, s.bucket))
+	require.PanicsWithValue(t, "cannot decode", func() {
+		s.form("42", file, file)
+	})
+	require.Empty(t, listKeys(t, s.bucket))
 }
 
 // A panickingStates panics once, when it is armed.
@@ -51,12 +53,15 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	beat := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
-	service, err := uploads.New(bucket, uploads.Config{States: states, Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
-		states.armed.Store(true)
-		close(beat)
-		<-ctx.Done()
-		return ctx.Err()
-	}})
+	service, err := uploads.New(bucket, uploads.Config{
+		States: states,
+		Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
+			states.armed.Store(true)
+			close(beat)
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	})
 	require.NoError(t, err)
 	beats := 0
 	service.SetPulse(func(ctx context.Context) error {
@@ -68,6 +73,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
+
 	require.PanicsWithValue(t, "no database", func() {
 		_, _ = service.PutPiece(t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
 	})
@@ -86,12 +92,16 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a quarter of a claim
 	defer cancel()
+
 	put := func() (*uploads.File, error) {
 		service, err := uploads.New(bucket, c)
 		require.NoError(t, err)
 		return service.PutPiece(ctx, uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
 	}
-	require.PanicsWithValue(t, "cannot decode", func() { _, _ = put() })
+	require.PanicsWithValue(t, "cannot decode", func() {
+		_, _ = put()
+	})
+
 	panics = false
 	file, err := put()
 	require.NoError(t, err)
@@ -106,7 +116,7 @@ func (panickingBody) Close() error             { return nil }
 
 // A panic of the request's body reaches the HTTP server.
 func TestPanicOfBodyReachesServer(t *testing.T) {
-	s := unserved(t, memstore.New(), uploads.Config{})
+	s := newUnservedSite(t, memstore.New(), uploads.Config{})
 	ask := func(method, path string, body io.Reader, h headers) http.Header {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)
 		r.Header.Set("X-User", alice)
@@ -118,6 +128,7 @@ func TestPanicOfBodyReachesServer(t *testing.T) {
 		s.routes().ServeHTTP(w, r)
 		return w.Header()
 	}
+
 	address := ask(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
 	require.NotEmpty(t, address)
 	require.PanicsWithValue(t, "a broken middleware", func() {

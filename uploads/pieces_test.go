@@ -35,8 +35,8 @@ func piece(count, number int, body string) uploads.Piece {
 	}
 }
 
-// takesPieces returns a service that takes any file.
-func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
+// newPieceService returns a service that takes any file.
+func newPieceService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
 	c.Rules = rules.Any(c.Rules.MaxSize)
 	c.Key = "{user}/{random}{ext}"
@@ -48,33 +48,36 @@ func takesPieces(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Serv
 // If many services send the last piece at the same time, they make one file.
 func TestPutPieceRaceOfServices(t *testing.T) {
 	const racers = 32
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		b := open(t)
-		first := takesPieces(t, b, uploads.Config{})
+		first := newPieceService(t, b, uploads.Config{})
+
 		for number := 1; number <= 2; number++ {
 			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
 			require.NoError(t, err)
 			require.Nil(t, f)
 		}
-		made := make([]*uploads.File, racers)
+
+		files := make([]*uploads.File, racers)
 		errs := make([]error, racers)
 		var group sync.WaitGroup
 		for i := range racers {
-			s := takesPieces(t, b, uploads.Config{}) // as in another process
+			s := newPieceService(t, b, uploads.Config{}) // as in another process
 			group.Go(func() {
-				made[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3"))
+				files[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3"))
 			})
 		}
 		group.Wait()
-		for i, f := range made {
+		for i, f := range files {
 			if uploads.CodeOf(errs[i]) != uploads.Completed { // it began after the file was made
 				require.NoError(t, errs[i])
 			}
-			require.Equal(t, made[0].Key, f.Key)
+			require.Equal(t, files[0].Key, f.Key)
 			require.EqualValues(t, 3, f.Size)
 		}
-		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, made[0].Key)
-		data, _, err := storage.ReadAll(t.Context(), b, made[0].Key)
+		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, files[0].Key)
+
+		data, _, err := storage.ReadAll(t.Context(), b, files[0].Key)
 		require.NoError(t, err)
 		require.Equal(t, "123", string(data))
 	})
@@ -83,9 +86,9 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 // If a process is killed at any call of PutPiece, the next PutPiece returns the file, and Stored has been called
 // for it.
 func TestPutPieceSurvivesKills(t *testing.T) {
-	for _, after := range []bool{false, true} {
+	for _, afterCall := range []bool{false, true} {
 		for n := 1; ; n++ {
-			d := &ending{at: n, after: after}
+			d := &ending{at: n, after: afterCall}
 			drv := memstore.NewDriver(memstore.Config{})
 			told := map[string]bool{}
 			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -93,20 +96,22 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 				return nil
 			}}
 			b := engine.New(drv)
-			first := takesPieces(t, b, c)
+			first := newPieceService(t, b, c)
 			_, err := first.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
-			killed := takesPieces(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			killed := newPieceService(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			_, _ = killed.PutPiece(t.Context(), piece(2, 2, "b"))
 			first.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 			f, err := first.PutPiece(t.Context(), piece(2, 2, "b"))
 			if err != nil {
 				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", n, err)
 			}
+
 			require.Equal(t, map[string]bool{f.Key: true}, told, "call %d", n)
 			data, _, err := storage.ReadAll(t.Context(), b, f.Key)
 			require.NoError(t, err)
 			require.Equal(t, "ab", string(data))
+
 			if !d.reached() {
 				require.Greater(t, n, 5)
 				break
@@ -121,10 +126,11 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		dies := &ending{at: 6, after: true} // it has claimed the file
-		dead := takesPieces(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+		dead := newPieceService(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+
 		_, err := dead.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
-		s := takesPieces(t, engine.New(drv), uploads.Config{})
+		s := newPieceService(t, engine.New(drv), uploads.Config{})
 		calls := 0
 		for err != nil {
 			calls++
@@ -139,20 +145,23 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 
 // An upload ends when nothing arrives for Config.TTL, and its token can be used again.
 func TestSweepRemovesIdlePieces(t *testing.T) {
-	now := &clock{}
-	s := takesPieces(t, engine.New(memstore.NewDriver(memstore.Config{Now: now.Now})), uploads.Config{TTL: time.Hour, Now: now.Now})
+	clk := &clock{}
+	s := newPieceService(t, engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now})), uploads.Config{TTL: time.Hour, Now: clk.Now})
+
 	for number := 1; number <= 2; number++ {
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
 		require.NoError(t, err)
-		now.Advance(50 * time.Minute)
+		clk.Advance(50 * time.Minute)
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, report.Uploads)
 	}
-	now.Advance(11 * time.Minute)
+
+	clk.Advance(11 * time.Minute)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
+
 	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
 	require.NoError(t, err)
 	require.EqualValues(t, 3, f.Size)
@@ -161,7 +170,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 // PutPiece refuses invalid pieces.
 func TestPutPieceRefuses(t *testing.T) {
 	long := strings.Repeat("x", 129)
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		piece func(p *uploads.Piece)
 		want  string
@@ -214,19 +223,22 @@ func TestPutPieceRefuses(t *testing.T) {
 		{"a piece that breaks off", func(p *uploads.Piece) {
 			p.Body = io.MultiReader(strings.NewReader("b"), breaks{})
 		}, "file interrupted"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := takesPieces(t, memstore.New(), uploads.Config{})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newPieceService(t, memstore.New(), uploads.Config{})
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
 			p := piece(2, 2, "b")
-			row.piece(&p)
+			tt.piece(&p)
 			f, err := s.PutPiece(t.Context(), p)
+
 			e, ok := errors.AsType[*uploads.Error](err)
 			require.True(t, ok, "%v", err)
-			require.Equal(t, row.want, e.Field+" "+string(e.Code))
+			require.Equal(t, tt.want, e.Field+" "+string(e.Code))
 			require.NotEmpty(t, e.Message)
 			require.Nil(t, f)
+
 			f, err = s.PutPiece(t.Context(), piece(2, 2, "b"))
 			require.NoError(t, err)
 			require.EqualValues(t, 2, f.Size, "what was refused has changed nothing")
@@ -240,36 +252,38 @@ func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went 
 
 // Each PutPiece for a complete file returns an address that works at that time.
 func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
-	own := func(_ context.Context, f *uploads.File) error {
+	setLocation := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
 		return nil
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		records bool
 		stored  func(context.Context, *uploads.File) error
 		want    string
 	}{
-		{"a signed link", false, nil, "http://files.example/"},
-		{"a signed link and a record", true, nil, "http://files.example/"},
-		{"an address of the application", false, own, "https://app.example/note.txt"},
-		{"an address of the application and a record", true, own, "https://app.example/note.txt"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a signed link", want: "http://files.example/"},
+		{name: "a signed link and a record", records: true, want: "http://files.example/"},
+		{name: "an address of the application", stored: setLocation, want: "https://app.example/note.txt"},
+		{name: "an address of the application and a record", records: true, stored: setLocation, want: "https://app.example/note.txt"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
-			c := uploads.Config{Rules: rules.Any(0), Link: uploads.SignedLink, Stored: row.stored}
-			if row.records {
+			c := uploads.Config{Rules: rules.Any(0), Link: uploads.SignedLink, Stored: tt.stored}
+			if tt.records {
 				c.Records = uploads.BucketRecords(b)
 			}
 			s, err := uploads.New(b, c)
 			require.NoError(t, err)
+
 			for range 3 {
 				f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 				if uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err)
 				}
-				require.Contains(t, f.Location, row.want)
-				require.Equal(t, row.stored == nil, !f.ExpiresAt.IsZero())
+				require.Contains(t, f.Location, tt.want)
+				require.Equal(t, tt.stored == nil, !f.ExpiresAt.IsZero())
 			}
 		})
 	}
@@ -278,9 +292,9 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 // If the bucket has no conditional updates, and Config.States is not set, PutPiece fails with Unsupported.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
-	_, err := takesPieces(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
+	_, err := newPieceService(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
-	f, err := takesPieces(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())}).PutPiece(t.Context(), piece(1, 1, "x"))
+	f, err := newPieceService(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())}).PutPiece(t.Context(), piece(1, 1, "x"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
 }

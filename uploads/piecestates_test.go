@@ -21,19 +21,23 @@ import (
 // Orphans does not report the bytes of pieces that have no record yet, whether the states are in the same bucket
 // or in another.
 func TestOrphansKnowsBytesOfPieces(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		states uploads.States
 	}{
 		{"states in the bucket", nil},
 		{"states in another bucket", uploads.BucketStates(memstore.New())},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			key := ""
-			s := takesPieces(t, memstore.New(), uploads.Config{States: row.states, Stored: func(_ context.Context, f *uploads.File) error {
-				key = f.Key
-				return storage.Unavailable
-			}})
+			s := newPieceService(t, memstore.New(), uploads.Config{
+				States: tt.states,
+				Stored: func(_ context.Context, f *uploads.File) error {
+					key = f.Key
+					return storage.Unavailable
+				},
+			})
 			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
 			orphans, err := s.Orphans(t.Context(), key, "another")
@@ -50,18 +54,18 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for kill, killed := 1, true; killed; kill++ {
 				for call, swept := 1, true; swept; call++ {
-					now := &clock{}
-					drv := memstore.NewDriver(memstore.Config{Now: now.Now})
+					clk := &clock{}
+					drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
 					open := func(layer driver.Layer) *uploads.Service {
 						b := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-						s, err := uploads.New(b, uploads.Config{Rules: rule, Records: uploads.BucketRecords(b), Now: now.Now})
+						s, err := uploads.New(b, uploads.Config{Rules: rule, Records: uploads.BucketRecords(b), Now: clk.Now})
 						require.NoError(t, err)
 						return s
 					}
 					dies := &ending{at: kill, after: true}
 					_, _ = open(dies.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
 					killed = dies.reached()
-					now.Advance(25 * time.Hour)
+					clk.Advance(25 * time.Hour)
 
 					client := open(func(d driver.Driver) driver.Driver { return d })
 					client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
@@ -83,6 +87,7 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 					if err != nil {
 						require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
 					}
+
 					require.NotNil(t, f, "killed at call %d, sent at call %d", kill, call)
 					text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 					require.NoError(t, err)
@@ -95,9 +100,9 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 
 // If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, and PutPiece succeeds.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
-	now := &clock{}
-	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
-	before := func(call string, happens func() error) *uploads.Service {
+	clk := &clock{}
+	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
+	serviceBefore := func(call string, happens func() error) *uploads.Service {
 		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, current string, next func(context.Context) error) error {
 				if current == call {
@@ -108,13 +113,13 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 				return next(ctx)
 			})
 		}))
-		return takesPieces(t, b, uploads.Config{TTL: time.Hour, Now: now.Now})
+		return newPieceService(t, b, uploads.Config{TTL: time.Hour, Now: clk.Now})
 	}
 	fails := true
 	joining := make(chan struct{})
 	swept := make(chan struct{})
 	done := make(chan error, 1)
-	client := before("Compose", func() error {
+	client := serviceBefore("Compose", func() error {
 		if fails {
 			return storage.Unavailable
 		}
@@ -122,10 +127,11 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 		<-swept
 		return nil
 	})
+
 	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 	fails = false
-	now.Advance(61 * time.Minute)
+	clk.Advance(61 * time.Minute)
 	continues := sync.OnceFunc(func() {
 		go func() {
 			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
@@ -133,12 +139,13 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 		}()
 		<-joining
 	})
-	report, err := before("Get", func() error {
+	report, err := serviceBefore("Get", func() error {
 		continues()
 		return nil
 	}).Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
+
 	close(swept)
 	require.NoError(t, <-done)
 }
@@ -151,21 +158,23 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 		"the states' clock is behind": -2 * time.Hour,
 	} {
 		t.Run(name, func(t *testing.T) {
-			now := &clock{}
+			clk := &clock{}
 			statesNow := &clock{}
 			statesNow.Advance(ahead)
-			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
+			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 			states := engine.New(memstore.NewDriver(memstore.Config{Now: statesNow.Now}))
-			s := takesPieces(t, bucket, uploads.Config{TTL: time.Hour, Now: now.Now, States: uploads.BucketStates(states)})
+			s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now, States: uploads.BucketStates(states)})
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "x"))
 			require.NoError(t, err)
+
 			for _, want := range []int{0, 1} {
 				report, err := s.Sweep(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, want, report.Uploads)
-				now.Advance(61 * time.Minute)
+				clk.Advance(61 * time.Minute)
 				statesNow.Advance(61 * time.Minute)
 			}
+
 			for _, b := range []storage.Bucket{bucket, states} {
 				for entry, err := range b.List(t.Context()) {
 					require.NoError(t, err)
@@ -179,8 +188,8 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 // ListStates pages through all states, although other objects make its pages shorter. Reading the store's clock
 // leaves no object behind.
 func TestBucketStatesListStatesPages(t *testing.T) {
-	now := &clock{}
-	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: now.Now}))
+	clk := &clock{}
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 	var want []string
 	for i := range 7 {
 		want = append(want, fmt.Sprintf("up/%040d/state.json", i))
@@ -189,21 +198,23 @@ func TestBucketStatesListStatesPages(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	now.Advance(time.Hour)
+
+	clk.Advance(time.Hour)
 	for _, limit := range []int{1, 3, 7, 1000} {
 		var got []string
-		for after, hasMore := "", true; hasMore; hasMore = after != "" {
-			states, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), after, limit)
+		for startAfter, hasMore := "", true; hasMore; hasMore = startAfter != "" {
+			states, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), startAfter, limit)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(states), limit)
 			for _, state := range states {
 				got = append(got, state.Key)
 				require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
 			}
-			after = next
+			startAfter = next
 		}
 		require.Equal(t, want, got, "%d at a time", limit)
 	}
+
 	exists, err := bucket.Exists(t.Context(), uploads.DefaultPrefix+"clock")
 	require.NoError(t, err)
 	require.False(t, exists)

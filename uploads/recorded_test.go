@@ -38,7 +38,7 @@ var recordedWays = []recordedWay{
 		return err != nil
 	}},
 	{"a form", true, func(t *testing.T, s *uploads.Service) bool {
-		return sentForm(t, s, "file") >= 400
+		return sendForm(t, s, "file") >= 400
 	}},
 	{"tus", false, func(t *testing.T, s *uploads.Service) bool {
 		w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "20", "Upload-Metadata", "filename YS5wZGY=")
@@ -69,8 +69,8 @@ func sent(s *uploads.Service, method, target, body string, header ...string) *ht
 	return w
 }
 
-// onEachRecordedWay runs a test with rules that look at the content, and with those that do not.
-func onEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay)) {
+// runOnEachRecordedWay runs a test with rules that look at the content, and with those that do not.
+func runOnEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay)) {
 	c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
 	for name, r := range map[string]rules.Rules{"judged": {Types: []string{"application/pdf"}}, "any": rules.Any(1 << 20)} {
 		for _, way := range recordedWays {
@@ -92,20 +92,23 @@ func TestRecordsHoldEachWay(t *testing.T) {
 		told = f
 		return nil
 	}}
-	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
+	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
 		require.False(t, way.send(t, s))
 		files, next, err := s.Records().List(t.Context(), uploads.Filter{User: "eva"}, "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		require.Len(t, files, 1)
+
 		f := files[0]
 		require.Equal(t, told.ID, f.ID, "Stored gets the record")
 		require.Equal(t, "a.pdf", f.Name)
 		require.EqualValues(t, len(pdf), f.Size)
 		require.NotEmpty(t, f.ContentType)
+
 		text, _, err := storage.ReadAll(t.Context(), b, f.Key)
 		require.NoError(t, err)
 		require.Equal(t, pdf, string(text))
+
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, &uploads.SweepReport{}, report)
@@ -122,7 +125,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 // pieces keeps its record.
 func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
-	onEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
+	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
 		require.True(t, way.send(t, s))
 		ids, _, err := s.Records().IDs(t.Context(), "", 10)
 		require.NoError(t, err)
@@ -170,12 +173,13 @@ func TestBeginTargetWithRecords(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
+
 	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.ErrorContains(t, hidden, "Config.Begin")
 }
 
-func sentForm(t *testing.T, s *uploads.Service, field string) int {
+func sendForm(t *testing.T, s *uploads.Service, field string) int {
 	t.Helper()
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
@@ -217,7 +221,8 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
 	require.NoError(t, err)
-	require.Equal(t, http.StatusServiceUnavailable, sentForm(t, s, "file"))
+
+	require.Equal(t, http.StatusServiceUnavailable, sendForm(t, s, "file"))
 	records.lost = false
 	ids, _, err := records.IDs(t.Context(), "", 10)
 	require.NoError(t, err)
@@ -259,8 +264,9 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(pdf), storage.WithContentType("application/octet-stream"))
 	require.NoError(t, err)
-	made, err := s.Finish(t.Context(), ticket.Token, user)
+	file, err := s.Finish(t.Context(), ticket.Token, user)
 	require.NoError(t, err)
+
 	for _, row := range []struct {
 		name    string
 		records bool
@@ -268,14 +274,16 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}{{"the records are down", true, nil}, {"the application is down", false, errors.New("down")}} {
 		records.failed = row.records
 		down = row.down
+
 		_, err = s.Finish(t.Context(), ticket.Token, user)
 		require.Error(t, err, row.name)
 		records.failed = false
 		down = nil
 		second, err := s.Finish(t.Context(), ticket.Token, user)
 		require.NoError(t, err, row.name)
-		require.Equal(t, made.ID, second.ID)
-		r, _, err := s.Download(t.Context(), made.ID)
+		require.Equal(t, file.ID, second.ID)
+
+		r, _, err := s.Download(t.Context(), file.ID)
 		require.NoError(t, err, row.name)
 		require.NoError(t, r.Close())
 	}
@@ -300,7 +308,7 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &uploads.SweepReport{}, report)
 	}
-	require.Len(t, published(t, b), 44)
+	require.Len(t, listPublished(t, b), 44)
 }
 
 // If the record of a tus upload cannot be created, Sweep keeps the bytes while the upload lasts, which is longer
@@ -318,18 +326,21 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	})
 	require.NoError(t, err)
 	tus := []string{"Tus-Resumable", "1.0.0"}
+
 	w := sent(s, "POST", "/tus/", "", append(tus, "Upload-Length", "20")...)
 	require.Equal(t, http.StatusCreated, w.Code, w.Body)
-	at := w.Header().Get("Location")
+	location := w.Header().Get("Location")
 	patch := append(tus, "Content-Type", "application/offset+octet-stream", "Upload-Offset")
-	require.Equal(t, http.StatusServiceUnavailable, sent(s, "PATCH", at, pdf, append(patch, "0")...).Code)
+	require.Equal(t, http.StatusServiceUnavailable, sent(s, "PATCH", location, pdf, append(patch, "0")...).Code)
+
 	now = now.Add(25 * time.Hour)
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
 	records.failed = false
-	w = sent(s, "HEAD", at, "", tus...)
-	w = sent(s, "PATCH", at, "", append(patch, w.Header().Get("Upload-Offset"))...)
+	w = sent(s, "HEAD", location, "", tus...)
+	w = sent(s, "PATCH", location, "", append(patch, w.Header().Get("Upload-Offset"))...)
 	require.Equal(t, http.StatusNoContent, w.Code, w.Body)
+
 	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, files, 1, "the client has got 204 for this file")
@@ -348,6 +359,7 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 	records := uploads.BucketRecords(memstore.New())
 	s, err := uploads.New(memstore.New(full), uploads.Config{Rules: rules.Any(0), Records: records, States: uploads.BucketStates(memstore.New())})
 	require.NoError(t, err)
+
 	for name, send := range map[string]func() (*uploads.File, error){
 		"Store": func() (*uploads.File, error) {
 			return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
@@ -398,6 +410,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Expired)
 	}
+
 	_, err = s.Store(t.Context(), uploads.Upload{
 		Body: io.MultiReader(strings.NewReader("x"), slow(func() {
 			now = now.Add(2 * time.Hour)
@@ -406,6 +419,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 		Target: &uploads.Target{Lifetime: time.Hour},
 	})
 	require.ErrorIs(t, err, storage.Unavailable)
+
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		t.Errorf("%s is left", entry.Key)
@@ -426,6 +440,7 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
+
 	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.ErrorContains(t, hidden, "Lifetime")
@@ -452,5 +467,6 @@ func TestDeleteOfUnknownKey(t *testing.T) {
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
 	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
-	require.Empty(t, keys(t, b))
+
+	require.Empty(t, listKeys(t, b))
 }

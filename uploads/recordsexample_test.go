@@ -33,8 +33,8 @@ func ExampleBucketRecords() {
 	}
 
 	// Pages come back until one has no next; one may be empty before that.
-	for after := ""; ; {
-		files, next, err := records.List(ctx, uploads.Filter{Purpose: "reports"}, after, 50)
+	for startAfter := ""; ; {
+		files, next, err := records.List(ctx, uploads.Filter{Purpose: "reports"}, startAfter, 50)
 		if err != nil {
 			panic(err)
 		}
@@ -46,8 +46,8 @@ func ExampleBucketRecords() {
 			text, err := io.ReadAll(r)
 			fmt.Println(f.Name, string(text), err, r.Close())
 		}
-		after = next
-		if after == "" {
+		startAfter = next
+		if startAfter == "" {
 			break
 		}
 	}

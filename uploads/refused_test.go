@@ -27,7 +27,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Refused files are not stored.
 func TestStoreRefuses(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
 		for _, row := range refusals() {
 			t.Run(row.name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestStoreRefuses(t *testing.T) {
 				e, _ := errors.AsType[*uploads.Error](err)
 				require.Contains(t, e.Message, row.words)
 				require.Equal(t, "file", e.Field)
-				require.Empty(t, keys(t, b))
+				require.Empty(t, listKeys(t, b))
 			})
 		}
 	})
@@ -54,41 +54,154 @@ type refusal struct {
 // refusals are created for each bucket, because a body is read once.
 func refusals() []refusal {
 	return []refusal{
-		{"nothing", uploads.Upload{}, uploads.NoFile, "no file"},
-		{"an empty file", uploads.Upload{Body: strings.NewReader("")}, uploads.Empty, "empty"},
-		{"a page named .png", uploads.Upload{Body: strings.NewReader(aPage), Name: "me.png", ClaimedType: "image/png"},
-			uploads.TypeNotAllowed, "not the PNG that it claims to be"},
-		{"a page after a PNG's first bytes", uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\n" + aPage)}, uploads.ActiveContent, "program"},
-		{"a page in a PNG's text", uploads.Upload{Body: strings.NewReader(aPNG()[:33] + "\x00\x00\x00\x43tEXt" + aPage)}, uploads.ActiveContent, "program"},
-		{"a page in UTF-16 in a PNG", uploads.Upload{Body: strings.NewReader(aPNG() + "<\x00s\x00c\x00r\x00i\x00p\x00t\x00>\x00")}, uploads.ActiveContent, "program"},
-		{"PHP in a JPEG", uploads.Upload{Body: strings.NewReader(aJPEG()[:2] + "\xff\xfe\x00\x14<?php exec($_GET);" + aJPEG()[2:])}, uploads.ActiveContent, "program"},
-		{"a short tag of PHP in a GIF", uploads.Upload{Body: strings.NewReader(aGIF(3, 2)[:800] + "<?=system($_GET[0])?>")}, uploads.ActiveContent, "program"},
-		{"a film's element in a PNG", uploads.Upload{Body: strings.NewReader(aPNG() + "<video src=x>")}, uploads.ActiveContent, "program"},
-		{"an element that opens", uploads.Upload{Body: strings.NewReader(aPNG() + "<details open>")}, uploads.ActiveContent, "program"},
-		{"a handler of errors", uploads.Upload{Body: strings.NewReader(aPNG() + "<x onerror=alert(1)>")}, uploads.ActiveContent, "program"},
-		{"an SVG, which is not allowed", uploads.Upload{Body: strings.NewReader(anSVG), Name: "logo.svg"}, uploads.TypeNotAllowed, "(it is SVG)"},
-		{"a program", uploads.Upload{Body: strings.NewReader("\x7fELF\x02\x01\x01\x00"), Name: "me.jpg"}, uploads.TypeNotAllowed, "Allowed: JPEG, PNG, GIF, WebP and AVIF"},
-		{"a zip's header named .png", uploads.Upload{Body: strings.NewReader("PK\x03\x04\x14\x00\x00\x00\x08\x00"), Name: "me.png", ClaimedType: "image/png"},
-			uploads.TypeNotAllowed, "not the PNG"},
-		{"a zip after a PNG's first bytes", uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\nPK\x03\x04\x14\x00\x00\x00\x08\x00")}, uploads.Damaged, "damaged"},
-		{"a line of JavaScript after a GIF's first bytes", uploads.Upload{Body: strings.NewReader("GIF89a=1;alert(1)//" + strings.Repeat("\x00", 20))}, uploads.Damaged, "damaged"},
-		{"a PNG of 60,000 by 60,000 pixels", uploads.Upload{Body: strings.NewReader(aPNGOf(60000, 60000))}, uploads.TooManyPixels, "60000 by 60000"},
-		{"a PNG of no pixels", uploads.Upload{Body: strings.NewReader(aPNGOf(0, 9))}, uploads.Damaged, "damaged"},
-		{"a WebP of 16,384 by 16,384 pixels", uploads.Upload{Body: strings.NewReader(aWebPOf(16384, 16384, false, aLossless(16384, 16384)))}, uploads.TooManyPixels, "16384"},
-		{"an AVIF of 65,536 by 65,536 pixels", uploads.Upload{Body: strings.NewReader(anAVIF(65536, 65536))}, uploads.TooManyPixels, "65536"},
-		{"10 GB that claim to be 1 KB", uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{}), Size: 1 << 10}, uploads.WrongSize, "not the announced one"},
-		{"10 GB that claim nothing", uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{})}, uploads.TooLarge, "at most 2 MiB"},
-		{"a claim of 10 GB", uploads.Upload{Body: strings.NewReader(aPNG()), Size: 10 << 30}, uploads.TooLarge, "at most 2 MiB"},
-		{"one byte too many", uploads.Upload{Body: strings.NewReader(aPNG() + strings.Repeat("x", 2*mib+1-len(aPNG())))}, uploads.TooLarge, "at most 2 MiB"},
-		{"one byte too few", uploads.Upload{Body: strings.NewReader(aGIF(1, 1)[:30])}, uploads.Damaged, "damaged"},
-		{"less than it claims", uploads.Upload{Body: onlyRead{strings.NewReader(aPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2}, uploads.WrongSize, "not the announced one"},
-		{"a file below the least size", uploads.Upload{Body: strings.NewReader(aWebP())}, uploads.TooSmall, "at least 40 bytes"},
+		{name: "nothing", upload: uploads.Upload{}, code: uploads.NoFile, words: "no file"},
+		{name: "an empty file", upload: uploads.Upload{Body: strings.NewReader("")}, code: uploads.Empty, words: "empty"},
+		{
+			name:   "a page named .png",
+			upload: uploads.Upload{Body: strings.NewReader(aPage), Name: "me.png", ClaimedType: "image/png"},
+			code:   uploads.TypeNotAllowed,
+			words:  "not the PNG that it claims to be",
+		},
+		{
+			name:   "a page after a PNG's first bytes",
+			upload: uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\n" + aPage)},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "a page in a PNG's text",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG()[:33] + "\x00\x00\x00\x43tEXt" + aPage)},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "a page in UTF-16 in a PNG",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<\x00s\x00c\x00r\x00i\x00p\x00t\x00>\x00")},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "PHP in a JPEG",
+			upload: uploads.Upload{Body: strings.NewReader(aJPEG()[:2] + "\xff\xfe\x00\x14<?php exec($_GET);" + aJPEG()[2:])},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "a short tag of PHP in a GIF",
+			upload: uploads.Upload{Body: strings.NewReader(aGIF(3, 2)[:800] + "<?=system($_GET[0])?>")},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "a film's element in a PNG",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<video src=x>")},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "an element that opens",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<details open>")},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "a handler of errors",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<x onerror=alert(1)>")},
+			code:   uploads.ActiveContent,
+			words:  "program",
+		},
+		{
+			name:   "an SVG, which is not allowed",
+			upload: uploads.Upload{Body: strings.NewReader(anSVG), Name: "logo.svg"},
+			code:   uploads.TypeNotAllowed,
+			words:  "(it is SVG)",
+		},
+		{
+			name:   "a program",
+			upload: uploads.Upload{Body: strings.NewReader("\x7fELF\x02\x01\x01\x00"), Name: "me.jpg"},
+			code:   uploads.TypeNotAllowed,
+			words:  "Allowed: JPEG, PNG, GIF, WebP and AVIF",
+		},
+		{
+			name:   "a zip's header named .png",
+			upload: uploads.Upload{Body: strings.NewReader("PK\x03\x04\x14\x00\x00\x00\x08\x00"), Name: "me.png", ClaimedType: "image/png"},
+			code:   uploads.TypeNotAllowed,
+			words:  "not the PNG",
+		},
+		{
+			name:   "a zip after a PNG's first bytes",
+			upload: uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\nPK\x03\x04\x14\x00\x00\x00\x08\x00")},
+			code:   uploads.Damaged,
+			words:  "damaged",
+		},
+		{
+			name:   "a line of JavaScript after a GIF's first bytes",
+			upload: uploads.Upload{Body: strings.NewReader("GIF89a=1;alert(1)//" + strings.Repeat("\x00", 20))},
+			code:   uploads.Damaged,
+			words:  "damaged",
+		},
+		{
+			name:   "a PNG of 60,000 by 60,000 pixels",
+			upload: uploads.Upload{Body: strings.NewReader(aPNGOf(60000, 60000))},
+			code:   uploads.TooManyPixels,
+			words:  "60000 by 60000",
+		},
+		{name: "a PNG of no pixels", upload: uploads.Upload{Body: strings.NewReader(aPNGOf(0, 9))}, code: uploads.Damaged, words: "damaged"},
+		{
+			name:   "a WebP of 16,384 by 16,384 pixels",
+			upload: uploads.Upload{Body: strings.NewReader(aWebPOf(16384, 16384, false, aLossless(16384, 16384)))},
+			code:   uploads.TooManyPixels,
+			words:  "16384",
+		},
+		{
+			name:   "an AVIF of 65,536 by 65,536 pixels",
+			upload: uploads.Upload{Body: strings.NewReader(anAVIF(65536, 65536))},
+			code:   uploads.TooManyPixels,
+			words:  "65536",
+		},
+		{
+			name:   "10 GB that claim to be 1 KB",
+			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{}), Size: 1 << 10},
+			code:   uploads.WrongSize,
+			words:  "not the announced one",
+		},
+		{
+			name:   "10 GB that claim nothing",
+			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{})},
+			code:   uploads.TooLarge,
+			words:  "at most 2 MiB",
+		},
+		{
+			name:   "a claim of 10 GB",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG()), Size: 10 << 30},
+			code:   uploads.TooLarge,
+			words:  "at most 2 MiB",
+		},
+		{
+			name:   "one byte too many",
+			upload: uploads.Upload{Body: strings.NewReader(aPNG() + strings.Repeat("x", 2*mib+1-len(aPNG())))},
+			code:   uploads.TooLarge,
+			words:  "at most 2 MiB",
+		},
+		{name: "one byte too few", upload: uploads.Upload{Body: strings.NewReader(aGIF(1, 1)[:30])}, code: uploads.Damaged, words: "damaged"},
+		{
+			name:   "less than it claims",
+			upload: uploads.Upload{Body: onlyRead{strings.NewReader(aPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2},
+			code:   uploads.WrongSize,
+			words:  "not the announced one",
+		},
+		{
+			name:   "a file below the least size",
+			upload: uploads.Upload{Body: strings.NewReader(aWebP())},
+			code:   uploads.TooSmall,
+			words:  "at least 40 bytes",
+		},
 	}
 }
 
 // A stream is read only up to its limit.
 func TestStoreReadsStreamUpToLimit(t *testing.T) {
-	b := inMemory(t)
+	b := openMemory(t)
 	s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
 	rest := &endless{}
 	_, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), rest)})

@@ -20,7 +20,7 @@ import (
 // on them would stay forever.
 func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 	eva := uploads.User{ID: "eva"}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		records bool
 		remove  func(ctx context.Context, s *uploads.Service, f *uploads.File) error
@@ -42,8 +42,9 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			_, err := s.Sweep(ctx)
 			return err
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			ctx := t.Context()
 			now := time.Now()
 			failing := true
@@ -66,7 +67,7 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 				},
 			}
 			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: eva}
-			if row.records {
+			if tt.records {
 				config.Records = uploads.BucketRecords(b)
 				upload.Target = &uploads.Target{Lifetime: time.Hour}
 			}
@@ -76,13 +77,15 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			require.NoError(t, err)
 			now = now.Add(25 * time.Hour)
 
-			require.ErrorIs(t, row.remove(ctx, s, f), errBusy)
+			require.ErrorIs(t, tt.remove(ctx, s, f), errBusy)
 			exists, err := b.Exists(ctx, f.Key)
 			require.NoError(t, err)
 			require.True(t, exists, "a removal that fails keeps the bytes")
+
 			failing = false
-			require.NoError(t, row.remove(ctx, s, f))
+			require.NoError(t, tt.remove(ctx, s, f))
 			require.Equal(t, []string{f.Key, f.Key}, derived)
+
 			exists, err = b.Exists(ctx, f.Key)
 			require.NoError(t, err)
 			require.False(t, exists)
@@ -95,7 +98,7 @@ var errBusy = errors.New("the thumbnails are busy")
 // If Stored fails, Store calls Removed for the file.
 func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	b := memstore.New()
-	var value, removed string
+	var value, removedKey string
 	s, err := uploads.New(b, uploads.Config{
 		Rules: rules.Any(0),
 		Stored: func(_ context.Context, f *uploads.File) error {
@@ -103,15 +106,16 @@ func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 			return storage.Unavailable
 		},
 		Removed: func(_ context.Context, key string) error {
-			removed = key
+			removedKey = key
 			return nil
 		},
 	})
 	require.NoError(t, err)
+
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
 	require.Error(t, err)
 	require.NotEmpty(t, value)
-	require.Equal(t, value, removed)
+	require.Equal(t, value, removedKey)
 }
 
 // If Inspect refuses the content, Removed is not called, because there was no file yet.

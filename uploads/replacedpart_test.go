@@ -23,7 +23,7 @@ func TestCompletePartReplaced(t *testing.T) {
 		etag bool // the client names parts by ETags
 	}{{"named by its ETag", true}, {"named by its number only", false}} {
 		t.Run(row.name, func(t *testing.T) {
-			onStores(t, func(t *testing.T, open opener) {
+			runOnStores(t, func(t *testing.T, open opener) {
 				if strings.HasSuffix(t.Name(), "/gcs") {
 					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
 						"TestCompletePartsReplacedPart of providers/gcs has the rule")
@@ -42,6 +42,7 @@ func TestCompletePartReplaced(t *testing.T) {
 					s.do(alice, "GET", u.path(""), nil, nil).json(t, &parts)
 					a = u.complete(parts...)
 				}
+
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 				s.stored("files/alice/file", []byte("another"))
 				require.Equal(t, []string{"files/alice/file"}, s.tidy())
@@ -82,7 +83,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 // If another request completes the upload after this request has read its state, this request reports that the
 // file exists.
 func TestCompleteBesideOtherRequest(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		ask  func(u *begun, sent sentPart) *answer
 		want int
@@ -90,13 +91,14 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 		{"while it lists the parts", func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) }, http.StatusConflict},
 		{"while it completes with the same parts", func(u *begun, part sentPart) *answer { return u.complete(part) }, http.StatusOK},
 		{"while it completes with others", func(u *begun, part sentPart) *answer { return u.complete(sentPart{part.PartNumber, ""}) }, http.StatusConflict},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var before func()
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var beforeCall func()
 			s := newSessionSite(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if run := before; call == "ListParts" && run != nil {
-						before = nil
+					if run := beforeCall; call == "ListParts" && run != nil {
+						beforeCall = nil
 						run()
 					}
 					return next(ctx)
@@ -104,9 +106,12 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 			})), uploads.Config{ProxyParts: true})
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.send(1, []byte("text"))
-			before = func() { require.Equal(t, http.StatusOK, u.complete(part).StatusCode) }
-			a := row.ask(u, part)
-			require.Equal(t, row.want, a.StatusCode, string(a.body))
+			beforeCall = func() {
+				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
+			}
+
+			a := tt.ask(u, part)
+			require.Equal(t, tt.want, a.StatusCode, string(a.body))
 			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
 			s.stored("files/alice/file", []byte("text"))
 		})

@@ -16,17 +16,19 @@ import (
 
 // The URL of a ticket accepts one file, even after Finish and Delete.
 func TestTicketAddressWorksOnce(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		first := aPNG()
 		other := aGIF(3, 2)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first))}, me)
 		require.NoError(t, err)
+
 		require.Equal(t, http.StatusOK, send(t, ticket, first))
 		r, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, send(t, ticket, other+strings.Repeat("x", max(0, len(first)-len(other)))), 400)
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first))
+
 		second, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.Equal(t, r.Key, second.Key)
@@ -35,8 +37,9 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first), "nor once the file is deleted")
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
-		require.Empty(t, published(t, b))
-		leftovers := keys(t, b)
+		require.Empty(t, listPublished(t, b))
+
+		leftovers := listKeys(t, b)
 		require.Len(t, leftovers, 1)
 		attrs, err := b.Attrs(t.Context(), leftovers[0])
 		require.NoError(t, err)
@@ -54,17 +57,17 @@ func (o overwritten) Supports(f storage.Features) bool {
 // If the sender sends another file with a finished ticket, the finished file does not change.
 func TestFinishedFileIsNotReplaced(t *testing.T) {
 	first := aPNG()
-	for _, with := range []struct {
+	for _, store := range []struct {
 		name   string
 		bucket func(t *testing.T) (storage.Bucket, storage.Bucket)
 		config uploads.Config
 	}{
 		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			b := inMemory(t)
+			b := openMemory(t)
 			return b, b
 		}, uploads.Config{Key: ofMe}},
 		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			b := inMemory(t)
+			b := openMemory(t)
 			return b, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })
 		}, uploads.Config{Key: ofMe, Unguarded: true}},
 	} {
@@ -74,9 +77,9 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 			{"a page", aPage},
 			{"nothing", ""},
 		} {
-			t.Run(with.name+", "+row.name, func(t *testing.T) {
-				b, narrow := with.bucket(t)
-				s := newService(t, narrow, with.config)
+			t.Run(store.name+", "+row.name, func(t *testing.T) {
+				b, narrow := store.bucket(t)
+				s := newService(t, narrow, store.config)
 				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 				require.NoError(t, err)
 				sendEither(t, ticket, first)
@@ -84,10 +87,12 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				require.NoError(t, err)
 				_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
 				require.NoError(t, err)
+
 				second, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
 				require.Equal(t, r.Key, second.Key)
-				require.Equal(t, []string{r.Key}, keys(t, b))
+				require.Equal(t, []string{r.Key}, listKeys(t, b))
+
 				data, _, err := storage.ReadAll(t.Context(), b, r.Key)
 				require.NoError(t, err)
 				require.Equal(t, first, string(data))

@@ -46,32 +46,37 @@ func (a *answer) tells() string {
 }
 
 func TestDraftUpload(t *testing.T) {
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
 		data := content(3*part + 10)
+
 		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]), "Upload-Complete", "?0", "Upload-Length", size(data), "Content-Disposition", `inline; filename="a b"`)
 		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.tells())
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
 		require.Empty(t, a.Header.Get("Tus-Resumable"))
-		at := s.located(a, "/tus/")
-		a = s.draft("HEAD", at, nil)
+
+		location := s.located(a, "/tus/")
+		a = s.draft("HEAD", location, nil)
 		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), a.tells())
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
-		a = s.draft("PATCH", at, bytes.NewReader(data[part+1:2*part]), "Upload-Complete", "?0", "Upload-Offset", fmt.Sprint(part+1))
+
+		a = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]), "Upload-Complete", "?0", "Upload-Offset", fmt.Sprint(part+1))
 		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.tells())
-		last := []string{"PATCH", at}
+		last := []string{"PATCH", location}
 		a = s.draft(last[0], last[1], bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
 		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.tells())
 		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(a.body))
 		s.stored("files/alice/a b", data)
+
 		for _, method := range []string{"HEAD", "GET"} { // the response was lost
-			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, at, nil).tells())
+			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).tells())
 		}
-		again := s.draft("PATCH", at, http.NoBody, "Upload-Offset", size(data))
-		require.Equal(t, a.tells(), again.tells())
-		require.Equal(t, string(a.body), string(again.body))
-		require.Equal(t, "403 completed uploadId", s.draft("DELETE", at, nil).refusal(t))
+
+		second := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
+		require.Equal(t, a.tells(), second.tells())
+		require.Equal(t, string(a.body), string(second.body))
+		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
 		require.Equal(t, []string{"files/alice/a b"}, s.tidy())
 	})
 }
@@ -79,7 +84,7 @@ func TestDraftUpload(t *testing.T) {
 // The draft's handler sends the upload's address in an early response, but only to clients whose version of the
 // draft it knows.
 func TestDraftSendsAddressEarly(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	for _, row := range []struct {
 		version string
 		known   bool
@@ -99,12 +104,14 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 			if row.version == "3" {
 				want = "200 ?0 4"
 			}
+
 			require.Equal(t, want, a.tells(), string(a.body))
 			if !row.known {
 				require.Nil(t, announced.header)
 				return
 			}
 			require.Equal(t, a.Header.Get("Location"), announced.header.Get("Location"))
+
 			version := strings.Trim(row.version, "0;a")
 			require.Equal(t, version, announced.header.Get("Upload-Draft-Interop-Version"))
 			require.NotEmpty(t, announced.header.Get("Upload-Limit"))
@@ -114,15 +121,16 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 
 // An upload works as a client of iOS 17 sends it, by draft version -01.
 func TestDraftOfIOS17(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
-	old := func(method, at string, body io.Reader, pairs ...string) *answer {
-		return s.draft(method, at, body, append([]string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}, pairs...)...)
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	old := func(method, location string, body io.Reader, pairs ...string) *answer {
+		return s.draft(method, location, body, append([]string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}, pairs...)...)
 	}
+
 	a := old("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
 	require.Equal(t, "201 ?1 2", a.tells())
-	at := s.located(a, "/tus/")
-	require.Equal(t, "204 ?1 2", old("HEAD", at, nil).tells())
-	require.Equal(t, "200 ?0 4", old("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").tells())
+	location := s.located(a, "/tus/")
+	require.Equal(t, "204 ?1 2", old("HEAD", location, nil).tells())
+	require.Equal(t, "200 ?0 4", old("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").tells())
 	s.stored("files/alice/file", []byte("text"))
 }
 
@@ -130,22 +138,25 @@ func TestDraftOfIOS17(t *testing.T) {
 func TestDraftContinuesAfterCut(t *testing.T) {
 	for _, row := range []struct{ name, length string }{{"of a known length", size(content(2 * part))}, {"of an unknown length", ""}} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newSessionSite(t, inMemory(t), uploads.Config{})
+			s := newSessionSite(t, openMemory(t), uploads.Config{})
 			data := content(2 * part)
 			ctx, announced := announcing(t.Context())
+
 			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
 				"Upload-Draft-Interop-Version": "9",
 				"Upload-Complete":              "?1",
 				"Upload-Length":                row.length,
 			})
 			require.Error(t, err)
-			at := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
-			a := s.draft("HEAD", at, nil)
+
+			location := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
+			a := s.draft("HEAD", location, nil)
 			require.Equal(t, "?0", a.Header.Get("Upload-Complete"))
+
 			var offset int
 			_, err = fmt.Sscan(a.Header.Get("Upload-Offset"), &offset)
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, s.draft("PATCH", at, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset)).StatusCode)
+			require.Equal(t, http.StatusOK, s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset)).StatusCode)
 			s.stored("files/alice/file", data)
 			require.Equal(t, []string{"files/alice/file"}, s.tidy())
 		})
@@ -182,40 +193,127 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went dead") }
 
 func TestDraftRefuses(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
 	begin := func(pairs ...string) string {
 		return s.located(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
 	}
 	open := begin()
-	known := begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
-	for _, row := range []struct {
+	location := begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
+
+	tests := []struct {
 		name, method, at, body string
 		pairs                  []string
 		want, complete         string
 		problem                string
 	}{
-		{"another offset", "PATCH", open, "x", []string{"Upload-Offset", "3"}, "409 offset_mismatch Upload-Offset", "?0", `"expected-offset":4,"provided-offset":3`},
-		{"its type", "PATCH", open, "x", []string{"Upload-Offset", "3"}, "409 offset_mismatch Upload-Offset", "?0", "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"},
-		{"no offset", "PATCH", open, "x", nil, "400 invalid_value Upload-Offset", "?0", ""},
-		{"another type", "PATCH", open, "x", []string{"Upload-Offset", "4", "Content-Type", "text/plain"}, "415 invalid_request Content-Type", "?0", ""},
-		{"no boolean", "PATCH", open, "x", []string{"Upload-Offset", "4", "Upload-Complete", "true"}, "400 invalid_value Upload-Complete", "?0", ""},
-		{"another length", "PATCH", known, "x", []string{"Upload-Offset", "4"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
-		{"two lengths", "POST", "/tus/", "x", []string{"Upload-Length", "2"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
-		{"a length that was another", "PATCH", known, "x", []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"}, "400 invalid_value Upload-Length", "?0", "#inconsistent-upload-length"},
-		{"more bytes than its length", "PATCH", known, "1234567", []string{"Upload-Offset", "4", "Upload-Complete", "?0"}, "413 too_large Content-Length", "?0", ""},
-		{"too large", "POST", "/tus/", "x", []string{"Upload-Length", "655361", "Upload-Complete", "?0"}, "413 too_large Upload-Length", "?0", ""},
-		{"an unknown upload", "PATCH", "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", "x", []string{"Upload-Offset", "4"}, "404 not_found uploadId", "?0", ""},
-		{"another method", "PUT", open, "x", nil, "405 invalid_request method", "", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a := s.draft(row.method, row.at, strings.NewReader(row.body), row.pairs...)
-			require.Equal(t, row.want, a.refusal(t))
-			require.Equal(t, row.complete, a.Header.Get("Upload-Complete"))
-			require.Contains(t, string(a.body), row.problem)
+		{
+			name:     "another offset",
+			method:   "PATCH",
+			at:       open,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "3"},
+			want:     "409 offset_mismatch Upload-Offset",
+			complete: "?0",
+			problem:  `"expected-offset":4,"provided-offset":3`,
+		},
+		{
+			name:     "its type",
+			method:   "PATCH",
+			at:       open,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "3"},
+			want:     "409 offset_mismatch Upload-Offset",
+			complete: "?0",
+			problem:  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+		},
+		{name: "no offset", method: "PATCH", at: open, body: "x", want: "400 invalid_value Upload-Offset", complete: "?0"},
+		{
+			name:     "another type",
+			method:   "PATCH",
+			at:       open,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "4", "Content-Type", "text/plain"},
+			want:     "415 invalid_request Content-Type",
+			complete: "?0",
+		},
+		{
+			name:     "no boolean",
+			method:   "PATCH",
+			at:       open,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "true"},
+			want:     "400 invalid_value Upload-Complete",
+			complete: "?0",
+		},
+		{
+			name:     "another length",
+			method:   "PATCH",
+			at:       location,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "4"},
+			want:     "400 invalid_value Upload-Length",
+			complete: "?0",
+			problem:  "#inconsistent-upload-length",
+		},
+		{
+			name:     "two lengths",
+			method:   "POST",
+			at:       "/tus/",
+			body:     "x",
+			pairs:    []string{"Upload-Length", "2"},
+			want:     "400 invalid_value Upload-Length",
+			complete: "?0",
+			problem:  "#inconsistent-upload-length",
+		},
+		{
+			name:     "a length that was another",
+			method:   "PATCH",
+			at:       location,
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"},
+			want:     "400 invalid_value Upload-Length",
+			complete: "?0",
+			problem:  "#inconsistent-upload-length",
+		},
+		{
+			name:     "more bytes than its length",
+			method:   "PATCH",
+			at:       location,
+			body:     "1234567",
+			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "?0"},
+			want:     "413 too_large Content-Length",
+			complete: "?0",
+		},
+		{
+			name:     "too large",
+			method:   "POST",
+			at:       "/tus/",
+			body:     "x",
+			pairs:    []string{"Upload-Length", "655361", "Upload-Complete", "?0"},
+			want:     "413 too_large Upload-Length",
+			complete: "?0",
+		},
+		{
+			name:     "an unknown upload",
+			method:   "PATCH",
+			at:       "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
+			body:     "x",
+			pairs:    []string{"Upload-Offset", "4"},
+			want:     "404 not_found uploadId",
+			complete: "?0",
+		},
+		{name: "another method", method: "PUT", at: open, body: "x", want: "405 invalid_request method"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := s.draft(tt.method, tt.at, strings.NewReader(tt.body), tt.pairs...)
+			require.Equal(t, tt.want, a.refusal(t))
+			require.Equal(t, tt.complete, a.Header.Get("Upload-Complete"))
+			require.Contains(t, string(a.body), tt.problem)
 			if a.StatusCode == http.StatusConflict {
 				require.Equal(t, "4", a.Header.Get("Upload-Offset"))
 			}
-			if strings.HasPrefix(row.want, "413") {
+			if strings.HasPrefix(tt.want, "413") {
 				require.Equal(t, "max-size=655360", a.Header.Get("Upload-Limit"))
 			}
 		})
@@ -233,14 +331,16 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 		{"9", "409 ?0 4"},
 		{"", "409 ?0 4"},
 	} {
-		s := newSessionSite(t, inMemory(t), uploads.Config{})
-		at := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
+		s := newSessionSite(t, openMemory(t), uploads.Config{})
+		location := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
 		version := []string{"Upload-Draft-Interop-Version", tt.version, "Upload-Offset"}
-		a := s.draft("PATCH", at, strings.NewReader("xt"), append(version, "2")...)
+
+		a := s.draft("PATCH", location, strings.NewReader("xt"), append(version, "2")...)
 		require.Equal(t, tt.want, a.tells(), tt.version)
 		require.Equal(t, "409 completed uploadId", a.refusal(t))
 		require.Contains(t, string(a.body), "#completed-upload")
-		a = s.draft("PATCH", at, http.NoBody, append(version, "4")...)
+
+		a = s.draft("PATCH", location, http.NoBody, append(version, "4")...)
 		require.Equal(t, "200 ?1 4", a.tells(), "the response is sent again")
 	}
 }
@@ -248,23 +348,25 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 // Headers are structured fields (RFC 9651): a value may have parameters and zeros at its beginning, and a value of
 // another type is ignored.
 func TestDraftReadsStructuredFields(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
 	require.Equal(t, "201 ?0 2", a.tells())
-	at := s.located(a, "/tus/")
-	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", at, nil).tells())
-	a = s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
+
+	location := s.located(a, "/tus/")
+	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).tells())
+	a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
 	require.Equal(t, "200 ?1 4", a.tells(), string(a.body))
 	s.stored("files/alice/file", []byte("text"))
+
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
-		a = s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", offset)
+		a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
 		require.Equal(t, "400 invalid_value Upload-Offset", a.refusal(t), offset)
 	}
 }
 
 // If a file was refused after its last byte, the response tells the client not to send it again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
 	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
 	require.Equal(t, "?1", a.Header.Get("Upload-Complete"))
@@ -273,7 +375,7 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 
 func TestDraftOptions(t *testing.T) {
 	for maximum, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
-		s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(maximum)})
+		s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(maximum)})
 		a := s.do("", "OPTIONS", "/tus/", nil, nil)
 		require.Equal(t, http.StatusNoContent, a.StatusCode)
 		require.Equal(t, want, a.Header.Get("Upload-Limit"))
@@ -283,10 +385,10 @@ func TestDraftOptions(t *testing.T) {
 
 // A tus client continues what a client of the draft has begun: it is one session.
 func TestDraftIsTusSession(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
-	at := s.located(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
-	require.EqualValues(t, 2, s.offset(at))
-	s.patch(at, 2, []byte("xt"), 4)
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	location := s.located(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
+	require.EqualValues(t, 2, s.offset(location))
+	s.patch(location, 2, []byte("xt"), 4)
 	s.stored("files/alice/file", []byte("text"))
-	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", at, nil).tells())
+	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", location, nil).tells())
 }

@@ -111,22 +111,24 @@ func cut(data []byte, part int64) (parts [][]byte) {
 }
 
 func TestS3StoresAFileInParts(t *testing.T) {
-	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		data := content(5<<20 + 12345)
+
 		u := s.begin(map[string]any{"filename": "a b.bin", "type": "video/mp4", "metadata": map[string]any{"name": "x", "n": 1}})
 		require.Equal(t, "files/alice/a b.bin", u.Key)
 		second := u.send(2, data[5<<20:])
 		listed := s.do(alice, "GET", u.path(""), nil, nil)
-		var there []struct {
+		var listedParts []struct {
 			PartNumber int
 			Size       int64
 			ETag       string
 		}
-		listed.json(t, &there)
-		require.Len(t, there, 1)
-		require.Equal(t, 2, there[0].PartNumber)
-		require.EqualValues(t, 12345, there[0].Size)
+		listed.json(t, &listedParts)
+		require.Len(t, listedParts, 1)
+		require.Equal(t, 2, listedParts[0].PartNumber)
+		require.EqualValues(t, 12345, listedParts[0].Size)
+
 		u.send(1, data[1:1<<20]) // is replaced
 		first := u.send(1, data[:5<<20])
 		s.missing(u.Key)
@@ -139,6 +141,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
 		s.stored(u.Key, data)
+
 		objects, states := s.keys()
 		require.Equal(t, []string{u.Key}, objects)
 		require.Len(t, states, 1)
@@ -148,9 +151,10 @@ func TestS3StoresAFileInParts(t *testing.T) {
 
 // If a client declares the size and a checksum, it gets a part size that fits, and the store verifies each part.
 func TestS3EnforcesDeclaredSize(t *testing.T) {
-	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		data := content(5<<20 + 1000) // two parts of MinIO
+
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
 		if u.Checksum != "" {
@@ -170,6 +174,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
 		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
+
 		a := u.complete(parts...)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		s.stored(u.Key, data)
@@ -177,15 +182,17 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 }
 
 func TestS3AbortRemovesEverything(t *testing.T) {
-	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a", "type": ""})
 		part := u.send(1, content(1000))
+
 		a := s.do(alice, "DELETE", u.path(""), nil, nil)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path("/2"), nil, nil).refusal(t))
+
 		objects, states := s.keys()
 		require.Empty(t, objects)
 		require.Empty(t, states)
@@ -195,29 +202,32 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 
 // If a client sends more bytes than it declared, or than the rules allow, the upload fails.
 func TestS3RefusesWrongSize(t *testing.T) {
-	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		c.Rules = rules.Any(2000)
 		s := newSessionSite(t, open(t), c)
-		for _, row := range []struct {
+		tests := []struct {
 			name string
 			said any
 			want string
 		}{
 			{"more than it said", 1000, "422 wrong_size size"},
 			{"more than is allowed", nil, "413 too_large parts"},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				s.t = t
-				u := s.begin(map[string]any{"filename": "a", "size": row.said})
+				u := s.begin(map[string]any{"filename": "a", "size": tt.said})
 				part := u.sign(1, "")
 				a := s.do("", part.Method, part.URL, bytes.NewReader(content(2001)), part.Headers)
 				if c.ProxyParts {
 					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 					return
 				}
+
 				require.Less(t, a.StatusCode, 300, string(a.body))
-				require.Equal(t, row.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
+				require.Equal(t, tt.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{1, ""}).refusal(t))
+
 				objects, states := s.keys()
 				require.Empty(t, objects)
 				require.Empty(t, states)
@@ -228,7 +238,7 @@ func TestS3RefusesWrongSize(t *testing.T) {
 }
 
 func TestS3Refuses(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
 	first := u.send(1, content(1000))
 	other := s.begin(map[string]any{"filename": "b"})
@@ -237,48 +247,211 @@ func TestS3Refuses(t *testing.T) {
 	rows := []struct {
 		name, user, method, address, body, contentType, want string
 	}{
-		{"nobody", "", "POST", "/s3/multipart", `{}`, json, "401 unauthenticated"},
-		{"not JSON", alice, "POST", "/s3/multipart", `{`, json, "400 invalid_request"},
-		{"a form", alice, "POST", "/s3/multipart", `{}`, "text/plain", "415 invalid_request Content-Type"},
-		{"no type", alice, "POST", "/s3/multipart", `{}`, "", "415 invalid_request Content-Type"},
-		{"negative size", alice, "POST", "/s3/multipart", `{"size": -1}`, json, "400 invalid_value size"},
-		{"a size that is text", alice, "POST", "/s3/multipart", `{"size": "1"}`, json, "400 invalid_request"},
-		{"a name that is too long", alice, "POST", "/s3/multipart", `{"filename": "` + strings.Repeat("x", 10000) + `"}`, json, "400 invalid_value filename"},
-		{"a document that is too long", alice, "POST", "/s3/multipart", `{"metadata": [` + strings.Repeat("[],", 30000) + `[]]}`, json, "400 invalid_request"},
-		{"too large", alice, "POST", "/s3/multipart", `{"size": 2199023255552}`, json, "413 too_large size"},
-		{"a type of the application's", alice, "POST", "/s3/multipart", `{"type": "text/html"}`, json, "415 type_not_allowed type"},
-		{"another checksum", alice, "POST", "/s3/multipart", `{"checksum": "md5"}`, json, "400 invalid_value checksum"},
-		{"deep metadata", alice, "POST", "/s3/multipart", `{"metadata": {"a": {"b": "c"}}}`, json, "400 invalid_value metadata"},
-		{"much metadata", alice, "POST", "/s3/multipart", `{"metadata": {"a": "` + strings.Repeat("x", 10000) + `"}}`, json, "400 invalid_value metadata"},
-		{"unknown upload", alice, "GET", unknown, "", "", "404 not_found uploadId"},
-		{"unknown upload to sign", alice, "GET", unknown + "/1", "", "", "404 not_found uploadId"},
-		{"unknown upload to complete", alice, "POST", unknown + "/complete", `{"parts":[]}`, json, "404 not_found uploadId"},
-		{"unknown upload to abort", alice, "DELETE", unknown, "", "", "404 not_found uploadId"},
-		{"malformed ID", alice, "GET", "/s3/multipart/..%2Fstate.json", "", "", "404 not_found uploadId"},
-		{"another user lists", mallo, "GET", u.path(""), "", "", "404 not_found uploadId"},
-		{"another user signs", mallo, "GET", u.path("/1"), "", "", "404 not_found uploadId"},
-		{"another user completes", mallo, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":""}]}`, json, "404 not_found uploadId"},
-		{"another user aborts", mallo, "DELETE", u.path(""), "", "", "404 not_found uploadId"},
-		{"another key", alice, "GET", "/s3/multipart/" + u.UploadID + "?key=files/alice/b", "", "", "404 not_found uploadId"},
-		{"part 0", alice, "GET", u.path("/0"), "", "", "400 invalid_value partNumber"},
-		{"part -1", alice, "GET", u.path("/-1"), "", "", "400 invalid_value partNumber"},
-		{"part 01", alice, "GET", u.path("/01"), "", "", "400 invalid_value partNumber"},
-		{"a part that has letters", alice, "GET", u.path("/x"), "", "", "400 invalid_value partNumber"},
-		{"a size that has letters", alice, "GET", u.path("/1") + "&size=x", "", "", "400 invalid_value size"},
-		{"a part that is too large", alice, "GET", u.path("/1") + "&size=1099511627777", "", "", "413 too_large size"},
-		{"a batch with part 0", alice, "GET", u.path("/batch") + "&partNumbers=1,0", "", "", "400 invalid_value partNumbers"},
-		{"an empty batch", alice, "GET", u.path("/batch"), "", "", "400 invalid_value partNumbers"},
-		{"no parts", alice, "POST", u.path("/complete"), `{"parts":[]}`, json, "400 invalid_value parts"},
-		{"parts in another order", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":2},{"PartNumber":1}]}`, json, "400 invalid_value parts[0].PartNumber"},
-		{"a part twice", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":1}]}`, json, "400 invalid_value parts[1].PartNumber"},
-		{"a part that is missing", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`, json, "422 not_uploaded parts[1]"},
-		{"another ETag", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"\"no\""}]}`, json, "422 parts_changed parts[0].ETag"},
-		{"the part of another upload", alice, "POST", other.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`, json, "422 not_uploaded parts[0]"},
-		{"bytes without a signature", "", "PUT", "/s3/part/" + u.UploadID + "/1", "x", "", "404 not_found uploadId"},
-		{"bytes with another signature", "", "PUT", "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x", "x", "", "404 not_found uploadId"},
-		{"bytes to an upload in parts", "", "PUT", "/s3/single/" + u.UploadID, "x", "", "404 not_found uploadId"},
-		{"tus on an upload in parts", alice, "DELETE", "/tus/" + u.UploadID, "", "", "404 not_found uploadId"},
+		{name: "nobody", method: "POST", address: "/s3/multipart", body: `{}`, contentType: json, want: "401 unauthenticated"},
+		{name: "not JSON", user: alice, method: "POST", address: "/s3/multipart", body: `{`, contentType: json, want: "400 invalid_request"},
+		{
+			name:        "a form",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{}`,
+			contentType: "text/plain",
+			want:        "415 invalid_request Content-Type",
+		},
+		{name: "no type", user: alice, method: "POST", address: "/s3/multipart", body: `{}`, want: "415 invalid_request Content-Type"},
+		{
+			name:        "negative size",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"size": -1}`,
+			contentType: json,
+			want:        "400 invalid_value size",
+		},
+		{
+			name:        "a size that is text",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"size": "1"}`,
+			contentType: json,
+			want:        "400 invalid_request",
+		},
+		{
+			name:        "a name that is too long",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"filename": "` + strings.Repeat("x", 10000) + `"}`,
+			contentType: json,
+			want:        "400 invalid_value filename",
+		},
+		{
+			name:        "a document that is too long",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"metadata": [` + strings.Repeat("[],", 30000) + `[]]}`,
+			contentType: json,
+			want:        "400 invalid_request",
+		},
+		{
+			name:        "too large",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"size": 2199023255552}`,
+			contentType: json,
+			want:        "413 too_large size",
+		},
+		{
+			name:        "a type of the application's",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"type": "text/html"}`,
+			contentType: json,
+			want:        "415 type_not_allowed type",
+		},
+		{
+			name:        "another checksum",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"checksum": "md5"}`,
+			contentType: json,
+			want:        "400 invalid_value checksum",
+		},
+		{
+			name:        "deep metadata",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"metadata": {"a": {"b": "c"}}}`,
+			contentType: json,
+			want:        "400 invalid_value metadata",
+		},
+		{
+			name:        "much metadata",
+			user:        alice,
+			method:      "POST",
+			address:     "/s3/multipart",
+			body:        `{"metadata": {"a": "` + strings.Repeat("x", 10000) + `"}}`,
+			contentType: json,
+			want:        "400 invalid_value metadata",
+		},
+		{name: "unknown upload", user: alice, method: "GET", address: unknown, want: "404 not_found uploadId"},
+		{name: "unknown upload to sign", user: alice, method: "GET", address: unknown + "/1", want: "404 not_found uploadId"},
+		{
+			name:        "unknown upload to complete",
+			user:        alice,
+			method:      "POST",
+			address:     unknown + "/complete",
+			body:        `{"parts":[]}`,
+			contentType: json,
+			want:        "404 not_found uploadId",
+		},
+		{name: "unknown upload to abort", user: alice, method: "DELETE", address: unknown, want: "404 not_found uploadId"},
+		{name: "malformed ID", user: alice, method: "GET", address: "/s3/multipart/..%2Fstate.json", want: "404 not_found uploadId"},
+		{name: "another user lists", user: mallo, method: "GET", address: u.path(""), want: "404 not_found uploadId"},
+		{name: "another user signs", user: mallo, method: "GET", address: u.path("/1"), want: "404 not_found uploadId"},
+		{
+			name:        "another user completes",
+			user:        mallo,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[{"PartNumber":1,"ETag":""}]}`,
+			contentType: json,
+			want:        "404 not_found uploadId",
+		},
+		{name: "another user aborts", user: mallo, method: "DELETE", address: u.path(""), want: "404 not_found uploadId"},
+		{
+			name:    "another key",
+			user:    alice,
+			method:  "GET",
+			address: "/s3/multipart/" + u.UploadID + "?key=files/alice/b",
+			want:    "404 not_found uploadId",
+		},
+		{name: "part 0", user: alice, method: "GET", address: u.path("/0"), want: "400 invalid_value partNumber"},
+		{name: "part -1", user: alice, method: "GET", address: u.path("/-1"), want: "400 invalid_value partNumber"},
+		{name: "part 01", user: alice, method: "GET", address: u.path("/01"), want: "400 invalid_value partNumber"},
+		{name: "a part that has letters", user: alice, method: "GET", address: u.path("/x"), want: "400 invalid_value partNumber"},
+		{name: "a size that has letters", user: alice, method: "GET", address: u.path("/1") + "&size=x", want: "400 invalid_value size"},
+		{name: "a part that is too large", user: alice, method: "GET", address: u.path("/1") + "&size=1099511627777", want: "413 too_large size"},
+		{
+			name:    "a batch with part 0",
+			user:    alice,
+			method:  "GET",
+			address: u.path("/batch") + "&partNumbers=1,0",
+			want:    "400 invalid_value partNumbers",
+		},
+		{name: "an empty batch", user: alice, method: "GET", address: u.path("/batch"), want: "400 invalid_value partNumbers"},
+		{
+			name:        "no parts",
+			user:        alice,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[]}`,
+			contentType: json,
+			want:        "400 invalid_value parts",
+		},
+		{
+			name:        "parts in another order",
+			user:        alice,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[{"PartNumber":2},{"PartNumber":1}]}`,
+			contentType: json,
+			want:        "400 invalid_value parts[0].PartNumber",
+		},
+		{
+			name:        "a part twice",
+			user:        alice,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[{"PartNumber":1},{"PartNumber":1}]}`,
+			contentType: json,
+			want:        "400 invalid_value parts[1].PartNumber",
+		},
+		{
+			name:        "a part that is missing",
+			user:        alice,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`,
+			contentType: json,
+			want:        "422 not_uploaded parts[1]",
+		},
+		{
+			name:        "another ETag",
+			user:        alice,
+			method:      "POST",
+			address:     u.path("/complete"),
+			body:        `{"parts":[{"PartNumber":1,"ETag":"\"no\""}]}`,
+			contentType: json,
+			want:        "422 parts_changed parts[0].ETag",
+		},
+		{
+			name:        "the part of another upload",
+			user:        alice,
+			method:      "POST",
+			address:     other.path("/complete"),
+			body:        `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`,
+			contentType: json,
+			want:        "422 not_uploaded parts[0]",
+		},
+		{name: "bytes without a signature", method: "PUT", address: "/s3/part/" + u.UploadID + "/1", body: "x", want: "404 not_found uploadId"},
+		{
+			name:    "bytes with another signature",
+			method:  "PUT",
+			address: "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x",
+			body:    "x",
+			want:    "404 not_found uploadId",
+		},
+		{name: "bytes to an upload in parts", method: "PUT", address: "/s3/single/" + u.UploadID, body: "x", want: "404 not_found uploadId"},
+		{name: "tus on an upload in parts", user: alice, method: "DELETE", address: "/tus/" + u.UploadID, want: "404 not_found uploadId"},
 	}
+
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -289,6 +462,7 @@ func TestS3Refuses(t *testing.T) {
 			require.Equal(t, row.want, s.do(row.user, row.method, row.address, readerOf(row.body), h).refusal(t))
 		})
 	}
+
 	s.t = t
 	_, states := s.keys()
 	require.Len(t, states, 2, "a refused request left something")
@@ -296,16 +470,18 @@ func TestS3Refuses(t *testing.T) {
 }
 
 func TestS3Expires(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
+	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
 	part := u.send(1, content(1000))
-	signed := u.sign(1, "")
+	signedPart := u.sign(1, "")
 	s.clock.Advance(61 * time.Minute)
+
 	require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
-	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed.URL, readerOf("x"), nil).refusal(t))
+	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedPart.URL, readerOf("x"), nil).refusal(t))
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
+
 	objects, states := s.keys()
 	require.Empty(t, objects)
 	require.Empty(t, states)
@@ -314,48 +490,52 @@ func TestS3Expires(t *testing.T) {
 
 // The address of a proxied part is valid for one part, size and checksum, and it expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
+	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
-	signed := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+
+	signedURL := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
 	require.Equal(t, "crc32c", u.Checksum)
-	change := func(from, to string) string {
-		changed := strings.Replace(signed, from, to, 1)
-		require.NotEqual(t, signed, changed, from)
-		return changed
+	change := func(pattern, replacement string) string {
+		modified := strings.Replace(signedURL, pattern, replacement, 1)
+		require.NotEqual(t, signedURL, modified, pattern)
+		return modified
 	}
-	for _, row := range []struct{ name, address, body, want string }{
-		{"another part", change("/1?", "/2?"), "abc", "404 not_found uploadId"},
-		{"another size", change("size=3", "size=4"), "abcd", "404 not_found uploadId"},
-		{"no size", change("size=3", ""), "abcd", "404 not_found uploadId"},
-		{"a later end", change("expires=", "expires=9"), "abc", "404 not_found uploadId"},
-		{"another checksum", change("crc32c=", "crc32c=A"), "abc", "404 not_found uploadId"},
-		{"more bytes", signed, "abcd", "400 invalid_value Content-Length"},
-		{"other bytes", signed, "abd", "460 checksum_mismatch crc32c"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct{ name, address, body, want string }{
+		{name: "another part", address: change("/1?", "/2?"), body: "abc", want: "404 not_found uploadId"},
+		{name: "another size", address: change("size=3", "size=4"), body: "abcd", want: "404 not_found uploadId"},
+		{name: "no size", address: change("size=3", ""), body: "abcd", want: "404 not_found uploadId"},
+		{name: "a later end", address: change("expires=", "expires=9"), body: "abc", want: "404 not_found uploadId"},
+		{name: "another checksum", address: change("crc32c=", "crc32c=A"), body: "abc", want: "404 not_found uploadId"},
+		{name: "more bytes", address: signedURL, body: "abcd", want: "400 invalid_value Content-Length"},
+		{name: "other bytes", address: signedURL, body: "abd", want: "460 checksum_mismatch crc32c"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Equal(t, row.want, s.do("", "PUT", row.address, readerOf(row.body), nil).refusal(t))
+			require.Equal(t, tt.want, s.do("", "PUT", tt.address, readerOf(tt.body), nil).refusal(t))
 		})
 	}
+
 	s.t = t
-	require.Equal(t, http.StatusOK, s.do("", "PUT", signed, readerOf("abc"), nil).StatusCode)
+	require.Equal(t, http.StatusOK, s.do("", "PUT", signedURL, readerOf("abc"), nil).StatusCode)
 	s.clock.Advance(2 * time.Minute)
-	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed, readerOf("abc"), nil).refusal(t))
+	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedURL, readerOf("abc"), nil).refusal(t))
 }
 
 func TestS3NeverOverwrites(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true})
+	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
 	part := u.send(1, content(1000))
 	_, err := s.bucket.Upload(t.Context(), u.Key, readerOf("before"))
 	require.NoError(t, err)
+
 	require.Equal(t, "412 exists key", u.complete(part).refusal(t))
 	s.stored(u.Key, []byte("before"))
 	require.Empty(t, s.pending())
 }
 
 func TestS3FileInOneRequest(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 20)})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 20)})
 	params := func() (request struct {
 		Method, URL string
 		Fields      map[string]string
@@ -366,22 +546,27 @@ func TestS3FileInOneRequest(t *testing.T) {
 		a.json(t, &request)
 		return request
 	}
+
 	request := params()
 	require.Equal(t, "PUT", request.Method)
 	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
+
 	a := s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20+1)), nil)
 	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 	require.NotEmpty(t, a.Header.Get("ETag"))
 	s.stored("files/alice/a.txt", content(1<<20))
+
 	a = s.do("", "PUT", request.URL, readerOf("again"), nil)
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
 	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
 	require.Equal(t, http.StatusOK, a.StatusCode, "the response was lost")
+
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/a.txt"))
 	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
 	require.Equal(t, "409 completed uploadId", a.refusal(t), "it was removed since")
+
 	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", bytes.NewReader(content(1<<20)))
 	require.NoError(t, err)
 	a = s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
@@ -404,7 +589,7 @@ func fileForm(t *testing.T, field string, data []byte) ([]byte, string) {
 }
 
 func TestS3FileInAForm(t *testing.T) {
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
 		var request struct{ URL string }
 		post := func(body []byte, kind string) *answer {
@@ -419,36 +604,40 @@ func TestS3FileInAForm(t *testing.T) {
 		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
 		field, fieldKind := fileForm(t, "file", content(10))
 		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
-		for _, row := range []struct {
+
+		tests := []struct {
 			name string
 			body []byte
 			kind string
 			want string
 		}{
-			{"a long header", header, headerKind, "400 invalid_request"},
-			{"a long field", field, fieldKind, "413 too_large file"},
-			{"no form", data, "text/plain", "415 invalid_request Content-Type"},
-			{"no boundary", data, "multipart/form-data", "415 invalid_request Content-Type"},
-			{"no file", other, otherKind, "400 no_file file"},
-			{"too large", large, largeKind, "413 too_large body"},
-			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
-			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
-			{"another boundary", data, otherKind, "400 invalid_request"},
-			{"cut in the file", data[:1<<19], kind, "400 interrupted file"},
-			{"cut in a field", data[:20], kind, "400 interrupted file"},
-		} {
+			{name: "a long header", body: header, kind: headerKind, want: "400 invalid_request"},
+			{name: "a long field", body: field, kind: fieldKind, want: "413 too_large file"},
+			{name: "no form", body: data, kind: "text/plain", want: "415 invalid_request Content-Type"},
+			{name: "no boundary", body: data, kind: "multipart/form-data", want: "415 invalid_request Content-Type"},
+			{name: "no file", body: other, kind: otherKind, want: "400 no_file file"},
+			{name: "too large", body: large, kind: largeKind, want: "413 too_large body"},
+			{name: "much too large", body: huge, kind: hugeKind, want: "413 too_large Content-Length"},
+			{name: "too large a field", body: padded, kind: paddedKind, want: "413 too_large Content-Length"},
+			{name: "another boundary", body: data, kind: otherKind, want: "400 invalid_request"},
+			{name: "cut in the file", body: data[:1<<19], kind: kind, want: "400 interrupted file"},
+			{name: "cut in a field", body: data[:20], kind: kind, want: "400 interrupted file"},
+		}
+		for _, tt := range tests {
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
-			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
+			require.Equal(t, tt.want, post(tt.body, tt.kind).refusal(t), tt.name)
 			s.missing("files/alice/a.txt")
 		}
+
 		a := post(data, kind)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		require.NotEmpty(t, a.Header.Get("ETag"))
 		s.stored("files/alice/a.txt", content(1<<20))
+
 		s.missing("files/alice/other")
 		require.Equal(t, http.StatusOK, post(data, kind).StatusCode, "the response was lost")
-		changed := append(content(1<<20-1), '!')
-		changedForm, changedKind := fileForm(t, "file", changed)
+		tooLong := append(content(1<<20-1), '!')
+		changedForm, changedKind := fileForm(t, "file", tooLong)
 		require.Equal(t, "409 completed uploadId", post(changedForm, changedKind).refusal(t))
 		s.stored("files/alice/a.txt", content(1<<20))
 		require.Equal(t, []string{"files/alice/a.txt"}, s.tidy())
@@ -459,7 +648,7 @@ func TestS3FileInAForm(t *testing.T) {
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
 		told := 0
-		s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
+		s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
 			told++
 			if told == 1 {
 				return storage.Unavailable
@@ -468,6 +657,7 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 		}})
 		var request struct{ URL string }
 		s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+
 		send := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
 		require.Equal(t, http.StatusServiceUnavailable, send("abc").StatusCode)
 		a := send(other)
@@ -485,8 +675,8 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 // The handler refuses a GET that another site or a link causes. http.CrossOriginProtection would let it pass, with
 // the user's cookies.
 func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
-	for _, row := range []struct {
+	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
+	tests := []struct {
 		name   string
 		h      headers
 		status int
@@ -499,74 +689,119 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 		{"the own page", headers{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
 		{"a script of the own page", headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, http.StatusOK},
 		{"no browser", nil, http.StatusOK},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			before := s.stores()
-			a := s.do(alice, "GET", "/s3/params?filename=file", nil, row.h)
-			require.Equal(t, row.status, a.StatusCode, string(a.body))
-			require.Equal(t, row.status == http.StatusOK, s.stores() > before)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stores := s.stores()
+			a := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.h)
+			require.Equal(t, tt.status, a.StatusCode, string(a.body))
+			require.Equal(t, tt.status == http.StatusOK, s.stores() > stores)
 		})
 	}
 }
 
 // Only pages of the origins in Config.Origins may send requests.
 func TestHandlerCORS(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
 	preflight["Origin"] = "https://app.example"
+
 	a := s.do("", "OPTIONS", "/tus/x", nil, preflight)
 	require.Equal(t, http.StatusNoContent, a.StatusCode)
 	require.Equal(t, "https://app.example", a.Header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, "tus-resumable,upload-offset", a.Header.Get("Access-Control-Allow-Headers"))
 	require.Contains(t, a.Header.Get("Access-Control-Allow-Methods"), "PATCH")
+
 	preflight["Origin"] = "https://evil.example"
 	a = s.do("", "OPTIONS", "/s3/multipart", nil, preflight)
 	require.Empty(t, a.Header.Get("Access-Control-Allow-Origin"))
+
 	a = s.do("", "OPTIONS", "/tus/", nil, headers{"Origin": "https://app.example"})
 	require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
 }
 
 func TestNewHandlerRefuses(t *testing.T) {
-	bucket := inMemory(t)
+	bucket := openMemory(t)
 	good := configured(uploads.Config{})
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		bucket storage.Bucket
 		change func(*uploads.Config)
 		want   string
 	}{
-		{"no bucket", nil, func(*uploads.Config) {}, "bucket"},
-		{"no Authorize", bucket, func(c *uploads.Config) {
-			c.Authorize = nil
-		}, "Config.Authorize"},
-		{"negative size", bucket, func(c *uploads.Config) {
-			c.Rules = rules.Any(-1)
-		}, "Config.Rules"},
-		{"long TTL", bucket, func(c *uploads.Config) {
-			c.TTL = 8 * 24 * time.Hour
-		}, "Config.TTL"},
-		{"long UploadTTL", bucket, func(c *uploads.Config) {
-			c.UploadTTL = 8 * 24 * time.Hour
-		}, "Config.UploadTTL"},
-		{"little memory", bucket, func(c *uploads.Config) {
-			c.MemoryLimit = 1
-		}, "Config.MemoryLimit"},
-		{"prefix without a slash", bucket, func(c *uploads.Config) {
-			c.Prefix = "x"
-		}, "Config.Prefix"},
-		{"origin with a path", bucket, func(c *uploads.Config) {
-			c.Origins = []string{"https://a/b"}
-		}, "Config.Origins"},
-		{"address without a host", bucket, func(c *uploads.Config) {
-			c.BaseURL = "/uploads"
-		}, "Config.BaseURL"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "no bucket", change: func(*uploads.Config) {}, want: "bucket"},
+		{
+			name:   "no Authorize",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.Authorize = nil
+			},
+			want: "Config.Authorize",
+		},
+		{
+			name:   "negative size",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.Rules = rules.Any(-1)
+			},
+			want: "Config.Rules",
+		},
+		{
+			name:   "long TTL",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.TTL = 8 * 24 * time.Hour
+			},
+			want: "Config.TTL",
+		},
+		{
+			name:   "long UploadTTL",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.UploadTTL = 8 * 24 * time.Hour
+			},
+			want: "Config.UploadTTL",
+		},
+		{
+			name:   "little memory",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.MemoryLimit = 1
+			},
+			want: "Config.MemoryLimit",
+		},
+		{
+			name:   "prefix without a slash",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.Prefix = "x"
+			},
+			want: "Config.Prefix",
+		},
+		{
+			name:   "origin with a path",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.Origins = []string{"https://a/b"}
+			},
+			want: "Config.Origins",
+		},
+		{
+			name:   "address without a host",
+			bucket: bucket,
+			change: func(c *uploads.Config) {
+				c.BaseURL = "/uploads"
+			},
+			want: "Config.BaseURL",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := good
-			row.change(&c)
-			_, err := uploads.New(row.bucket, c)
+			tt.change(&c)
+			_, err := uploads.New(tt.bucket, c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.want)
+			require.ErrorContains(t, err, tt.want)
 		})
 	}
 }

@@ -77,8 +77,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		return func(s *shared, user string) func() *answer {
 			a := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
 			require.Equal(s.sessionSite.t, http.StatusCreated, a.StatusCode, string(a.body))
-			at := s.sessionSite.located(a, "/tus/")
-			return func() *answer { return s.sessionSite.tusAs(user, "PATCH", at, data, "Upload-Offset", "0") }
+			location := s.sessionSite.located(a, "/tus/")
+			return func() *answer { return s.sessionSite.tusAs(user, "PATCH", location, data, "Upload-Offset", "0") }
 		}
 	}
 	parts := func(s *shared, user string) func() *answer {
@@ -94,7 +94,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		s.sessionSite.do(user, "GET", "/s3/params?filename=file", nil, nil).json(s.sessionSite.t, &request)
 		return func() *answer { return s.sessionSite.do("", "PUT", request.URL, readerOf(string(small)), nil) }
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name    string
 		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
 		begin   func(s *shared, user string) (finish func() *answer)
@@ -107,11 +108,12 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		{"a large file by tus, inspected", inspect, tus(large)},
 		{"parts, inspected", inspect, parts},
 		{"one request, inspected", inspect, single},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newShared(t, row.inspect)
-			first := row.begin(s, alice)
-			second := row.begin(s, mallo)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShared(t, tt.inspect)
+			first := tt.begin(s, alice)
+			second := tt.begin(s, mallo)
 			a := first()
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			require.Equal(t, "412 exists key", second().refusal(t))
@@ -141,6 +143,7 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 		}
 		return nil
 	}
+
 	require.Equal(t, "412 exists key", join(mallo).refusal(t))
 	require.Equal(t, []string{alice}, s.told)
 }
@@ -151,16 +154,18 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
 	a := s.sessionSite.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
-	at := s.sessionSite.located(a, "/tus/")
+	location := s.sessionSite.located(a, "/tus/")
 	other := s.sessionSite.located(s.sessionSite.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")
+
 	s.killAtPut(3) // after the states of the holder and of the claim
-	require.GreaterOrEqual(t, s.sessionSite.tusAs(mallo, "PATCH", at, data, "Upload-Offset", "0").StatusCode, 500)
+	require.GreaterOrEqual(t, s.sessionSite.tusAs(mallo, "PATCH", location, data, "Upload-Offset", "0").StatusCode, 500)
 	s.before = func(string) error { return nil }
 	a = s.sessionSite.tusAs(alice, "PATCH", other, data, "Upload-Offset", "0")
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 	require.Equal(t, []string{alice}, s.told)
+
 	s.sessionSite.clock.Advance(uploads.DefaultTTL / 2) // the dead process held a claim
-	a = s.sessionSite.tusAs(mallo, "DELETE", at, nil)
+	a = s.sessionSite.tusAs(mallo, "DELETE", location, nil)
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 	require.Equal(t, []string{alice}, s.told)
 	s.sessionSite.stored(sharedKey, data)
@@ -173,12 +178,14 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 		var request struct{ URL string }
 		s.sessionSite.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
 		send := func(text string) *answer { return s.sessionSite.do("", "PUT", request.URL, readerOf(text), nil) }
+
 		s.killAtPut(3) // after the claim and the object
 		require.GreaterOrEqual(t, send("abc").StatusCode, 500)
 		s.before = func(string) error { return nil }
 		s.sessionSite.clock.Advance(3 * time.Minute) // the dead process holds a claim
 		a := send(other)
 		s.sessionSite.stored(sharedKey, []byte("abc"))
+
 		if other == "abc" {
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 			require.Equal(t, []string{alice}, s.told)

@@ -51,10 +51,12 @@ func TestScript(t *testing.T) {
 func TestScriptIsServed(t *testing.T) {
 	server := httptest.NewServer(uploads.Script())
 	defer server.Close()
+
 	response, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	require.Equal(t, "text/javascript; charset=utf-8", response.Header.Get("Content-Type"))
+
 	file, err := os.ReadFile("js/upload.js")
 	require.NoError(t, err)
 	text, err := io.ReadAll(response.Body)

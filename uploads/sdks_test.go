@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func init() { furtherBackends = []backend{{"our S3 server", onOurS3Server, true}} }
+func init() { furtherBackends = []backend{{"our S3 server", openS3Server, true}} }
 
-func onOurS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func openS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	profile, _ := s3.NamedProfile("aws")
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
 	require.NoError(t, err)

@@ -19,10 +19,10 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, row := range polyglots() {
 		t.Run(row.name, func(t *testing.T) {
 			word, _, _ := strings.Cut(row.name, " ")
-			b := inMemory(t)
+			b := openMemory(t)
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
-			for how, r := range storedBothWays(t, s, row.content) {
-				header := headerOf(t, r.Location)
+			for how, r := range storeBothWays(t, s, row.content) {
+				header := getHeader(t, r.Location)
 				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
 				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), how)
 				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), how)
@@ -34,11 +34,11 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 
 // Files that are not pictures are served as attachments.
 func TestDownloadOthersAsAttachments(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})
 		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {
-			for how, r := range storedBothWays(t, s, content) {
-				header := headerOf(t, r.Location)
+			for how, r := range storeBothWays(t, s, content) {
+				header := getHeader(t, r.Location)
 				require.Equal(t, r.ContentType, header.Get("Content-Type"), "%s by %s", name, how)
 				require.Equal(t, "attachment", header.Get("Content-Disposition"), "%s by %s", name, how)
 			}
@@ -46,26 +46,28 @@ func TestDownloadOthersAsAttachments(t *testing.T) {
 	})
 }
 
-// storedBothWays stores content with Store, and with Sign and Finish.
-func storedBothWays(t *testing.T, s *uploads.Service, content string) map[string]*uploads.File {
+// storeBothWays stores content with Store, and with Sign and Finish.
+func storeBothWays(t *testing.T, s *uploads.Service, content string) map[string]*uploads.File {
 	t.Helper()
 	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
 	require.NoError(t, err)
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	return map[string]*uploads.File{"Store": file, "Finish": finished}
 }
 
-// headerOf returns the header that address is served with.
-func headerOf(t *testing.T, address string) http.Header {
+// getHeader returns the header that address is served with.
+func getHeader(t *testing.T, address string) http.Header {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	require.NoError(t, err)
 	response, err := client.Do(r)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	return response.Header

@@ -14,22 +14,22 @@ import (
 )
 
 // sentAcross sends a file of which one process takes the first half, and another one, with another Config, the rest.
-var sentAcross = map[string]func(before, after *sessionSite, data []byte) (*uploads.File, error){
-	"parts": func(before, after *sessionSite, data []byte) (*uploads.File, error) {
-		u := before.begin(map[string]any{"filename": "film.mp4"})
+var sentAcross = map[string]func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error){
+	"parts": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
+		u := oldSite.begin(map[string]any{"filename": "film.mp4"})
 		parts := []sentPart{u.send(1, data[:part]), u.send(2, data[part:])}
-		u.s = after
+		u.s = newSite
 		return nil, refusalOf(u.complete(parts...))
 	},
-	"tus": func(before, after *sessionSite, data []byte) (*uploads.File, error) {
-		at := before.create("Upload-Length", size(data))
-		before.patch(at, 0, data[:1000], 1000)
-		return nil, refusalOf(after.send("PATCH", at, data[1000:], "Upload-Offset", "1000"))
+	"tus": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
+		location := oldSite.create("Upload-Length", size(data))
+		oldSite.patch(location, 0, data[:1000], 1000)
+		return nil, refusalOf(newSite.send("PATCH", location, data[1000:], "Upload-Offset", "1000"))
 	},
-	"pieces": func(before, after *sessionSite, data []byte) (*uploads.File, error) {
-		_, err := before.handler.PutPiece(before.t.Context(), piece(2, 1, string(data[:1000])))
-		require.NoError(before.t, err)
-		return after.handler.PutPiece(after.t.Context(), piece(2, 2, string(data[1000:])))
+	"pieces": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
+		_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(2, 1, string(data[:1000])))
+		require.NoError(oldSite.t, err)
+		return newSite.handler.PutPiece(newSite.t.Context(), piece(2, 2, string(data[1000:])))
 	},
 }
 
@@ -48,30 +48,90 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 	page := []byte("<!doctype html><html><script>alert(1)</script>" + strings.Repeat(" ", part+1000))
 	films := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}
 	all := rules.Any(1 << 20)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name          string
 		before, after uploads.Config
 		data          []byte
 		stored        string // the ways that complete the upload
 	}{
-		{"rules look at the content now", uploads.Config{Rules: all, Key: "{user}/{random}{ext}"}, uploads.Config{Rules: films, Key: "{user}/{random}{ext}"}, page, ""},
-		{"rules look at the content no more", uploads.Config{Rules: films, Key: "{user}/{random}{ext}"}, uploads.Config{Rules: all, Key: "{user}/{random}{ext}"}, film, "pieces"},
-		{"Inspect looks now", uploads.Config{Rules: all, Key: "{user}/{random}{ext}"}, uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect}, film, "pieces"},
-		{"Inspect looks no more", uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect}, uploads.Config{Rules: all, Key: "{user}/{random}{ext}"}, film, "pieces"},
-		{"another key", uploads.Config{Rules: all, Key: "a/{random}{ext}"}, uploads.Config{Rules: all, Key: "b/{random}{ext}"}, film, "parts tus pieces"},
-		{"another key, by the content", uploads.Config{Rules: films, Key: "a/{random}{ext}"}, uploads.Config{Rules: films, Key: "b/{random}{ext}"}, film, "parts tus pieces"},
-		{"a key with a value that is missing", uploads.Config{Rules: films, Key: "a/{random}{ext}"}, uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"}, film, ""},
-		{"another key, with records", uploads.Config{Rules: all, Key: "a/{id}{ext}"}, uploads.Config{Rules: all, Key: "b/{id}{ext}"}, film, "parts tus pieces"},
-		{"another key, by the content, with records", uploads.Config{Rules: films, Key: "a/{id}{ext}"}, uploads.Config{Rules: films, Key: "b/{id}{ext}"}, film, "parts tus pieces"},
-		{"records now", uploads.Config{Rules: all, Key: "a/{random}{ext}"}, uploads.Config{Rules: all, Key: "b/{id}{ext}"}, film, "pieces"},
-	} {
+		{
+			name:   "rules look at the content now",
+			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			after:  uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			data:   page,
+		},
+		{
+			name:   "rules look at the content no more",
+			before: uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:   film,
+			stored: "pieces",
+		},
+		{
+			name:   "Inspect looks now",
+			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			data:   film,
+			stored: "pieces",
+		},
+		{
+			name:   "Inspect looks no more",
+			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:   film,
+			stored: "pieces",
+		},
+		{
+			name:   "another key",
+			before: uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			after:  uploads.Config{Rules: all, Key: "b/{random}{ext}"},
+			data:   film,
+			stored: "parts tus pieces",
+		},
+		{
+			name:   "another key, by the content",
+			before: uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			after:  uploads.Config{Rules: films, Key: "b/{random}{ext}"},
+			data:   film,
+			stored: "parts tus pieces",
+		},
+		{
+			name:   "a key with a value that is missing",
+			before: uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			after:  uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"},
+			data:   film,
+		},
+		{
+			name:   "another key, with records",
+			before: uploads.Config{Rules: all, Key: "a/{id}{ext}"},
+			after:  uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:   film,
+			stored: "parts tus pieces",
+		},
+		{
+			name:   "another key, by the content, with records",
+			before: uploads.Config{Rules: films, Key: "a/{id}{ext}"},
+			after:  uploads.Config{Rules: films, Key: "b/{id}{ext}"},
+			data:   film,
+			stored: "parts tus pieces",
+		},
+		{
+			name:   "records now",
+			before: uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			after:  uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:   film,
+			stored: "pieces",
+		},
+	}
+	for _, tt := range tests {
 		for way, send := range sentAcross {
-			t.Run(row.name+", "+way, func(t *testing.T) {
+			t.Run(tt.name+", "+way, func(t *testing.T) {
 				bucket := memstore.New()
 				told := []*uploads.File{}
-				before := row.before
-				after := row.after
-				for _, c := range []*uploads.Config{&before, &after} {
+				oldConfig := tt.before
+				newConfig := tt.after
+				for _, c := range []*uploads.Config{&oldConfig, &newConfig} {
 					c.ProxyParts, c.Stored = true, func(_ context.Context, f *uploads.File) error {
 						told = append(told, f)
 						return nil
@@ -80,10 +140,10 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 						c.Records = uploads.BucketRecords(bucket)
 					}
 				}
-				current := newSessionSite(t, bucket, after)
-				_, err := send(newSessionSite(t, bucket, before), current, row.data)
+				current := newSessionSite(t, bucket, newConfig)
+				_, err := send(newSessionSite(t, bucket, oldConfig), current, tt.data)
 				leftovers := current.tidy()
-				if !strings.Contains(row.stored, way) {
+				if !strings.Contains(tt.stored, way) {
 					require.Error(t, err)
 					require.Empty(t, told)
 					for _, key := range leftovers {
@@ -92,10 +152,11 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
+
 				require.Len(t, told, 1)
-				current.stored(told[0].Key, row.data)
-				if after.Records != nil {
-					f, err := after.Records.Record(t.Context(), told[0].ID)
+				current.stored(told[0].Key, tt.data)
+				if newConfig.Records != nil {
+					f, err := newConfig.Records.Record(t.Context(), told[0].ID)
 					require.NoError(t, err)
 					require.Equal(t, told[0].Key, f.Key)
 				}

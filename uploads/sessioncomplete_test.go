@@ -33,16 +33,16 @@ var ways = []struct {
 	send func(s *sessionSite, data []byte) *answer
 }{
 	{"tus", func(s *sessionSite, data []byte) *answer {
-		at := s.create("Upload-Length", size(data))
-		return s.tus("PATCH", at, data, "Upload-Offset", "0")
+		location := s.create("Upload-Length", size(data))
+		return s.tus("PATCH", location, data, "Upload-Offset", "0")
 	}},
 	{"tus with the creation", func(s *sessionSite, data []byte) *answer {
 		return s.tus("POST", "/tus/", data, "Upload-Length", size(data))
 	}},
 	{"tus pieces", func(s *sessionSite, data []byte) *answer {
-		at := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
-		s.patch(at, 0, data, int64(len(data)))
-		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at)
+		location := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
+		s.patch(location, 0, data, int64(len(data)))
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location)
 	}},
 	{"parts", func(s *sessionSite, data []byte) *answer {
 		u := s.begin(map[string]any{"filename": "file"})
@@ -62,7 +62,7 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			data := append([]byte("GOOD"), content(part)...)
 			var s *sessionSite
-			s = newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
+			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
 				exists, err := s.bucket.Exists(ctx, u.Key)
 				if err != nil || exists {
 					return errors.New("the object exists already")
@@ -77,10 +77,12 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 				u.ContentType = "text/good"
 				return nil
 			}})
+
 			a := way.send(s, []byte("BAD"))
 			require.Equal(t, "422 refused file", a.refusal(t))
 			objects, _ := s.keys()
 			require.NotContains(t, strings.Join(objects, " "), "files/")
+
 			a = way.send(s, data)
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			attrs := s.stored("files/alice/file", data)
@@ -100,25 +102,28 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 		a.json(s.t, &request)
 		return request.URL
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		begin func(s *sessionSite) string
 		send  func(s *sessionSite, at, text string) *answer
 	}{
-		{"one request", single, func(s *sessionSite, at, text string) *answer { return s.do("", "PUT", at, readerOf(text), nil) }},
-		{"tus", func(s *sessionSite) string { return s.create("Upload-Length", "4") }, func(s *sessionSite, at, text string) *answer {
-			return s.tus("PATCH", at, []byte(text), "Upload-Offset", "0")
+		{"one request", single, func(s *sessionSite, location, text string) *answer {
+			return s.do("", "PUT", location, readerOf(text), nil)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			seen := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+		{"tus", func(s *sessionSite) string { return s.create("Upload-Length", "4") }, func(s *sessionSite, location, text string) *answer {
+			return s.tus("PATCH", location, []byte(text), "Upload-Offset", "0")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			reached := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
 			goOn := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
 			c := uploads.Config{Inspect: func(_ context.Context, _ *uploads.File, content *storage.ReaderAt) error {
 				data, err := io.ReadAll(content)
 				if err != nil {
 					return err
 				}
-				close(seen[string(data)])
+				close(reached[string(data)])
 				<-goOn[string(data)]
 				if string(data) == "EVIL" {
 					return &uploads.Error{Code: uploads.Refused, Message: "Only good files."}
@@ -129,17 +134,26 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			s := newSessionSite(t, engine.New(driver), c)
 			ahead := newSessionSite(t, engine.New(driver), c)
 			ahead.clock.Advance(3 * time.Minute)
-			at := row.begin(s)
-			release := map[string]func(){"GOOD": sync.OnceFunc(func() { close(goOn["GOOD"]) }), "EVIL": sync.OnceFunc(func() { close(goOn["EVIL"]) })}
+			location := tt.begin(s)
+			release := map[string]func(){"GOOD": sync.OnceFunc(func() {
+				close(goOn["GOOD"])
+			}), "EVIL": sync.OnceFunc(func() {
+				close(goOn["EVIL"])
+			})}
 			defer release["GOOD"]()
 			defer release["EVIL"]()
 			first := make(chan *answer, 1)
 			second := make(chan *answer, 1)
-			go func() { first <- row.send(s, at, "GOOD") }()
-			<-seen["GOOD"]
-			go func() { second <- row.send(ahead, ahead.moved(at), "EVIL") }()
-			<-seen["EVIL"]
+			go func() {
+				first <- tt.send(s, location, "GOOD")
+			}()
+			<-reached["GOOD"]
+			go func() {
+				second <- tt.send(ahead, ahead.moved(location), "EVIL")
+			}()
+			<-reached["EVIL"]
 			release["GOOD"]()
+
 			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
 			s.stored("files/alice/file", []byte("GOOD"))
 			release["EVIL"]()
@@ -153,23 +167,29 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 // A call that takes longer than a claim lasts, as it makes an object, renews its claim.
 func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := make(chan struct{})
+		reached := make(chan struct{})
 		goOn := make(chan struct{})
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-			close(seen)
+			close(reached)
 			<-goOn
 			return nil
 		}})
-		release := sync.OnceFunc(func() { close(goOn) })
+		release := sync.OnceFunc(func() {
+			close(goOn)
+		})
 		defer release()
-		at := s.create("Upload-Length", "3")
+		location := s.create("Upload-Length", "3")
 		first := make(chan *answer, 1)
-		go func() { first <- s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0") }()
-		<-seen
+		go func() {
+			first <- s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+		}()
+		<-reached
+
 		for range 10 {
 			time.Sleep(time.Minute)
-			require.Equal(t, http.StatusLocked, s.tus("DELETE", at, nil).StatusCode)
+			require.Equal(t, http.StatusLocked, s.tus("DELETE", location, nil).StatusCode)
 		}
+
 		release()
 		require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
 		s.stored("files/alice/file", []byte("abc"))
@@ -179,22 +199,22 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 // If Inspect fails, the client may try again.
 func TestInspectFails(t *testing.T) {
 	var calls atomic.Int64
-	s := newSessionSite(t, inMemory(t), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+	s := newSessionSite(t, openMemory(t), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		if calls.Add(1) == 1 {
 			return storage.InvalidArgument // of the application's own
 		}
 		return nil
 	}})
-	at := s.create("Upload-Length", "3")
-	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+	location := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
 	s.missing("files/alice/file")
-	s.continueTus(at, []byte("abc"))
+	s.continueTus(location, []byte("abc"))
 	s.stored("files/alice/file", []byte("abc"))
 }
 
 func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	var calls atomic.Int64
-	s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(_ context.Context, u *uploads.File) error {
+	s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(_ context.Context, u *uploads.File) error {
 		if u.Size != 3 || u.Key != "files/alice/file" {
 			return fmt.Errorf("wrong upload %+v", u)
 		}
@@ -204,17 +224,19 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 		}
 		return nil
 	}})
-	at := s.create("Upload-Length", "3")
-	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+
+	location := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
 	s.stored("files/alice/file", []byte("abc"))
-	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 3, s.offset(location))
 	require.EqualValues(t, 2, calls.Load())
-	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 3, s.offset(location))
 	require.EqualValues(t, 2, calls.Load())
 
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/file"))
 	calls.Store(0)
 	u := s.begin(map[string]any{"filename": "file"})
+
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "500 internal", u.complete(part).refusal(t))
 	a := u.complete(part)
@@ -222,6 +244,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
 	require.JSONEq(t, string(a.body), string(u.complete(part).body), "as on S3, the client may ask again")
 	require.EqualValues(t, 2, calls.Load())
+
 	a = u.complete(sentPart{1, `"another"`})
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
 	var told struct{ Key, Location string }
@@ -234,7 +257,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 // If Stored fails and the file is removed before the client asks again, the client gets an error. Stored is not
 // called again.
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		send func(s *sessionSite) (again func() string) // how the client asks again, and the refusal
 		want string
@@ -246,9 +269,9 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 			return func() string { return u.complete(part).refusal(s.t) }
 		}, "404 not_found uploadId"},
 		{"tus", func(s *sessionSite) func() string {
-			at := s.create("Upload-Length", "3")
-			require.Equal(s.t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(s.t))
-			return func() string { return s.tus("PATCH", at, []byte{}, "Upload-Offset", "3").refusal(s.t) }
+			location := s.create("Upload-Length", "3")
+			require.Equal(s.t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(s.t))
+			return func() string { return s.tus("PATCH", location, []byte{}, "Upload-Offset", "3").refusal(s.t) }
 		}, "404 not_found uploadId"},
 		{"pieces", func(s *sessionSite) func() string {
 			send := func() (*uploads.File, error) {
@@ -263,11 +286,12 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 				return string(uploads.CodeOf(err))
 			}
 		}, string(uploads.Completed)},
-	} {
+	}
+	for _, tt := range tests {
 		for name, records := range map[string]uploads.Records{"": nil, ", with records": uploads.BucketRecords(memstore.New())} {
-			t.Run(row.name+name, func(t *testing.T) {
+			t.Run(tt.name+name, func(t *testing.T) {
 				calls, key := 0, ""
-				s := newSessionSite(t, inMemory(t), uploads.Config{
+				s := newSessionSite(t, openMemory(t), uploads.Config{
 					ProxyParts: true,
 					Key:        "files/{id}{ext}",
 					Records:    records,
@@ -277,10 +301,11 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 						return errors.New("the database is down")
 					},
 				})
-				again := row.send(s)
+
+				repeat := tt.send(s)
 				require.Equal(t, 1, calls)
 				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
-				require.Equal(t, row.want, again())
+				require.Equal(t, tt.want, repeat())
 				require.Equal(t, 1, calls)
 			})
 		}
@@ -289,27 +314,34 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 
 // If Stored failed after the file was stored, a later request for the parts or for addresses calls Stored again.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
-	for _, row := range []struct{ name, route string }{
+	tests := []struct{ name, route string }{
 		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var calls atomic.Int64
-			s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, Stored: func(_ context.Context, u *uploads.File) error {
-				u.Location = "https://app.example/file"
-				if calls.Add(1) < 3 {
-					return errors.New("the database is down")
-				}
-				return nil
-			}})
+			s := newSessionSite(t, openMemory(t), uploads.Config{
+				ProxyParts: true,
+				Stored: func(_ context.Context, u *uploads.File) error {
+					u.Location = "https://app.example/file"
+					if calls.Add(1) < 3 {
+						return errors.New("the database is down")
+					}
+					return nil
+				},
+			})
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.sign(1, "")
-			sent := u.send(1, []byte("abc"))
-			require.Equal(t, "500 internal", u.complete(sent).refusal(t))
+
+			firstPart := u.send(1, []byte("abc"))
+			require.Equal(t, "500 internal", u.complete(firstPart).refusal(t))
 			require.Equal(t, "423 locked uploadId", s.do("", "PUT", part.URL, readerOf("abc"), nil).refusal(t))
-			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+row.route, nil, nil) }
+
+			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+tt.route, nil, nil) }
 			require.Equal(t, "500 internal", ask().refusal(t))
 			a := ask()
 			require.Equal(t, "409 completed uploadId", a.refusal(t))
+
 			var told struct{ Location string }
 			a.json(t, &told)
 			require.Equal(t, "https://app.example/file", told.Location)
@@ -322,10 +354,13 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 func TestCompleteByManyMakesOneObject(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	var told atomic.Int64
-	c := uploads.Config{ProxyParts: true, Stored: func(context.Context, *uploads.File) error {
-		told.Add(1)
-		return nil
-	}}
+	c := uploads.Config{
+		ProxyParts: true,
+		Stored: func(context.Context, *uploads.File) error {
+			told.Add(1)
+			return nil
+		},
+	}
 	sites := []*sessionSite{newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	part := u.send(1, content(1000))
@@ -344,6 +379,7 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	}
 	group.Wait()
 	succeeded := 0
+
 	for _, status := range statuses {
 		require.Contains(t, []string{"200", "423 locked uploadId"}, status)
 		if status == "200" {
@@ -395,8 +431,11 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 		return mine.complete(parts...)
 	}
 	second := make(chan *answer, 1)
-	go func() { second <- completeAt(slow, one, two) }()
+	go func() {
+		second <- completeAt(slow, one, two)
+	}()
 	<-listed
+
 	require.Equal(t, "503 store_failed file", completeAt(failing, one).refusal(t))
 	close(goOn)
 	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
@@ -410,19 +449,19 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
 	sites := []*sessionSite{newSessionSite(t, engine.New(driver), uploads.Config{}), newSessionSite(t, engine.New(driver), uploads.Config{})}
-	at := sites[0].create("Upload-Length", size(data))
+	location := sites[0].create("Upload-Length", size(data))
 	var group sync.WaitGroup
 	for _, s := range sites {
 		group.Go(func() {
-			there := s.moved(at)
+			other := s.moved(location)
 			for range 200 {
-				head := s.tus("HEAD", there, nil)
+				head := s.tus("HEAD", other, nil)
 				offset := 0
 				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
 					return
 				}
 				end := min(len(data), offset+150_000)
-				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
+				_, _ = s.try(t.Context(), alice, "PATCH", other, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
 					"Tus-Resumable": "1.0.0",
 					"Content-Type":  "application/offset+octet-stream",
 					"Upload-Offset": fmt.Sprint(offset),
@@ -442,10 +481,16 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
 	hidden := make(chan error, 10)
 	bucket := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, OnError: func(_ *http.Request, err error) { hidden <- err }})
-	at := s.create("Upload-Length", "3")
+	s := newSessionSite(t, bucket, uploads.Config{
+		ProxyParts: true,
+		OnError: func(_ *http.Request, err error) {
+			hidden <- err
+		},
+	})
+	location := s.create("Upload-Length", "3")
+
 	for _, a := range []*answer{
-		s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0"),
+		s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0"),
 		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
 		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
 		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
@@ -463,16 +508,18 @@ func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
-		at := s.create("Upload-Length", "2000")
+		location := s.create("Upload-Length", "2000")
 		stuck := newStuckBody(content(1000))
 		defer stuck.end()
-		a, err := s.try(t.Context(), alice, "PATCH", at, stuck, headers{
+
+		a, err := s.try(t.Context(), alice, "PATCH", location, stuck, headers{
 			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
-		s.patch(at, 1000, content(2000)[1000:], 2000)
+
+		s.patch(location, 1000, content(2000)[1000:], 2000)
 		s.stored("files/alice/file", content(2000))
 	})
 }
@@ -486,9 +533,9 @@ func TestTusMemoryIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		mib = n
 	}
-	s := newSessionSite(t, inADirectory(t), uploads.Config{})
+	s := newSessionSite(t, openDirectory(t), uploads.Config{})
 	s.handler.SetBasePart(uploads.BasePart)
-	before := heap()
+	heapBefore := heap()
 	done := make(chan struct{})
 	highest := make(chan uint64)
 	go func() {
@@ -503,16 +550,18 @@ func TestTusMemoryIsBounded(t *testing.T) {
 			}
 		}
 	}()
-	at := s.create("Upload-Length", itoa(mib<<20))
+	location := s.create("Upload-Length", itoa(mib<<20))
 	start := time.Now()
-	a := s.do(alice, "PATCH", at, io.LimitReader(zeros{}, mib<<20), headers{
+	a := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
 		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 	})
 	close(done)
+
 	maximum := <-highest
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(start), (maximum-min(maximum, before))>>20, before>>20)
-	require.Less(t, maximum, before+64<<20)
+	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(start), (maximum-min(maximum, heapBefore))>>20, heapBefore>>20)
+	require.Less(t, maximum, heapBefore+64<<20)
+
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
@@ -534,7 +583,7 @@ func (zeros) Read(p []byte) (int, error) {
 // If an equal request overtakes the completion at any of its calls to the store, the completion succeeds, and
 // there is one file. The equal request succeeds or gets 423.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		complete func(s *sessionSite) func() *answer // returns the request
 		want     int
@@ -545,12 +594,13 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 			return func() *answer { return u.complete(part) }
 		}, http.StatusOK},
 		{"pieces of tus", func(s *sessionSite) func() *answer {
-			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
-			s.patch(at, 0, []byte("text"), 4)
-			return func() *answer { return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at) }
+			location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+			s.patch(location, 0, []byte("text"), 4)
+			return func() *answer { return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location) }
 		}, http.StatusCreated},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for i, calls := 1, 1; i <= calls; i++ {
 				calls = 0
 				var overtake func()
@@ -564,14 +614,15 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 					})
 				}))
 				s := newSessionSite(t, b, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
-				request := row.complete(s)
+				request := tt.complete(s)
 				calls = 0
 				overtake = func() {
 					overtake = nil
-					require.Contains(t, []int{row.want, http.StatusLocked}, request().StatusCode)
+					require.Contains(t, []int{tt.want, http.StatusLocked}, request().StatusCode)
 				}
+
 				a := request()
-				require.Equal(t, row.want, a.StatusCode, "call %d: %s", i, a.body)
+				require.Equal(t, tt.want, a.StatusCode, "call %d: %s", i, a.body)
 				s.storedOnce("^alice/", []byte("text"))
 			}
 		})

@@ -40,7 +40,7 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 // An http.MaxBytesHandler in front of the handler writes a response header during a Read. The race detector sees
 // that the handler writes none at the same time.
 func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))
 	defer limited.Close()
 	for range 20 {

@@ -15,28 +15,28 @@ const FeedBytes = intake.FeedBytes
 
 // SetPace makes a handler impatient.
 func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
-	s.handler.pace.tick = tick
-	s.handler.pace.checkpoint = checkpoint
-	s.handler.pace.idle = idle
+	s.handler.tus.Pace.Tick = tick
+	s.handler.tus.Pace.Checkpoint = checkpoint
+	s.handler.tus.Pace.Idle = idle
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
-func (s *Service) SetMemory(bytes int64) { s.memory.Parts.Limit = bytes }
+func (s *Service) SetMemory(bytes int64) { s.setup.memory.Parts.Limit = bytes }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (s *Service) SetFeeds(n int64, wait time.Duration) {
-	s.memory.Feeds.Limit = n * intake.FeedBytes
-	s.memory.Feeds.Wait = wait
+	s.setup.memory.Feeds.Limit = n * intake.FeedBytes
+	s.setup.memory.Feeds.Wait = wait
 }
 
 // FeedsUsed returns how many bytes of memory are in use by requests that are sending data.
-func (s *Service) FeedsUsed() int64 { return s.memory.Feeds.Used() }
+func (s *Service) FeedsUsed() int64 { return s.setup.memory.Feeds.Used() }
 
 // Memory returns the bytes that all buffers may take.
-func (s *Service) Memory() int64 { return s.memory.Parts.Limit + s.memory.Feeds.Limit }
+func (s *Service) Memory() int64 { return s.setup.memory.Parts.Limit + s.setup.memory.Feeds.Limit }
 
 // MemoryUsed returns how many bytes of parts there are.
-func (s *Service) MemoryUsed() int64 { return s.memory.Parts.Used() }
+func (s *Service) MemoryUsed() int64 { return s.setup.memory.Parts.Used() }
 
 // BodiesUsed returns how many bytes the bucket may hold of the requests that send bytes.
-func (s *Service) BodiesUsed() int64 { return s.memory.Bodies.Used() }
+func (s *Service) BodiesUsed() int64 { return s.setup.memory.Bodies.Used() }

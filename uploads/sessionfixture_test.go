@@ -45,36 +45,6 @@ func (c *clock) Advance(d time.Duration) {
 	c.more += d
 }
 
-// A movedClock is the Core of a bucket whose store has the clock of a handler: that of a server cannot be moved.
-type movedClock struct {
-	storage.Core
-	clock *clock
-}
-
-func withClock(t *testing.T, b storage.Bucket, of *clock) storage.Bucket {
-	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return movedClock{c, of} })
-}
-
-func (b movedClock) Upload(
-	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
-) (*storage.Attrs, error) {
-	attrs, err := b.Core.Upload(ctx, key, body, o)
-	return b.moved(key, attrs), err
-}
-
-func (b movedClock) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
-	attrs, err := b.Core.Attrs(ctx, key, o)
-	return b.moved(key, attrs), err
-}
-
-// moved changes the time of the object that tells a Sweep the time.
-func (b movedClock) moved(key string, attrs *storage.Attrs) *storage.Attrs {
-	if attrs != nil && !attrs.Modified.IsZero() && strings.HasSuffix(key, "/clock") {
-		attrs.Modified = b.clock.Now()
-	}
-	return attrs
-}
-
 // A site is an application with a handler under /uploads.
 type sessionSite struct {
 	t       *testing.T
@@ -122,7 +92,7 @@ func configured(c uploads.Config) uploads.Config {
 
 func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
-	s := unserved(t, bucket, c)
+	s := newUnservedSite(t, bucket, c)
 	server := httptest.NewServer(s.routes())
 	t.Cleanup(server.Close)
 	s.base = server.URL + "/uploads"
@@ -132,7 +102,7 @@ func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sess
 // newSiteOnPipes is newSessionSite in a bubble of testing/synctest.
 func newSiteOnPipes(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
-	s := unserved(t, bucket, c)
+	s := newUnservedSite(t, bucket, c)
 	s.serveOnPipes(t.Context())
 	return s
 }
@@ -151,12 +121,12 @@ func (s *sessionSite) routes() http.Handler {
 	return mux
 }
 
-func unserved(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
+func newUnservedSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
-		bucket = withClock(t, bucket, s.clock)
+		bucket = wrapped.Clock(t, bucket, s.clock.Now)
 	}
 	var err error
 	s.handler, err = uploads.New(bucket, configured(c))
@@ -181,10 +151,12 @@ func (a *answer) refusal(t *testing.T) string {
 	t.Helper()
 	var p struct{ Code, Field, Title, Detail, RequestID string }
 	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), string(a.body))
+
 	a.json(t, &p)
 	require.NotEmpty(t, p.Detail)
 	require.NotEmpty(t, p.RequestID)
 	require.Equal(t, a.Header.Get("X-Request-Id"), p.RequestID)
+
 	waiting := a.StatusCode == http.StatusLocked || a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented
 	require.Equal(t, waiting, a.Header.Get("Retry-After") != "", a.Status)
 	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
@@ -254,9 +226,9 @@ func (s *sessionSite) create(pairs ...string) string {
 }
 
 // located resolves the header Location as a client does.
-func (s *sessionSite) located(a *answer, from string) string {
+func (s *sessionSite) located(a *answer, prefix string) string {
 	s.t.Helper()
-	base, err := url.Parse(s.base + from)
+	base, err := url.Parse(s.base + prefix)
 	require.NoError(s.t, err)
 	target, err := base.Parse(a.Header.Get("Location"))
 	require.NoError(s.t, err)

@@ -121,6 +121,7 @@ var journeys = func() []journey {
 		return nil
 	}}
 	started := map[string]*begun{}
+
 	var list []journey
 	for _, row := range []struct {
 		name   string
@@ -136,17 +137,20 @@ var journeys = func() []journey {
 			name:   row.name,
 			config: row.config,
 			setUp: func(s *sessionSite) string {
-				at := s.create("Upload-Length", size(row.data))
-				s.patch(at, 0, row.data[:300], 300)
-				return at
+				location := s.create("Upload-Length", size(row.data))
+				s.patch(location, 0, row.data[:300], 300)
+				return location
 			},
-			act: func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
-			resume: func(s *sessionSite, at string) {
-				s.continueTus(at, row.data)
+			act: func(s *sessionSite, location string) {
+				s.send("PATCH", location, row.data[300:], "Upload-Offset", "300")
+			},
+			resume: func(s *sessionSite, location string) {
+				s.continueTus(location, row.data)
 				s.stored("files/alice/file", row.data)
 			},
 		})
 	}
+
 	for _, row := range []struct {
 		name   string
 		config uploads.Config
@@ -179,6 +183,7 @@ var journeys = func() []journey {
 			},
 		})
 	}
+
 	join := func(s *sessionSite, pieces string) *answer {
 		return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", pieces, "Content-Type", "")
 	}
@@ -192,7 +197,9 @@ var journeys = func() []journey {
 			s.patch(b, 0, small[400:], 600)
 			return "final;" + a + " " + b
 		},
-		act: func(s *sessionSite, pieces string) { join(s, pieces) },
+		act: func(s *sessionSite, pieces string) {
+			join(s, pieces)
+		},
 		resume: func(s *sessionSite, pieces string) {
 			a := join(s, pieces)
 			require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
@@ -212,7 +219,7 @@ func judgedJourneys() []journey {
 		Key:        "{user}/{random}{ext}",
 		ProxyParts: true,
 	}
-	sent := map[string]*begun{}
+	inputs := map[string]*begun{}
 	list := []journey{{
 		name:   "parts of a video",
 		config: config,
@@ -220,16 +227,16 @@ func judgedJourneys() []journey {
 			u := s.begin(map[string]any{"filename": "film.mp4"})
 			u.send(1, video[:part])
 			u.send(2, video[part:])
-			sent[u.UploadID] = u
+			inputs[u.UploadID] = u
 			return u.UploadID
 		},
 		act: func(s *sessionSite, id string) {
-			u := *sent[id]
+			u := *inputs[id]
 			u.s = s
 			u.complete(sentPart{1, ""}, sentPart{2, ""})
 		},
 		resume: func(s *sessionSite, id string) {
-			u := *sent[id]
+			u := *inputs[id]
 			u.s = s
 			a := u.complete(sentPart{1, ""}, sentPart{2, ""})
 			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
@@ -241,19 +248,20 @@ func judgedJourneys() []journey {
 		setUp: func(s *sessionSite) string {
 			return s.located(s.draft("POST", "/tus/", bytes.NewReader(video[:300]), "Upload-Complete", "?0"), "/tus/")
 		},
-		act: func(s *sessionSite, at string) {
-			_, _ = s.try(s.t.Context(), alice, "PATCH", s.moved(at), bytes.NewReader(video[300:]), headers{
+		act: func(s *sessionSite, location string) {
+			_, _ = s.try(s.t.Context(), alice, "PATCH", s.moved(location), bytes.NewReader(video[300:]), headers{
 				"Upload-Complete": "?1", "Upload-Offset": "300", "Content-Type": "application/partial-upload",
 			})
 		},
-		resume: func(s *sessionSite, at string) {
-			offset, err := strconv.Atoi(s.draft("HEAD", at, nil).Header.Get("Upload-Offset"))
+		resume: func(s *sessionSite, location string) {
+			offset, err := strconv.Atoi(s.draft("HEAD", location, nil).Header.Get("Upload-Offset"))
 			require.NoError(s.t, err)
-			a := s.draft("PATCH", at, bytes.NewReader(video[offset:]), "Upload-Offset", strconv.Itoa(offset))
+			a := s.draft("PATCH", location, bytes.NewReader(video[offset:]), "Upload-Offset", strconv.Itoa(offset))
 			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
 			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
 		},
 	}}
+
 	for _, row := range []struct {
 		name string
 		data []byte
@@ -263,13 +271,15 @@ func judgedJourneys() []journey {
 			name:   row.name,
 			config: config,
 			setUp: func(s *sessionSite) string {
-				at := s.create("Upload-Length", size(row.data))
-				s.patch(at, 0, row.data[:300], 300)
-				return at
+				location := s.create("Upload-Length", size(row.data))
+				s.patch(location, 0, row.data[:300], 300)
+				return location
 			},
-			act: func(s *sessionSite, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
-			resume: func(s *sessionSite, at string) {
-				s.continueTus(at, row.data)
+			act: func(s *sessionSite, location string) {
+				s.send("PATCH", location, row.data[300:], "Upload-Offset", "300")
+			},
+			resume: func(s *sessionSite, location string) {
+				s.continueTus(location, row.data)
 				s.storedOnce(`^alice/[a-z2-7]{26}\.`+row.key+"$", row.data)
 			},
 		})
@@ -305,11 +315,11 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	}
 	for _, b := range testserver.Sample(stores[:1], stores) {
 		for _, j := range judgedJourneys() {
-			for _, after := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, after), func(t *testing.T) {
+			for _, afterCall := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, afterCall), func(t *testing.T) {
 					for i := 1; ; i++ {
 						require.Less(t, i, 60)
-						if !survive(t, b.open(t), j, &ending{at: i, after: after}) {
+						if !runUntilKilled(t, b.open(t), j, &ending{at: i, after: afterCall}) {
 							break
 						}
 					}
@@ -323,12 +333,12 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 // Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, j := range journeys {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, after), func(t *testing.T) {
+		for _, afterCall := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, afterCall), func(t *testing.T) {
 				for i := 1; ; i++ {
 					require.Less(t, i, 60)
-					d := &ending{at: i, after: after}
-					if !survive(t, memstore.NewDriver(memstore.Config{}), j, d) {
+					d := &ending{at: i, after: afterCall}
+					if !runUntilKilled(t, memstore.NewDriver(memstore.Config{}), j, d) {
 						break
 					}
 				}
@@ -345,15 +355,15 @@ func TestKilledServerWithFastClock(t *testing.T) {
 			continue
 		}
 		t.Run(j.name, func(t *testing.T) {
-			for i := 1; survive(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: i, ahead: time.Hour}); i++ {
+			for i := 1; runUntilKilled(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: i, ahead: time.Hour}); i++ {
 				require.Less(t, i, 60)
 			}
 		})
 	}
 }
 
-// survive reports whether the process was killed.
-func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
+// runUntilKilled reports whether the process was killed.
+func runUntilKilled(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 	t.Helper()
 	told := 0
 	c := j.config
@@ -370,6 +380,7 @@ func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 		j.act(s, value) // which sees a claim that is too long
 	}
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+
 	j.resume(s, value)
 	require.Positive(t, told, "killed at call %d", d.at)
 	require.NotContains(t, fmt.Sprint(s.tidy()), ".uploads", "killed at call %d", d.at)
@@ -389,7 +400,7 @@ func (s *sessionSite) tidy() []string {
 // If a server is killed while it takes a file in one request, the client sends the file again, and Stored is
 // called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
-	for _, after := range []bool{false, true} {
+	for _, afterCall := range []bool{false, true} {
 		for i := 1; ; i++ {
 			require.Less(t, i, 30)
 			told := 0
@@ -402,7 +413,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
 			var request struct{ URL string }
 			a.json(t, &request)
-			d := &ending{at: i, after: after}
+			d := &ending{at: i, after: afterCall}
 			mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
 			s.clock.Advance(3 * time.Minute)
@@ -412,6 +423,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			}
 			require.Positive(t, told, "killed at call %d", i)
 			s.stored("files/alice/file", []byte("abc"))
+
 			if !d.reached() {
 				break
 			}
@@ -425,37 +437,48 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
 		after   bool // the call
 		parts   bool // in place of tus
 		data    []byte
 	}{
-		{"parts, before", nil, false, true, large}, {"parts, after", nil, true, true, large},
-		{"inspected parts, before", inspect, false, true, large}, {"inspected parts, after", inspect, true, true, large},
-		{"tus, before", nil, false, false, large}, {"tus, after", nil, true, false, large},
-		{"inspected tus, before", inspect, false, false, large}, {"inspected tus, after", inspect, true, false, large},
-		{"tus in one request, before", nil, false, false, small}, {"tus in one request, after", nil, true, false, small},
-		{"inspected tus in one request, before", inspect, false, false, small},
-		{"inspected tus in one request, after", inspect, true, false, small},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "parts, before", parts: true, data: large}, {name: "parts, after", after: true, parts: true, data: large},
+		{name: "inspected parts, before", inspect: inspect, parts: true, data: large}, {
+			name:    "inspected parts, after",
+			inspect: inspect,
+			after:   true,
+			parts:   true,
+			data:    large,
+		},
+		{name: "tus, before", data: large}, {name: "tus, after", after: true, data: large},
+		{name: "inspected tus, before", inspect: inspect, data: large}, {name: "inspected tus, after", inspect: inspect, after: true, data: large},
+		{name: "tus in one request, before", data: small}, {name: "tus in one request, after", after: true, data: small},
+		{name: "inspected tus in one request, before", inspect: inspect, data: small},
+		{name: "inspected tus in one request, after", inspect: inspect, after: true, data: small},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			completed := 0
-			data := row.data
+			data := tt.data
 			for i := 1; ; i++ {
 				require.Less(t, i, 60)
 				drv := memstore.NewDriver(memstore.Config{})
 				told := 0
-				c := uploads.Config{ProxyParts: true, Inspect: row.inspect, Stored: func(context.Context, *uploads.File) error {
-					told++
-					return nil
-				}}
+				c := uploads.Config{
+					ProxyParts: true,
+					Inspect:    tt.inspect,
+					Stored: func(context.Context, *uploads.File) error {
+						told++
+						return nil
+					},
+				}
 				s := newSessionSite(t, engine.New(drv), c)
-				d := &ending{at: i, after: row.after}
+				d := &ending{at: i, after: tt.after}
 				mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 				address := ""
-				if row.parts {
+				if tt.parts {
 					u := s.begin(map[string]any{"filename": "file"})
 					part := u.send(1, data)
 					address = s.base + "/s3/multipart/" + u.UploadID
@@ -499,6 +522,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		mortal.clock.Advance(100 * time.Hour)
 		_, err := mortal.handler.Sweep(t.Context())
 		require.Empty(t, s.tidy(), "killed at call %d", i)
+
 		if !d.reached() {
 			require.NoError(t, err)
 			break

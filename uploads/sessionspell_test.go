@@ -76,6 +76,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 							j.act(s, value)
 							reached = d.begin(0) >= i
 							start := time.Now()
+
 							j.resume(s, value)
 							require.Zero(t, time.Since(start), "it failed from call %d on", i)
 						})
@@ -90,7 +91,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 // sender.
 func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
 		make    func(t *testing.T, s *sessionSite) string
@@ -107,21 +108,22 @@ func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 			return s.tus("PATCH", s.create("Upload-Length", "4"), []byte("text"), "Upload-Offset", "0").refusal(t)
 		}},
 		{"an inspected file of a form", accepts, func(t *testing.T, s *sessionSite) string {
-			body, contentType := formOf(t, formFile{"file", "a", "", "text"})
+			body, contentType := newForm(t, formFile{"file", "a", "", "text"})
 			return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType}).refusal(t)
 		}},
 		{"pieces of tus", nil, func(t *testing.T, s *sessionSite) string {
-			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
-			s.patch(at, 0, []byte("text"), 4)
-			return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at).refusal(t)
+			location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+			s.patch(location, 0, []byte("text"), 4)
+			return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location).refusal(t)
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			limits := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
 			broken := faults.New(faults.Cut(faults.Get, 2))
 			b := memstore.New(driver.WithLayer(limits), driver.WithLayer(broken.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			s := newSessionSite(t, b, uploads.Config{Inspect: row.inspect, Key: "{user}/{random}", States: uploads.BucketStates(memstore.New())})
-			require.Equal(t, "503 store_failed file", row.make(t, s))
+			s := newSessionSite(t, b, uploads.Config{Inspect: tt.inspect, Key: "{user}/{random}", States: uploads.BucketStates(memstore.New())})
+			require.Equal(t, "503 store_failed file", tt.make(t, s))
 		})
 	}
 }

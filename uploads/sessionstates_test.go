@@ -36,18 +36,21 @@ func TestStatesNeedConditions(t *testing.T) {
 	states := memstore.New()
 	s := newSessionSite(t, bucket, uploads.Config{Begin: overwritingStore, States: uploads.BucketStates(states), Unguarded: true})
 	data := content(part + 1000)
+
 	for range 2 { // the second one overwrites
-		at := s.create("Upload-Length", size(data))
-		s.patch(at, 0, data[:part+10], part+10)
-		s.patch(at, part+10, data[part+10:], int64(len(data)))
+		location := s.create("Upload-Length", size(data))
+		s.patch(location, 0, data[:part+10], part+10)
+		s.patch(location, part+10, data[part+10:], int64(len(data)))
 		s.stored("files/alice/file", data)
 		u := s.begin(map[string]any{"filename": "file"})
 		a := u.complete(u.send(1, data))
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 	}
-	at := s.create("Upload-Length", size(data))
-	s.patch(at, 0, data[:10], 10)
+
+	location := s.create("Upload-Length", size(data))
+	s.patch(location, 0, data[:10], 10)
 	require.Equal(t, []string{"files/alice/file"}, s.tidy())
+
 	for entry, err := range states.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "a state is left", entry.Key)
@@ -77,22 +80,23 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
-		at := s.create("Upload-Length", "100")
+		location := s.create("Upload-Length", "100")
 		body, client := io.Pipe()
 		go func() {
-			_, _ = s.try(t.Context(), alice, "PATCH", at, body, headers{
+			_, _ = s.try(t.Context(), alice, "PATCH", location, body, headers{
 				"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
 			})
 		}()
 		_, err := client.Write(content(50))
 		require.NoError(t, err)
 		synctest.Wait()
+
 		states.next = func() error {
 			_ = client.CloseWithError(storage.Unavailable) // the connection breaks
 			time.Sleep(time.Second)
 			return nil
 		}
-		require.EqualValues(t, 50, s.offset(at))
+		require.EqualValues(t, 50, s.offset(location))
 	})
 }
 
@@ -105,12 +109,13 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 				injector := faults.New()
 				s := newSiteOnPipes(t, engine.New(d, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 				other := newSiteOnPipes(t, engine.New(d), uploads.Config{})
-				at := s.create("Upload-Length", "3")
+				location := s.create("Upload-Length", "3")
 				injector.Set(fault.Nth(n))
-				s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0")
+				s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
 				hits = len(injector.Hits())
+
 				start := time.Now()
-				require.Equal(t, http.StatusOK, other.tus("HEAD", other.moved(at), nil).StatusCode)
+				require.Equal(t, http.StatusOK, other.tus("HEAD", other.moved(location), nil).StatusCode)
 				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, n)
 			})
 		}
@@ -122,18 +127,24 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	told := 0
-	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: func(context.Context, *uploads.File) error {
-		told++
-		if told == 1 {
-			states.next = func() error { return storage.Unavailable }
-			return storage.Unavailable
-		}
-		return nil
-	}})
+	s := newSessionSite(t, memstore.New(), uploads.Config{
+		ProxyParts: true,
+		States:     states,
+		Stored: func(context.Context, *uploads.File) error {
+			told++
+			if told == 1 {
+				states.next = func() error { return storage.Unavailable }
+				return storage.Unavailable
+			}
+			return nil
+		},
+	})
 	u := s.begin(map[string]any{"filename": "file"})
+
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)
+
 	a := u.complete(part)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 }
@@ -156,10 +167,10 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), uploads.Config{})
 			data := content(2*part + 1000)
-			at := s.create("Upload-Length", size(data))
+			location := s.create("Upload-Length", size(data))
 			for offset, end := 0, 0; offset < len(data); offset = end {
 				end = min(offset+40_001, len(data))
-				s.patch(at, int64(offset), data[offset:end], int64(end))
+				s.patch(location, int64(offset), data[offset:end], int64(end))
 			}
 			s.stored("files/alice/file", data)
 		})
@@ -176,6 +187,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 			for i, data := range cut(data, u.PartSize) {
 				parts = append(parts, u.send(i+1, data))
 			}
+
 			a := u.complete(parts...)
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 			s.stored("files/alice/file", data)
@@ -188,9 +200,11 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
+
 	part := u.sign(1, "")
 	a := s.do("", "PUT", part.URL, bytes.NewReader(content(2001)), nil)
 	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
 	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
 	parts[0] = u.send(1, content(1000))
@@ -209,16 +223,16 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 
 // If several tus uploads do not fit into memory together, some wait until others have finished.
 func TestTusUploadsShareMemory(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{MemoryLimit: 16 << 20})
+	s := newSessionSite(t, openMemory(t), uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)
 	data := content(uploads.BasePart + 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 6)
 	for i := range cap(done) {
-		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
 		go func() {
-			_, err := s.try(ctx, alice, "PATCH", at, bytes.NewReader(data), headers{
+			_, err := s.try(ctx, alice, "PATCH", location, bytes.NewReader(data), headers{
 				"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 			})
 			done <- err
@@ -227,6 +241,7 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	for range cap(done) {
 		require.NoError(t, <-done)
 	}
+
 	for i := range cap(done) {
 		s.stored("files/alice/"+itoa(int64(i)), data)
 	}

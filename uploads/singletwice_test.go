@@ -12,7 +12,7 @@ import (
 // Two requests send the same file to one URL. The second runs before any call of the first, and is killed at any
 // of its own calls. The file counts once.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
-	onAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80)
 			killed = false
@@ -20,9 +20,9 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 			a.inTurn(func(other *process) {
 				status, _, text := other.ask("GET", "/s3/params?filename=a", nil)
 				require.Equal(t, http.StatusOK, status, "%s", text)
-				var asked struct{ URL string }
-				require.NoError(t, json.Unmarshal(text, &asked))
-				path = pathOf(asked.URL)
+				var upload struct{ URL string }
+				require.NoError(t, json.Unmarshal(text, &upload))
+				path = pathOf(upload.URL)
 			}, func(*process) {
 				d := &ending{at: kill, after: true}
 				a.process(d.layer).ask("PUT", path, content(3000))

@@ -20,7 +20,7 @@ import (
 // content.
 func TestStagedContentHasInertType(t *testing.T) {
 	page := []byte("<html><script>alert(1)</script></html>")
-	for _, way := range []struct {
+	tests := []struct {
 		name string
 		send func(s *sessionSite)
 	}{
@@ -29,9 +29,9 @@ func TestStagedContentHasInertType(t *testing.T) {
 			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, page)).StatusCode)
 		}},
 		{"one request", func(s *sessionSite) {
-			var begun struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &begun)
-			require.Equal(s.t, http.StatusOK, s.do("", "PUT", begun.URL, bytes.NewReader(page), nil).StatusCode)
+			var upload struct{ URL string }
+			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &upload)
+			require.Equal(s.t, http.StatusOK, s.do("", "PUT", upload.URL, bytes.NewReader(page), nil).StatusCode)
 		}},
 		{"tus", func(s *sessionSite) {
 			s.patch(s.create("Upload-Length", size(page)), 0, page, int64(len(page)))
@@ -55,31 +55,33 @@ func TestStagedContentHasInertType(t *testing.T) {
 			})
 			require.NoError(s.t, err)
 		}},
-	} {
-		t.Run(way.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := engine.New(memstore.NewDriver(memstore.Config{}))
-			var waited []string
+			var pendingKeys []string
 			look := func(ctx context.Context) {
 				for entry, err := range bucket.List(ctx, storage.WithPrefix(uploads.DefaultPrefix)) {
 					require.NoError(t, err)
 					if strings.Contains(entry.Key, "/content") {
 						attrs, err := bucket.Attrs(ctx, entry.Key)
 						require.NoError(t, err)
-						waited = append(waited, attrs.ContentType)
+						pendingKeys = append(pendingKeys, attrs.ContentType)
 					}
 				}
 			}
-			way.send(newSessionSite(t, bucket, uploads.Config{
+			tt.send(newSessionSite(t, bucket, uploads.Config{
 				Rules: rules.Any(0),
 				Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
 					look(ctx)
 					return nil
 				},
 			}))
-			if len(waited) == 0 { // a piece waits until it is joined
+			if len(pendingKeys) == 0 { // a piece waits until it is joined
 				look(t.Context())
 			}
-			require.Equal(t, []string{"application/octet-stream"}, waited)
+
+			require.Equal(t, []string{"application/octet-stream"}, pendingKeys)
 		})
 	}
 }

@@ -21,33 +21,35 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}
-	b := inMemory(t, storage.WithHook(hook))
+	b := openMemory(t, storage.WithHook(hook))
 	states := uploads.BucketStates(b)
 	for _, digit := range []string{"a", "b"} {
 		_, err := states.SetState(t.Context(), "waiting/"+strings.Repeat(digit, 40)+"/state.json", []byte("{}"), "")
 		require.NoError(t, err)
 	}
-	found, _, err := states.ListStates(t.Context(), "", 10)
+
+	listed, _, err := states.ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
-	require.Len(t, found, 2)
+	require.Len(t, listed, 2)
 	require.NotEmpty(t, written[2:])
+
 	for _, key := range written {
 		require.True(t, strings.HasPrefix(key, "waiting/"), "%s", key)
 	}
-	require.Len(t, keys(t, b), 2)
+	require.Len(t, listKeys(t, b), 2)
 }
 
 // If the application's own objects have names like a state, ListStates returns none of them and changes none of
 // them.
 func TestBucketStatesListStatesLeavesOtherObjects(t *testing.T) {
-	b := inMemory(t)
+	b := openMemory(t)
 	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("theirs"))
 		require.NoError(t, err)
 	}
-	found, _, err := uploads.BucketStates(b).ListStates(t.Context(), "", 10)
+	states, _, err := uploads.BucketStates(b).ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
-	require.Empty(t, found)
+	require.Empty(t, states)
 	for _, key := range []string{"terraform/clock", "clock"} {
 		text, _, err := storage.ReadAll(t.Context(), b, key)
 		require.NoError(t, err)

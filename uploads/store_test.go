@@ -28,39 +28,42 @@ type onlyRead struct{ io.Reader }
 // claims.
 func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
-	for _, row := range []struct{ what, content, extension, contentType string }{
-		{"JPEG", aJPEG(), ".jpg", "image/jpeg"},
-		{"PNG", aPNG(), ".png", "image/png"},
-		{"GIF", aGIF(3, 2), ".gif", "image/gif"},
-		{"WebP", aWebP(), ".webp", "image/webp"},
-		{"AVIF", anAVIF(3, 2), ".avif", "image/avif"},
-		{"SVG without a script", anSVG, ".svg", "image/svg+xml"},
-		{"PDF", "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", ".pdf", "application/pdf"},
-		{"text", "all is well", ".txt", "text/plain; charset=utf-8"},
-	} {
-		t.Run(row.what, func(t *testing.T) {
+	tests := []struct{ what, content, extension, contentType string }{
+		{what: "JPEG", content: aJPEG(), extension: ".jpg", contentType: "image/jpeg"},
+		{what: "PNG", content: aPNG(), extension: ".png", contentType: "image/png"},
+		{what: "GIF", content: aGIF(3, 2), extension: ".gif", contentType: "image/gif"},
+		{what: "WebP", content: aWebP(), extension: ".webp", contentType: "image/webp"},
+		{what: "AVIF", content: anAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
+		{what: "SVG without a script", content: anSVG, extension: ".svg", contentType: "image/svg+xml"},
+		{what: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", extension: ".pdf", contentType: "application/pdf"},
+		{what: "text", content: "all is well", extension: ".txt", contentType: "text/plain; charset=utf-8"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.what, func(t *testing.T) {
 			b := memstore.New()
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: everything}, Key: "{random}{ext}"})
+
 			r, err := s.Store(t.Context(), uploads.Upload{
-				Body:        onlyRead{strings.NewReader(row.content)},
+				Body:        onlyRead{strings.NewReader(tt.content)},
 				Name:        "page.html",
 				ClaimedType: "text/html",
 			})
 			require.NoError(t, err)
-			require.Regexp(t, `^[a-z2-7]{26}\`+row.extension+`$`, r.Key)
-			require.Equal(t, row.contentType, r.ContentType)
+			require.Regexp(t, `^[a-z2-7]{26}\`+tt.extension+`$`, r.Key)
+			require.Equal(t, tt.contentType, r.ContentType)
 			require.Equal(t, "page.html", r.Name)
+
 			data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 			require.NoError(t, err)
-			require.Equal(t, row.content, string(data))
-			require.Equal(t, row.contentType, attrs.ContentType)
+			require.Equal(t, tt.content, string(data))
+			require.Equal(t, tt.contentType, attrs.ContentType)
 		})
 	}
 }
 
 // The result describes the file.
 func TestStoreResultDescribesFile(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{
 			Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
 			Link:    uploads.SignedLink,
@@ -68,7 +71,8 @@ func TestStoreResultDescribesFile(t *testing.T) {
 			Now:     func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
 		})
 		content := aPNG()
-		before := time.Now()
+		start := time.Now()
+
 		r, err := s.Store(t.Context(), uploads.Upload{
 			Body: strings.NewReader(content),
 			Name: `C:\photos\me.PNG`,
@@ -81,11 +85,12 @@ func TestStoreResultDescribesFile(t *testing.T) {
 		require.Equal(t, [2]int{3, 2}, [2]int{r.Width, r.Height})
 		require.True(t, r.CRC32C.Known)
 		require.False(t, r.Modified.IsZero())
-		require.WithinDuration(t, before.Add(10*time.Minute), r.ExpiresAt, time.Minute)
+		require.WithinDuration(t, start.Add(10*time.Minute), r.ExpiresAt, time.Minute)
 
 		answer, err := client.Get(r.Location)
 		require.NoError(t, err)
 		defer answer.Body.Close()
+
 		got, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
@@ -96,7 +101,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 
 // Store keeps all bytes of a large file from a reader that cannot seek, whether the size is known or not.
 func TestStoreStreamsLargeFile(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
 		content := aPNG() + strings.Repeat("past the end", 1<<20)
 		for _, claimed := range []int64{0, int64(len(content))} {
@@ -111,7 +116,7 @@ func TestStoreStreamsLargeFile(t *testing.T) {
 
 // Uploads of one name are separate objects.
 func TestStoreSameNameTwice(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{})
 		const uploaders = 200
 		content := aPNG()
@@ -124,7 +129,8 @@ func TestStoreSameNameTwice(t *testing.T) {
 		}
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
-		require.Len(t, keys(t, b), uploaders)
+
+		require.Len(t, listKeys(t, b), uploaders)
 	})
 }
 
@@ -141,9 +147,11 @@ func TestStoreKeyExists(t *testing.T) {
 			s := newService(t, b, uploads.Config{Random: repeating{}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
+
 			_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
 			require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 			require.ErrorIs(t, err, fs.ErrExist)
+
 			data, _, err := storage.ReadAll(t.Context(), b, first.Key)
 			require.NoError(t, err)
 			require.Equal(t, aPNG(), string(data), "nothing was overwritten")
@@ -154,28 +162,29 @@ func TestStoreKeyExists(t *testing.T) {
 // An interrupted upload leaves nothing.
 func TestStoreInterruptedLeavesNothing(t *testing.T) {
 	broken := errors.New("the line went dead")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		body io.Reader
 	}{
 		{"at once", iotest.ErrReader(broken)},
 		{"in the first bytes", io.MultiReader(strings.NewReader(aPNG()[:20]), iotest.ErrReader(broken))},
 		{"in the middle", io.MultiReader(strings.NewReader(aPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken))},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: row.body})
+			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: tt.body})
 			require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 			require.ErrorIs(t, err, broken)
 			require.ErrorIs(t, err, storage.BodyFailed)
-			require.Empty(t, keys(t, b))
+			require.Empty(t, listKeys(t, b))
 		})
 	}
 }
 
 // A file whose URL cannot be signed is removed.
 func TestStoreLinkCannotBeSigned(t *testing.T) {
-	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "SignedDownloadURL" {
 			return ctx, nil, storage.Unavailable
 		}
@@ -183,7 +192,7 @@ func TestStoreLinkCannotBeSigned(t *testing.T) {
 	}))
 	_, err := newService(t, b, uploads.Config{Link: uploads.SignedLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
-	require.Empty(t, keys(t, b))
+	require.Empty(t, listKeys(t, b))
 }
 
 // hesitant returns nothing every other time, as readers may.
@@ -234,6 +243,7 @@ func (c cancels) Read(p []byte) (int, error) {
 func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
+
 	e, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
 	require.Equal(t, uploads.Interrupted, e.Code)

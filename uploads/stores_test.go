@@ -30,43 +30,49 @@ var furtherBackends []backend
 
 // backends are the stores. "make test-all" starts the servers.
 var backends = []backend{
-	{"memory", inMemory, true},
-	{"local", inADirectory, true},
-	{"minio", onMinIO, true},
-	{"gcs", onGCS, false},
-	{"azurite", onAzurite, true},
+	{"memory", openMemory, true},
+	{"local", openDirectory, true},
+	{"minio", openMinIO, true},
+	{"gcs", openGCS, false},
+	{"azurite", openAzurite, true},
 }
 
-// onStores runs f on every kind of bucket.
-func onStores(t *testing.T, f func(t *testing.T, open opener)) {
+// runOnStores runs f on every kind of bucket.
+func runOnStores(t *testing.T, f func(t *testing.T, open opener)) {
 	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) { f(t, b.open) })
+		t.Run(b.name, func(t *testing.T) {
+			f(t, b.open)
+		})
 	}
 }
 
-// onSignedBuckets runs f on every kind of bucket, with parts that go to the store if it
+// runOnSignedBuckets runs f on every kind of bucket, with parts that go to the store if it
 // answers them as the real one does, and through the handler.
-func onSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c uploads.Config)) {
+func runOnSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c uploads.Config)) {
 	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) { f(t, b.open, uploads.Config{ProxyParts: !b.etags}) })
+		t.Run(b.name, func(t *testing.T) {
+			f(t, b.open, uploads.Config{ProxyParts: !b.etags})
+		})
 	}
-	t.Run("memory through the handler", func(t *testing.T) { f(t, inMemory, uploads.Config{ProxyParts: true}) })
+	t.Run("memory through the handler", func(t *testing.T) {
+		f(t, openMemory, uploads.Config{ProxyParts: true})
+	})
 }
 
-func inADirectory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-	return served(t, func(base string) (storage.Bucket, error) {
+func openDirectory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	return serveBucket(t, func(base string) (storage.Bucket, error) {
 		return local.Open(t.TempDir(), local.Config{NoSync: true}, append(opts, storage.WithSigningBaseURL(base))...)
 	})
 }
 
-func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func openMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
 }
 
-func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func openGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 	key := filepath.Join(t.TempDir(), "key.json")
@@ -74,7 +80,7 @@ func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}}, opts...)
 }
 
-func onAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func openAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")

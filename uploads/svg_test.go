@@ -14,7 +14,7 @@ import (
 // An SVG that does more than draw is refused.
 func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 	const page = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">`
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		code          uploads.Code // "": it is stored
 	}{
@@ -89,14 +89,15 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 		{"no end", page + `<rect>`, uploads.Damaged},
 		{"an end too many", page + `</svg></svg>`, uploads.Damaged},
 		{"too much to look through", page + strings.Repeat("<g/>", 1<<19) + `</svg>`, uploads.TooLarge},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
-			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
-			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
-			if row.code != "" {
-				require.Empty(t, keys(t, b))
+			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			if tt.code != "" {
+				require.Empty(t, listKeys(t, b))
 			}
 		})
 	}

@@ -35,6 +35,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	}
 	failing.Set(rules...)
 	s.clock.Advance(100 * time.Hour)
+
 	for range 100 {
 		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
@@ -61,7 +62,7 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 			}
 			return next(ctx)
 		}
-		s := takesPieces(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return driver.Intercept(next, wait) })), uploads.Config{})
+		s := newPieceService(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return driver.Intercept(next, wait) })), uploads.Config{})
 		for _, token := range []string{"a", "b"} {
 			p := piece(2, 1, "x")
 			p.Token = token
@@ -93,7 +94,7 @@ func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 
 // If a client sends a part to a signed address after the completion, and the store keeps it, Sweep removes it.
 func TestSweepRemovesLateParts(t *testing.T) {
-	onSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a"})
 		part := u.sign(2, "")
@@ -115,9 +116,11 @@ func TestSweepWithFastClock(t *testing.T) {
 	require.NoError(t, err)
 	ahead, err := uploads.New(b, configured(uploads.Config{Now: func() time.Time { return time.Now().Add(100 * time.Hour) }}))
 	require.NoError(t, err)
+
 	report, err := ahead.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
+
 	s.patch(address, 1, []byte("bc"), 3)
 	s.stored(young, []byte("its state is written in a moment"))
 }

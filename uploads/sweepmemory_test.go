@@ -31,6 +31,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 			return next(ctx)
 		})
 	}))
+
 	s := newSessionSite(t, b, uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Records: uploads.BucketRecords(memstore.New()), Key: "files/{id}{ext}"})
 	require.Equal(t, http.StatusOK, s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"}).StatusCode)
 	_, states := s.keys()
@@ -40,6 +41,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 		_, err := b.Upload(t.Context(), fmt.Sprintf("%s%040x/state.json", uploads.DefaultPrefix, i), bytes.NewReader(state))
 		require.NoError(t, err)
 	}
+
 	reads.Store(0)
 	first := heapInUse()
 	orphans, err := s.handler.Orphans(t.Context(), "files/another")

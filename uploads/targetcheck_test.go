@@ -56,6 +56,7 @@ func TestNameIsCheckedEarly(t *testing.T) {
 				s := newSessionSite(t, storage.Prefixed(memstore.New(), "tenants/"), uploads.Config{Now: (&clock{}).Now})
 				a := begin(s, bad)
 				require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
+
 				var p struct{ Code, Field, File string }
 				a.json(t, &p)
 				require.Equal(t, "invalid_value", p.Code)
@@ -98,6 +99,7 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 						told = err
 					},
 				})
+
 				a := waysOfBegin[way](s, "a")
 				require.Equal(t, http.StatusInternalServerError, a.StatusCode, string(a.body))
 				require.ErrorIs(t, told, storage.InvalidArgument)

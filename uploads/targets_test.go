@@ -27,33 +27,43 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 			return s.PutPiece(t.Context(), p)
 		},
 	} {
-		for _, row := range []struct {
+		tests := []struct {
 			name                string
 			rules               rules.Rules
 			key, kind, disposes string
 		}{
-			{"judged", rules.Rules{Types: []string{"text/plain"}}, `^alice/[a-z2-7]{26}\.txt$`, "text/plain; charset=utf-8", "attachment"},
-			{"not judged", rules.Any(0), `^alice/[a-z2-7]{26}\.txt$`, "text/plain; charset=utf-8", ""},
-		} {
-			t.Run(name+", "+row.name, func(t *testing.T) {
+			{
+				name:     "judged",
+				rules:    rules.Rules{Types: []string{"text/plain"}},
+				key:      `^alice/[a-z2-7]{26}\.txt$`,
+				kind:     "text/plain; charset=utf-8",
+				disposes: "attachment",
+			},
+			{name: "not judged", rules: rules.Any(0), key: `^alice/[a-z2-7]{26}\.txt$`, kind: "text/plain; charset=utf-8"},
+		}
+		for _, tt := range tests {
+			t.Run(name+", "+tt.name, func(t *testing.T) {
 				b := memstore.New()
-				s, err := uploads.New(b, uploads.Config{Rules: row.rules, Key: "{user}/{random}{ext}"})
+				s, err := uploads.New(b, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
 				require.NoError(t, err)
+
 				_, err = send(s, strings.Repeat("x", 101))
 				require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
 				f, err := send(s, "some text")
 				require.NoError(t, err)
-				require.Regexp(t, row.key, f.Key)
+				require.Regexp(t, tt.key, f.Key)
+
 				attrs, err := b.Attrs(t.Context(), f.Key)
 				require.NoError(t, err)
 				require.Equal(t, target.CacheControl, attrs.CacheControl)
 				require.Equal(t, target.Metadata, attrs.Metadata)
-				require.Equal(t, row.kind, attrs.ContentType)
-				require.Equal(t, row.disposes, attrs.ContentDisposition)
+				require.Equal(t, tt.kind, attrs.ContentType)
+				require.Equal(t, tt.disposes, attrs.ContentDisposition)
 			})
 		}
 	}
-	s := takesPieces(t, memstore.New(), uploads.Config{})
+
+	s := newPieceService(t, memstore.New(), uploads.Config{})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), User: uploads.User{ID: alice}, Target: &uploads.Target{Key: "mine"}})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,13 +30,14 @@ func pendingOf(ticket *uploads.Ticket) string {
 
 // The store enforces a ticket's size, and accepts one file.
 func TestTicketSizeAndSingleUse(t *testing.T) {
-	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 		require.NoError(t, err)
+
 		require.GreaterOrEqual(t, send(t, ticket, content+"!"), 400, "longer than was said")
-		require.Empty(t, keys(t, b))
+		require.Empty(t, listKeys(t, b))
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, content), "it arrives once")
 
@@ -69,7 +71,7 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 
 // A ticket is valid only for one user, one Config.Key, one TokenKey, and until it expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
-	b := inMemory(t)
+	b := openMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
 	config := uploads.Config{Key: ofMe, TokenKey: key, Now: func() time.Time { return now }}
@@ -77,34 +79,38 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
+
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
 	otherKey := config
 	otherPlace := config
 	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
 	otherPlace.Key = "documents/{user}/{random}{ext}"
-	changed := []byte(ticket.Token)
-	changed[30] ^= 1
-	for _, row := range []struct {
+	modified := []byte(ticket.Token)
+	modified[30] ^= 1
+
+	tests := []struct {
 		name   string
 		with   uploads.Config
 		token  string
 		values uploads.User
 	}{
-		{"another user", config, ticket.Token, uploads.User{ID: "43"}},
-		{"another key", otherKey, ticket.Token, me},
-		{"another place", otherPlace, ticket.Token, me},
-		{"a changed token", config, string(changed), me},
-		{"a token cut short", config, ticket.Token[:20], me},
-		{"no token", config, "", me},
-		{"no base64", config, "!" + ticket.Token, me},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := newService(t, b, row.with).Finish(t.Context(), row.token, row.values)
+		{name: "another user", with: config, token: ticket.Token, values: uploads.User{ID: "43"}},
+		{name: "another key", with: otherKey, token: ticket.Token, values: me},
+		{name: "another place", with: otherPlace, token: ticket.Token, values: me},
+		{name: "a changed token", with: config, token: string(modified), values: me},
+		{name: "a token cut short", with: config, token: ticket.Token[:20], values: me},
+		{name: "no token", with: config, values: me},
+		{name: "no base64", with: config, token: "!" + ticket.Token, values: me},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newService(t, b, tt.with).Finish(t.Context(), tt.token, tt.values)
 			require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
+
 	t.Run("a day and the TTL later", func(t *testing.T) {
 		now = now.Add(24*time.Hour + uploads.DefaultUploadTTL + 2*time.Second)
 		_, err := s.Finish(t.Context(), ticket.Token, me)
@@ -112,38 +118,61 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	})
 }
 
-// Another process with the same TokenKey can finish the ticket.
-func TestFinishInOtherProcess(t *testing.T) {
-	b := inMemory(t)
+// A ticket that was signed before Config.Inspect was set can still be finished. Inspect does not see its file.
+func TestFinishTicketSignedBeforeInspect(t *testing.T) {
+	b := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := aPNG()
 	ticket, err := newService(t, b, config).Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
+
+	config.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
+		return &uploads.Error{Message: "No."}
+	}
+	s := newService(t, b, config)
+	_, err = s.Sign(t.Context(), uploads.Request{}, uploads.User{})
+	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+	require.NoError(t, err)
+	require.EqualValues(t, len(content), f.Size)
+}
+
+// Another process with the same TokenKey can finish the ticket.
+func TestFinishInOtherProcess(t *testing.T) {
+	b := openMemory(t)
+	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
+	content := aPNG()
+	ticket, err := newService(t, b, config).Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
+	require.NoError(t, err)
+
+	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "a random key is not shared")
+
 	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 }
 
 // Sign refuses a request that already breaks the rules, before anything is sent.
 func TestSignRefusesEarly(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
-	for _, row := range []struct {
+	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
+	tests := []struct {
 		name    string
 		request uploads.Request
 		user    uploads.User
 		code    uploads.Code
 	}{
-		{"a size above the bound", uploads.Request{Size: 101}, me, uploads.TooLarge},
-		{"a size below the bound", uploads.Request{Size: 9}, me, uploads.TooSmall},
-		{"a type that is not allowed", uploads.Request{Type: "text/html; charset=utf-8"}, me, uploads.TypeNotAllowed},
-		{"a value with a path", uploads.Request{}, uploads.User{ID: "../1"}, uploads.InvalidValue},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			row.request.Name = "x.png"
-			_, err := s.Sign(t.Context(), row.request, row.user)
-			require.Equal(t, row.code, uploads.CodeOf(err))
+		{name: "a size above the bound", request: uploads.Request{Size: 101}, user: me, code: uploads.TooLarge},
+		{name: "a size below the bound", request: uploads.Request{Size: 9}, user: me, code: uploads.TooSmall},
+		{name: "a type that is not allowed", request: uploads.Request{Type: "text/html; charset=utf-8"}, user: me, code: uploads.TypeNotAllowed},
+		{name: "a value with a path", request: uploads.Request{}, user: uploads.User{ID: "../1"}, code: uploads.InvalidValue},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.request.Name = "x.png"
+			_, err := s.Sign(t.Context(), tt.request, tt.user)
+			require.Equal(t, tt.code, uploads.CodeOf(err))
 		})
 	}
 	_, err := newService(t, memstore.New(), uploads.Config{}).Sign(t.Context(), uploads.Request{}, uploads.User{})
@@ -153,7 +182,7 @@ func TestSignRefusesEarly(t *testing.T) {
 // Sign accepts any claimed type, because the content decides later, except types that browsers run, such as
 // text/html.
 func TestSignRefusesOnlyActiveTypes(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
+	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
 	for _, claimed := range []string{
 		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",
 		"application/vnd.ms-excel", "application/x-nobody-knows", "application/octet-stream", "no type", "",
@@ -169,7 +198,7 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 
 // A printed ticket shows no secret.
 func TestTicketHidesSecret(t *testing.T) {
-	s := newService(t, inMemory(t), uploads.Config{})
+	s := newService(t, openMemory(t), uploads.Config{})
 	for _, size := range []int64{0, 100} {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})
 		require.NoError(t, err)

@@ -17,17 +17,19 @@ import (
 // post sends a document, and returns the status and the response's JSON.
 func (s *site) post(user, path string, document any) (int, map[string]any) {
 	s.t.Helper()
-	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(jsonOf(s.t, document)))
+	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(mustJSON(s.t, document)))
 }
 
 // The handler refuses a request to finish that has an unknown field, and one by another user.
 func TestFinishRefusesRequests(t *testing.T) {
-	s := newSite(t, inMemory(t), uploads.Config{})
+	s := newSite(t, openMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
+
 	status, problem := s.post("42", "/tickets/finish", map[string]any{"token": "x", "evil": true})
 	require.Equal(t, http.StatusBadRequest, status)
 	require.EqualValues(t, uploads.InvalidRequest, problem["code"])
+
 	status, problem = s.post("43", "/tickets/finish", map[string]any{"token": answer["token"]})
 	require.Equal(t, http.StatusNotFound, status)
 	require.EqualValues(t, uploads.NotFound, problem["code"])
@@ -35,22 +37,24 @@ func TestFinishRefusesRequests(t *testing.T) {
 
 // If the client disconnects during Finish, as behind a proxy that gives up, the file is still finished.
 func TestFinishAfterClientHasGone(t *testing.T) {
-	s := newSite(t, inMemory(t), uploads.Config{})
+	s := newSite(t, openMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
+
 	var ticket uploads.Ticket
-	require.NoError(t, json.Unmarshal([]byte(jsonOf(t, answer)), &ticket))
+	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
 	r, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusOf(t, r))
 
-	gone, leave := context.WithCancel(t.Context())
+	canceled, leave := context.WithCancel(t.Context())
 	leave()
-	finish := httptest.NewRequestWithContext(gone, http.MethodPost, "/uploads/tickets/finish", strings.NewReader(jsonOf(t, map[string]any{"token": ticket.Token})))
+	finish := httptest.NewRequestWithContext(canceled, http.MethodPost, "/uploads/tickets/finish", strings.NewReader(mustJSON(t, map[string]any{"token": ticket.Token})))
 	finish.Header.Set("Content-Type", "application/json")
 	finish.Header.Set("User", "42")
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
-	names := slices.DeleteFunc(keys(t, s.bucket), func(key string) bool { return strings.HasPrefix(key, uploads.DefaultPrefix) })
+
+	names := slices.DeleteFunc(listKeys(t, s.bucket), func(key string) bool { return strings.HasPrefix(key, uploads.DefaultPrefix) })
 	require.Len(t, names, 1)
 	require.True(t, slices.ContainsFunc(names, func(key string) bool { return strings.HasPrefix(key, "users/42/") }))
 }

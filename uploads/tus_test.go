@@ -26,17 +26,17 @@ func TestTusStoresAFile(t *testing.T) {
 		chunks int   // bytes of one PATCH; 0: all
 		part   int64 // bytes
 	}{
-		{"empty", 0, 0, part},
-		{"small", 1000, 0, part},
-		{"small in pieces", 1000, 300, part},
-		{"one part", part, 0, part},
-		{"two parts", part + 1, 0, part},
-		{"whole parts", 2 * part, part, part},
-		{"parts and chunks that do not align", 2*part + 12345, 25_000, part},
-		{"many chunks in one part", part + 5, 1500, part},
-		{"parts of MinIO", 10<<20 + 12345, 3 << 20, 5 << 20},
+		{name: "empty", part: part},
+		{name: "small", size: 1000, part: part},
+		{name: "small in pieces", size: 1000, chunks: 300, part: part},
+		{name: "one part", size: part, part: part},
+		{name: "two parts", size: part + 1, part: part},
+		{name: "whole parts", size: 2 * part, chunks: part, part: part},
+		{name: "parts and chunks that do not align", size: 2*part + 12345, chunks: 25_000, part: part},
+		{name: "many chunks in one part", size: part + 5, chunks: 1500, part: part},
+		{name: "parts of MinIO", size: 10<<20 + 12345, chunks: 3 << 20, part: 5 << 20},
 	}
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		for _, row := range rows {
 			t.Run(row.name, func(t *testing.T) {
@@ -47,17 +47,19 @@ func TestTusStoresAFile(t *testing.T) {
 				if chunk == 0 {
 					chunk = len(data)
 				}
-				at := s.create("Upload-Length", size(data), "Upload-Metadata", named(row.name))
+				location := s.create("Upload-Length", size(data), "Upload-Metadata", named(row.name))
 				for offset := 0; offset < len(data); offset += chunk {
 					end := min(offset+chunk, len(data))
-					s.patch(at, int64(offset), data[offset:end], int64(end))
+					s.patch(location, int64(offset), data[offset:end], int64(end))
 				}
-				require.EqualValues(t, len(data), s.offset(at))
+
+				require.EqualValues(t, len(data), s.offset(location))
 				attrs := s.stored("files/alice/"+row.name, data)
 				require.Equal(t, "application/x-test", attrs.ContentType)
 				require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
 			})
 		}
+
 		s.t = t
 		objects, states := s.keys()
 		require.Len(t, objects, len(rows), "segments are left: %v", objects)
@@ -68,7 +70,7 @@ func TestTusStoresAFile(t *testing.T) {
 
 // OPTIONS lists the features of the server.
 func TestTusOptions(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1 << 30)})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 30)})
 	a := s.do("", "OPTIONS", "/tus/", nil, nil)
 	require.Equal(t, http.StatusNoContent, a.StatusCode)
 	require.Equal(t, "1.0.0", a.Header.Get("Tus-Version"))
@@ -78,14 +80,17 @@ func TestTusOptions(t *testing.T) {
 }
 
 func TestTusCreatesWithBytes(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(5000)
+
 	a := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", named("a"))
 	require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
 	require.Equal(t, "2000", a.Header.Get("Upload-Offset"))
+
 	expires, err := http.ParseTime(a.Header.Get("Upload-Expires"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(uploads.DefaultTTL), expires, time.Minute)
+
 	s.patch(s.located(a, "/tus"), 2000, data[2000:], 5000)
 	s.stored("files/alice/a", data)
 }
@@ -101,12 +106,14 @@ func TestTusDefersTheLength(t *testing.T) {
 		{"declared without bytes", []int{part + 7, 0}},
 		{"whole parts", []int{part, 0}},
 	}
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
-			at := s.create("Upload-Defer-Length", "1", "Upload-Metadata", named(row.name))
-			require.Equal(t, "1", s.tus("HEAD", at, nil).Header.Get("Upload-Defer-Length"))
+			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", named(row.name))
+			require.Equal(t, "1", s.tus("HEAD", location, nil).Header.Get("Upload-Defer-Length"))
+
 			total := 0
 			for _, n := range row.sizes {
 				total += n
@@ -118,27 +125,29 @@ func TestTusDefersTheLength(t *testing.T) {
 				if i == len(row.sizes)-1 {
 					pairs = append(pairs, "Upload-Length", size(data))
 				}
-				s.patch(at, int64(offset), data[offset:offset+n], int64(offset+n), pairs...)
+				s.patch(location, int64(offset), data[offset:offset+n], int64(offset+n), pairs...)
 				offset += n
 			}
 			s.stored("files/alice/"+row.name, data)
-			require.Equal(t, size(data), s.tus("HEAD", at, nil).Header.Get("Upload-Length"))
+			require.Equal(t, size(data), s.tus("HEAD", location, nil).Header.Get("Upload-Length"))
 		})
 	}
+
 	s.t = t
 	require.Empty(t, s.pending())
 }
 
 func TestTusJoinsPieces(t *testing.T) {
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(part + 10_000)
 		cut := part / 3
 		a := s.create("Upload-Length", size(data[:cut]), "Upload-Concat", "partial")
 		b := s.create("Upload-Length", size(data[cut:]), "Upload-Concat", "partial")
 		concat := "final;" + a + " /uploads" + b[len(s.base):]
-		refused := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "422 not_uploaded Upload-Concat", refused.refusal(t))
+
+		refusal := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
+		require.Equal(t, "422 not_uploaded Upload-Concat", refusal.refusal(t))
 		s.patch(b, 0, data[cut:], int64(len(data)-cut))
 		s.patch(a, 0, data[:cut], int64(cut))
 		require.Equal(t, "partial", s.tus("HEAD", a, nil).Header.Get("Upload-Concat"))
@@ -150,6 +159,7 @@ func TestTusJoinsPieces(t *testing.T) {
 		require.Equal(t, size(data), head.Header.Get("Upload-Length"))
 		require.Equal(t, concat, head.Header.Get("Upload-Concat"))
 		require.Equal(t, "403 not_allowed Upload-Concat", s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data)).refusal(t))
+
 		stolen := s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Concat", concat)
 		require.Equal(t, "400 invalid_value Upload-Concat", stolen.refusal(t))
 
@@ -164,45 +174,50 @@ func TestTusJoinsPieces(t *testing.T) {
 }
 
 func TestTusVerifiesChecksums(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
 	sum := func(data []byte) string {
 		sum := sha1.Sum(data)
 		return "sha1 " + base64.StdEncoding.EncodeToString(sum[:])
 	}
-	at := s.create("Upload-Length", size(data), "Upload-Metadata", named("a"))
-	a := s.tus("PATCH", at, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", sum([]byte("another")))
+	location := s.create("Upload-Length", size(data), "Upload-Metadata", named("a"))
+
+	a := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", sum([]byte("another")))
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
-	require.Zero(t, s.offset(at))
-	s.patch(at, 0, data[:500], 500, "Upload-Checksum", sum(data[:500]))
-	a = s.tus("PATCH", at, data[501:], "Upload-Offset", "500", "Upload-Checksum", sum(data[500:]))
+	require.Zero(t, s.offset(location))
+
+	s.patch(location, 0, data[:500], 500, "Upload-Checksum", sum(data[:500]))
+	a = s.tus("PATCH", location, data[501:], "Upload-Offset", "500", "Upload-Checksum", sum(data[500:]))
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
-	s.patch(at, 500, data[500:], int64(len(data)), "Upload-Checksum", sum(data[500:]))
+
+	s.patch(location, 500, data[500:], int64(len(data)), "Upload-Checksum", sum(data[500:]))
 	s.stored("files/alice/a", data)
 }
 
 func TestTusTerminatesAnUpload(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
-	at := s.create("Upload-Length", size(data))
-	s.patch(at, 0, data[:part+10], part+10)
+	location := s.create("Upload-Length", size(data))
+
+	s.patch(location, 0, data[:part+10], part+10)
 	require.NotEmpty(t, s.pending())
-	require.Equal(t, http.StatusNoContent, s.tus("DELETE", at, nil).StatusCode)
-	require.Equal(t, http.StatusNotFound, s.tus("HEAD", at, nil).StatusCode)
-	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", at, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+	require.Equal(t, http.StatusNoContent, s.tus("DELETE", location, nil).StatusCode)
+	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
+	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+
 	objects, states := s.keys()
 	require.Empty(t, objects)
 	require.Empty(t, states)
 	require.Empty(t, s.pending())
 
-	at = s.create("Upload-Length", "3")
-	s.patch(at, 0, []byte("abc"), 3)
-	require.Equal(t, "403 completed uploadId", s.tus("DELETE", at, nil).refusal(t))
+	location = s.create("Upload-Length", "3")
+	s.patch(location, 0, []byte("abc"), 3)
+	require.Equal(t, "403 completed uploadId", s.tus("DELETE", location, nil).refusal(t))
 	s.stored("files/alice/file", []byte("abc"))
 }
 
 func TestTusRefuses(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Any(1000)})
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1000)})
 	open := s.create("Upload-Length", "10", "Upload-Metadata", named("open"))
 	s.patch(open, 0, []byte("abc"), 3)
 	deferred := s.create("Upload-Defer-Length", "1", "Upload-Metadata", named("deferred"))
@@ -214,44 +229,277 @@ func TestTusRefuses(t *testing.T) {
 		headers                     headers
 		want                        string
 	}{
-		{"no version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "", "Upload-Length": "1"}, "412 invalid_request Tus-Resumable"},
-		{"another version", alice, "POST", "/tus/", "", headers{"Tus-Resumable": "0.2.2", "Upload-Length": "1"}, "412 invalid_request Tus-Resumable"},
-		{"nobody", "", "POST", "/tus/", "", headers{"Upload-Length": "1"}, "401 unauthenticated"},
-		{"no length", alice, "POST", "/tus/", "", nil, "400 invalid_value Upload-Length"},
-		{"negative length", alice, "POST", "/tus/", "", headers{"Upload-Length": "-1"}, "400 invalid_value Upload-Length"},
-		{"huge length", alice, "POST", "/tus/", "", headers{"Upload-Length": "99999999999999999999"}, "400 invalid_value Upload-Length"},
-		{"length with a sign", alice, "POST", "/tus/", "", headers{"Upload-Length": "+1"}, "400 invalid_value Upload-Length"},
-		{"both lengths", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Defer-Length": "1"}, "400 invalid_value Upload-Defer-Length"},
-		{"another deferral", alice, "POST", "/tus/", "", headers{"Upload-Defer-Length": "2"}, "400 invalid_value Upload-Defer-Length"},
-		{"too large", alice, "POST", "/tus/", "", headers{"Upload-Length": "1001"}, "413 too_large Upload-Length"},
-		{"type of the application's", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Metadata": "filetype dGV4dC9odG1s"}, "415 type_not_allowed type"},
-		{"metadata not in base64", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Metadata": "a %%%"}, "400 invalid_value Upload-Metadata"},
-		{"metadata twice", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Metadata": "a YQ==,a YQ=="}, "400 invalid_value Upload-Metadata"},
-		{"metadata without a key", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Metadata": "a YQ==,,"}, "400 invalid_value Upload-Metadata"},
-		{"unknown concatenation", alice, "POST", "/tus/", "", headers{"Upload-Length": "1", "Upload-Concat": "half"}, "400 invalid_value Upload-Concat"},
-		{"no pieces", alice, "POST", "/tus/", "", headers{"Upload-Concat": "final; "}, "400 invalid_value Upload-Concat"},
-		{"a piece that is none", alice, "POST", "/tus/", "", headers{"Upload-Concat": "final;" + open}, "400 invalid_value Upload-Concat"},
-		{"a piece from elsewhere", alice, "POST", "/tus/", "", headers{"Upload-Concat": "final;http://x/../../etc"}, "400 invalid_value Upload-Concat"},
-		{"more bytes than the length, at creation", alice, "POST", "/tus/", "abc", headers{"Upload-Length": "2", "Content-Type": stream}, "413 too_large Content-Length"},
-		{"method", alice, "PUT", "/tus/", "", nil, "405 invalid_request method"},
-		{"method of an upload", alice, "GET", open, "", nil, "405 invalid_request method"},
-		{"unknown", alice, "PATCH", "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", "x", headers{"Upload-Offset": "0", "Content-Type": stream}, "404 not_found uploadId"},
-		{"not an ID", alice, "PATCH", "/tus/..%2F..%2Fx", "x", headers{"Upload-Offset": "0", "Content-Type": stream}, "404 not_found uploadId"},
-		{"another user", mallo, "PATCH", open, "x", headers{"Upload-Offset": "3", "Content-Type": stream}, "404 not_found uploadId"},
-		{"termination by another user", mallo, "DELETE", open, "", nil, "404 not_found uploadId"},
-		{"type of the request", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Content-Type": "text/plain"}, "415 invalid_request Content-Type"},
-		{"no offset", alice, "PATCH", open, "x", headers{"Content-Type": stream}, "400 invalid_value Upload-Offset"},
-		{"another offset", alice, "PATCH", open, "x", headers{"Upload-Offset": "4", "Content-Type": stream}, "409 offset_mismatch Upload-Offset"},
-		{"an earlier offset", alice, "PATCH", open, "x", headers{"Upload-Offset": "0", "Content-Type": stream}, "409 offset_mismatch Upload-Offset"},
-		{"more bytes than the length", alice, "PATCH", open, "12345678", headers{"Upload-Offset": "3", "Content-Type": stream}, "413 too_large Content-Length"},
-		{"another length", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Upload-Length": "11", "Content-Type": stream}, "400 invalid_value Upload-Length"},
-		{"a length that is too small", alice, "PATCH", deferred, "x", headers{"Upload-Offset": "3", "Upload-Length": "2", "Content-Type": stream}, "400 invalid_value Upload-Length"},
-		{"a length that is too large", alice, "PATCH", deferred, "x", headers{"Upload-Offset": "3", "Upload-Length": "1001", "Content-Type": stream}, "413 too_large Upload-Length"},
-		{"too many bytes", alice, "PATCH", deferred, string(content(1001)), headers{"Upload-Offset": "3", "Content-Type": stream}, "413 too_large Content-Length"},
-		{"unknown checksum", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Upload-Checksum": "crc64 AAAA", "Content-Type": stream}, "400 invalid_value Upload-Checksum"},
-		{"checksum of another length", alice, "PATCH", open, "x", headers{"Upload-Offset": "3", "Upload-Checksum": "sha1 AAAA", "Content-Type": stream}, "400 invalid_value Upload-Checksum"},
-		{"nothing here", alice, "GET", "/other", "", nil, "404 not_found"},
+		{
+			name:    "no version",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Tus-Resumable": "", "Upload-Length": "1"},
+			want:    "412 invalid_request Tus-Resumable",
+		},
+		{
+			name:    "another version",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Tus-Resumable": "0.2.2", "Upload-Length": "1"},
+			want:    "412 invalid_request Tus-Resumable",
+		},
+		{name: "nobody", method: "POST", address: "/tus/", headers: headers{"Upload-Length": "1"}, want: "401 unauthenticated"},
+		{name: "no length", user: alice, method: "POST", address: "/tus/", want: "400 invalid_value Upload-Length"},
+		{
+			name:    "negative length",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "-1"},
+			want:    "400 invalid_value Upload-Length",
+		},
+		{
+			name:    "huge length",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "99999999999999999999"},
+			want:    "400 invalid_value Upload-Length",
+		},
+		{
+			name:    "length with a sign",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "+1"},
+			want:    "400 invalid_value Upload-Length",
+		},
+		{
+			name:    "both lengths",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Defer-Length": "1"},
+			want:    "400 invalid_value Upload-Defer-Length",
+		},
+		{
+			name:    "another deferral",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Defer-Length": "2"},
+			want:    "400 invalid_value Upload-Defer-Length",
+		},
+		{
+			name:    "too large",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1001"},
+			want:    "413 too_large Upload-Length",
+		},
+		{
+			name:    "type of the application's",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Metadata": "filetype dGV4dC9odG1s"},
+			want:    "415 type_not_allowed type",
+		},
+		{
+			name:    "metadata not in base64",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Metadata": "a %%%"},
+			want:    "400 invalid_value Upload-Metadata",
+		},
+		{
+			name:    "metadata twice",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Metadata": "a YQ==,a YQ=="},
+			want:    "400 invalid_value Upload-Metadata",
+		},
+		{
+			name:    "metadata without a key",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Metadata": "a YQ==,,"},
+			want:    "400 invalid_value Upload-Metadata",
+		},
+		{
+			name:    "unknown concatenation",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Length": "1", "Upload-Concat": "half"},
+			want:    "400 invalid_value Upload-Concat",
+		},
+		{
+			name:    "no pieces",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Concat": "final; "},
+			want:    "400 invalid_value Upload-Concat",
+		},
+		{
+			name:    "a piece that is none",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Concat": "final;" + open},
+			want:    "400 invalid_value Upload-Concat",
+		},
+		{
+			name:    "a piece from elsewhere",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			headers: headers{"Upload-Concat": "final;http://x/../../etc"},
+			want:    "400 invalid_value Upload-Concat",
+		},
+		{
+			name:    "more bytes than the length, at creation",
+			user:    alice,
+			method:  "POST",
+			address: "/tus/",
+			body:    "abc",
+			headers: headers{"Upload-Length": "2", "Content-Type": stream},
+			want:    "413 too_large Content-Length",
+		},
+		{name: "method", user: alice, method: "PUT", address: "/tus/", want: "405 invalid_request method"},
+		{name: "method of an upload", user: alice, method: "GET", address: open, want: "405 invalid_request method"},
+		{
+			name:    "unknown",
+			user:    alice,
+			method:  "PATCH",
+			address: "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
+			body:    "x",
+			headers: headers{"Upload-Offset": "0", "Content-Type": stream},
+			want:    "404 not_found uploadId",
+		},
+		{
+			name:    "not an ID",
+			user:    alice,
+			method:  "PATCH",
+			address: "/tus/..%2F..%2Fx",
+			body:    "x",
+			headers: headers{"Upload-Offset": "0", "Content-Type": stream},
+			want:    "404 not_found uploadId",
+		},
+		{
+			name:    "another user",
+			user:    mallo,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Content-Type": stream},
+			want:    "404 not_found uploadId",
+		},
+		{name: "termination by another user", user: mallo, method: "DELETE", address: open, want: "404 not_found uploadId"},
+		{
+			name:    "type of the request",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Content-Type": "text/plain"},
+			want:    "415 invalid_request Content-Type",
+		},
+		{
+			name:    "no offset",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Content-Type": stream},
+			want:    "400 invalid_value Upload-Offset",
+		},
+		{
+			name:    "another offset",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "4", "Content-Type": stream},
+			want:    "409 offset_mismatch Upload-Offset",
+		},
+		{
+			name:    "an earlier offset",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "0", "Content-Type": stream},
+			want:    "409 offset_mismatch Upload-Offset",
+		},
+		{
+			name:    "more bytes than the length",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "12345678",
+			headers: headers{"Upload-Offset": "3", "Content-Type": stream},
+			want:    "413 too_large Content-Length",
+		},
+		{
+			name:    "another length",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Upload-Length": "11", "Content-Type": stream},
+			want:    "400 invalid_value Upload-Length",
+		},
+		{
+			name:    "a length that is too small",
+			user:    alice,
+			method:  "PATCH",
+			address: deferred,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Upload-Length": "2", "Content-Type": stream},
+			want:    "400 invalid_value Upload-Length",
+		},
+		{
+			name:    "a length that is too large",
+			user:    alice,
+			method:  "PATCH",
+			address: deferred,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Upload-Length": "1001", "Content-Type": stream},
+			want:    "413 too_large Upload-Length",
+		},
+		{
+			name:    "too many bytes",
+			user:    alice,
+			method:  "PATCH",
+			address: deferred,
+			body:    string(content(1001)),
+			headers: headers{"Upload-Offset": "3", "Content-Type": stream},
+			want:    "413 too_large Content-Length",
+		},
+		{
+			name:    "unknown checksum",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Upload-Checksum": "crc64 AAAA", "Content-Type": stream},
+			want:    "400 invalid_value Upload-Checksum",
+		},
+		{
+			name:    "checksum of another length",
+			user:    alice,
+			method:  "PATCH",
+			address: open,
+			body:    "x",
+			headers: headers{"Upload-Offset": "3", "Upload-Checksum": "sha1 AAAA", "Content-Type": stream},
+			want:    "400 invalid_value Upload-Checksum",
+		},
+		{name: "nothing here", user: alice, method: "GET", address: "/other", want: "404 not_found"},
 	}
+
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -266,18 +514,20 @@ func TestTusRefuses(t *testing.T) {
 			require.Equal(t, row.want, s.do(row.user, row.method, row.address, body, h).refusal(t))
 		})
 	}
+
 	s.t = t
 	require.EqualValues(t, 3, s.offset(open))
 	require.EqualValues(t, 3, s.offset(deferred))
+
 	_, states := s.keys()
 	require.Len(t, states, 2, "a refused request left something")
 }
 
 // If a chunked body has more bytes than Upload-Length, the request fails with 413, and there is no file.
 func TestTusChunkedBodyLongerThanLength(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
-	at := s.create("Upload-Length", "10")
-	a := s.do(alice, "PATCH", at, io.MultiReader(readerOf("12345678901")), headers{
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	location := s.create("Upload-Length", "10")
+	a := s.do(alice, "PATCH", location, io.MultiReader(readerOf("12345678901")), headers{
 		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 	})
 	require.Equal(t, "413 too_large body", a.refusal(t))
@@ -285,22 +535,26 @@ func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 }
 
 func TestTusExpires(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{TTL: time.Hour})
+	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour})
 	data := content(part + 1000)
-	at := s.create("Upload-Length", size(data))
-	s.patch(at, 0, data[:part+10], part+10)
-	done := s.create("Upload-Length", "3", "Upload-Metadata", named("done"))
-	s.patch(done, 0, []byte("abc"), 3)
+	location := s.create("Upload-Length", size(data))
+	s.patch(location, 0, data[:part+10], part+10)
+	finished := s.create("Upload-Length", "3", "Upload-Metadata", named("done"))
+	s.patch(finished, 0, []byte("abc"), 3)
 	s.clock.Advance(59 * time.Minute)
+
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
+
 	s.clock.Advance(2 * time.Minute)
-	require.Equal(t, http.StatusNotFound, s.tus("HEAD", at, nil).StatusCode)
-	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", at, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
+	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+
 	report, err = s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
+
 	objects, states := s.keys()
 	require.Equal(t, []string{"files/alice/done"}, objects)
 	require.Empty(t, states)
@@ -309,39 +563,40 @@ func TestTusExpires(t *testing.T) {
 
 // The handler works for requests that a browser sends one after the other on one connection.
 func TestTusKeepsTheConnection(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	transport := &http.Transport{}
 	s.client = &http.Client{Transport: transport}
 	defer transport.CloseIdleConnections()
 	data := content(1000)
 	for i := range 20 {
 		name := itoa(int64(i))
-		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(name))
-		s.patch(at, 0, data[:500], 500)
-		require.Equal(t, "409 offset_mismatch Upload-Offset", s.tus("PATCH", at, data, "Upload-Offset", "1").refusal(t))
-		s.patch(at, 500, data[500:], 1000)
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(name))
+		s.patch(location, 0, data[:500], 500)
+		require.Equal(t, "409 offset_mismatch Upload-Offset", s.tus("PATCH", location, data, "Upload-Offset", "1").refusal(t))
+		s.patch(location, 500, data[500:], 1000)
 		s.stored("files/alice/"+name, data)
 	}
 }
 
 func TestTusMethodOverride(t *testing.T) {
-	s := newSessionSite(t, inMemory(t), uploads.Config{})
-	at := s.create("Upload-Length", "3")
-	a := s.tus("POST", at, []byte("abc"), "Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH")
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	location := s.create("Upload-Length", "3")
+	a := s.tus("POST", location, []byte("abc"), "Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH")
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 	s.stored("files/alice/file", []byte("abc"))
 }
 
 // If the connection of a client breaks, the client continues where its stored bytes end.
 func TestTusKeepsBytesBeforeCut(t *testing.T) {
-	onStores(t, func(t *testing.T, open opener) {
+	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(20 * part)
-		at := s.create("Upload-Length", size(data))
+		location := s.create("Upload-Length", size(data))
 		offset := int64(0)
+
 		for _, cut := range []int64{10_000, 10*part + 10_000} {
 			send := func() error {
-				_, err := s.try(t.Context(), alice, "PATCH", at, &cutBody{data: data[min(offset, cut):cut]}, headers{
+				_, err := s.try(t.Context(), alice, "PATCH", location, &cutBody{data: data[min(offset, cut):cut]}, headers{
 					"Tus-Resumable": "1.0.0",
 					"Content-Type":  "application/offset+octet-stream",
 					"Upload-Offset": itoa(offset),
@@ -350,24 +605,26 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 			}
 			// A request that was cut before may still store bytes, so that this one is a conflict.
 			require.Eventually(t, func() bool {
-				offset = s.offset(at)
+				offset = s.offset(location)
 				return send() != nil
 			}, time.Minute, 50*time.Millisecond)
-			before := offset
-			offset = s.offset(at)
+
+			lastOffset := offset
+			offset = s.offset(location)
 			require.Eventually(t, func() bool { // a reset may lose what the server has not read yet
-				if offset <= before && before > 0 {
+				if offset <= lastOffset && lastOffset > 0 {
 					_ = send()
 				}
-				offset = s.offset(at)
-				return offset > before || before == 0
+				offset = s.offset(location)
+				return offset > lastOffset || lastOffset == 0
 			}, time.Minute, 50*time.Millisecond)
 			require.LessOrEqual(t, offset, cut)
 		}
+
 		var a *answer
 		require.Eventually(t, func() bool { // the request that was cut may still store bytes
-			offset = s.offset(at)
-			a = s.tus("PATCH", at, data[offset:], "Upload-Offset", itoa(offset))
+			offset = s.offset(location)
+			a = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
 			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
 		}, time.Minute, 50*time.Millisecond)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
@@ -391,17 +648,19 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 					second = newSiteOnPipes(t, bucket, uploads.Config{})
 				}
 				data := content(1 << 20)
-				at := first.create("Upload-Length", size(data))
-				begun := first.stores()
+				location := first.create("Upload-Length", size(data))
+				stores := first.stores()
 				stuck := newStuckBody(data[:1000])
-				ended := first.patchAndStall(at, stuck)
+				answers := first.patchAndStall(location, stuck)
+
 				time.Sleep(time.Minute)
-				require.Greater(t, first.stores(), begun, "the bytes that arrived are stored")
-				require.EqualValues(t, 1000, second.offset(at))
-				second.patch(at, 1000, data[1000:], int64(len(data)))
+				require.Greater(t, first.stores(), stores, "the bytes that arrived are stored")
+				require.EqualValues(t, 1000, second.offset(location))
+
+				second.patch(location, 1000, data[1000:], int64(len(data)))
 				second.stored("files/alice/file", data)
 				stuck.end()
-				<-ended
+				<-answers
 			})
 		})
 	}

@@ -40,7 +40,9 @@ func newStuckBody(data []byte) *stuckBody {
 
 func (b *stuckBody) Read(p []byte) (int, error) {
 	if len(b.data) == 0 {
-		b.once.Do(func() { close(b.sent) })
+		b.once.Do(func() {
+			close(b.sent)
+		})
 		<-b.over
 		return 0, errCut
 	}

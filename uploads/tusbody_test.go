@@ -17,10 +17,10 @@ import (
 )
 
 // patchAndStall sends a PATCH whose body does not end. The channel gets the response.
-func (s *sessionSite) patchAndStall(at string, stuck *stuckBody) <-chan *answer {
+func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *answer {
 	answers := make(chan *answer, 1)
 	go func() {
-		a, _ := s.try(s.t.Context(), alice, "PATCH", at, stuck, headers{
+		a, _ := s.try(s.t.Context(), alice, "PATCH", location, stuck, headers{
 			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 		})
 		answers <- a
@@ -31,38 +31,57 @@ func (s *sessionSite) patchAndStall(at string, stuck *stuckBody) <-chan *answer 
 
 // If a request is refused, its client gets the response at once, even while it still sends.
 func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		send   int // bytes, of 1000
 		refuse func(s *sessionSite, at string, stop func())
 		want   string
 		offset int64
 	}{
-		{"because another request continues", 300, func(s *sessionSite, at string, _ func()) { require.EqualValues(s.t, 300, s.offset(at)) }, "423 locked Upload-Offset", 300},
-		{"because the server stops", 300, func(_ *sessionSite, _ string, stop func()) { stop() }, "503 interrupted file", 300},
-		{"because there are too many bytes", 1001, func(*sessionSite, string, func()) {}, "413 too_large body", 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name: "because another request continues",
+			send: 300,
+			refuse: func(s *sessionSite, location string, _ func()) {
+				require.EqualValues(s.t, 300, s.offset(location))
+			},
+			want:   "423 locked Upload-Offset",
+			offset: 300,
+		},
+		{
+			name: "because the server stops",
+			send: 300,
+			refuse: func(_ *sessionSite, _ string, stop func()) {
+				stop()
+			},
+			want:   "503 interrupted file",
+			offset: 300,
+		},
+		{name: "because there are too many bytes", send: 1001, refuse: func(*sessionSite, string, func()) {}, want: "413 too_large body"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				server := s.serveOnPipes(ctx)
-				at := s.create("Upload-Length", "1000")
-				stuck := newStuckBody(content(row.send))
+				location := s.create("Upload-Length", "1000")
+				stuck := newStuckBody(content(tt.send))
 				defer stuck.end()
-				answers := s.patchAndStall(at, stuck)
+				answers := s.patchAndStall(location, stuck)
 				synctest.Wait() // the server has read what was sent, and waits for more
 				start := time.Now()
-				row.refuse(s, at, func() {
+				tt.refuse(s, location, func() {
 					cancel()
 					require.NoError(t, server.Shutdown(t.Context()))
 				})
-				require.Equal(t, row.want, (<-answers).refusal(t))
+
+				require.Equal(t, tt.want, (<-answers).refusal(t))
 				require.Less(t, time.Since(start), 4*time.Second)
 				s.serveOnPipes(context.Background())
-				require.Equal(t, row.offset, s.offset(at))
-				s.patch(at, row.offset, content(1000)[row.offset:], 1000)
+				require.Equal(t, tt.offset, s.offset(location))
+
+				s.patch(location, tt.offset, content(1000)[tt.offset:], 1000)
 				s.stored("files/alice/file", content(1000))
 			})
 		})
@@ -82,15 +101,19 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		require.NoError(t, err)
 		src := bufio.NewReader(conn)
 		start := time.Now()
+
 		response, err := http.ReadResponse(src, nil)
 		require.NoError(t, err)
 		require.Equal(t, 104, response.StatusCode)
+
 		response, err = http.ReadResponse(src, nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+
 		_, err = io.Copy(io.Discard, response.Body)
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 100*time.Millisecond)
+
 		_, err = src.Peek(1)
 		require.Equal(t, io.EOF, err)
 		require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)

@@ -42,7 +42,8 @@ func TestUserIDIsCheckedEarly(t *testing.T) {
 		}
 		return http.StatusOK
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		begin func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error)
 		send  func(ctx context.Context, s *uploads.Service, user uploads.User) int
@@ -62,17 +63,18 @@ func TestUserIDIsCheckedEarly(t *testing.T) {
 			return status(err)
 		}},
 		{"tus", nil, tus}, {"tus, by Begin", begins, tus}, {"parts", nil, parts}, {"parts, by Begin", begins, parts},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, id := range []string{"a\x00b", "a\xffb", strings.Repeat("a", 2049)} {
-				if len(id) > 2048 && row.begin != nil {
+				if len(id) > 2048 && tt.begin != nil {
 					continue // records and Begin exclude one another
 				}
 				user := uploads.User{ID: id}
 				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
 				c := uploads.Config{
 					Rules:     rules.Any(0),
-					Begin:     row.begin,
+					Begin:     tt.begin,
 					Authorize: func(*http.Request) (uploads.User, error) { return user, nil },
 				}
 				if len(id) > 2048 {
@@ -80,8 +82,9 @@ func TestUserIDIsCheckedEarly(t *testing.T) {
 				}
 				s, err := uploads.New(bucket, c)
 				require.NoError(t, err)
-				require.Equal(t, http.StatusInternalServerError, row.send(t.Context(), s, user), "%q", id)
-				require.Empty(t, keys(t, bucket))
+
+				require.Equal(t, http.StatusInternalServerError, tt.send(t.Context(), s, user), "%q", id)
+				require.Empty(t, listKeys(t, bucket))
 			}
 		})
 	}

@@ -20,16 +20,21 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	testserver.Slow(t)
 	dir, err := os.MkdirTemp("", "clamd")
 	require.NoError(t, err)
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() {
+		_ = os.RemoveAll(dir)
+	}()
 	path := filepath.Join(dir, "socket")
 	listening, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
-	defer func() { _ = syscall.Close(listening) }()
+	defer func() {
+		_ = syscall.Close(listening)
+	}()
 	require.NoError(t, syscall.Bind(listening, &syscall.SockaddrUnix{Name: path}))
 	require.NoError(t, syscall.Listen(listening, 0))
 
-	f := scannerOf(t, clamd.Config{Address: "unix://" + path, IfDown: clamd.Accept, Timeout: 100 * time.Millisecond})
+	f := newScanner(t, clamd.Config{Address: "unix://" + path, IfDown: clamd.Accept, Timeout: 100 * time.Millisecond})
 	f.scanner.SetPrompt(2 * time.Second)
+
 	t.Run("before the scan", func(t *testing.T) {
 		first, err := net.Dial("unix", path) // the only one for which the queue has room
 		require.NoError(t, err)
@@ -39,6 +44,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, syscall.Close(accepted))
 	})
+
 	t.Run("after the scan", func(t *testing.T) { // which stays in the queue
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 	})

@@ -27,7 +27,7 @@ import (
 func TestNewRefusesConfig(t *testing.T) {
 	accept := func(context.Context, *uploads.File, error) {}
 	valid := func(address string) clamd.Config { return clamd.Config{Address: address, IfDown: clamd.Refuse} }
-	for _, row := range []struct {
+	tests := []struct {
 		name, says string // says is part of the error, or "" if the config is valid
 		config     clamd.Config
 	}{
@@ -69,15 +69,16 @@ func TestNewRefusesConfig(t *testing.T) {
 		{"a port and a path", "Config.Address", valid("tcp://127.0.0.1:3310/")},
 		{"a user", "Config.Address", valid("tcp://user@127.0.0.1:3310")},
 		{"a query", "Config.Address", valid("tcp://127.0.0.1:3310?tls=true")},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := clamd.New(row.config)
-			if row.says == "" {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := clamd.New(tt.config)
+			if tt.says == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -86,13 +87,13 @@ func TestNewRefusesConfig(t *testing.T) {
 func TestInspectSendsWholeContent(t *testing.T) {
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} {
 		content := strings.Repeat("0123456789abcdef!", size/17+1)[:size]
-		s := serve(t, "unix", &server{scan: func(c *client) {
+		s := startServer(t, "unix", &server{scan: func(c *client) {
 			if got, err := c.receive(); err == nil && got == content {
 				c.say("stream: OK\x00")
 			}
 		}})
-		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: 1 << 20})
-		r := contentOf(t, memstore.New(), content)
+		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: 1 << 20})
+		r := newContent(t, memstore.New(), content)
 		for range 2 { // the second time, Read has reached the end of the content
 			require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
 		}
@@ -101,7 +102,7 @@ func TestInspectSendsWholeContent(t *testing.T) {
 
 // Inspect refuses a file above MaxSize without asking clamd.
 func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
-	f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
+	f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
 	require.Empty(t, f.accepted, "a file that is too large is refused even if clamd is down")
 	require.NoError(t, f.scan(t, strings.Repeat("x", 10)))
@@ -114,14 +115,15 @@ func TestInspectServerUnreachable(t *testing.T) {
 	require.NoError(t, err)
 	closed := listener.Addr().String()
 	require.NoError(t, listener.Close())
+
 	for _, address := range []string{"unix:///no/such/socket", "tcp://" + closed} {
-		f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
+		f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable)
 		_, err := f.scanner.Version(t.Context())
 		require.ErrorIs(t, err, storage.Unavailable)
 
-		f = scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept})
+		f = newScanner(t, clamd.Config{Address: address, IfDown: clamd.Accept})
 		require.NoError(t, f.scan(t, "content"))
 		require.ErrorIs(t, f.accepted[0], storage.Unavailable)
 	}
@@ -129,7 +131,7 @@ func TestInspectServerUnreachable(t *testing.T) {
 
 // If the context ends during Inspect, Inspect fails, and Config.IfDown does not apply.
 func TestInspectEndsWithContext(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		when func(cancel func()) (scan, ping func(*client)) // calls cancel
 	}{
@@ -160,18 +162,20 @@ func TestInspectEndsWithContext(t *testing.T) {
 				c.drain()
 			}
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			scan, ping := row.when(cancel)
-			s := serve(t, "unix", &server{scan: scan, ping: ping})
-			f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+			scan, ping := tt.when(cancel)
+			s := startServer(t, "unix", &server{scan: scan, ping: ping})
+			f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+
 			// Only the end of ctx ends this upload's content.
 			err := f.scanner.Inspect(
 				ctx,
 				&uploads.File{Key: "name"},
-				contentOf(t, memstore.New(), strings.Repeat("x", 8<<20)),
+				newContent(t, memstore.New(), strings.Repeat("x", 8<<20)),
 			)
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, f.accepted)
@@ -180,19 +184,19 @@ func TestInspectEndsWithContext(t *testing.T) {
 	t.Run("before the call", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept})
-		require.ErrorIs(t, f.scanner.Inspect(ctx, &uploads.File{}, contentOf(t, memstore.New(), "x")), storage.Canceled)
+		f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept})
+		require.ErrorIs(t, f.scanner.Inspect(ctx, &uploads.File{}, newContent(t, memstore.New(), "x")), storage.Canceled)
 		require.ErrorIs(t, f.scanner.Ping(ctx), storage.Canceled)
 		require.Empty(t, f.accepted)
 	})
 	t.Run("by its deadline", func(t *testing.T) {
-		s := serve(t, "unix", &server{scan: (*client).drain, ping: (*client).drain})
-		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+		s := startServer(t, "unix", &server{scan: (*client).drain, ping: (*client).drain})
+		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 		for range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			require.ErrorIs(
 				t,
-				f.scanner.Inspect(ctx, &uploads.File{}, contentOf(t, memstore.New(), "x")),
+				f.scanner.Inspect(ctx, &uploads.File{}, newContent(t, memstore.New(), "x")),
 				storage.DeadlineExceeded,
 			)
 			require.ErrorIs(t, f.scanner.Ping(ctx), storage.DeadlineExceeded)
@@ -212,12 +216,12 @@ func TestInspectEarlyReply(t *testing.T) {
 		{"stream: Eicar FOUND\x00", uploads.Refused},
 	} {
 		replied := make(chan struct{})
-		s := serve(t, "unix", &server{scan: func(c *client) {
+		s := startServer(t, "unix", &server{scan: func(c *client) {
 			c.say(tt.reply)
 			close(replied)
 			_, _ = c.receive()
 		}})
-		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 		var waits atomic.Bool
 		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -227,16 +231,17 @@ func TestInspectEarlyReply(t *testing.T) {
 				return next(ctx)
 			})
 		}))
-		content := contentOf(t, bucket, strings.Repeat("x", 1<<20))
+		content := newContent(t, bucket, strings.Repeat("x", 1<<20))
 		waits.Store(true)
+
 		require.Equal(t, tt.want, codes(f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)))
 	}
 }
 
 // If Inspect cannot read the content, it returns the error of the read, even with IfDown: Accept.
 func TestInspectUnreadableContent(t *testing.T) {
-	s := serve(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
-	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+	s := startServer(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
+	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 	var fails atomic.Bool
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -246,8 +251,9 @@ func TestInspectUnreadableContent(t *testing.T) {
 			return next(ctx)
 		})
 	}))
-	content := contentOf(t, bucket, strings.Repeat("x", 1<<20))
+	content := newContent(t, bucket, strings.Repeat("x", 1<<20))
 	fails.Store(true)
+
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.PermissionDenied)
 	fails.Store(false)
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
@@ -257,8 +263,8 @@ func TestInspectUnreadableContent(t *testing.T) {
 }
 
 func TestPingAndVersion(t *testing.T) {
-	s := serve(t, "tcp", &server{})
-	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+	s := startServer(t, "tcp", &server{})
+	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 	require.NoError(t, f.scanner.Ping(t.Context()))
 	version, err := f.scanner.Version(t.Context())
 	require.NoError(t, err)
@@ -266,8 +272,10 @@ func TestPingAndVersion(t *testing.T) {
 	for _, reply := range []string{
 		"", "PONG", "PONG\n\x00", "pong\x00", "PONG\x00PONG\x00", "HTTP/1.1 400 Bad Request\r\n",
 	} {
-		s := serve(t, "tcp", &server{ping: func(c *client) { c.say(reply) }})
-		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+		s := startServer(t, "tcp", &server{ping: func(c *client) {
+			c.say(reply)
+		}})
+		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable, "%q", reply)
 	}
 }
@@ -284,17 +292,18 @@ func TestInspectMemory(t *testing.T) {
 	require.NoError(t, err)
 	defer content.Close()
 	var peak heapPeak
-	s := serve(t, "unix", &server{scan: func(c *client) {
+	s := startServer(t, "unix", &server{scan: func(c *client) {
 		if err := c.receiveTo(&peak); err == nil {
 			c.say("stream: OK\x00")
 		}
 	}})
-	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
+	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
+
 	t.Logf(
 		"%d MiB in %v, with %d KiB more on the heap",
 		size>>20,

@@ -44,9 +44,11 @@ func Example() {
 // While clamd is down, this service accepts files, and notes which ones to scan later.
 func ExamplePolicy() {
 	scanner, err := clamd.New(clamd.Config{
-		Address:  "tcp://127.0.0.1:3310",
-		IfDown:   clamd.Accept,
-		OnAccept: func(_ context.Context, f *uploads.File, err error) { log.Printf("scan %q later: %v", f.Key, err) },
+		Address: "tcp://127.0.0.1:3310",
+		IfDown:  clamd.Accept,
+		OnAccept: func(_ context.Context, f *uploads.File, err error) {
+			log.Printf("scan %q later: %v", f.Key, err)
+		},
 	})
 	if err != nil {
 		log.Fatal(err)

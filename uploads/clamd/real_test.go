@@ -41,8 +41,8 @@ func eicar() string {
 	return `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + "EICAR-STANDARD-ANTI" + "VIRUS-TEST-FILE!$H+H*"
 }
 
-// zipped returns an archive with one file, nested in more archives.
-func zipped(t *testing.T, content string, depth int) string {
+// newZip returns an archive with one file, nested in more archives.
+func newZip(t *testing.T, content string, depth int) string {
 	t.Helper()
 	for level := range depth {
 		var b bytes.Buffer
@@ -57,8 +57,8 @@ func zipped(t *testing.T, content string, depth int) string {
 	return content
 }
 
-// infected returns an archive of the size, with EICAR and noise.
-func infected(t *testing.T, size int) string {
+// newInfected returns an archive of the size, with EICAR and noise.
+func newInfected(t *testing.T, size int) string {
 	t.Helper()
 	var b bytes.Buffer
 	for noise := 0; b.Len() < size; noise = size - b.Len() {
@@ -72,6 +72,7 @@ func infected(t *testing.T, size int) string {
 		}
 		require.NoError(t, w.Close())
 	}
+
 	require.Equal(t, size, b.Len())
 	return b.String()
 }
@@ -110,7 +111,7 @@ func start(t *testing.T, lines ...string) *daemon {
 		require.NoError(t, os.WriteFile(name, []byte(content), mode))
 		return name
 	}
-	copied := write("clamd", string(program), 0o700)
+	executable := write("clamd", string(program), 0o700)
 	sum := md5.Sum([]byte(eicar())) //nolint:gosec // see above
 	write("signatures/test.hdb", fmt.Sprintf("%s:%d:Test.EICAR\n", hex.EncodeToString(sum[:]), len(eicar())), 0o600)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -129,7 +130,7 @@ func start(t *testing.T, lines ...string) *daemon {
 	}, lines...), "\n")+"\n", 0o600)
 
 	var log bytes.Buffer
-	command := exec.Command(copied, "--config-file="+config)
+	command := exec.Command(executable, "--config-file="+config)
 	command.Stdout = &log
 	command.Stderr = &log
 	require.NoError(t, command.Start())
@@ -147,8 +148,9 @@ func start(t *testing.T, lines ...string) *daemon {
 			t.Log(log.String())
 		}
 	})
+
 	for _, address := range []string{d.unix, d.tcp} {
-		f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
+		f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
 		require.Eventually(
 			t,
 			func() bool { return f.scanner.Ping(t.Context()) == nil },
@@ -163,36 +165,38 @@ func start(t *testing.T, lines ...string) *daemon {
 // A real clamd accepts, refuses and limits content.
 func TestRealClamd(t *testing.T) {
 	d := start(t)
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		want          any
 	}{
 		{"an empty file", "", errNone},
 		{"a text", "hello", errNone},
 		{"EICAR", eicar(), uploads.Refused},
-		{"EICAR in an archive", zipped(t, eicar(), 1), uploads.Refused},
-		{"EICAR in an archive in an archive", zipped(t, eicar(), 5), uploads.Refused},
-		{"EICAR in a file of the largest size", infected(t, maxFileSize), uploads.Refused},
+		{"EICAR in an archive", newZip(t, eicar(), 1), uploads.Refused},
+		{"EICAR in an archive in an archive", newZip(t, eicar(), 5), uploads.Refused},
+		{"EICAR in a file of the largest size", newInfected(t, maxFileSize), uploads.Refused},
 		{"a clean file of the largest size", strings.Repeat("a", maxFileSize), errNone},
-		{"EICAR in a file above MaxFileSize", infected(t, maxFileSize+1), uploads.TooLarge},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{"EICAR in a file above MaxFileSize", newInfected(t, maxFileSize+1), uploads.TooLarge},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, address := range []string{d.unix, d.tcp} {
-				f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: maxFileSize})
-				err := f.scan(t, row.content)
-				require.Equal(t, row.want, codes(err), "%v", err)
+				f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: maxFileSize})
+				err := f.scan(t, tt.content)
+				require.Equal(t, tt.want, codes(err), "%v", err)
 				require.Empty(t, f.accepted)
-				if row.want == uploads.Refused {
+				if tt.want == uploads.Refused {
 					require.Equal(t, []string{signature}, f.found)
 				}
 			}
 		})
 	}
+
 	t.Run("MaxSize above StreamMaxLength", func(t *testing.T) {
 		for _, size := range []int{streamMaxLength + 1, 8 << 20} {
-			content := contentOf(t, memstore.New(), strings.Repeat("x", size))
+			content := newContent(t, memstore.New(), strings.Repeat("x", size))
 			for _, address := range []string{d.unix, d.tcp} {
-				f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: 1 << 30})
+				f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: 1 << 30})
 				for range 20 {
 					err := f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)
 					require.Error(t, err)
@@ -202,20 +206,23 @@ func TestRealClamd(t *testing.T) {
 			}
 		}
 	})
+
 	// This is why MaxSize exists. If it fails, clamd has become stricter.
 	t.Run("MaxSize above MaxFileSize", func(t *testing.T) {
-		f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: streamMaxLength})
-		require.NoError(t, f.scan(t, infected(t, maxFileSize+1)))
+		f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: streamMaxLength})
+		require.NoError(t, f.scan(t, newInfected(t, maxFileSize+1)))
 	})
+
 	t.Run("version", func(t *testing.T) {
-		f := scannerOf(t, clamd.Config{Address: d.tcp, IfDown: clamd.Refuse})
+		f := newScanner(t, clamd.Config{Address: d.tcp, IfDown: clamd.Refuse})
 		version, err := f.scanner.Version(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, version, "ClamAV ")
 	})
+
 	t.Run("many at once", func(t *testing.T) {
 		bucket := memstore.New()
-		contentOf(t, bucket, eicar())
+		newContent(t, bucket, eicar())
 		for _, address := range []string{d.unix, d.tcp} {
 			f, err := clamd.New(clamd.Config{Address: address, IfDown: clamd.Refuse})
 			require.NoError(t, err)
@@ -233,6 +240,7 @@ func TestRealClamd(t *testing.T) {
 			}
 			all.Wait()
 			close(errs)
+
 			for err := range errs {
 				require.Equal(t, uploads.Refused, codes(err), "%v", err)
 			}
@@ -243,17 +251,18 @@ func TestRealClamd(t *testing.T) {
 // Inspect refuses content that exceeds a limit of a real clamd, and an encrypted archive.
 func TestRealClamdLimits(t *testing.T) {
 	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
-	for _, row := range []struct{ name, content, found string }{
+	tests := []struct{ name, content, found string }{
 		{"a file above MaxFileSize", strings.Repeat("x", maxFileSize+1), "Heuristics.Limits.Exceeded.MaxFileSize"},
-		{"archives in archives", zipped(t, "hello", 6), "Heuristics.Limits.Exceeded.MaxRecursion"},
-		{"few archives in archives", zipped(t, "hello", 2), ""},
-		{"an encrypted archive", encrypted(zipped(t, "hello", 1)), "Heuristics.Encrypted.Zip"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse})
-			err := f.scan(t, row.content)
-			require.Equal(t, row.found, strings.Join(f.found, ", "))
-			if row.found != "" {
+		{"archives in archives", newZip(t, "hello", 6), "Heuristics.Limits.Exceeded.MaxRecursion"},
+		{"few archives in archives", newZip(t, "hello", 2), ""},
+		{"an encrypted archive", encrypted(newZip(t, "hello", 1)), "Heuristics.Encrypted.Zip"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse})
+			err := f.scan(t, tt.content)
+			require.Equal(t, tt.found, strings.Join(f.found, ", "))
+			if tt.found != "" {
 				refusal, ok := errors.AsType[*uploads.Error](err)
 				require.True(t, ok, "%v", err)
 				require.Equal(t, uploads.Refused, refusal.Code)
@@ -267,10 +276,10 @@ func TestRealClamdLimits(t *testing.T) {
 func TestRealClamdDies(t *testing.T) {
 	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
 		d := start(t)
-		_, to, _ := strings.Cut(d.unix, "://")
-		between := serve(t, "unix", &server{
+		_, socket, _ := strings.Cut(d.unix, "://")
+		between := startServer(t, "unix", &server{
 			scan: func(c *client) {
-				real, err := net.Dial("unix", to)
+				real, err := net.Dial("unix", socket)
 				if err != nil {
 					return
 				}
@@ -281,19 +290,20 @@ func TestRealClamdDies(t *testing.T) {
 				_, _ = io.Copy(c, real) // what clamd has said
 			},
 			ping: func(c *client) {
-				if real, err := net.Dial("unix", to); err == nil {
+				if real, err := net.Dial("unix", socket); err == nil {
 					_ = real.Close()
 					c.say("PONG\x00")
 				}
 			},
 		})
-		f := scannerOf(t, clamd.Config{Address: between.address, IfDown: policy})
+		f := newScanner(t, clamd.Config{Address: between.address, IfDown: policy})
 		err := f.scan(t, strings.Repeat("x", streamMaxLength))
 		if policy == clamd.Refuse {
 			require.ErrorIs(t, err, storage.Unavailable)
 			continue
 		}
 		require.NoError(t, err)
+
 		require.Len(t, f.accepted, 1)
 		require.ErrorContains(t, f.accepted[0], "clamd")
 	}
@@ -302,7 +312,7 @@ func TestRealClamdDies(t *testing.T) {
 // The service answers a form, and leaves nothing of a refused file.
 func TestRealClamdWithService(t *testing.T) {
 	d := start(t)
-	f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
+	f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
 	bucket := memstore.New()
 	var hidden []error
 	service, err := uploads.New(bucket, uploads.Config{
@@ -318,42 +328,43 @@ func TestRealClamdWithService(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, content string
 		down          bool
 		status        int
 		says          string
 		kept          int // files
 	}{
-		{"EICAR", eicar(), false, http.StatusUnprocessableEntity, `"code":"refused"`, 0},
-		{
-			"too large", strings.Repeat("x", maxFileSize+1), false, http.StatusRequestEntityTooLarge,
-			`"code":"too_large"`, 0,
-		},
-		{"clean", "hello", false, http.StatusCreated, `"size":5`, 1},
-		{"down", "hello", true, http.StatusServiceUnavailable, `"code":"busy"`, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			if row.down {
+		{name: "EICAR", content: eicar(), status: http.StatusUnprocessableEntity, says: `"code":"refused"`},
+		{name: "too large", content: strings.Repeat("x", maxFileSize+1), status: http.StatusRequestEntityTooLarge, says: `"code":"too_large"`},
+		{name: "clean", content: "hello", status: http.StatusCreated, says: `"size":5`, kept: 1},
+		{name: "down", content: "hello", down: true, status: http.StatusServiceUnavailable, says: `"code":"busy"`, kept: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.down {
 				d.kill()
 			}
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(
-				"--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"+row.content+"\r\n--b--\r\n"))
+				"--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"+tt.content+"\r\n--b--\r\n"))
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+
 			service.ServeHTTP(w, r)
-			require.Equal(t, row.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), row.says)
+			require.Equal(t, tt.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.says)
 			require.NotContains(t, w.Body.String(), "EICAR")
 			require.NotContains(t, w.Body.String(), "clamd")
-			require.Equal(t, row.down, w.Header().Get("Retry-After") != "")
-			require.Equal(t, row.down, len(hidden) == 1, "the operator sees that clamd is down")
+			require.Equal(t, tt.down, w.Header().Get("Retry-After") != "")
+			require.Equal(t, tt.down, len(hidden) == 1, "the operator sees that clamd is down")
+
 			count := 0
 			for _, err := range bucket.List(t.Context()) {
 				require.NoError(t, err)
 				count++
 			}
-			require.Equal(t, row.kept, count)
+			require.Equal(t, tt.kept, count)
 		})
 	}
 }

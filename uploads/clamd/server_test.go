@@ -36,17 +36,17 @@ type client struct {
 	in *bufio.Reader
 }
 
-// serve runs a server until the test ends, and waits for all of its functions.
-func serve(t *testing.T, network string, s *server) *server {
+// startServer runs a server until the test ends, and waits for all of its functions.
+func startServer(t *testing.T, network string, s *server) *server {
 	t.Helper()
-	to := "127.0.0.1:0"
+	address := "127.0.0.1:0"
 	if network == "unix" {
 		dir, err := os.MkdirTemp("", "clamd") // t.TempDir is too long on some systems
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-		to = filepath.Join(dir, "socket")
+		address = filepath.Join(dir, "socket")
 	}
-	listener, err := net.Listen(network, to)
+	listener, err := net.Listen(network, address)
 	require.NoError(t, err)
 	s.address = network + "://" + listener.Addr().String()
 	var open sync.WaitGroup
@@ -126,7 +126,7 @@ type fixture struct {
 	found    []string
 }
 
-func scannerOf(t *testing.T, config clamd.Config) *fixture {
+func newScanner(t *testing.T, config clamd.Config) *fixture {
 	t.Helper()
 	f := &fixture{}
 	if config.IfDown == clamd.Accept {
@@ -145,8 +145,8 @@ func scannerOf(t *testing.T, config clamd.Config) *fixture {
 	return f
 }
 
-// contentOf returns a reader of an object.
-func contentOf(t *testing.T, bucket storage.Bucket, content string) *storage.ReaderAt {
+// newContent returns a reader of an object.
+func newContent(t *testing.T, bucket storage.Bucket, content string) *storage.ReaderAt {
 	t.Helper()
 	_, err := bucket.Upload(t.Context(), "staged", strings.NewReader(content))
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func contentOf(t *testing.T, bucket storage.Bucket, content string) *storage.Rea
 
 func (f *fixture) scan(t *testing.T, content string) error {
 	t.Helper()
-	return f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, contentOf(t, memstore.New(), content))
+	return f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, newContent(t, memstore.New(), content))
 }
 
 var errNone = errors.New("none")
@@ -179,7 +179,7 @@ func TestInspectReplies(t *testing.T) {
 	none := func(*client) {}
 	const soon = 50 * time.Millisecond
 	gaveUp := make(chan struct{}) // gets a value when a client has given up a scan
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		size       int
 		timeout    time.Duration
@@ -190,12 +190,16 @@ func TestInspectReplies(t *testing.T) {
 		found      string
 	}{
 		{name: "clean", want: errNone, scan: replies("stream: OK\x00")},
-		{name: "clean, byte by byte", want: errNone, scan: func(c *client) {
-			_, _ = c.receive()
-			for _, b := range "stream: OK\x00" {
-				c.say(string(b))
-			}
-		}},
+		{
+			name: "clean, byte by byte",
+			want: errNone,
+			scan: func(c *client) {
+				_, _ = c.receive()
+				for _, b := range "stream: OK\x00" {
+					c.say(string(b))
+				}
+			},
+		},
 		{
 			name:  "found",
 			want:  uploads.Refused,
@@ -213,7 +217,9 @@ func TestInspectReplies(t *testing.T) {
 			size:  8 << 20,
 			want:  uploads.Refused,
 			found: "Eicar",
-			scan:  func(c *client) { c.say("stream: Eicar FOUND\x00") },
+			scan: func(c *client) {
+				c.say("stream: Eicar FOUND\x00")
+			},
 		},
 		{
 			name:  "a limit",
@@ -239,9 +245,17 @@ func TestInspectReplies(t *testing.T) {
 			name: "clean, before the stream ends",
 			size: 8 << 20,
 			want: storage.Unavailable,
-			scan: func(c *client) { c.say("stream: OK\x00") },
+			scan: func(c *client) {
+				c.say("stream: OK\x00")
+			},
 		},
-		{name: "no reply, and closes", want: storage.Unavailable, scan: func(c *client) { _, _ = c.receive() }},
+		{
+			name: "no reply, and closes",
+			want: storage.Unavailable,
+			scan: func(c *client) {
+				_, _ = c.receive()
+			},
+		},
 		{
 			name:    "no reply, and closes only one half",
 			timeout: soon,
@@ -258,7 +272,9 @@ func TestInspectReplies(t *testing.T) {
 			size:    8 << 20,
 			timeout: soon,
 			want:    storage.Unavailable,
-			scan:    func(*client) { <-gaveUp },
+			scan: func(*client) {
+				<-gaveUp
+			},
 			ping: func(c *client) {
 				gaveUp <- struct{}{}
 				c.say("PONG\x00")
@@ -304,7 +320,9 @@ func TestInspectReplies(t *testing.T) {
 			want:     storage.Unavailable,
 			accepted: true,
 			scan:     none,
-			ping:     func(c *client) { c.say("PANG\x00") },
+			ping: func(c *client) {
+				c.say("PANG\x00")
+			},
 		},
 		{
 			name: "PING is not asked after a reply",
@@ -312,36 +330,39 @@ func TestInspectReplies(t *testing.T) {
 			scan: replies("an error ERROR\x00"),
 			ping: none,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, network := range []string{"unix", "tcp"} {
-				s := serve(t, network, &server{scan: row.scan, ping: row.ping})
+				s := startServer(t, network, &server{scan: tt.scan, ping: tt.ping})
 				for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
-					f := scannerOf(t, clamd.Config{Address: s.address, IfDown: policy, Timeout: row.timeout})
-					if row.prompt > 0 {
-						f.scanner.SetPrompt(row.prompt)
+					f := newScanner(t, clamd.Config{Address: s.address, IfDown: policy, Timeout: tt.timeout})
+					if tt.prompt > 0 {
+						f.scanner.SetPrompt(tt.prompt)
 					}
-					err := f.scan(t, strings.Repeat("x", max(row.size, 100)))
-					want := row.want
-					accepts := row.accepted && policy == clamd.Accept
+					err := f.scan(t, strings.Repeat("x", max(tt.size, 100)))
+					want := tt.want
+					accepts := tt.accepted && policy == clamd.Accept
 					if accepts {
 						want = errNone
 					}
+
 					require.Equal(t, want, codes(err), "%v", err)
 					require.Equal(t, accepts, len(f.accepted) == 1)
 					if accepts {
 						require.Equal(t, storage.Unavailable, storage.CodeOf(f.accepted[0]))
 					}
-					require.Equal(t, row.found, strings.Join(f.found, ", "))
+					require.Equal(t, tt.found, strings.Join(f.found, ", "))
+
 					if refusal, ok := errors.AsType[*uploads.Error](err); ok {
 						require.Equal(t, "file", refusal.Field)
 						require.NotEmpty(t, refusal.Message)
 						require.True(
 							t,
-							row.found == "" || !strings.Contains(refusal.Message, row.found),
+							tt.found == "" || !strings.Contains(refusal.Message, tt.found),
 							"the client does not get the name",
 						)
-						require.Contains(t, refusal.Error(), row.found)
+						require.Contains(t, refusal.Error(), tt.found)
 					}
 				}
 			}

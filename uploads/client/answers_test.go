@@ -80,8 +80,8 @@ func closed(c *filesclient.Content, err error) error {
 	return c.Close()
 }
 
-// clientOf returns a client of a handler that is not the file API.
-func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
+// newClient returns a client of a handler that is not the file API.
+func newClient(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -93,29 +93,30 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 // If another server responds, such as a proxy with a page to sign in, each method of the client fails, whatever
 // the status is.
 func TestResponseOfOtherServerIsError(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, contentType, body string
 		status                  int
 	}{
-		{"a page to sign in at", "text/html", "<html>Sign in", http.StatusOK},
-		{"another server's document", "application/json", `{"error": "no"}`, http.StatusOK},
-		{"another server's document, created", "application/json", `{"error": "no"}`, http.StatusCreated},
-		{"another server's document, accepted", "application/json", `{"error": "no"}`, http.StatusAccepted},
-		{"null", "application/json", `null`, http.StatusOK},
-		{"nothing", "", "", http.StatusOK},
-		{"part of a page", "text/html", "<h", http.StatusPartialContent},
-	} {
-		client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", row.contentType)
-			w.WriteHeader(row.status)
-			_, _ = w.Write([]byte(row.body))
+		{name: "a page to sign in at", contentType: "text/html", body: "<html>Sign in", status: http.StatusOK},
+		{name: "another server's document", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusOK},
+		{name: "another server's document, created", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusCreated},
+		{name: "another server's document, accepted", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusAccepted},
+		{name: "null", contentType: "application/json", body: `null`, status: http.StatusOK},
+		{name: "nothing", status: http.StatusOK},
+		{name: "part of a page", contentType: "text/html", body: "<h", status: http.StatusPartialContent},
+	}
+	for _, tt := range tests {
+		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", tt.contentType)
+			w.WriteHeader(tt.status)
+			_, _ = w.Write([]byte(tt.body))
 		})
 		for name, call := range calls {
-			t.Run(name+": "+row.name, func(t *testing.T) {
+			t.Run(name+": "+tt.name, func(t *testing.T) {
 				err := call(t.Context(), client, "1")
 				var e *filesclient.Error
 				require.ErrorAs(t, err, &e)
-				require.Equal(t, row.status, e.Status)
+				require.Equal(t, tt.status, e.Status)
 				require.Equal(t, uploads.Internal, e.Err.Code)
 			})
 		}
@@ -124,13 +125,15 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 
 // Delete fails if the server responds with another 2xx status than that of a deletion.
 func TestDeleteNeedsItsStatus(t *testing.T) {
-	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+	})
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
 // UploadPart checks that the response is about the part that it sent.
 func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
-	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"part": 2, "count": 2}`))
 	})
@@ -145,9 +148,10 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 		s := newServer(t, nil)
 		record, err := s.client.Upload(t.Context(), "a.txt", bytes.NewReader([]byte("precious")), "")
 		require.NoError(t, err)
-		moved := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		moved := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, s.url+r.URL.RequestURI(), status)
 		})
+
 		for name, call := range calls {
 			t.Run(http.StatusText(status)+": "+name, func(t *testing.T) {
 				err := call(t.Context(), moved, record.ID)
@@ -172,9 +176,10 @@ func TestRedirectsObeyCallersClient(t *testing.T) {
 	}))
 	t.Cleanup(moved.Close)
 	no := errors.New("no redirects here")
-	own := &http.Client{Transport: moved.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return no }}
-	client, err := filesclient.New(moved.URL, own)
+	callersClient := &http.Client{Transport: moved.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return no }}
+	client, err := filesclient.New(moved.URL, callersClient)
 	require.NoError(t, err)
+
 	_, err = client.List(t.Context(), uploads.Filter{}, "", 0)
 	require.ErrorIs(t, err, no)
 
@@ -185,7 +190,9 @@ func TestRedirectsObeyCallersClient(t *testing.T) {
 }
 
 func TestRedirectsAreLimited(t *testing.T) {
-	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
+	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+	})
 	_, err := client.List(t.Context(), uploads.Filter{}, "", 0)
 	require.ErrorContains(t, err, "10 redirects")
 }

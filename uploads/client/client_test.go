@@ -28,28 +28,44 @@ func TestNewRefusesBaseAddresses(t *testing.T) {
 
 // An error of the client has the status and the problem document of the server's response.
 func TestErrorHasResponseOfServer(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		status int
 		body   string
 		want   uploads.Error
 	}{
-		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, uploads.Error{Code: uploads.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
-		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
-		{"an address that has moved", http.StatusMultipleChoices, ``, uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:   "of the handler",
+			status: http.StatusBadRequest,
+			body:   `{"code": "invalid_value", "field": "count", "message": "No."}`,
+			want:   uploads.Error{Code: uploads.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument},
+		},
+		{
+			name:   "of a proxy",
+			status: http.StatusBadGateway,
+			body:   `<html>Bad gateway</html>`,
+			want:   uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal},
+		},
+		{
+			name:   "an address that has moved",
+			status: http.StatusMultipleChoices,
+			body:   ``,
+			want:   uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				w.Header().Set("X-Request-Id", "r-1")
 				w.Header().Set("Retry-After", "2")
-				w.WriteHeader(row.status)
-				_, _ = w.Write([]byte(row.body))
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.body))
 				return true
 			})
 			_, err := s.client.Details(t.Context(), "1")
 			var e *filesclient.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, &filesclient.Error{Status: row.status, RequestID: "r-1", RetryAfter: 2 * time.Second, Err: &row.want}, e)
+			require.Equal(t, &filesclient.Error{Status: tt.status, RequestID: "r-1", RetryAfter: 2 * time.Second, Err: &tt.want}, e)
 			require.ErrorContains(t, err, "r-1")
 		})
 	}

@@ -60,12 +60,13 @@ func TestUploadLargeSendsTempFiles(t *testing.T) {
 	require.NoError(t, err)
 	got, err := io.ReadAll(c)
 	require.NoError(t, err)
+
 	require.NoError(t, c.Close())
 	require.Equal(t, b, got)
 }
 
 func TestUploadLargeSendsAPartAgain(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		meddle func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool
 		least  time.Duration // of one wait
@@ -84,19 +85,21 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 			next.ServeHTTP(httptest.NewRecorder(), r)
 			return hangUp()
 		}, time.Millisecond},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-				return n%3 == 0 && row.meddle(n, w, r, next)
+				return n%3 == 0 && tt.meddle(n, w, r, next)
 			})
 			b := content(10_500)
 			f := large(b)
 			f.Attempts = 50 // parts are sent in parallel, and one may be every third request for long
+
 			record, err := s.client.UploadLarge(t.Context(), f)
 			require.NoError(t, err)
 			s.holds(t, record, "large.bin", b)
 			require.NotEmpty(t, s.waited)
-			require.GreaterOrEqual(t, slices.Min(s.waited), row.least)
+			require.GreaterOrEqual(t, slices.Min(s.waited), tt.least)
 		})
 	}
 }
@@ -140,6 +143,7 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	b := content(2500)
 	f := large(b)
 	f.Concurrency = 1
+
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
 	s.holds(t, record, "large.bin", b)
@@ -156,10 +160,12 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	f.Concurrency = 1
 	f.Attempts = 2
 	_, err := s.client.UploadLarge(t.Context(), f)
+
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, incomplete.Missing)
 	require.EqualValues(t, 1000, incomplete.PartSize)
+
 	var answer *filesclient.Error
 	require.ErrorAs(t, err, &answer)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
@@ -169,6 +175,7 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
 	f.Sums = incomplete.Sums
+
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
 	s.holds(t, record, "large.bin", b)
@@ -186,6 +193,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	f.Concurrency = 1
 	f.Attempts = 1
 	_, err := s.client.UploadLarge(t.Context(), f)
+
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
@@ -195,6 +203,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	f.PartSize = incomplete.PartSize
 	f.Sums = incomplete.Sums
 	s.number = 3
+
 	_, err = s.client.UploadLarge(t.Context(), f) // the second part fails
 	require.ErrorAs(t, err, &incomplete)
 	require.NotContains(t, incomplete.Sums, 2)
@@ -213,6 +222,7 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	f := large(content(3000))
 	f.Name = "a/b"
 	f.Concurrency = 1
+
 	_, err := s.client.UploadLarge(t.Context(), f)
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	var incomplete *filesclient.Incomplete
@@ -241,6 +251,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	})
 	f := large(content(10_000))
 	f.Concurrency = 1
+
 	_, err := s.client.UploadLarge(ctx, f)
 	require.ErrorIs(t, err, context.Canceled)
 	var incomplete *filesclient.Incomplete
@@ -254,7 +265,7 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 		return false
 	})
 	body := strings.NewReader("x")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		file filesclient.LargeFile
 	}{
@@ -265,9 +276,10 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 		{"negative attempts", filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
 		{"more than 10,000 parts", filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
 		{"a part that is none", filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := s.client.UploadLarge(t.Context(), row.file)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := s.client.UploadLarge(t.Context(), tt.file)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -280,7 +292,7 @@ func (nothing) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p),
 
 // For larger files, the client chooses larger parts.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		size  int64
 		count string
 	}{
@@ -288,9 +300,10 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 		{10_000 * 10 << 20, "10000"},
 		{10_000*10<<20 + 1, "10000"},
 		{5 << 40, "10000"},
-	} {
+	}
+	for _, tt := range tests {
 		var count string
-		seen := asked(func(r *http.Request) {
+		requests := asked(func(r *http.Request) {
 			form, err := r.MultipartReader()
 			require.NoError(t, err)
 			for {
@@ -306,11 +319,12 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 				}
 			}
 		})
-		client, err := filesclient.New("http://files.example", &http.Client{Transport: seen})
+		client, err := filesclient.New("http://files.example", &http.Client{Transport: requests})
 		require.NoError(t, err)
-		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: nothing{}, Size: row.size, Only: []int{1}})
+
+		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: nothing{}, Size: tt.size, Only: []int{1}})
 		require.NoError(t, err)
-		require.Equal(t, row.count, count)
+		require.Equal(t, tt.count, count)
 	}
 }
 

@@ -70,12 +70,14 @@ func (s *server) holds(t *testing.T, record *filesapi.Record, name string, conte
 	t.Helper()
 	require.NotNil(t, record)
 	require.Equal(t, name, record.OriginalFileName)
+
 	r, _, err := s.service.Download(t.Context(), record.ID)
 	require.NoError(t, err)
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.True(t, bytes.Equal(content, got), "%d bytes are not the %d that were sent", len(got), len(content))
+
 	all, _, err := s.service.Records().IDs(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, all, 1, "one file")

@@ -32,7 +32,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	})
 	require.NoError(t, err)
 	send := func(bytes int) (status int, code uploads.Code, id string) {
-		body, contentType := formOf(t, []piece{attached("file", "a.txt", strings.Repeat("x", bytes))})
+		body, contentType := newForm(t, []piece{attached("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
@@ -44,11 +44,13 @@ func TestAllowanceExceeded(t *testing.T) {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
 		return w.Code, answer.Code, answer.ID
 	}
+
 	status, _, id := send(700)
 	require.Equal(t, http.StatusCreated, status)
 	status, code, _ := send(700)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, uploads.OverAllowance, code)
+
 	require.NoError(t, service.Remove(t.Context(), &uploads.File{ID: id}))
 	status, _, _ = send(700)
 	require.Equal(t, http.StatusCreated, status)

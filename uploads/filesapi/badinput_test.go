@@ -27,8 +27,8 @@ func attached(name, fileName, content string) piece {
 	return piece{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
 }
 
-// formOf returns a form and its content type.
-func formOf(t *testing.T, pieces []piece) (io.Reader, string) {
+// newForm returns a form and its content type.
+func newForm(t *testing.T, pieces []piece) (io.Reader, string) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -55,11 +55,11 @@ func (a *api) refuses(t *testing.T, path string, forms []badForm) {
 	t.Helper()
 	for _, row := range forms {
 		t.Run(row.name, func(t *testing.T) {
-			body, contentType := formOf(t, row.pieces)
+			body, contentType := newForm(t, row.pieces)
 			a.ask(t, "POST", path, contentType, body).problem(t, row.status, row.field, row.code)
-			require.Empty(t, under(t, a.fixture.bucket, "files/client/"))
-			require.Empty(t, under(t, a.fixture.bucket, "files/expiry/"))
-			require.Empty(t, under(t, a.fixture.bucket, "files/records/"))
+			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/client/"))
+			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/expiry/"))
+			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/records/"))
 		})
 	}
 	require.Empty(t, a.hidden, "none of it is the server's fault")
@@ -94,46 +94,178 @@ var badNames = map[string]string{
 // The handler refuses malformed upload forms, with the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
 	rows := []badForm{
-		{"no fields", nil, bad, "file", uploads.InvalidValue},
-		{"no file", []piece{value("Purpose", "x")}, bad, "file", uploads.InvalidValue},
-		{"a file that is text", []piece{value("file", "x")}, bad, "file", uploads.InvalidValue},
-		{"a line end in its header", []piece{{"form-data; name=\"a\rb\"", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
-		{"two files", []piece{theFile, theFile}, bad, "file", uploads.InvalidRequest},
-		{"a field that is none after the file", []piece{theFile, value("Porpoise", "x")}, bad, "Porpoise", uploads.InvalidRequest},
-		{"a purpose before the file and one after", []piece{value("Purpose", "x"), theFile, value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest},
-		{"two purposes after the file", []piece{theFile, value("Purpose", "x"), value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest},
-		{"a purpose with a control character after the file", []piece{theFile, value("Purpose", "a\x00b")}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose of 10,000 characters after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 10_000))}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose of 1 MiB after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 1<<20))}, http.StatusRequestEntityTooLarge, "Purpose", uploads.TooLarge},
-		{"a field that is none", []piece{value("Porpoise", "x"), theFile}, bad, "Porpoise", uploads.InvalidRequest},
-		{"a field of another case", []piece{value("purpose", "x"), theFile}, bad, "purpose", uploads.InvalidRequest},
-		{"a field without a name", []piece{{"form-data", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
-		{"a field without a disposition", []piece{{"", "x"}, theFile}, bad, "Content-Disposition", uploads.InvalidRequest},
-		{"two purposes", []piece{value("Purpose", "x"), value("Purpose", "x"), theFile}, bad, "Purpose", uploads.InvalidRequest},
-		{"a purpose that is a file", []piece{attached("Purpose", "a.txt", "x"), theFile}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose with a control character", []piece{value("Purpose", "a\x00b"), theFile}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose that is not text", []piece{value("Purpose", "\xff"), theFile}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose of 10,000 characters", []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile}, bad, "Purpose", uploads.InvalidValue},
-		{"a purpose of 1 MiB", []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile}, http.StatusRequestEntityTooLarge, "Purpose", uploads.TooLarge},
-		{"a file that is too large", withContent(1<<20 + 1), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
-		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
-		{"a name of 20,000 emoji", withName(strings.Repeat("🦄", 20_000)), http.StatusRequestEntityTooLarge, "file", uploads.TooLarge},
+		{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "no file", pieces: []piece{value("Purpose", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "a file that is text", pieces: []piece{value("file", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
+		{
+			name:   "a line end in its header",
+			pieces: []piece{{"form-data; name=\"a\rb\"", "x"}, theFile},
+			status: bad,
+			field:  "Content-Disposition",
+			code:   uploads.InvalidRequest,
+		},
+		{name: "two files", pieces: []piece{theFile, theFile}, status: bad, field: "file", code: uploads.InvalidRequest},
+		{
+			name:   "a field that is none after the file",
+			pieces: []piece{theFile, value("Porpoise", "x")},
+			status: bad,
+			field:  "Porpoise",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a purpose before the file and one after",
+			pieces: []piece{value("Purpose", "x"), theFile, value("Purpose", "x")},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "two purposes after the file",
+			pieces: []piece{theFile, value("Purpose", "x"), value("Purpose", "x")},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a purpose with a control character after the file",
+			pieces: []piece{theFile, value("Purpose", "a\x00b")},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose of 10,000 characters after the file",
+			pieces: []piece{theFile, value("Purpose", strings.Repeat("x", 10_000))},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose of 1 MiB after the file",
+			pieces: []piece{theFile, value("Purpose", strings.Repeat("x", 1<<20))},
+			status: http.StatusRequestEntityTooLarge,
+			field:  "Purpose",
+			code:   uploads.TooLarge,
+		},
+		{
+			name:   "a field that is none",
+			pieces: []piece{value("Porpoise", "x"), theFile},
+			status: bad,
+			field:  "Porpoise",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a field of another case",
+			pieces: []piece{value("purpose", "x"), theFile},
+			status: bad,
+			field:  "purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a field without a name",
+			pieces: []piece{{"form-data", "x"}, theFile},
+			status: bad,
+			field:  "Content-Disposition",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a field without a disposition",
+			pieces: []piece{{"", "x"}, theFile},
+			status: bad,
+			field:  "Content-Disposition",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "two purposes",
+			pieces: []piece{value("Purpose", "x"), value("Purpose", "x"), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a purpose that is a file",
+			pieces: []piece{attached("Purpose", "a.txt", "x"), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose with a control character",
+			pieces: []piece{value("Purpose", "a\x00b"), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose that is not text",
+			pieces: []piece{value("Purpose", "\xff"), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose of 10,000 characters",
+			pieces: []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a purpose of 1 MiB",
+			pieces: []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile},
+			status: http.StatusRequestEntityTooLarge,
+			field:  "Purpose",
+			code:   uploads.TooLarge,
+		},
+		{
+			name:   "a file that is too large",
+			pieces: withContent(1<<20 + 1),
+			status: http.StatusRequestEntityTooLarge,
+			field:  "file",
+			code:   uploads.TooLarge,
+		},
+		{
+			name:   "a name of 1 MiB",
+			pieces: withName(strings.Repeat("x", 1<<20)),
+			status: http.StatusRequestEntityTooLarge,
+			field:  "file",
+			code:   uploads.TooLarge,
+		},
+		{
+			name:   "a name of 20,000 emoji",
+			pieces: withName(strings.Repeat("🦄", 20_000)),
+			status: http.StatusRequestEntityTooLarge,
+			field:  "file",
+			code:   uploads.TooLarge,
+		},
 	}
 	for name, value := range badNames {
 		rows = append(rows, badForm{"a name of " + name, withName(value), bad, "file", uploads.InvalidValue})
 	}
 	for _, path := range []string{"/files", "/temp-files"} {
 		t.Run(path, func(t *testing.T) {
-			of := rows
+			forms := rows
 			if path == "/temp-files" {
-				of = []badForm{{"no fields", nil, bad, "file", uploads.InvalidValue}, {"a purpose", []piece{value("Purpose", "x"), theFile}, bad, "Purpose", uploads.InvalidRequest}, {"a purpose after the file", []piece{theFile, value("Purpose", "x")}, bad, "Purpose", uploads.InvalidRequest}}
+				forms = []badForm{{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue}, {
+					name:   "a purpose",
+					pieces: []piece{value("Purpose", "x"), theFile},
+					status: bad,
+					field:  "Purpose",
+					code:   uploads.InvalidRequest,
+				}, {
+					name:   "a purpose after the file",
+					pieces: []piece{theFile, value("Purpose", "x")},
+					status: bad,
+					field:  "Purpose",
+					code:   uploads.InvalidRequest,
+				}}
 				for _, row := range rows {
 					if row.field == "file" && !strings.HasPrefix(row.name, "no ") {
-						of = append(of, row)
+						forms = append(forms, row)
 					}
 				}
 			}
-			newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, of)
+			newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, forms)
 		})
 	}
 }
@@ -160,7 +292,9 @@ func partWith(name, content string) []piece {
 }
 
 func partWithout(name string) []piece {
-	return partForm(func(fields map[string]string) { delete(fields, name) })
+	return partForm(func(fields map[string]string) {
+		delete(fields, name)
+	})
 }
 
 func TestHandlerRefusesParts(t *testing.T) {
@@ -186,25 +320,28 @@ func TestHandlerRefusesParts(t *testing.T) {
 	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
 		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", uploads.InvalidValue)
 	}
+
 	for name, value := range badNames {
 		add("a name of "+name, partWith("originalFileName", value), "originalFileName", uploads.InvalidValue)
 	}
+
 	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", uploads.InvalidRequest)
 	add("a field that is none", partWith("size", "1"), "size", uploads.InvalidRequest)
 	add("no file", partForm(func(map[string]string) {})[:4], "file", uploads.InvalidValue)
 	emoji := strings.Repeat("🦄", 10_000)
 	rows = append(rows, badForm{"a name of 10,000 emoji, twice", append(partWith("originalFileName", emoji)[:4], attached("file", emoji, "x")),
 		http.StatusRequestEntityTooLarge, "originalFileName", uploads.TooLarge})
+
 	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
 		t.Run(path, func(t *testing.T) {
-			newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
+			newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
 		})
 	}
 }
 
 // The handler refuses uploads whose Content-Type is not a multipart form.
 func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {
 		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
 			a.ask(t, "POST", path, contentType, strings.NewReader("file=x")).problem(t, bad, "Content-Type", uploads.InvalidRequest)
@@ -215,57 +352,204 @@ func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 }
 
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	whole, contentType := formOf(t, withContent(100_000))
-	text, err := io.ReadAll(whole)
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	body, contentType := newForm(t, withContent(100_000))
+	text, err := io.ReadAll(body)
 	require.NoError(t, err)
-	for _, missing := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
-		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-missing]))
-		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", missing, answer.body)
-		require.Empty(t, under(t, a.fixture.bucket, "files/"))
+	for _, cut := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
+		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-cut]))
+		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", cut, answer.body)
+		require.Empty(t, keysUnder(t, a.fixture.bucket, "files/"))
 	}
 }
 
 func TestHandlerRefusesDocuments(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
 	id := f.upload(t, "x").ID
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, method, path, body string
 		status                   int
 		field                    string
 		code                     uploads.Code
 	}{
-		{"no IDs", "POST", "/files/delete", `{}`, bad, "Items", uploads.InvalidValue},
-		{"an empty list", "POST", "/files/delete", `{"Items": []}`, bad, "Items", uploads.InvalidValue},
-		{"null", "POST", "/files/delete", `{"Items": null}`, bad, "Items", uploads.InvalidValue},
-		{"a text", "POST", "/files/delete", `{"Items": "x"}`, bad, "Items", uploads.InvalidValue},
-		{"a number among them", "POST", "/files/delete", `{"Items": [7]}`, bad, "Items", uploads.InvalidValue},
-		{"too many", "POST", "/files/delete", `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`, bad, "Items", uploads.InvalidValue},
-		{"twice", "POST", "/files/delete", `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`, bad, "Items", uploads.InvalidRequest},
-		{"another field", "POST", "/files/delete", `{"Items": ["` + id + `"], "Force": true}`, bad, "Force", uploads.InvalidRequest},
-		{"another case", "POST", "/files/delete", `{"items": ["` + id + `"]}`, bad, "items", uploads.InvalidRequest},
-		{"no object", "POST", "/files/delete", `["` + id + `"]`, bad, "Items", uploads.InvalidRequest},
-		{"two objects", "POST", "/files/delete", `{"Items": ["` + id + `"]}{}`, bad, "Items", uploads.InvalidRequest},
-		{"half an object", "POST", "/files/delete", `{"Items": ["` + id, bad, "Items", uploads.InvalidRequest},
-		{"bytes that are not text", "POST", "/files/delete", "{\"Items\": [\"\xff\"]}", bad, "Items", uploads.InvalidRequest},
-		{"a purpose that is not text", "PUT", "/files/" + id + "/purpose", "{\"Purpose\": \"\xff\"}", bad, "Purpose", uploads.InvalidRequest},
-		{"nothing", "POST", "/files/delete", ``, bad, "Items", uploads.InvalidRequest},
-		{"1 MiB", "POST", "/files/delete", `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`, http.StatusRequestEntityTooLarge, "Items", uploads.TooLarge},
+		{name: "no IDs", method: "POST", path: "/files/delete", body: `{}`, status: bad, field: "Items", code: uploads.InvalidValue},
+		{
+			name:   "an empty list",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": []}`,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidValue,
+		},
+		{name: "null", method: "POST", path: "/files/delete", body: `{"Items": null}`, status: bad, field: "Items", code: uploads.InvalidValue},
+		{name: "a text", method: "POST", path: "/files/delete", body: `{"Items": "x"}`, status: bad, field: "Items", code: uploads.InvalidValue},
+		{
+			name:   "a number among them",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": [7]}`,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "too many",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "twice",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "another field",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + id + `"], "Force": true}`,
+			status: bad,
+			field:  "Force",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "another case",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"items": ["` + id + `"]}`,
+			status: bad,
+			field:  "items",
+			code:   uploads.InvalidRequest,
+		},
+		{name: "no object", method: "POST", path: "/files/delete", body: `["` + id + `"]`, status: bad, field: "Items", code: uploads.InvalidRequest},
+		{
+			name:   "two objects",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + id + `"]}{}`,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "half an object",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + id,
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "bytes that are not text",
+			method: "POST",
+			path:   "/files/delete",
+			body:   "{\"Items\": [\"\xff\"]}",
+			status: bad,
+			field:  "Items",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a purpose that is not text",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   "{\"Purpose\": \"\xff\"}",
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{name: "nothing", method: "POST", path: "/files/delete", body: ``, status: bad, field: "Items", code: uploads.InvalidRequest},
+		{
+			name:   "1 MiB",
+			method: "POST",
+			path:   "/files/delete",
+			body:   `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`,
+			status: http.StatusRequestEntityTooLarge,
+			field:  "Items",
+			code:   uploads.TooLarge,
+		},
 
-		{"no purpose", "PUT", "/files/" + id + "/purpose", `{}`, bad, "Purpose", uploads.InvalidValue},
-		{"a null purpose", "PUT", "/files/" + id + "/purpose", `{"Purpose": null}`, bad, "Purpose", uploads.InvalidValue},
-		{"a number", "PUT", "/files/" + id + "/purpose", `{"Purpose": 7}`, bad, "Purpose", uploads.InvalidValue},
-		{"a list", "PUT", "/files/" + id + "/purpose", `{"Purpose": ["a"]}`, bad, "Purpose", uploads.InvalidValue},
-		{"two purposes", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a", "Purpose": "b"}`, bad, "Purpose", uploads.InvalidRequest},
-		{"a control character", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u0000b"}`, bad, "Purpose", uploads.InvalidValue},
-		{"an override", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u202eb"}`, bad, "Purpose", uploads.InvalidValue},
-		{"10,000 characters", "PUT", "/files/" + id + "/purpose", `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`, bad, "Purpose", uploads.InvalidValue},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a.ask(t, row.method, row.path, "application/json", strings.NewReader(row.body)).problem(t, row.status, row.field, row.code)
+		{name: "no purpose", method: "PUT", path: "/files/" + id + "/purpose", body: `{}`, status: bad, field: "Purpose", code: uploads.InvalidValue},
+		{
+			name:   "a null purpose",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": null}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a number",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": 7}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "a list",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": ["a"]}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "two purposes",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": "a", "Purpose": "b"}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a control character",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": "a\u0000b"}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "an override",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": "a\u202eb"}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "10,000 characters",
+			method: "PUT",
+			path:   "/files/" + id + "/purpose",
+			body:   `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`,
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidValue,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a.ask(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body)).problem(t, tt.status, tt.field, tt.code)
 		})
 	}
+
 	a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`)).problem(t, bad, "Content-Type", uploads.InvalidRequest)
 	require.Empty(t, a.hidden)
 	record, err := f.store.Details(t.Context(), id)
@@ -274,8 +558,8 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 }
 
 func TestHandlerRefusesQueries(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	for _, row := range []struct {
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	tests := []struct {
 		query, field string
 		code         uploads.Code
 	}{
@@ -301,9 +585,10 @@ func TestHandlerRefusesQueries(t *testing.T) {
 		{"uploadedBy=" + strings.Repeat("x", 10_000), "uploadedBy", uploads.InvalidValue},
 		{"porpoise=x", "porpoise", uploads.InvalidRequest},
 		{"purpose=%zz", "", uploads.InvalidRequest},
-	} {
-		t.Run(row.query[:min(40, len(row.query))], func(t *testing.T) {
-			a.ask(t, "GET", "/files?"+row.query, "", nil).problem(t, bad, row.field, row.code)
+	}
+	for _, tt := range tests {
+		t.Run(tt.query[:min(40, len(tt.query))], func(t *testing.T) {
+			a.ask(t, "GET", "/files?"+tt.query, "", nil).problem(t, bad, tt.field, tt.code)
 		})
 	}
 }

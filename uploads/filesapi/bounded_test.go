@@ -27,13 +27,13 @@ var bodies = map[string]func(text string) io.Reader{
 func TestStoreConfigLargestMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
+			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
 			r, err := f.store.Upload(t.Context(), body("content"), named("a.txt"))
 			require.NoError(t, err)
-			require.Equal(t, "content", content(t, f.store, r.ID))
+			require.Equal(t, "content", readContent(t, f.store, r.ID))
 			r, err = f.store.UploadPart(t.Context(), body("content"), part(token, 1, 1))
 			require.NoError(t, err)
-			require.Equal(t, "content", content(t, f.store, r.ID))
+			require.Equal(t, "content", readContent(t, f.store, r.ID))
 		})
 	}
 }
@@ -41,41 +41,42 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 // MaxSize limits the sum of a file's parts.
 func TestMaxSizeOfParts(t *testing.T) {
 	for name, body := range bodies {
-		for _, row := range []struct {
+		tests := []struct {
 			name   string
 			before map[int]string
 			part   int
 			body   string
 			fits   bool
 		}{
-			{"a part that is too large", nil, 1, "0123456789x", false},
-			{"a part that is the whole file", nil, 1, "0123456789", true},
-			{"a part that is more than its share", map[int]string{1: "01"}, 2, "01234567", true},
-			{"a part too many bytes", map[int]string{1: "012345"}, 2, "01234", false},
-			{"a part after a missing one", map[int]string{3: "0123456789"}, 1, "x", true},
-			{"a part in place of a larger one", map[int]string{1: "0123456789"}, 1, "0123456", true},
-			{"a part in place of a smaller one", map[int]string{1: "01", 2: "0123456"}, 1, "0123", false},
-		} {
-			t.Run(row.name+", "+name, func(t *testing.T) {
-				f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
-				for number, text := range row.before {
+			{name: "a part that is too large", part: 1, body: "0123456789x"},
+			{name: "a part that is the whole file", part: 1, body: "0123456789", fits: true},
+			{name: "a part that is more than its share", before: map[int]string{1: "01"}, part: 2, body: "01234567", fits: true},
+			{name: "a part too many bytes", before: map[int]string{1: "012345"}, part: 2, body: "01234"},
+			{name: "a part after a missing one", before: map[int]string{3: "0123456789"}, part: 1, body: "x", fits: true},
+			{name: "a part in place of a larger one", before: map[int]string{1: "0123456789"}, part: 1, body: "0123456", fits: true},
+			{name: "a part in place of a smaller one", before: map[int]string{1: "01", 2: "0123456"}, part: 1, body: "0123"},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
+				f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
+				for number, text := range tt.before {
 					f.send(t, text, part(token, 4, number))
 				}
-				before := stored(t, f.bucket)
-				_, err := f.store.UploadPart(t.Context(), body(row.body), part(token, 4, row.part))
-				if row.fits {
+				objects := storedSizes(t, f.bucket)
+				_, err := f.store.UploadPart(t.Context(), body(tt.body), part(token, 4, tt.part))
+				if tt.fits {
 					require.NoError(t, err)
 					return
 				}
-				refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-				require.Equal(t, before, stored(t, f.bucket), "nothing is kept of it, and what was there stays")
+				requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+				require.Equal(t, objects, storedSizes(t, f.bucket), "nothing is kept of it, and what was there stays")
 			})
 		}
 	}
 }
 
-// stored returns the sizes of all parts, by key.
-func stored(t *testing.T, b storage.Lister) map[string]int64 {
+// storedSizes returns the sizes of all parts, by key.
+func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 	t.Helper()
 	sizes := map[string]int64{}
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("files/parts/")) {
@@ -90,21 +91,22 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 // If the parts together exceed MaxSize, the upload fails, but a smaller part with the same token can still
 // complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	unbounded := f.beside(t)
 	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
 	calls := faults.New()
 	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
+
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
-	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
-	require.Equal(t, "5678901234", content(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
+	require.Equal(t, "5678901234", readContent(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
 }
 
 // If two parts that arrive at the same time exceed MaxSize together, no file is made. The client can send a
 // smaller part.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
 	var late sync.WaitGroup
 	var err error
@@ -114,35 +116,37 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	<-inside
 	f.send(t, "56789", part(token, 2, 2))
 	close(slow.open)
+
 	late.Wait()
-	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
+	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	require.Equal(t, "0123456789", readContent(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
 }
 
 // If a part is replaced by a larger one during the join, so that the file exceeds MaxSize, UploadPart fails with
 // TooLarge. The token stays usable.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	f.send(t, "01234", part(token, 2, 1))
 	grows := f.beside(t)
 	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, before("Compose", 1, func() {
-		for _, key := range under(t, f.bucket, "files/parts/") {
+		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 			if strings.HasSuffix(key, "/00001") {
 				_, err := grows.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
 				require.NoError(t, err)
 			}
 		}
 	}))
+
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
-	refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
-	whole(t, f.bucket, f.records)
+	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+	require.Equal(t, "0123456789", readContent(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // UploadPart does not list the other parts if its part has at most its share of MaxSize.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
-	f := inMemory(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {
 		f.send(t, strings.Repeat("x", 100), part(token, 10, number))
 	}
@@ -154,9 +158,9 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
-			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		})
 	}
 }

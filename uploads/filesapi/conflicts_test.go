@@ -30,7 +30,7 @@ func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 func TestStoreConflictsEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		call func(f *fixture) error
 	}{
@@ -43,10 +43,11 @@ func TestStoreConflictsEnd(t *testing.T) {
 			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
 			return err
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(refuseRevisions))
-			err := row.call(f)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(refuseRevisions))
+			err := tt.call(f)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.NoError(t, ctx.Err())
 		})

@@ -18,18 +18,21 @@ import (
 // A client that is still sending can read the response that refuses its upload.
 func TestRefusalReachesSendingClient(t *testing.T) {
 	const size = 8 << 20 // bytes
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)
 	require.NoError(t, err)
+
 	for range 10 {
 		connection, err := net.Dial("tcp", address.Host)
 		require.NoError(t, err)
 		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+
 			"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8388608\r\n\r\n"+strings.Repeat("x", size))
 		require.NoError(t, err, "the whole body can be sent")
+
 		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+
 		_, err = io.ReadAll(response.Body)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
@@ -39,15 +42,18 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 
 // If a client sends "Expect: 100-continue" and is refused, the handler does not ask for the body.
 func TestRefusalOfWaitingClient(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)
 	require.NoError(t, err)
 	connection, err := net.Dial("tcp", address.Host)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, connection.Close()) }()
+	defer func() {
+		require.NoError(t, connection.Close())
+	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8388608\r\n\r\n")
 	require.NoError(t, err)
+
 	status, err := bufio.NewReader(connection).ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, status, "401")

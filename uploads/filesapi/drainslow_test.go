@@ -13,7 +13,7 @@ import (
 
 // A refused client that sends slowly is cut off.
 func TestRefusalOfSlowClient(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{
 		Authorize: func(*http.Request) (string, error) { return "", storage.Unauthenticated },
 	})

@@ -51,7 +51,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 			r := recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
 			err := c.Inspect(ctx, r, content)
-			if e, refused := errors.AsType[*uploads.Error](err); refused {
+			if e, ok := errors.AsType[*uploads.Error](err); ok {
 				return &uploads.Error{Field: e.Field, Code: uploads.Refused, Message: e.Message, Err: e}
 			}
 			return err
@@ -207,21 +207,21 @@ type HandlerConfig struct {
 
 // Handler returns the handler of a store; nil: of none.
 func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
-	own := Config{MaxUploadSize: c.MaxUploadSize, MaxDelete: c.MaxDelete, OnError: c.OnError}
+	config := Config{MaxUploadSize: c.MaxUploadSize, MaxDelete: c.MaxDelete, OnError: c.OnError}
 	if c.Authorize != nil {
-		own.Authorize = func(r *http.Request) (uploads.User, error) {
+		config.Authorize = func(r *http.Request) (uploads.User, error) {
 			user, err := c.Authorize(r)
 			return uploads.User{ID: user}, err
 		}
 	}
 	if c.AuthorizeFile != nil {
-		own.AuthorizeFile = func(r *http.Request, user uploads.User, id string) error { return c.AuthorizeFile(r, user.ID, id) }
+		config.AuthorizeFile = func(r *http.Request, user uploads.User, id string) error { return c.AuthorizeFile(r, user.ID, id) }
 	}
 	if s == nil {
-		return New(nil, own)
+		return New(nil, config)
 	}
-	own.TempAge = s.handler.config.TempAge
-	return New(s.handler.service, own)
+	config.TempAge = s.handler.config.TempAge
+	return New(s.handler.service, config)
 }
 
 // Routes returns the operations that require authorization: "GET /files/{id}".

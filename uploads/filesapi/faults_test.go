@@ -45,7 +45,7 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listed(t, f.store, uploads.Filter{}, 10)), 2)
+			require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
 		},
 	},
 	{
@@ -56,7 +56,7 @@ var operations = []operation{
 			return failure(s.Upload(t.Context(), strings.NewReader("new"), named("new.txt")))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listed(t, f.store, uploads.Filter{}, 10)), 2)
+			require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
 		},
 	},
 	{
@@ -67,7 +67,7 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(under(t, f.bucket, "files/client/")), 2)
+			require.GreaterOrEqual(t, len(keysUnder(t, f.bucket, "files/client/")), 2)
 		},
 	},
 	{
@@ -81,9 +81,9 @@ var operations = []operation{
 			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 3, 2)))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listed(t, f.store, uploads.Filter{}, 10)
+			ids := listIDs(t, f.store, uploads.Filter{}, 10)
 			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "abc", content(t, f.store, ids[1]))
+			require.Equal(t, "abc", readContent(t, f.store, ids[1]))
 		},
 	},
 	{
@@ -97,9 +97,9 @@ var operations = []operation{
 			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listed(t, f.store, uploads.Filter{}, 10)
+			ids := listIDs(t, f.store, uploads.Filter{}, 10)
 			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "ab", content(t, f.store, ids[1]))
+			require.Equal(t, "ab", readContent(t, f.store, ids[1]))
 		},
 	},
 	{
@@ -119,8 +119,8 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
-			require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+			require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1, "the bystander's")
+			require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 		},
 	},
 	{
@@ -133,7 +133,7 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
+			require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 		},
 	},
 	{
@@ -142,8 +142,8 @@ var operations = []operation{
 		do:    func(t *testing.T, s *filesapi.Store, id string) error { return s.Delete(t.Context(), id) },
 		done: func(t *testing.T, f *fixture, id string) {
 			_, err := f.store.Details(t.Context(), id)
-			refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
-			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
+			requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
+			require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1, "the bystander's")
 		},
 	},
 	{
@@ -158,20 +158,20 @@ var operations = []operation{
 			r, err := f.store.Details(t.Context(), id)
 			require.NoError(t, err)
 			require.Equal(t, "new", r.Purpose)
-			require.Equal(t, "old", content(t, f.store, id))
+			require.Equal(t, "old", readContent(t, f.store, id))
 		},
 	},
 	{
 		name:  "a sweep",
 		later: true,
-		setUp: debris,
+		setUp: leaveDebris,
 		do: func(t *testing.T, s *filesapi.Store, _ string) error {
 			_, err := s.Sweep(t.Context())
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			whole(t, f.bucket, f.records)
-			require.Empty(t, under(t, f.bucket, "files/parts/"))
+			requireConsistent(t, f.bucket, f.records)
+			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 		},
 	},
 	{
@@ -192,8 +192,8 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.Empty(t, under(t, f.bucket, "files/expiry/"))
-			require.Empty(t, under(t, f.bucket, "files/parts/"))
+			require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
+			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 		},
 	},
 }
@@ -209,8 +209,8 @@ func sent(r *filesapi.Record, err error) error {
 	return err
 }
 
-// debris creates one of everything that a sweep removes.
-func debris(t *testing.T, f *fixture) string {
+// leaveDebris creates one of everything that a sweep removes.
+func leaveDebris(t *testing.T, f *fixture) string {
 	put := func(key string) {
 		_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("debris"))
 		require.NoError(t, err)
@@ -272,7 +272,7 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string
 		make func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
-	}{{"memory", inMemory}, {"local", inADirectory}, {"memory and a database", withDatabase}}
+	}{{"memory", newMemoryFixture}, {"local", newDirectoryFixture}, {"memory and a database", newDatabaseFixture}}
 	for _, place := range testserver.Sample(places[:1], places) {
 		for _, op := range operations {
 			for _, failure := range failures {
@@ -289,7 +289,8 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 							s, hit := failure.at(t, f, n)
 							err := op.do(t, s.store, value)
 							op.judge(t, f, value, fmt.Sprintf("call %d: %v", n, err), err, retry)
-							require.Equal(t, "bystander", content(t, f.store, bystander.ID))
+							require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
+
 							if !hit() {
 								require.NoError(t, err)
 								met := n > 1
@@ -318,8 +319,8 @@ func (op operation) meets(failure string, f *fixture) bool {
 func (op operation) judge(t *testing.T, f *fixture, value, name string, err error, retry bool) {
 	t.Helper()
 	if op.name != "a sweep" { // its debris has none
-		for _, id := range listed(t, f.store, uploads.Filter{}, 10) {
-			content(t, f.store, id) // a record has its bytes at every moment
+		for _, id := range listIDs(t, f.store, uploads.Filter{}, 10) {
+			readContent(t, f.store, id) // a record has its bytes at every moment
 		}
 	}
 	if err != nil && retry {
@@ -335,8 +336,9 @@ func (op operation) judge(t *testing.T, f *fixture, value, name string, err erro
 	f.clock.Advance(25 * time.Hour)
 	_, failure := f.store.Sweep(t.Context())
 	require.NoError(t, failure, name)
-	whole(t, f.bucket, f.records)
-	require.Empty(t, under(t, f.bucket, "files/parts/"), name)
+	requireConsistent(t, f.bucket, f.records)
+
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"), name)
 	report, failure := f.store.Sweep(t.Context())
 	require.NoError(t, failure, name)
 	require.Equal(t, &uploads.SweepReport{}, report, "nothing is left, after %s", name)

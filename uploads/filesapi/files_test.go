@@ -25,8 +25,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// everywhere runs a test on each kind of bucket and of records.
-func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
+// runOnEachAPI runs a test on each kind of bucket and of records.
+func runOnEachAPI(t *testing.T, test func(t *testing.T, a *api)) {
 	t.Helper()
 	for _, place := range places() {
 		for _, backend := range backends() {
@@ -44,12 +44,13 @@ func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 }
 
 // A file goes through its whole life over HTTP.
-func TestHandlerClientFile(t *testing.T) { everywhere(t, clientFile) }
+func TestHandlerClientFile(t *testing.T) { runOnEachAPI(t, testClientFile) }
 
-func clientFile(t *testing.T, a *api) {
+func testClientFile(t *testing.T, a *api) {
 	const name = `Größe "x" & Form ☕.PDF`
 	record, err := a.client.Upload(t.Context(), name, strings.NewReader("0123456789"), "invoices")
 	require.NoError(t, err)
+
 	sum := crc32.Checksum([]byte("0123456789"), crc32.MakeTable(crc32.Castagnoli))
 	require.Equal(t, &filesapi.Record{
 		ID:               record.ID,
@@ -71,6 +72,7 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, err)
 	body, err := io.ReadAll(c)
 	require.NoError(t, err)
+
 	require.NoError(t, c.Close())
 	require.Equal(t, "0123456789", string(body))
 	require.Equal(t, name, c.FileName)
@@ -81,9 +83,9 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, c.Close())
 	require.EqualValues(t, 10, c.Length)
 
-	changed, err := a.client.SetPurpose(t.Context(), record.ID, "")
+	newRecord, err := a.client.SetPurpose(t.Context(), record.ID, "")
 	require.NoError(t, err)
-	require.Empty(t, changed.Purpose)
+	require.Empty(t, newRecord.Purpose)
 
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	_, err = a.client.Details(t.Context(), record.ID)
@@ -95,22 +97,25 @@ func clientFile(t *testing.T, a *api) {
 }
 
 // A temp file can be uploaded and downloaded over HTTP.
-func TestHandlerTempFile(t *testing.T) { everywhere(t, tempFile) }
+func TestHandlerTempFile(t *testing.T) { runOnEachAPI(t, testTempFile) }
 
-func tempFile(t *testing.T, a *api) {
+func testTempFile(t *testing.T, a *api) {
 	record, err := a.client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
 	require.NoError(t, err)
 	c, err := a.client.DownloadTemp(t.Context(), record.ID, "bytes=1-2")
 	require.NoError(t, err)
 	body, err := io.ReadAll(c)
 	require.NoError(t, err)
+
 	require.NoError(t, c.Close())
 	require.Equal(t, "on", string(body))
 	require.Equal(t, "bytes 1-2/7", c.Range)
+
 	_, err = a.client.Details(t.Context(), record.ID)
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "there are no details of temp files")
 	_, err = a.client.Download(t.Context(), record.ID, "")
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	c, err = a.client.HeadTemp(t.Context(), record.ID)
 	require.NoError(t, err, "a temp file is not deleted as a client file")
@@ -118,9 +123,9 @@ func tempFile(t *testing.T, a *api) {
 }
 
 // A file can be uploaded in parts over HTTP.
-func TestHandlerParts(t *testing.T) { everywhere(t, parts) }
+func TestHandlerParts(t *testing.T) { runOnEachAPI(t, testParts) }
 
-func parts(t *testing.T, a *api) {
+func testParts(t *testing.T, a *api) {
 	for _, kind := range []string{"client", "temp"} {
 		t.Run(kind, func(t *testing.T) {
 			upload := a.client.UploadPart
@@ -132,6 +137,7 @@ func parts(t *testing.T, a *api) {
 			send := func(part int, content string) (*filesapi.Record, error) {
 				return upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 3, Part: part, OriginalFileName: "a.txt"}, strings.NewReader(content))
 			}
+
 			for _, p := range []struct {
 				part    int
 				content string
@@ -140,12 +146,14 @@ func parts(t *testing.T, a *api) {
 				require.NoError(t, err)
 				require.Nil(t, record, "parts are missing")
 			}
+
 			_, err := upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 4, Part: 2, OriginalFileName: "a.txt"}, strings.NewReader("x"))
 			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
 			record, err := send(2, "two")
 			require.NoError(t, err)
 			require.NotNil(t, record)
 			require.EqualValues(t, len("onetwothree"), record.OriginalLength)
+
 			c, err := download(t.Context(), record.ID, "")
 			require.NoError(t, err)
 			body, err := io.ReadAll(c)
@@ -166,8 +174,9 @@ func parts(t *testing.T, a *api) {
 
 // Files can be listed over HTTP.
 func TestHandlerList(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
+
 	empty := a.ask(t, "GET", "/files", "", nil)
 	require.JSONEq(t, `{"Items": []}`, empty.body)
 	var ids []string
@@ -177,6 +186,7 @@ func TestHandlerList(t *testing.T) {
 		ids = append(ids, record.ID)
 		f.clock.Advance(time.Second)
 	}
+
 	list := func(filter uploads.Filter, size int) (listed []string, pages int) {
 		for token := ""; ; {
 			page, err := a.client.List(t.Context(), filter, token, size)
@@ -194,48 +204,55 @@ func TestHandlerList(t *testing.T) {
 	all, pages := list(uploads.Filter{}, 2)
 	require.Equal(t, ids, all)
 	require.Equal(t, 3, pages)
+
 	odd, _ := list(uploads.Filter{Purpose: "odd"}, 1)
 	require.Equal(t, []string{ids[1], ids[3]}, odd)
 	some, _ := list(uploads.Filter{From: newClock().Now().Add(time.Second), To: newClock().Now().Add(3 * time.Second), User: "user-1"}, 0)
 	require.Equal(t, ids[1:3], some)
+
 	none, _ := list(uploads.Filter{User: "user-2"}, 0)
 	require.Empty(t, none)
 }
 
 // Many files can be deleted in one request over HTTP.
 func TestHandlerDeleteMany(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	one := f.upload(t, "1")
 	two := f.upload(t, "2")
-	kept := f.upload(t, "3")
-	missing := uploads.NewID(f.clock.Now())
-	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, missing, one.ID, two.ID})
+	keptRecord := f.upload(t, "3")
+	absentID := uploads.NewID(f.clock.Now())
+
+	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, absentID, one.ID, two.ID})
 	require.NoError(t, err)
-	require.Equal(t, []filesclient.Deletion{{ID: two.ID, Deleted: true}, {ID: missing, Deleted: true}, {ID: one.ID, Deleted: true}, {ID: two.ID, Deleted: true}}, deletions)
+	require.Equal(t, []filesclient.Deletion{{ID: two.ID, Deleted: true}, {ID: absentID, Deleted: true}, {ID: one.ID, Deleted: true}, {ID: two.ID, Deleted: true}}, deletions)
+
 	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, all.Records, 1)
-	require.Equal(t, kept.ID, all.Records[0].ID)
+	require.Equal(t, keptRecord.ID, all.Records[0].ID)
 }
 
 // If one ID in DeleteMany is malformed, only that ID fails, and the other files are deleted.
 func TestDeleteManyMalformedID(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	one := f.upload(t, "1")
+
 	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", one.ID, ""})
 	require.NoError(t, err)
 	require.Len(t, deletions, 3)
 	require.Equal(t, filesclient.Deletion{ID: one.ID, Deleted: true}, deletions[1])
+
 	for i, id := range []string{0: "nonsense", 2: ""} {
 		if i == 1 {
 			continue
 		}
 		require.Equal(t, id, deletions[i].ID)
 		require.False(t, deletions[i].Deleted)
-		refused(t, deletions[i].Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+		requireRefused(t, deletions[i].Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 	}
+
 	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Empty(t, all.Records)
@@ -243,7 +260,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 
 // An error over HTTP has the store's code.
 func TestHandlerErrorHasCodeOfStore(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	_, err := a.client.Details(t.Context(), uploads.NewID(f.clock.Now()))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -256,7 +273,7 @@ func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 func TestDeleteManyAtLimit(t *testing.T) {
 	for name, maximum := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{})
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: maximum})
 			ids := []string{f.upload(t, "x").ID}
 			for len(ids) < 2000 {
@@ -264,16 +281,17 @@ func TestDeleteManyAtLimit(t *testing.T) {
 			}
 			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
 			require.NoError(t, err)
+
 			answer := a.ask(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
 			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
-			require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
+			require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 		})
 	}
 }
 
 // A client may send the purpose after the file.
 func TestHandlerTakesPurposeAfterFile(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		pieces []piece
 		want   string
@@ -282,27 +300,30 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 		{"after", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
 		{"an empty one after", []piece{theFile, value("Purpose", "")}, ""},
 		{"none", []piece{theFile}, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			a := newAPI(t, f, filesapi.HandlerConfig{})
-			body, contentType := formOf(t, row.pieces)
+			body, contentType := newForm(t, tt.pieces)
+
 			answer := a.ask(t, "POST", "/files", contentType, body)
 			require.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)
 			var record filesapi.Record
 			require.NoError(t, json.Unmarshal([]byte(answer.body), &record))
-			require.Equal(t, row.want, record.Purpose)
-			stored, err := f.store.Details(t.Context(), record.ID)
+			require.Equal(t, tt.want, record.Purpose)
+
+			details, err := f.store.Details(t.Context(), record.ID)
 			require.NoError(t, err)
-			require.Equal(t, row.want, stored.Purpose)
-			require.Equal(t, "content", content(t, f.store, record.ID))
+			require.Equal(t, tt.want, details.Purpose)
+			require.Equal(t, "content", readContent(t, f.store, record.ID))
 		})
 	}
 }
 
 // A download has headers that keep a browser from running the content.
 func TestDownloadIsSafeToOpen(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	for name, content := range map[string]string{
 		"page.html":      "<script>alert(1)</script>",
@@ -330,30 +351,33 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 
 // A download obeys Range and the conditional headers of HTTP.
 func TestDownloadConditions(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	path := "/files/" + f.upload(t, "0123456789").ID + "/content"
+
 	etag := a.ask(t, "GET", path, "", nil).header.Get("Etag")
 	require.NotEmpty(t, etag)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		header []string
 		status int
 		body   string
 	}{
-		{"a range", []string{"Range", "bytes=2-4"}, http.StatusPartialContent, "234"},
-		{"the last bytes", []string{"Range", "bytes=-2"}, http.StatusPartialContent, "89"},
-		{"what the client has", []string{"If-None-Match", etag}, http.StatusNotModified, ""},
-		{"what the client has not", []string{"If-None-Match", `"other"`}, http.StatusOK, "0123456789"},
-		{"a range of another file", []string{"Range", "bytes=2-4", "If-Range", `"other"`}, http.StatusOK, "0123456789"},
-		{"another file", []string{"If-Match", `"other"`}, http.StatusPreconditionFailed, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			answer := a.ask(t, "GET", path, "", nil, row.header...)
-			require.Equal(t, row.status, answer.status)
-			require.Equal(t, row.body, answer.body)
+		{name: "a range", header: []string{"Range", "bytes=2-4"}, status: http.StatusPartialContent, body: "234"},
+		{name: "the last bytes", header: []string{"Range", "bytes=-2"}, status: http.StatusPartialContent, body: "89"},
+		{name: "what the client has", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
+		{name: "what the client has not", header: []string{"If-None-Match", `"other"`}, status: http.StatusOK, body: "0123456789"},
+		{name: "a range of another file", header: []string{"Range", "bytes=2-4", "If-Range", `"other"`}, status: http.StatusOK, body: "0123456789"},
+		{name: "another file", header: []string{"If-Match", `"other"`}, status: http.StatusPreconditionFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := a.ask(t, "GET", path, "", nil, tt.header...)
+			require.Equal(t, tt.status, answer.status)
+			require.Equal(t, tt.body, answer.body)
 		})
 	}
+
 	answer := a.ask(t, "GET", path, "", nil, "Range", "bytes=10-")
 	answer.problem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
 	require.Equal(t, "bytes */10", answer.header.Get("Content-Range"))
@@ -369,7 +393,8 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	record := f.upload(t, "x")
 	injector.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
-	form, contentType := formOf(t, []piece{theFile})
+	form, contentType := newForm(t, []piece{theFile})
+
 	for _, answer := range []told{
 		a.ask(t, "POST", "/files", contentType, form),
 		a.ask(t, "GET", "/files", "", nil),
@@ -382,6 +407,7 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 		require.NotContains(t, answer.body, "files/")
 	}
 	require.Len(t, a.hidden, 5, "the application gets each")
+
 	for _, err := range a.hidden {
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 	}

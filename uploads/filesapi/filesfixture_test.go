@@ -14,19 +14,19 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// listed returns the IDs of all client files that match f, read in pages of size.
-func listed(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []string {
+// listIDs returns the IDs of all client files that match f, read in pages of size.
+func listIDs(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []string {
 	t.Helper()
 	var ids []string
-	for at := ""; ; {
-		page, err := s.List(t.Context(), f, at, size)
+	for startAfter := ""; ; {
+		page, err := s.List(t.Context(), f, startAfter, size)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Records), size)
 		for _, r := range page.Records {
 			ids = append(ids, r.ID)
 		}
-		at = page.Token
-		if at == "" {
+		startAfter = page.Token
+		if startAfter == "" {
 			return ids
 		}
 	}
@@ -41,6 +41,7 @@ func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 		require.NoError(t, err)
 		require.Nil(t, r)
 	}
+
 	records := make([]*filesapi.Record, n)
 	errs := make([]error, n)
 	start := make(chan struct{})
@@ -55,7 +56,7 @@ func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	group.Wait()
 	for _, err := range errs {
 		if err != nil { // it began after the file was made
-			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		}
 	}
 	return records
@@ -80,8 +81,8 @@ func part(token string, count, number int) filesapi.PartOptions {
 	return filesapi.PartOptions{Token: token, Count: count, Part: number, UploadOptions: named("note.txt")}
 }
 
-// content returns the bytes of a client file.
-func content(t *testing.T, s *filesapi.Store, id string) string {
+// readContent returns the bytes of a client file.
+func readContent(t *testing.T, s *filesapi.Store, id string) string {
 	t.Helper()
 	r, _, err := s.Download(t.Context(), id)
 	require.NoError(t, err)
@@ -91,8 +92,8 @@ func content(t *testing.T, s *filesapi.Store, id string) string {
 	return string(b)
 }
 
-// refused checks the field, the code and the storage.Code of an error.
-func refused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
+// requireRefused checks the field, the code and the storage.Code of an error.
+func requireRefused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
 	t.Helper()
 	var e *uploads.Error
 	require.ErrorAs(t, err, &e)

@@ -57,26 +57,26 @@ type fixture struct {
 	inspect  func(context.Context, *filesapi.Record, *storage.ReaderAt) error // of the stores beside, too
 }
 
-// inMemory returns a store on a new bucket with a clock that the test controls.
-func inMemory(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+// newMemoryFixture returns a store on a new bucket with a clock that the test controls.
+func newMemoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
-	return on(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
+	return newFixtureOn(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
 }
 
-// inADirectory returns such a store on a local directory.
-func inADirectory(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+// newDirectoryFixture returns such a store on a local directory.
+func newDirectoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
 	d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true, Now: clock.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return on(t, d, clock, c, opts...)
+	return newFixtureOn(t, d, clock, c, opts...)
 }
 
-// withDatabase returns such a store on a bucket without conditions. Records and states
+// newDatabaseFixture returns such a store on a bucket without conditions. Records and states
 // are in a database.
-func withDatabase(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{clock: newClock()}
 	f.driver = faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})(
@@ -92,18 +92,20 @@ type opener struct {
 }
 
 func openers() []opener {
-	return []opener{{"states in the bucket", inMemory}, {"states in a database", withDatabase}}
+	return []opener{{"states in the bucket", newMemoryFixture}, {"states in a database", newDatabaseFixture}}
 }
 
-// onEach runs a test with the states in each place.
-func onEach(t *testing.T, test func(t *testing.T, o opener)) {
+// runOnEach runs a test with the states in each place.
+func runOnEach(t *testing.T, test func(t *testing.T, o opener)) {
 	t.Helper()
 	for _, o := range openers() {
-		t.Run(o.name, func(t *testing.T) { test(t, o) })
+		t.Run(o.name, func(t *testing.T) {
+			test(t, o)
+		})
 	}
 }
 
-func on(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
+func newFixtureOn(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{driver: d, clock: clock}
 	return f.withLayers(t, c, opts...)
@@ -206,8 +208,8 @@ func (f *fixture) upload(t *testing.T, content string) *filesapi.Record {
 	return r
 }
 
-// under returns the keys with a prefix.
-func under(t *testing.T, b storage.Lister, prefix string) []string {
+// keysUnder returns the keys with a prefix.
+func keysUnder(t *testing.T, b storage.Lister, prefix string) []string {
 	t.Helper()
 	keys := []string{}
 	for entry, err := range b.List(t.Context(), storage.WithPrefix(prefix)) {
@@ -217,38 +219,41 @@ func under(t *testing.T, b storage.Lister, prefix string) []string {
 	return keys
 }
 
-// whole checks the invariant for client files and temp files. There is a record if
+// requireConsistent checks the invariant for client files and temp files. There is a record if
 // and only if the bytes exist, with the length and checksum of the record.
-func whole(t *testing.T, b storage.Bucket, records uploads.Records) {
+func requireConsistent(t *testing.T, b storage.Bucket, records uploads.Records) {
 	t.Helper()
 	var want []string
 	ids, next, err := records.IDs(t.Context(), "", 1000)
 	require.NoError(t, err)
 	require.Empty(t, next)
+
 	for _, id := range ids {
 		r, err := records.Record(t.Context(), id)
 		require.NoError(t, err)
 		want = append(want, r.Key)
+
 		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 		require.NoError(t, err, "a record without bytes")
 		require.Equal(t, r.Size, int64(len(data)))
 		require.Equal(t, r.ContentType, attrs.ContentType)
+
 		if r.CRC32C.Known {
 			require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), r.CRC32C.Sum)
 		}
 	}
-	require.ElementsMatch(t, want, under(t, b, "files/client/"), "bytes without a record, or a record without bytes")
+	require.ElementsMatch(t, want, keysUnder(t, b, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
-// wholeOnceSwept removes what a call joined for nothing on a bucket without IfAbsent,
+// requireConsistentAfterSweep removes what a call joined for nothing on a bucket without IfAbsent,
 // and checks the invariant.
-func wholeOnceSwept(t *testing.T, f *fixture) {
+func requireConsistentAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {
 		f.clock.Advance(25 * time.Hour)
 		f.sweep(t)
 	}
-	whole(t, f.bucket, f.records)
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // statesInBucket returns how many objects the state of one upload in parts is.

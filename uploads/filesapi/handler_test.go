@@ -95,7 +95,9 @@ func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader
 	}
 	response, err := a.http.Do(r)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, response.Body.Close()) }()
+	defer func() {
+		require.NoError(t, response.Body.Close())
+	}()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return told{response.StatusCode, response.Header, string(text)}
@@ -116,6 +118,7 @@ func (a told) problem(t *testing.T, status int, field string, code uploads.Code)
 	require.Equal(t, status, a.status, "%s", a.body)
 	require.Equal(t, "application/json", a.header.Get("Content-Type"))
 	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+
 	var p problem
 	require.NoError(t, json.Unmarshal([]byte(a.body), &p), "%s", a.body)
 	require.Equal(t, field, p.Field, "%s", a.body)
@@ -128,8 +131,8 @@ func (a told) problem(t *testing.T, status int, field string, code uploads.Code)
 
 // New refuses a nil service and an invalid Config.
 func TestNewRefusesConfig(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
-	for _, row := range []struct {
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	tests := []struct {
 		name   string
 		store  *filesapi.Store
 		config filesapi.HandlerConfig
@@ -138,9 +141,10 @@ func TestNewRefusesConfig(t *testing.T) {
 		{"no Authorize", f.store, filesapi.HandlerConfig{}},
 		{"a negative size", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
 		{"a negative number of files", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := filesapi.Handler(row.store, row.config)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := filesapi.Handler(tt.store, tt.config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -148,23 +152,35 @@ func TestNewRefusesConfig(t *testing.T) {
 
 func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		err    error
 		status int
 		code   uploads.Code
 		hidden bool
 	}{
-		{"not known", storage.Unauthenticated, http.StatusUnauthorized, uploads.Unauthenticated, false},
-		{"not allowed", &storage.Error{Code: storage.PermissionDenied, Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
-		{"an error of its own", &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."}, http.StatusForbidden, "quota_exceeded", false},
-		{"an error of its own without words", &uploads.Error{Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
-		{"its own failure", secret, http.StatusInternalServerError, uploads.Internal, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{})
+		{name: "not known", err: storage.Unauthenticated, status: http.StatusUnauthorized, code: uploads.Unauthenticated},
+		{
+			name:   "not allowed",
+			err:    &storage.Error{Code: storage.PermissionDenied, Err: secret},
+			status: http.StatusForbidden,
+			code:   uploads.NotAllowed,
+		},
+		{
+			name:   "an error of its own",
+			err:    &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."},
+			status: http.StatusForbidden,
+			code:   "quota_exceeded",
+		},
+		{name: "an error of its own without words", err: &uploads.Error{Err: secret}, status: http.StatusForbidden, code: uploads.NotAllowed},
+		{name: "its own failure", err: secret, status: http.StatusInternalServerError, code: uploads.Internal, hidden: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			record := f.upload(t, "x")
-			a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", row.err }})
+			a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
+
 			for _, r := range [][2]string{
 				{"GET", "/files"}, {"POST", "/files"}, {"POST", "/files/parts"}, {"POST", "/files/delete"},
 				{"GET", "/files/" + record.ID}, {"DELETE", "/files/" + record.ID}, {"PUT", "/files/" + record.ID + "/purpose"},
@@ -172,18 +188,18 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				{"GET", "/temp-files/" + record.ID + "/content"}, {"GET", "/files/malformed"},
 			} {
 				answer := a.ask(t, r[0], r[1], "", nil)
-				answer.problem(t, row.status, "", row.code)
+				answer.problem(t, tt.status, "", tt.code)
 				require.NotContains(t, answer.body, "hunter2")
 			}
-			require.Equal(t, row.hidden, len(a.hidden) > 0)
-			require.Equal(t, "x", content(t, f.store, record.ID))
+			require.Equal(t, tt.hidden, len(a.hidden) > 0)
+			require.Equal(t, "x", readContent(t, f.store, record.ID))
 		})
 	}
 }
 
 // A long field name in an error ends with a whole character.
 func TestErrorCutsLongFieldName(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	answer := a.ask(t, "GET", "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1", "", nil)
 	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
@@ -191,7 +207,7 @@ func TestErrorCutsLongFieldName(t *testing.T) {
 // A response with status 503 has a Retry-After header, also if the error of Authorize names no time.
 func TestHandlerSetsRetryAfter(t *testing.T) {
 	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
-		a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
+		a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
 		r, err := a.http.Get(a.url + "/files")
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())
@@ -202,7 +218,7 @@ func TestHandlerSetsRetryAfter(t *testing.T) {
 }
 
 func TestHandlerAuthorizesEachFile(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	mine := f.upload(t, "mine")
 	theirs := f.upload(t, "theirs")
 	a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
@@ -211,6 +227,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		}
 		return nil
 	}})
+
 	t.Run("of one", func(t *testing.T) {
 		for _, r := range [][2]string{
 			{"GET", ""}, {"DELETE", ""}, {"PUT", "/purpose"}, {"GET", "/content"},
@@ -220,6 +237,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
 	})
+
 	t.Run("of several that are to be deleted", func(t *testing.T) {
 		deletions, err := a.client.DeleteMany(t.Context(), []string{theirs.ID, mine.ID})
 		require.NoError(t, err)
@@ -228,28 +246,30 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		require.False(t, deletions[0].Deleted)
 		require.Equal(t, uploads.NotAllowed, deletions[0].Err.Code)
 		require.Equal(t, filesclient.Deletion{ID: mine.ID, Deleted: true}, deletions[1])
-		require.Equal(t, "theirs", content(t, f.store, theirs.ID))
+		require.Equal(t, "theirs", readContent(t, f.store, theirs.ID))
 	})
 }
 
 // If AuthorizeFile returns ObjectNotFound, as from a look-up of the owner, the response is that of a missing file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
-	gone := f.upload(t, "x").ID
-	require.NoError(t, f.store.Delete(t.Context(), gone))
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	id := f.upload(t, "x").ID
+	require.NoError(t, f.store.Delete(t.Context(), id))
 	e := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		err   error
 		field string
 	}{
 		"the code":             {storage.ObjectNotFound, "ID"},
 		"the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
 		"an error of its own":  {e, "file"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return row.err }})
+			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return tt.err }})
 			for _, r := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/content"}} {
-				a.ask(t, r[0], "/files/"+gone+r[1], "", nil).problem(t, http.StatusNotFound, row.field, uploads.NotFound)
+				a.ask(t, r[0], "/files/"+id+r[1], "", nil).problem(t, http.StatusNotFound, tt.field, uploads.NotFound)
 			}
 			require.Empty(t, a.hidden)
 		})
@@ -257,7 +277,7 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 }
 
 func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record := f.upload(t, "x")
 	var pattern, id string
 	a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(r *http.Request) (string, error) {
@@ -270,8 +290,8 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 }
 
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	for _, row := range []struct {
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	tests := []struct {
 		name  string
 		given string
 		kept  bool
@@ -281,38 +301,76 @@ func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 		{"one with spaces", "a b", false},
 		{"one that would begin a line of a log", "a;level=error", false},
 		{"one that is too long", strings.Repeat("x", 129), false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", row.given).header.Get("X-Request-Id")
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", tt.given).header.Get("X-Request-Id")
 			require.NotEmpty(t, got)
-			require.Equal(t, row.kept, got == row.given)
+			require.Equal(t, tt.kept, got == tt.given)
 		})
 	}
 }
 
 func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	id := uploads.NewID(newClock().Now())
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, method, path string
 		status             int
 		field              string
 		code               uploads.Code
 	}{
-		{"a path that is none", "GET", "/else", http.StatusNotFound, "", uploads.NotFound},
-		{"a longer path", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", uploads.NotFound},
-		{"a method that is none", "PATCH", "/files", http.StatusMethodNotAllowed, "", uploads.InvalidRequest},
-		{"details of a temp file", "GET", "/temp-files/" + id, http.StatusNotFound, "", uploads.NotFound},
-		{"details of no file", "GET", "/files/" + id, http.StatusNotFound, "ID", uploads.NotFound},
-		{"a download of no file", "GET", "/files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
-		{"a download of no temp file", "GET", "/temp-files/" + id + "/content", http.StatusNotFound, "ID", uploads.NotFound},
-		{"an ID that is none", "GET", "/files/7", http.StatusBadRequest, "ID", uploads.InvalidValue},
-		{"an ID that is a path", "GET", "/files/..%2F..%2Fetc%2Fpasswd", http.StatusBadRequest, "ID", uploads.InvalidValue},
-		{"an ID of 10,000 characters", "DELETE", "/files/" + strings.Repeat("a", 10_000), http.StatusBadRequest, "ID", uploads.InvalidValue},
-		{"an ID that is not text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", uploads.InvalidValue},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a.ask(t, row.method, row.path, "", nil).problem(t, row.status, row.field, row.code)
+		{name: "a path that is none", method: "GET", path: "/else", status: http.StatusNotFound, code: uploads.NotFound},
+		{name: "a longer path", method: "GET", path: "/files/" + id + "/content/x", status: http.StatusNotFound, code: uploads.NotFound},
+		{name: "a method that is none", method: "PATCH", path: "/files", status: http.StatusMethodNotAllowed, code: uploads.InvalidRequest},
+		{name: "details of a temp file", method: "GET", path: "/temp-files/" + id, status: http.StatusNotFound, code: uploads.NotFound},
+		{name: "details of no file", method: "GET", path: "/files/" + id, status: http.StatusNotFound, field: "ID", code: uploads.NotFound},
+		{
+			name:   "a download of no file",
+			method: "GET",
+			path:   "/files/" + id + "/content",
+			status: http.StatusNotFound,
+			field:  "ID",
+			code:   uploads.NotFound,
+		},
+		{
+			name:   "a download of no temp file",
+			method: "GET",
+			path:   "/temp-files/" + id + "/content",
+			status: http.StatusNotFound,
+			field:  "ID",
+			code:   uploads.NotFound,
+		},
+		{name: "an ID that is none", method: "GET", path: "/files/7", status: http.StatusBadRequest, field: "ID", code: uploads.InvalidValue},
+		{
+			name:   "an ID that is a path",
+			method: "GET",
+			path:   "/files/..%2F..%2Fetc%2Fpasswd",
+			status: http.StatusBadRequest,
+			field:  "ID",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "an ID of 10,000 characters",
+			method: "DELETE",
+			path:   "/files/" + strings.Repeat("a", 10_000),
+			status: http.StatusBadRequest,
+			field:  "ID",
+			code:   uploads.InvalidValue,
+		},
+		{
+			name:   "an ID that is not text",
+			method: "GET",
+			path:   "/files/%ff%00/content",
+			status: http.StatusBadRequest,
+			field:  "ID",
+			code:   uploads.InvalidValue,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a.ask(t, tt.method, tt.path, "", nil).problem(t, tt.status, tt.field, tt.code)
 		})
 	}
 	require.Equal(t, "GET, HEAD, POST", a.ask(t, "PATCH", "/files", "", nil).header.Get("Allow"))

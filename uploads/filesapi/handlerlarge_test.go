@@ -40,6 +40,7 @@ func TestHandlerLargeFile(t *testing.T) {
 	for i := range parts {
 		parts[i]++
 	}
+
 	record, err := a.client.UploadLarge(t.Context(), filesclient.LargeFile{
 		Name:     "large.bin",
 		Body:     readerAt{size},
@@ -58,9 +59,11 @@ func TestHandlerLargeFile(t *testing.T) {
 	require.NoError(t, err)
 	n, err := io.Copy(got, c)
 	require.NoError(t, err)
+
 	require.NoError(t, c.Close())
 	require.Equal(t, size, n)
 	require.Equal(t, want.Sum32(), got.Sum32())
+
 	peak := heap()
 	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
 	require.Less(t, peak, uint64(largeHeap))

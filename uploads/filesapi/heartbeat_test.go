@@ -57,62 +57,64 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 // While one UploadPart call joins the parts, other calls wait for it, even for ten minutes, and do not join the
 // parts themselves.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		j := startLongJoin(t, f)
 		const long = 10 * time.Minute
-		var waited, beaten time.Duration
+		var delay, beaten time.Duration
 		calls := faults.New()
 		other := f.beside(t, driver.WithLayer(calls.Layer()))
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
-			waited += d
-			if waited >= long {
+			delay += d
+			if delay >= long {
 				if j.record == nil {
 					j.end(t)
 				}
 				return ctx.Err()
 			}
-			for beaten < waited {
+			for beaten < delay {
 				every := <-j.beats
 				require.LessOrEqual(t, every, 20*time.Second)
 				beaten += every
 			}
 			return nil
 		})
+
 		r := other.send(t, "b", part(token, 2, 2))
-		require.GreaterOrEqual(t, waited, long)
+		require.GreaterOrEqual(t, delay, long)
 		require.Zero(t, calls.Count(faults.Compose))
 		require.Equal(t, j.record, r)
-		require.Equal(t, "ab", content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
 // If a call died after it joined the parts, the next UploadPart uses the joined bytes and does not join again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
+
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	calls := faults.New()
 	s := f.beside(t, driver.WithLayer(calls.Layer()))
-	require.Equal(t, "ab", content(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
+	require.Equal(t, "ab", readContent(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))
-	whole(t, f.bucket, f.records)
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // If two UploadPart calls join the same parts at the same time, they make one file. The call that finishes first
 // does not wait for the other.
 func TestJoinLostClaim(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()
 	taker := f.beside(t, driver.WithLayer(second.layer))
 	var takers sync.WaitGroup
-	var taken *filesapi.Record
+	var record *filesapi.Record
 	var err error
 	takers.Go(func() {
-		taken, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		record, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	})
 	<-second.inside // it has waited for a minute
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
@@ -121,9 +123,10 @@ func TestJoinLostClaim(t *testing.T) {
 	})
 	r := first.end(t)
 	close(second.open)
+
 	takers.Wait()
 	require.NoError(t, err)
-	require.Equal(t, r, taken)
-	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
-	whole(t, f.bucket, f.records)
+	require.Equal(t, r, record)
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
+	requireConsistent(t, f.bucket, f.records)
 }

@@ -146,40 +146,42 @@ var partInputs = []struct {
 }
 
 func TestUploadRefusesInput(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range uploadInputs {
 		t.Run(c.name, func(t *testing.T) {
 			o := named("a.txt")
 			c.spoil(&o)
+
 			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.UploadTemp(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+
 			_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), filesapi.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
-			require.Empty(t, under(t, f.bucket, ""))
+			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, keysUnder(t, f.bucket, ""))
 		})
 	}
 }
 
 func TestUploadPartRefusesInput(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range partInputs {
 		t.Run(c.name, func(t *testing.T) {
 			o := part("token-1234", 2, 1)
 			c.spoil(&o)
 			_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.UploadTempPart(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
-			require.Empty(t, under(t, f.bucket, ""))
+			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, keysUnder(t, f.bucket, ""))
 		})
 	}
 }
 
 // These names are kept.
 func TestUploadKeepsNames(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for name, extension := range map[string]string{
 		"a.txt":                           ".txt",
 		"A.JPG":                           ".jpg",
@@ -205,13 +207,13 @@ func TestUploadKeepsNames(t *testing.T) {
 		got, err := f.store.Details(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, name, got.OriginalFileName)
-		require.Equal(t, "x", content(t, f.store, r.ID))
+		require.Equal(t, "x", readContent(t, f.store, r.ID))
 	}
 }
 
 // These IDs are refused.
 func TestIDsRefused(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	good := f.upload(t, "x").ID
 	for name, id := range map[string]string{
 		"none":              "",
@@ -248,37 +250,39 @@ func TestIDsRefused(t *testing.T) {
 		}
 		for call, do := range calls {
 			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
-				refused(t, do(), "ID", uploads.InvalidValue, storage.InvalidArgument)
+				requireRefused(t, do(), "ID", uploads.InvalidValue, storage.InvalidArgument)
 			})
 		}
 	}
-	require.Equal(t, "x", content(t, f.store, good))
+	require.Equal(t, "x", readContent(t, f.store, good))
 }
 
 // These purposes are invalid.
 func TestPurposesRefused(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "a\u202eb"} {
 		_, err := f.store.SetPurpose(t.Context(), id, purpose)
-		refused(t, err, "Purpose", uploads.InvalidValue, storage.InvalidArgument)
+		requireRefused(t, err, "Purpose", uploads.InvalidValue, storage.InvalidArgument)
 	}
 }
 
 func TestListRefusesInput(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for range 3 {
 		f.upload(t, "x")
 	}
 	now := f.clock.Now()
+
 	first, err := f.store.List(t.Context(), uploads.Filter{}, "", 1)
 	require.NoError(t, err)
 	require.NotEmpty(t, first.Token)
+
 	other := "A"
 	if first.Token[0] == 'A' {
 		other = "B"
 	}
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		filter uploads.Filter
 		token  string
 		size   int
@@ -294,12 +298,14 @@ func TestListRefusesInput(t *testing.T) {
 		"no time at all":               {size: 1, filter: uploads.Filter{From: now, To: now}, field: "from"},
 		"a purpose that is too long":   {size: 1, filter: uploads.Filter{Purpose: strings.Repeat("x", 257)}, field: "Purpose"},
 		"a user's ID with a NUL":       {size: 1, filter: uploads.Filter{User: "\x00"}, field: "UploadedByUser.ID"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.store.List(t.Context(), c.filter, c.token, c.size)
-			refused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
+			_, err := f.store.List(t.Context(), tt.filter, tt.token, tt.size)
+			requireRefused(t, err, tt.field, uploads.InvalidValue, storage.InvalidArgument)
 		})
 	}
+
 	huge, err := f.store.List(t.Context(), uploads.Filter{}, "", math.MaxInt)
 	require.NoError(t, err, "a page that is too large is clamped")
 	require.Len(t, huge.Records, 3)
@@ -307,11 +313,12 @@ func TestListRefusesInput(t *testing.T) {
 
 // Records have these names in JSON.
 func TestRecordJSON(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	r, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
+
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal(text, &fields))
 	require.Equal(t, map[string]any{

@@ -37,10 +37,10 @@ func noEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt) er
 
 func failure(_ *filesapi.Record, err error) error { return err }
 
-// nothing checks that no object is left, and no state.
-func nothing(t *testing.T, f *fixture) {
+// requireNothingLeft checks that no object is left, and no state.
+func requireNothingLeft(t *testing.T, f *fixture) {
 	t.Helper()
-	require.Empty(t, under(t, f.bucket, ""))
+	require.Empty(t, keysUnder(t, f.bucket, ""))
 	if f.database != nil {
 		states, _, err := f.database.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
@@ -50,17 +50,18 @@ func nothing(t *testing.T, f *fixture) {
 
 // Content is inspected before the file exists.
 func TestInspectBeforeFileExists(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		var f *fixture
 		inspected := 0
 		f = o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 			inspected++
-			require.Empty(t, under(t, f.bucket, "files/client/"))
-			require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
+			require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+			require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 			require.Equal(t, "note.txt", r.OriginalFileName)
 			r.OriginalFileName = "changed"
 			return noEvil(ctx, r, content)
 		}})
+
 		for what, store := range map[string]func() (*filesapi.Record, error){
 			"a file": func() (*filesapi.Record, error) {
 				return f.store.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
@@ -82,23 +83,26 @@ func TestInspectBeforeFileExists(t *testing.T) {
 			require.Equal(t, 1, inspected, what)
 			require.Equal(t, "note.txt", r.OriginalFileName)
 			require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+
 			data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
 			require.NoError(t, err)
 			require.EqualValues(t, r.OriginalLength, len(data), what)
-			for _, record := range listed(t, f.store, uploads.Filter{}, 10) {
+
+			for _, record := range listIDs(t, f.store, uploads.Filter{}, 10) {
 				require.NoError(t, f.store.Delete(t.Context(), record))
 			}
 		}
+
 		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("good"), named("note.txt"))
 		require.NoError(t, err)
-		whole(t, f.bucket, f.records)
-		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "but for what tells that the token was used")
+		requireConsistent(t, f.bucket, f.records)
+		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "but for what tells that the token was used")
 	})
 }
 
 // Nothing is left of a refused file.
 func TestInspectRefusesLeavesNothing(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		for what, store := range map[string]func(f *fixture) error{
 			"a file": func(f *fixture) error {
 				return failure(f.store.Upload(t.Context(), strings.NewReader("evil"), named("note.txt")))
@@ -116,17 +120,17 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 			},
 		} {
 			f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
-			refused(t, store(f), "file", uploads.Refused, storage.InvalidArgument)
-			nothing(t, f)
+			requireRefused(t, store(f), "file", uploads.Refused, storage.InvalidArgument)
+			requireNothingLeft(t, f)
 			f.send(t, "a", part(token, 2, 1))
-			require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
+			require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
 		}
 	})
 }
 
 // If Inspect fails, the parts stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		says := errors.New("the scanner is not there")
 		f := o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 			if says != nil {
@@ -135,14 +139,16 @@ func TestInspectFailsPartsStay(t *testing.T) {
 			return noEvil(ctx, r, content)
 		}})
 		f.send(t, "a", part(token, 2, 1))
+
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 		require.ErrorIs(t, err, says)
-		require.Empty(t, under(t, f.bucket, "files/client/"))
+		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+
 		says = nil
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, "ab", content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 
 		says = errEvil
 		_, err = f.store.Upload(t.Context(), strings.NewReader("b"), named("note.txt"))
@@ -152,12 +158,12 @@ func TestInspectFailsPartsStay(t *testing.T) {
 
 // The stored bytes are those that Inspect saw, even if a client sends parts again meanwhile.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		var f *fixture
 		var once sync.Once
 		f = o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 			once.Do(func() { // a call that began before the set was complete
-				for _, key := range under(t, f.bucket, "files/parts/") {
+				for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 					if strings.HasSuffix(key, "/00001") {
 						_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("evil"))
 						require.NoError(t, err)
@@ -167,16 +173,17 @@ func TestInspectPartArrivesMeanwhile(t *testing.T) {
 			return noEvil(ctx, r, content)
 		}})
 		f.send(t, "a", part(token, 2, 1))
+
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, "ab", content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
 // If several calls complete a file at the same time and Inspect refuses it, no file is left. At least one call
 // reports the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
 		f.send(t, "evil", part(token, 5, 1))
 		var group sync.WaitGroup
@@ -197,27 +204,30 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
+
 		require.NotZero(t, refusals)
-		require.Empty(t, under(t, f.bucket, "files/client/"))
-		require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
+		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 	})
 }
 
 // If a call dies during Inspect, Sweep removes the content that it left.
 func TestSweepAfterInspectDied(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
 		d := &death{after: "Get"} // the inspection
 		dying := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		inspecting, err := filesapi.NewStore(dying.bucket, f.records, filesapi.StoreConfig{Now: f.clock.Now, Inspect: noEvil})
 		require.NoError(t, err)
+
 		_, err = inspecting.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
 		require.Error(t, err)
-		require.Len(t, under(t, f.bucket, "files/parts/"), 1)
-		require.Empty(t, under(t, f.bucket, "files/client/"))
+		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1)
+		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+
 		f.clock.Advance(25 * time.Hour)
 		f.sweep(t)
-		require.Empty(t, under(t, f.bucket, "files/parts/"))
+		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	})
 }
 
@@ -233,21 +243,23 @@ func TestInspectInEachPlace(t *testing.T) {
 				send := func(body string, number int) (*filesapi.Record, error) {
 					return s.UploadPart(t.Context(), strings.NewReader(body), part(token, 2, number))
 				}
+
 				for _, row := range []struct{ last, says string }{{"evil", "refused"}, {"good", ""}} {
 					_, err := send(large, 1)
 					require.NoError(t, err)
 					r, err := send(row.last, 2)
 					require.EqualValues(t, row.says, uploads.CodeOf(err), "%v", err)
 					if err != nil {
-						require.Empty(t, under(t, b, ""))
+						require.Empty(t, keysUnder(t, b, ""))
 						continue
 					}
-					require.Equal(t, large+row.last, content(t, s, r.ID))
+					require.Equal(t, large+row.last, readContent(t, s, r.ID))
 					require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
 				}
+
 				_, err = s.Upload(t.Context(), strings.NewReader("evil"), named("note.txt"))
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err))
-				require.Len(t, under(t, b, "files/client/"), 1)
+				require.Len(t, keysUnder(t, b, "files/client/"), 1)
 			})
 		}
 	}
@@ -255,9 +267,9 @@ func TestInspectInEachPlace(t *testing.T) {
 
 // A file that is refused over HTTP has its error in the response.
 func TestInspectRefusesOverHTTP(t *testing.T) {
-	a := newAPI(t, inMemory(t, filesapi.StoreConfig{Inspect: noEvil}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: noEvil}), filesapi.HandlerConfig{})
 	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
-	e := refused(t, err, "file", uploads.Refused, storage.InvalidArgument)
+	e := requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 	require.Equal(t, errEvil.Message, e.Message)
 	_, err = a.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
 	require.NoError(t, err)

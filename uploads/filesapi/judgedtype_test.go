@@ -23,7 +23,7 @@ func TestRulesDecideType(t *testing.T) {
 	const name = "picture.html" // a browser would run the file if it had the type of its name
 	var picture bytes.Buffer
 	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		send func(*filesclient.Client) (*filesapi.Record, error)
 	}{
@@ -37,8 +37,9 @@ func TestRulesDecideType(t *testing.T) {
 			p := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
 			return c.UploadPart(t.Context(), p, bytes.NewReader(picture.Bytes()))
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			s, err := uploads.New(b, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(b)})
 			require.NoError(t, err)
@@ -48,10 +49,12 @@ func TestRulesDecideType(t *testing.T) {
 			defer server.Close()
 			client, err := filesclient.New(server.URL, server.Client())
 			require.NoError(t, err)
-			record, err := row.send(client)
+
+			record, err := tt.send(client)
 			require.NoError(t, err)
 			require.Equal(t, "image/png", record.MIMEType)
 			require.Equal(t, ".png", record.FileExt)
+
 			for entry, err := range b.List(t.Context(), storage.WithPrefix("files/content/")) {
 				require.NoError(t, err)
 				attrs, err := b.Attrs(t.Context(), entry.Key)

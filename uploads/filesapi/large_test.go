@@ -47,20 +47,22 @@ func largeSize(t *testing.T) int64 {
 // The parts of a large file may come out of order.
 func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	size := largeSize(t)
-	for name, without := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
+	for name, features := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
 		t.Run(name, func(t *testing.T) {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
 			require.NoError(t, err)
-			large(t, s, size)
+			storeLargeFile(t, s, size)
 		})
 	}
 }
 
-// large stores a file of size bytes with four senders at once, and reads it back.
-func large(t *testing.T, s *filesapi.Store, size int64) {
+// storeLargeFile stores a file of size bytes with four senders at once, and reads it back.
+func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	count := int((size + largePart - 1) / largePart)
 	heap := watchHeap()
 	numbers := rand.New(rand.NewPCG(1, 2)).Perm(count)
@@ -85,9 +87,11 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 			}
 		})
 	}
+
 	for _, i := range numbers {
 		work <- i
 	}
+
 	close(work)
 	group.Wait()
 	require.NoError(t, failure)
@@ -99,12 +103,14 @@ func large(t *testing.T, s *filesapi.Store, size int64) {
 	require.NoError(t, err)
 	require.True(t, record.CRC32C.Known)
 	require.Equal(t, sum.Sum32(), record.CRC32C.Sum)
+
 	r, _, err := s.Download(t.Context(), record.ID)
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, r) // which compares the checksum
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.Equal(t, size, n)
+
 	peak := heap()
 	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
 	require.Less(t, peak, uint64(largeHeap))

@@ -55,7 +55,7 @@ func (d description) operations() []string {
 }
 
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	routes := filesapi.Routes(f.store)
 	for _, route := range routes {
 		if method, path, _ := strings.Cut(route, " "); method == "GET" && strings.HasSuffix(path, "/content") {
@@ -77,27 +77,28 @@ func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
 			node := item[method]
 			require.NoError(t, node.Decode(&operation))
 			for _, status := range []int{http.StatusNotModified, http.StatusPreconditionFailed} {
-				found := operation.Responses[strconv.Itoa(status)]
-				require.Equal(t, []string{"description"}, slices.Collect(maps.Keys(found)), "%s %s: %d", method, path, status)
+				responses := operation.Responses[strconv.Itoa(status)]
+				require.Equal(t, []string{"description"}, slices.Collect(maps.Keys(responses)), "%s %s: %d", method, path, status)
 			}
 		}
 	}
 }
 
 func TestOpenAPIReferencesResolve(t *testing.T) {
-	var whole yaml.Node
-	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &whole))
+	var root yaml.Node
+	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &root))
 	var document map[string]any
-	require.NoError(t, whole.Decode(&document))
+	require.NoError(t, root.Decode(&document))
+
 	references := regexp.MustCompile(`"#/([^"]+)"`).FindAllSubmatch(filesapi.OpenAPI, -1)
 	require.NotEmpty(t, references)
 	for _, reference := range references {
-		var at any = document
+		var node any = document
 		for name := range strings.SplitSeq(string(reference[1]), "/") {
-			there, ok := at.(map[string]any)
+			mapping, ok := node.(map[string]any)
 			require.True(t, ok, "%s", reference[0])
-			at = there[name]
-			require.NotNil(t, at, "%s", reference[0])
+			node = mapping[name]
+			require.NotNil(t, node, "%s", reference[0])
 		}
 	}
 }
@@ -106,12 +107,12 @@ func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	codes := readDescription(t).Components.Schemas["Problem"].Properties["code"]
 	var code struct{ Description string }
 	require.NoError(t, codes.Decode(&code))
-	named := regexp.MustCompile("[a-z_]+").FindAllString(code.Description, -1)
+	names := regexp.MustCompile("[a-z_]+").FindAllString(code.Description, -1)
 	for _, refusal := range []uploads.Code{
 		uploads.Empty, uploads.TooSmall, uploads.TooLarge, uploads.OverAllowance, uploads.TypeNotAllowed,
 		uploads.Damaged, uploads.ActiveContent, uploads.TooManyPixels,
 	} {
-		require.Contains(t, named, string(refusal))
+		require.Contains(t, names, string(refusal))
 		require.Contains(t, string(filesapi.OpenAPI), strconv.Itoa((&uploads.Error{Code: refusal}).HTTPStatus()))
 	}
 }
@@ -132,7 +133,7 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 
 // The client uses every operation of the description.
 func TestOpenAPIOperationsInClient(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
 	require.NoError(t, err)
 	used := newUses(handler)
@@ -166,9 +167,11 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	}
+
 	_, err = client.DeleteMany(t.Context(), []string{record.ID})
 	require.NoError(t, err)
 	require.NoError(t, client.Delete(t.Context(), record.ID))
+
 	described, err := client.OpenAPI(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, filesapi.OpenAPI, described)

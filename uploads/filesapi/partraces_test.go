@@ -20,7 +20,7 @@ import (
 // If a part that is sent again arrives after the file is made, UploadPart returns the record and does not change
 // the file.
 func TestUploadPartAfterFileIsMade(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 3, 1))
 	f.send(t, "b", part(token, 3, 2))
 	slow, inside := newGate("B, sent again")
@@ -34,11 +34,12 @@ func TestUploadPartAfterFileIsMade(t *testing.T) {
 	<-inside
 	r := f.send(t, "c", part(token, 3, 3))
 	close(slow.open)
+
 	<-done
 	require.NoError(t, err)
 	require.Equal(t, r, late, "no call waits for a file that is made")
-	require.Equal(t, "abc", content(t, f.store, r.ID))
-	whole(t, f.bucket, f.records)
+	require.Equal(t, "abc", readContent(t, f.store, r.ID))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // A gate is a body that blocks until it is opened.
@@ -54,7 +55,9 @@ func newGate(body string) (*gate, <-chan struct{}) {
 }
 
 func (g *gate) Read(p []byte) (int, error) {
-	g.once.Do(func() { close(g.inside) })
+	g.once.Do(func() {
+		close(g.inside)
+	})
 	<-g.open
 	return g.Reader.Read(p)
 }
@@ -69,13 +72,14 @@ func TestUploadPartRaceForLast(t *testing.T) {
 				s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
 				require.NoError(t, err)
 				got := sendLastPart(t, s, 32)
+
 				for _, r := range got {
 					require.NotNil(t, r, "every call answers with the record")
 					require.Equal(t, got[0], r)
 				}
-				require.Equal(t, []string{got[0].ID}, listed(t, s, uploads.Filter{}, 10), "there is one record")
-				require.Equal(t, fileOfFiveParts(), content(t, s, got[0].ID))
-				whole(t, b, records)
+				require.Equal(t, []string{got[0].ID}, listIDs(t, s, uploads.Filter{}, 10), "there is one record")
+				require.Equal(t, fileOfFiveParts(), readContent(t, s, got[0].ID))
+				requireConsistent(t, b, records)
 			})
 		}
 	}
@@ -84,7 +88,7 @@ func TestUploadPartRaceForLast(t *testing.T) {
 // If all parts are sent at the same time, they make one file, and at least one call returns its record.
 func TestUploadPartManySendAll(t *testing.T) {
 	const count = 32
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	records := make([]*filesapi.Record, count)
 	errs := make([]error, count)
 	var group sync.WaitGroup
@@ -95,6 +99,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 	}
 	group.Wait()
 	want := ""
+
 	var record *filesapi.Record
 	for i := range count {
 		require.NoError(t, errs[i])
@@ -108,8 +113,8 @@ func TestUploadPartManySendAll(t *testing.T) {
 		record = records[i]
 	}
 	require.NotNil(t, record, "one call at least has completed the set")
-	require.Equal(t, want, content(t, f.store, record.ID))
-	require.Equal(t, []string{record.ID}, listed(t, f.store, uploads.Filter{}, 10))
+	require.Equal(t, want, readContent(t, f.store, record.ID))
+	require.Equal(t, []string{record.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
 }
 
 // A meeting makes each of n calls wait for the others.
@@ -132,16 +137,16 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 // If several calls upload the last missing part at the same time, they make one file, and each returns its record.
 func TestUploadPartOneCompletes(t *testing.T) {
 	const n = 4
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
-	var missing, senders sync.WaitGroup
-	missing.Add(n)
+	var receivers, senders sync.WaitGroup
+	receivers.Add(n)
 	records := make([]*filesapi.Record, n)
 	errs := make([]error, n)
 	for i := range n {
 		// The parts stay, so that no call stops because they are missing.
 		s := f.beside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
-			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &missing, new(sync.Once)} }),
+			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &receivers, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		senders.Go(func() {
 			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
@@ -152,6 +157,6 @@ func TestUploadPartOneCompletes(t *testing.T) {
 		require.NoError(t, errs[i])
 		require.Equal(t, records[0], records[i])
 	}
-	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
-	whole(t, f.bucket, f.records)
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
+	requireConsistent(t, f.bucket, f.records)
 }

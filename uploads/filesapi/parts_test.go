@@ -27,69 +27,72 @@ func (f *fixture) send(t *testing.T, body string, o filesapi.PartOptions) *files
 
 // A part sent again replaces the earlier one.
 func TestUploadPartReplacesEarlierOne(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
 		require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
 		r := f.send(t, "end", part(token, 2, 2))
-		require.Equal(t, "right end", content(t, f.store, r.ID))
+		require.Equal(t, "right end", readContent(t, f.store, r.ID))
 		require.EqualValues(t, 9, r.OriginalLength)
 	})
 }
 
 // A file can be uploaded as one part.
 func TestUploadPartOnlyOne(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		r := f.send(t, "all", part(token, 1, 1))
-		require.Equal(t, "all", content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "all", readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
 // Parts may be empty.
 func TestUploadPartEmpty(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "", part(token, 3, 1))
 		f.send(t, "", part(token, 3, 3))
+
 		r := f.send(t, "x", part(token, 3, 2))
-		require.Equal(t, "x", content(t, f.store, r.ID))
+		require.Equal(t, "x", readContent(t, f.store, r.ID))
 		r = f.send(t, "", part("token-5678", 1, 1))
-		require.Empty(t, content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Empty(t, readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
 // A file in parts gets its type from its name, or else from its first bytes.
 func TestUploadPartType(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
-		for name, c := range map[string]struct {
+		tests := map[string]struct {
 			fileName, want string
 		}{
 			"by its name":          {"a.txt", "text/plain; charset=utf-8"},
 			"by its first bytes":   {"a", "image/png"},
 			"by the bytes, beside": {"a.unheardof", "image/png"},
-		} {
+		}
+		for name, tt := range tests {
 			f := o.open(t, filesapi.StoreConfig{})
 			o := part(token, 2, 2)
-			o.OriginalFileName = c.fileName
+			o.OriginalFileName = tt.fileName
 			f.send(t, "<html>not the first part", o)
 			o.Part = 1
+
 			r := f.send(t, png, o)
-			require.Equal(t, c.want, r.MIMEType, name)
-			whole(t, f.bucket, f.records)
+			require.Equal(t, tt.want, r.MIMEType, name)
+			requireConsistent(t, f.bucket, f.records)
 		}
 	})
 }
 
 // UploadPart refuses a part whose parameters differ from those of the upload's earlier parts.
 func TestUploadPartMustMatch(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.send(t, "x", part(token, 3, 1)))
-		for name, c := range map[string]struct {
+		tests := map[string]struct {
 			change func(o *filesapi.PartOptions)
 			field  string
 		}{
@@ -105,23 +108,25 @@ func TestUploadPartMustMatch(t *testing.T) {
 			"another purpose": {func(o *filesapi.PartOptions) {
 				o.Purpose = "x"
 			}, "Purpose"},
-		} {
+		}
+		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				o := part(token, 3, 2)
-				c.change(&o)
+				tt.change(&o)
 				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
-				refused(t, err, c.field, uploads.PartsChanged, storage.PreconditionFailed)
+				requireRefused(t, err, tt.field, uploads.PartsChanged, storage.PreconditionFailed)
 			})
 		}
+
 		f.send(t, "y", part(token, 3, 2))
 		r := f.send(t, "z", part(token, 3, 3))
-		require.Equal(t, "xyz", content(t, f.store, r.ID), "what was refused has changed nothing")
+		require.Equal(t, "xyz", readContent(t, f.store, r.ID), "what was refused has changed nothing")
 	})
 }
 
 // Two users, and an upload of a temp file, can use the same token without sharing an upload.
 func TestUploadPartSharedToken(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		mine := part(token, 2, 1)
 		theirs := part(token, 3, 1)
@@ -131,39 +136,40 @@ func TestUploadPartSharedToken(t *testing.T) {
 		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
 		require.NoError(t, err)
 		mine.Part = 2
-		require.Equal(t, "mine too", content(t, f.store, f.send(t, "too", mine).ID))
+
+		require.Equal(t, "mine too", readContent(t, f.store, f.send(t, "too", mine).ID))
 	})
 }
 
 // A client cannot reach the upload of a temp file by any token for client files.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
 	require.NoError(t, err)
 	require.Nil(t, temp)
 	r := f.send(t, "client", part(fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))), 1, 1))
-	require.Equal(t, "client", content(t, f.store, r.ID))
+	require.Equal(t, "client", readContent(t, f.store, r.ID))
 }
 
 // A token makes one file. Later calls with it fail with Completed, even after the file is deleted.
 func TestTokenIsUsedOnce(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		for number := 1; number <= 2; number++ {
 			second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
-			refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 			require.Equal(t, r, second, "for a client that lost the answer")
 		}
 		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
-		refused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
+		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
 		second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
-		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, second)
-		require.Empty(t, listed(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
+		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
 	})
 }
 
@@ -177,44 +183,45 @@ func (u unread) Read([]byte) (int, error) {
 
 // After a file in parts is made, none of its parts is left in the bucket.
 func TestUploadPartLeavesNoPart(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		for number := 1; number <= 12; number++ {
 			f.send(t, "x", part(token, 12, number))
 		}
-		leftovers := under(t, f.bucket, "files/parts/")
+		leftovers := keysUnder(t, f.bucket, "files/parts/")
 		require.Len(t, leftovers, f.statesInBucket(), "but for what tells that the token was used: %v", leftovers)
 	})
 }
 
 // A part that is cut off is not stored.
 func TestUploadPartCutOff(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
 		cause := errors.New("the sender went away")
 		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
-		refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
+		requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
+		require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 	})
 }
 
 // UploadPart joins the parts with the store's Compose where the store has it.
 func TestUploadPartJoinsInStore(t *testing.T) {
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		without  storage.Features
 		composed int
 	}{
 		"by the store":   {0, 1},
 		"through a pipe": {storage.ServerCompose, 0},
-	} {
+	}
+	for name, tt := range tests {
 		calls := faults.New()
-		f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: c.without})))
+		f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.without})))
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, c.composed, calls.Count(faults.Compose), name)
-		require.Equal(t, "ab", content(t, f.store, r.ID), name)
+		require.Equal(t, tt.composed, calls.Count(faults.Compose), name)
+		require.Equal(t, "ab", readContent(t, f.store, r.ID), name)
 	}
 }
 
@@ -222,7 +229,7 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 // List.
 func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
-	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
+	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
 	f.send(t, "x", part(token, 200, 1))
 	for number := 2; number < 200; number++ {
 		calls.Reset()

@@ -24,27 +24,29 @@ import (
 // If the bucket has no conditional writes, the states of uploads are only in the database. After the join, it
 // remembers that the token was used.
 func TestStatesInDatabase(t *testing.T) {
-	f := withDatabase(t, filesapi.StoreConfig{})
+	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
-	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "the part")
+
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "the part")
 	r := f.send(t, "b", part(token, 2, 2))
-	require.Equal(t, "ab", content(t, f.store, r.ID))
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	require.Len(t, f.database.states, 1, "what tells that the token was used")
-	whole(t, f.bucket, f.records)
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // If the bucket has conditional writes, the states of uploads are in the bucket, even if the records could hold
 // them.
 func TestStatesInBucketWithConditions(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	d := newDatabase(f.clock.Now)
 	s, err := filesapi.NewStore(f.bucket, d, filesapi.StoreConfig{})
 	require.NoError(t, err)
+
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
 	require.NoError(t, err)
 	require.Empty(t, d.states)
-	require.Len(t, under(t, f.bucket, "files/parts/"), 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
 }
 
 // Sweep removes idle uploads of which only the state is left in the database, or only parts with an unused state
@@ -57,42 +59,46 @@ func TestSweepOfPartialRemains(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := withDatabase(t, filesapi.StoreConfig{})
+			f := newDatabaseFixture(t, filesapi.StoreConfig{})
 			send := func(token string) {
 				_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
 				require.NoError(t, err)
 			}
 			send("state-and-part")
-			both := under(t, f.bucket, "files/parts/")
+			both := keysUnder(t, f.bucket, "files/parts/")
 			send("only-a-state")
-			for _, key := range under(t, f.bucket, "files/parts/") {
+			for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 				if key != both[0] {
 					require.NoError(t, f.bucket.Remove(t.Context(), key))
 				}
 			}
+
 			const first, last = "0000000000000000000000000000000000000000", "ffffffffffffffffffffffffffffffffffffffff"
 			for _, hash := range []string{first, last} {
 				f.put(t, "files/parts/"+hash+"/state.json")
 				f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
 			}
+
 			require.NoError(t, sweep(f))
 			require.Len(t, f.database.states, 2)
-			require.Len(t, under(t, f.bucket, "files/parts/"), 5, "none is idle")
+			require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
+
 			f.clock.Advance(25 * time.Hour)
 			require.NoError(t, sweep(f))
 			require.Empty(t, f.database.states)
-			require.Empty(t, under(t, f.bucket, "files/parts/"))
+			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 		})
 	}
 }
 
 // If Sweep cannot list the states, it removes no upload, because an upload of unknown state may be in use.
 func TestSweepCannotListStates(t *testing.T) {
-	f := withDatabase(t, filesapi.StoreConfig{})
+	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
 	s, err := filesapi.NewStore(f.bucket, f.failing(1, false), filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
+
 	report, err := s.Sweep(t.Context())
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Zero(t, report.Uploads)
@@ -103,12 +109,12 @@ func TestSweepCannotListStates(t *testing.T) {
 func TestSweepOfStateDuringPart(t *testing.T) {
 	for n := 1; ; n++ {
 		require.LessOrEqual(t, n, maxCalls, "calls without end")
-		f := withDatabase(t, filesapi.StoreConfig{})
+		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 3, 1))
 		f.clock.Advance(25 * time.Hour)
-		sent := false
+		called := false
 		resume := &pausedDatabase{f.records, f.database, n, func() {
-			sent = true
+			called = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.send(t, "b", part(token, 3, 2)))
 		}}
@@ -116,15 +122,15 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		require.NoError(t, err)
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
-		if !sent {
+		if !called {
 			require.Greater(t, n, 4)
 			return
 		}
 		if report.Uploads > 0 { // the part before has expired
 			require.Nil(t, f.send(t, "a", part(token, 3, 1)))
 		}
-		require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "abc", readContent(t, f.store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
+		requireConsistent(t, f.bucket, f.records)
 	}
 }
 
@@ -166,25 +172,27 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 // If a call dies after it joined the parts in a bucket without conditional writes, another call joins them again.
 // Sweep removes the bytes that got no record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
-	f := withDatabase(t, filesapi.StoreConfig{})
+	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.send(t, "a", part(token, 2, 1))
+
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	r := f.send(t, "b", part(token, 2, 2))
-	require.Len(t, under(t, f.bucket, "files/client/"), 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
+
 	f.clock.Advance(25 * time.Hour)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
-	require.Equal(t, "ab", content(t, f.store, r.ID))
-	whole(t, f.bucket, f.records)
+	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // If the database refuses every write of a state, UploadPart ends with Unavailable instead of trying forever.
 func TestStatesConflictsEnd(t *testing.T) {
-	f := withDatabase(t, filesapi.StoreConfig{})
+	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
 	require.NoError(t, err)
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
-	refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+	requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 }
 
 type refusingStates struct {
@@ -198,17 +206,18 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 
 // If neither the bucket nor the records can hold states, the error says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
-	for name, without := range map[string]storage.Features{
+	for name, features := range map[string]storage.Features{
 		"no creation": storage.ConditionalCreate,
 		"no update":   storage.ConditionalUpdate,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{})
-			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
 			s, err := filesapi.NewStore(b, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
+
 			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
-			refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
+			requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 			e, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
 			require.Contains(t, e.Hint, "sqlrecords")
@@ -217,7 +226,7 @@ func TestStatesNeedPlace(t *testing.T) {
 			require.NoError(t, err)
 			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), part(token, 1, 1))
 			require.NoError(t, err)
-			require.Equal(t, "all", content(t, s, r.ID))
+			require.Equal(t, "all", readContent(t, s, r.ID))
 		})
 	}
 }
@@ -231,6 +240,7 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 		t.Cleanup(server.Close)
 		profile, ok := s3.NamedProfile("b2")
 		require.True(t, ok)
+
 		b, err := s3.Open(t.Context(), s3.Config{
 			Bucket:      "photos",
 			Endpoint:    server.URL,

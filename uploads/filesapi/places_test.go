@@ -39,14 +39,14 @@ func places() []place {
 		},
 		{
 			name:    "local",
-			open:    func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
-			clocked: inDirectory,
+			open:    func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return openDirectory(t, nil, opts...) },
+			clocked: openDirectory,
 		},
-		{name: "minio", open: onMinIO},
+		{name: "minio", open: openMinIO},
 	}
 }
 
-func inDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
+func openDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -58,7 +58,7 @@ const minioVariable = "OMNIBUCKET_TEST_MINIO"
 
 var bucketNumber atomic.Int64
 
-func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func openMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, minioVariable)
 	profile, ok := s3.NamedProfile("minio")

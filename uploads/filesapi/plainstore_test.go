@@ -20,12 +20,14 @@ func TestStoreWithoutContentTypes(t *testing.T) {
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
 	require.NoError(t, err)
 	options := named("a.html")
+
 	r, err := s.Upload(t.Context(), strings.NewReader("text"), options)
 	require.NoError(t, err)
 	require.Equal(t, "text/html; charset=utf-8", r.MIMEType)
+
 	_, err = s.UploadTemp(t.Context(), strings.NewReader("temp"), options)
 	require.NoError(t, err)
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "text", content(t, s, r.ID))
+	require.Equal(t, "text", readContent(t, s, r.ID))
 }

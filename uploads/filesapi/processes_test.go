@@ -70,7 +70,9 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	root := t.TempDir()
 	b, err := local.Open(root, local.Config{NoSync: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	records := uploads.BucketRecords(b)
 	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
@@ -83,23 +85,27 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	for range processes {
 		racers = append(racers, startRacer(t, root))
 	}
+
 	for _, r := range racers {
 		require.Equal(t, "ready", r.line(t))
 	}
+
 	for _, r := range racers {
 		require.NoError(t, r.input.Close())
 	}
+
 	ids := map[string]int{}
 	for _, r := range racers {
 		ids[r.line(t)]++
 		require.NoError(t, r.Wait())
 	}
 	require.Len(t, ids, 1, "all answer with one record")
-	made := listed(t, s, uploads.Filter{}, 10)
-	require.Len(t, made, 1)
-	require.Contains(t, ids, made[0])
-	require.Equal(t, fileOfFiveParts(), content(t, s, made[0]))
-	whole(t, b, records)
+
+	fileIDs := listIDs(t, s, uploads.Filter{}, 10)
+	require.Len(t, fileIDs, 1)
+	require.Contains(t, ids, fileIDs[0])
+	require.Equal(t, fileOfFiveParts(), readContent(t, s, fileIDs[0]))
+	requireConsistent(t, b, records)
 }
 
 // A racer is a process that runs play.

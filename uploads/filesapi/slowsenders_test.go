@@ -26,8 +26,9 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 	for name, value := range map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "2", "part": "1"} {
 		fields += "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
 	}
+
 	file := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text"
-	for _, row := range []struct {
+	tests := []struct {
 		path, start string
 		status      int
 	}{
@@ -35,8 +36,9 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 		{"/temp-files", file, http.StatusCreated},
 		{"/files/parts", fields + file, http.StatusAccepted},
 		{"/temp-files/parts", fields + file, http.StatusAccepted},
-	} {
-		t.Run(row.path, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := memstore.New()
 				s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b)})
@@ -47,7 +49,7 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 				require.NoError(t, err)
 				client := wiretest.OnPipes(t, &http.Server{Handler: h})
 				send := func(user string, rest io.Reader) int {
-					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://site.invalid"+row.path, io.MultiReader(strings.NewReader(row.start), rest))
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://site.invalid"+tt.path, io.MultiReader(strings.NewReader(tt.start), rest))
 					if err != nil {
 						return 0
 					}
@@ -62,19 +64,21 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 				}
 				var all sync.WaitGroup
 				statuses := make([]int, connections)
-				ended, stop := io.Pipe()
+				r, stop := io.Pipe()
 				for i := range connections {
 					all.Go(func() {
-						statuses[i] = send("slow", ended)
+						statuses[i] = send("slow", r)
 					})
 				}
 				synctest.Wait()
 				pools := intake.Of(s)
 				require.EqualValues(t, 8*memory/2, pools.Bodies.Used(), "half of what the bucket may hold")
-				require.Equal(t, row.status, send("alice", strings.NewReader("\r\n--x--\r\n")))
+				require.Equal(t, tt.status, send("alice", strings.NewReader("\r\n--x--\r\n")))
+
 				time.Sleep(5 * time.Minute)
 				require.Zero(t, pools.Bodies.Used(), "they are disconnected")
 				require.Zero(t, pools.Feeds.Used())
+
 				require.NoError(t, stop.Close())
 				all.Wait()
 				require.Contains(t, statuses, http.StatusServiceUnavailable)

@@ -33,27 +33,44 @@ func TestStore(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
-	without := func(f storage.Features) storage.Bucket {
+	newBucket := func(f storage.Features) storage.Bucket {
 		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
-	noCreate := without(storage.ConditionalCreate)
-	noSwap := without(storage.ConditionalUpdate)
-	for name, c := range map[string]struct {
+	noCreate := newBucket(storage.ConditionalCreate)
+	noSwap := newBucket(storage.ConditionalUpdate)
+
+	tests := map[string]struct {
 		bucket  storage.Bucket
 		records uploads.Records
 		config  filesapi.StoreConfig
 		code    storage.Code
 	}{
-		"no bucket":                              {nil, uploads.BucketRecords(b), filesapi.StoreConfig{}, storage.InvalidArgument},
-		"no records":                             {b, nil, filesapi.StoreConfig{}, storage.InvalidArgument},
-		"a negative size":                        {b, uploads.BucketRecords(b), filesapi.StoreConfig{MaxSize: -1}, storage.InvalidArgument},
-		"a negative grace":                       {b, uploads.BucketRecords(b), filesapi.StoreConfig{Grace: -1}, storage.InvalidArgument},
-		"a negative TTL":                         {b, uploads.BucketRecords(b), filesapi.StoreConfig{PartsTTL: -1}, storage.InvalidArgument},
-		"a bucket that cannot refuse to replace": {noCreate, uploads.BucketRecords(noCreate), filesapi.StoreConfig{}, storage.Unsupported},
-		"a bucket that cannot compare and swap":  {noSwap, uploads.BucketRecords(noSwap), filesapi.StoreConfig{}, storage.Unsupported},
-	} {
-		s, err := filesapi.NewStore(c.bucket, c.records, c.config)
-		require.ErrorIs(t, err, c.code, name)
+		"no bucket":  {bucket: nil, records: uploads.BucketRecords(b), code: storage.InvalidArgument},
+		"no records": {bucket: b, code: storage.InvalidArgument},
+		"a negative size": {
+			bucket:  b,
+			records: uploads.BucketRecords(b),
+			config:  filesapi.StoreConfig{MaxSize: -1},
+			code:    storage.InvalidArgument,
+		},
+		"a negative grace": {
+			bucket:  b,
+			records: uploads.BucketRecords(b),
+			config:  filesapi.StoreConfig{Grace: -1},
+			code:    storage.InvalidArgument,
+		},
+		"a negative TTL": {
+			bucket:  b,
+			records: uploads.BucketRecords(b),
+			config:  filesapi.StoreConfig{PartsTTL: -1},
+			code:    storage.InvalidArgument,
+		},
+		"a bucket that cannot refuse to replace": {bucket: noCreate, records: uploads.BucketRecords(noCreate), code: storage.Unsupported},
+		"a bucket that cannot compare and swap":  {bucket: noSwap, records: uploads.BucketRecords(noSwap), code: storage.Unsupported},
+	}
+	for name, tt := range tests {
+		s, err := filesapi.NewStore(tt.bucket, tt.records, tt.config)
+		require.ErrorIs(t, err, tt.code, name)
 		require.Nil(t, s, name)
 	}
 }
@@ -67,7 +84,8 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	require.NoError(t, err)
 	r, err := s.Upload(t.Context(), strings.NewReader("text"), named("a.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "text", content(t, s, r.ID))
+
+	require.Equal(t, "text", readContent(t, s, r.ID))
 	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
 	require.NoError(t, err)
 	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
@@ -82,43 +100,47 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 		},
 	} {
 		_, err = upload()
-		refused(t, err, "", uploads.StoreFailed, storage.Unsupported)
+		requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 	}
+
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "text", content(t, s, r.ID))
+	require.Equal(t, "text", readContent(t, s, r.ID))
 	require.NoError(t, s.Delete(t.Context(), r.ID))
 }
 
 // An upload whose body fails stores nothing.
 func TestUploadBodyFails(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	cause := errors.New("the sender went away")
 	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
-	refused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
+	requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 	require.ErrorIs(t, err, cause)
-	require.Empty(t, under(t, f.bucket, "files/"))
+	require.Empty(t, keysUnder(t, f.bucket, "files/"))
 }
 
 // If the record's creation fails for certain, Upload removes the bytes. If the outcome is unknown, the bytes stay,
 // because the record may exist.
 func TestUploadRecordRefused(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
-	for name, c := range map[string]struct {
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	tests := map[string]struct {
 		lost bool
 		left int
 	}{
 		"for certain: its bytes are removed":         {false, 0},
 		"perhaps not: its record is there, or Sweep": {true, 1},
-	} {
-		s, err := filesapi.NewStore(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: c.lost}}, filesapi.StoreConfig{})
+	}
+	for name, tt := range tests {
+		s, err := filesapi.NewStore(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
+
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-		refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
-		require.Equal(t, c.lost, errors.Is(err, storage.OutcomeUnknown), name)
-		require.Len(t, under(t, f.bucket, "files/client/"), c.left, name)
-		whole(t, f.bucket, f.records)
-		for _, id := range listed(t, f.store, uploads.Filter{}, 10) {
+		requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+		require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown), name)
+		require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.left, name)
+
+		requireConsistent(t, f.bucket, f.records)
+		for _, id := range listIDs(t, f.store, uploads.Filter{}, 10) {
 			require.NoError(t, f.store.Delete(t.Context(), id))
 		}
 	}
@@ -128,22 +150,22 @@ func TestUploadRecordRefused(t *testing.T) {
 // record to find out whether it succeeded.
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
-		f := inMemory(t, filesapi.StoreConfig{})
+		f := newMemoryFixture(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		require.NoError(t, err)
-		require.Equal(t, "x", content(t, f.store, r.ID))
-		whole(t, f.bucket, f.records)
+		require.Equal(t, "x", readContent(t, f.store, r.ID))
+		requireConsistent(t, f.bucket, f.records)
 	})
 	t.Run("it cannot: the bytes are left", func(t *testing.T) {
-		f := inMemory(t, filesapi.StoreConfig{})
+		f := newMemoryFixture(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-		refused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
-		require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
-		whole(t, f.bucket, f.records)
+		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
+		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
+		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
@@ -152,7 +174,7 @@ type errReader struct{ err error }
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 func TestUploadEnforcesMaxSize(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{MaxSize: 10})
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	for name, body := range map[string]func(text string) io.Reader{
 		"in place":         func(text string) io.Reader { return strings.NewReader(text) },
 		"a stream":         func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) },
@@ -160,11 +182,11 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 	} {
 		r, err := f.store.Upload(t.Context(), body("0123456789"), named("a.txt"))
 		require.NoError(t, err, name)
-		require.Equal(t, "0123456789", content(t, f.store, r.ID))
+		require.Equal(t, "0123456789", readContent(t, f.store, r.ID))
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
 		_, err = f.store.Upload(t.Context(), body("0123456789x"), named("a.txt"))
-		refused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-		require.Empty(t, under(t, f.bucket, "files/"), name)
+		requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+		require.Empty(t, keysUnder(t, f.bucket, "files/"), name)
 	}
 }
 
@@ -184,16 +206,16 @@ func (s *single) Read(p []byte) (int, error) {
 
 // The IDs of records sort by time of creation.
 func TestIDsAreOrderedByTime(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	var want []string
 	for range 20 {
 		want = append(want, f.upload(t, "x").ID)
 		f.clock.Advance(time.Millisecond)
 	}
-	require.Equal(t, want, listed(t, f.store, uploads.Filter{}, 7))
+	require.Equal(t, want, listIDs(t, f.store, uploads.Filter{}, 7))
 	start := f.clock.Now().Add(-10 * time.Millisecond)
-	require.Equal(t, want[10:], listed(t, f.store, uploads.Filter{From: start}, 7))
-	require.Equal(t, want[:10], listed(t, f.store, uploads.Filter{To: start}, 7))
+	require.Equal(t, want[10:], listIDs(t, f.store, uploads.Filter{From: start}, 7))
+	require.Equal(t, want[:10], listIDs(t, f.store, uploads.Filter{To: start}, 7))
 }
 
 func TestStoreInAPrefixedBucket(t *testing.T) {
@@ -204,7 +226,7 @@ func TestStoreInAPrefixedBucket(t *testing.T) {
 		require.NoError(t, err)
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		require.NoError(t, err)
-		require.Equal(t, []string{r.ID}, listed(t, s, uploads.Filter{}, 10))
-		require.Len(t, under(t, b, place), 2)
+		require.Equal(t, []string{r.ID}, listIDs(t, s, uploads.Filter{}, 10))
+		require.Len(t, keysUnder(t, b, place), 2)
 	}
 }

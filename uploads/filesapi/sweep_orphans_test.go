@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// stocked returns a store with n old files.
-func stocked(t *testing.T, n int) *fixture {
+// newStockedFixture returns a store with n old files.
+func newStockedFixture(t *testing.T, n int) *fixture {
 	t.Helper()
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for range n {
 		f.upload(t, "x")
 	}
@@ -25,27 +25,28 @@ func stocked(t *testing.T, n int) *fixture {
 // Sweep refuses to run if the bucket and the records belong to different stores, so that most files would be
 // removed as orphans.
 func TestSweepRefusesWrongBucket(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name        string
 		ours, other int // files
 	}{
 		{"of an empty store", 11, 0},
 		{"of a store of one file", 50, 1},
 		{"of a larger store", 11, 40},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			ours := stocked(t, row.ours)
-			other := stocked(t, row.other)
-			for name, mixed := range map[string][2]*fixture{"the bucket": {other, ours}, "the records": {ours, other}} {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			site := newStockedFixture(t, tt.ours)
+			other := newStockedFixture(t, tt.other)
+			for name, mixed := range map[string][2]*fixture{"the bucket": {other, site}, "the records": {site, other}} {
 				s, err := filesapi.NewStore(mixed[0].bucket, mixed[1].records, filesapi.StoreConfig{})
 				require.NoError(t, err)
 				report, err := s.Sweep(t.Context())
 				require.ErrorIs(t, err, storage.PreconditionFailed, name)
 				require.Equal(t, &uploads.SweepReport{}, report, name)
 			}
-			for f, n := range map[*fixture]int{ours: row.ours, other: row.other} {
-				require.Len(t, listed(t, f.store, uploads.Filter{}, 100), n)
-				whole(t, f.bucket, f.records)
+			for f, n := range map[*fixture]int{site: tt.ours, other: tt.other} {
+				require.Len(t, listIDs(t, f.store, uploads.Filter{}, 100), n)
+				requireConsistent(t, f.bucket, f.records)
 			}
 		})
 	}
@@ -54,41 +55,43 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 // Sweep refuses to remove more than ten orphans if they are more than a tenth of all files, unless
 // WithoutOrphanLimit is given.
 func TestSweepLimitOfOrphans(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name           string
 		all            int // files
 		bytes, records int // without the other
 		opts           []uploads.SweepOption
 		refused        bool
 	}{
-		{"ten of ten files have no record", 10, 10, 0, nil, false},
-		{"ten of ten records have no bytes", 10, 0, 10, nil, false},
-		{"a tenth of the files", 110, 11, 0, nil, false},
-		{"more than a tenth of the files", 109, 11, 0, nil, true},
-		{"a tenth of the records", 110, 0, 11, nil, false},
-		{"more than a tenth of the records", 109, 0, 11, nil, true},
-		{"all of the files, and it was said", 20, 20, 0, []uploads.SweepOption{uploads.WithoutOrphanLimit()}, false},
-		{"all of the records, and it was said", 20, 0, 20, []uploads.SweepOption{uploads.WithoutOrphanLimit()}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := stocked(t, row.all)
-			ids := listed(t, f.store, uploads.Filter{}, 1000)
-			for _, id := range ids[:row.bytes] {
+		{name: "ten of ten files have no record", all: 10, bytes: 10},
+		{name: "ten of ten records have no bytes", all: 10, records: 10},
+		{name: "a tenth of the files", all: 110, bytes: 11},
+		{name: "more than a tenth of the files", all: 109, bytes: 11, refused: true},
+		{name: "a tenth of the records", all: 110, records: 11},
+		{name: "more than a tenth of the records", all: 109, records: 11, refused: true},
+		{name: "all of the files, and it was said", all: 20, bytes: 20, opts: []uploads.SweepOption{uploads.WithoutOrphanLimit()}},
+		{name: "all of the records, and it was said", all: 20, records: 20, opts: []uploads.SweepOption{uploads.WithoutOrphanLimit()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newStockedFixture(t, tt.all)
+			ids := listIDs(t, f.store, uploads.Filter{}, 1000)
+			for _, id := range ids[:tt.bytes] {
 				require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: id}))
 			}
-			for _, id := range ids[row.bytes : row.bytes+row.records] {
+			for _, id := range ids[tt.bytes : tt.bytes+tt.records] {
 				require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+id+".txt"))
 			}
-			report, err := f.store.Sweep(t.Context(), row.opts...)
-			if row.refused {
-				refused(t, err, "", uploads.StoreFailed, storage.PreconditionFailed)
+			report, err := f.store.Sweep(t.Context(), tt.opts...)
+			if tt.refused {
+				requireRefused(t, err, "", uploads.StoreFailed, storage.PreconditionFailed)
 				require.ErrorContains(t, err, "11 of 109")
 				require.Equal(t, &uploads.SweepReport{}, report)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, &uploads.SweepReport{Bytes: row.bytes, Records: row.records}, report)
-			whole(t, f.bucket, f.records)
+
+			require.Equal(t, &uploads.SweepReport{Bytes: tt.bytes, Records: tt.records}, report)
+			requireConsistent(t, f.bucket, f.records)
 		})
 	}
 }

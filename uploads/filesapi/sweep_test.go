@@ -32,46 +32,48 @@ func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.Swee
 
 func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	for name, key := range map[string]string{"of a file": "files/client/"} {
-		f := inMemory(t, filesapi.StoreConfig{Grace: 2 * time.Hour})
+		f := newMemoryFixture(t, filesapi.StoreConfig{Grace: 2 * time.Hour})
 		f.upload(t, "stays")
 		f.put(t, key+uploads.NewID(f.clock.Now())+".txt")
 		f.clock.Advance(2*time.Hour - time.Second)
+
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "%s: an upload may be in progress", name)
 		f.clock.Advance(time.Second)
 		require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t), name)
-		whole(t, f.bucket, f.records)
+		requireConsistent(t, f.bucket, f.records)
 	}
 }
 
 // The store's clock, not Config.Now, tells Sweep how old bytes are.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
-	wrong, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
 	require.NoError(t, err)
 	f.upload(t, "stays")
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
-	report, err := wrong.Sweep(t.Context())
+
+	report, err := store.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Bytes)
 }
 
 func TestSweepIgnoresANilOption(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	require.Equal(t, &uploads.SweepReport{}, f.sweep(t, nil, uploads.WithoutOrphanLimit()))
 }
 
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	lost := f.upload(t, "lost")
 	stays := f.upload(t, "stays")
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+lost.ID+".txt"))
 	require.Equal(t, &uploads.SweepReport{Records: 1}, f.sweep(t))
-	require.Equal(t, []string{stays.ID}, listed(t, f.store, uploads.Filter{}, 10))
-	whole(t, f.bucket, f.records)
+	require.Equal(t, []string{stays.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 func TestSweepAmongMany(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	var want []string
 	for i := range 60 {
 		r := f.upload(t, "x")
@@ -86,9 +88,10 @@ func TestSweepAmongMany(t *testing.T) {
 		f.clock.Advance(time.Millisecond)
 	}
 	f.clock.Advance(24 * time.Hour)
+
 	require.Equal(t, &uploads.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, uploads.WithoutOrphanLimit()))
-	require.Equal(t, want, listed(t, f.store, uploads.Filter{}, 7))
-	whole(t, f.bucket, f.records)
+	require.Equal(t, want, listIDs(t, f.store, uploads.Filter{}, 7))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // staleRecords return IDs from a while ago; between is what happened since.
@@ -112,23 +115,28 @@ func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([
 }
 
 func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := f.upload(t, "first")
 	f.clock.Advance(time.Second)
 	recorded := f.upload(t, "its record was made a moment ago")
 	f.clock.Advance(25 * time.Hour)
 	var uploaded *filesapi.Record
-	stale := &staleRecords{Records: f.records, hide: recorded.ID, between: func() {
-		uploaded = f.upload(t, "its bytes came when they had been listed")
-	}}
+	stale := &staleRecords{
+		Records: f.records,
+		hide:    recorded.ID,
+		between: func() {
+			uploaded = f.upload(t, "its bytes came when they had been listed")
+		},
+	}
 	s, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
 	require.NoError(t, err)
+
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
 	require.NotNil(t, uploaded)
-	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listed(t, f.store, uploads.Filter{}, 10))
-	whole(t, f.bucket, f.records)
+	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // lateRecords are created after their bytes were swept, because the upload's process
@@ -145,21 +153,22 @@ func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
 
 // Sweep removes the bytes of an upload that takes longer than Grace, and the upload fails.
 func TestSweepOfUploadLongerThanGrace(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{Grace: time.Nanosecond})
+	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: time.Nanosecond})
 	late := lateRecords{f.records, func() {
 		f.clock.Advance(time.Second)
 		require.Equal(t, 1, f.sweep(t).Bytes)
 	}}
 	s, err := filesapi.NewStore(f.bucket, late, filesapi.StoreConfig{Grace: time.Nanosecond})
 	require.NoError(t, err)
+
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-	refused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
-	require.Empty(t, listed(t, f.store, uploads.Filter{}, 10))
-	whole(t, f.bucket, f.records)
+	requireRefused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
+	require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 func TestSweepDuringOtherOperations(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	done := make(chan struct{})
 	var sweeps, senders sync.WaitGroup
 	for range 2 {
@@ -177,6 +186,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 			}
 		})
 	}
+
 	for i := range 4 {
 		senders.Go(func() {
 			for round := range 25 {
@@ -191,6 +201,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 					assert.NoError(t, f.store.Delete(t.Context(), r.ID))
 				}
 				o.Part = 2
+
 				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), o)
 				assert.NoError(t, err)
 				assert.NotNil(t, r)
@@ -200,25 +211,26 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	senders.Wait()
 	close(done)
 	sweeps.Wait()
-	require.Len(t, listed(t, f.store, uploads.Filter{}, 1000), 4*(25+12))
-	whole(t, f.bucket, f.records)
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), 4*(25+12))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.upload(t, "x")
 	strangers := []string{"files/client/logo.png", "files/client/" + strings.Repeat("z", 36), "files/parts/notes.txt", "files/records/client/a.json", "other/x"}
 	for _, key := range strangers {
 		f.put(t, key)
 	}
 	f.clock.Advance(100 * time.Hour)
+
 	require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
-	require.Subset(t, under(t, f.bucket, ""), strangers)
-	require.Len(t, listed(t, f.store, uploads.Filter{}, 10), 1)
+	require.Subset(t, keysUnder(t, f.bucket, ""), strangers)
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 }
 
 func TestSweepRemovesTempFilesByAge(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
+	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
 	stays := f.upload(t, "a client file stays")
 	temp := func() string {
 		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
@@ -232,38 +244,39 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	_, _, err := f.store.DownloadTemp(t.Context(), old)
-	refused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
+	requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
 	r, _, err := f.store.DownloadTemp(t.Context(), young)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 
 	f.clock.Advance(time.Hour)
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
-	require.Len(t, under(t, f.bucket, "files/client/"), 1)
-	require.Empty(t, under(t, f.bucket, "files/expiry/"))
-	require.Equal(t, "a client file stays", content(t, f.store, stays.ID))
-	whole(t, f.bucket, f.records)
+	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)
+	require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
+	require.Equal(t, "a client file stays", readContent(t, f.store, stays.ID))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 func TestSweepOfManyTempFiles(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{TempAge: time.Minute})
+	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	for range 250 {
 		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
 		require.NoError(t, err)
 	}
 	f.clock.Advance(time.Minute)
 	require.Equal(t, &uploads.SweepReport{Expired: 250}, f.sweep(t))
-	require.Empty(t, under(t, f.bucket, ""))
+	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{TempAge: time.Minute})
+	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
 	require.NoError(t, err)
 	f.clock.Advance(time.Hour)
 	f.sweep(t)
-	require.Len(t, under(t, f.bucket, "files/parts/"), 2, "an upload may be in progress")
+
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "an upload may be in progress")
 	f.clock.Advance(24 * time.Hour)
 	f.sweep(t)
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }

@@ -18,43 +18,46 @@ import (
 
 // Sweep removes the parts of an upload that has expired.
 func TestPartsTTL(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
 		f.send(t, "a", part(token, 3, 1))
 		f.clock.Advance(3 * time.Hour)
 		f.send(t, "b", part(token, 3, 2))
 		f.clock.Advance(3 * time.Hour)
+
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "somebody has continued it")
 		f.clock.Advance(2 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		require.Empty(t, under(t, f.bucket, "files/parts/"))
+		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 		require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
 	})
 }
 
 // In a store without conditional removal, Sweep removes idle uploads, too.
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
+	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
 // A used token cannot make another file until PartsTTL has passed.
 func TestPartsTTLOfToken(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
 		r := f.send(t, "a", part(token, 1, 1))
 		f.clock.Advance(4 * time.Hour)
+
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
-		refused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
+
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
-		require.Equal(t, "a", content(t, f.store, r.ID))
+		require.Equal(t, "a", readContent(t, f.store, r.ID))
 	})
 }
 
@@ -90,33 +93,36 @@ func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
 // If the record of a joined file cannot be created, Sweep keeps the bytes while the upload has not expired. A
 // later UploadPart makes the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
-		for _, row := range []struct {
+	runOnEach(t, func(t *testing.T, o opener) {
+		tests := []struct {
 			name   string
 			config filesapi.StoreConfig
 			tries  int
 			every  time.Duration
 		}{
-			{"somebody tries every 13 hours", filesapi.StoreConfig{}, 3, 13 * time.Hour},
-			{"uploads are kept longer than bytes", filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
-			{"bytes are young only for a moment", filesapi.StoreConfig{Grace: time.Nanosecond}, 2, time.Hour},
-		} {
-			t.Run(row.name, func(t *testing.T) {
-				f := o.open(t, row.config)
-				row.config.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, row.tries}), row.config)
+			{name: "somebody tries every 13 hours", tries: 3, every: 13 * time.Hour},
+			{name: "uploads are kept longer than bytes", config: filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour}, tries: 1, every: 25 * time.Hour},
+			{name: "bytes are young only for a moment", config: filesapi.StoreConfig{Grace: time.Nanosecond}, tries: 2, every: time.Hour},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				f := o.open(t, tt.config)
+				tt.config.Now = f.clock.Now
+				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.tries}), tt.config)
 				require.NoError(t, err)
 				f.send(t, "a", part(token, 2, 1))
-				for range row.tries {
+
+				for range tt.tries {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-					refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
-					f.clock.Advance(row.every)
+					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+					f.clock.Advance(tt.every)
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
+
 				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 				require.NoError(t, err)
-				require.Equal(t, "ab", content(t, f.store, r.ID))
-				whole(t, f.bucket, f.records)
+				require.Equal(t, "ab", readContent(t, f.store, r.ID))
+				requireConsistent(t, f.bucket, f.records)
 			})
 		}
 	})
@@ -125,18 +131,19 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 // If the call that makes a temp file fails and a later call finishes it, Sweep keeps the file for TempAge after
 // that.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
-		for _, row := range []struct {
+	runOnEach(t, func(t *testing.T, o opener) {
+		tests := []struct {
 			name              string
 			uninspected, lost int // calls that fail
 		}{
 			{"no call has inspected it", 1, 0},
 			{"no call has created its record", 0, 1},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				inspect := func(context.Context, *filesapi.Record, *storage.ReaderAt) error {
-					row.uninspected--
-					if row.uninspected >= 0 {
+					tt.uninspected--
+					if tt.uninspected >= 0 {
 						return errors.New("the scanner is not there")
 					}
 					return nil
@@ -144,8 +151,9 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, row.lost}), c)
+				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.lost}), c)
 				require.NoError(t, err)
+
 				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 				f.clock.Advance(26 * time.Hour)
@@ -159,7 +167,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				require.NoError(t, reader.Close())
 				f.clock.Advance(25 * time.Hour)
 				f.sweep(t)
-				require.Empty(t, under(t, f.bucket, "files/client/"))
+				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 			})
 		}
 	})
@@ -167,23 +175,25 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 
 // When Sweep removes an upload, it also removes what a claim has left of it.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.send(t, "a", part(token, 2, 1))
+
 		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 		f.clock.Advance(25 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
-		require.Empty(t, under(t, f.bucket, "files/client/"))
-		require.Empty(t, under(t, f.bucket, "files/parts/"))
+		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	})
 }
 
 // If a client completes an upload whose joined bytes are a day old while Sweep runs, Sweep keeps them.
 func TestSweepWhileCallContinues(t *testing.T) {
-	f := inMemory(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
+	f := newMemoryFixture(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
 	f.send(t, "a", part(token, 2, 1))
+
 	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(25 * time.Hour)
@@ -197,63 +207,68 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report, "only what is not in use")
 	require.NotNil(t, r)
-	require.Equal(t, "ab", content(t, f.store, r.ID))
-	whole(t, f.bucket, f.records)
+	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // A part that is sent while Sweep removes the upload is either kept, or not reported
 // as stored.
 func TestSweepDuringPart(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		call    string
 		n       int
 		without storage.Features
 		kept    bool
 	}{
-		{"before it has the time", "Put", 1, 0, true},
-		{"before it asks whether the upload is in use", "Put", 2, 0, true},
-		{"before it gives the upload up", "Put", 3, 0, true},
-		{"before it looks for the parts", "List", 3, 0, false},
-		{"before it removes the parts", "Delete", 2, 0, false},
-		{"before it removes the state", "Delete", 3, 0, false},
-		{"before it looks for the parts, and the store removes on no condition", "List", 3, storage.ConditionalRemove, false},
-		{"before it removes the parts, and the store removes on no condition", "DeleteBatch", 1, storage.ConditionalRemove, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, filesapi.StoreConfig{})
+		{name: "before it has the time", call: "Put", n: 1, kept: true},
+		{name: "before it asks whether the upload is in use", call: "Put", n: 2, kept: true},
+		{name: "before it gives the upload up", call: "Put", n: 3, kept: true},
+		{name: "before it looks for the parts", call: "List", n: 3},
+		{name: "before it removes the parts", call: "Delete", n: 2},
+		{name: "before it removes the state", call: "Delete", n: 3},
+		{name: "before it looks for the parts, and the store removes on no condition", call: "List", n: 3, without: storage.ConditionalRemove},
+		{name: "before it removes the parts, and the store removes on no condition", call: "DeleteBatch", n: 1, without: storage.ConditionalRemove},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			f.send(t, "a", part(token, 3, 1))
 			f.clock.Advance(25 * time.Hour)
 			n := 0
-			s := f.beside(t, before(row.call, row.n, func() {
+			s := f.beside(t, before(tt.call, tt.n, func() {
 				n++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
+			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.without})))
+
 			report, err := s.store.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
-			if row.kept {
+
+			if tt.kept {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
 				require.Nil(t, f.send(t, "a", part(token, 3, 1)), "the part before has expired: it is sent again")
 			}
-			require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID))
-			whole(t, f.bucket, f.records)
+			require.Equal(t, "abc", readContent(t, f.store, f.send(t, "c", part(token, 3, 3)).ID))
+			requireConsistent(t, f.bucket, f.records)
 		})
 	}
 }
 
 // If an upload expires while UploadPart receives a part, UploadPart does not report the part as stored.
 func TestSweepBeforePartArrives(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
-		swept := func(t *testing.T, f *fixture) { require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t)) }
+	runOnEach(t, func(t *testing.T, o opener) {
+		swept := func(t *testing.T, f *fixture) {
+			require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
+		}
 		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
 			failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
 			_, err := failing.store.Sweep(t.Context())
 			require.Error(t, err)
 		}
-		for _, row := range []struct {
+		tests := []struct {
 			name    string
 			late    int // the part, of 2
 			expires func(t *testing.T, f *fixture)
@@ -266,27 +281,30 @@ func TestSweepBeforePartArrives(t *testing.T) {
 				half(t, f)
 				f.send(t, "another's", part(token, 2, 1))
 			}},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 				f.send(t, "a", part(token, 2, 1))
 				slow, inside := newGate("late")
 				done := make(chan error, 1)
 				go func() {
-					_, err := f.store.UploadPart(t.Context(), slow, part(token, 2, row.late))
+					_, err := f.store.UploadPart(t.Context(), slow, part(token, 2, tt.late))
 					done <- err
 				}()
 				<-inside
 				f.clock.Advance(25 * time.Hour)
-				row.expires(t, f)
+				tt.expires(t, f)
+
 				close(slow.open)
-				refused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
-				require.Empty(t, under(t, f.bucket, "files/client/"))
+				requireRefused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
+				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+
 				for range 2 {
 					f.clock.Advance(25 * time.Hour)
 					f.sweep(t)
 				}
-				require.Empty(t, under(t, f.bucket, "files/parts/"), "a late part is not left for ever")
+				require.Empty(t, keysUnder(t, f.bucket, "files/parts/"), "a late part is not left for ever")
 			})
 		}
 	})
@@ -295,17 +313,18 @@ func TestSweepBeforePartArrives(t *testing.T) {
 // Wherever a Sweep is interrupted, the token can still make a file, from the remaining parts or from parts that
 // are sent again.
 func TestSweepDied(t *testing.T) {
-	onEach(t, func(t *testing.T, o opener) {
+	runOnEach(t, func(t *testing.T, o opener) {
 		for n, died := 1, true; died; n++ {
 			f := o.open(t, filesapi.StoreConfig{})
 			f.send(t, "a", part(token, 2, 1))
 			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
 			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
-			refused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(25 * time.Hour)
 
 			d := &death{before: n}
 			_, err = f.mortal(t, d).store.Sweep(t.Context())
+
 			died = d.dead
 			require.Equal(t, died, err != nil)
 			var record *filesapi.Record
@@ -314,8 +333,8 @@ func TestSweepDied(t *testing.T) {
 				require.NoError(t, err, "the sweep died before call %d", n)
 			}
 			require.NotNil(t, record)
-			require.Contains(t, []string{"aa", "bb"}, content(t, f.store, record.ID))
-			whole(t, f.bucket, f.records)
+			require.Contains(t, []string{"aa", "bb"}, readContent(t, f.store, record.ID))
+			requireConsistent(t, f.bucket, f.records)
 		}
 	})
 }

@@ -26,14 +26,15 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		short = headBytes / 32
 		times = 16
 	)
-	repeat := func(before, unit, after string) func(n int) string {
+	repeat := func(prefix, unit, suffix string) func(n int) string {
 		return func(n int) string {
-			return before + strings.Repeat(unit, (n-len(before)-len(after))/len(unit)) + after
+			return prefix + strings.Repeat(unit, (n-len(prefix)-len(suffix))/len(unit)) + suffix
 		}
 	}
 	style := func(unit string) func(n int) string { return repeat(page+"<style>", unit, "</style></svg>") }
 	chunk := func(name string) string { return name + "\x00\x00\x00\x00" }
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		of   func(n int) string
 	}{
@@ -77,8 +78,9 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		{"WebP: chunks", repeat("RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", chunk("EXIF"), "")},
 		{"AVIF: boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00", "\x00\x00\x00\x08free", "")},
 		{"AVIF: boxes in boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x10\x00\x00meta\x00\x00\x00\x00", "\x00\x00\x10\x00iprp\x00\x00\x00\x08ipco", "")},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			// cost is the better of two runs, in processor time, because the machine
@@ -86,16 +88,16 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 			cost := func(content []byte) time.Duration {
 				best := time.Hour
 				for range 2 {
-					began := processorTime(t)
+					start := processorTime(t)
 					_, _ = s.Inspect(t.Context(), bytes.NewReader(content), "")
-					best = min(best, processorTime(t)-began)
+					best = min(best, processorTime(t)-start)
 				}
 				return best
 			}
 			var small, large time.Duration
 			for range 3 {
-				small = cost([]byte(row.of(short)))
-				large = cost([]byte(row.of(short * times)))
+				small = cost([]byte(tt.of(short)))
+				large = cost([]byte(tt.of(short * times)))
 				if large < 3*times*max(small, 2*time.Millisecond) {
 					return
 				}
@@ -115,20 +117,21 @@ func processorTime(t *testing.T) time.Duration {
 
 // Inspection ends with its context.
 func TestInspectEndsWithContext(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 	}{
 		{"SVG", `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g/>", 100_000) + "</svg>"},
 		{"GIF", "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
-			r := &cancelsAfter{from: strings.NewReader(row.content), left: 2 * sniffBytes, cancel: cancel}
+			r := &cancelsAfter{from: strings.NewReader(tt.content), left: 2 * sniffBytes, cancel: cancel}
 			_, err = s.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
-			require.Less(t, r.read, int64(len(row.content)), "the rest is not read")
+			require.Less(t, r.read, int64(len(tt.content)), "the rest is not read")
 		})
 	}
 	t.Run("an SVG that was read whole", func(t *testing.T) {

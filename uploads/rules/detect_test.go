@@ -16,7 +16,7 @@ import (
 // textOfXML matches text that is no element, whatever it looks like.
 var textOfXML = regexp.MustCompile(`(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>`)
 
-func everyType(t testing.TB) *Judge {
+func newJudge(t testing.TB) *Judge {
 	s, err := New(Rules{Types: append(Pictures(), typeSVG, "application/pdf", "text/plain")})
 	require.NoError(t, err)
 	return s
@@ -33,21 +33,25 @@ func FuzzDetection(f *testing.F) {
 	} {
 		f.Add([]byte(head))
 	}
-	s := everyType(f)
+	s := newJudge(f)
 	f.Fuzz(func(t *testing.T, content []byte) {
-		from := bytes.NewReader(content)
-		k, e := s.Inspect(t.Context(), from, "")
-		again, e2 := s.Inspect(t.Context(), iotest.OneByteReader(bytes.NewReader(content)), "")
+		src := bytes.NewReader(content)
+		k, e := s.Inspect(t.Context(), src, "")
+
+		second, e2 := s.Inspect(t.Context(), iotest.OneByteReader(bytes.NewReader(content)), "")
 		require.Equal(t, e, e2)
-		require.LessOrEqual(t, len(content)-from.Len(), headBytes)
+		require.LessOrEqual(t, len(content)-src.Len(), headBytes)
+
 		if e != nil {
 			return
 		}
 		require.Equal(t, content[:len(k.Head)], k.Head)
-		k.Head, k.Whole, again.Head, again.Whole = nil, false, nil, false // as much as each reader gives
-		require.Equal(t, k, again)
+
+		k.Head, k.Whole, second.Head, second.Whole = nil, false, nil, false // as much as each reader gives
+		require.Equal(t, k, second)
 		require.Contains(t, s.types, k.MediaType)
 		require.LessOrEqual(t, int64(k.Width)*int64(k.Height), s.rules.MaxPixels)
+
 		var err error
 		switch k.MediaType {
 		case "image/png":
@@ -71,8 +75,9 @@ func TestInspectHeadLimit(t *testing.T) {
 	n, err := io.Copy(io.Discard, h.reader())
 	require.NoError(t, err)
 	require.EqualValues(t, headBytes, n)
-	require.False(t, h.whole())
+	require.False(t, h.isWhole())
 	require.LessOrEqual(t, cap(h.buf), headBytes)
+
 	_, ok := h.bytesAt(headBytes-1, 2)
 	require.False(t, ok)
 	_, ok = h.bytesAt(headBytes+1, 0)
@@ -89,13 +94,13 @@ func (nothing) Read([]byte) (int, error) { return 0, nil }
 
 // If the reader returns no bytes and no error again and again, Inspect fails with io.ErrNoProgress.
 func TestInspectReaderWithoutProgress(t *testing.T) {
-	_, e := everyType(t).Inspect(t.Context(), nothing{}, "")
+	_, e := newJudge(t).Inspect(t.Context(), nothing{}, "")
 	require.ErrorIs(t, e, io.ErrNoProgress)
 }
 
 // For a small file, inspection allocates a small buffer.
 func TestInspectSmallFileHasSmallBuffer(t *testing.T) {
-	v, e := everyType(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
+	v, e := newJudge(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
 	require.NoError(t, e)
 	require.LessOrEqual(t, cap(v.Head), sniffBytes)
 }

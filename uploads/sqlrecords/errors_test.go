@@ -33,56 +33,57 @@ func (r retry) SafeToRetry() bool {
 
 // Each error of a driver of database/sql has its Code.
 func TestErrorsOfDrivers(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		err     error
 		want    storage.Code
 		unknown bool // of a write
 	}{
-		{"no rows", sql.ErrNoRows, storage.ObjectNotFound, false},
-		{"a connection that was bad, before or after the statement", driver.ErrBadConn, storage.Unavailable, true},
-		{"no connection", &net.OpError{Op: "dial", Err: errors.New("refused")}, storage.Unavailable, false},
-		{"a connection that broke", &net.OpError{Op: "read", Err: errors.New("reset")}, storage.Unavailable, true},
-		{"an end of the connection", io.ErrUnexpectedEOF, storage.Unavailable, true},
-		{"what the driver did not send", retry(true), storage.Internal, false},
-		{"what the driver may have sent", retry(false), storage.Internal, true},
-		{"canceled", fmt.Errorf("query: %w", context.Canceled), storage.Canceled, true},
-		{"too late", context.DeadlineExceeded, storage.DeadlineExceeded, true},
-		{"PostgreSQL: a deadlock", state("40P01"), storage.Unavailable, false},
-		{"PostgreSQL: serialization", state("40001"), storage.Unavailable, false},
-		{"PostgreSQL: completion unknown", state("40003"), storage.Unavailable, true},
-		{"PostgreSQL: connection failure", state("08006"), storage.Unavailable, true},
-		{"PostgreSQL: too many connections", state("53300"), storage.Unavailable, false},
-		{"PostgreSQL: a full disk, perhaps at the end of the commit", state("53100"), storage.Unavailable, true},
-		{"PostgreSQL: an error of the disk, perhaps at the end of the commit", state("58030"), storage.Internal, true},
-		{"PostgreSQL: shutting down", state("57P01"), storage.Unavailable, false},
-		{"PostgreSQL: password", state("28P01"), storage.Unauthenticated, false},
-		{"PostgreSQL: privilege", state("42501"), storage.PermissionDenied, false},
-		{"PostgreSQL: read-only", state("25006"), storage.Unavailable, false},
-		{"PostgreSQL: too long for an index", state("54000"), storage.InvalidArgument, false},
-		{"PostgreSQL: a text that no row can have", state("22021"), storage.ObjectNotFound, false},
-		{"PostgreSQL: a character that the encoding of the database lacks", state("22P05"), storage.InvalidArgument, false},
-		{"PostgreSQL: no table", state("42P01"), storage.Internal, false},
-		{"PostgreSQL: a state that is none", state("?"), storage.Internal, false},
-		{"SQLite: busy", code(5), storage.Unavailable, false},
-		{"SQLite: busy with a snapshot", code(517), storage.Unavailable, false},
-		{"SQLite: interrupted", code(9), storage.Unavailable, true},
-		{"SQLite: read-only", code(8), storage.PermissionDenied, false},
-		{"SQLite: a flush that failed", code(1034), storage.Internal, true},
-		{"SQLite: a full disk", code(13), storage.Unavailable, false},
-		{"SQLite: an error of the statement", code(1), storage.Internal, false},
-		{"anything else", errors.New("x"), storage.Internal, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			err := writeError(t.Context(), "Create", row.err)
-			require.Equal(t, row.want, storage.CodeOf(err))
-			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
-			err = readError(t.Context(), "Record", row.err)
-			require.Equal(t, row.want, storage.CodeOf(err))
+		{name: "no rows", err: sql.ErrNoRows, want: storage.ObjectNotFound},
+		{name: "a connection that was bad, before or after the statement", err: driver.ErrBadConn, want: storage.Unavailable, unknown: true},
+		{name: "no connection", err: &net.OpError{Op: "dial", Err: errors.New("refused")}, want: storage.Unavailable},
+		{name: "a connection that broke", err: &net.OpError{Op: "read", Err: errors.New("reset")}, want: storage.Unavailable, unknown: true},
+		{name: "an end of the connection", err: io.ErrUnexpectedEOF, want: storage.Unavailable, unknown: true},
+		{name: "what the driver did not send", err: retry(true), want: storage.Internal},
+		{name: "what the driver may have sent", err: retry(false), want: storage.Internal, unknown: true},
+		{name: "canceled", err: fmt.Errorf("query: %w", context.Canceled), want: storage.Canceled, unknown: true},
+		{name: "too late", err: context.DeadlineExceeded, want: storage.DeadlineExceeded, unknown: true},
+		{name: "PostgreSQL: a deadlock", err: state("40P01"), want: storage.Unavailable},
+		{name: "PostgreSQL: serialization", err: state("40001"), want: storage.Unavailable},
+		{name: "PostgreSQL: completion unknown", err: state("40003"), want: storage.Unavailable, unknown: true},
+		{name: "PostgreSQL: connection failure", err: state("08006"), want: storage.Unavailable, unknown: true},
+		{name: "PostgreSQL: too many connections", err: state("53300"), want: storage.Unavailable},
+		{name: "PostgreSQL: a full disk, perhaps at the end of the commit", err: state("53100"), want: storage.Unavailable, unknown: true},
+		{name: "PostgreSQL: an error of the disk, perhaps at the end of the commit", err: state("58030"), want: storage.Internal, unknown: true},
+		{name: "PostgreSQL: shutting down", err: state("57P01"), want: storage.Unavailable},
+		{name: "PostgreSQL: password", err: state("28P01"), want: storage.Unauthenticated},
+		{name: "PostgreSQL: privilege", err: state("42501"), want: storage.PermissionDenied},
+		{name: "PostgreSQL: read-only", err: state("25006"), want: storage.Unavailable},
+		{name: "PostgreSQL: too long for an index", err: state("54000"), want: storage.InvalidArgument},
+		{name: "PostgreSQL: a text that no row can have", err: state("22021"), want: storage.ObjectNotFound},
+		{name: "PostgreSQL: a character that the encoding of the database lacks", err: state("22P05"), want: storage.InvalidArgument},
+		{name: "PostgreSQL: no table", err: state("42P01"), want: storage.Internal},
+		{name: "PostgreSQL: a state that is none", err: state("?"), want: storage.Internal},
+		{name: "SQLite: busy", err: code(5), want: storage.Unavailable},
+		{name: "SQLite: busy with a snapshot", err: code(517), want: storage.Unavailable},
+		{name: "SQLite: interrupted", err: code(9), want: storage.Unavailable, unknown: true},
+		{name: "SQLite: read-only", err: code(8), want: storage.PermissionDenied},
+		{name: "SQLite: a flush that failed", err: code(1034), want: storage.Internal, unknown: true},
+		{name: "SQLite: a full disk", err: code(13), want: storage.Unavailable},
+		{name: "SQLite: an error of the statement", err: code(1), want: storage.Internal},
+		{name: "anything else", err: errors.New("x"), want: storage.Internal, unknown: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := writeError(t.Context(), "Create", tt.err)
+			require.Equal(t, tt.want, storage.CodeOf(err))
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+			err = readError(t.Context(), "Record", tt.err)
+			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "it changed nothing")
 			if e, ok := errors.AsType[*storage.Error](err); ok {
-				require.Equal(t, row.want == storage.Unavailable, e.Retryable)
-				require.ErrorIs(t, e.Err, row.err)
+				require.Equal(t, tt.want == storage.Unavailable, e.Retryable)
+				require.ErrorIs(t, e.Err, tt.err)
 			}
 		})
 	}
