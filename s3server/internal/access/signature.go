@@ -1,4 +1,4 @@
-package s3server
+package access
 
 import (
 	"cmp"
@@ -8,43 +8,31 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 const maxSkew = 15 * time.Minute
 
-// A caller is the sender of a request, after the request's signature was verified.
-type caller struct {
-	anonymous bool
-	accessKey string
-	account   string // "" if anonymous
-	readOnly  bool
-	temporary bool           // true if the key is of a session of AssumeRole
-	session   *policy.Policy // policy of the session; nil if there is none
-	algorithm string         // algorithm of the signature, such as AWS4-HMAC-SHA256
-	seal      sign.Seal      // signature and its key, with which the chunks of the body are verified
-}
-
 // A claim is a signature that is not verified yet, and the values in the request that it covers.
 type claim struct {
-	service   string // service that the credential scope must name, such as s3
-	accessKey string
-	scope     sign.Scope
-	timestamp string
-	signed    []string // names of the signed headers, in lower case
-	signature string
-	payload   string
-	presigned bool
+	service       string // service that the credential scope must name, such as s3
+	accessKey     string
+	scope         sign.Scope
+	timestamp     string
+	signedHeaders []string // names of the signed headers, in lower case
+	signature     string
+	payload       string
+	presigned     bool
 }
 
-// authenticate verifies the signature in the Authorization header or the query. If the request has
+// Authenticate verifies the signature in the Authorization header or the query. If the request has
 // no signature, its caller is anonymous.
-func (r *request) authenticate() error {
-	inHeader := r.in.Header.Get("Authorization")
-	inQuery := r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
-	lenient := !r.server.config.Strict
+func Authenticate(r *request.Request) error {
+	inHeader := r.HTTP.Header.Get("Authorization")
+	inQuery := r.Has("X-Amz-Algorithm") || r.Has("X-Amz-Signature")
+	lenient := !r.Server.Strict
 	var c *claim
 	var err error
 	switch {
@@ -55,16 +43,16 @@ func (r *request) authenticate() error {
 			)
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
-	case lenient && inHeader == "" && r.has("AWSAccessKeyId") && r.has("Signature"):
+	case lenient && inHeader == "" && r.Has("AWSAccessKeyId") && r.Has("Signature"):
 		return authenticateQueryV2(r)
 	case inHeader != "":
 		c, err = headerClaim(r, inHeader)
 	case inQuery:
 		c, err = queryClaim(r)
 	default:
-		r.caller = caller{
-			anonymous: true,
-			seal:      sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+		r.Caller = request.Caller{
+			Anonymous: true,
+			Seal:      sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
 		}
 		return nil
 	}
@@ -74,9 +62,19 @@ func (r *request) authenticate() error {
 	return verifySignature(r, c)
 }
 
+// AuthenticateHeader verifies the signature in the value of an Authorization header. It accepts no
+// other signature, and no request without one.
+func AuthenticateHeader(r *request.Request, value string) error {
+	c, err := headerClaim(r, value)
+	if err != nil {
+		return err
+	}
+	return verifySignature(r, c)
+}
+
 // headerClaim reads the signature in the Authorization header, and the values in other headers that
 // it covers.
-func headerClaim(r *request, value string) (*claim, error) {
+func headerClaim(r *request.Request, value string) (*claim, error) {
 	rest, ok := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !ok {
 		if strings.HasPrefix(value, "AWS ") {
@@ -98,10 +96,10 @@ func headerClaim(r *request, value string) (*claim, error) {
 		}
 	}
 	c := &claim{
-		service:   signedService(r),
-		signature: fields["Signature"],
-		signed:    strings.Split(fields["SignedHeaders"], ";"),
-		payload:   r.in.Header.Get("X-Amz-Content-Sha256"),
+		service:       signedService(r),
+		signature:     fields["Signature"],
+		signedHeaders: strings.Split(fields["SignedHeaders"], ";"),
+		payload:       r.HTTP.Header.Get("X-Amz-Content-Sha256"),
 	}
 	if err := c.credential(fields["Credential"], malformed); err != nil {
 		return nil, err
@@ -123,8 +121,8 @@ func headerClaim(r *request, value string) (*claim, error) {
 
 // checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
 // caller also passes the signature's time as text, for the error response.
-func checkSkew(r *request, t time.Time, versionID string) error {
-	now := r.now()
+func checkSkew(r *request.Request, t time.Time, versionID string) error {
+	now := r.Now()
 	if now.Sub(t).Abs() <= maxSkew {
 		return nil
 	}
@@ -139,8 +137,8 @@ func malformed(format string, args ...any) *s3error.Error {
 }
 
 // headerTime returns the time of the signature, from the header X-Amz-Date or Date.
-func headerTime(r *request) (time.Time, error) {
-	value := cmp.Or(r.in.Header.Get("X-Amz-Date"), r.in.Header.Get("Date"))
+func headerTime(r *request.Request) (time.Time, error) {
+	value := cmp.Or(r.HTTP.Header.Get("X-Amz-Date"), r.HTTP.Header.Get("Date"))
 	t, err := time.Parse(sign.TimestampForm, value)
 	if err != nil {
 		t, err = mail.ParseDate(value)
@@ -153,33 +151,33 @@ func headerTime(r *request) (time.Time, error) {
 }
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
-// key and the scope. It also checks the scope's service. It makes errors with the given function.
-func (c *claim) credential(value string, malformed func(string, ...any) *s3error.Error) error {
+// key and the scope. It also checks the scope's service. newError makes its errors.
+func (c *claim) credential(value string, newError func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
 	if n < 1 {
-		return malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+		return newError("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
 	c.accessKey = strings.Join(parts[:n], "/")
 	c.scope = sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
 	if c.scope.Service != c.service {
-		return malformed("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
+		return newError("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
 	}
 	if parts[n+3] != sign.Terminator {
-		return malformed("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
+		return newError("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
 	}
 	return nil
 }
 
 // checkScope refuses a credential scope whose date is not that of the signature, or whose region is
-// not the server's. malformed makes the error.
-func checkScope(r *request, c *claim, malformed func(string, ...any) *s3error.Error) error {
+// not the server's. newError makes the error.
+func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
-		return malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
+		return newError("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
-	if want := r.server.config.Region; c.scope.Region != want && !r.server.anyRegion {
-		e := malformed("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
+	if want := r.Server.Region; c.scope.Region != want && !r.Server.AnyRegion {
+		e := newError("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
 		e.Fields = append(e.Fields, "Region", want)
 		return e.WithHeader("X-Amz-Bucket-Region", want)
 	}
@@ -187,20 +185,20 @@ func checkScope(r *request, c *claim, malformed func(string, ...any) *s3error.Er
 }
 
 // verifySignature verifies the signature of c with the secret of its access key. If the signature
-// is valid, it sets r.caller.
-func verifySignature(r *request, c *claim) error {
-	token := r.in.Header.Get("X-Amz-Security-Token")
+// is valid, it sets r.Caller.
+func verifySignature(r *request.Request, c *claim) error {
+	token := r.HTTP.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
-		token = r.query.Get("X-Amz-Security-Token")
+		token = r.Query.Get("X-Amz-Security-Token")
 	}
-	who, secret, err := identify(r, c.accessKey, token)
+	caller, secret, err := identify(r, c.accessKey, token)
 	if err != nil {
 		return err
 	}
 	if err := checkSigned(r, c); err != nil {
 		return err
 	}
-	canonical := sign.CanonicalRequest(r.in, r.query, c.signed, c.payload)
+	canonical := sign.CanonicalRequest(r.HTTP, r.Query, c.signedHeaders, c.payload)
 	text := sign.StringToSign(c.timestamp, c.scope, canonical)
 	key := sign.Key(secret, c.scope)
 	if !sign.Equal(sign.HexMAC(key, text), c.signature) {
@@ -208,9 +206,9 @@ func verifySignature(r *request, c *claim) error {
 			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
-	who.algorithm = sign.Algorithm
-	who.seal = sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}
-	r.caller = who
+	caller.Algorithm = sign.Algorithm
+	caller.Seal = sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}
+	r.Caller = caller
 	return nil
 }
 
@@ -218,15 +216,15 @@ func verifySignature(r *request, c *claim) error {
 // x-amz-content-sha256 need not be a signed header, because every signature covers its value. AWS's
 // manual once demanded a signed Content-Type, but AWS has never checked this. minio-go, minio-js
 // and Bun do not sign Content-Type.
-func checkSigned(r *request, c *claim) error {
-	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
+func checkSigned(r *request.Request, c *claim) error {
+	if !slices.IsSorted(c.signedHeaders) || !slices.Contains(c.signedHeaders, "host") {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
 	}
 	var open []string
-	for name := range r.in.Header {
+	for name := range r.HTTP.Header {
 		name = strings.ToLower(name)
-		must := strings.HasPrefix(name, "x-amz-") && name != "x-amz-content-sha256"
-		if must && !slices.Contains(c.signed, name) {
+		isRequired := strings.HasPrefix(name, "x-amz-") && name != "x-amz-content-sha256"
+		if isRequired && !slices.Contains(c.signedHeaders, name) {
 			open = append(open, name)
 		}
 	}
@@ -241,26 +239,26 @@ func checkSigned(r *request, c *claim) error {
 const longestTTL = 7 * 24 * 60 * 60 // seconds
 
 // queryClaim reads the signature of a presigned URL from the query.
-func queryClaim(r *request) (*claim, error) {
+func queryClaim(r *request.Request) (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
-		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
+		if len(r.Query[name]) != 1 || r.Query.Get(name) == "" {
 			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
 		}
 	}
-	if r.query.Get("X-Amz-Algorithm") != sign.Algorithm {
+	if r.Query.Get("X-Amz-Algorithm") != sign.Algorithm {
 		return nil, wrongQuery("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
 	c := &claim{
-		service:   sign.Service,
-		presigned: true,
-		timestamp: r.query.Get("X-Amz-Date"),
-		signature: r.query.Get("X-Amz-Signature"),
-		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
+		service:       sign.Service,
+		presigned:     true,
+		timestamp:     r.Query.Get("X-Amz-Date"),
+		signature:     r.Query.Get("X-Amz-Signature"),
+		signedHeaders: strings.Split(r.Query.Get("X-Amz-SignedHeaders"), ";"),
 		// The client of a presigned URL may still declare a hash of the body, in a header or a
 		// parameter.
-		payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
+		payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), r.Query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
 	}
-	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
+	if err := c.credential(r.Query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
 	}
 	return c, checkExpiry(r, c)
@@ -275,7 +273,7 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 }
 
 // checkExpiry refuses a presigned URL that is not valid yet or has expired.
-func checkExpiry(r *request, c *claim) error {
+func checkExpiry(r *request.Request, c *claim) error {
 	t, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {
 		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
@@ -283,7 +281,7 @@ func checkExpiry(r *request, c *claim) error {
 	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
 	}
-	ttl, err := strconv.Atoi(r.query.Get("X-Amz-Expires"))
+	ttl, err := strconv.Atoi(r.Query.Get("X-Amz-Expires"))
 	if err != nil {
 		return wrongQuery("X-Amz-Expires should be a number")
 	}
@@ -293,7 +291,7 @@ func checkExpiry(r *request, c *claim) error {
 	if ttl > longestTTL {
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
-	now := r.now()
+	now := r.Now()
 	end := t.Add(time.Duration(ttl) * time.Second)
 	if t.Sub(now) > maxSkew {
 		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime",

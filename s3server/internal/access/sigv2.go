@@ -1,4 +1,4 @@
-package s3server
+package access
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
@@ -18,7 +19,7 @@ import (
 const algorithmV2 = "AWS " // scheme of the Authorization header
 
 // authenticateHeaderV2 verifies the signature in an Authorization header "AWS KEY:SIGNATURE".
-func authenticateHeaderV2(r *request, value string) error {
+func authenticateHeaderV2(r *request.Request, value string) error {
 	accessKey, signature, ok := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !ok || accessKey == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
@@ -34,87 +35,62 @@ func authenticateHeaderV2(r *request, value string) error {
 	if err := checkSkew(r, t, t.Format(time.RFC3339)); err != nil {
 		return err
 	}
-	date := r.in.Header.Get("Date")
-	if r.in.Header.Get("X-Amz-Date") != "" {
+	date := r.HTTP.Header.Get("Date")
+	if r.HTTP.Header.Get("X-Amz-Date") != "" {
 		date = "" // x-amz-date is signed among the headers instead
 	}
-	return verifySignatureV2(r, accessKey, signature, date, r.in.Header.Get("X-Amz-Security-Token"))
+	return verifySignatureV2(r, accessKey, signature, date, r.HTTP.Header.Get("X-Amz-Security-Token"))
 }
 
 // authenticateQueryV2 verifies the signature of a presigned URL.
-func authenticateQueryV2(r *request) error {
-	expires := r.query.Get("Expires")
+func authenticateQueryV2(r *request.Request) error {
+	expires := r.Query.Get("Expires")
 	end, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil {
 		return s3error.New("AccessDenied").WithMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
-	for _, name := range subresources {
+	for _, name := range request.Subresources {
 		// Without this check, the holder of a URL could add a parameter that selects another
 		// operation.
-		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
+		if r.Has(name) && !slices.Contains(sign.SubresourcesV2, name) {
 			return s3error.New("AccessDenied").WithMessage(
 				"A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name,
 			)
 		}
 	}
-	if now := r.now(); now.Unix() > end {
+	if now := r.Now(); now.Unix() > end {
 		return s3error.New(
 			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime",
 			now.Format(time.RFC3339),
 		).
 			WithMessage("Request has expired")
 	}
-	return verifySignatureV2(r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires,
-		r.query.Get("x-amz-security-token"))
+	return verifySignatureV2(r, r.Query.Get("AWSAccessKeyId"), r.Query.Get("Signature"), expires,
+		r.Query.Get("x-amz-security-token"))
 }
 
-// verifySignatureV2 verifies a signature and sets r.caller. date is the signed date or the signed
+// verifySignatureV2 verifies a signature and sets r.Caller. date is the signed date or the signed
 // expiry time.
-func verifySignatureV2(r *request, accessKey, signature, date, token string) error {
-	who, secret, err := identify(r, accessKey, token)
+func verifySignatureV2(r *request.Request, accessKey, signature, date, token string) error {
+	caller, secret, err := identify(r, accessKey, token)
 	if err != nil {
 		return err
 	}
-	path := r.in.URL.EscapedPath()
-	bucket := r.server.hostBucket(r.in.Host)
-	text := sign.StringToSignV2(r.in, r.query, bucket, date, path)
+	path := r.HTTP.URL.EscapedPath()
+	bucket := r.Server.HostBucket(r.HTTP.Host)
+	text := sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path)
 	right := sign.Equal(sign.MACV2(secret, text), signature)
-	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
+	if !right && r.Target.Key == "" && !strings.HasSuffix(path, "/") {
 		right = sign.Equal(
-			sign.MACV2(secret, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature,
+			sign.MACV2(secret, sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path+"/")), signature,
 		) // boto3 signs the URL of a bucket with a slash at the end
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	who.algorithm = "AWS"
-	who.seal = sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}
-	r.caller = who
-	return nil
-}
-
-// verifyFormV2 verifies the signature of a form's policy, and sets r.caller.
-func verifyFormV2(r *request, f *form) error {
-	accessKey := f.fields["awsaccesskeyid"]
-	signature := f.fields["signature"]
-	if signature == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "signature").WithMessage(
-			"Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.",
-		)
-	}
-	who, secret, err := identify(r, accessKey, f.fields["x-amz-security-token"])
-	if err != nil {
-		return err
-	}
-	if !sign.Equal(sign.MACV2(secret, f.fields["policy"]), signature) {
-		return s3error.New(
-			"SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"],
-			"SignatureProvided",
-			signature,
-		)
-	}
-	who.algorithm = "AWS"
-	r.caller = who
+	caller.Algorithm = "AWS"
+	caller.Seal = sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}
+	r.Caller = caller
 	return nil
 }

@@ -1,4 +1,5 @@
-// Package accounts converts account ids to the canonical ids and display names that S3 shows.
+// Package accounts has the credentials of accounts, and converts account ids to the canonical ids and
+// display names that S3 shows.
 package accounts
 
 import (

@@ -94,8 +94,8 @@ func (l List) GrantsOthers(account string) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool { return g.Grantee != accounts.OwnerOf(account).ID })
 }
 
-// shown returns the grants in the order of a response: groups come first. account is the owner.
-func (l List) shown(account string) []Grant {
+// sortedGrants returns the grants in the order of a response: groups come first. account is the owner.
+func (l List) sortedGrants(account string) []Grant {
 	if l == nil {
 		return []Grant{{accounts.OwnerOf(account).ID, PermitAll}}
 	}

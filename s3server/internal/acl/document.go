@@ -32,7 +32,7 @@ type shownGrantee struct {
 // object.
 func ResponseOf(list List, account string, lookup Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
-	for _, g := range list.shown(account) {
+	for _, g := range list.sortedGrants(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
 			grantee = shownGrantee{

@@ -17,17 +17,17 @@ type Accounts func(canonicalID string) (account string, ok bool)
 // object, and false for the ACL of a bucket. account is the owner.
 func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
-	full := Grant{accounts.OwnerOf(account).ID, PermitAll}
+	grant := Grant{accounts.OwnerOf(account).ID, PermitAll}
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
 	switch name {
 	case "private":
 		return nil, nil
 	case "public-read":
-		return List{{AllUsers, PermitRead}, full}, nil
+		return List{{AllUsers, PermitRead}, grant}, nil
 	case "public-read-write":
-		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, full}, nil
+		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, grant}, nil
 	case "authenticated-read":
-		return List{{authenticatedUsers, PermitRead}, full}, nil
+		return List{{authenticatedUsers, PermitRead}, grant}, nil
 	case "aws-exec-read":
 		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").
 			WithMessage("This server does not implement the canned ACL aws-exec-read")
@@ -36,10 +36,10 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 			return nil, nil // AWS ignores this canned ACL for buckets
 		}
 		permission := map[string]string{"bucket-owner-read": PermitRead, "bucket-owner-full-control": PermitAll}[name]
-		return List{full, {bucketOwner, permission}}, nil
+		return List{grant, {bucketOwner, permission}}, nil
 	case "log-delivery-write":
 		if !object {
-			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, full}, nil
+			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, grant}, nil
 		}
 	}
 	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
@@ -65,22 +65,22 @@ func SetsGrants(header http.Header) bool {
 // ReadGrants reads the grants in the headers X-Amz-Grant-*.
 func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 	list := List{}
-	for _, granting := range grantHeaders {
-		value := header.Get(granting.name)
+	for _, grantHeader := range grantHeaders {
+		value := header.Get(grantHeader.name)
 		if value == "" {
 			continue
 		}
 		for entry := range strings.SplitSeq(value, ",") {
 			kind, name, ok := strings.Cut(strings.TrimSpace(entry), "=")
 			if !ok {
-				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(granting.name),
+				return nil, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(grantHeader.name),
 					"ArgumentValue", value).WithMessage("Argument format not recognized")
 			}
 			grantee, err := lookup.grantee(kind, strings.Trim(name, `"`))
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, Grant{grantee, granting.permission})
+			list = append(list, Grant{grantee, grantHeader.permission})
 		}
 	}
 	if len(list) > maxGrants {
@@ -115,10 +115,10 @@ func (lookup Accounts) grantee(kind, name string) (string, error) {
 
 // OfHeader reads the ACL in the headers of a request. object is true for the ACL of
 // an object, and false for the ACL of a bucket. account is the owner. If the headers
-// have no ACL, OfHeader returns nil, and given is false.
+// have no ACL, OfHeader returns nil, and hasGrants is false.
 func OfHeader(
 	lookup Accounts, header http.Header, account, bucketAccount string, object bool,
-) (list List, given bool, err error) {
+) (list List, hasGrants bool, err error) {
 	canned := header.Get("X-Amz-Acl")
 	grants := SetsGrants(header)
 	switch {

@@ -231,7 +231,7 @@ type Digest struct {
 	kind   *Kind
 	hash   hash.Hash
 	Size   int64
-	also   *Digest // a digest of another kind that receives the same bytes, or nil
+	next   *Digest // a digest of another kind that receives the same bytes, or nil
 }
 
 // NewDigest returns a digest that computes the MD5 and a checksum of a kind. If withSHA256 is true,
@@ -247,8 +247,8 @@ func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 // Also returns a second digest, which has another kind of checksum. The second digest receives all
 // bytes that are written to d.
 func (d *Digest) Also(kind *Kind) *Digest {
-	d.also = &Digest{MD5: d.MD5, kind: kind, hash: kind.make()}
-	return d.also
+	d.next = &Digest{MD5: d.MD5, kind: kind, hash: kind.make()}
+	return d.next
 }
 
 func (d *Digest) Write(p []byte) (int, error) {
@@ -258,9 +258,9 @@ func (d *Digest) Write(p []byte) (int, error) {
 		d.SHA256.Write(p)
 	}
 	d.Size += int64(len(p))
-	if d.also != nil {
-		d.also.hash.Write(p)
-		d.also.Size = d.Size
+	if d.next != nil {
+		d.next.hash.Write(p)
+		d.next.Size = d.Size
 	}
 	return len(p), nil
 }

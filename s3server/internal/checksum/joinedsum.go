@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
-	"github.com/omnibucket/storage/internal/crcjoin"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // joinable has the kinds whose checksum of a whole object can be computed from the checksums of its
 // parts.
-var joinable = map[string]crcjoin.CRC{
+var joinable = map[string]crc32c.CRC{
 	"CRC32":     {Polynomial: crc32.IEEE, Width: 32},
 	"CRC32C":    {Polynomial: crc32.Castagnoli, Width: 32},
 	"CRC64NVME": {Polynomial: 0x9a6c9329ac4bc9b5, Width: 64},

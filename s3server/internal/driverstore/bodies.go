@@ -7,23 +7,23 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/tempfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // A summedBody computes the CRC32C of a body while it is read. At the end of the body, it calls the
 // function ended.
 type summedBody struct {
-	from  io.Reader
+	src   io.Reader
 	sum   uint32
-	ended func(crc storage.CRC32C) // set to nil after the call
+	onEnd func(crc storage.CRC32C) // set to nil after the call
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
+	n, err := b.src.Read(p)
 	b.sum = crc32c.Update(b.sum, p[:n])
-	if err == io.EOF && b.ended != nil {
-		b.ended(storage.CRC32C{Sum: b.sum, Known: true})
-		b.ended = nil
+	if err == io.EOF && b.onEnd != nil {
+		b.onEnd(storage.CRC32C{Sum: b.sum, Known: true})
+		b.onEnd = nil
 	}
 	return n, err
 }
@@ -33,17 +33,17 @@ func (b *summedBody) Seek(int64, int) (int64, error) {
 	return 0, errors.New("the body of a request cannot be read again")
 }
 
-// A spooled is a body in a temporary file. Some drivers must read a body twice, or need its size or
+// A fileBody is a body in a temporary file. Some drivers must read a body twice, or need its size or
 // checksum before they begin to send it.
-type spooled struct {
+type fileBody struct {
 	*os.File
 	size int64
 	crc  storage.CRC32C
 }
 
 // spool copies a body to a temporary file. The caller must close the result.
-func spool(src io.Reader) (*spooled, error) {
-	file, err := tempfile.Create("s3server-")
+func spool(src io.Reader) (*fileBody, error) {
+	file, err := localfile.CreateTemp("s3server-")
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +53,10 @@ func spool(src io.Reader) (*spooled, error) {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		_ = tempfile.Close(file)
+		_ = localfile.CloseTemp(file)
 		return nil, err
 	}
-	return &spooled{file, size, storage.CRC32C{Sum: sum.Sum32(), Known: true}}, nil
+	return &fileBody{file, size, storage.CRC32C{Sum: sum.Sum32(), Known: true}}, nil
 }
 
-func (s *spooled) close() { _ = tempfile.Close(s.File) }
+func (s *fileBody) close() { _ = localfile.CloseTemp(s.File) }

@@ -8,10 +8,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // A driverBucket is an open bucket of the service. It translates the store's operations to calls of
@@ -21,12 +22,12 @@ type driverBucket struct {
 	store  *Store
 	driver driver.Driver
 
-	mu       sync.Mutex
-	desc     *driver.Description // never modified; nil if it must be requested from the driver
-	records  *records            // nil until openRecords has found or made them
-	cached   *cachedBucket
-	changing ctxlock.Lock // held while the settings are changed
-	opening  ctxlock.Lock // held while openRecords makes requests
+	mu           sync.Mutex
+	desc         *driver.Description // never modified; nil if it must be requested from the driver
+	records      *records            // nil until openRecords has found or made them
+	cached       *cachedBucket
+	settingsLock running.Lock // held while the settings are changed
+	openLock     running.Lock // held while openRecords makes requests
 
 	names   driverNames
 	uploads driverUploads
@@ -36,7 +37,7 @@ type driverBucket struct {
 type cachedBucket struct {
 	bucket   *state.Bucket
 	revision string // revision of the record with the settings; "" if there is no record
-	at       time.Time
+	readAt   time.Time
 }
 
 func (b *driverBucket) close() {
@@ -60,7 +61,7 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 			return s3error.New("NotImplemented", "Resource", "versioning").
 				WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
-		if err := b.need(storage.Versioning, "versioning"); err != nil {
+		if err := b.requireFeature(storage.Versioning, "versioning"); err != nil {
 			return err // the driver or a layer over it has no versioning
 		}
 		// The driver keeps all versions, even while S3's versioning is suspended. S3 keeps only one
@@ -79,7 +80,7 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 		return nil
 	}
 	if _, err := b.store.Service.UpdateBucket(ctx, r); err != nil {
-		return ErrorOf(err, b.name)
+		return storageerror.ToS3(err, b.name)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,13 +110,13 @@ func (b *driverBucket) keepsVersions() bool {
 
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
-// need returns NotImplemented if the driver does not have the feature f. The error names the
+// requireFeature returns NotImplemented if the driver does not have the feature f. The error names the
 // feature with the text in what.
-func (b *driverBucket) need(f storage.Features, what string) error {
+func (b *driverBucket) requireFeature(f storage.Features, feature string) error {
 	if b.has(f) {
 		return nil
 	}
-	return s3error.New("NotImplemented", "Resource", what).WithMessage("The store behind this server has no %s", what)
+	return s3error.New("NotImplemented", "Resource", feature).WithMessage("The store behind this server has no %s", feature)
 }
 
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) Change(
 		return nil, "", s3error.New("ServiceUnavailable")
 	}
 	if err != nil {
-		return nil, "", ErrorOf(err, name.Key)
+		return nil, "", storageerror.ToS3(err, name.Key)
 	}
 	return &v, settings.Shown(old), nil
 }
@@ -49,26 +50,26 @@ func (s *Store) Change(
 // change compares the old state of a version with its new state, and sends the differences to the
 // driver.
 func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
-	a := held(old).attrs
+	a := newHeldObject(old).attrs
 	r := &driver.ChangeRequest{
 		Key:              a.Key,
 		Version:          a.Version,
 		BypassGovernance: true,
 	} // BypassGovernance is always true, because the caller has checked the permission for it
-	if was, is := old.Object.Lock, v.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
-		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+	if oldLock, newLock := old.Object.Lock, v.Object.Lock; oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
+		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.Retention = retentionOf(&is)
+		r.Retention = retentionOf(&newLock)
 		if err := b.driver.SetRetention(ctx, r); err != nil {
 			return err
 		}
 	}
-	if was, is := old.Object.Lock.Hold == "ON", v.Object.Lock.Hold == "ON"; was != is {
-		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+	if oldLock, newLock := old.Object.Lock.Hold == "ON", v.Object.Lock.Hold == "ON"; oldLock != newLock {
+		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.LegalHold = is
+		r.LegalHold = newLock
 		if err := b.driver.SetLegalHold(ctx, r); err != nil {
 			return err
 		}
@@ -79,22 +80,22 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 // changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as
 // those of the ACL, are in a reserved tag.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, v *state.Version) error {
-	was := changesOf(&old.Object)
-	is := changesOf(&v.Object)
+	oldChanges := changesOf(&old.Object)
+	newChanges := changesOf(&v.Object)
 	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
-		was.Del(keptHold)
-		is.Del(keptHold)
+		oldChanges.Del(keptHold)
+		newChanges.Del(keptHold)
 	}
 	tags := tagging.Map(v.Object.Properties.Tags)
 	current := tagging.Map(old.Object.Properties.Tags)
-	rest := is.Encode()
-	if rest == was.Encode() && maps.Equal(tags, current) {
+	rest := newChanges.Encode()
+	if rest == oldChanges.Encode() && maps.Equal(tags, current) {
 		return nil
 	}
-	if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+	if err := b.requireFeature(storage.ObjectTags, "tagging"); err != nil {
 		return err
 	}
-	if rest != was.Encode() || b.hasChanges(ctx, r) {
+	if rest != oldChanges.Encode() || b.hasChanges(ctx, r) {
 		if !b.ownStore() {
 			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}

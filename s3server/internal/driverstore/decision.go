@@ -19,15 +19,15 @@ import (
 type decision struct {
 	Call string // random text that identifies the decision
 	// Condition is the condition of the write. If the write succeeded but the upload could not be
-	// removed, Condition is zero. The method decide refuses a stored Condition that is zero, so
+	// removed, Condition is zero. newDecision refuses a stored Condition that is zero, so
 	// later completions of the upload fail.
 	Condition storage.Condition
 
-	// first is true if this is the first call that completes the upload. Then no other call has
+	// isFirst is true if this is the first call that completes the upload. Then no other call has
 	// written the object.
-	first  bool
-	record *uploadRecord // the upload's record, which contains this decision
-	at     string        // revision of the record
+	isFirst  bool
+	record   *uploadRecord // the upload's record, which contains this decision
+	revision string        // revision of the record
 }
 
 // maxDecisions is the maximum number of decisions that one completion makes. A completion must
@@ -37,26 +37,26 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide reads the object that the key has now, and makes a condition for the write. With this
-// condition, the write replaces only the object that decide has read. If decide has found no
-// object, the write replaces no object. decide stores the condition in the upload's record and in
+// newDecision reads the object that the key has now, and makes a condition for the write. With this
+// condition, the write replaces only the object that newDecision has read. If newDecision has found no
+// object, the write replaces no object. newDecision stores the condition in the upload's record and in
 // r.
 //
 // If an earlier completion has stored a decision, that completion may have written the object. In
-// this case, decide fails if the object has changed since that decision. The last argument is the
+// this case, newDecision fails if the object has changed since that decision. previous is the
 // caller's own previous decision. This decision does not count, because its write had no effect.
-func (m *driverUploads) decide(
-	ctx context.Context, id string, r *driver.PutRequest, last *decision,
+func (m *driverUploads) newDecision(
+	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(id), record)
 	if err != nil {
-		return nil, cmp.Or(unless(err, storage.ObjectNotFound), error(state.NoUpload(id)))
+		return nil, cmp.Or(ignoreCode(err, storage.ObjectNotFound), error(state.NoUpload(id)))
 	}
 	d := &decision{
-		Call:   rand.Text(),
-		first:  record.Decision == nil || record.Decision.Call == last.Call,
-		record: record,
+		Call:    rand.Text(),
+		isFirst: record.Decision == nil || record.Decision.Call == previous.Call,
+		record:  record,
 	}
 	switch attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
 	case "":
@@ -66,7 +66,7 @@ func (m *driverUploads) decide(
 	default:
 		return nil, err
 	}
-	if !d.first && record.Decision.Condition != d.Condition {
+	if !d.isFirst && record.Decision.Condition != d.Condition {
 		return nil, state.NoUpload(id)
 	}
 	if r.Condition != (storage.Condition{}) && r.Condition != d.Condition {
@@ -74,27 +74,27 @@ func (m *driverUploads) decide(
 	}
 	r.Condition = d.Condition
 	record.Decision = d
-	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err,
+	if d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err,
 		storage.PreconditionFailed) {
 		err = errDecided
 	}
 	return d, err
 }
 
-// undecide removes a decision from the upload's record after the write failed without effect. It
+// removeDecision removes a decision from the upload's record after the write failed without effect. It
 // does nothing if another completion has stored a decision in the meantime.
-func (m *driverUploads) undecide(ctx context.Context, id string, d *decision) {
+func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	d.record.Decision = nil
 	_, _ = m.bucket.records.put(
-		ctx, uploadName(id), d.record, storage.Condition{Revision: d.at},
+		ctx, uploadName(id), d.record, storage.Condition{Revision: d.revision},
 	) // if put fails, later completions succeed only if the object is unchanged
 }
 
-// end removes an upload after its object was written. If the removal fails, the upload remains
+// removeUpload removes an upload after its object was written. If the removal fails, the upload remains
 // listed until it is aborted.
-func (m *driverUploads) end(ctx context.Context, u *state.Upload) {
+func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
 	if m.dropUpload(ctx, u.ID) == nil {
 		return
 	}

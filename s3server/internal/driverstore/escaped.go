@@ -13,10 +13,10 @@ import (
 // escapedNames holds the next escaped names in one folder, in S3's order (see [keyname.Mark]). They
 // are names of objects and of inner folders.
 type escapedNames struct {
-	name, key string // the driver's name and the S3 key of the folder
-	after     string // S3 key of the last item that was shown; at first, the key after which the walk begins
-	items     []escapedName
-	more      bool // true if the folder has further items, which the method fill reads later
+	name, key  string // the driver's name and the S3 key of the folder
+	startAfter string // S3 key of the last item that was shown; at first, the key after which the walk begins
+	items      []escapedName
+	hasMore    bool // true if the folder has further items, which the method fill reads later
 }
 
 // An escapedName is an object or a folder whose name is escaped. For a folder, entry is
@@ -59,8 +59,8 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
-	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], after: w.after}
-	if n.after >= n.key && !strings.HasPrefix(n.after, n.key) {
+	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], startAfter: w.startAfter}
+	if n.startAfter >= n.key && !strings.HasPrefix(n.startAfter, n.key) {
 		return nil // all keys of the folder precede the start of the walk
 	}
 	w.listed[folder] = true
@@ -77,9 +77,9 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 // than a page can have.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items = nil
-	n.more = false
+	n.hasMore = false
 	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
-	if w.versions == nil || w.seeks {
+	if w.versions == nil || w.canSeek {
 		r.Delimiter = "/"
 	}
 	if n.name == w.name {
@@ -107,9 +107,9 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 // add adds an item to n.items, unless it was shown before or does not match the listing's prefix.
 // It keeps only the first items in S3's order, as many as a page may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
-	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after &&
-		strings.HasPrefix(w.after, item.key)
-	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.Prefix) {
+	isInFolder := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.startAfter == w.startAfter &&
+		strings.HasPrefix(w.startAfter, item.key)
+	if item.key <= n.startAfter && !isInFolder || !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}
 	i, ok := slices.BinarySearchFunc(n.items, item, compareNames)
@@ -120,7 +120,7 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	n.items = slices.Insert(n.items, i, item)
 	if len(n.items) > w.listing.Max+1 {
 		n.items = n.items[:w.listing.Max+1]
-		n.more = true
+		n.hasMore = true
 	}
 }
 
@@ -128,7 +128,7 @@ func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
 // flush shows the escaped names that sort before an S3 key. If the key is "", flush shows all
 // escaped names. It returns false if the page is full.
-func (w *nameWalk) flush(ctx context.Context, end string) (more bool, err error) {
+func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err error) {
 	for len(w.escaped) > 0 {
 		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })
 		item := first.items[0]
@@ -136,8 +136,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (more bool, err error)
 			return true, nil
 		}
 		first.items = first.items[1:]
-		if len(first.items) == 0 && first.more {
-			first.after = item.key
+		if len(first.items) == 0 && first.hasMore {
+			first.startAfter = item.key
 			if err := w.fill(ctx, first); err != nil {
 				return false, err
 			}
@@ -152,22 +152,22 @@ func (w *nameWalk) flush(ctx context.Context, end string) (more bool, err error)
 	return true, nil
 }
 
-func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, err error) {
+func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasMore bool, err error) {
 	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
-		inner := *w
-		inner.name = item.name
-		inner.key = item.key
-		inner.inner = true
-		inner.escaped = nil
-		return inner.run(ctx)
+		subwalk := *w
+		subwalk.name = item.name
+		subwalk.key = item.key
+		subwalk.inner = true
+		subwalk.escaped = nil
+		return subwalk.run(ctx)
 	}
 	if w.versions == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}
-	more = true
+	hasMore = true
 	err = w.versions(ctx, item.key, func(e *listedEntry) (bool, error) {
-		more, err = w.show(e)
-		return more, err
+		hasMore, err = w.show(e)
+		return hasMore, err
 	})
-	return more, err
+	return hasMore, err
 }

@@ -17,18 +17,18 @@ const maxKeptParts = 1000
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
 	for i := 0; i < len(parts); {
-		same := i + 1
-		for same < len(parts) && parts[same].Size == parts[i].Size {
-			same++
+		end := i + 1
+		for end < len(parts) && parts[end].Size == parts[i].Size {
+			end++
 		}
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteString(strconv.FormatInt(parts[i].Size, 10))
-		if same-i > 1 {
-			b.WriteString("*" + strconv.Itoa(same-i))
+		if end-i > 1 {
+			b.WriteString("*" + strconv.Itoa(end-i))
 		}
-		i = same
+		i = end
 	}
 	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // pageLimit is the maximum number of entries that a listing requests from a driver at a time.
@@ -32,21 +33,21 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
-		return ErrorOf(storage.Unsupported, n.bucket.name)
+		return storageerror.ToS3(storage.Unsupported, n.bucket.name)
 	}
 	limit := pageOf(d)
-	wanted := r.Limit
-	if wanted > 0 {
-		limit = min(limit, wanted)
+	remaining := r.Limit
+	if remaining > 0 {
+		limit = min(limit, remaining)
 	}
-	for ; ; wanted -= len(r.Entries) {
+	for ; ; remaining -= len(r.Entries) {
 		r.Limit = limit
-		if wanted > 0 {
-			r.Limit = min(limit, wanted+pageLimit/10)
+		if remaining > 0 {
+			r.Limit = min(limit, remaining+pageLimit/10)
 		}
 		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
-			return ErrorOf(err, n.bucket.name)
+			return storageerror.ToS3(err, n.bucket.name)
 		}
 		for i := range page.Entries {
 			if !f(&page.Entries[i]) {
@@ -65,41 +66,41 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 type driverListing struct {
 	listing state.Listing
 	names   *driverNames
-	// show is called with a version, or with a common prefix and v == nil. latest is true for the
+	// show is called with a version, or with a common prefix and v == nil. isLatest is true for the
 	// newest version of a key.
-	show  func(v *state.Version, latest bool, common string)
-	after string // common prefix that an earlier page has shown
-	last  string // common prefix of the entry that was shown last, or ""
-	shown int
-	more  bool
+	show       func(v *state.Version, latest bool, common string)
+	startAfter string // common prefix that an earlier page has shown
+	lastPrefix string // common prefix of the entry that was shown last, or ""
+	count      int
+	hasMore    bool
 }
 
-// accepts reports whether a driver's name belongs on the page and was not shown yet. It returns the
+// acceptName reports whether a driver's name belongs on the page and was not shown yet. It returns the
 // S3 key and, if the key is part of a common prefix, that prefix. If the page is full, it sets
 // l.more.
-func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
+func (l *driverListing) acceptName(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
 	}
-	common, rolled := l.listing.CommonPrefix(key)
-	if rolled && (common == l.last || common == l.after) || l.after != "" && strings.HasPrefix(key, l.after) {
+	common, isCommon := l.listing.CommonPrefix(key)
+	if isCommon && (common == l.lastPrefix || common == l.startAfter) || l.startAfter != "" && strings.HasPrefix(key, l.startAfter) {
 		return "", "", false
 	}
-	if l.shown == l.listing.Max {
-		l.more = true
+	if l.count == l.listing.Max {
+		l.hasMore = true
 		return "", "", false
 	}
-	l.shown++
-	l.last = common
+	l.count++
+	l.lastPrefix = common
 	return key, common, true
 }
 
 // add shows an entry if the page accepts it. It returns false if the page is full.
 func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
-	key, common, ok := l.accepts(e.Key, e.IsPrefix)
+	key, common, ok := l.acceptName(e.Key, e.IsPrefix)
 	if !ok {
-		return !l.more, nil
+		return !l.hasMore, nil
 	}
 	var v *state.Version
 	var err error
@@ -108,24 +109,24 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	case e.marker:
 		v = e.markerVersion(key)
 	default:
-		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest &&
+		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.isLatest &&
 			e.id == state.NullVersion {
 			v, err = l.names.bucket.find(ctx, key, e.id) // a newer null version may have replaced this version
 			defer l.names.bucket.store.Release(v)
 		}
 		if v == nil { // the object was removed after the driver listed it
-			l.shown--
+			l.count--
 			return err == nil, err
 		}
 	}
-	l.show(v, common == "" && e.latest, common)
+	l.show(v, common == "" && e.isLatest, common)
 	return true, nil
 }
 
 func (s *Store) List(
 	ctx context.Context, bucket string, l state.Listing, pos state.Position,
 	show func(v *state.Version, common string),
-) (more bool, err error) {
+) (hasMore bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return false, err
@@ -141,13 +142,13 @@ func (s *Store) List(
 		},
 	}
 	if pos.Prefix {
-		page.after = pos.Key
+		page.startAfter = pos.Key
 	}
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
 	}
 	_, err = b.names.walk(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
-	return page.more, err
+	return page.hasMore, err
 }
 
 // finishPrefix is called if a page begins after a key. If this key is within a common prefix that
@@ -156,13 +157,13 @@ func (s *Store) List(
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
-	common, rolled := l.listing.CommonPrefix(key)
-	if !rolled || l.after != "" || l.last == common {
+	common, isPrefix := l.listing.CommonPrefix(key)
+	if !isPrefix || l.startAfter != "" || l.lastPrefix == common {
 		return nil
 	}
-	l.after = common
+	l.startAfter = common
 	_, err := walk(state.Listing{Prefix: common, Max: 1}, key, func(*listedEntry) (bool, error) {
-		l.shown++
+		l.count++
 		l.show(nil, false, common)
 		return false, nil
 	}).run(ctx)
@@ -181,19 +182,19 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 	}
 	a, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if err != nil {
-		return nil, unless(ErrorOf(err, key), storage.ObjectNotFound)
+		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
 	}
 	tags, err := n.bucket.tags(ctx, a, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {
-		return nil, unless(ErrorOf(err, key), storage.ObjectNotFound)
+		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
 	}
 	return n.bucket.version(key, a, tags), nil
 }
 
 func (s *Store) ListVersions(
 	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
-	show func(v *state.Version, latest bool, common string),
-) (more bool, err error) {
+	show func(v *state.Version, isLatest bool, common string),
+) (hasMore bool, err error) {
 	b, settings, err := s.bucketOf(ctx, bucket)
 	if err != nil || l.Max == 0 {
 		return false, err
@@ -210,32 +211,32 @@ func (s *Store) ListVersions(
 		)
 	}
 	page := &driverListing{listing: l, names: &b.names, show: show}
-	if common, rolled := l.CommonPrefix(pos.Key); rolled && common == pos.Key {
-		page.after = common
+	if common, isPrefix := l.CommonPrefix(pos.Key); isPrefix && common == pos.Key {
+		page.startAfter = common
 	}
-	if pos.ID != "" && page.after == "" && strings.HasPrefix(pos.Key, l.Prefix) {
-		if err := page.rest(ctx, pos); err != nil || page.more {
-			return page.more, err
+	if pos.ID != "" && page.startAfter == "" && strings.HasPrefix(pos.Key, l.Prefix) {
+		if err := page.showRest(ctx, pos); err != nil || page.hasMore {
+			return page.hasMore, err
 		}
 	}
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walkVersions); err != nil {
 		return false, err
 	}
 	_, err = b.names.walkVersions(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
-	return page.more, err
+	return page.hasMore, err
 }
 
-// rest shows the remaining versions of one key. The given position is that of the last version that
+// showRest shows the remaining versions of one key. The given position is that of the last version that
 // was shown before.
-func (l *driverListing) rest(ctx context.Context, pos state.VersionPosition) error {
+func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than pos.ID. Comparing the ids works
 	// even if the version pos.ID was removed.
 	ok := false
 	ordered := l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
-		isGone := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
-		if ok || isGone {
+		isMissing := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
+		if ok || isMissing {
 			ok = true
 			return l.add(ctx, e)
 		}

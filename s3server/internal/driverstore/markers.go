@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // markerSuffix is the end of the id of a delete marker that only S3 shows. The driver has no such
@@ -26,12 +27,12 @@ func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
 // markerSuffix).
 type listedEntry struct {
 	*storage.VersionEntry
-	id       string
-	marker   bool
-	at       time.Time
-	latest   bool
-	replaced bool   // true for a null version that a newer null version has replaced; S3 no longer shows it
-	account  string // account that owns the bucket
+	id         string
+	marker     bool
+	modified   time.Time
+	isLatest   bool
+	isReplaced bool   // true for a null version that a newer null version has replaced; S3 no longer shows it
+	account    string // account that owns the bucket
 }
 
 // eachVersion calls f with versions, delete markers and common prefixes until f returns false. They
@@ -39,12 +40,12 @@ type listedEntry struct {
 func (n *driverNames) eachVersion(
 	ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error),
 ) error {
-	return n.eachStored(ctx, r, unlessReplaced(f))
+	return n.eachStored(ctx, r, skipReplaced(f))
 }
 
-func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, error) {
+func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, error) {
 	return func(e *listedEntry) (bool, error) {
-		if e.replaced {
+		if e.isReplaced {
 			return true, nil
 		}
 		return f(e)
@@ -60,7 +61,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
 		if err != nil {
-			return ErrorOf(err, n.bucket.name)
+			return storageerror.ToS3(err, n.bucket.name)
 		}
 		for i := range page.Entries {
 			e := &page.Entries[i]
@@ -75,11 +76,11 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				VersionEntry: e,
 				id:           n.bucket.shownVersion(e.Version, e.Modified),
 				marker:       e.IsDeleteMarker,
-				at:           e.Modified,
-				latest:       newer == nil,
+				modified:     e.Modified,
+				isLatest:     newer == nil,
 				account:      n.bucket.owner(),
 			}
-			entry.replaced = null && entry.id == state.NullVersion
+			entry.isReplaced = null && entry.id == state.NullVersion
 			null = null || entry.id == state.NullVersion
 			if hasMore, err := showVersions(&entry, newer, f); err != nil || !hasMore {
 				return err
@@ -102,14 +103,14 @@ func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEnt
 	marker := *e
 	marker.id = e.id + markerSuffix
 	marker.marker = true
-	marker.at = e.NoncurrentSince
-	if marker.at.IsZero() {
-		marker.at = e.Modified
+	marker.modified = e.NoncurrentSince
+	if marker.modified.IsZero() {
+		marker.modified = e.Modified
 	}
 	if hasMore, err := f(&marker); err != nil || !hasMore {
 		return false, err
 	}
-	e.latest = false
+	e.isLatest = false
 	return f(e)
 }
 
@@ -118,14 +119,14 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 	if !n.bucket.has(storage.Versioning) {
 		return nil
 	}
-	return n.storedOf(ctx, key, unlessReplaced(f))
+	return n.storedVersionsOf(ctx, key, skipReplaced(f))
 }
 
-// storedOf is like versionsOf, but includes null versions that newer ones have replaced.
-func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+// storedVersionsOf is like versionsOf, but includes null versions that newer ones have replaced.
+func (n *driverNames) storedVersionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
 	name := n.bucket.naming().Escape(key)
-	const few = 10 // size of the first page, which may also have versions of longer keys
-	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: few}, func(e *listedEntry) (bool, error) {
+	const firstPage = 10 // size of the first page, which may also have versions of longer keys
+	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: firstPage}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
 		}
@@ -152,7 +153,7 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 	return &state.Version{
 		Key:      key,
 		ID:       e.id,
-		Modified: shownTime(e.at),
+		Modified: shownTime(e.modified),
 		Marker:   true,
 		Object:   state.Object{Account: e.account},
 	}
@@ -173,9 +174,9 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 	if err != nil || v == nil {
 		return state.Removal{ID: r.ID}, err
 	}
-	defer held(v).close()
+	defer newHeldObject(v).close()
 	if err := b.restoreVersion(ctx, v); err != nil {
-		return state.Removal{}, ErrorOf(err, r.Key)
+		return state.Removal{}, storageerror.ToS3(err, r.Key)
 	}
 	return state.Removal{Marker: true, ID: r.ID}, nil
 }
@@ -183,7 +184,7 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 // restoreVersion makes a noncurrent version the current one. It copies the version, and then
 // removes the old version, unless a lock forbids that.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
-	a := held(v).attrs
+	a := newHeldObject(v).attrs
 	tags, err := b.tags(ctx, a, &driver.GetRequest{Key: a.Key, Version: a.Version})
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -61,20 +61,20 @@ const metadataName = "x-amz-meta-"
 // propertiesOf splits the properties of an object. The result p has those for which the driver has
 // fields. The result kept has the rest, which the caller stores in the reserved metadata,
 // p.Metadata[reservedName].
-func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
+func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, query url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
 		// The driver must have both features, Metadata and ContentProperties. Even an object
 		// without user metadata has reserved metadata.
-		if err := b.need(feature, what); err != nil {
+		if err := b.requireFeature(feature, what); err != nil {
 			return p, nil, err
 		}
 	}
 	p.Metadata = map[string]string{}
-	kept = url.Values{}
+	query = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
 		if meta, ok := strings.CutPrefix(strings.ToLower(name), metadataName); ok {
-			if hides(b, meta) {
+			if isHidden(b, meta) {
 				return p, nil, s3error.New("NotImplemented", "Header", name).
 					WithMessage("This name of metadata is the server's own")
 			}
@@ -82,16 +82,16 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 		} else if field := NativeHeaders[name]; field != nil {
 			*field(&p) = value
 		} else {
-			kept.Set(keptHeader+name, value)
+			query.Set(keptHeader+name, value)
 		}
 	}
 	if o.Properties.Class != state.Standard {
 		p.StorageClass = o.Properties.Class
 		if !b.has(storage.StorageClasses) {
-			return p, nil, b.need(storage.StorageClasses, "storage class "+o.Properties.Class)
+			return p, nil, b.requireFeature(storage.StorageClasses, "storage class "+o.Properties.Class)
 		}
 	}
-	return p, kept, keepRest(b, o, kept)
+	return p, query, keepRest(b, o, query)
 }
 
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
@@ -164,10 +164,10 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		}
 	}
 	if a.ContentType == "" {
-		o.Properties.Header.Set("Content-Type", cmp.Or(mediatype.ByExtension(key), "binary/octet-stream"))
+		o.Properties.Header.Set("Content-Type", cmp.Or(headertext.MediaTypeByExtension(key), "binary/octet-stream"))
 	}
 	for name, value := range a.Metadata {
-		if !hides(b, name) {
+		if !isHidden(b, name) {
 			o.Properties.Header[metadataName+name] = []string{value}
 		}
 	}
@@ -273,8 +273,8 @@ func changesOf(o *state.Object) url.Values {
 	return values
 }
 
-// hides reports whether metadata with this name is hidden: clients can neither see nor set it.
-func hides(b *driverBucket, name string) bool {
+// isHidden reports whether metadata with this name is hidden: clients can neither see nor set it.
+func isHidden(b *driverBucket, name string) bool {
 	return name == reservedName || slices.Contains(b.description().HiddenMetadata, name)
 }
 

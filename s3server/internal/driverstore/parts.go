@@ -9,9 +9,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // A partRecord is the stored record of a part of an upload. The record's name is "parts/", the id
@@ -39,7 +40,7 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 func (s *Store) CopyPart(
 	ctx context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
-	source, err := held(src).open(ctx, offset, length)
+	source, err := newHeldObject(src).open(ctx, offset, length)
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +68,13 @@ func (s *Store) writePart(
 		return nil, err
 	}
 	defer unlock()
-	begun := u.Object.Data.(*uploadRecord)
-	var stored driver.Part
-	if begun.Staged {
-		stored, err = b.uploads.stage(ctx, u.ID, number, src)
+	upload := u.Object.Data.(*uploadRecord)
+	var part driver.Part
+	if upload.Staged {
+		part, err = b.uploads.stage(ctx, u.ID, number, src)
 	} else {
-		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
-		stored, err = b.uploads.putPart(ctx, r, src)
+		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: upload.Upload, AnyOrder: upload.AnyOrder, Number: number, Size: size}
+		part, err = b.uploads.putPart(ctx, r, src)
 	}
 	code := storage.CodeOf(err)
 	// These codes mean that the upload is missing or, for a copied part, that the source is
@@ -83,10 +84,10 @@ func (s *Store) writePart(
 		return nil, state.NoUpload(u.ID)
 	}
 	if err != nil {
-		return nil, ErrorOf(err, u.Key)
+		return nil, storageerror.ToS3(err, u.Key)
 	}
 	p := state.NewPart(u, number, d, s.Now())
-	p.Data = &stored
+	p.Data = &part
 	record := &partRecord{
 		Place:    records.place(name),
 		Number:   number,
@@ -94,7 +95,7 @@ func (s *Store) writePart(
 		Size:     p.Size,
 		Sum:      p.Sum.Value,
 		Modified: p.Modified,
-		Stored:   stored,
+		Stored:   part,
 	}
 	if p.Sum.Kind != nil {
 		record.Kind = p.Sum.Kind.Name
@@ -103,12 +104,12 @@ func (s *Store) writePart(
 		return nil, err // the upload has ended in the meantime
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
-	return p, ErrorOf(err, u.Key)
+	return p, storageerror.ToS3(err, u.Key)
 }
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = &summedBody{from: src, ended: func(crc storage.CRC32C) {
+		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 		}}
 		return m.bucket.driver.PutPart(ctx, r)
@@ -128,7 +129,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src 
 
 func (s *Store) Parts(
 	ctx context.Context, u *state.Upload, marker, limit int,
-) (parts []*state.Part, more bool, err error) {
+) (parts []*state.Part, hasMore bool, err error) {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
 		return nil, false, err
@@ -138,15 +139,15 @@ func (s *Store) Parts(
 		return nil, false, err
 	}
 	var names []string
-	err = records.each(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
+	err = records.eachName(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
 		if isStaged(name) {
 			return true, nil
 		}
-		more = len(names) == limit
-		if !more {
+		hasMore = len(names) == limit
+		if !hasMore {
 			names = append(names, name)
 		}
-		return !more, nil
+		return !hasMore, nil
 	})
 	if err == nil {
 		parts, err = records.parts(ctx, names)
@@ -154,7 +155,7 @@ func (s *Store) Parts(
 	if err == nil {
 		_, err = b.uploads.upload(ctx, u.ID) // fail if the upload has ended: parts may be missing
 	}
-	return parts, more, ErrorOf(err, u.Key)
+	return parts, hasMore, storageerror.ToS3(err, u.Key)
 }
 
 // maxPartRecords is the number of records that are read or removed concurrently.
@@ -164,10 +165,10 @@ const maxPartRecords = 16
 // copied from another bucket.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
-	err := parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
+	err := running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 		record := &partRecord{}
 		if _, err := r.get(ctx, names[i], record); err != nil {
-			return unless(err, storage.ObjectNotFound)
+			return ignoreCode(err, storage.ObjectNotFound)
 		}
 		// In the first stored form, a record has no Place. Its upload is known to be this bucket's own.
 		if record.Place != "" && record.Place != r.place(names[i]) {
@@ -189,8 +190,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
 }
 
-// unless returns nil if err has this code. Otherwise it returns err.
-func unless(err error, code storage.Code) error {
+// ignoreCode returns nil if err has this code. Otherwise it returns err.
+func ignoreCode(err error, code storage.Code) error {
 	if storage.CodeOf(err) == code {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // place returns the text that a record stores to identify itself: the bucket and the record's name.
@@ -28,7 +28,7 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
 		if err != nil {
-			return "", unless(err, storage.ObjectNotFound)
+			return "", ignoreCode(err, storage.ObjectNotFound)
 		}
 		return attrs.Metadata[reservedName], nil
 	}
@@ -55,7 +55,7 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 
 // hasOthers reports whether the prefix of the records contains an object that is not a record.
 // Records of other servers, and records that were copied from another bucket, are also records.
-func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
+func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error) {
 	var found atomic.Bool
 	check := func(ctx context.Context, key, version string) error {
 		name := key[len(r.prefix):]
@@ -67,9 +67,9 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	}
 	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
 	for {
-		entries, token, err := r.stored(ctx, request, versioned)
+		entries, token, err := r.stored(ctx, request, isVersioned)
 		if err == nil {
-			err = parallel.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
+			err = running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
 				return check(ctx, entries[i].Key, entries[i].Version)
 			})
 		}
@@ -80,12 +80,12 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	}
 }
 
-// stored returns one page of the objects under the prefix of the records. If versioned is true, it
+// stored returns one page of the objects under the prefix of the records. If isVersioned is true, it
 // includes their noncurrent versions.
 func (r *records) stored(
-	ctx context.Context, request *driver.ListRequest, versioned bool,
+	ctx context.Context, request *driver.ListRequest, isVersioned bool,
 ) (found []storage.VersionEntry, token string, err error) {
-	if versioned {
+	if isVersioned {
 		page, err := r.driver.ListVersions(ctx, request)
 		if err != nil {
 			return nil, "", err

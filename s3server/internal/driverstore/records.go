@@ -12,10 +12,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // recordPrefix begins the names of records that are among the objects of the bucket. No key of S3
@@ -54,10 +55,10 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if r := b.openedRecords(); r != nil {
 		return r, nil
 	}
-	if err := b.opening.Lock(ctx); err != nil {
-		return nil, ErrorOf(err, b.name)
+	if err := b.openLock.Lock(ctx); err != nil {
+		return nil, storageerror.ToS3(err, b.name)
 	}
-	defer b.opening.Unlock()
+	defer b.openLock.Unlock()
 	if r := b.openedRecords(); r != nil {
 		return r, nil
 	}
@@ -68,7 +69,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 			return nil, nil
 		}
 		if err != nil {
-			return nil, ErrorOf(err, b.name)
+			return nil, storageerror.ToS3(err, b.name)
 		}
 		r = &records{driver: drv, bucket: b.name}
 	}
@@ -99,15 +100,15 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any)
 	}
 	document, err := io.ReadAll(io.LimitReader(src, maxRecord))
 	if err = cmp.Or(err, src.Close()); err == nil {
-		err = storedform.Check("", request.Key, document, lastForm)
+		err = argument.CheckForm("", request.Key, document, lastForm)
 	}
 	if err == nil {
 		err = json.Unmarshal(document, dst)
 	}
 	var syntax *json.SyntaxError
-	var other *json.UnmarshalTypeError
+	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &syntax) ||
-		errors.As(err, &other) { // a server with encryption, or another program, has written the record
+		errors.As(err, &typeErr) { // a server with encryption, or another program, has written the record
 		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
 	return attrs.Revision, err
@@ -141,9 +142,9 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	return attrs.Revision, nil
 }
 
-// each calls f with the names of records until f returns false. The names begin with the given
-// prefix. They are greater than the second given string, if that string is not "".
-func (r *records) each(ctx context.Context, prefix, startAfter string, f func(name string) (bool, error)) error {
+// eachName calls f with the names of records until f returns false. The names begin with prefix.
+// They are greater than startAfter, if that is not "".
+func (r *records) eachName(ctx context.Context, prefix, startAfter string, f func(name string) (bool, error)) error {
 	return r.entries(ctx, prefix, startAfter, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }
 
@@ -173,34 +174,34 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 	}
 }
 
-// newest returns the time of the latest write to a record whose name begins with prefix. It returns
+// latest returns the time of the latest write to a record whose name begins with prefix. It returns
 // the zero time if there is no such record.
-func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
+func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, err error) {
 	err = r.entries(ctx, prefix, "", func(e *storage.ListEntry) (bool, error) {
-		if e.Modified.After(newest) {
-			newest = e.Modified
+		if e.Modified.After(latest) {
+			latest = e.Modified
 		}
 		return true, nil
 	})
-	return newest, err
+	return latest, err
 }
 
-// removeAll removes the records whose names begin with prefix. If versioned is true, it also
+// removeAll removes the records whose names begin with prefix. If isVersioned is true, it also
 // removes their versions.
-func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) error {
-	if r.prefix != "" && versioned {
+func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool) error {
+	if r.prefix != "" && isVersioned {
 		return r.removeVersions(ctx, prefix)
 	}
 	for {
 		var names []string
-		err := r.each(ctx, prefix, "", func(name string) (bool, error) {
+		err := r.eachName(ctx, prefix, "", func(name string) (bool, error) {
 			names = append(names, name)
 			return len(names) < pageLimit, nil
 		})
 		if err != nil {
 			return err
 		}
-		err = parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
+		err = running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + names[i]})
 		})
 		if err != nil || len(names) < pageLimit {
@@ -215,7 +216,7 @@ func (r *records) removeVersions(ctx context.Context, prefix string) error {
 		if err != nil || len(page.Entries) == 0 {
 			return err
 		}
-		err = parallel.Each(ctx, len(page.Entries), maxPartRecords, func(ctx context.Context, i int) error {
+		err = running.Each(ctx, len(page.Entries), maxPartRecords, func(ctx context.Context, i int) error {
 			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version})
 		})
 		if err != nil || page.Token == "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
@@ -44,7 +45,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{ID: r.ID, Missing: true}, nil
 	}
 	if err != nil {
-		return state.Removal{}, lost(ErrorOf(err, r.Key), r.Condition)
+		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
 	}
 	if r.ID != "" || settings.Versioning == "" {
 		return removal, nil
@@ -53,12 +54,12 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		b.removeReplaced(ctx, r.Key)
 		return state.Removal{Marker: true, ID: state.NullVersion}, nil
 	}
-	return b.marked(ctx, r.Key), nil
+	return b.deleteMarkerRemoval(ctx, r.Key), nil
 }
 
-// marked returns the result of a removal that has added a delete marker. The driver does not return
-// the marker's id, so marked looks it up. If it finds none, the id is "".
-func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
+// deleteMarkerRemoval returns the result of a removal that has added a delete marker. The driver does not return
+// the marker's id, so deleteMarkerRemoval looks it up. If it finds none, the id is "".
+func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) state.Removal {
 	removal := state.Removal{Marker: true}
 	// Look at older versions, too. Another write may have added a newer version since the removal.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -80,10 +81,10 @@ func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	removal := state.Removal{ID: r.ID, Missing: true}
 	var values []string
-	err := b.names.storedOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
-		if e.id == r.ID && !r.Misses(e.at) {
+	err := b.names.storedVersionsOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
+		if e.id == r.ID && !r.Misses(e.modified) {
 			values = append(values, e.Version)
-			removal.Marker = removal.Marker || e.marker && !e.replaced
+			removal.Marker = removal.Marker || e.marker && !e.isReplaced
 			removal.Missing = false
 		}
 		return true, nil
@@ -98,7 +99,7 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 			BypassGovernance: r.Bypass,
 		})
 		if err != nil {
-			return state.Removal{}, ErrorOf(err, r.Key)
+			return state.Removal{}, storageerror.ToS3(err, r.Key)
 		}
 	}
 	return removal, nil
@@ -108,8 +109,8 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 // If a removal fails, the version stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var values []string
-	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.replaced {
+	_ = b.names.storedVersionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.isReplaced {
 			values = append(values, e.Version)
 		}
 		return true, nil
@@ -128,7 +129,7 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // the request names a version, the returned condition is empty. The driver removes the named
 // version even if another version becomes current after the check.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
-	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
+	c, err := b.guardCondition(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {
 			return s3error.New("PreconditionFailed")
 		}
@@ -137,5 +138,5 @@ func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest)
 	if err != nil || r.ID != "" || c.Absent || r.Condition == (state.WriteCondition{}) {
 		return storage.Condition{}, err
 	}
-	return c, b.need(storage.ConditionalRemove, "conditional removal")
+	return c, b.requireFeature(storage.ConditionalRemove, "conditional removal")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 const (
@@ -18,8 +19,8 @@ const (
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the settings of the bucket. They may come from the cache, unless fresh is true.
-func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, error) {
+// read returns the settings of the bucket. They may come from the cache, unless noCache is true.
+func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
 	b.mu.Unlock()
@@ -28,7 +29,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	if local {
 		age = nearAge
 	}
-	if cached != nil && !fresh && time.Since(cached.at) < age {
+	if cached != nil && !noCache && time.Since(cached.readAt) < age {
 		return cached, nil
 	}
 	r, err := b.openRecords(ctx, false)
@@ -41,7 +42,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	if cached != nil && cached.revision != "" && local {
 		revision, err := r.revision(ctx, bucketRecord)
 		if err == nil && revision == cached.revision {
-			return b.keep(cached.bucket, revision), nil
+			return b.cacheSettings(cached.bucket, revision), nil
 		}
 	}
 	bucket := &state.Bucket{}
@@ -52,29 +53,29 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	}
 	// The store of the settings is unavailable. Use the cached settings, because a layer may keep
 	// the objects in another store, which is available.
-	if code == storage.Unavailable && cached != nil && !fresh {
-		return b.keep(cached.bucket, cached.revision), nil
+	if code == storage.Unavailable && cached != nil && !noCache {
+		return b.cacheSettings(cached.bucket, cached.revision), nil
 	}
 	if err != nil {
-		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
+		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
 	if err := bucket.Rename(b.name); err != nil {
 		return nil, err
 	}
-	return b.keep(bucket, revision), nil
+	return b.cacheSettings(bucket, revision), nil
 }
 
 // readNatural returns the settings of a bucket that has no record, because this server did not
 // create it.
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.store.Service.BucketInfo(ctx, b.name)
-	if err != nil {
-		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
+	if info == nil { // beside an error, info has what the credentials may read
+		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
 	if b.ownStore() { // check that the open directory was not removed and created again
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
-			return nil, ErrorOf(err, b.name)
+			return nil, storageerror.ToS3(err, b.name)
 		}
 	}
 	bucket := &state.Bucket{
@@ -93,10 +94,10 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			bucket.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
 		}
 	}
-	return b.keep(bucket, ""), nil
+	return b.cacheSettings(bucket, ""), nil
 }
 
-func (b *driverBucket) keep(bucket *state.Bucket, revision string) *cachedBucket {
+func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{bucket, revision, time.Now()}
@@ -122,8 +123,8 @@ func (b *driverBucket) write(ctx context.Context, bucket *state.Bucket, old *cac
 	}
 	revision, err := r.put(ctx, bucketRecord, bucket, condition)
 	if err != nil {
-		return ErrorOf(err, b.name)
+		return storageerror.ToS3(err, b.name)
 	}
-	b.keep(bucket, revision)
+	b.cacheSettings(bucket, revision)
 	return nil
 }

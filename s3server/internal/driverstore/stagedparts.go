@@ -86,7 +86,7 @@ func (m *driverUploads) complete(
 	last := &decision{}
 	for range maxDecisions {
 		r.Condition = cond
-		d, err := m.decide(ctx, u.ID, r, last)
+		d, err := m.newDecision(ctx, u.ID, r, last)
 		if errors.Is(err, errDecided) {
 			continue
 		}
@@ -94,20 +94,20 @@ func (m *driverUploads) complete(
 			return nil, err
 		}
 		attrs, err := m.joinStaged(ctx, records, u.ID, r, parts)
-		if err == nil || !d.first || mayBeMade(err) {
+		if err == nil || !d.isFirst || mayBeWritten(err) {
 			return attrs, err
 		}
 		last = d
 		if cond != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
-			m.undecide(ctx, u.ID, d)
+			m.removeDecision(ctx, u.ID, d)
 			return nil, err
 		}
 	}
 	return nil, storage.Unavailable
 }
 
-// mayBeMade reports whether a failed write may have created the object.
-func mayBeMade(err error) bool {
+// mayBeWritten reports whether a failed write may have created the object.
+func mayBeWritten(err error) bool {
 	e, ok := errors.AsType[*storage.Error](err)
 	return ok && (e.Unknown || e.Retryable)
 }
@@ -117,7 +117,7 @@ func mayBeMade(err error) bool {
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
-	body := &stagedBody{ctx: ctx, records: records, id: id, left: parts}
+	body := &stagedBody{ctx: ctx, records: records, id: id, remaining: parts}
 	defer body.close()
 	d := m.bucket.description()
 	size := max(joinedPart, d.MinPartSize)
@@ -168,20 +168,20 @@ func (m *driverUploads) join(
 
 // A stagedBody is a reader of staged parts, one after the other.
 type stagedBody struct {
-	ctx     context.Context
-	records *records
-	id      string
-	left    []driver.Part
-	open    io.ReadCloser // the part that is being read; nil between two parts
+	ctx       context.Context
+	records   *records
+	id        string
+	remaining []driver.Part
+	open      io.ReadCloser // the part that is being read; nil between two parts
 }
 
 func (b *stagedBody) Read(p []byte) (int, error) {
 	for {
 		if b.open == nil {
-			if len(b.left) == 0 {
+			if len(b.remaining) == 0 {
 				return 0, io.EOF
 			}
-			if err := b.next(); err != nil {
+			if err := b.nextPart(); err != nil {
 				return 0, err
 			}
 		}
@@ -195,11 +195,11 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 	}
 }
 
-// next opens the next part. It fails with Changed if the part is not the one that its record
+// nextPart opens the next part. It fails with Changed if the part is not the one that its record
 // describes.
-func (b *stagedBody) next() error {
-	r := &driver.GetRequest{Key: b.records.prefix + partRecordName(b.id, b.left[0].Number) + stagedSuffix, Length: -1}
-	r.Condition.Revision = b.left[0].Tag
+func (b *stagedBody) nextPart() error {
+	r := &driver.GetRequest{Key: b.records.prefix + partRecordName(b.id, b.remaining[0].Number) + stagedSuffix, Length: -1}
+	r.Condition.Revision = b.remaining[0].Tag
 	_, body, err := b.records.driver.Get(b.ctx, r)
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound:
@@ -207,7 +207,7 @@ func (b *stagedBody) next() error {
 	}
 	if err == nil {
 		b.open = body
-		b.left = b.left[1:]
+		b.remaining = b.remaining[1:]
 	}
 	return err
 }

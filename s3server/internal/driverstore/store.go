@@ -11,10 +11,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/s3server/internal/keylock"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // A Store keeps all data in the buckets of a driver.ServiceDriver. Objects are stored under their
@@ -65,11 +66,11 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
 	b := &driverBucket{
-		name:     name,
-		store:    s,
-		driver:   driver,
-		changing: ctxlock.New(),
-		opening:  ctxlock.New(),
+		name:         name,
+		store:        s,
+		driver:       driver,
+		settingsLock: running.NewLock(),
+		openLock:     running.NewLock(),
 	}
 	b.names.bucket = b
 	b.uploads.bucket = b
@@ -142,7 +143,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 		return false, nil
 	}
 	if err != nil {
-		return false, ErrorOf(err, b.Name)
+		return false, storageerror.ToS3(err, b.Name)
 	}
 	bucket, err := s.locate(b.Name)
 	if err != nil {
@@ -162,10 +163,10 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 func (s *Store) uncreate(ctx context.Context, bucket *driverBucket, b *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if bucket.changing.Lock(ctx) != nil {
+	if bucket.settingsLock.Lock(ctx) != nil {
 		return
 	}
-	defer bucket.changing.Unlock()
+	defer bucket.settingsLock.Unlock()
 	if found, err := bucket.read(ctx, true); err == nil && found.revision == "" {
 		_ = s.removeBucket(ctx, bucket, b) // return the first error, not this one
 	}
@@ -174,7 +175,7 @@ func (s *Store) uncreate(ctx context.Context, bucket *driverBucket, b *state.Buc
 // lock acquires the lock with a name, which is held during requests.
 func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
 	unlock, err = s.keys.Lock(ctx, name)
-	return unlock, ErrorOf(err, name)
+	return unlock, storageerror.ToS3(err, name)
 }
 
 func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*state.Bucket) error) error {
@@ -182,23 +183,23 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	if err != nil {
 		return err
 	}
-	if err := b.changing.Lock(ctx); err != nil {
-		return ErrorOf(err, name)
+	if err := b.settingsLock.Lock(ctx); err != nil {
+		return storageerror.ToS3(err, name)
 	}
-	defer b.changing.Unlock()
+	defer b.settingsLock.Unlock()
 	for range 10 {
-		old, err := b.read(ctx, true)
+		cached, err := b.read(ctx, true)
 		if err != nil {
 			return err
 		}
-		bucket := *old.bucket
+		bucket := *cached.bucket
 		if err := change(&bucket); err != nil {
 			return err
 		}
-		if err := b.update(ctx, old.bucket, &bucket); err != nil {
+		if err := b.update(ctx, cached.bucket, &bucket); err != nil {
 			return err
 		}
-		err = b.write(ctx, &bucket, old)
+		err = b.write(ctx, &bucket, cached)
 		if !isCode(err, storage.PreconditionFailed) { // after PreconditionFailed, retry: another process was faster
 			return err
 		}
@@ -211,10 +212,10 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.changing.Lock(ctx); err != nil {
-		return ErrorOf(err, name)
+	if err := b.settingsLock.Lock(ctx); err != nil {
+		return storageerror.ToS3(err, name)
 	}
-	defer b.changing.Unlock()
+	defer b.settingsLock.Unlock()
 	return s.removeBucket(ctx, b, old)
 }
 
@@ -225,21 +226,21 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
-		if others, err := r.hasOthers(ctx, b.keepsVersions()); err != nil || others {
-			return cmp.Or(ErrorOf(err, b.name), error(s3error.New("BucketNotEmpty", "BucketName", b.name)))
+		if hasOthers, err := r.hasOthers(ctx, b.keepsVersions()); err != nil || hasOthers {
+			return cmp.Or(storageerror.ToS3(err, b.name), error(s3error.New("BucketNotEmpty", "BucketName", b.name)))
 		}
 		if err := b.uploads.abortUploads(ctx); err != nil {
-			return ErrorOf(err, b.name)
+			return storageerror.ToS3(err, b.name)
 		}
 		if err := r.removeAll(ctx, "", b.keepsVersions()); err != nil {
-			return ErrorOf(err, b.name)
+			return storageerror.ToS3(err, b.name)
 		}
 	}
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // the bucket stays, but its settings were removed: restore them
-			return errors.Join(ErrorOf(err, b.name), b.write(ctx, settings, &cachedBucket{}))
+			return errors.Join(storageerror.ToS3(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
-		return ErrorOf(err, b.name)
+		return storageerror.ToS3(err, b.name)
 	}
 	s.forget(b)
 	return nil
@@ -249,7 +250,7 @@ func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.
 	for token := ""; ; {
 		page, next, err := s.Service.ListBuckets(ctx, token)
 		if err != nil {
-			return ErrorOf(err, "")
+			return storageerror.ToS3(err, "")
 		}
 		for _, info := range page {
 			if info.Name < start {

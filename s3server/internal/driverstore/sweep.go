@@ -6,7 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -37,7 +37,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
 	}
-	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
+	return r.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
 			return ctx.Err() == nil, nil // skip an upload that has ended or whose record cannot be read
@@ -66,7 +66,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
 	last, isEnded := "", false // last is the id of the previous upload, and isEnded is true if it has no record
-	err := r.each(ctx, "parts/", "", func(name string) (bool, error) {
+	err := r.eachName(ctx, "parts/", "", func(name string) (bool, error) {
 		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
 			_, err := r.revision(ctx, uploadName(id))
 			last, isEnded = id, storage.CodeOf(err) == storage.ObjectNotFound
@@ -82,7 +82,7 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	if err != nil {
 		return err
 	}
-	return parallel.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
+	return running.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
 		if isOwn, err := r.isOwn(ctx, orphans[i]); err != nil || !isOwn {
 			return err
 		}

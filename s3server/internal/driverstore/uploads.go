@@ -9,10 +9,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // An uploadRecord is the stored record of an upload. The record's name is "uploads/" and the id of
@@ -42,15 +43,15 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err != nil {
 		return err
 	}
-	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
+	if err := b.requireFeature(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	staged := b.uploads.stages()
+	isStaged := b.uploads.stages()
 	// With AnyOrder, the driver accepts parts in any order and can list them. Requests to this
 	// library's own stores do not need AnyOrder. These stores accept any order in any case, and the
 	// server's records list the parts.
-	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
-	if b.has(driver.SequentialParts) && !anyOrder && !staged {
+	anyOrder := !isStaged && b.has(storage.OpenUploads) && !b.ownStore()
+	if b.has(driver.SequentialParts) && !anyOrder && !isStaged {
 		return s3error.New("NotImplemented").
 			WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
@@ -68,12 +69,12 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 	r.AnyOrder = anyOrder
 	name, err := b.driver.BeginParts(ctx, r)
-	if err == nil && staged { // begin and abort, only to learn whether the driver accepts the properties
+	if err == nil && isStaged { // begin and abort, only to learn whether the driver accepts the properties
 		err = b.driver.AbortParts(ctx, r.Key, name)
 		name = ""
 	}
 	if err != nil {
-		return ErrorOf(err, u.Key)
+		return storageerror.ToS3(err, u.Key)
 	}
 	record := &uploadRecord{
 		Place:      records.place(uploadName(u.ID)),
@@ -82,7 +83,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		Initiator:  u.Initiator,
 		Upload:     name,
 		AnyOrder:   anyOrder,
-		Staged:     staged,
+		Staged:     isStaged,
 		Properties: r.Properties,
 		Tags:       r.Tags,
 		Retention:  r.Retention,
@@ -92,7 +93,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		Asked:      u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
-	return ErrorOf(err, u.Key)
+	return storageerror.ToS3(err, u.Key)
 }
 
 // driverUploads manages the multipart uploads of a bucket.
@@ -123,13 +124,13 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil, state.NoUpload(id)
 		}
-		return nil, ErrorOf(err, id)
+		return nil, storageerror.ToS3(err, id)
 	}
 	if isOwn, err := m.owns(ctx, records, id, record); !isOwn || err != nil {
-		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id)) // the record was copied from another bucket
+		return nil, cmp.Or(storageerror.ToS3(err, id), state.NoUpload(id)) // the record was copied from another bucket
 	}
-	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
-		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
+	if isDropped, err := m.isDropped(ctx, records, id, record); isDropped || err != nil {
+		return nil, cmp.Or(storageerror.ToS3(err, id), state.NoUpload(id))
 	}
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
 	v := m.bucket.version(record.Key, a, record.Tags)
@@ -166,18 +167,18 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 		Upload: u.Upload,
 		Limit:  1,
 	})
-	return err == nil, unless(err, storage.ObjectNotFound)
+	return err == nil, ignoreCode(err, storage.ObjectNotFound)
 }
 
 // isDropped reports whether an upload has expired, because no part was sent for a long time. It
 // then aborts the upload and removes the records. Uploads of Amazon S3 never expire, and neither do
 // open uploads ([storage.OpenUploads]), which the store itself keeps.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
-	limit := m.bucket.store.Now().Add(-staleupload.Idle)
+	limit := m.bucket.store.Now().Add(-lifetime.IdleUpload)
 	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
 		return false, nil
 	}
-	if newest, err := r.newest(ctx, partsPrefix(id)); err != nil || newest.After(limit) {
+	if newest, err := r.latest(ctx, partsPrefix(id)); err != nil || newest.After(limit) {
 		return false, err
 	}
 	if idle, err := m.isIdle(ctx, r, id, u, limit); !idle || err != nil {
@@ -202,13 +203,13 @@ func (m *driverUploads) isIdle(
 	for {
 		page, err := m.bucket.driver.ListParts(ctx, request)
 		if err != nil {
-			return storage.CodeOf(err) == storage.ObjectNotFound, unless(err, storage.ObjectNotFound)
+			return storage.CodeOf(err) == storage.ObjectNotFound, ignoreCode(err, storage.ObjectNotFound)
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
 			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
-			if unless(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
-				return false, unless(err, storage.ObjectNotFound)
+			if ignoreCode(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
+				return false, ignoreCode(err, storage.ObjectNotFound)
 			}
 		}
 		if !page.More {
@@ -232,7 +233,7 @@ func (s *Store) Complete(
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster, so the upload has ended
 	}
-	if attrs, err := b.uploads.made(ctx, u); attrs != nil || err != nil {
+	if attrs, err := b.uploads.writtenObject(ctx, u); attrs != nil || err != nil {
 		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
 	}
 	w.Object.Upload = u.ID
@@ -240,11 +241,11 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
-	stored := make([]driver.Part, len(parts))
+	sources := make([]driver.Part, len(parts))
 	crc := uint32(0)
 	for i, p := range parts {
-		stored[i] = *p.Data.(*driver.Part)
-		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
+		sources[i] = *p.Data.(*driver.Part)
+		crc = crc32c.Join(crc, sources[i].CRC32C.Sum, p.Size)
 	}
 	r.Size = w.Object.Size
 	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
@@ -252,13 +253,13 @@ func (s *Store) Complete(
 		b.keepContent(values, &w.Object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = values.Encode()
-	attrs, err := b.uploads.complete(ctx, u, r, stored)
+	attrs, err := b.uploads.complete(ctx, u, r, sources)
 	if err != nil {
-		existing, _ := b.uploads.made(ctx, u)
-		if existing != nil && mayBeMade(err) { // only the response of the driver was lost
-			attrs = existing
+		current, _ := b.uploads.writtenObject(ctx, u)
+		if current != nil && mayBeWritten(err) { // only the response of the driver was lost
+			attrs = current
 			err = nil
-		} else if existing != nil || b.uploads.isLost(ctx, u) {
+		} else if current != nil || b.uploads.isLost(ctx, u) {
 			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)
 		}
@@ -268,10 +269,10 @@ func (s *Store) Complete(
 		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // a part was replaced in the meantime
 	}
 	if err != nil {
-		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
+		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)
 	}
-	b.uploads.end(ctx, u)
-	v, versionID := b.written(ctx, w, settings, attrs)
+	b.uploads.removeUpload(ctx, u)
+	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
 	return v, versionID, nil
 }
 
@@ -290,22 +291,22 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// made returns the current object of the key if the upload has written it. Otherwise it returns
+// writtenObject returns the current object of the key if the upload has written it. Otherwise it returns
 // nil. If the server was interrupted, an upload may remain after it has written its object. In this
-// case, made removes the upload.
-func (m *driverUploads) made(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
+// case, writtenObject removes the upload.
+func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
 		return nil, err
 	}
-	defer held(v).close()
+	defer newHeldObject(v).close()
 	if v.Object.Upload != u.ID {
 		return nil, nil
 	}
 	if m.abort(ctx, u) == nil {
-		m.end(ctx, u)
+		m.removeUpload(ctx, u)
 	}
-	return held(v).attrs, nil
+	return newHeldObject(v).attrs, nil
 }
 
 // dropUpload removes the records of an upload and of its parts.
@@ -337,9 +338,9 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	if err := b.uploads.abort(ctx, u); err != nil {
-		return ErrorOf(err, u.Key)
+		return storageerror.ToS3(err, u.Key)
 	}
-	return ErrorOf(b.uploads.dropUpload(ctx, u.ID), u.Key)
+	return storageerror.ToS3(b.uploads.dropUpload(ctx, u.ID), u.Key)
 }
 
 // abortUploads aborts all uploads that the driver lists, even those that have no record. It is

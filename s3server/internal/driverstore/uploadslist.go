@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // ListUploads passes one page of uploads to the function show. It reads the records of all uploads,
@@ -13,7 +14,7 @@ import (
 func (s *Store) ListUploads(
 	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),
-) (more bool, err error) {
+) (hasMore bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return false, err
@@ -23,7 +24,7 @@ func (s *Store) ListUploads(
 		return false, err
 	}
 	page := &state.UploadPage{Listing: l, After: pos}
-	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
+	err = records.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err == nil {
 			page.Add(u)
@@ -33,7 +34,7 @@ func (s *Store) ListUploads(
 		return true, err
 	})
 	if err != nil {
-		return false, ErrorOf(err, bucket)
+		return false, storageerror.ToS3(err, bucket)
 	}
 	return page.Show(show), nil
 }

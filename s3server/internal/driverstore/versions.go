@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
 // A heldObject gives access to an object of the driver. The method find returns a version with the
@@ -22,7 +23,7 @@ type heldObject struct {
 	next   io.ReadCloser // body that Prepare has opened for Read, or nil
 }
 
-func held(v *state.Version) *heldObject {
+func newHeldObject(v *state.Version) *heldObject {
 	h, _ := v.Object.Data.(*heldObject)
 	return h
 }
@@ -64,7 +65,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		return nil, nil
 	}
 	if err != nil {
-		return nil, ErrorOf(err, key)
+		return nil, storageerror.ToS3(err, key)
 	}
 	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
 	tags, err := b.tags(ctx, h.attrs, request)
@@ -73,7 +74,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		if isCode(err, storage.PreconditionFailed) {
 			return b.find(ctx, key, id) // the object was replaced in the meantime
 		}
-		return nil, ErrorOf(err, key)
+		return nil, storageerror.ToS3(err, key)
 	}
 	v := b.version(key, h.attrs, tags)
 	v.Object.Data = h
@@ -100,12 +101,12 @@ func (h *heldObject) close() {
 
 func (s *Store) Release(v *state.Version) {
 	if v != nil {
-		held(v).close()
+		newHeldObject(v).close()
 	}
 }
 
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
-	h := held(v)
+	h := newHeldObject(v)
 	if _, ok := h.body.(io.ReaderAt); !ok && length > 0 {
 		h.next, err = h.open(ctx, offset, length)
 	}
@@ -121,7 +122,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	if length == 0 {
 		return nil
 	}
-	h := held(v)
+	h := newHeldObject(v)
 	body := h.next
 	h.next = nil
 	if body == nil {
@@ -134,7 +135,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	// io.WriterTo, and needs the buffer.
 	_, err = io.CopyBuffer(dst, body, buffer[:])
 	readBuffers.Put(buffer)
-	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
+	return storageerror.ToS3(cmp.Or(err, body.Close()), v.Key)
 }
 
 // open returns a reader of a range of the object. If the object was replaced in the meantime, it
@@ -160,5 +161,5 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")
 	}
-	return body, ErrorOf(err, h.attrs.Key)
+	return body, storageerror.ToS3(err, h.attrs.Key)
 }

@@ -18,14 +18,14 @@ import (
 // folder separately, and merges them with the other names. It lists an escaped folder with another
 // nameWalk.
 type nameWalk struct {
-	listing   state.Listing
-	names     keyname.Naming
-	after     string // only keys after this key are shown
-	name, key string // the folder's driver name and S3 key; each is "" or ends with a slash
-	inner     bool   // true if another nameWalk has begun this walk to list an escaped folder
-	// eachName calls f with the driver's names. If seeks is true, eachName supports r.StartAfter.
+	listing    state.Listing
+	names      keyname.Naming
+	startAfter string // only keys after this key are shown
+	name, key  string // the folder's driver name and S3 key; each is "" or ends with a slash
+	inner      bool   // true if another nameWalk has begun this walk to list an escaped folder
+	// eachName calls f with the driver's names. If canSeek is true, eachName supports r.StartAfter.
 	eachName func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
-	seeks    bool
+	canSeek  bool
 	// show is called with each entry until it returns false. The function versions lists the
 	// versions of a key. This function is nil if the walk lists only current objects.
 	show     func(e *listedEntry) (bool, error)
@@ -44,12 +44,12 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		l.Delimiter = ""
 		l.Max = pageLimit
 	}
-	w := &nameWalk{listing: l, names: n.bucket.naming(), after: startAfter, seeks: true, show: show}
+	w := &nameWalk{listing: l, names: n.bucket.naming(), startAfter: startAfter, canSeek: true, show: show}
 	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failure error
-		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
-			more, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
-			return more && failure == nil
+		err := n.eachName(ctx, r, func(e *storage.ListEntry) (hasMore bool) {
+			hasMore, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
+			return hasMore && failure == nil
 		})
 		return cmp.Or(err, failure)
 	}
@@ -71,15 +71,15 @@ func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func
 	w := n.walk(l, startAfter, show)
 	w.eachName = n.eachVersion
 	w.versions = n.versionsOf
-	w.seeks = isOwn
+	w.canSeek = isOwn
 	return w
 }
 
 // run shows the names of the walk until the function show returns false. In that case, run returns
 // false, too.
-func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
+func (w *nameWalk) run(ctx context.Context) (hasMore bool, err error) {
 	w.listed = map[string]bool{}
-	if w.after >= w.key && !w.contains(w.after) {
+	if w.startAfter >= w.key && !w.contains(w.startAfter) {
 		return true, nil // all keys of the folder precede the start
 	}
 	if err := w.enter(ctx); err != nil {
@@ -114,8 +114,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // a small page, because many such walks may be in progress
 	}
-	if w.seeks && w.contains(w.after) {
-		if start := w.name + sendable(w.after[len(w.key):]); start > r.Prefix {
+	if w.canSeek && w.contains(w.startAfter) {
+		if start := w.name + sendable(w.startAfter[len(w.key):]); start > r.Prefix {
 			r.StartAfter = start
 		}
 	}
@@ -137,16 +137,16 @@ func sendable(key string) string {
 // enter lists the escaped segments of the folders in which the walk begins. For each other folder,
 // the method stream lists the escaped segments when it reaches the folder.
 func (w *nameWalk) enter(ctx context.Context) error {
-	begins := w.contains(w.after) && w.after != ""
-	if w.last() != "" || begins {
+	startsInside := w.contains(w.startAfter) && w.startAfter != ""
+	if w.last() != "" || startsInside {
 		if err := w.list(ctx, w.name); err != nil {
 			return err
 		}
 	}
-	if w.listing.Delimiter != "" || !begins {
+	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}
-	rest := w.after[len(w.key):]
+	rest := w.startAfter[len(w.key):]
 	for end := strings.IndexByte(rest, '/'); end >= 0; {
 		if !w.names.IsNatural(rest[:end], w.key == "") {
 			return nil
@@ -165,32 +165,32 @@ func (w *nameWalk) enter(ctx context.Context) error {
 
 // stream shows the names that are not escaped. Between them it shows the escaped names, so that all
 // names are in S3's order. It returns false if the function show has returned false.
-func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool, err error) {
+func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
 		seek := ""
-		more = true
+		hasMore = true
 		err := w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
 			folder, escaped := w.escapedFolder(e.Key)
 			if err := w.listBefore(ctx, e.Key, folder, escaped); err != nil {
 				return false, err
 			}
 			if escaped {
-				if target := folder + keyname.Mark + lastName; w.seeks && e.Key < target && len(target) <= maxName {
+				if target := folder + keyname.Mark + lastName; w.canSeek && e.Key < target && len(target) <= maxName {
 					seek = target
 				}
 				return seek == "", nil
 			}
 			key := w.key + e.Key[len(w.name):]
-			if key <= w.after || !strings.HasPrefix(key, w.listing.Prefix) {
+			if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 				return true, nil
 			}
-			if more, err = w.flush(ctx, key); err == nil && more {
-				more, err = w.show(e)
+			if hasMore, err = w.flush(ctx, key); err == nil && hasMore {
+				hasMore, err = w.show(e)
 			}
-			return more, err
+			return hasMore, err
 		})
 		if err != nil || seek == "" {
-			return more, err
+			return hasMore, err
 		}
 		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: seek}
 	}

@@ -8,9 +8,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/retentionrule"
+	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -30,7 +31,7 @@ func (b *driverBucket) putRequest(
 	if err != nil {
 		return nil, nil, err
 	}
-	condition, err := b.guard(ctx, w.Key, w.Condition, state.WriteCondition.Check)
+	condition, err := b.guardCondition(ctx, w.Key, w.Condition, state.WriteCondition.Check)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,13 +46,13 @@ func (b *driverBucket) putRequest(
 
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
 	if len(o.Properties.Tags) > 0 {
-		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+		if err := b.requireFeature(storage.ObjectTags, "tagging"); err != nil {
 			return c, err
 		}
 		c.Tags = tagging.Map(o.Properties.Tags)
 	}
 	if o.Lock.Mode != "" || o.Lock.Hold == "ON" {
-		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return c, err
 		}
 		c.Retention = retentionOf(&o.Lock)
@@ -63,13 +64,13 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 func retentionOf(l *state.Lock) storage.Retention {
 	return storage.Retention{
 		Mode:  storage.RetentionMode(strings.ToLower(l.Mode)),
-		Until: retentionrule.RoundUp(l.Until),
+		Until: metadata.RoundUpTime(l.Until),
 	}
 }
 
-// guard checks a condition on the current version of a key. It returns a condition for the driver's
+// guardCondition checks a condition on the current version of a key. It returns a condition for the driver's
 // request that holds only while this version is current, so that a concurrent write is detected.
-func (b *driverBucket) guard(
+func (b *driverBucket) guardCondition(
 	ctx context.Context,
 	key string,
 	c state.WriteCondition,
@@ -83,22 +84,22 @@ func (b *driverBucket) guard(
 		return storage.Condition{}, err
 	}
 	if current != nil {
-		defer held(current).close()
+		defer newHeldObject(current).close()
 	}
 	if err := check(c, key, current); err != nil {
 		return storage.Condition{}, err
 	}
 	if current == nil || current.Marker {
-		return storage.Condition{Absent: true}, b.need(storage.ConditionalCreate, "conditional write")
+		return storage.Condition{Absent: true}, b.requireFeature(storage.ConditionalCreate, "conditional write")
 	}
 	return storage.Condition{
-		Revision: held(current).attrs.Revision,
-	}, b.need(storage.ConditionalUpdate, "conditional write")
+		Revision: newHeldObject(current).attrs.Revision,
+	}, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
-// lost returns the S3 error for a write that failed because the driver's condition did not hold. It
+// conditionError returns the S3 error for a write that failed because the driver's condition did not hold. It
 // returns any other error unchanged.
-func lost(err error, c state.WriteCondition) error {
+func conditionError(err error, c state.WriteCondition) error {
 	if !isCode(err, storage.PreconditionFailed) {
 		return err
 	}
@@ -135,21 +136,21 @@ func (s *Store) write(
 	}
 	attrs, err := put(b, r, values)
 	if err != nil {
-		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
+		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)
 	}
-	v, versionID := b.written(ctx, w, settings, attrs)
+	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
 	return v, versionID, nil
 }
 
 // put sends a request with a body. When it has read the body, and before the object exists, it
-// calls the function in ended.
+// calls onEnd.
 func (b *driverBucket) put(
-	ctx context.Context, r *driver.PutRequest, src io.Reader, ended func(storage.CRC32C),
+	ctx context.Context, r *driver.PutRequest, src io.Reader, onEnd func(storage.CRC32C),
 ) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = &summedBody{from: src, ended: func(crc storage.CRC32C) {
+		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
 			r.CRC32C = crc
-			ended(crc)
+			onEnd(crc)
 		}}
 		return b.driver.Put(ctx, r)
 	}
@@ -158,16 +159,16 @@ func (b *driverBucket) put(
 		return nil, err
 	}
 	defer file.close()
-	ended(file.crc)
+	onEnd(file.crc)
 	r.Body = file.File
 	r.Size = file.size
 	r.CRC32C = file.crc
 	return b.driver.Put(ctx, r)
 }
 
-// written returns the version that a write has created. While versioning is suspended, it removes
+// writtenVersion returns the version that a write has created. While versioning is suspended, it removes
 // the null version that was replaced.
-func (b *driverBucket) written(
+func (b *driverBucket) writtenVersion(
 	ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs,
 ) (*state.Version, string) {
 	v := &state.Version{Key: w.Key, ID: b.shownVersion(a.Version, a.Modified), Modified: a.Modified, Object: w.Object}
@@ -185,7 +186,7 @@ func (b *driverBucket) written(
 
 func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
-		h := held(src)
+		h := newHeldObject(src)
 		attrs, err := b.copy(ctx, r, w, values, h)
 		if isCode(err, storage.Unsupported) {
 			return b.copyThrough(ctx, r, w, values, h)

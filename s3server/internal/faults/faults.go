@@ -34,20 +34,20 @@ type Entry[F any] struct {
 type List[F any] struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	last  int // id of the fault that was added last
-	rules []*rule[F]
+	mu     sync.Mutex
+	lastID int // id of the fault that was added last
+	rules  []*rule[F]
 }
 
 // A rule is a fault and the counts of the requests that it has selected.
 type rule[F any] struct {
-	entry   Entry[F]
-	trigger Trigger
-	skipped int
-	// left is the number of requests that are still within Rate. These requests do not get the
+	entry     Entry[F]
+	trigger   Trigger
+	skipCount int
+	// allowance is the number of requests that are still within Rate. These requests do not get the
 	// fault. The number grows with time.
-	left   float64
-	filled time.Time
+	allowance float64
+	refilled  time.Time
 }
 
 // New returns an empty list.
@@ -57,9 +57,9 @@ func New[F any](now func() time.Time) *List[F] { return &List[F]{now: now} }
 func (l *List[F]) Add(t Trigger, f F) (id int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last++
-	l.rules = append(l.rules, &rule[F]{entry: Entry[F]{ID: l.last, Fault: f}, trigger: t})
-	return l.last
+	l.lastID++
+	l.rules = append(l.rules, &rule[F]{entry: Entry[F]{ID: l.lastID, Fault: f}, trigger: t})
+	return l.lastID
 }
 
 // Remove removes the fault with this id. It returns false if there is none.
@@ -94,7 +94,7 @@ func (l *List[F]) Match(operation, bucket, key string) *F {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, r := range l.rules {
-		if !r.trigger.selects(operation, bucket, key) || !r.takes(l.now) {
+		if !r.trigger.selects(operation, bucket, key) || !r.applies(l.now) {
 			continue
 		}
 		r.entry.Applied++
@@ -111,34 +111,34 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 	return matches(t.Operation, operation) && matches(t.Bucket, bucket) && matches(t.Key, key)
 }
 
-// takes reports whether the fault applies to one more selected request. It returns false for a
+// applies reports whether the fault applies to one more selected request. It returns false for a
 // request within the rate. It also returns false for the first requests beyond the rate. Skip is the
 // number of these first requests.
-func (r *rule[F]) takes(now func() time.Time) bool {
-	if r.trigger.Rate > 0 && r.passes(now()) {
+func (r *rule[F]) applies(now func() time.Time) bool {
+	if r.trigger.Rate > 0 && r.isWithinRate(now()) {
 		return false
 	}
-	if r.skipped < r.trigger.Skip {
-		r.skipped++
+	if r.skipCount < r.trigger.Skip {
+		r.skipCount++
 		return false
 	}
 	return true
 }
 
-// passes reports whether one more selected request is within the rate. The fault does not apply to
+// isWithinRate reports whether one more selected request is within the rate. The fault does not apply to
 // requests within the rate.
-func (r *rule[F]) passes(now time.Time) bool {
+func (r *rule[F]) isWithinRate(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
-	atOnce := max(1, rate/10)
-	if r.filled.IsZero() {
-		r.left = atOnce
+	burst := max(1, rate/10)
+	if r.refilled.IsZero() {
+		r.allowance = burst
 	} else {
-		r.left = min(atOnce, r.left+now.Sub(r.filled).Seconds()*rate)
+		r.allowance = min(burst, r.allowance+now.Sub(r.refilled).Seconds()*rate)
 	}
-	r.filled = now
-	if r.left < 1 {
+	r.refilled = now
+	if r.allowance < 1 {
 		return false
 	}
-	r.left--
+	r.allowance--
 	return true
 }

@@ -25,11 +25,11 @@ type Sizes struct{ Least, Most int64 }
 
 // A condition is one condition of a policy, such as a value that a field must have.
 type condition struct {
-	match string // "eq", "starts-with" or "content-length-range"
-	field string // name of the field, in lower case
-	value string
-	sizes Sizes
-	raw   string
+	match  string // "eq", "starts-with" or "content-length-range"
+	field  string // name of the field, in lower case
+	value  string
+	sizes  Sizes
+	source string
 }
 
 // Parse decodes a policy from base64 and JSON.
@@ -59,13 +59,13 @@ var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "
 // lists the names of the form's fields, in the order of the form. Check returns the given range of
 // sizes, reduced to the sizes that the policy permits.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
-	known := map[string]bool{}
+	conditionNames := map[string]bool{}
 	for _, raw := range p.Conditions {
 		c, err := parseCondition(raw)
 		if err != nil {
 			return size, err
 		}
-		known[c.field] = true
+		conditionNames[c.field] = true
 		if c.match == "content-length-range" {
 			size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
 			continue
@@ -75,27 +75,27 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			value = bucket
 			ok = true
 		}
-		if !ok || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
+		if !ok || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.hasPrefix(value) {
 			return size, s3error.New("AccessDenied").
-				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
+				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.source)
 		}
 	}
 	for _, name := range names {
-		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
+		if !conditionNames[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
 	return size, nil
 }
 
-// begins reports whether a value begins with the text of the condition. If a content type is a
+// hasPrefix reports whether a value begins with the text of the condition. If a content type is a
 // list, every element must begin with the text, because browsers use the last element.
-func (c condition) begins(value string) bool {
+func (c condition) hasPrefix(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)
 	}
-	return !slices.ContainsFunc(strings.Split(value, ","), func(one string) bool {
-		return !strings.HasPrefix(strings.TrimSpace(one), c.value)
+	return !slices.ContainsFunc(strings.Split(value, ","), func(element string) bool {
+		return !strings.HasPrefix(strings.TrimSpace(element), c.value)
 	})
 }
 
@@ -106,10 +106,10 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	if json.Unmarshal(raw, &exact) == nil {
 		for field, value := range exact {
 			c = condition{
-				match: "eq",
-				field: strings.ToLower(field),
-				value: value,
-				raw:   fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
+				match:  "eq",
+				field:  strings.ToLower(field),
+				value:  value,
+				source: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
 			}
 		}
 		if len(exact) != 1 {
@@ -126,12 +126,12 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	match, _ := list[0].(string)
 	c.match = strings.ToLower(match)
 	if c.match == "content-length-range" {
-		least, ok := list[1].(float64)
-		upper, isNumber := list[2].(float64)
-		if !ok || !isNumber || least < 0 || upper < least {
+		lower, ok := list[1].(float64)
+		maximum, isNumber := list[2].(float64)
+		if !ok || !isNumber || lower < 0 || maximum < lower {
 			return c, invalid
 		}
-		c.sizes = Sizes{int64(least), int64(upper)}
+		c.sizes = Sizes{int64(lower), int64(maximum)}
 		return c, nil
 	}
 	field, _ := list[1].(string)
@@ -142,6 +142,6 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	}
 	c.field = strings.ToLower(field)
 	c.value = value
-	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
+	c.source = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
 	return c, nil
 }

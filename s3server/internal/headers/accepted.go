@@ -137,9 +137,9 @@ func hasMeaning(name string) bool {
 // form of [http.Header]. If a name ends with "-*", the set has the name without the "*".
 func headerTable(names map[string][]string) map[string]map[string]bool {
 	table := map[string]map[string]bool{}
-	for operation, accepted := range names {
+	for operation, list := range names {
 		table[operation] = map[string]bool{}
-		for _, name := range slices.Concat(commonHeaders, accepted) {
+		for _, name := range slices.Concat(commonHeaders, list) {
 			table[operation][http.CanonicalHeaderKey(strings.TrimSuffix(name, "*"))] = true
 		}
 	}

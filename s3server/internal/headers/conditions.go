@@ -14,13 +14,13 @@ import (
 // WriteCondition reads the condition in the headers of a write. Like S3, it accepts only one
 // condition, and If-None-Match only with "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	none := headertext.Lines(header, "If-None-Match")
+	ifNoneMatch := headertext.Lines(header, "If-None-Match")
 	match := headertext.Lines(header, "If-Match")
-	if none != "" && (match != "" || none != "*") {
+	if ifNoneMatch != "" && (match != "" || ifNoneMatch != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 	return state.WriteCondition{
-		Absent: none == "*",
+		Absent: ifNoneMatch == "*",
 		Match:  match,
 	}, refuse(header, "If-Modified-Since", "If-Unmodified-Since")
 }
@@ -38,36 +38,36 @@ func refuse(header http.Header, names ...string) error {
 	return nil
 }
 
-// failing returns the names of the conditions that are false for a version. The first result is
+// failedConditions returns the names of the conditions that are false for a version. The first result is
 // If-Match, If-Unmodified-Since or "". The second result is If-None-Match, If-Modified-Since or "".
 // A condition on the date is ignored if there is also one on the entity tag.
-func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
+func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
 	modified := v.Modified.Truncate(time.Second)
 	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {
 		if !state.Matches(match, v.Object.ETag) {
-			wanted = "If-Match"
+			required = "If-Match"
 		}
 	} else if start, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(start) {
-		wanted = "If-Unmodified-Since"
+		required = "If-Unmodified-Since"
 	}
-	if none := headertext.Lines(header, prefix+"If-None-Match"); none != "" {
-		if state.Matches(none, v.Object.ETag) {
-			unwanted = "If-None-Match"
+	if ifNoneMatch := headertext.Lines(header, prefix+"If-None-Match"); ifNoneMatch != "" {
+		if state.Matches(ifNoneMatch, v.Object.ETag) {
+			forbidden = "If-None-Match"
 		}
 	} else if start, err := http.ParseTime(header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(start) {
-		unwanted = "If-Modified-Since"
+		forbidden = "If-Modified-Since"
 	}
-	return wanted, unwanted
+	return required, forbidden
 }
 
 // CheckRead fails if a condition in the headers of a read does not hold for a version. It follows
 // the order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
-	wanted, unwanted := failing(header, "", v)
-	if wanted != "" {
-		return s3error.New("PreconditionFailed", "Condition", wanted)
+	required, forbidden := failedConditions(header, "", v)
+	if required != "" {
+		return s3error.New("PreconditionFailed", "Condition", required)
 	}
-	if unwanted != "" {
+	if forbidden != "" {
 		return s3error.New("NotModified").
 			WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}
@@ -77,8 +77,8 @@ func CheckRead(header http.Header, v *state.Version) error {
 // CheckSource fails with status 412 if a condition on the source of a copy does not hold.
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
-	wanted, unwanted := failing(header, prefix, v)
-	if name := cmp.Or(unwanted, wanted); name != "" {
+	required, forbidden := failedConditions(header, prefix, v)
+	if name := cmp.Or(forbidden, required); name != "" {
 		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+name))
 	}
 	return nil

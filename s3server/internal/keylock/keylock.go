@@ -5,7 +5,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/ctxlock"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // Locks has one lock for each name, within this process. A lock may be held during requests, without
@@ -16,7 +16,7 @@ type Locks struct {
 }
 
 type lock struct {
-	held  ctxlock.Lock
+	mutex running.Lock
 	users int // number of calls that hold the lock or wait for it
 }
 
@@ -29,12 +29,12 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 		if l.all == nil {
 			l.all = map[string]*lock{}
 		}
-		k = &lock{held: ctxlock.New()}
+		k = &lock{mutex: running.NewLock()}
 		l.all[name] = k
 	}
 	k.users++
 	l.mu.Unlock()
-	leave := func() {
+	release := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		k.users--
@@ -42,12 +42,12 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 			delete(l.all, name)
 		}
 	}
-	if err := k.held.Lock(ctx); err != nil {
-		leave()
+	if err := k.mutex.Lock(ctx); err != nil {
+		release()
 		return nil, err
 	}
 	return func() {
-		k.held.Unlock()
-		leave()
+		k.mutex.Unlock()
+		release()
 	}, nil
 }

@@ -117,16 +117,16 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 		if !escaped {
 			continue
 		}
-		plain, err := url.PathUnescape(text)
-		if err != nil || n.escapeSegment(plain, i == 0) != s {
+		key, err := url.PathUnescape(text)
+		if err != nil || n.escapeSegment(key, i == 0) != s {
 			return "", false
 		}
-		segments[i] = plain
+		segments[i] = key
 	}
 	return strings.Join(segments, "/"), true
 }
 
 // EscapesAll reports whether every segment with this beginning is escaped.
-func (n Naming) EscapesAll(begin string) bool {
-	return strings.HasPrefix(begin, Mark) || !n.Others && strings.IndexFunc(begin, mustEscape) >= 0
+func (n Naming) EscapesAll(prefix string) bool {
+	return strings.HasPrefix(prefix, Mark) || !n.Others && strings.IndexFunc(prefix, mustEscape) >= 0
 }

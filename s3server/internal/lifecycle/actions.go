@@ -17,10 +17,10 @@ type Clock struct {
 	Day time.Duration
 }
 
-// after returns the time at which a rule takes effect. It is a number of days after the next
+// addDays returns the time at which a rule takes effect. It is a number of days after the next
 // midnight in UTC, as on AWS. If the clock's days are shorter than 24 hours, as in tests, it is the
 // number of days after t.
-func (c Clock) after(t time.Time, days int) time.Time {
+func (c Clock) addDays(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
 	}
@@ -42,7 +42,7 @@ type Version struct {
 func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if a := rule.AbortIncompleteMultipartUpload; a != nil && strings.HasPrefix(key, rule.scope().prefix) {
-			first = first.orEarlier(Deadline{clock.after(initiated, *a.DaysAfterInitiation), rule.ID})
+			first = first.earlier(Deadline{clock.addDays(initiated, *a.DaysAfterInitiation), rule.ID})
 		}
 	}
 	return first
@@ -55,7 +55,7 @@ type Deadline struct {
 	Rule string
 }
 
-func (d Deadline) orEarlier(other Deadline) Deadline {
+func (d Deadline) earlier(other Deadline) Deadline {
 	if d.Rule == "" || other.At.Before(d.At) {
 		return other
 	}
@@ -92,15 +92,15 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 	v := versions[i]
 	for _, rule := range c.Rules() {
 		scope := rule.scope()
-		if !scope.has(v) {
+		if !scope.contains(v) {
 			continue
 		}
 		if rule.expires(versions, i, clock) {
 			return Action{Expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
-			colder := slices.Index(coldness, class) > max(slices.Index(coldness, v.Class), slices.Index(coldness, act.Class))
-			if colder && (scope.sized() || v.Size >= leastSize(class, c.Least)) {
+			isColder := slices.Index(coldness, class) > max(slices.Index(coldness, v.Class), slices.Index(coldness, act.Class))
+			if isColder && (scope.hasSize() || v.Size >= minSize(class, c.Least)) {
 				act.Class = class
 			}
 		}
@@ -108,10 +108,10 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 	return act
 }
 
-// leastSize returns the minimum size in bytes of an object that a rule may transition to a class,
+// minSize returns the minimum size in bytes of an object that a rule may transition to a class,
 // if the rule itself has no sizes.
-func leastSize(class, least string) int64 {
-	if least == SmallByClass && (class == "GLACIER" || class == "DEEP_ARCHIVE") {
+func minSize(class, fallback string) int64 {
+	if fallback == SmallByClass && (class == "GLACIER" || class == "DEEP_ARCHIVE") {
 		return 0
 	}
 	return 128 << 10
@@ -123,7 +123,7 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if i > 0 {
 		e := r.NoncurrentVersionExpiration
 		return e != nil && i > count(e.NewerNoncurrentVersions) &&
-			!clock.Now.Before(clock.after(versions[i-1].Modified, *e.NoncurrentDays))
+			!clock.Now.Before(clock.addDays(versions[i-1].Modified, *e.NoncurrentDays))
 	}
 	e := r.Expiration
 	v := versions[0]
@@ -143,7 +143,7 @@ func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	switch {
 	case e == nil:
 	case e.Days != nil:
-		return Deadline{clock.after(v.Modified, *e.Days), r.ID}
+		return Deadline{clock.addDays(v.Modified, *e.Days), r.ID}
 	case e.Date != "":
 		return Deadline{e.Date.time(), r.ID}
 	}
@@ -160,18 +160,18 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	if i > 0 {
 		for _, t := range r.NoncurrentVersionTransition {
 			if i > count(t.NewerNoncurrentVersions) &&
-				!clock.Now.Before(clock.after(versions[i-1].Modified, *t.NoncurrentDays)) {
+				!clock.Now.Before(clock.addDays(versions[i-1].Modified, *t.NoncurrentDays)) {
 				classes = append(classes, t.StorageClass)
 			}
 		}
 		return classes
 	}
 	for _, t := range r.Transition {
-		when := t.Date.time()
+		date := t.Date.time()
 		if t.Days != nil {
-			when = clock.after(v.Modified, *t.Days)
+			date = clock.addDays(v.Modified, *t.Days)
 		}
-		if !clock.Now.Before(when) {
+		if !clock.Now.Before(date) {
 			classes = append(classes, t.StorageClass)
 		}
 	}
@@ -191,8 +191,8 @@ func count(n *int) int {
 // zero value.
 func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
-		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().has(v) {
-			first = first.orEarlier(d)
+		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().contains(v) {
+			first = first.earlier(d)
 		}
 	}
 	return first

@@ -63,12 +63,12 @@ func (c *Configuration) Check() error {
 }
 
 func (r *Rule) check() error {
-	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
+	hasAction := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
 	if r.Status != enabled && r.Status != "Disabled" || (r.Filter == nil) == (r.Prefix == nil) {
 		return s3error.New("MalformedXML")
 	}
-	if !acts {
+	if !hasAction {
 		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")
 	}
 	for _, check := range []func() error{r.Filter.check, r.checkExpiration, r.checkTransitions, r.checkNoncurrent, r.checkAbort} {
@@ -129,8 +129,8 @@ func (r *Rule) checkExpiration() error {
 		return nil
 	}
 	count := 0
-	for _, is := range []bool{e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil} {
-		if is {
+	for _, isSet := range []bool{e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil} {
+		if isSet {
 			count++
 		}
 	}
@@ -235,10 +235,10 @@ func (r *Rule) checkNoncurrent() error {
 }
 
 func checkNewer(count *int, action string) error {
-	const most = 100
-	if count != nil && *count > most {
+	const maxVersions = 100
+	if count != nil && *count > maxVersions {
 		return s3error.New("InvalidArgument").
-			WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
+			WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, maxVersions)
 	}
 	return positive(count, "NewerNoncurrentVersions", action)
 }
@@ -259,9 +259,9 @@ func (r *Rule) checkAbort() error {
 
 // A scope is the filter of a rule in a form for comparisons.
 type scope struct {
-	prefix      string
-	tags        []tagging.Tag
-	over, under *int64 // bounds of the size in bytes, exclusive; nil means no bound
+	prefix              string
+	tags                []tagging.Tag
+	sizeOver, sizeUnder *int64 // bounds of the size in bytes, exclusive; nil means no bound
 }
 
 func (r *Rule) scope() (s scope) {
@@ -269,12 +269,12 @@ func (r *Rule) scope() (s scope) {
 	f := r.Filter
 	if f != nil {
 		prefix = f.Prefix
-		s.over = f.ObjectSizeGreaterThan
-		s.under = f.ObjectSizeLessThan
+		s.sizeOver = f.ObjectSizeGreaterThan
+		s.sizeUnder = f.ObjectSizeLessThan
 		if f.And != nil {
 			prefix = f.And.Prefix
-			s.over = f.And.ObjectSizeGreaterThan
-			s.under = f.And.ObjectSizeLessThan
+			s.sizeOver = f.And.ObjectSizeGreaterThan
+			s.sizeUnder = f.And.ObjectSizeLessThan
 		}
 		s.tags, _ = tagging.Of(f.tagElements()) // check has already refused invalid tags
 	}
@@ -284,21 +284,21 @@ func (r *Rule) scope() (s scope) {
 	return s
 }
 
-// has reports whether a version is in the scope. A delete marker has no tags and no size. A scope
+// contains reports whether a version is in the scope. A delete marker has no tags and no size. A scope
 // with tags or sizes therefore has no delete marker.
-func (s scope) has(v Version) bool {
+func (s scope) contains(v Version) bool {
 	if !strings.HasPrefix(v.Key, s.prefix) {
 		return false
 	}
 	if v.Marker {
-		return len(s.tags) == 0 && !s.sized()
+		return len(s.tags) == 0 && !s.hasSize()
 	}
 	for _, t := range s.tags {
 		if !slices.Contains(v.Tags, t) {
 			return false
 		}
 	}
-	return (s.over == nil || v.Size > *s.over) && (s.under == nil || v.Size < *s.under)
+	return (s.sizeOver == nil || v.Size > *s.sizeOver) && (s.sizeUnder == nil || v.Size < *s.sizeUnder)
 }
 
-func (s scope) sized() bool { return s.over != nil || s.under != nil }
+func (s scope) hasSize() bool { return s.sizeOver != nil || s.sizeUnder != nil }

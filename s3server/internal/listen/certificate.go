@@ -18,22 +18,22 @@ const certificateTerm = 825 * 24 * time.Hour
 // WithCertificate returns a copy of c with a certificate. If c has no certificate, WithCertificate
 // makes one for the hosts. It also returns the certificate that clients must trust. This result is
 // nil if c chooses its certificate with a function.
-func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
+func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, certificate *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
 		return c, nil, nil // the caller's function will choose a certificate, which is not known yet
 	}
 	if len(c.Certificates) == 0 {
-		trusted, c.GetCertificate, err = newAuthority(hosts)
-		return c, trusted, err
+		certificate, c.GetCertificate, err = newAuthority(hosts)
+		return c, certificate, err
 	}
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
 		return nil, nil, errors.New("the first of Config.TLS.Certificates must have a certificate and a private key")
 	}
-	trusted, err = x509.ParseCertificate(first.Certificate[0])
-	return c, trusted, err
+	certificate, err = x509.ParseCertificate(first.Certificate[0])
+	return c, certificate, err
 }
 
 // Hosts returns the host names and IP addresses at which clients reach the server, for its

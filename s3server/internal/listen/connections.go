@@ -20,14 +20,14 @@ const idleGrace = 500 * time.Millisecond
 // too. If no connection has been idle for idleGrace, a new connection waits.
 type Listener struct {
 	net.Listener
-	Open  sync.WaitGroup // counts the open connections
-	slots chan struct{}  // has one element for each open connection
-	gone  chan struct{}
-	close func() error
+	Open   sync.WaitGroup // counts the open connections
+	slots  chan struct{}  // has one element for each open connection
+	closed chan struct{}
+	close  func() error
 
-	mu   sync.Mutex
-	idle list.List // list of idleConnection; the first is the one that has been idle longest
-	at   map[net.Conn]*list.Element
+	mu       sync.Mutex
+	idle     list.List // list of idleConnection; the first is the one that has been idle longest
+	elements map[net.Conn]*list.Element
 }
 
 type idleConnection struct {
@@ -41,8 +41,8 @@ func Limit(l net.Listener, limit int) *Listener {
 	return &Listener{
 		Listener: l,
 		slots:    make(chan struct{}, limit),
-		at:       map[net.Conn]*list.Element{},
-		gone:     done,
+		elements: map[net.Conn]*list.Element{},
+		closed:   done,
 		close: sync.OnceValue(func() error {
 			close(done)
 			return l.Close()
@@ -86,7 +86,7 @@ func (l *Listener) admit() bool {
 		case l.slots <- struct{}{}:
 			return true
 		case <-wait:
-		case <-l.gone:
+		case <-l.closed:
 			return false
 		}
 	}
@@ -111,12 +111,12 @@ func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.at[connection]; e != nil {
+	if e := l.elements[connection]; e != nil {
 		l.idle.Remove(e)
-		delete(l.at, connection)
+		delete(l.elements, connection)
 	}
 	if idle {
-		l.at[connection] = l.idle.PushBack(idleConnection{connection, time.Now()})
+		l.elements[connection] = l.idle.PushBack(idleConnection{connection, time.Now()})
 	}
 }
 
@@ -130,7 +130,7 @@ func (l *Listener) closeIdle() bool {
 		return false
 	}
 	oldest := l.idle.Remove(first).(idleConnection)
-	delete(l.at, oldest.Conn)
+	delete(l.elements, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
 		oldest.Conn = encrypted.NetConn() // closing the tls.Conn would send a message and could block
 	}

@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -11,15 +12,16 @@ import (
 // blobs keeps the bytes of objects and parts in memory, and counts them. Several objects may share
 // a blob, because a copy copies no bytes.
 type blobs struct {
-	bytes ledger // counts the bytes of all blobs, including those that are being received
-	mu    sync.Mutex
+	bytes    ledger // counts the bytes of all blobs, including those that are being received
+	mu       sync.Mutex
+	released int64 // bytes that were released since the last call of debug.FreeOSMemory
 }
 
-// A blob has bytes that are never modified. It also has the number of references to the blob.
-// blobs.mu guards this number.
+// A blob has bytes that are never modified, until the last reference is released. It also has the
+// number of references. blobs.mu guards this number.
 type blob struct {
-	data []byte
-	uses int
+	data       []byte
+	references int
 }
 
 // A piece is a range of a blob. The content of an object is a list of pieces.
@@ -35,10 +37,13 @@ const (
 	// readSize is the number of bytes that are read at a time. It is so small that the bytes are
 	// still in the processor's cache when they are hashed.
 	readSize = 64 << 10
+	// freeSize is how many bytes must be released before their memory is returned to the operating
+	// system.
+	freeSize = 64 << 20
 )
 
 // put stores a body. It fails with XMinioStorageFull when the memory limit is reached.
-func (b *blobs) put(src *state.Body) (stored []piece, err error) {
+func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	if err := b.bytes.check(src.Size); err != nil {
 		return nil, err
 	}
@@ -51,29 +56,29 @@ func (b *blobs) put(src *state.Body) (stored []piece, err error) {
 		}
 		p, err := b.putPiece(body, size)
 		if err != nil {
-			b.release(stored)
+			b.release(pieces)
 			return nil, err
 		}
-		stored = append(stored, p)
+		pieces = append(pieces, p)
 		remaining -= size
 		if remaining <= 0 {
-			return stored, nil
+			return pieces, nil
 		}
 	}
 }
 
 // putPiece stores size bytes in a new blob. If size is -1, it stores all bytes of the body.
 func (b *blobs) putPiece(src io.Reader, size int64) (piece, error) {
-	counted := &countedBody{bytes: &b.bytes, from: src}
-	if err := counted.count(max(size, 0)); err != nil {
+	body := &countedBody{bytes: &b.bytes, src: src}
+	if err := body.reserve(max(size, 0)); err != nil {
 		return piece{}, err
 	}
-	data, err := readAll(counted, size)
+	data, err := readAll(body, size)
 	if err != nil {
-		b.bytes.free(counted.counted)
+		b.bytes.free(body.counted)
 		return piece{}, err
 	}
-	return piece{blob: &blob{data: data, uses: 1}, size: int64(len(data))}, nil
+	return piece{blob: &blob{data: data, references: 1}, size: int64(len(data))}, nil
 }
 
 // readAll reads the whole body. If size is not negative, the body must have exactly size bytes.
@@ -96,26 +101,26 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// A countedBody reads a body, and adds the bytes to a ledger. The method count can add bytes in
+// A countedBody reads a body, and adds the bytes to a ledger. reserve can add bytes in
 // advance. Read does not add these bytes again.
 type countedBody struct {
 	bytes         *ledger
-	from          io.Reader
+	src           io.Reader
 	read, counted int64 // bytes
 }
 
 func (c *countedBody) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p[:min(len(p), readSize)])
+	n, err := c.src.Read(p[:min(len(p), readSize)])
 	c.read += int64(n)
-	if full := c.count(c.read); full != nil {
-		return 0, full
+	if limitErr := c.reserve(c.read); limitErr != nil {
+		return 0, limitErr
 	}
 	return n, err
 }
 
-// count makes sure that at least size bytes of the body are counted in the ledger. It fails if the
+// reserve makes sure that at least size bytes of the body are counted in the ledger. It fails if the
 // memory limit is reached.
-func (c *countedBody) count(size int64) error {
+func (c *countedBody) reserve(size int64) error {
 	if size <= c.counted {
 		return nil
 	}
@@ -131,27 +136,46 @@ func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
-		p.blob.uses++
+		p.blob.references++
 	}
 }
 
 // release removes one reference to the blob of each piece. A blob without references no longer
-// counts.
+// counts. After many bytes were released, their memory returns to the operating system. Go's
+// collector alone would keep it until the heap has doubled, and an idle server for minutes.
 func (b *blobs) release(pieces []piece) {
+	if b.unref(pieces) {
+		debug.FreeOSMemory()
+	}
+}
+
+// unref removes one reference to the blob of each piece. It reports whether enough bytes were
+// released to return their memory: freeSize, and half of what is still stored, because a collection
+// takes longer if more is stored.
+func (b *blobs) unref(pieces []piece) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
-		p.blob.uses--
-		if p.blob.uses == 0 {
-			b.bytes.free(int64(len(p.blob.data)))
+		p.blob.references--
+		if p.blob.references == 0 {
+			size := int64(len(p.blob.data))
+			b.bytes.free(size)
+			b.released += size
+			p.blob.data = nil // the caller still has the pieces
 		}
 	}
+
+	if b.released < max(freeSize, b.bytes.size()/2) {
+		return false
+	}
+	b.released = 0
+	return true
 }
 
 // slice returns the pieces for one range of the content. The range begins at offset, and length is
 // its number of bytes.
 func slice(pieces []piece, offset, length int64) []piece {
-	var cut []piece
+	var part []piece
 	for _, p := range pieces {
 		if offset >= p.size {
 			offset -= p.size
@@ -161,11 +185,11 @@ func slice(pieces []piece, offset, length int64) []piece {
 			break
 		}
 		n := min(length, p.size-offset)
-		cut = append(cut, piece{p.blob, p.offset + offset, n})
+		part = append(part, piece{p.blob, p.offset + offset, n})
 		offset = 0
 		length = length - n
 	}
-	return cut
+	return part
 }
 
 // writeTo writes the bytes of pieces.

@@ -12,7 +12,7 @@ import (
 // parts. The other counts versions, delete markers, uploads, parts and the settings of buckets,
 // because clients can create these without sending any bytes of content.
 type ledger struct {
-	most int64 // limit in bytes; 0 means no limit
+	limit int64 // limit in bytes; 0 means no limit
 
 	mu   sync.Mutex
 	used int64
@@ -33,7 +33,7 @@ func newLedger(maxBytes int64) *ledger {
 	if maxBytes == 0 {
 		return &ledger{}
 	}
-	return &ledger{most: max(maxBytes, leastLedger)}
+	return &ledger{limit: max(maxBytes, leastLedger)}
 }
 
 // add counts n more bytes, or fewer if n is negative. It fails with XMinioStorageFull above the
@@ -56,7 +56,7 @@ func (l *ledger) check(n int64) error {
 }
 
 func (l *ledger) checkLocked(n int64) error {
-	if l.most > 0 && n > 0 && l.used+n > l.most {
+	if l.limit > 0 && n > 0 && l.used+n > l.limit {
 		return s3error.New("XMinioStorageFull")
 	}
 	return nil
@@ -64,10 +64,17 @@ func (l *ledger) checkLocked(n int64) error {
 
 func (l *ledger) free(n int64) { _ = l.add(-n) }
 
+// size returns the number of bytes that are counted now.
+func (l *ledger) size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used
+}
+
 // costOf returns the approximate memory in bytes of a bucket's settings: about twice their JSON. If
 // there is no limit, it returns 0 without computing the size.
 func (l *ledger) costOf(b *state.Bucket) int64 {
-	if l.most == 0 {
+	if l.limit == 0 {
 		return 0
 	}
 	record, _ := json.Marshal(b) // encoding a Bucket cannot fail

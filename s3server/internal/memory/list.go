@@ -7,18 +7,18 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 func (s *Store) List(
 	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
-) (more bool, err error) {
-	err = s.viewed(bucket, func(b *memoryBucket) error {
-		more = walk(l, b, pos, show)
+) (hasMore bool, err error) {
+	err = s.viewBucket(bucket, func(b *memoryBucket) error {
+		hasMore = walk(l, b, pos, show)
 		return nil
 	})
-	return more, err
+	return hasMore, err
 }
 
 // walk shows one page of current objects and common prefixes that follow a position. It returns
@@ -26,13 +26,13 @@ func (s *Store) List(
 // are skipped. If the position is a key below a common prefix, the prefix is shown once more.
 func walk(
 	l state.Listing, b *memoryBucket, pos state.Position, show func(v *state.Version, common string),
-) (more bool) {
+) (hasMore bool) {
 	keys := b.keys.Iter()
 	count, last := 0, ""
 	if pos.Prefix {
 		last = pos.Key
 	}
-	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
+	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = nextKey(&keys, last) {
 		key := keys.Key()
 		v := keys.Value()[0]
 		if v.Marker || key <= pos.Key || isBelow(key, last) {
@@ -42,7 +42,7 @@ func walk(
 			return l.Max > 0
 		}
 		count++
-		if common, rolled := l.CommonPrefix(key); rolled {
+		if common, isPrefix := l.CommonPrefix(key); isPrefix {
 			last = common
 			show(nil, common)
 		} else {
@@ -52,12 +52,12 @@ func walk(
 	return false
 }
 
-// next moves to the next key. If common is not "", it skips all keys with this common prefix.
-func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
+// nextKey moves to the next key. If common is not "", it skips all keys with this common prefix.
+func nextKey(keys *btree.MapIter[string, []*state.Version], common string) bool {
 	if !isBelow(keys.Key(), common) {
 		return keys.Next()
 	}
-	end, exists := keyrule.PrefixEnd(common)
+	end, exists := objectkey.PrefixEnd(common)
 	return exists && keys.Seek(end)
 }
 
@@ -66,36 +66,36 @@ func isBelow(key, common string) bool { return common != "" && strings.HasPrefix
 
 func (s *Store) ListVersions(
 	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
-	show func(v *state.Version, latest bool, common string),
-) (more bool, err error) {
-	err = s.viewed(bucket, func(b *memoryBucket) error {
-		more = walkVersions(l, b, pos, show)
+	show func(v *state.Version, isLatest bool, common string),
+) (hasMore bool, err error) {
+	err = s.viewBucket(bucket, func(b *memoryBucket) error {
+		hasMore = walkVersions(l, b, pos, show)
 		return nil
 	})
-	return more, err
+	return hasMore, err
 }
 
 func walkVersions(
 	l state.Listing, b *memoryBucket, pos state.VersionPosition,
-	show func(v *state.Version, latest bool, common string),
-) (more bool) {
+	show func(v *state.Version, isLatest bool, common string),
+) (hasMore bool) {
 	keys := b.keys.Iter()
 	count, last := 0, ""
 	if common, _ := l.CommonPrefix(pos.Key); common == pos.Key {
 		last = common
 	}
-	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
+	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = nextKey(&keys, last) {
 		if isBelow(keys.Key(), last) {
 			continue
 		}
-		common, rolled := l.CommonPrefix(keys.Key())
+		common, isPrefix := l.CommonPrefix(keys.Key())
 		versions := keys.Value()
 		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
 			if count == l.Max {
 				return l.Max > 0
 			}
 			count++
-			if rolled {
+			if isPrefix {
 				last = common
 				show(nil, false, common)
 				break
@@ -125,9 +125,9 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 func (s *Store) ListUploads(
 	_ context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),
-) (more bool, err error) {
+) (hasMore bool, err error) {
 	page := &state.UploadPage{Listing: l, After: pos}
-	err = s.viewed(bucket, func(b *memoryBucket) error {
+	err = s.viewBucket(bucket, func(b *memoryBucket) error {
 		for _, u := range b.uploads {
 			page.Add(&u.upload)
 		}

@@ -38,12 +38,12 @@ var _ state.Store = (*Store)(nil)
 // New returns a store without buckets. The first argument is the store's clock, which must return
 // the time in UTC. The second argument limits the bytes of objects and parts. 0 means no limit.
 func New(now func() time.Time, maxBytes int64) *Store {
-	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
+	return &Store{now: now, blobs: &blobs{bytes: ledger{limit: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// with looks up the bucket with the given name, and passes the bucket to f. It fails with
+// withBucket looks up the bucket with the given name, and passes the bucket to f. It fails with
 // NoSuchBucket if the store has no bucket with the name. The caller must hold s.mu.
-func (s *Store) with(name string, f func(*memoryBucket) error) error {
+func (s *Store) withBucket(name string, f func(*memoryBucket) error) error {
 	b, ok := s.buckets.Get(name)
 	if !ok {
 		return s3error.New("NoSuchBucket", "BucketName", name)
@@ -66,7 +66,7 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 }
 
 func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err error) {
-	err = s.viewed(name, func(b *memoryBucket) error {
+	err = s.viewBucket(name, func(b *memoryBucket) error {
 		found = b.bucket
 		return nil
 	})
@@ -74,7 +74,7 @@ func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err
 }
 
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
-	return s.locked(name, func(b *memoryBucket) error {
+	return s.updateBucket(name, func(b *memoryBucket) error {
 		bucket := *b.bucket
 		if err := change(&bucket); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.
 
 func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	var unused []piece
-	err := s.locked(name, func(b *memoryBucket) error {
+	err := s.updateBucket(name, func(b *memoryBucket) error {
 		if b.keys.Len() > 0 {
 			return s3error.New("BucketNotEmpty", "BucketName", name)
 		}
@@ -109,18 +109,18 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	return err
 }
 
-// locked calls f for the bucket of this name. During the call, it holds s.mu for writing.
-func (s *Store) locked(name string, f func(*memoryBucket) error) error {
+// updateBucket calls f for the bucket of this name. During the call, it holds s.mu for writing.
+func (s *Store) updateBucket(name string, f func(*memoryBucket) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.with(name, f)
+	return s.withBucket(name, f)
 }
 
-// viewed is like locked, but holds s.mu only for reading. It calls f with the bucket of this name.
-func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
+// viewBucket is like updateBucket, but holds s.mu only for reading. It calls f with the bucket of this name.
+func (s *Store) viewBucket(name string, f func(*memoryBucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.with(name, f)
+	return s.withBucket(name, f)
 }
 
 func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {

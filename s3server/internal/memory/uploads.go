@@ -25,7 +25,7 @@ func (u *memoryUpload) pieces() (all []piece) {
 }
 
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
-	return s.locked(u.Bucket, func(b *memoryBucket) error {
+	return s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		u.Begin(s.now())
 		upload := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
 		if err := s.ledger.add(upload.cost()); err != nil {
@@ -37,7 +37,7 @@ func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 }
 
 func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
-	err = s.viewed(bucket, func(b *memoryBucket) error {
+	err = s.viewBucket(bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(key, id)
 		if err == nil {
 			u = &upload.upload
@@ -81,7 +81,7 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces
 	var replaced []piece
-	err := s.locked(u.Bucket, func(b *memoryBucket) error {
+	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID) // fails if the upload has ended in the meantime
 		if err != nil {
 			return err
@@ -102,8 +102,8 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	return p, nil
 }
 
-func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, more bool, err error) {
-	err = s.viewed(u.Bucket, func(b *memoryBucket) error {
+func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, hasMore bool, err error) {
+	err = s.viewBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
 			return err
@@ -112,49 +112,49 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (pa
 			switch {
 			case n <= marker:
 			case len(parts) == limit:
-				more = true
+				hasMore = true
 			default:
 				parts = append(parts, upload.parts[n])
 			}
 		}
 		return nil
 	})
-	return parts, more, err
+	return parts, hasMore, err
 }
 
 func (s *Store) Complete(
 	_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
 ) (*state.Version, string, error) {
-	var of *memoryUpload
-	var joined []piece
-	err := s.viewed(u.Bucket, func(b *memoryBucket) (err error) {
-		if of, err = b.upload(u.Key, u.ID); err != nil {
+	var upload *memoryUpload
+	var pieces []piece
+	err := s.viewBucket(u.Bucket, func(b *memoryBucket) (err error) {
+		if upload, err = b.upload(u.Key, u.ID); err != nil {
 			return err
 		}
 		for _, p := range parts {
-			if of.parts[p.Number] != p {
+			if upload.parts[p.Number] != p {
 				return s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced in the meantime
 			}
-			joined = append(joined, piecesOf(p.Data)...)
+			pieces = append(pieces, piecesOf(p.Data)...)
 		}
-		s.blobs.retain(joined)
+		s.blobs.retain(pieces)
 		return nil
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	w.Object.Data = joined
-	return s.commit(w, of)
+	w.Object.Data = pieces
+	return s.commit(w, upload)
 }
 
 func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	var unused []piece
-	err := s.locked(u.Bucket, func(b *memoryBucket) error {
+	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
 			return err
 		}
-		b.end(upload)
+		b.removeUpload(upload)
 		unused = upload.pieces()
 		return nil
 	})
@@ -162,8 +162,8 @@ func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	return err
 }
 
-// end removes an upload that was completed or aborted.
-func (b *memoryBucket) end(u *memoryUpload) {
+// removeUpload removes an upload that was completed or aborted.
+func (b *memoryBucket) removeUpload(u *memoryUpload) {
 	b.ledger.free(u.cost())
 	delete(b.uploads, u.upload.ID)
 }

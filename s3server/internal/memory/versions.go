@@ -45,15 +45,15 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 		// version that was removed. The id is as long as AWS's.
 		v.ID = fmt.Sprintf("%016x%s", v.Number, rand.Text()[:versionIDLength-16])
 	} else {
-		unused = b.drop(v.Key, state.NullVersion)
+		unused = b.removeVersion(v.Key, state.NullVersion)
 	}
 	versions, _ := b.keys.Get(v.Key)
 	b.keys.Set(v.Key, append([]*state.Version{v}, versions...))
 	return unused, nil
 }
 
-// drop removes one version permanently. It returns the version's content for the caller to release.
-func (b *memoryBucket) drop(key, id string) (unused []piece) {
+// removeVersion removes one version permanently. It returns the version's content for the caller to release.
+func (b *memoryBucket) removeVersion(key, id string) (unused []piece) {
 	versions, _ := b.keys.Get(key)
 	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == id })
 	if i < 0 {
@@ -78,16 +78,16 @@ func (b *memoryBucket) replace(old, v *state.Version) {
 	b.keys.Set(old.Key, versions)
 }
 
-func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, shown string, err error) {
-	err = s.viewed(name.Bucket, func(b *memoryBucket) error {
+func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, versionID string, err error) {
+	err = s.viewBucket(name.Bucket, func(b *memoryBucket) error {
 		v = b.version(name.Key, name.ID)
 		if v != nil {
 			s.blobs.retain(piecesOf(v.Object.Data))
 		}
-		shown = b.bucket.Shown(v)
+		versionID = b.bucket.Shown(v)
 		return nil
 	})
-	return v, shown, err
+	return v, versionID, err
 }
 
 func (s *Store) Release(v *state.Version) {
@@ -126,7 +126,7 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
 	versionID := ""
 	var unused []piece
-	err := s.locked(w.Bucket, func(b *memoryBucket) (err error) {
+	err := s.updateBucket(w.Bucket, func(b *memoryBucket) (err error) {
 		if upload != nil && b.uploads[upload.upload.ID] != upload {
 			return s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
 		}
@@ -140,7 +140,7 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 			return err
 		}
 		if upload != nil {
-			b.end(upload)
+			b.removeUpload(upload)
 			unused = append(unused, upload.pieces()...)
 		}
 		versionID = b.bucket.Shown(v)
@@ -156,8 +156,8 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 
 func (s *Store) Change(
 	_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
-) (v *state.Version, shown string, err error) {
-	err = s.locked(name.Bucket, func(b *memoryBucket) error {
+) (v *state.Version, versionID string, err error) {
+	err = s.updateBucket(name.Bucket, func(b *memoryBucket) error {
 		old := b.version(name.Key, name.ID)
 		if err := state.Readable(old, name); err != nil {
 			return err
@@ -170,27 +170,27 @@ func (s *Store) Change(
 			return err
 		}
 		b.replace(old, &version)
-		v, shown = &version, b.bucket.Shown(old)
+		v, versionID = &version, b.bucket.Shown(old)
 		return nil
 	})
-	return v, shown, err
+	return v, versionID, err
 }
 
-func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (gone state.Removal, err error) {
+func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state.Removal, err error) {
 	var unused []piece
-	err = s.locked(r.Bucket, func(b *memoryBucket) (err error) {
+	err = s.updateBucket(r.Bucket, func(b *memoryBucket) (err error) {
 		if err := r.Condition.CheckDelete(r.Key, b.version(r.Key, "")); err != nil {
 			return err
 		}
-		gone, unused, err = s.removeFrom(b, r)
+		removal, unused, err = s.removeFrom(b, r)
 		return err
 	})
 	s.blobs.release(unused)
-	return gone, err
+	return removal, err
 }
 
 // removeFrom removes a version, or adds a delete marker. The caller must hold s.mu.
-func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.Removal, unused []piece, err error) {
+func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal state.Removal, unused []piece, err error) {
 	v := b.version(r.Key, r.ID)
 	if v != nil && r.Misses(v.Modified) {
 		return state.Removal{Missing: true}, nil, nil
@@ -202,10 +202,10 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.
 		if err := v.Object.Lock.CheckRemoval(s.now(), r.Bypass); err != nil {
 			return state.Removal{}, nil, err
 		}
-		return state.Removal{Marker: v.Marker, ID: r.ID}, b.drop(r.Key, r.ID), nil
+		return state.Removal{Marker: v.Marker, ID: r.ID}, b.removeVersion(r.Key, r.ID), nil
 	}
 	if b.bucket.Versioning == "" {
-		return state.Removal{Missing: v == nil}, b.drop(r.Key, state.NullVersion), nil
+		return state.Removal{Missing: v == nil}, b.removeVersion(r.Key, state.NullVersion), nil
 	}
 	marker := &state.Version{Key: r.Key, Modified: s.now(), Marker: true, Object: state.Object{Account: r.Account}}
 	unused, err = b.add(marker)
@@ -216,7 +216,7 @@ const versionIDLength = 32
 
 // numberOf returns the number of the write that created a version. A version id begins with this
 // number, but the id of the null version does not contain it.
-func numberOf(id string) (number uint64, known bool) {
+func numberOf(id string) (number uint64, ok bool) {
 	if len(id) != versionIDLength {
 		return 0, false
 	}

@@ -171,13 +171,13 @@ func (n *Rule) check() error {
 // checkOverlaps fails if two rules select the same event of the same key.
 func (c *Configuration) checkOverlaps() error {
 	rules := c.All()
-	for i, one := range rules {
+	for i, rule := range rules {
 		for _, other := range rules[:i] {
-			prefix, suffix := one.filter()
+			prefix, suffix := rule.filter()
 			otherPrefix, otherSuffix := other.filter()
 			keys := (strings.HasPrefix(prefix, otherPrefix) || strings.HasPrefix(otherPrefix, prefix)) &&
 				(strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix))
-			events := slices.ContainsFunc(one.Event, func(a string) bool {
+			events := slices.ContainsFunc(rule.Event, func(a string) bool {
 				return slices.ContainsFunc(
 					other.Event,
 					func(b string) bool { return wildcard.MatchOneStar(a, b) || wildcard.MatchOneStar(b, a) },

@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"net/http"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -47,23 +48,23 @@ type attributePart struct {
 	checksum.Elements
 }
 
-func getAttributes(r *request) error {
-	names, err := askedAttributes(r.in.Header)
+func getAttributes(r *request.Request) error {
+	names, err := requestedAttributes(r.HTTP.Header)
 	if err != nil {
 		return err
 	}
-	if err := noEncryption(r.in.Header); err != nil {
+	if err := noEncryption(r.HTTP.Header); err != nil {
 		return err
 	}
 	return showVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return nil, err
 		}
-		if err := headers.CheckRead(r.in.Header, v); err != nil {
+		if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
 			return nil, err
 		}
 		var response attributes
-		r.w.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
+		r.Writer.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 		for _, name := range names {
 			switch name {
 			case "ETag":
@@ -89,29 +90,29 @@ func getAttributes(r *request) error {
 	})(r)
 }
 
-func askedAttributes(header http.Header) (asked []string, err error) {
+func requestedAttributes(header http.Header) (attributes []string, err error) {
 	const name = "x-amz-object-attributes"
 	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		attribute = strings.TrimSpace(attribute)
 		if slices.Contains(objectAttributes, attribute) {
-			asked = append(asked, attribute)
+			attributes = append(attributes, attribute)
 		} else if attribute != "" {
 			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).
 				WithMessage("Invalid attribute name specified.")
 		}
 	}
-	if asked == nil {
+	if attributes == nil {
 		return nil, s3error.New("InvalidRequest").WithMessage(
 			"The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
 		)
 	}
-	return asked, nil
+	return attributes, nil
 }
 
 // partsOf returns the parts of an object. It returns nil if the object was not a multipart upload.
 // If the object's checksum is not made from checksums of its parts, S3 shows only the number of
 // parts.
-func partsOf(r *request, v *state.Version) *attributeParts {
+func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	if v.Object.Parts == nil {
 		return nil
 	}
@@ -121,7 +122,7 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 	}
 	page := &attributePage{
 		PartNumberMarker: countHeader(r, "X-Amz-Part-Number-Marker", 0),
-		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
+		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.Server.Limits.MaxPage), r.Server.Limits.MaxPage),
 	}
 	list.attributePage = page
 	page.NextPartNumberMarker = page.PartNumberMarker
@@ -139,8 +140,8 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 
 // countHeader returns the number in a header. If the header is missing or is not a number of at
 // least 0, it returns fallback. S3 ignores such a header, too.
-func countHeader(r *request, name string, fallback int) int {
-	n, err := strconv.Atoi(r.in.Header.Get(name))
+func countHeader(r *request.Request, name string, fallback int) int {
+	n, err := strconv.Atoi(r.HTTP.Header.Get(name))
 	if err != nil || n < 0 {
 		return fallback
 	}

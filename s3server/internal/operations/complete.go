@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"context"
@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/completed"
 	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -31,26 +33,17 @@ type completedPart struct {
 // A completion is a request to complete a multipart upload, with what the client asserts about the
 // object.
 type completion struct {
-	upload *state.Upload
-	parts  []completedPart
-	sum    checksum.Sum // checksum that the client asserts for the object; its Kind is nil if there is none
-	covers string       // type of checksum that the client asserts, such as COMPOSITE; "" if there is none
-	size   int64        // size in bytes that the client asserts for the object; -1 if there is none
-}
-
-type completeResult struct {
-	Location xmldoc.Text
-	Bucket   string
-	Key      xmldoc.Text
-	ETag     string
-	checksum.Elements
-	ChecksumType string `xml:",omitempty"`
+	upload       *state.Upload
+	parts        []completedPart
+	sum          checksum.Sum // checksum that the client asserts for the object; its Kind is nil if there is none
+	checksumType string       // type of checksum that the client asserts, such as COMPOSITE; "" if there is none
+	size         int64        // size in bytes that the client asserts for the object; -1 if there is none
 }
 
 // completeUpload joins the parts of an upload to an object and ends the upload. If a client repeats
 // a completion with the same parts, it gets the result of the first completion.
-func completeUpload(r *request) error {
-	condition, err := headers.WriteCondition(r.in.Header)
+func completeUpload(r *request.Request) error {
+	condition, err := headers.WriteCondition(r.HTTP.Header)
 	if err != nil {
 		return err
 	}
@@ -69,14 +62,14 @@ func completeUpload(r *request) error {
 // waits for that request. If the upload was completed before, completeOnce returns the earlier
 // result. It first looks into the server's own list of completed uploads. The store does not
 // suffice: it may still have a completed upload that it failed to remove.
-func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
-	id := r.query.Get("uploadId")
-	unlock, err := r.server.finished.active.Lock(r.in.Context(), id)
+func completeOnce(r *request.Request, c *completion, condition state.WriteCondition) (*completed.Upload, error) {
+	id := r.Query.Get("uploadId")
+	unlock, err := r.Server.Completed.Active.Lock(r.HTTP.Context(), id)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	u, err := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint())
+	u, err := r.Server.Completed.Find(r.Target.Bucket, r.Target.Key, id, c.fingerprint())
 	if u != nil || err != nil {
 		return u, err
 	}
@@ -87,11 +80,11 @@ func completeOnce(r *request, c *completion, condition state.WriteCondition) (*f
 }
 
 // complete completes the upload that the request names, and records the result.
-func complete(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
+func complete(r *request.Request, c *completion, condition state.WriteCondition) (*completed.Upload, error) {
 	if err := findUpload(r, c); err != nil {
 		return nil, err
 	}
-	parts, err := chosen(r, c)
+	parts, err := selectParts(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -99,38 +92,38 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	if err := join(&o, c, parts); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.in.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
 	defer cancel()
 	// If the client disconnects, the completion continues, and a repeated request waits for it.
 	// Only the end of the server cancels it.
-	defer context.AfterFunc(r.in.Context(), func() {
+	defer context.AfterFunc(r.HTTP.Context(), func() {
 		select {
-		case <-r.server.ended:
+		case <-r.Server.Done:
 			cancel()
 		case <-ctx.Done():
 		}
 	})()
-	v, versionID, err := r.server.store.Complete(ctx, r.write(&o, condition), c.upload, parts)
+	v, versionID, err := r.Server.Store.Complete(ctx, writeOf(r, &o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
 	}
-	written(r, v, versionID)
-	u := &finishedUpload{
-		bucket: r.target.bucket,
-		key:    r.target.key,
-		parts:  c.fingerprint(),
-		header: finishedHeader(r),
-		result: completeResultOf(r, v),
+	setWriteHeaders(r, v, versionID)
+	u := &completed.Upload{
+		Bucket: r.Target.Bucket,
+		Key:    r.Target.Key,
+		Parts:  c.fingerprint(),
+		Header: finishedHeader(r),
+		Result: completeResultOf(r, v),
 	}
-	r.server.finished.add(c.upload.ID, u)
+	r.Server.Completed.Add(c.upload.ID, u)
 	return u, nil
 }
 
-func completeResultOf(r *request, v *state.Version) completeResult {
-	return completeResult{
-		Location:     xmldoc.Text(r.location()),
-		Bucket:       r.target.bucket,
-		Key:          xmldoc.Text(r.target.key),
+func completeResultOf(r *request.Request, v *state.Version) completed.Result {
+	return completed.Result{
+		Location:     xmldoc.Text(r.Location()),
+		Bucket:       r.Target.Bucket,
+		Key:          xmldoc.Text(r.Target.Key),
 		ETag:         v.Object.ETag,
 		Elements:     checksum.ElementsOf(v.Object.Sum),
 		ChecksumType: v.Object.Sum.Covers,
@@ -139,24 +132,24 @@ func completeResultOf(r *request, v *state.Version) completeResult {
 
 // readCompletion reads the document and the headers of CompleteMultipartUpload. A checksum in the
 // headers is that of the object. In other requests, a checksum in the headers is that of the body.
-func readCompletion(r *request) (*completion, error) {
-	c := &completion{size: -1, covers: r.in.Header.Get("X-Amz-Checksum-Type")}
+func readCompletion(r *request.Request) (*completion, error) {
+	c := &completion{size: -1, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
 	var err error
-	if c.sum, err = checksum.OfHeader(r.in.Header); err != nil {
+	if c.sum, err = checksum.OfHeader(r.HTTP.Header); err != nil {
 		return nil, err
 	}
 	if c.sum.Kind != nil {
-		r.in.Header.Del(c.sum.Kind.Header)
-		r.in.Header.Del(checksum.SDKAlgorithmHeader)
+		r.HTTP.Header.Del(c.sum.Kind.Header)
+		r.HTTP.Header.Del(checksum.SDKAlgorithmHeader)
 	}
-	r.in.Header.Del(checksum.AlgorithmHeader)
-	r.in.Header.Del(checksum.TypeHeader)
-	if value := r.in.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
+	r.HTTP.Header.Del(checksum.AlgorithmHeader)
+	r.HTTP.Header.Del(checksum.TypeHeader)
+	if value := r.HTTP.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
 	}
-	document, err := r.readDocument()
+	document, err := r.ReadDocument()
 	if err != nil {
 		return nil, err
 	}
@@ -168,14 +161,14 @@ func readCompletion(r *request) (*completion, error) {
 		return nil, err
 	}
 	c.parts = req.Part
-	return c, r.checkCompletedParts(c.parts)
+	return c, checkCompletedParts(r, c.parts)
 }
 
 // checkCompletedParts checks the list of parts in the request. It does not look at the stored
 // parts.
-func (r *request) checkCompletedParts(parts []completedPart) error {
-	incomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
-	if len(parts) == 0 || len(parts) > r.server.limits.MaxParts || slices.ContainsFunc(parts, incomplete) {
+func checkCompletedParts(r *request.Request, parts []completedPart) error {
+	isIncomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
+	if len(parts) == 0 || len(parts) > r.Server.Limits.MaxParts || slices.ContainsFunc(parts, isIncomplete) {
 		return s3error.New("MalformedXML")
 	}
 	for _, p := range parts {
@@ -189,20 +182,20 @@ func (r *request) checkCompletedParts(parts []completedPart) error {
 }
 
 // findUpload looks up the upload that the request names, and sets c.upload.
-func findUpload(r *request, c *completion) (err error) {
-	if c.upload, err = r.upload(); err != nil {
+func findUpload(r *request.Request, c *completion) (err error) {
+	if c.upload, err = requestedUpload(r); err != nil {
 		return err
 	}
-	if c.upload.Asked || r.in.Header.Get(state.CustomerPrefix+"-Key") != "" {
+	if c.upload.Asked || r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		return checkPart(r, c.upload)
 	}
 	return nil
 }
 
-// chosen returns the stored parts that the request lists, in order. It fails if a listed part is
+// selectParts returns the stored parts that the request lists, in order. It fails if a listed part is
 // missing or differs from the stored part.
-func chosen(r *request, c *completion) ([]*state.Part, error) {
-	all, _, err := r.server.store.Parts(r.in.Context(), c.upload, 0, r.server.limits.MaxParts)
+func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
+	all, _, err := r.Server.Store.Parts(r.HTTP.Context(), c.upload, 0, r.Server.Limits.MaxParts)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +217,7 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 			return nil, invalidPart(c.upload, part)
 		}
 		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.
-		if gap && c.upload.Asked && r.server.config.Strict {
+		if gap && c.upload.Asked && r.Server.Strict {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
 		if err := checkCompleted(c.upload, p, part); err != nil {
@@ -233,10 +226,10 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 		parts = append(parts, p)
 	}
 	for _, p := range parts[:len(parts)-1] {
-		if least := r.server.limits.MinPartSize; p.Size < least {
+		if minSize := r.Server.Limits.MinPartSize; p.Size < minSize {
 			return nil, s3error.New(
 				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed",
-				strconv.FormatInt(least, 10), "PartNumber", strconv.Itoa(p.Number), "ETag",
+				strconv.FormatInt(minSize, 10), "PartNumber", strconv.Itoa(p.Number), "ETag",
 				strings.Trim(p.ETag, `"`),
 			)
 		}
@@ -300,20 +293,20 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 			"The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size,
 		)
 	}
-	if c.covers != "" && c.covers != c.upload.Covers {
+	if c.checksumType != "" && c.checksumType != c.upload.Covers {
 		return s3error.New("BadDigest").WithMessage(
-			"The checksum type %s does not match the type %s that the upload was created with.", c.covers,
+			"The checksum type %s does not match the type %s that the upload was created with.", c.checksumType,
 			c.upload.Covers,
 		)
 	}
 	if c.sum.Kind != nil && c.sum.Kind != c.upload.Kind {
-		return badChecksum(c.sum.Kind)
+		return request.BadChecksum(c.sum.Kind)
 	}
 	o.Sum = c.upload.SumOf(parts)
 	// Some clients omit the suffix "-N" of a composite checksum, which is the number of parts.
 	bare, _, _ := strings.Cut(o.Sum.Value, "-")
 	if c.sum.Kind != nil && c.sum.Value != o.Sum.Value && c.sum.Value != bare {
-		return badChecksum(c.sum.Kind)
+		return request.BadChecksum(c.sum.Kind)
 	}
 	return nil
 }

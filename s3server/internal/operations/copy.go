@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"cmp"
@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/access"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -17,11 +19,11 @@ const copySource = "X-Amz-Copy-Source"
 
 // origin reads the bucket, key and version in the header x-amz-copy-source. The client must
 // percent-encode them as a path.
-func origin(r *request) (state.VersionName, error) {
+func origin(r *request.Request) (state.VersionName, error) {
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue",
-		r.in.Header.Get(copySource)).
+		r.HTTP.Header.Get(copySource)).
 		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
+	path, query, hasQuery := strings.Cut(r.HTTP.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
 		return state.VersionName{}, invalid
@@ -30,16 +32,16 @@ func origin(r *request) (state.VersionName, error) {
 	if !ok || bucket == "" || key == "" {
 		return state.VersionName{}, invalid
 	}
-	if err := checkKey(key); err != nil {
+	if err := request.CheckKey(key); err != nil {
 		return state.VersionName{}, err
 	}
 	src := state.VersionName{Bucket: bucket, Key: key}
-	if !versioned {
+	if !hasQuery {
 		return src, nil
 	}
 	values, err := url.ParseQuery(query)
 	src.ID = values.Get("versionId")
-	if err != nil || !r.server.store.ValidID(src.ID) {
+	if err != nil || !r.Server.Store.ValidID(src.ID) {
 		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").
 			WithMessage("Invalid version id specified")
 	}
@@ -48,36 +50,36 @@ func origin(r *request) (state.VersionName, error) {
 
 // source returns the version from which a copy reads, and checks the conditions on it. The caller
 // must release the version.
-func source(r *request, src state.VersionName) (*state.Version, error) {
+func source(r *request.Request, src state.VersionName) (*state.Version, error) {
 	// The store may be a mirror. Its second store may have an older object, and the copy may replace the newer one.
-	r.in = r.in.WithContext(driver.WithoutFailover(r.in.Context()))
-	if err := authorizeSource(r, src); err != nil {
+	r.HTTP = r.HTTP.WithContext(driver.WithoutFailover(r.HTTP.Context()))
+	if err := access.AuthorizeSource(r, src); err != nil {
 		return nil, err
 	}
-	v, versionID, err := r.find(src)
+	v, versionID, err := r.Find(src)
 	if err == nil {
 		err = checkCopySource(r, v)
 	} else if v != nil && src.ID != "" {
 		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
-		r.server.store.Release(v)
+		r.Server.Store.Release(v)
 		return nil, err
 	}
 	if versionID != "" {
-		r.w.Header().Set("X-Amz-Copy-Source-Version-Id", versionID)
+		r.Writer.Header().Set("X-Amz-Copy-Source-Version-Id", versionID)
 	}
 	return v, nil
 }
 
-func checkCopySource(r *request, v *state.Version) error {
+func checkCopySource(r *request.Request, v *state.Version) error {
 	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
 	}
-	if err := headers.CheckSource(r.in.Header, v); err != nil {
+	if err := headers.CheckSource(r.HTTP.Header, v); err != nil {
 		return err
 	}
-	if r.server.archived(v) {
+	if r.Server.IsArchived(v) {
 		return s3error.New("ObjectNotInActiveTierError")
 	}
 	return nil
@@ -90,8 +92,8 @@ type copyResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
-	return r.writeXML(
+func writeCopyResult(r *request.Request, name, modified, etag string, sum checksum.Sum) error {
+	return r.WriteXML(
 		name,
 		copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers},
 	)
@@ -100,8 +102,8 @@ func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) 
 // copyObject copies an object. If the store can share bytes between objects, it copies no bytes.
 // The copy has the source's properties. With the directive REPLACE, the copy has only the
 // properties in the request.
-func copyObject(r *request) error {
-	condition, err := headers.WriteCondition(r.in.Header)
+func copyObject(r *request.Request) error {
+	condition, err := headers.WriteCondition(r.HTTP.Header)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := newObject(r, r.in.Header)
+	o, err := NewObject(r, r.HTTP.Header)
 	if err != nil {
 		return err
 	}
@@ -117,11 +119,11 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	itself := src == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
-	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get(state.Redirection) == "" &&
-		r.in.Header.Get(state.SSEHeader) == "" &&
+	itself := src == state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}
+	if itself && !replace && r.HTTP.Header.Get("X-Amz-Storage-Class") == "" && r.HTTP.Header.Get(state.Redirection) == "" &&
+		r.HTTP.Header.Get(state.SSEHeader) == "" &&
 		o.Encryption.CustomerMD5 == "" &&
-		r.in.Header.Get(sourcePrefix+"-Algorithm") == "" &&
+		r.HTTP.Header.Get(sourcePrefix+"-Algorithm") == "" &&
 		!hasEncryptionRule(r) {
 		return s3error.New("InvalidRequest").WithMessage(
 			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -131,11 +133,11 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	defer r.server.store.Release(v)
-	if v.Object.Size > r.server.limits.MaxCopySize {
+	defer r.Server.Store.Release(v)
+	if v.Object.Size > r.Server.Limits.MaxCopySize {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
-			r.server.limits.MaxCopySize,
+			r.Server.Limits.MaxCopySize,
 		)
 	}
 	if !replace { // copy all properties except the website redirection, like S3
@@ -151,7 +153,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	if !replaceTags {
-		if err := authorizeTags(r, src, v.Object.Properties.Tags); err != nil {
+		if err := access.AuthorizeTags(r, src, v.Object.Properties.Tags); err != nil {
 			return err
 		}
 		o.Properties.Tags = v.Object.Properties.Tags
@@ -159,16 +161,16 @@ func copyObject(r *request) error {
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
-	version, versionID, err := r.server.store.Copy(r.in.Context(), r.write(o, condition), v)
+	version, versionID, err := r.Server.Store.Copy(r.HTTP.Context(), writeOf(r, o, condition), v)
 	if err != nil {
 		return err
 	}
-	written(r, version, versionID)
+	setWriteHeaders(r, version, versionID)
 	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(version.Modified), version.Object.ETag, version.Object.Sum)
 }
 
-func directive(r *request, header, name string) (replace bool, err error) {
-	switch value := r.in.Header.Get(header); value {
+func directive(r *request.Request, header, name string) (replace bool, err error) {
+	switch value := r.HTTP.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
 	case "REPLACE":
@@ -187,23 +189,23 @@ func directive(r *request, header, name string) (replace bool, err error) {
 //   - If v was uploaded in parts, or if the kind of checksum or the encryption differs,
 //     describeCopy reads all bytes to compute the three values.
 //   - Otherwise, o gets the three values of v.
-func describeCopy(r *request, o *state.Object, v *state.Version) error {
+func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
-	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
+	if name := r.HTTP.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
 		if kind, err = checksum.Named(name); err != nil {
 			return err
 		}
 	}
-	unknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
-	if unknown || v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
+	isUnknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
+	if isUnknown || v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
 		o.Size = v.Object.Size
 		o.ETag = v.Object.ETag
 		o.Sum = v.Object.Sum
 		return nil
 	}
 	d := checksum.NewDigest(kind, false)
-	if err := r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, d); err != nil {
+	if err := r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err
 	}
 	o.SetContent(d)
@@ -211,8 +213,8 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 }
 
 // copyPart makes a part of an upload from an object, or from a range of one.
-func copyPart(r *request) error {
-	if err := headers.NoWriteCondition(r.in.Header); err != nil {
+func copyPart(r *request.Request) error {
+	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
 	}
 	u, number, err := partTarget(r)
@@ -227,38 +229,38 @@ func copyPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	defer r.server.store.Release(v)
+	defer r.Server.Store.Release(v)
 	offset, length, err := copyRange(r, v.Object.Size)
 	if err != nil {
 		return err
 	}
-	if length > r.server.limits.MaxPartSize {
+	if length > r.Server.Limits.MaxPartSize {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
-			r.server.limits.MaxPartSize,
+			r.Server.Limits.MaxPartSize,
 		)
 	}
-	p, err := r.server.store.CopyPart(r.in.Context(), u, number, v, offset, length)
+	p, err := r.Server.Store.CopyPart(r.HTTP.Context(), u, number, v, offset, length)
 	if err != nil {
 		return err
 	}
-	u.Object.Encryption.Write(r.w.Header())
+	u.Object.Encryption.Write(r.Writer.Header())
 	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.Modified), p.ETag, u.Shown(p.Sum))
 }
 
 // copyRange returns the range of the source that the request copies, by default the whole source.
 // The range of a copy must have both ends and be inside the object, unlike the range of a read.
-func copyRange(r *request, size int64) (offset, length int64, err error) {
-	value := r.in.Header.Get("X-Amz-Copy-Source-Range")
+func copyRange(r *request.Request, size int64) (offset, length int64, err error) {
+	value := r.HTTP.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
 		return 0, size, nil
 	}
 	span, ok := strings.CutPrefix(value, "bytes=")
 	first, last, _ := strings.Cut(span, "-")
-	start, isFrom := rangeOffset(first)
-	end, isTo := rangeOffset(last)
+	start, hasStart := rangeOffset(first)
+	end, hasEnd := rangeOffset(last)
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
-	if !ok || !isFrom || !isTo || end < start {
+	if !ok || !hasStart || !hasEnd || end < start {
 		return 0, 0, invalid.WithMessage(
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
 		)
@@ -270,7 +272,7 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	if end >= size {
 		return 0, 0, invalid.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
+	if r.Server.Strict && size <= r.Server.Limits.MinPartSize {
 		return 0, 0, s3error.New("InvalidRequest").
 			WithMessage("The specified copy source is not supported as a byte-range copy source")
 	}

@@ -1,44 +1,45 @@
-package s3server
+package operations
 
 import (
 	"net/http"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // matchingRule returns the bucket's first CORS rule that allows the request, or nil.
-func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
-	b, err := r.bucket()
+func matchingRule(r *request.Request, origin, method string, headers []string) *cors.Rule {
+	b, err := r.Bucket()
 	if err != nil || b.CORS == nil {
 		return nil
 	}
 	return b.CORS.Find(origin, method, headers)
 }
 
-// corsHeaders adds the headers that let a page read the response, if a CORS rule allows it. If no
+// WriteCORS adds the headers that let a page read the response, if a CORS rule allows it. If no
 // rule allows it, the request still succeeds, but the browser hides the response from the page.
-func (r *request) corsHeaders() {
-	origin := r.in.Header.Get("Origin")
-	if origin == "" || r.operation == "Preflight" {
+func WriteCORS(r *request.Request) {
+	origin := r.HTTP.Header.Get("Origin")
+	if origin == "" || r.Operation == "Preflight" {
 		return
 	}
 	// S3 obeys Access-Control-Request-Method and Access-Control-Request-Headers even if the request
 	// is not a preflight request.
-	method := r.in.Method
-	if requested := r.in.Header.Get("Access-Control-Request-Method"); requested != "" {
-		method = requested
+	method := r.HTTP.Method
+	if corsMethod := r.HTTP.Header.Get("Access-Control-Request-Method"); corsMethod != "" {
+		method = corsMethod
 	}
 	if rule := matchingRule(r, origin, method, requestedHeaders(r)); rule != nil {
-		rule.Write(r.w.Header(), origin)
+		rule.Write(r.Writer.Header(), origin)
 	}
 }
 
 // requestedHeaders returns the names of headers in Access-Control-Request-Headers, in lower case.
-func requestedHeaders(r *request) []string {
+func requestedHeaders(r *request.Request) []string {
 	var headers []string
-	for name := range strings.SplitSeq(r.in.Header.Get("Access-Control-Request-Headers"), ",") {
+	for name := range strings.SplitSeq(r.HTTP.Header.Get("Access-Control-Request-Headers"), ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if name != "" {
 			headers = append(headers, name)
@@ -48,9 +49,9 @@ func requestedHeaders(r *request) []string {
 }
 
 // corsRefusal returns the error of a preflight request that no rule allows. The text is AWS's.
-func corsRefusal(r *request, method string) error {
-	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
-	b, err := r.bucket()
+func corsRefusal(r *request.Request, method string) error {
+	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.Target.Kind())
+	b, err := r.Bucket()
 	if err != nil {
 		refusal.Message = "CORSResponse: Bucket not found"
 	} else if b.CORS == nil {
@@ -61,9 +62,9 @@ func corsRefusal(r *request, method string) error {
 
 // preflight responds to the OPTIONS request of a browser that asks whether it may send another
 // request. The OPTIONS request needs no signature.
-func preflight(r *request) error {
-	origin := r.in.Header.Get("Origin")
-	method := r.in.Header.Get("Access-Control-Request-Method")
+func preflight(r *request.Request) error {
+	origin := r.HTTP.Header.Get("Origin")
+	method := r.HTTP.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return s3error.New("BadRequest").WithMessage("Insufficient information. Origin request header needed.")
 	}
@@ -75,9 +76,9 @@ func preflight(r *request) error {
 	if rule == nil {
 		return corsRefusal(r, method)
 	}
-	rule.Write(r.w.Header(), origin)
+	rule.Write(r.Writer.Header(), origin)
 	if len(headers) > 0 {
-		r.w.Header().Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
+		r.Writer.Header().Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
 	}
-	return r.done(http.StatusOK)
+	return r.Done(http.StatusOK)
 }

@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"cmp"
@@ -8,35 +8,38 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/s3server/internal/access"
 	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // deleteObject deletes an object. Like S3, it returns 204 even if the object is missing.
-func deleteObject(r *request) error {
-	id, err := r.versionID()
+func deleteObject(r *request.Request) error {
+	id, err := r.VersionID()
 	if err = cmp.Or(err, checkBypass(r)); err != nil {
 		return err
 	}
-	if headertext.Lines(r.in.Header, "If-None-Match") != "" {
+	if headertext.Lines(r.HTTP.Header, "If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	removal, err := remove(r, r.target.key, id, headertext.Lines(r.in.Header, "If-Match"))
+	removal, err := remove(r, r.Target.Key, id, headertext.Lines(r.HTTP.Header, "If-Match"))
 	if err != nil {
 		return err
 	}
-	noteRemoval(r, r.target.key, id, removal)
-	header := r.w.Header()
+	noteRemoval(r, r.Target.Key, id, removal)
+	header := r.Writer.Header()
 	if removal.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
 	}
 	if removal.ID != "" {
 		header.Set("X-Amz-Version-Id", removal.ID)
 	}
-	return r.done(http.StatusNoContent)
+	return r.Done(http.StatusNoContent)
 }
 
 type deleteRequest struct {
@@ -72,32 +75,32 @@ type deleteError struct {
 }
 
 // deleteObjects deletes the objects that the document lists. It returns 200 with a result for each.
-func deleteObjects(r *request) error {
-	var asked deleteRequest
-	if err := r.readVouched(&asked); err != nil {
+func deleteObjects(r *request.Request) error {
+	var doc deleteRequest
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
 	if err := checkBypass(r); err != nil {
 		return err
 	}
-	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {
+	if len(doc.Object) == 0 || len(doc.Object) > r.Server.Limits.MaxBatch {
 		return s3error.New("MalformedXML")
 	}
-	b, err := r.bucket()
+	b, err := r.Bucket()
 	if err != nil {
-		return concealed(r, err)
+		return access.ConcealBucket(r, err)
 	}
-	outcomes := deleteAll(r, b, asked.Object)
+	outcomes := deleteAll(r, b, doc.Object)
 	var result deleteResult
-	for i, o := range asked.Object {
-		removal := outcomes[i].gone
-		failure := outcomes[i].refused
+	for i, o := range doc.Object {
+		removal := outcomes[i].removal
+		failure := outcomes[i].failure
 		if failure != nil {
 			result.Error = append(result.Error, *failure)
 			continue
 		}
 		noteRemoval(r, o.Key, o.VersionID, removal)
-		if asked.Quiet {
+		if doc.Quiet {
 			continue
 		}
 		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: removal.Marker}
@@ -106,35 +109,35 @@ func deleteObjects(r *request) error {
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}
-	return r.writeXML("DeleteResult", result)
+	return r.WriteXML("DeleteResult", result)
 }
 
 // deletesAtOnce is the number of keys that one request deletes concurrently.
 const deletesAtOnce = 16
 
 type deleteOutcome struct {
-	gone    state.Removal
-	refused *deleteError
+	removal state.Removal
+	failure *deleteError
 }
 
 // deleteAll deletes objects with different keys concurrently. Versions of one key are deleted in
 // the order of the request.
-func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
+func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes := make([]deleteOutcome, len(objects))
 	byKey := map[string][]int{}
 	for i, o := range objects {
-		outcomes[i].refused = r.fault.denies(o.Key, o.VersionID)
-		if outcomes[i].refused == nil {
+		outcomes[i].failure = denial(r, o)
+		if outcomes[i].failure == nil {
 			byKey[o.Key] = append(byKey[o.Key], i)
 		}
 	}
 	keys := slices.Collect(maps.Values(byKey))
-	parallel.All(len(keys), deletesAtOnce, func(k int) error {
+	running.All(len(keys), deletesAtOnce, func(k int) error {
 		for _, i := range keys[k] {
 			var err error
-			if outcomes[i].gone, err = deleteOne(r, b, objects[i]); err != nil {
-				e := asAPIError(err)
-				outcomes[i].refused = &deleteError{
+			if outcomes[i].removal, err = deleteOne(r, b, objects[i]); err != nil {
+				e := storageerror.Response(err)
+				outcomes[i].failure = &deleteError{
 					xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message),
 				}
 			}
@@ -144,38 +147,48 @@ func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOu
 	return outcomes
 }
 
-func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Removal, err error) {
-	if r.fault.ignores("ETag") {
+// denial returns the error for an object that a fault makes the server refuse, or nil.
+func denial(r *request.Request, o unwantedObject) *deleteError {
+	key, version, denied := r.Fault.Denies(o.Key, o.VersionID)
+	if !denied {
+		return nil
+	}
+	e := s3error.New("AccessDenied")
+	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
+}
+
+func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal state.Removal, err error) {
+	if r.Fault.Ignores("ETag") {
 		o.ETag = ""
 	}
 	if o.LastModifiedTime != "" || o.Size != "" {
-		return gone, s3error.New("NotImplemented").
+		return removal, s3error.New("NotImplemented").
 			WithMessage("This server does not implement the conditions LastModifiedTime and Size")
 	}
 	if o.Key == "" {
-		return gone, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
+		return removal, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	}
-	if o.VersionID != "" && !r.server.store.ValidID(o.VersionID) {
-		return gone, s3error.New("NoSuchVersion")
+	if o.VersionID != "" && !r.Server.Store.ValidID(o.VersionID) {
+		return removal, s3error.New("NoSuchVersion")
 	}
-	if err := checkKey(o.Key); err != nil {
-		return gone, err
+	if err := request.CheckKey(o.Key); err != nil {
+		return removal, err
 	}
-	a := r.access(b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID)
-	a.etag = o.ETag
-	if err := a.checkAll(); err != nil {
-		return gone, err
+	a := access.Of(r, b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID)
+	a.ETag = o.ETag
+	if err := a.CheckAll(); err != nil {
+		return removal, err
 	}
 	return remove(r, o.Key, o.VersionID, o.ETag)
 }
 
 // remove removes a version or, without an id, the current object. If match is not "", the object must have
 // that entity tag.
-func remove(r *request, key, id, match string) (state.Removal, error) {
-	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id},
+func remove(r *request.Request, key, id, match string) (state.Removal, error) {
+	return r.Server.Store.Remove(r.HTTP.Context(), &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: r.Target.Bucket, Key: key, ID: id},
 		Condition:   state.WriteCondition{Match: match},
-		Bypass:      isTrue(r.in.Header, bypassHeader),
-		Account:     r.caller.account,
+		Bypass:      request.IsTrue(r.HTTP.Header, request.BypassHeader),
+		Account:     r.Caller.Account,
 	})
 }

@@ -1,6 +1,7 @@
-package s3server
+package operations
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -22,26 +24,26 @@ const (
 
 // readEncryption reads the encryption that a write to bucket b asks for. If the request names none,
 // the bucket's default encryption applies.
-func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encryption, error) {
-	customer, err := readCustomerKey(r, header, state.CustomerPrefix)
+func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (state.Encryption, error) {
+	customerKey, err := readCustomerKey(r, header, state.CustomerPrefix)
 	if err != nil {
 		return state.Encryption{}, err
 	}
 	e := state.Encryption{
 		Algorithm:   header.Get(state.SSEHeader),
 		KMSKey:      header.Get(state.KmsKeyHeader),
-		CustomerMD5: customer,
-		BucketKey:   isTrue(header, state.BucketKeyHeader),
+		CustomerMD5: customerKey,
+		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
 	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
-	case customer != "" && (e.Algorithm != "" || e.KMSKey != ""):
+	case customerKey != "" && (e.Algorithm != "" || e.KMSKey != ""):
 		return e, s3error.New("InvalidArgument").WithMessage(
 			"Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
 		)
-	case customer != "" && b.Encryption.BlocksCustomerKeys():
+	case customerKey != "" && b.Encryption.BlocksCustomerKeys():
 		return e, s3error.New("AccessDenied")
-	case customer != "":
+	case customerKey != "":
 		return e, nil
 	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
 		return e, s3error.New("InvalidArgument").WithMessage(
@@ -60,8 +62,8 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	}
 	// managed is the key that AWS manages for the account that owns the bucket.
 	managed := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
-	setDefault(&e.KMSKey, managed)
-	if keys := r.server.config.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
+	e.KMSKey = cmp.Or(e.KMSKey, managed)
+	if keys := r.Server.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
@@ -85,7 +87,7 @@ func checkContext(value string) error {
 
 // readCustomerKey checks the customer's encryption key in the headers that begin with prefix. It
 // returns the key's MD5, or "" if there is no key.
-func readCustomerKey(r *request, header http.Header, prefix string) (string, error) {
+func readCustomerKey(r *request.Request, header http.Header, prefix string) (string, error) {
 	algorithm := header.Get(prefix + "-Algorithm")
 	key := header.Get(prefix + "-Key")
 	sum := header.Get(prefix + "-Key-Md5")
@@ -95,7 +97,7 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	invalid := func(message string) error { return s3error.New("InvalidArgument").WithMessage("%s", message) }
 	raw, err := base64.StdEncoding.DecodeString(key)
 	hash := md5.Sum(raw)
-	if r.in.TLS == nil {
+	if r.HTTP.TLS == nil {
 		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
 		)
@@ -127,8 +129,8 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 
 // checkReader compares the customer's encryption key in the request with that of the object. If the
 // object has no such key, the request must have none. prefix begins the names of the headers.
-func checkReader(r *request, e state.Encryption, prefix string) error {
-	value, err := readCustomerKey(r, r.in.Header, prefix)
+func checkReader(r *request.Request, e state.Encryption, prefix string) error {
+	value, err := readCustomerKey(r, r.HTTP.Header, prefix)
 	if err != nil {
 		return err
 	}
@@ -148,16 +150,16 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 
 // checkPart compares the customer's encryption key in a request with that of the upload. Every part
 // needs the key. A completion needs the key only if the upload has a checksum.
-func checkPart(r *request, u *state.Upload) error {
+func checkPart(r *request.Request, u *state.Upload) error {
 	// Like MinIO, accept headers that repeat the encryption of the upload.
-	retry := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
-		strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
-	if r.server.config.Strict || !retry {
-		if err := noEncryption(r.in.Header); err != nil {
+	retry := r.HTTP.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
+		strings.HasSuffix(u.Object.Encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
+	if r.Server.Strict || !retry {
+		if err := noEncryption(r.HTTP.Header); err != nil {
 			return err
 		}
 	}
-	value, err := readCustomerKey(r, r.in.Header, state.CustomerPrefix)
+	value, err := readCustomerKey(r, r.HTTP.Header, state.CustomerPrefix)
 	if err != nil {
 		return err
 	}
@@ -228,7 +230,7 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 
 // hasEncryptionRule reports whether the bucket's default encryption was set explicitly. If so, AWS
 // permits copying an object to itself.
-func hasEncryptionRule(r *request) bool {
-	b, err := r.bucket()
+func hasEncryptionRule(r *request.Request) bool {
+	b, err := r.Bucket()
 	return err == nil && b.Encryption != nil
 }

@@ -1,17 +1,13 @@
-package s3server
+package operations
 
 import (
 	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
-	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/s3server/internal/checksum"
-	"github.com/omnibucket/storage/s3server/internal/formpolicy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -59,7 +55,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		if total > maxFields {
 			return nil, s3error.New("MaxPostPreDataLengthExceededError")
 		}
-		if _, twice := f.fields[name]; !twice {
+		if _, exists := f.fields[name]; !exists {
 			f.names = append(f.names, name)
 		}
 		f.fields[name] = string(value)
@@ -107,35 +103,4 @@ func (f *form) tags() ([]tagging.Tag, error) {
 		return nil, err
 	}
 	return doc.Tags()
-}
-
-// openFile returns a reader of the form's file. Fields after the file are ignored. The file's size
-// must be within the bounds in size. The file must match the checksums in header.
-func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
-	p := &expectedBody{}
-	err := p.readSums(header)
-	if err != nil {
-		return nil, err
-	}
-	if p.kind, err = wantedKind(header, p.sum.Kind); err != nil {
-		return nil, err
-	}
-	d := checksum.NewDigest(p.kind, false)
-	return &state.Body{
-		From:   io.TeeReader(io.LimitReader(f.file, size.Most+1), d),
-		Size:   -1,
-		Digest: d,
-		Check: func() error {
-			if d.Size > size.Most {
-				return tooLarge(d.Size, size.Most)
-			}
-			if d.Size < size.Least {
-				return s3error.New(
-					"EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed",
-					strconv.FormatInt(size.Least, 10),
-				)
-			}
-			return p.check(d, nil)
-		},
-	}, nil
 }

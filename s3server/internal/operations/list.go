@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"encoding/base64"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -24,20 +25,20 @@ type listRequest struct {
 
 type commonPrefix struct{ Prefix xmldoc.Text }
 
-func (r *request) listing(maxParameter string) (l listRequest, err error) {
+func readListing(r *request.Request, maxParameter string) (l listRequest, err error) {
 	l = listRequest{
-		Listing:  state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")},
-		encoding: r.query.Get("encoding-type"),
+		Listing:  state.Listing{Prefix: r.Query.Get("prefix"), Delimiter: r.Query.Get("delimiter")},
+		encoding: r.Query.Get("encoding-type"),
 	}
 	if l.encoding != "" && l.encoding != "url" {
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue",
 			l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
-	for name := range strings.SplitSeq(strings.Join(r.in.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
+	for name := range strings.SplitSeq(strings.Join(r.HTTP.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
 		case "":
 		case "RestoreStatus":
-			l.restores, l.now = true, r.server.now()
+			l.restores, l.now = true, r.Server.Now()
 		default:
 			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes",
 				"ArgumentValue", name).WithMessage("Invalid attribute name specified")
@@ -49,9 +50,9 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 
 // pageSize returns the maximum number of entries in a page. parameter is the query parameter with
 // the number. A number above the limit is reduced to the limit.
-func pageSize(r *request, parameter string) (int, error) {
-	maximum := r.server.limits.MaxPage
-	n, err := r.number(parameter, maximum)
+func pageSize(r *request.Request, parameter string) (int, error) {
+	maximum := r.Server.Limits.MaxPage
+	n, err := r.Number(parameter, maximum)
 	return min(n, maximum), err
 }
 
@@ -96,25 +97,25 @@ type listedObject struct {
 }
 
 // listObjects handles ListObjectsV2.
-func listObjects(r *request) error {
-	l, err := r.listing("max-keys")
+func listObjects(r *request.Request) error {
+	l, err := readListing(r, "max-keys")
 	if err != nil {
 		return err
 	}
-	startAfter := r.query.Get("start-after")
-	token := r.query.Get("continuation-token")
+	startAfter := r.Query.Get("start-after")
+	token := r.Query.Get("continuation-token")
 	pos := state.Position{Key: startAfter}
-	if r.has("continuation-token") {
+	if r.Has("continuation-token") {
 		if pos, err = parseListToken(token); err != nil {
 			return err
 		}
 	}
-	result := r.objectList(l)
+	result := newObjectList(r, l)
 	result.StartAfter = l.encode(startAfter)
 	result.ContinuationToken = token
 	var owners func(*state.Object) accounts.Owner
-	if r.query.Get("fetch-owner") == "true" {
-		if owners, err = r.owners(); err != nil {
+	if r.Query.Get("fetch-owner") == "true" {
+		if owners, err = ownersOf(r); err != nil {
 			return err
 		}
 	}
@@ -126,13 +127,13 @@ func listObjects(r *request) error {
 	if result.IsTruncated {
 		result.NextContinuationToken = listToken(last)
 	}
-	return r.writeObjectList(result)
+	return writeObjectList(r, result)
 }
 
-// objectList returns a response of a listing without entries.
-func (r *request) objectList(l listRequest) objectList {
+// newObjectList returns a response of a listing without entries.
+func newObjectList(r *request.Request, l listRequest) objectList {
 	return objectList{
-		Name:         r.target.bucket,
+		Name:         r.Target.Bucket,
 		Prefix:       l.encode(l.Prefix),
 		MaxKeys:      l.Max,
 		Delimiter:    l.encode(l.Delimiter),
@@ -142,20 +143,20 @@ func (r *request) objectList(l listRequest) objectList {
 
 // writeObjectList responds with a page of a listing. Like AWS, it adds a header with the region of
 // the bucket.
-func (r *request) writeObjectList(page objectList) error {
-	b, err := r.bucket()
+func writeObjectList(r *request.Request, page objectList) error {
+	b, err := r.Bucket()
 	if err != nil {
 		return err
 	}
-	r.w.Header().Set("X-Amz-Bucket-Region", b.Region)
-	return r.writeXML("ListBucketResult", page)
+	r.Writer.Header().Set("X-Amz-Bucket-Region", b.Region)
+	return r.WriteXML("ListBucketResult", page)
 }
 
 // fill adds the entries that follow a position, and returns the position of the last entry.
 func (o *objectList) fill(
-	r *request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
+	r *request.Request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
-	o.IsTruncated, err = r.list(l.Listing, pos, func(v *state.Version, common string) {
+	o.IsTruncated, err = listPage(r, l.Listing, pos, func(v *state.Version, common string) {
 		if v == nil {
 			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
 			last = state.Position{Key: common, Prefix: true}
@@ -164,7 +165,7 @@ func (o *objectList) fill(
 		o.Contents = append(o.Contents, l.entry(v, owners))
 		last = state.Position{Key: v.Key}
 	})
-	if r.fault.Reverse {
+	if r.Fault.Reverse {
 		slices.Reverse(o.Contents)
 		slices.Reverse(o.CommonPrefixes)
 	}
@@ -217,19 +218,19 @@ func parseListToken(token string) (state.Position, error) {
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 
-// list passes one page of current objects and common prefixes to the function show, like
+// listPage passes one page of current objects and common prefixes to the function show, like
 // [state.Store.List]. It omits objects that Fault.Stale hides, and fills the page with later
 // objects.
-func (r *request) list(
-	l state.Listing, pos state.Position, show func(v *state.Version, common string),
+func listPage(
+	r *request.Request, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
-	if r.fault.Stale <= 0 || l.Max == 0 {
-		return r.server.store.List(r.in.Context(), r.target.bucket, l, pos, show)
+	if r.Fault.Stale <= 0 || l.Max == 0 {
+		return r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, show)
 	}
-	newest := r.server.now().Add(-r.fault.Stale)
+	newest := r.Server.Now().Add(-r.Fault.Stale)
 	for more = true; more && l.Max > 0; {
-		more, err = r.server.store.List(
-			r.in.Context(), r.target.bucket, l, pos,
+		more, err = r.Server.Store.List(
+			r.HTTP.Context(), r.Target.Bucket, l, pos,
 			func(v *state.Version, common string) {
 				if v == nil {
 					pos = state.Position{Key: common, Prefix: true}
@@ -252,17 +253,17 @@ func (r *request) list(
 // listObjectsV1 handles ListObjects. Like AWS, it returns the last key as NextMarker only if the
 // listing has a delimiter. Without a delimiter, clients continue after the last key that they
 // received.
-func listObjectsV1(r *request) error {
-	l, err := r.listing("max-keys")
+func listObjectsV1(r *request.Request) error {
+	l, err := readListing(r, "max-keys")
 	if err != nil {
 		return err
 	}
-	marker := r.query.Get("marker")
-	result := r.objectList(l)
+	marker := r.Query.Get("marker")
+	result := newObjectList(r, l)
 	result.Marker = new(l.encode(marker))
-	common, rolled := l.CommonPrefix(marker)
-	pos := state.Position{Key: marker, Prefix: rolled && common == marker}
-	owners, err := r.owners()
+	common, isPrefix := l.CommonPrefix(marker)
+	pos := state.Position{Key: marker, Prefix: isPrefix && common == marker}
+	owners, err := ownersOf(r)
 	if err != nil {
 		return err
 	}
@@ -273,5 +274,11 @@ func listObjectsV1(r *request) error {
 	if result.IsTruncated && l.Delimiter != "" {
 		result.NextMarker = l.encode(last.Key)
 	}
-	return r.writeObjectList(result)
+	return writeObjectList(r, result)
+}
+
+// ownersOf returns a function that returns the owner of an object in the request's bucket.
+func ownersOf(r *request.Request) (func(*state.Object) accounts.Owner, error) {
+	b, err := r.Bucket()
+	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
 }

@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"encoding/xml"
@@ -7,25 +7,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/access"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// bypassHeader is the header that asks to bypass a retention in governance mode, if its value is
-// true.
-const bypassHeader = "X-Amz-Bypass-Governance-Retention"
-
-// checkBypass fails on a strict server if the request has bypassHeader, with any value, and the
+// checkBypass fails on a strict server if the request has BypassHeader, with any value, and the
 // bucket has no object lock. Other servers accept the header. Some programs remove all objects of a
 // bucket, and always send the header.
-func checkBypass(r *request) error {
-	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
+func checkBypass(r *request.Request) error {
+	if !r.Server.Strict || r.HTTP.Header.Get(request.BypassHeader) == "" {
 		return nil
 	}
-	b, err := r.bucket()
+	b, err := r.Bucket()
 	if err == nil && b.Locking == nil {
-		err = s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(bypassHeader)).
+		err = s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(request.BypassHeader)).
 			WithMessage("x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.")
 	}
 	return err
@@ -34,15 +32,15 @@ func checkBypass(r *request) error {
 // needChecksum fails if an object gets a lock, and the write has neither a digest nor a checksum of
 // its body. The lock comes from the request or is the bucket's default retention. The last
 // parameter is the kind of write for the error message: "Object" or "Part".
-func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
-	if p.given != nil || p.md5 != nil {
+func needChecksum(r *request.Request, p *request.Body, l state.Lock, subject string) error {
+	if p.HasDigest() {
 		return nil
 	}
-	b, err := r.bucket()
+	b, err := r.Bucket()
 	if err == nil && (l.Mode != "" || l.Hold != "" || b.Locking != nil && b.Locking.Mode != "") {
 		err = s3error.New("InvalidRequest").WithMessage(
 			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters",
-			what,
+			subject,
 		)
 	}
 	return err
@@ -83,16 +81,16 @@ func getLocking(b *state.Bucket) (any, error) {
 
 // putLocking enables object lock on the bucket, and replaces the default retention. Object lock
 // cannot be disabled.
-func putLocking(r *request) error {
-	var asked lockConfiguration
-	if err := r.readVouched(&asked); err != nil {
+func putLocking(r *request.Request) error {
+	var doc lockConfiguration
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
-	s, err := asked.settings()
+	s, err := doc.settings()
 	if err != nil {
 		return err
 	}
-	return r.setting(http.StatusOK, func(b *state.Bucket) error {
+	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		if b.Versioning != state.Enabled {
 			return s3error.New("InvalidBucketState").
 				WithMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
@@ -136,21 +134,21 @@ type retention struct {
 }
 
 // putRetention replaces the retention of a version. An empty retention in the request removes it.
-func putRetention(r *request) error {
-	var asked retention
-	if err := r.readVouched(&asked); err != nil {
+func putRetention(r *request.Request) error {
+	var doc retention
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
-	lock, err := asked.lock(r.server.now())
+	lock, err := doc.lock(r.Server.Now())
 	if err != nil {
 		return err
 	}
 	return changeLock(
-		r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}},
+		r, http.Header{state.LockMode: {doc.Mode}, state.LockUntil: {doc.RetainUntilDate}},
 		func(l *state.Lock) error {
-			extends := lock.Mode == l.Mode && !lock.Until.Before(l.Until)
-			bypassed := l.Mode == state.Governance && isTrue(r.in.Header, bypassHeader)
-			if r.server.now().Before(l.Until) && !extends && !bypassed {
+			isExtension := lock.Mode == l.Mode && !lock.Until.Before(l.Until)
+			isBypassed := l.Mode == state.Governance && request.IsTrue(r.HTTP.Header, request.BypassHeader)
+			if r.Server.Now().Before(l.Until) && !isExtension && !isBypassed {
 				return state.Protected()
 			}
 			l.Mode = lock.Mode
@@ -162,10 +160,10 @@ func putRetention(r *request) error {
 
 // changeLock changes the lock of a version. The policies are applied as if the request were a
 // PutObject with the given headers, which describe the new lock.
-func changeLock(r *request, changes http.Header, change func(*state.Lock) error) error {
-	header := r.in.Header.Clone()
+func changeLock(r *request.Request, changes http.Header, change func(*state.Lock) error) error {
+	header := r.HTTP.Header.Clone()
 	maps.Copy(header, changes)
-	if err := r.authorizeWith(header, nil); err != nil {
+	if err := access.AuthorizeWith(r, header, nil); err != nil {
 		return err
 	}
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
@@ -196,9 +194,9 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 
 // showLock is like showVersion, but fails if the bucket has no object lock.
 func showLock(name string, f func(state.Lock) (any, error)) handler {
-	return func(r *request) error {
+	return func(r *request.Request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {
-			b, err := r.bucket()
+			b, err := r.Bucket()
 			if err != nil {
 				return nil, err
 			}
@@ -222,16 +220,16 @@ type legalHold struct {
 	Status  string
 }
 
-func putLegalHold(r *request) error {
-	var asked legalHold
-	if err := r.readVouched(&asked); err != nil {
+func putLegalHold(r *request.Request) error {
+	var doc legalHold
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
-	if asked.Status != "ON" && asked.Status != "OFF" {
+	if doc.Status != "ON" && doc.Status != "OFF" {
 		return s3error.New("MalformedXML")
 	}
-	return changeLock(r, http.Header{state.LockHold: {asked.Status}}, func(l *state.Lock) error {
-		l.Hold = asked.Status
+	return changeLock(r, http.Header{state.LockHold: {doc.Status}}, func(l *state.Lock) error {
+		l.Hold = doc.Status
 		return nil
 	})
 }
@@ -247,12 +245,12 @@ func getLegalHold(l state.Lock) (any, error) {
 // legal hold if the caller has no permission to read them.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-func writeLock(r *request, v *state.Version) error {
+func writeLock(r *request.Request, v *state.Version) error {
 	lock := v.Object.Lock
 	if lock == (state.Lock{}) {
 		return nil
 	}
-	b, err := r.bucket()
+	b, err := r.Bucket()
 	if err != nil {
 		return err
 	}
@@ -264,14 +262,14 @@ func writeLock(r *request, v *state.Version) error {
 			lock.Hold = ""
 		},
 	} {
-		a := r.access(b, action, v.Key, r.query.Get("versionId"))
-		err := a.checkFurther(furtherAction{action, true})
+		a := access.Of(r, b, action, v.Key, r.Query.Get("versionId"))
+		err := a.CheckOptional(action)
 		if s3error.Is(err, "AccessDenied") {
 			hide()
 		} else if err != nil {
 			return err
 		}
 	}
-	lock.Write(r.w.Header())
+	lock.Write(r.Writer.Header())
 	return nil
 }

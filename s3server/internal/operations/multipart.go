@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"net/http"
@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -18,30 +19,30 @@ type createUploadResult struct {
 	UploadID string `xml:"UploadId"`
 }
 
-func createUpload(r *request) error {
-	if err := headers.NoWriteCondition(r.in.Header); err != nil {
+func createUpload(r *request.Request) error {
+	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
 	}
-	o, err := newObject(r, r.in.Header)
+	o, err := NewObject(r, r.HTTP.Header)
 	if err != nil {
 		return err
 	}
-	u := &state.Upload{Bucket: r.target.bucket, Key: r.target.key, Initiator: r.caller.account, Object: *o}
-	if err := readUploadChecksum(u, r.in.Header); err != nil {
+	u := &state.Upload{Bucket: r.Target.Bucket, Key: r.Target.Key, Initiator: r.Caller.Account, Object: *o}
+	if err := readUploadChecksum(u, r.HTTP.Header); err != nil {
 		return err
 	}
-	if err := r.server.store.BeginUpload(r.in.Context(), u); err != nil {
+	if err := r.Server.Store.BeginUpload(r.HTTP.Context(), u); err != nil {
 		return err
 	}
-	u.Object.Encryption.Write(r.w.Header())
+	u.Object.Encryption.Write(r.Writer.Header())
 	showAbortion(r, u)
 	if u.Asked {
-		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
-		r.w.Header().Set("X-Amz-Checksum-Type", u.Covers)
+		r.Writer.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
+		r.Writer.Header().Set("X-Amz-Checksum-Type", u.Covers)
 	}
-	return r.writeXML(
+	return r.WriteXML(
 		"InitiateMultipartUploadResult",
-		createUploadResult{Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID},
+		createUploadResult{Bucket: r.Target.Bucket, Key: xmldoc.Text(r.Target.Key), UploadID: u.ID},
 	)
 }
 
@@ -49,9 +50,9 @@ func createUpload(r *request) error {
 // headers.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name := header.Get("X-Amz-Checksum-Algorithm")
-	covers := header.Get("X-Amz-Checksum-Type")
+	checksumType := header.Get("X-Amz-Checksum-Type")
 	if name == "" {
-		if covers != "" {
+		if checksumType != "" {
 			return s3error.New("InvalidRequest").
 				WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
@@ -64,13 +65,13 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		return err
 	}
 	u.Asked = true
-	u.Covers = covers
+	u.Covers = checksumType
 	switch {
-	case covers == "" && u.Kind.Composite:
+	case checksumType == "" && u.Kind.Composite:
 		u.Covers = checksum.Composite
-	case covers == "":
+	case checksumType == "":
 		u.Covers = checksum.FullObject
-	case covers != checksum.FullObject && covers != checksum.Composite:
+	case checksumType != checksum.FullObject && checksumType != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if u.Covers == checksum.FullObject && !u.Kind.Full || u.Covers == checksum.Composite && !u.Kind.Composite {
@@ -80,14 +81,14 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	return nil
 }
 
-// upload looks up the upload that the request names.
-func (r *request) upload() (*state.Upload, error) {
-	return r.server.store.Upload(r.in.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
+// requestedUpload looks up the upload that the request names.
+func requestedUpload(r *request.Request) (*state.Upload, error) {
+	return r.Server.Store.Upload(r.HTTP.Context(), r.Target.Bucket, r.Target.Key, r.Query.Get("uploadId"))
 }
 
-func partNumber(r *request) (int, error) {
-	value := r.query.Get("partNumber")
-	maximum := r.server.limits.MaxParts
+func partNumber(r *request.Request) (int, error) {
+	value := r.Query.Get("partNumber")
+	maximum := r.Server.Limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maximum {
 		return 0, s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
@@ -97,21 +98,21 @@ func partNumber(r *request) (int, error) {
 }
 
 // partTarget returns the upload to which the request writes a part, and the number of the part.
-func partTarget(r *request) (u *state.Upload, number int, err error) {
+func partTarget(r *request.Request) (u *state.Upload, number int, err error) {
 	if number, err = partNumber(r); err != nil {
 		return nil, 0, err
 	}
-	if u, err = r.upload(); err != nil {
+	if u, err = requestedUpload(r); err != nil {
 		return nil, 0, err
 	}
 	return u, number, checkPart(r, u)
 }
 
-func uploadPart(r *request) error {
-	if err := headers.NoWriteCondition(r.in.Header); err != nil {
+func uploadPart(r *request.Request) error {
+	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
 	}
-	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {
+	if value := r.HTTP.Header.Get("X-Amz-Tagging"); value != "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
 			WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
@@ -119,68 +120,45 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	promised, err := r.expectBody()
+	expected, err := r.ExpectBody()
 	if err != nil {
 		return err
 	}
-	if err := checkKind(u, promised); err != nil {
+	if err := expected.CheckKind(u); err != nil {
 		return err
 	}
-	if err := r.needChecksum(promised, u.Object.Lock, "Part"); err != nil {
+	if err := needChecksum(r, expected, u.Object.Lock, "Part"); err != nil {
 		return err
 	}
-	b, err := r.openBody(promised, r.server.limits.MaxPartSize)
+	b, err := r.OpenBody(expected, r.Server.Limits.MaxPartSize)
 	if err != nil {
 		return err
 	}
 	// If the checksums of the part and of the object are of different kinds, compute both kinds.
-	if promised.kind != u.Kind {
+	if expected.Kind != u.Kind {
 		b.Digest = b.Digest.Also(u.Kind)
 	}
-	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
+	p, err := r.Server.Store.PutPart(r.HTTP.Context(), u, number, b)
 	if err != nil {
 		return b.Blame(err)
 	}
-	u.Object.Encryption.Write(r.w.Header())
-	r.w.Header().Set("Etag", p.ETag)
-	if promised.given != nil || u.Asked {
-		r.w.Header().Set(promised.sum.Kind.Header, promised.sum.Value)
+	u.Object.Encryption.Write(r.Writer.Header())
+	r.Writer.Header().Set("Etag", p.ETag)
+	if expected.Given != nil || u.Asked {
+		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
-	return r.done(http.StatusOK)
+	return r.Done(http.StatusOK)
 }
 
-// checkKind fails if the client named a checksum algorithm for the upload, and a part has a
-// checksum of another algorithm. If the upload's checksum is composite, checkKind also fails for a
-// part without a checksum. For any other part without a checksum, checkKind sets p.kind to the
-// upload's algorithm.
-func checkKind(u *state.Upload, p *expectedBody) error {
-	value := "null"
-	if p.given != nil {
-		value = p.given.Label()
-	}
-	mismatch := u.Asked &&
-		(p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
-	if mismatch {
-		return s3error.New("InvalidRequest").WithMessage(
-			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
-			value,
-		)
-	}
-	if p.given == nil {
-		p.kind = u.Kind
-	}
-	return nil
-}
-
-func abortUpload(r *request) error {
-	u, err := r.upload()
+func abortUpload(r *request.Request) error {
+	u, err := requestedUpload(r)
 	if err != nil {
 		return err
 	}
-	if err := r.server.store.Abort(r.in.Context(), u); err != nil {
+	if err := r.Server.Store.Abort(r.HTTP.Context(), u); err != nil {
 		return err
 	}
-	return r.done(http.StatusNoContent)
+	return r.Done(http.StatusNoContent)
 }
 
 type partList struct {
@@ -206,32 +184,32 @@ type listedPart struct {
 	checksum.Elements
 }
 
-func listParts(r *request) error {
+func listParts(r *request.Request) error {
 	maximum, err := pageSize(r, "max-parts")
 	if err != nil {
 		return err
 	}
-	marker, err := r.number("part-number-marker", 0)
+	marker, err := r.Number("part-number-marker", 0)
 	if err != nil {
 		return err
 	}
 	result := partList{
-		Bucket:           r.target.bucket,
-		Key:              xmldoc.Text(r.target.key),
-		UploadID:         r.query.Get("uploadId"),
+		Bucket:           r.Target.Bucket,
+		Key:              xmldoc.Text(r.Target.Key),
+		UploadID:         r.Query.Get("uploadId"),
 		PartNumberMarker: marker,
 		MaxParts:         maximum,
 	}
-	u, err := r.upload()
+	u, err := requestedUpload(r)
 	if err != nil {
 		return err
 	}
-	if r.in.Header.Get(state.CustomerPrefix+"-Key") != "" {
+	if r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		if err := checkPart(r, u); err != nil {
 			return err
 		}
 	}
-	owners, err := r.owners()
+	owners, err := ownersOf(r)
 	if err != nil {
 		return err
 	}
@@ -242,7 +220,7 @@ func listParts(r *request) error {
 		result.ChecksumAlgorithm = u.Kind.Name
 		result.ChecksumType = u.Covers
 	}
-	parts, hasMore, err := r.server.store.Parts(r.in.Context(), u, marker, maximum)
+	parts, hasMore, err := r.Server.Store.Parts(r.HTTP.Context(), u, marker, maximum)
 	if err != nil {
 		return err
 	}
@@ -254,7 +232,7 @@ func listParts(r *request) error {
 		)
 		result.NextPartNumberMarker = p.Number
 	}
-	return r.writeXML("ListPartsResult", result)
+	return r.WriteXML("ListPartsResult", result)
 }
 
 type uploadList struct {
@@ -281,15 +259,15 @@ type listedUpload struct {
 }
 
 // listUploads lists the multipart uploads of a bucket, sorted by key and, for one key, by time.
-func listUploads(r *request) error {
-	l, err := r.listing("max-uploads")
+func listUploads(r *request.Request) error {
+	l, err := readListing(r, "max-uploads")
 	if err != nil {
 		return err
 	}
-	key := r.query.Get("key-marker")
-	id := r.query.Get("upload-id-marker")
+	key := r.Query.Get("key-marker")
+	id := r.Query.Get("upload-id-marker")
 	result := uploadList{
-		Bucket:         r.target.bucket,
+		Bucket:         r.Target.Bucket,
 		KeyMarker:      l.encode(key),
 		UploadIDMarker: id,
 		Prefix:         l.encode(l.Prefix),
@@ -297,12 +275,12 @@ func listUploads(r *request) error {
 		EncodingType:   l.encoding,
 		MaxUploads:     l.Max,
 	}
-	owners, err := r.owners()
+	owners, err := ownersOf(r)
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListUploads(
-		r.in.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
+	result.IsTruncated, err = r.Server.Store.ListUploads(
+		r.HTTP.Context(), r.Target.Bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
 		func(u *state.Upload, common string) {
 			if u == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
@@ -325,5 +303,5 @@ func listUploads(r *request) error {
 		result.NextKeyMarker = ""
 		result.NextUploadIDMarker = ""
 	}
-	return r.writeXML("ListMultipartUploadsResult", result)
+	return r.WriteXML("ListMultipartUploadsResult", result)
 }

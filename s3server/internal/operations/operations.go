@@ -1,4 +1,7 @@
-package s3server
+// Package operations has the operations of S3. Its door is [Route], which finds the handler of a
+// request. Before a handler is called, the caller and its permission are checked, except by the
+// operations that check them on their own.
+package operations
 
 import (
 	"cmp"
@@ -7,22 +10,23 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-type handler = func(*request) error
+type handler = func(*request.Request) error
 
-// subresources has the query parameters that select an operation. If a request has several, the
-// first one in this list counts.
-var subresources = []string{
-	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
-	"lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
-	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
-	"versioning", "versions", "website",
-	// Operations with these parameters are not implemented.
-	"attributes", "select", "torrent",
+// listingOf limits the number of concurrent calls of list. Further requests wait.
+func listingOf(list handler) handler {
+	return func(r *request.Request) error {
+		if err := r.EnterListing(); err != nil {
+			return err
+		}
+		return list(r)
+	}
 }
 
 type operation struct {
@@ -61,7 +65,7 @@ var operations = map[string]operation{
 		),
 	},
 	"BUCKET PUT cors": {
-		"PutBucketCors", configure((*request).readVouched, func(b *state.Bucket, c *cors.Configuration) {
+		"PutBucketCors", configure((*request.Request).ReadVouched, func(b *state.Bucket, c *cors.Configuration) {
 			b.CORS = c
 		}),
 	},
@@ -84,7 +88,7 @@ var operations = map[string]operation{
 		),
 	},
 	"BUCKET PUT publicAccessBlock": {
-		"PutPublicAccessBlock", configure((*request).readXML, func(b *state.Bucket, c *acl.Block) {
+		"PutPublicAccessBlock", configure((*request.Request).ReadXML, func(b *state.Bucket, c *acl.Block) {
 			b.Block = c
 		}),
 	},
@@ -117,7 +121,7 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) {
+		configure((*request.Request).ReadVouched, func(b *state.Bucket, c *encryptionConfiguration) {
 			b.Encryption = &c.Rule[0]
 		}),
 	},
@@ -133,7 +137,7 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT requestPayment": {
 		"PutBucketRequestPayment",
-		configure((*request).readXML, func(b *state.Bucket, c *requestPayment) {
+		configure((*request.Request).ReadXML, func(b *state.Bucket, c *requestPayment) {
 			b.Payer = c.Payer
 		}),
 	},
@@ -160,7 +164,7 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT website": {
 		"PutBucketWebsite",
-		configure((*request).readXML, func(b *state.Bucket, c *website.Configuration) {
+		configure((*request.Request).ReadXML, func(b *state.Bucket, c *website.Configuration) {
 			b.Website = c
 		}),
 	},
@@ -225,29 +229,56 @@ var operations = map[string]operation{
 	"OBJECT POST restore":   {"RestoreObject", restoreObject},
 }
 
+// Route sets the operation and the target of the request, and returns the operation's handler.
+func Route(r *request.Request) (func(*request.Request) error, error) {
+	r.Operation = "Unknown"
+	err := request.CheckHead(r)
+	if err != nil {
+		return nil, err
+	}
+	if request.LocateWebsite(r) {
+		return websiteHandler(r), nil
+	}
+	if r.Query, err = request.ParseQuery(r.HTTP.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	if r.Target, err = r.Server.Locate(r.HTTP); err != nil {
+		return nil, err
+	}
+	name, handle := chooseOperation(r)
+	if handle == nil {
+		if name != "" {
+			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
+		}
+		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", r.Target.Kind())
+	}
+	r.Operation = name
+	return handle, nil
+}
+
 // chooseOperation returns the name of the request's operation and its handler. If the server does
 // not implement the operation, the handler is nil.
-func chooseOperation(r *request) (string, handler) {
-	if r.in.Method == http.MethodOptions {
+func chooseOperation(r *request.Request) (string, handler) {
+	if r.HTTP.Method == http.MethodOptions {
 		return "Preflight", preflight
 	}
-	if name := missingSubresource(r); name != "" {
+	if name := request.MissingSubresource(r); name != "" {
 		return name, nil
 	}
 	subresource := ""
-	for _, name := range subresources {
-		if r.has(name) {
+	for _, name := range request.Subresources {
+		if r.Has(name) {
 			subresource = name
 			break
 		}
 	}
-	kind := r.target.kind()
-	if kind == "BUCKET" && r.in.Method == http.MethodGet && subresource == "" {
-		if r.query.Get("list-type") == "2" {
+	kind := r.Target.Kind()
+	if kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == "" {
+		if r.Query.Get("list-type") == "2" {
 			subresource = "list-type"
 		}
 	}
-	if _, copying := r.in.Header[copySource]; copying && kind == "OBJECT" && r.in.Method == http.MethodPut {
+	if _, copying := r.HTTP.Header[copySource]; copying && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject
@@ -257,13 +288,13 @@ func chooseOperation(r *request) (string, handler) {
 	}
 	switch subresource {
 	case "analytics", "intelligent-tiering", "inventory", "metrics":
-		if r.has("id") {
+		if r.Has("id") {
 			subresource += " id"
 		}
 	}
-	chosen, ok := operations[strings.Join([]string{kind, r.in.Method, subresource}, " ")]
+	operation, ok := operations[strings.Join([]string{kind, r.HTTP.Method, subresource}, " ")]
 	if !ok {
 		return subresource, nil
 	}
-	return chosen.name, chosen.handle
+	return operation.name, operation.handle
 }

@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"encoding/xml"
@@ -6,18 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
-
-// archived reports whether a version must be restored before it can be read. A restored copy can be
-// read until it expires.
-func (h *Handler) archived(v *state.Version) bool {
-	now := h.now()
-	return v.Object.Properties.IsArchived() &&
-		(now.Before(v.Object.Restored.From) || !now.Before(v.Object.Restored.Until))
-}
 
 // A restoreStatus is the state of a restored copy in a listing.
 type restoreStatus struct {
@@ -67,14 +60,14 @@ func (d *restoreRequest) Check() error {
 
 // restoreObject begins to restore an archived version. If there is a restored copy already, it
 // extends the time for which the copy exists.
-func restoreObject(r *request) error {
-	var asked restoreRequest
-	if err := r.readXML(&asked); err != nil {
+func restoreObject(r *request.Request) error {
+	var doc restoreRequest
+	if err := r.ReadXML(&doc); err != nil {
 		return err
 	}
 	status := http.StatusAccepted
 	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
-		now := r.server.now()
+		now := r.Server.Now()
 		switch {
 		case !v.Object.Properties.IsArchived():
 			return s3error.New("InvalidObjectState").
@@ -84,14 +77,14 @@ func restoreObject(r *request) error {
 		case now.Before(v.Object.Restored.Until):
 			status = http.StatusOK
 		default:
-			v.Object.Restored.From = now.Add(r.server.config.RestoreTime)
+			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}
 		v.Object.Restored.Until = slices.MaxFunc([]time.Time{now, v.Object.Restored.From}, time.Time.Compare).
-			AddDate(0, 0, asked.Days)
+			AddDate(0, 0, doc.Days)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return r.done(status)
+	return r.Done(status)
 }

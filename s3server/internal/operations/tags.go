@@ -1,23 +1,25 @@
-package s3server
+package operations
 
 import (
 	"net/http"
 
+	"github.com/omnibucket/storage/s3server/internal/access"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-func putTagging(r *request) error {
+func putTagging(r *request.Request) error {
 	var doc tagging.Document
-	if err := r.readVouched(&doc); err != nil {
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
 	tags, err := doc.Tags()
 	if err != nil {
 		return err
 	}
-	if err := r.authorizeWith(r.in.Header, tags); err != nil {
+	if err := access.AuthorizeWith(r, r.HTTP.Header, tags); err != nil {
 		return err
 	}
 	return changeVersion(r, http.StatusOK, func(_ *state.Bucket, v *state.Version) error {
@@ -26,7 +28,7 @@ func putTagging(r *request) error {
 	})
 }
 
-func deleteTagging(r *request) error {
+func deleteTagging(r *request.Request) error {
 	return changeVersion(r, http.StatusNoContent, func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Properties.Tags = nil
 		return nil
@@ -36,42 +38,42 @@ func deleteTagging(r *request) error {
 // showVersion returns a handler that responds with an XML element with this name. f returns the
 // element's content for the version that the request names. f must not modify the version.
 func showVersion(name string, f func(*state.Version) (any, error)) handler {
-	return func(r *request) error {
+	return func(r *request.Request) error {
 		v, err := findVersion(r)
 		if err != nil {
 			return err
 		}
 		document, err := f(v)
-		r.server.store.Release(v)
+		r.Server.Store.Release(v)
 		if err != nil {
 			return err
 		}
-		return r.writeXML(name, document)
+		return r.WriteXML(name, document)
 	}
 }
 
 // changeVersion calls replaceVersion, and responds with this status.
-func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version) error) error {
+func changeVersion(r *request.Request, status int, f func(*state.Bucket, *state.Version) error) error {
 	if err := replaceVersion(r, f); err != nil {
 		return err
 	}
-	return r.done(status)
+	return r.Done(status)
 }
 
 // replaceVersion replaces a version by a modified copy. The request names the version, and f
 // modifies the copy.
-func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) error {
-	id, err := r.versionID()
+func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) error) error {
+	id, err := r.VersionID()
 	if err != nil {
 		return err
 	}
-	v, versionID, err := r.server.store.Change(r.in.Context(),
-		state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, f)
+	v, versionID, err := r.Server.Store.Change(r.HTTP.Context(),
+		state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id}, f)
 	if err != nil {
 		return err
 	}
-	r.note(v, versionID)
-	r.showID(versionID)
+	noteWrite(r, v, versionID)
+	showID(r, versionID)
 	return nil
 }
 
@@ -82,9 +84,9 @@ func getBucketTagging(b *state.Bucket) (any, error) {
 	return tagging.DocumentOf(b.Tags), nil
 }
 
-func putBucketTagging(r *request) error {
+func putBucketTagging(r *request.Request) error {
 	var doc tagging.Document
-	if err := r.readVouched(&doc); err != nil {
+	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
 	tags, err := doc.List()
@@ -94,7 +96,7 @@ func putBucketTagging(r *request) error {
 	if err := tagging.CheckBucket(tags); err != nil {
 		return err
 	}
-	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
+	return changeSettings(r, http.StatusNoContent, func(b *state.Bucket) error {
 		b.Tags = tags
 		return nil
 	})

@@ -1,9 +1,10 @@
-package s3server
+package operations
 
 import (
 	"encoding/xml"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
@@ -43,13 +44,13 @@ type listedVersion struct {
 
 // listVersions lists versions and delete markers, sorted by key. Those of one key are listed from
 // the newest to the oldest.
-func listVersions(r *request) error {
-	l, err := r.listing("max-keys")
+func listVersions(r *request.Request) error {
+	l, err := readListing(r, "max-keys")
 	if err != nil {
 		return err
 	}
-	pos := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
-	if r.server.config.Strict && r.has("version-id-marker") && pos.ID == "" {
+	pos := state.VersionPosition{Key: r.Query.Get("key-marker"), ID: r.Query.Get("version-id-marker")}
+	if r.Server.Strict && r.Has("version-id-marker") && pos.ID == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "").
 			WithMessage("A version-id marker cannot be empty.")
 	}
@@ -57,12 +58,12 @@ func listVersions(r *request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
 			pos.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
-	if pos.ID != "" && !r.server.store.ValidID(pos.ID) {
+	if pos.ID != "" && !r.Server.Store.ValidID(pos.ID) {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
 			pos.ID).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Name:            r.target.bucket,
+		Name:            r.Target.Bucket,
 		Prefix:          l.encode(l.Prefix),
 		KeyMarker:       l.encode(pos.Key),
 		VersionIDMarker: pos.ID,
@@ -70,20 +71,20 @@ func listVersions(r *request) error {
 		Delimiter:       l.encode(l.Delimiter),
 		EncodingType:    l.encoding,
 	}
-	owners, err := r.owners()
+	owners, err := ownersOf(r)
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListVersions(
-		r.in.Context(), r.target.bucket, l.Listing, pos,
-		func(v *state.Version, latest bool, common string) {
+	result.IsTruncated, err = r.Server.Store.ListVersions(
+		r.HTTP.Context(), r.Target.Bucket, l.Listing, pos,
+		func(v *state.Version, isLatest bool, common string) {
 			if v == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 				result.NextKeyMarker = l.encode(common)
 				result.NextVersionIDMarker = ""
 				return
 			}
-			result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
+			result.Entries = append(result.Entries, l.versionEntry(v, isLatest, owners))
 			result.NextKeyMarker = l.encode(v.Key)
 			result.NextVersionIDMarker = v.ID
 		},
@@ -95,17 +96,17 @@ func listVersions(r *request) error {
 		result.NextKeyMarker = ""
 		result.NextVersionIDMarker = ""
 	}
-	return r.writeXML("ListVersionsResult", result)
+	return r.WriteXML("ListVersionsResult", result)
 }
 
 func (l listRequest) versionEntry(
-	v *state.Version, latest bool, owners func(*state.Object) accounts.Owner,
+	v *state.Version, isLatest bool, owners func(*state.Object) accounts.Owner,
 ) listedVersion {
 	e := listedVersion{
 		XMLName:      xml.Name{Local: "Version"},
 		Key:          l.encode(v.Key),
 		VersionID:    v.ID,
-		IsLatest:     latest,
+		IsLatest:     isLatest,
 		LastModified: xmldoc.Time(v.Modified),
 		Owner:        owners(&v.Object),
 	}

@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"bytes"
@@ -6,60 +6,37 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/hostname"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/s3server/internal/access"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// locateWebsite reports whether the host of the request is that of a website. If so, it sets the
-// target of the request.
-func locateWebsite(r *request) bool {
-	bucket, ok := r.server.hostWebsite(r.in.Host)
-	if !ok {
-		return false
-	}
-	r.target = target{bucket, strings.TrimPrefix(r.in.URL.Path, "/")}
-	r.query = url.Values{}
-	return true
-}
-
-// hostWebsite returns the bucket whose website has this host.
-func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
-	host = hostname.Of(host)
-	for _, domain := range h.config.WebsiteDomains {
-		bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain))
-		if found {
-			return bucket, true
-		}
-	}
-	return "", false
-}
-
 // websiteHandler sets the operation of a request to a website, and returns the operation's handler.
-func websiteHandler(r *request) handler {
-	if r.in.Method == http.MethodOptions {
-		r.operation = "Preflight"
+func websiteHandler(r *request.Request) handler {
+	if r.HTTP.Method == http.MethodOptions {
+		r.Operation = "Preflight"
 		return preflight
 	}
-	r.operation = "GetWebsiteDocument" // a name of this server: AWS has no API for it
+	r.Operation = "GetWebsiteDocument" // a name of this server: AWS has no API for it
 	return serveWebsite
 }
 
 // serveWebsite handles a request to a website. The caller is always anonymous.
-func serveWebsite(r *request) error {
-	r.caller = caller{anonymous: true, seal: sign.Seal{Payload: sign.UnsignedPayload}}
+func serveWebsite(r *request.Request) error {
+	r.Caller = request.Caller{Anonymous: true, Seal: sign.Seal{Payload: sign.UnsignedPayload}}
 	c, err := websiteOf(r)
 	if err != nil {
-		return writeHTML(r, asAPIError(err), nil)
+		return writeHTML(r, storageerror.Response(err), nil)
 	}
-	key := r.target.key
+	key := r.Target.Key
 	if target := c.RedirectAllRequestsTo; target != nil {
 		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
@@ -67,18 +44,18 @@ func serveWebsite(r *request) error {
 		return follow(r, rule, key)
 	}
 	if key == "" || strings.HasSuffix(key, "/") {
-		r.target.key += string(c.IndexDocument.Suffix)
+		r.Target.Key += string(c.IndexDocument.Suffix)
 	}
 	if err = serveDocument(r); err == nil {
 		return nil
 	}
-	failure := asAPIError(err)
+	failure := storageerror.Response(err)
 	if failure.Status < http.StatusBadRequest {
 		return failure // not modified
 	}
-	if folder := key + "/"; r.target.key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
-		r.w.Header().Set("Location", encodePath(folder))
-		return r.done(http.StatusFound)
+	if folder := key + "/"; r.Target.Key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
+		r.Writer.Header().Set("Location", encodePath(folder))
+		return r.Done(http.StatusFound)
 	}
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return follow(r, rule, key)
@@ -87,87 +64,87 @@ func serveWebsite(r *request) error {
 		return writeHTML(r, failure, nil)
 	}
 	if err := serveErrorDocument(r, string(c.ErrorDocument.Key), failure.Status); err != nil {
-		return writeHTML(r, failure, asAPIError(err))
+		return writeHTML(r, failure, storageerror.Response(err))
 	}
 	return nil
 }
 
 // websiteOf returns the website configuration of the bucket. It fails if the bucket is no website,
 // or if the method is neither GET nor HEAD.
-func websiteOf(r *request) (*website.Configuration, error) {
-	b, err := r.bucket()
+func websiteOf(r *request.Request) (*website.Configuration, error) {
+	b, err := r.Bucket()
 	if err != nil {
 		return nil, err
 	}
 	if b.Website == nil {
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	}
-	if b.Payer == payerRequester {
+	if b.Payer == access.PayerRequester {
 		return nil, s3error.New("AccessDenied") // an anonymous caller cannot pay
 	}
-	if r.in.Method != http.MethodGet && r.in.Method != http.MethodHead {
-		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
+	if r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead {
+		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", "OBJECT")
 	}
 	return b.Website, nil
 }
 
-func follow(r *request, rule *website.RoutingRule, key string) error {
+func follow(r *request.Request, rule *website.RoutingRule, key string) error {
 	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // Check has verified the code
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
 // redirect responds with a redirect to a key. If protocol or host is "", it is that of the request.
-func redirect(r *request, code int, protocol, host, key string) error {
-	r.w.Header().Set("Location", cmp.Or(protocol, scheme(r))+"://"+cmp.Or(host, r.in.Host)+encodePath(key))
-	return r.done(code)
+func redirect(r *request.Request, code int, protocol, host, key string) error {
+	r.Writer.Header().Set("Location", cmp.Or(protocol, request.Scheme(r))+"://"+cmp.Or(host, r.HTTP.Host)+encodePath(key))
+	return r.Done(code)
 }
 
 // encodePath encodes a key as the path of a URL.
-func encodePath(key string) string { return "/" + urlpath.Escape(key) }
+func encodePath(key string) string { return "/" + escape.Path(key) }
 
 // mayRead fails unless the caller has the permission to read the request's object.
-func mayRead(r *request) error {
-	operation := r.operation
-	r.operation = "GetObject"
+func mayRead(r *request.Request) error {
+	operation := r.Operation
+	r.Operation = "GetObject"
 	defer func() {
-		r.operation = operation
+		r.Operation = operation
 	}()
-	return r.authorize()
+	return access.Authorize(r)
 }
 
 // readableDocument reports whether an object exists and the caller may read it.
-func readableDocument(r *request, key string) bool {
-	was := r.target.key
-	r.target.key = key
+func readableDocument(r *request.Request, key string) bool {
+	requestedKey := r.Target.Key
+	r.Target.Key = key
 	defer func() {
-		r.target.key = was
+		r.Target.Key = requestedKey
 	}()
 	if mayRead(r) != nil {
 		return false
 	}
-	v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: key})
-	r.server.store.Release(v)
+	v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: key})
+	r.Server.Store.Release(v)
 	return err == nil
 }
 
 // serveDocument serves the request's object, as GetObject does. If the object has a redirect, it
 // responds with that.
-func serveDocument(r *request) error {
+func serveDocument(r *request.Request) error {
 	if err := mayRead(r); err != nil {
 		return err
 	}
-	if v, _, _ := r.looked.at(r, state.VersionName{Bucket: r.target.bucket, Key: r.target.key}); v != nil {
+	if v, _, _ := r.LookupVersion(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}); v != nil {
 		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
-			r.w.Header().Set("Location", location)
-			return r.done(http.StatusMovedPermanently)
+			r.Writer.Header().Set("Location", location)
+			return r.Done(http.StatusMovedPermanently)
 		}
 	}
 	return getObject(r)
 }
 
 // serveErrorDocument serves the website's error document, with the status of the error.
-func serveErrorDocument(r *request, key string, status int) error {
-	r.target.key = key
+func serveErrorDocument(r *request.Request, key string, status int) error {
+	r.Target.Key = key
 	if err := mayRead(r); err != nil {
 		return err
 	}
@@ -175,29 +152,29 @@ func serveErrorDocument(r *request, key string, status int) error {
 	if err != nil {
 		return err
 	}
-	defer r.server.store.Release(v)
-	if r.server.archived(v) || v.Object.Encryption.CustomerMD5 != "" {
+	defer r.Server.Store.Release(v)
+	if r.Server.IsArchived(v) || v.Object.Encryption.CustomerMD5 != "" {
 		return s3error.New("AccessDenied")
 	}
 	if err := describe(r, v); err != nil {
 		return err
 	}
-	if r.in.Method == http.MethodGet {
-		if err := r.server.store.Prepare(r.in.Context(), v, 0, v.Object.Size); err != nil {
+	if r.HTTP.Method == http.MethodGet {
+		if err := r.Server.Store.Prepare(r.HTTP.Context(), v, 0, v.Object.Size); err != nil {
 			return err
 		}
 	}
-	r.w.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
-	r.w.WriteHeader(status)
-	if r.in.Method == http.MethodGet {
-		_ = r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, r.w) // the status has already been sent
+	r.Writer.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
+	r.Writer.WriteHeader(status)
+	if r.HTTP.Method == http.MethodGet {
+		_ = r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, r.Writer) // the status has already been sent
 	}
 	return nil
 }
 
 // writeHTML responds with an error as an HTML page. If the website's error document could not be
 // served, second is the error of that document. Otherwise it is nil.
-func writeHTML(r *request, e, second *s3error.Error) error {
+func writeHTML(r *request.Request, e, second *s3error.Error) error {
 	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	var b bytes.Buffer
 	item := func(name, value string) {
@@ -213,8 +190,8 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 	}
 	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
 	list(e)
-	item("RequestId", r.id)
-	item("HostId", hostID)
+	item("RequestId", r.ID)
+	item("HostId", s3error.HostID)
 	b.WriteString("</ul>\n")
 	if second != nil {
 		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
@@ -222,14 +199,14 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 		b.WriteString("</ul>\n")
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
-	r.failure = e
-	header := r.w.Header()
+	r.Failure = e
+	header := r.Writer.Header()
 	header.Set("X-Amz-Error-Code", e.Code)
 	header.Set("X-Amz-Error-Message", e.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	r.w.WriteHeader(e.Status)
-	if r.in.Method != http.MethodHead {
-		_, _ = r.w.Write(b.Bytes())
+	r.Writer.WriteHeader(e.Status)
+	if r.HTTP.Method != http.MethodHead {
+		_, _ = r.Writer.Write(b.Bytes())
 	}
 	return nil
 }

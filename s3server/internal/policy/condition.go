@@ -14,12 +14,12 @@ import (
 // A condition is one condition of a statement, such as {"IpAddress": {"aws:SourceIp":
 // "10.0.0.0/8"}}. It compares the values of a key in the request with the values in the policy.
 type condition struct {
-	key      string // in lower case, except for the name of a tag
-	values   []string
-	operator conditionOperator
-	ifExists bool
-	each     string // "ForAllValues", "ForAnyValue" or ""
-	null     bool   // true for the operator Null, which tests whether the request has the key
+	key        string // in lower case, except for the name of a tag
+	values     []string
+	operator   conditionOperator
+	ifExists   bool
+	quantifier string // "ForAllValues", "ForAnyValue" or ""
+	null       bool   // true for the operator Null, which tests whether the request has the key
 }
 
 // A conditionOperator compares a value in the request with a value in the policy.
@@ -27,38 +27,38 @@ type conditionOperator struct {
 	match func(value, wanted string) bool
 	// A policy may have variables such as "${*}". For these policies, this function replaces the
 	// one in match. It is nil if the operator does not compare with patterns.
-	escaped func(value, wanted string) bool
-	valid   func(wanted string) bool
-	negated bool // true if the condition holds when no value matches
+	escaped   func(value, wanted string) bool
+	valid     func(wanted string) bool
+	isNegated bool // true if the condition holds when no value matches
 }
 
 var conditionOperators = map[string]conditionOperator{
 	"stringequals":              {match: func(v, w string) bool { return v == w }},
-	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
+	"stringnotequals":           {match: func(v, w string) bool { return v == w }, isNegated: true},
 	"stringequalsignorecase":    {match: strings.EqualFold},
-	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
+	"stringnotequalsignorecase": {match: strings.EqualFold, isNegated: true},
 	"stringlike":                {match: like, escaped: escapedLike},
-	"stringnotlike":             {match: like, escaped: escapedLike, negated: true},
+	"stringnotlike":             {match: like, escaped: escapedLike, isNegated: true},
 	"arnequals":                 {match: arnLike(like), escaped: arnLike(escapedLike)},
 	"arnlike":                   {match: arnLike(like), escaped: arnLike(escapedLike)},
-	"arnnotequals":              {match: arnLike(like), escaped: arnLike(escapedLike), negated: true},
-	"arnnotlike":                {match: arnLike(like), escaped: arnLike(escapedLike), negated: true},
+	"arnnotequals":              {match: arnLike(like), escaped: arnLike(escapedLike), isNegated: true},
+	"arnnotlike":                {match: arnLike(like), escaped: arnLike(escapedLike), isNegated: true},
 	"binaryequals":              {match: func(v, w string) bool { return v == w }},
 	"bool":                      {match: strings.EqualFold, valid: isBool},
 	"ipaddress":                 {match: inNetwork, valid: isNetwork},
-	"notipaddress":              {match: inNetwork, valid: isNetwork, negated: true},
-	"numericequals":             {match: numeric(func(v, w float64) bool { return v == w }), valid: isNumber},
-	"numericnotequals":          {match: numeric(func(v, w float64) bool { return v == w }), valid: isNumber, negated: true},
-	"numericlessthan":           {match: numeric(func(v, w float64) bool { return v < w }), valid: isNumber},
-	"numericlessthanequals":     {match: numeric(func(v, w float64) bool { return v <= w }), valid: isNumber},
-	"numericgreaterthan":        {match: numeric(func(v, w float64) bool { return v > w }), valid: isNumber},
-	"numericgreaterthanequals":  {match: numeric(func(v, w float64) bool { return v >= w }), valid: isNumber},
-	"dateequals":                {match: dated(func(c int) bool { return c == 0 }), valid: isDate},
-	"datenotequals":             {match: dated(func(c int) bool { return c == 0 }), valid: isDate, negated: true},
-	"datelessthan":              {match: dated(func(c int) bool { return c < 0 }), valid: isDate},
-	"datelessthanequals":        {match: dated(func(c int) bool { return c <= 0 }), valid: isDate},
-	"dategreaterthan":           {match: dated(func(c int) bool { return c > 0 }), valid: isDate},
-	"dategreaterthanequals":     {match: dated(func(c int) bool { return c >= 0 }), valid: isDate},
+	"notipaddress":              {match: inNetwork, valid: isNetwork, isNegated: true},
+	"numericequals":             {match: compareNumbers(func(v, w float64) bool { return v == w }), valid: isNumber},
+	"numericnotequals":          {match: compareNumbers(func(v, w float64) bool { return v == w }), valid: isNumber, isNegated: true},
+	"numericlessthan":           {match: compareNumbers(func(v, w float64) bool { return v < w }), valid: isNumber},
+	"numericlessthanequals":     {match: compareNumbers(func(v, w float64) bool { return v <= w }), valid: isNumber},
+	"numericgreaterthan":        {match: compareNumbers(func(v, w float64) bool { return v > w }), valid: isNumber},
+	"numericgreaterthanequals":  {match: compareNumbers(func(v, w float64) bool { return v >= w }), valid: isNumber},
+	"dateequals":                {match: compareDates(func(c int) bool { return c == 0 }), valid: isDate},
+	"datenotequals":             {match: compareDates(func(c int) bool { return c == 0 }), valid: isDate, isNegated: true},
+	"datelessthan":              {match: compareDates(func(c int) bool { return c < 0 }), valid: isDate},
+	"datelessthanequals":        {match: compareDates(func(c int) bool { return c <= 0 }), valid: isDate},
+	"dategreaterthan":           {match: compareDates(func(c int) bool { return c > 0 }), valid: isDate},
+	"dategreaterthanequals":     {match: compareDates(func(c int) bool { return c >= 0 }), valid: isDate},
 }
 
 // conditions has all conditions of a statement, each of which must hold.
@@ -89,9 +89,9 @@ func (all *conditions) UnmarshalJSON(data []byte) error {
 func newCondition(operator, key string, values []any) (condition, error) {
 	c := condition{key: conditionKey(key)}
 	name := strings.ToLower(operator)
-	for _, each := range []string{"ForAllValues", "ForAnyValue"} {
-		if rest, ok := strings.CutPrefix(name, strings.ToLower(each)+":"); ok {
-			c.each = each
+	for _, quantifier := range []string{"ForAllValues", "ForAnyValue"} {
+		if rest, ok := strings.CutPrefix(name, strings.ToLower(quantifier)+":"); ok {
+			c.quantifier = quantifier
 			name = rest
 		}
 	}
@@ -139,21 +139,21 @@ func conditionText(value any) (string, bool) {
 	return "", false
 }
 
-// holds reports whether the condition is true for a request. If the request does not have the key,
+// matches reports whether the condition is true for a request. If the request does not have the key,
 // the condition is true for a negated operator, and false for most others.
-func (c *condition) holds(r *Request) bool {
-	values, present := r.values(c.key)
+func (c *condition) matches(r *Request) bool {
+	values, ok := r.values(c.key)
 	if c.null {
-		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
+		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != ok })
 	}
-	if !present || len(values) == 0 {
-		return c.ifExists || c.each == "ForAllValues" || c.operator.negated && c.each == ""
+	if !ok || len(values) == 0 {
+		return c.ifExists || c.quantifier == "ForAllValues" || c.operator.isNegated && c.quantifier == ""
 	}
 	test := func(value string) bool {
-		matched := slices.ContainsFunc(c.values, func(wanted string) bool { return c.operator.match(value, wanted) })
-		return matched != c.operator.negated
+		anyMatch := slices.ContainsFunc(c.values, func(wanted string) bool { return c.operator.match(value, wanted) })
+		return anyMatch != c.operator.isNegated
 	}
-	if c.each == "ForAllValues" || c.each == "" && c.operator.negated {
+	if c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated {
 		return !slices.ContainsFunc(values, func(value string) bool { return !test(value) })
 	}
 	return slices.ContainsFunc(values, test)
@@ -204,7 +204,7 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
-func numeric(compare func(value, wanted float64) bool) func(value, wanted string) bool {
+func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, err := strconv.ParseFloat(value, 64)
 		w, parseErr := strconv.ParseFloat(wanted, 64)
@@ -230,7 +230,7 @@ func isDate(text string) bool {
 	return ok
 }
 
-func dated(accept func(order int) bool) func(value, wanted string) bool {
+func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, ok := parseDate(value)
 		w, valid := parseDate(wanted)

@@ -99,9 +99,9 @@ func knownConditionKey(key string) bool {
 		computedKeys[key] != nil
 }
 
-// values returns the values of a condition key for this request. present is false if there are
+// values returns the values of a condition key for this request. ok is false if there are
 // none.
-func (r *Request) values(key string) (values []string, present bool) {
+func (r *Request) values(key string) (values []string, ok bool) {
 	if strings.HasPrefix(key, existingTag) {
 		return tagValue(r.ObjectTags(), key[len(existingTag):])
 	}
@@ -131,10 +131,10 @@ func (r *Request) values(key string) (values []string, present bool) {
 	return nil, false
 }
 
-// judgedBefore reports whether a condition key concerns a property that only CreateMultipartUpload
+// isUploadProperty reports whether a condition key concerns a property that only CreateMultipartUpload
 // has, such as the storage class. The policy was applied to this property when the upload was
 // begun. Later requests of the upload do not have the property.
-func (r *Request) judgedBefore(key string) bool {
+func (r *Request) isUploadProperty(key string) bool {
 	isLater := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
 	return isLater && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
 		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption",

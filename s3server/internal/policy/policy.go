@@ -38,7 +38,7 @@ type statement struct {
 	NotResource  oneOrMany[string]
 	Condition    conditions
 	idle         bool // true if an action applies to none of the resources
-	escapes      bool // true if "${*}", "${?}" and "${$}" mean characters
+	hasEscapes   bool // true if "${*}", "${?}" and "${$}" mean characters
 }
 
 // oneOrMany is a JSON list, or a single value that means a list of one element.
@@ -80,8 +80,8 @@ func strictJSON(data []byte, v any) error {
 // first of the two values.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
-	open, isDelim := token.(json.Delim)
-	if err != nil || !isDelim {
+	open, ok := token.(json.Delim)
+	if err != nil || !ok {
 		return err
 	}
 	const deepest = 20
@@ -186,8 +186,8 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
 		ids[s.Sid] = true
-		s.escapes = p.Version == variablesSince
-		if s.escapes {
+		s.hasEscapes = p.Version == variablesSince
+		if s.hasEscapes {
 			s.Condition.unescape()
 		}
 		if err := s.check(); err != nil {
@@ -245,7 +245,7 @@ func (s *statement) checkBucket(bucket string) error {
 
 // matches reports whether a resource matches a pattern of the statement.
 func (s *statement) matches(pattern, resource string) bool {
-	if s.escapes {
+	if s.hasEscapes {
 		return wildcard.MatchEscaped(pattern, resource)
 	}
 	return wildcard.Match(pattern, resource)
@@ -281,14 +281,14 @@ func (s *statement) applies(r *Request) bool {
 	}
 	for i := range s.Condition {
 		c := &s.Condition[i]
-		// If judgedBefore returns true, the upload passed this condition when it was begun. The
+		// If isUploadProperty returns true, the upload passed this condition when it was begun. The
 		// condition must not refuse a later request of the upload. So it counts as true in an
 		// Allow, and as false in a Deny.
-		holds := s.Effect == "Allow"
-		if !r.judgedBefore(c.key) {
-			holds = c.holds(r)
+		applies := s.Effect == "Allow"
+		if !r.isUploadProperty(c.key) {
+			applies = c.matches(r)
 		}
-		if !holds {
+		if !applies {
 			return false
 		}
 	}
@@ -317,7 +317,7 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 func (p *Policy) Public() bool {
 	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
 		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone &&
-			!slices.ContainsFunc(s.Condition, condition.fixed)
+			!slices.ContainsFunc(s.Condition, condition.isFixed)
 	})
 }
 
@@ -328,11 +328,11 @@ var fixingKeys = []string{
 	"s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
 
-// fixed reports whether the condition admits only known callers. The condition must compare a key
+// isFixed reports whether the condition admits only known callers. The condition must compare a key
 // in fixingKeys with fixed values. A value with a wildcard is not fixed. A very large network is
 // not fixed either.
-func (c condition) fixed() bool {
-	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.negated || c.each == "ForAllValues" {
+func (c condition) isFixed() bool {
+	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.isNegated || c.quantifier == "ForAllValues" {
 		return false
 	}
 	const widestIPv4, widestIPv6 = 8, 32

@@ -16,11 +16,11 @@ func (s *statement) checkSession() error {
 		return malformedPolicy("Policy document should not specify a principal.")
 	}
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		ofS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
+		isS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
 		if pattern != "*" && !strings.Contains(pattern, ":") {
 			return malformedPolicy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
 		}
-		if ofS3 && len(actionsLike(pattern)) == 0 && !actionMatches(pattern, "s3:ListAllMyBuckets") {
+		if isS3 && len(actionsLike(pattern)) == 0 && !actionMatches(pattern, "s3:ListAllMyBuckets") {
 			return malformedPolicy("Policy has invalid action")
 		}
 	}

@@ -1,4 +1,4 @@
-package s3server
+package request
 
 import (
 	"cmp"
@@ -14,38 +14,39 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// An expectedBody describes the body that a request's headers announce: its size and its checksums.
-type expectedBody struct {
+// A Body describes the body that a request's headers announce: its size and its checksums.
+type Body struct {
 	size     int64
-	sum      checksum.Sum   // checksum in a header; otherwise the computed checksum, after a call of check
-	given    *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
-	kind     *checksum.Kind // kind of the checksum to compute
-	named    bool           // true if x-amz-checksum-algorithm names the kind
+	Sum      checksum.Sum   // checksum in a header; otherwise the computed checksum, after a call of check
+	Given    *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
+	Kind     *checksum.Kind // kind of the checksum to compute
+	isNamed  bool           // true if x-amz-checksum-algorithm names the kind
 	trailers []string       // names of the announced trailers, in lower case
-	md5      []byte         // value of Content-MD5; nil if there is none
+	MD5      []byte         // value of Content-MD5; nil if there is none
 	payload  string
 }
 
-// openBody returns a reader of the body. At the end of the body, the reader compares the bytes with
+// OpenBody returns a reader of the body. At the end of the body, the reader compares the bytes with
 // the headers. If the body has more bytes than limit, reading it fails with
 // EntityTooLarge.
-func (r *request) openBody(p *expectedBody, limit int64) (*state.Body, error) {
+func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
 	if p.size > limit {
-		return nil, tooLarge(p.size, limit)
+		return nil, TooLarge(p.size, limit)
 	}
-	src := io.Reader(r.in.Body)
+	src := io.Reader(r.HTTP.Body)
 	trailer := http.Header{}
 	if sign.IsChunked(p.payload) {
-		chunked := sign.NewReader(r.in.Body, r.caller.seal, p.trailers)
+		chunked := sign.NewReader(r.HTTP.Body, r.Caller.Seal, p.trailers)
 		src = chunked
 		trailer = chunked.Trailer
 	}
-	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
+	d := checksum.NewDigest(p.Kind, len(p.payload) == 64)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
 		From:   io.TeeReader(io.LimitReader(src, p.size+1), d),
@@ -61,29 +62,30 @@ func (r *request) openBody(p *expectedBody, limit int64) (*state.Body, error) {
 	}, nil
 }
 
-func tooLarge(size, limit int64) *s3error.Error {
+// TooLarge returns the error of a body with more bytes than limit.
+func TooLarge(size, limit int64) *s3error.Error {
 	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed",
 		strconv.FormatInt(limit, 10))
 }
 
-// expectBody reads the headers that describe the body.
-func (r *request) expectBody() (*expectedBody, error) {
-	p := &expectedBody{payload: r.caller.seal.Payload, size: r.in.ContentLength}
+// ExpectBody reads the headers that describe the body.
+func (r *Request) ExpectBody() (*Body, error) {
+	p := &Body{payload: r.Caller.Seal.Payload, size: r.HTTP.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	if err := p.readSums(r.in.Header); err != nil {
+	if err := p.readSums(r.HTTP.Header); err != nil {
 		return nil, err
 	}
-	if err := p.readTrailers(r.in.Header.Get("X-Amz-Trailer")); err != nil {
+	if err := p.readTrailers(r.HTTP.Header.Get("X-Amz-Trailer")); err != nil {
 		return nil, err
 	}
-	return p, p.resolveChecksum(r.in.Header)
+	return p, p.resolveChecksum(r.HTTP.Header)
 }
 
 // readTrailers reads the value of X-Amz-Trailer, which announces the trailers of the body.
-func (p *expectedBody) readTrailers(names string) error {
-	p.given = p.sum.Kind
+func (p *Body) readTrailers(names string) error {
+	p.Given = p.Sum.Kind
 	if names == "" && p.payload == sign.SignedChunksAndTrailer {
 		return s3error.New("MalformedTrailerError")
 	}
@@ -100,40 +102,40 @@ func (p *expectedBody) readTrailers(names string) error {
 	if err != nil {
 		return err
 	}
-	if p.payload == sign.SignedChunks && kind == p.sum.Kind {
+	if p.payload == sign.SignedChunks && kind == p.Sum.Kind {
 		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
 	}
 	if p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer {
 		return s3error.New("InvalidRequest").
 			WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
-	if p.sum.Kind != nil {
+	if p.Sum.Kind != nil {
 		return checksum.MultipleChecksums()
 	}
 	p.trailers = announced
-	p.given = kind
+	p.Given = kind
 	return nil
 }
 
 // readSums reads the MD5 digest and the checksum of the body from the headers.
-func (p *expectedBody) readSums(header http.Header) (err error) {
+func (p *Body) readSums(header http.Header) (err error) {
 	if values := header.Values("Content-Md5"); len(values) > 0 {
-		if p.md5, err = base64.StdEncoding.DecodeString(values[0]); err != nil || len(p.md5) != md5.Size {
+		if p.MD5, err = base64.StdEncoding.DecodeString(values[0]); err != nil || len(p.MD5) != md5.Size {
 			return s3error.New("InvalidDigest", "Content-MD5", values[0])
 		}
 	}
-	if p.sum, err = checksum.OfHeader(header); err != nil {
+	if p.Sum, err = checksum.OfHeader(header); err != nil {
 		return err
 	}
-	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
+	if p.Sum.Kind != nil && !p.Sum.Kind.Valid(p.Sum.Value) {
 		return s3error.New("InvalidRequest").
-			WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
+			WithMessage("Value for x-amz-checksum-%s header is invalid.", p.Sum.Kind.Label())
 	}
 	return nil
 }
 
 // readPayload checks x-amz-content-sha256, and reads the size of the decoded body.
-func (p *expectedBody) readPayload(r *request) error {
+func (p *Body) readPayload(r *Request) error {
 	switch p.payload {
 	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
 	default:
@@ -151,7 +153,7 @@ func (p *expectedBody) readPayload(r *request) error {
 		}
 		return nil
 	}
-	size, err := strconv.ParseUint(r.in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 63)
+	size, err := strconv.ParseUint(r.HTTP.Header.Get("X-Amz-Decoded-Content-Length"), 10, 63)
 	if err != nil {
 		return s3error.New("MissingContentLength")
 	}
@@ -161,87 +163,114 @@ func (p *expectedBody) readPayload(r *request) error {
 
 // resolveChecksum selects the kind of checksum to compute for the body. It fails if headers name
 // different kinds.
-func (p *expectedBody) resolveChecksum(header http.Header) error {
+func (p *Body) resolveChecksum(header http.Header) error {
 	var err error
-	if p.kind, err = wantedKind(header, p.given); err != nil {
+	if p.Kind, err = requestedKind(header, p.Given); err != nil {
 		return err
 	}
-	p.named = header.Get(checksum.AlgorithmHeader) != ""
+	p.isNamed = header.Get(checksum.AlgorithmHeader) != ""
 	name := header.Get(checksum.SDKAlgorithmHeader)
 	switch {
 	case name == "":
-	case p.given == nil:
+	case p.Given == nil:
 		return s3error.New("InvalidRequest").WithMessage(
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
-	case checksum.ByName(name) != p.kind:
+	case checksum.ByName(name) != p.Kind:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
 }
 
-// wantedKind returns the kind of checksum that S3 stores for an object that is not a multipart
-// upload. The second argument is the kind of the checksum in the request, or nil if the request has
-// no checksum.
-func wantedKind(header http.Header, preset *checksum.Kind) (*checksum.Kind, error) {
-	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
+// requestedKind returns the kind of checksum that S3 stores for an object that is not a multipart
+// upload. bodyKind is the kind of the checksum in the request, or nil if the request has no
+// checksum.
+func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind, error) {
+	if checksumType := header.Get(checksum.TypeHeader); checksumType != "" && checksumType != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	name := header.Get(checksum.AlgorithmHeader)
 	if name == "" {
-		return cmp.Or(preset, checksum.Default), nil
+		return cmp.Or(bodyKind, checksum.Default), nil
 	}
 	kind, err := checksum.Named(name)
-	if err == nil && preset != nil && preset != kind {
+	if err == nil && bodyKind != nil && bodyKind != kind {
 		err = s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
 	}
 	return kind, err
 }
 
 // check compares the digests of the received body with the headers and the trailer.
-func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
+func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
 			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload,
 				"S3ComputedContentSHA256", got)
 		}
 	}
-	if p.md5 != nil {
-		if got := d.MD5.Sum(nil); string(got) != string(p.md5) {
+	if p.MD5 != nil {
+		if got := d.MD5.Sum(nil); string(got) != string(p.MD5) {
 			return s3error.New(
-				"BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest",
+				"BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.MD5), "CalculatedDigest",
 				base64.StdEncoding.EncodeToString(got),
 			)
 		}
 	}
-	want := p.sum.Value
-	if p.sum.Kind == nil {
-		want = trailer.Get(p.kind.Header)
-		if p.given != nil && !p.kind.Valid(want) {
+	want := p.Sum.Value
+	if p.Sum.Kind == nil {
+		want = trailer.Get(p.Kind.Header)
+		if p.Given != nil && !p.Kind.Valid(want) {
 			return s3error.New("InvalidRequest").
-				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label())
+				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
 		}
 	}
 	if want != "" && want != d.Sum().Value {
-		return badChecksum(p.kind)
+		return BadChecksum(p.Kind)
 	}
-	p.sum = d.Sum()
+	p.Sum = d.Sum()
 	return nil
 }
 
-// needDigest fails if the request has neither Content-MD5 nor a checksum of its body.
-func needDigest(r *request) error {
-	if len(r.in.Header.Values("Content-Md5")) > 0 || r.in.Header.Get("X-Amz-Trailer") != "" {
+// HasDigest reports whether the request has a digest or a checksum of the body.
+func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
+
+// CheckKind fails if the client named a checksum algorithm for the upload, and a part has a
+// checksum of another algorithm. If the upload's checksum is composite, CheckKind also fails for a
+// part without a checksum. For any other part without a checksum, CheckKind sets p.kind to the
+// upload's algorithm.
+func (p *Body) CheckKind(u *state.Upload) error {
+	value := "null"
+	if p.Given != nil {
+		value = p.Given.Label()
+	}
+	mismatch := u.Asked &&
+		(p.Given != u.Kind && (p.Given != nil || u.Covers == checksum.Composite) || p.isNamed && p.Kind != u.Kind)
+	if mismatch {
+		return s3error.New("InvalidRequest").WithMessage(
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
+			value,
+		)
+	}
+	if p.Given == nil {
+		p.Kind = u.Kind
+	}
+	return nil
+}
+
+// NeedDigest fails if the request has neither Content-MD5 nor a checksum of its body.
+func NeedDigest(r *Request) error {
+	if len(r.HTTP.Header.Values("Content-Md5")) > 0 || r.HTTP.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
-	if sum, err := checksum.OfHeader(r.in.Header); err != nil || sum.Kind != nil {
+	if sum, err := checksum.OfHeader(r.HTTP.Header); err != nil || sum.Kind != nil {
 		return err
 	}
 	return s3error.New("InvalidRequest").
 		WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
-func badChecksum(kind *checksum.Kind) *s3error.Error {
+// BadChecksum returns the error of a checksum of this kind that differs from the computed one.
+func BadChecksum(kind *checksum.Kind) *s3error.Error {
 	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.Name)
 }
 
@@ -249,11 +278,11 @@ func badChecksum(kind *checksum.Kind) *s3error.Error {
 // nothing for the time idle.
 type impatientBody struct {
 	io.ReadCloser
-	control *http.ResponseController
-	idle    time.Duration
-	until   time.Time // deadline of all reads; zero means no limit
-	read    bool      // true after the first call of Read
-	err     error
+	control  *http.ResponseController
+	idle     time.Duration
+	deadline time.Time // deadline of all reads; zero means no limit
+	read     bool      // true after the first call of Read
+	err      error
 }
 
 // Read sets a read deadline while it waits for the client, and then removes the deadline. Between
@@ -265,18 +294,49 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	}
 	b.read = true
 	deadline := time.Now().Add(b.idle)
-	if !b.until.IsZero() && b.until.Before(deadline) {
-		deadline = b.until
+	if !b.deadline.IsZero() && b.deadline.Before(deadline) {
+		deadline = b.deadline
 	}
-	supported := b.control.SetReadDeadline(deadline) == nil
+	hasDeadline := b.control.SetReadDeadline(deadline) == nil
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// Keep the expired deadline, so that net/http does not wait for the rest of the body.
 		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
 		return n, b.err
 	}
-	if supported {
+	if hasDeadline {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// OpenFile returns a reader of the file of a form. The file's size
+// must be within the bounds in size. The file must match the checksums in header.
+func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
+	p := &Body{}
+	err := p.readSums(header)
+	if err != nil {
+		return nil, err
+	}
+	if p.Kind, err = requestedKind(header, p.Sum.Kind); err != nil {
+		return nil, err
+	}
+	d := checksum.NewDigest(p.Kind, false)
+	return &state.Body{
+		From:   io.TeeReader(io.LimitReader(file, size.Most+1), d),
+		Size:   -1,
+		Digest: d,
+		Check: func() error {
+			if d.Size > size.Most {
+				return TooLarge(d.Size, size.Most)
+			}
+			if d.Size < size.Least {
+				return s3error.New(
+					"EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed",
+					strconv.FormatInt(size.Least, 10),
+				)
+			}
+			return p.check(d, nil)
+		},
+	}, nil
 }

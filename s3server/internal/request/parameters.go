@@ -1,4 +1,4 @@
-package s3server
+package request
 
 import (
 	"maps"
@@ -11,20 +11,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// hoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
+// HoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
 // treats such a parameter like a header. It does not copy checksums, which S3 ignores in a URL:
 // SDKs add the checksum of an empty body there. It does not copy the hash of the body, because
 // policies must not see this hash as a header.
-func hoistParameters(r *request) {
-	for parameter, values := range r.query {
+func HoistParameters(r *Request) {
+	for parameter, values := range r.Query {
 		name := http.CanonicalHeaderKey(parameter)
 		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) ||
 			name == checksum.SDKAlgorithmHeader ||
 			name == "X-Amz-Content-Sha256"
-		if !strings.HasPrefix(name, headers.AmzPrefix) || checksum || r.in.Header[name] != nil {
+		if !strings.HasPrefix(name, headers.AmzPrefix) || checksum || r.HTTP.Header[name] != nil {
 			continue
 		}
-		r.in.Header[name] = values
+		r.HTTP.Header[name] = values
 	}
 }
 
@@ -43,21 +43,21 @@ var plainParameters = []string{
 	"upload-id-marker", "version-id-marker", "versionId", "x-id",
 }
 
-// missingSubresource looks for a query parameter that selects an operation which this server does
+// MissingSubresource looks for a query parameter that selects an operation which this server does
 // not have. If there is one, it returns the name of the parameter, and the request must fail. If
 // there is none, it returns "".
 //
-// An unknown parameter without a value may also select an operation, so missingSubresource returns
+// An unknown parameter without a value may also select an operation, so MissingSubresource returns
 // its name. If the server ignored the parameter, "DELETE /bucket?unknown" would delete the bucket.
 // Like S3, the server ignores an unknown parameter with a value. For a read of an object, it
 // ignores all unknown parameters.
-func missingSubresource(r *request) string {
-	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
-	for _, name := range slices.Sorted(maps.Keys(r.query)) {
-		ok := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
+func MissingSubresource(r *Request) string {
+	readsObject := r.Target.Kind() == "OBJECT" && (r.HTTP.Method == http.MethodGet || r.HTTP.Method == http.MethodHead)
+	for _, name := range slices.Sorted(maps.Keys(r.Query)) {
+		ok := slices.Contains(Subresources, name) || slices.Contains(plainParameters, name) ||
 			strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), headers.AmzPrefix)
-		unknown := !ok && !readsObject && strings.Join(r.query[name], "") == ""
-		if unknown || slices.Contains(missingSubresources, name) {
+		isUnknown := !ok && !readsObject && strings.Join(r.Query[name], "") == ""
+		if isUnknown || slices.Contains(missingSubresources, name) {
 			return name
 		}
 	}
@@ -71,44 +71,59 @@ var versionedOperations = []string{
 	"GetObjectAttributes", "RestoreObject",
 }
 
-// checkParameters fails if a request has a query parameter that belongs only to other operations.
-func checkParameters(r *request) error {
-	if r.target.kind() != "OBJECT" || r.operation == "Preflight" {
+// CheckParameters fails if a request has a query parameter that belongs only to other operations.
+func CheckParameters(r *Request) error {
+	if r.Target.Kind() != "OBJECT" || r.Operation == "Preflight" {
 		return nil
 	}
-	if r.has("versionId") && !slices.Contains(versionedOperations, r.operation) {
-		return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.query.Get("versionId")).
+	if r.Has("versionId") && !slices.Contains(versionedOperations, r.Operation) {
+		return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.Query.Get("versionId")).
 			WithMessage("This operation does not accept a version-id.")
 	}
-	if r.has("partNumber") && (r.operation == "PutObject" || r.operation == "CopyObject") {
-		return s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", r.query.Get("partNumber")).
+	if r.Has("partNumber") && (r.Operation == "PutObject" || r.Operation == "CopyObject") {
+		return s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", r.Query.Get("partNumber")).
 			WithMessage("This operation does not accept partNumber without uploadId")
 	}
 	return nil
 }
 
 const (
-	// maxRequestHead is the maximum number of bytes of the request line and headers in [Start].
-	maxRequestHead = 64 << 10
+	// MaxRequestHead is the maximum number of bytes of the request line and headers in s3server.Start.
+	MaxRequestHead = 64 << 10
 	maxURI         = 16 << 10 // bytes; enough for a signed URL of a long key
 )
 
-// checkHead fails if the URL or the headers exceed the limits. [Start] already limits their sum,
+// CheckHead fails if the URL or the headers exceed the limits. s3server.Start already limits their sum,
 // but another [http.Server] may not.
-func checkHead(r *request) error {
-	if len(r.in.URL.Path) > maxURI || len(r.in.URL.RawQuery) > maxURI {
+func CheckHead(r *Request) error {
+	if len(r.HTTP.URL.Path) > maxURI || len(r.HTTP.URL.RawQuery) > maxURI {
 		e := s3error.New("InvalidURI")
 		e.Status = http.StatusRequestURITooLong
 		return e
 	}
 	size := 0
-	for name, values := range r.in.Header {
+	for name, values := range r.HTTP.Header {
 		for _, value := range values {
 			size += len(name) + len(value)
 		}
 	}
-	if size > r.server.limits.MaxHeader {
+	if size > r.Server.Limits.MaxHeader {
 		return s3error.New("RequestHeaderSectionTooLarge")
 	}
 	return nil
 }
+
+// Subresources has the query parameters that select an operation. If a request has several, the
+// first one in this list counts.
+var Subresources = []string{
+	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
+	"lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
+	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
+	"versioning", "versions", "website",
+	// Operations with these parameters are not implemented.
+	"attributes", "select", "torrent",
+}
+
+// BypassHeader is the header that asks to bypass a retention in governance mode, if its value is
+// true.
+const BypassHeader = "X-Amz-Bypass-Governance-Retention"

@@ -1,4 +1,4 @@
-package s3server
+package request
 
 import (
 	"context"
@@ -6,22 +6,24 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/faults"
 )
 
-// A responseWriter sends a response and applies the effects of the request's fault to it.
-type responseWriter struct {
+// A ResponseWriter sends a response and applies the effects of the request's fault to it.
+type ResponseWriter struct {
 	http.ResponseWriter
-	request *request
-	status  int
-	sent    int64 // bytes of the body that were sent
+	request   *Request
+	Status    int
+	BytesSent int64 // bytes of the body that were sent
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *ResponseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader sends the status and the headers, unless the fault drops the response.
-func (w *responseWriter) WriteHeader(status int) {
-	fault := w.request.fault
+func (w *ResponseWriter) WriteHeader(status int) {
+	fault := w.request.Fault
 	if tag := fault.ETag; tag != "" && w.Header().Get("Etag") != "" {
 		w.Header().Set("Etag", tag)
 	}
@@ -30,13 +32,13 @@ func (w *responseWriter) WriteHeader(status int) {
 		// Some headers of metadata have lower-case names, which Del does not find.
 		delete(w.Header(), strings.ToLower(name))
 	}
-	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
+	if w.request.HTTP.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body. Without this header,
 		// net/http would wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
 	}
 	if !fault.DropResponse {
-		w.status = status
+		w.Status = status
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -46,8 +48,8 @@ func (w *responseWriter) WriteHeader(status int) {
 const maxBlock = 256 << 10
 
 // Write sends bytes of the response body, and applies the fault to them.
-func (w *responseWriter) Write(p []byte) (int, error) {
-	fault := w.request.fault
+func (w *ResponseWriter) Write(p []byte) (int, error) {
+	fault := w.request.Fault
 	done := 0
 	if fault.DropResponse {
 		return len(p), nil
@@ -67,45 +69,45 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
-	if remaining, isEnd := w.left(fault.CutAfter, block); isEnd {
+func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, error) {
+	if remaining, exceeded := w.bytesLeft(fault.CutAfter, block); exceeded {
 		w.flush(block[:remaining])
 		cutConnection()
 	}
-	if remaining, isEnd := w.left(fault.StallAfter, block); isEnd {
+	if remaining, exceeded := w.bytesLeft(fault.StallAfter, block); exceeded {
 		w.flush(block[:remaining])
 		w.request.wait(0)
 		cutConnection()
 	}
-	if offset := fault.FlipAt; offset != nil && *offset >= w.sent && *offset < w.sent+int64(len(block)) {
+	if offset := fault.FlipAt; offset != nil && *offset >= w.BytesSent && *offset < w.BytesSent+int64(len(block)) {
 		block = append([]byte(nil), block...)
-		block[*offset-w.sent] ^= 0xFF
+		block[*offset-w.BytesSent] ^= 0xFF
 	}
 	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)
-	w.sent += int64(n)
+	w.BytesSent += int64(n)
 	return n, err
 }
 
-// left reports whether sending the block would exceed a limit of the body's bytes. If so, it also
+// bytesLeft reports whether sending the block would exceed a limit of the body's bytes. If so, it also
 // returns the number of bytes that may still be sent.
-func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
-	if limit == nil || w.sent+int64(len(block)) <= *limit {
+func (w *ResponseWriter) bytesLeft(limit *int64, block []byte) (int64, bool) {
+	if limit == nil || w.BytesSent+int64(len(block)) <= *limit {
 		return 0, false
 	}
-	return max(0, *limit-w.sent), true
+	return max(0, *limit-w.BytesSent), true
 }
 
 // flush sends the last bytes before a fault ends the response.
-func (w *responseWriter) flush(p []byte) {
+func (w *ResponseWriter) flush(p []byte) {
 	w.expectReader()
 	_, _ = w.ResponseWriter.Write(p)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// finish ends a response. If the fault drops the response, it closes the connection.
-func (w *responseWriter) finish() {
-	if w.request.fault.DropResponse {
+// Finish ends a response. If the fault drops the response, it closes the connection.
+func (w *ResponseWriter) Finish() {
+	if w.request.Fault.DropResponse {
 		cutConnection()
 	}
 	w.expectReader() // net/http sends the last bytes after finish returns, so set a deadline
@@ -113,8 +115,8 @@ func (w *responseWriter) finish() {
 
 // expectReader sets a deadline for sending the next bytes, so that a client that reads nothing is
 // disconnected. It ignores an error, because an httptest.ResponseRecorder has no deadline.
-func (w *responseWriter) expectReader() {
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.request.server.limits.IdleTimeout))
+func (w *ResponseWriter) expectReader() {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.request.Server.Limits.IdleTimeout))
 }
 
 // cutConnection closes the connection, by the panic that net/http provides for this purpose.
@@ -123,7 +125,7 @@ func cutConnection() { panic(http.ErrAbortHandler) }
 // A slowBody is the body of a request that can be read only as fast as Fault.Bandwidth permits.
 type slowBody struct {
 	io.ReadCloser
-	request   *request
+	request   *Request
 	bandwidth int64
 }
 
@@ -146,8 +148,8 @@ func transferTime(n int, bandwidth int64) time.Duration {
 
 // wait waits for the duration d. It returns earlier if the client disconnects or the server ends.
 // If d is 0, it waits until the client disconnects or the server ends.
-func (r *request) wait(d time.Duration) {
-	ctx := r.in.Context()
+func (r *Request) wait(d time.Duration) {
+	ctx := r.HTTP.Context()
 	if d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
@@ -155,6 +157,6 @@ func (r *request) wait(d time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-r.server.ended:
+	case <-r.Server.Done:
 	}
 }

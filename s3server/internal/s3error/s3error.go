@@ -8,6 +8,9 @@ import (
 	"net/http"
 )
 
+// HostID is the second id of every response, which is the same for all responses of the server.
+const HostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
+
 // An Error is the content of an S3 error response.
 type Error struct {
 	Code    string

@@ -46,14 +46,14 @@ type Seal struct {
 // A Reader decodes a body with the encoding aws-chunked. The decoded bytes are verified only when
 // Read returns io.EOF, because the signature of a chunk is checked at the end of the chunk.
 type Reader struct {
-	in      *bufio.Reader
-	seal    Seal
-	signed  bool
-	wants   []string    // names of the announced trailers, in lower case
-	Trailer http.Header // complete when Read returns io.EOF
+	src      *bufio.Reader
+	seal     Seal
+	isSigned bool
+	trailers []string    // names of the announced trailers, in lower case
+	Trailer  http.Header // complete when Read returns io.EOF
 
-	left      int64 // unread bytes of the current chunk
-	short     bool  // true if the previous chunk had less than minChunk bytes, so no chunk may follow
+	remaining int64 // unread bytes of the current chunk
+	isShort   bool  // true if the previous chunk had less than minChunk bytes, so no chunk may follow
 	signature string
 	hash      hash.Hash // hash of the current chunk, if chunks are signed
 	previous  string    // signature of the previous chunk
@@ -64,10 +64,10 @@ type Reader struct {
 // parameter wants.
 func NewReader(body io.Reader, c Seal, wants []string) *Reader {
 	return &Reader{
-		in:       bufio.NewReader(body),
+		src:      bufio.NewReader(body),
 		seal:     c,
-		signed:   c.Payload == SignedChunks || c.Payload == SignedChunksAndTrailer,
-		wants:    wants,
+		isSigned: c.Payload == SignedChunks || c.Payload == SignedChunksAndTrailer,
+		trailers: wants,
 		Trailer:  http.Header{},
 		hash:     sha256.New(),
 		previous: c.Signature,
@@ -75,20 +75,20 @@ func NewReader(body io.Reader, c Seal, wants []string) *Reader {
 }
 
 func (c *Reader) Read(p []byte) (int, error) {
-	if c.err == nil && c.left == 0 {
-		c.err = c.next()
+	if c.err == nil && c.remaining == 0 {
+		c.err = c.nextChunk()
 	}
 	if c.err != nil {
 		return 0, c.err
 	}
-	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
-	c.left -= int64(n)
-	if c.signed {
+	n, err := c.src.Read(p[:min(int64(len(p)), c.remaining)])
+	c.remaining -= int64(n)
+	if c.isSigned {
 		c.hash.Write(p[:n])
 	}
 	if err != nil {
-		c.err = cutShort(err)
-	} else if c.left == 0 {
+		c.err = truncatedError(err)
+	} else if c.remaining == 0 {
 		c.err = c.endChunk()
 	}
 	if n > 0 {
@@ -97,9 +97,9 @@ func (c *Reader) Read(p []byte) (int, error) {
 	return n, c.err
 }
 
-// next reads the header of the next chunk. After the last chunk, it reads the trailers and returns
+// nextChunk reads the header of the next chunk. After the last chunk, it reads the trailers and returns
 // io.EOF.
-func (c *Reader) next() error {
+func (c *Reader) nextChunk() error {
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -110,18 +110,18 @@ func (c *Reader) next() error {
 		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
 	c.signature = ""
-	if c.signed {
+	if c.isSigned {
 		var ok bool
 		c.signature, ok = strings.CutPrefix(extension, "chunk-signature=")
 		if !ok {
 			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 		}
 	}
-	if n > 0 && c.short {
+	if n > 0 && c.isShort {
 		return s3error.New("InvalidChunkSizeError")
 	}
-	c.left = int64(n)
-	c.short = n < minChunk
+	c.remaining = int64(n)
+	c.isShort = n < minChunk
 	c.hash.Reset()
 	if n > 0 {
 		return nil
@@ -145,7 +145,7 @@ func (c *Reader) endChunk() error {
 }
 
 func (c *Reader) checkChunk() error {
-	if !c.signed {
+	if !c.isSigned {
 		return nil
 	}
 	text := strings.Join([]string{
@@ -183,19 +183,19 @@ func (c *Reader) readTrailer() error {
 			signature = value
 			continue
 		}
-		if !ok || signature != "" || !slices.Contains(c.wants, name) || c.Trailer.Get(name) != "" {
+		if !ok || signature != "" || !slices.Contains(c.trailers, name) || c.Trailer.Get(name) != "" {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
-	if len(c.Trailer) != len(c.wants) {
+	if len(c.Trailer) != len(c.trailers) {
 		return s3error.New("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
 		return err
 	}
-	if _, err := c.in.ReadByte(); err != io.EOF {
+	if _, err := c.src.ReadByte(); err != io.EOF {
 		return s3error.New("IncompleteBody").WithMessage("The body continues after its end")
 	}
 	return io.EOF
@@ -252,11 +252,11 @@ func (c *Reader) trailerLine() (string, error) {
 }
 
 func (c *Reader) rawLine() (string, error) {
-	line, err := c.in.ReadSlice('\n')
-	return string(line), cutShort(err)
+	line, err := c.src.ReadSlice('\n')
+	return string(line), truncatedError(err)
 }
 
-func cutShort(err error) error {
+func truncatedError(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}

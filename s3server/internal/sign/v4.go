@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 const (
@@ -80,7 +80,7 @@ func canonicalPath(u *url.URL) string {
 	if err != nil {
 		path = u.Path // cannot happen, because EscapedPath returns a valid path
 	}
-	return urlpath.Escape(cmp.Or(path, "/"))
+	return escape.Path(cmp.Or(path, "/"))
 }
 
 func canonicalQuery(query url.Values) string {
@@ -98,7 +98,7 @@ func canonicalQuery(query url.Values) string {
 }
 
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
-func URIEncode(s string) string { return urlpath.EscapeAll(s) }
+func URIEncode(s string) string { return escape.All(s) }
 
 // canonicalHeader returns the values of a header with single spaces. If the header is missing, it
 // uses the query parameter with this name, as S3 does. Version 2 of the SDK for JavaScript signs

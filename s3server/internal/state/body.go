@@ -12,12 +12,12 @@ import (
 // A Body reads the body of a request. At the end of the body, it fails if the body differs from
 // what the headers announce.
 type Body struct {
-	From   io.Reader
-	Size   int64            // bytes; -1 if the size is not announced
-	Digest *checksum.Digest // complete at the end of the body
-	Check  func() error
-	ended  bool
-	Failed error // error of the body itself, or nil
+	From       io.Reader
+	Size       int64            // bytes; -1 if the size is not announced
+	Digest     *checksum.Digest // complete at the end of the body
+	Check      func() error
+	isFinished bool
+	Failed     error // error of the body itself, or nil
 }
 
 // Read reads the body. At its end, it returns the error of Check, if there is one.
@@ -33,8 +33,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	case b.Failed != nil:
 	case err != io.EOF:
 		b.Failed = bodyError(err)
-	case !b.ended:
-		b.ended, b.Failed = true, b.Check()
+	case !b.isFinished:
+		b.isFinished, b.Failed = true, b.Check()
 	}
 	if b.Failed != nil {
 		err = b.Failed

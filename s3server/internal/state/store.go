@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A Store keeps buckets, versions and uploads, as S3 defines them. Each method takes effect
@@ -145,5 +145,5 @@ type Listing struct {
 
 // CommonPrefix returns the common prefix to which key belongs. It returns false if there is none.
 func (l Listing) CommonPrefix(key string) (string, bool) {
-	return keyrule.CommonPrefix(key, l.Prefix, l.Delimiter)
+	return objectkey.CommonPrefix(key, l.Prefix, l.Delimiter)
 }

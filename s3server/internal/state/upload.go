@@ -53,9 +53,9 @@ func (p *UploadPage) Add(u *Upload) {
 		return
 	}
 	item := uploadItem{u, u.Key, u.ID}
-	if common, rolled := p.Listing.CommonPrefix(u.Key); rolled && common == p.After.Key {
+	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix && common == p.After.Key {
 		return
-	} else if rolled {
+	} else if isPrefix {
 		item = uploadItem{name: common}
 	}
 	i, ok := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
@@ -69,7 +69,7 @@ func (p *UploadPage) Add(u *Upload) {
 
 // Show passes the uploads and common prefixes of the page to the function show. It returns true if
 // further entries follow the page.
-func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
+func (p *UploadPage) Show(show func(u *Upload, common string)) (hasMore bool) {
 	for _, item := range p.items[:min(len(p.items), p.Listing.Max)] {
 		show(item.upload, item.name)
 	}

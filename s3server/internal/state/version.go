@@ -11,20 +11,21 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// SumOf returns the checksum that S3 sends with the bytes of a read. If partial is false, the read
-// has no range, and SumOf returns the object's checksum. If partial is true, there are three cases:
+// SumOf returns the checksum that S3 sends with the bytes of a read. If isPartial is false, the read
+// has no range, and SumOf returns the object's checksum. If isPartial is true, there are three cases:
 //
 //   - The range is the whole object. SumOf returns the object's checksum, without the suffix "-N"
 //     of a composite checksum.
 //   - The range is exactly one part of the upload. SumOf returns the part's checksum.
 //   - For any other range, SumOf returns no checksum, because it does not know the checksum of
 //     these bytes.
-func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
-	if !partial {
+func (v *Version) SumOf(offset, length int64, isPartial bool) checksum.Sum {
+	if !isPartial {
 		return v.Object.Sum
 	}
 	sum := v.Object.Sum
@@ -165,4 +166,17 @@ func IsVersionText(id string) bool {
 	return id != "" && len(id) <= 1024 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
 		return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
 	})
+}
+
+// LifecycleFacts returns what lifecycle rules know about a version.
+func (v *Version) LifecycleFacts() lifecycle.Version {
+	o := &v.Object
+	return lifecycle.Version{
+		Key:      v.Key,
+		Marker:   v.Marker,
+		Size:     o.Size,
+		Class:    o.Properties.Class,
+		Tags:     o.Properties.Tags,
+		Modified: v.Modified,
+	}
 }

@@ -1,4 +1,6 @@
-package driverstore
+// Package storageerror converts errors of package storage and its drivers to S3 errors, and back. Its
+// doors are [ToS3] and [FromS3].
+package storageerror
 
 import (
 	"cmp"
@@ -34,14 +36,14 @@ var driverCodes = map[storage.Code]string{
 	storage.Unsupported:         "NotImplemented",
 }
 
-// ErrorOf converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
+// ToS3 converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
 // name is the bucket or the key, for the error's fields.
-func ErrorOf(err error, name string) error {
+func ToS3(err error, name string) error {
 	if _, ok := errors.AsType[*s3error.Error](err); ok || err == nil {
 		return err
 	}
 	code, ok := driverCodes[storage.CodeOf(err)]
-	_, ofSystem := systemCause(err)
+	_, isSystem := systemCause(err)
 	switch {
 	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed the bucket meanwhile
 		code = "NoSuchBucket"
@@ -50,7 +52,7 @@ func ErrorOf(err error, name string) error {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		code = "XMinioStorageFull"
 	// The operating system refuses this server, whatever the client's permissions are.
-	case ofSystem && code == "AccessDenied":
+	case isSystem && code == "AccessDenied":
 		code = "AllAccessDisabled"
 	case !ok:
 		code = "InternalError"
@@ -72,11 +74,17 @@ func ErrorOf(err error, name string) error {
 	return e
 }
 
+// Response returns the S3 error with which the server responds to err, which must not be nil.
+func Response(err error) *s3error.Error {
+	e, _ := errors.AsType[*s3error.Error](ToS3(err, "")) // ToS3 always returns an S3 error
+	return e
+}
+
 // driverMessage returns a message that clients may see: that of the operating system, or that of
 // the driver about the request. It returns "" for other errors. The text of an SDK's error may have
 // host names and ids of the store, so only the log has it.
 func driverMessage(err error) string {
-	if cause, ofSystem := systemCause(err); ofSystem {
+	if cause, isSystem := systemCause(err); isSystem {
 		return string(storage.CodeOf(err)) + ": " + cause
 	}
 	e, ok := errors.AsType[*storage.Error](err)

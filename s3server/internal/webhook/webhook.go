@@ -22,12 +22,12 @@ const (
 
 // A Webhook posts events to a URL, one after the other.
 type Webhook struct {
-	url   string
-	queue chan []byte
-	lost  atomic.Int64
-	pause time.Duration
-	http  *http.Client
-	down  bool // true if the last event was lost; used only by Run
+	url       string
+	queue     chan []byte
+	lostCount atomic.Int64
+	pause     time.Duration
+	http      *http.Client
+	isDown    bool // true if the last event was lost; used only by Run
 }
 
 // New returns a webhook that posts to this address. It sends events only while [Webhook.Run] runs.
@@ -48,14 +48,14 @@ func New(address string) *Webhook {
 
 // LostEvents returns the number of events that the receiver did not accept or that found the queue
 // full.
-func (w *Webhook) LostEvents() int64 { return w.lost.Load() }
+func (w *Webhook) LostEvents() int64 { return w.lostCount.Load() }
 
 // Push adds an event to the queue. If the queue is full, it counts the event as lost.
 func (w *Webhook) Push(body []byte) {
 	select {
 	case w.queue <- body:
 	default:
-		w.lost.Add(1)
+		w.lostCount.Add(1)
 	}
 }
 
@@ -82,7 +82,7 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 	defer cancel()
 	for {
 		if body != nil && w.post(ctx, body) != nil {
-			w.lost.Add(1)
+			w.lostCount.Add(1)
 		}
 		select {
 		case body = <-w.queue:
@@ -97,7 +97,7 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 // sent or lost.
 func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
-	if w.down {
+	if w.isDown {
 		attempts = 1
 	}
 	for attempt := range attempts {
@@ -107,15 +107,15 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			case <-ctx.Done():
 			}
 		}
-		w.down = w.post(ctx, body) != nil
-		if !w.down {
+		w.isDown = w.post(ctx, body) != nil
+		if !w.isDown {
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
 	}
-	w.lost.Add(1)
+	w.lostCount.Add(1)
 	return true
 }
 

@@ -104,7 +104,7 @@ func (r *RoutingRule) check() error {
 				"Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.",
 			)
 		}
-		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !between(code, 400, 599) {
+		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !isCodeBetween(code, 400, 599) {
 			return s3error.New("InvalidRequest").
 				WithMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
 		}
@@ -112,16 +112,16 @@ func (r *RoutingRule) check() error {
 	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
 		return s3error.New("InvalidRequest").WithMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
 	}
-	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
+	if code := r.Redirect.HTTPRedirectCode; code != "" && !isCodeBetween(code, 301, 399) {
 		return s3error.New("InvalidRequest").
 			WithMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
 	}
 	return checkProtocol(r.Redirect.Protocol)
 }
 
-func between(code string, least, limit int) bool {
+func isCodeBetween(code string, minimum, limit int) bool {
 	n, err := strconv.Atoi(code)
-	return err == nil && n >= least && n <= limit
+	return err == nil && n >= minimum && n <= limit
 }
 
 // matches reports whether the rule redirects a request for a key. status is the status of the error

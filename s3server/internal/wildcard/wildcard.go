@@ -94,8 +94,8 @@ func matchesOne(wanted, c rune) bool {
 // MatchOneStar reports whether value matches a pattern of a CORS rule or of an event name. The
 // first "*" matches any text. All other characters match only themselves.
 func MatchOneStar(pattern, value string) bool {
-	head, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
+	head, rest, hasStar := strings.Cut(pattern, "*")
+	if !hasStar {
 		return pattern == value
 	}
 	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)

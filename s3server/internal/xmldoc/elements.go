@@ -19,7 +19,7 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 		if err != nil {
 			return err
 		}
-		if _, begins := token.(xml.StartElement); begins {
+		if _, ok := token.(xml.StartElement); ok {
 			return checkContent(decoder, typ, map[reflect.Type]elements{})
 		}
 	}

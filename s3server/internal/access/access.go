@@ -1,0 +1,369 @@
+// Package access finds out who sends a request, and decides what the sender may do. Its doors are
+// [Authenticate], which verifies the signature, and [Authorize], which checks the permission for the
+// operation. An operation that learns later what it needs asks an [Access] of its own.
+package access
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/acl"
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// An Access is one action on a bucket or an object that a request asks for, such as s3:GetObject.
+// Its methods decide whether the caller has the permission for the action.
+type Access struct {
+	request *request.Request
+	caller  *request.Caller
+	action  string
+	bucket  *state.Bucket
+	key, id string        // key and version of the object
+	header  http.Header   // headers of the request; for a form upload, the form's fields as headers
+	tags    []tagging.Tag // tags in the document of the request
+	// prefix is the value of the condition key s3:prefix. If the pointer is nil, the value is that
+	// of the request's query parameter "prefix".
+	prefix    *string
+	ETag      string // entity tag that the object must have, if the request's document names one
+	lookupErr error  // error of the lookup of the object, if the lookup failed
+}
+
+// authorizesItself has the operations that check permissions themselves. They can do this only
+// after reading the body, because the body names the objects, tags or lock settings.
+var authorizesItself = []string{
+	"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging",
+}
+
+// Authorize checks the permission for the request's operation. An operation in authorizesItself
+// checks its permission later.
+func Authorize(r *request.Request) error {
+	if slices.Contains(authorizesItself, r.Operation) {
+		return nil
+	}
+	return AuthorizeWith(r, r.HTTP.Header, nil)
+}
+
+// AuthorizeWith checks the permission for the request's operation. header takes the
+// place of the request's headers. tags has the tags that are not in a header.
+func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) error {
+	if r.Operation == "ListBuckets" || r.Operation == "CreateBucket" {
+		if r.Caller.Anonymous || r.Caller.ReadOnly && !policy.ReadsOnly(action(r)) ||
+			!isInSession(r, action(r), "arn:aws:s3:::"+r.Target.Bucket) {
+			return s3error.New("AccessDenied")
+		}
+		return nil
+	}
+	b, err := r.Bucket()
+	err = ConcealBucket(r, err)
+	if s3error.Is(err, "NoSuchBucket") && !r.Caller.Anonymous {
+		return nil // the operation reports the missing bucket later, because S3 reports other errors first
+	}
+	if err != nil {
+		return err
+	}
+	a := Of(r, b, action(r), r.Target.Key, r.Query.Get("versionId"))
+	a.header = header
+	a.tags = tags
+	return a.CheckAll()
+}
+
+// ConcealBucket returns err, the error of a lookup of a bucket. It replaces NoSuchBucket with
+// AccessDenied for a session with a policy, because such a caller must not learn which buckets
+// exist.
+func ConcealBucket(r *request.Request, err error) error {
+	if s3error.Is(err, "NoSuchBucket") && r.Caller.Session != nil {
+		return s3error.New("AccessDenied")
+	}
+	return err
+}
+
+// AuthorizeSource checks the permission to read the source object of a copy.
+func AuthorizeSource(r *request.Request, src state.VersionName) error {
+	b, err := r.Server.Store.Bucket(r.HTTP.Context(), src.Bucket)
+	if err != nil {
+		return ConcealBucket(r, err)
+	}
+	if err := b.CheckOwner(r.HTTP.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+		return err
+	}
+	if err := CheckPayer(r, src.Bucket, r.HTTP.Header); err != nil {
+		return err
+	}
+	return Of(r, b, policy.ActionOn("s3:GetObject", src.ID != ""), src.Key, src.ID).check()
+}
+
+// AuthorizeTags checks the permission to read the tags of the copied object, and the permission to
+// set them on the copy.
+func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	source, err := r.Server.Store.Bucket(r.HTTP.Context(), src.Bucket)
+	if err != nil {
+		return err
+	}
+	if err := Of(r, source, policy.ActionOn("s3:GetObjectTagging", src.ID != ""), src.Key, src.ID).check(); err != nil {
+		return err
+	}
+	b, err := r.Bucket()
+	if err != nil {
+		return err
+	}
+	a := Of(r, b, "s3:PutObjectTagging", r.Target.Key, "")
+	a.tags = tags
+	return a.CheckOptional(a.action)
+}
+
+// Of returns the access for an action of this request. id is the id of a version, or "" for the
+// current object.
+func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
+	return &Access{request: r, caller: &r.Caller, action: action, bucket: b, key: key, id: id, header: r.HTTP.Header}
+}
+
+// check returns AccessDenied if the caller has no permission for the action.
+func (a *Access) check() error {
+	isPermitted := a.isPermitted()
+	if a.lookupErr != nil {
+		return a.lookupErr
+	}
+	if !isPermitted {
+		return s3error.New("AccessDenied")
+	}
+	return nil
+}
+
+// CheckAll checks the permission of the action, and the permissions that the request's headers need
+// in addition.
+func (a *Access) CheckAll() error {
+	for _, action := range a.furtherActions() {
+		if err := a.checkFurther(action); err != nil {
+			return err
+		}
+	}
+	return a.check()
+}
+
+// checkFurther checks a permission that a header of the request needs.
+func (a *Access) checkFurther(action furtherAction) error {
+	next := *a
+	next.action = action.action
+	err := next.check()
+	optional := action.optional && !a.request.Server.Strict && a.caller.Session == nil
+	if _, denied := next.evaluatePolicy(); !denied && optional &&
+		s3error.Is(err, "AccessDenied") {
+		return nil
+	}
+	return err
+}
+
+// CheckOptional checks a permission that only a strict server demands, and only if no policy denies it.
+func (a *Access) CheckOptional(action string) error {
+	return a.checkFurther(furtherAction{action, true})
+}
+
+// version returns the version that the action is about. It returns nil if the action is about a
+// bucket, or if the version is a delete marker or does not exist. Only the first call asks the
+// store.
+func (a *Access) version() *state.Version {
+	if a.key == "" {
+		return nil
+	}
+	v, _, err := a.request.LookupVersion(state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id})
+	a.lookupErr = err
+	if v == nil || v.Marker {
+		return nil
+	}
+	return v
+}
+
+// isPermitted reports whether the caller may perform the action. Usually, all of these conditions
+// must be met:
+//
+//   - If the caller's session has a policy, this policy allows the action.
+//   - The bucket's policy does not deny the action. This condition does not apply if the bucket's
+//     owner reads or changes the bucket's policy.
+//   - The caller owns the bucket or the object, or the bucket's policy or an access control list
+//     (ACL) allows the action.
+func (a *Access) isPermitted() bool {
+	if !a.allowedBySession() {
+		return false
+	}
+	isOwner := !a.caller.Anonymous && a.caller.Account == a.bucket.Account
+	allowed, denied := a.policyDecision(isOwner)
+	if denied || a.caller.ReadOnly && !policy.ReadsOnly(a.action) {
+		return false
+	}
+	if isOwner && a.ownerHasObjects() {
+		return true
+	}
+	if a.key != "" && policy.OnObjects(a.action) && a.needsObject() {
+		return a.isPermittedOnObject(isOwner, allowed)
+	}
+	return isOwner || allowed || a.isGranted() || a.isOwnUpload()
+}
+
+// policyDecision reports whether the bucket's policy allows or denies the access, as far as it
+// counts. It cannot keep the bucket's owner from reading and changing it. If it is public and the
+// bucket restricts public policies, it allows nothing to others.
+func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
+	allowed, denied = a.evaluatePolicy()
+	if isOwner {
+		isAboutPolicy := slices.Contains(
+			[]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action,
+		)
+		return allowed, denied && !isAboutPolicy
+	}
+	block := a.bucket.Block
+	isRestricted := allowed && block != nil && block.RestrictPublicBuckets && a.bucket.Policy.Public()
+	return allowed && a.action != "" && !isRestricted, denied
+}
+
+// ownerHasObjects reports whether the bucket's owner has all permissions for the objects of the
+// bucket, too. If all credentials belong to one account and the server is not strict, that account
+// may even read objects that anonymous requests have written.
+func (a *Access) ownerHasObjects() bool {
+	server := a.request.Server
+	return a.bucket.Ownership == state.OwnerEnforced || !server.Strict && server.Keys.HaveOneAccount()
+}
+
+// isPermittedOnObject is the part of isPermitted for an action that is possible only on an object
+// that already exists.
+func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
+	v := a.version()
+	// Only the bucket's owner and callers with the permission to list may learn that the object is
+	// missing.
+	if v == nil {
+		return isOwner || a.mayList()
+	}
+	// The action reads the object, or reads or sets the object's ACL. If another account than the
+	// bucket's owner owns the object, the bucket's owner and policy do not count. Only the object's
+	// owner and the object's ACL count.
+	objectOwner := a.bucket.OwnerOf(&v.Object)
+	if acl.ObjectPermissions[a.action] != "" && objectOwner != a.bucket.Account {
+		return a.caller.Account == objectOwner || a.isGranted()
+	}
+	return isOwner || allowed || a.isGranted()
+}
+
+// needsObject reports whether the action is possible only on an object that already exists.
+func (a *Access) needsObject() bool {
+	return !slices.Contains([]string{
+		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+		"s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention",
+	}, a.action) && !(a.request.Operation != "PutObjectAcl" && a.action == "s3:PutObjectAcl") &&
+		!(a.request.Operation != "PutObjectTagging" && a.action == "s3:PutObjectTagging")
+}
+
+// mayList reports whether the caller has the permission s3:ListBucket with the key as the prefix.
+func (a *Access) mayList() bool {
+	list := *a
+	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
+	return list.isPermitted()
+}
+
+// isOwnUpload reports whether the caller began the multipart upload that the request names, and
+// the action is to list its parts or to abort it. S3 permits both actions to that caller.
+func (a *Access) isOwnUpload() bool {
+	if a.caller.Anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
+		return false
+	}
+	u, err := a.request.Server.Store.Upload(a.request.HTTP.Context(), a.bucket.Name, a.key, a.request.Query.Get("uploadId"))
+	return err == nil && u.Initiator == a.caller.Account
+}
+
+// resource returns the ARN of the bucket or the object, with which policies are compared.
+func (a *Access) resource() string {
+	if a.key == "" || !policy.OnObjects(a.action) {
+		return "arn:aws:s3:::" + a.bucket.Name
+	}
+	return "arn:aws:s3:::" + a.bucket.Name + "/" + a.key
+}
+
+// action returns the policy action of the request's operation, such as s3:GetObject. It returns ""
+// if the operation has no action.
+func action(r *request.Request) string {
+	return policy.ActionOn(policy.OperationActions[r.Operation], r.Has("versionId"))
+}
+
+// A furtherAction is an action that a header of a request needs.
+type furtherAction struct {
+	action string
+	// optional is true if the caller needs no permission for the action. A policy may still deny
+	// the action. On a strict server, and in a session with a policy, the caller needs a permission
+	// anyway.
+	optional bool
+}
+
+// furtherActions returns the actions that the request's headers need in addition to the operation's own
+// action.
+func (a *Access) furtherActions() (all []furtherAction) {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return a.header.Get(name) != "" })
+	}
+	switch a.request.Operation {
+	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
+		if has("X-Amz-Acl") || acl.SetsGrants(a.header) {
+			all = append(all, furtherAction{"s3:PutObjectAcl", !a.grantsOthers()})
+		}
+		if has("X-Amz-Tagging") || a.tags != nil {
+			all = append(all, furtherAction{"s3:PutObjectTagging", true})
+		}
+		if has(state.LockMode, state.LockUntil) {
+			all = append(all, furtherAction{action: "s3:PutObjectRetention"})
+		}
+		if has(state.LockHold) {
+			all = append(all, furtherAction{action: "s3:PutObjectLegalHold"})
+		}
+	case "GetObjectAttributes":
+		all = append(all, furtherAction{action: a.action + "Attributes"})
+	case "DeleteObject", "DeleteObjects", "PutObjectRetention":
+		if request.IsTrue(a.header, request.BypassHeader) {
+			all = append(all, furtherAction{action: "s3:BypassGovernanceRetention"})
+		}
+	}
+	return append(all, a.comparisonActions()...)
+}
+
+// comparisonActions returns s3:GetObject if the write or removal is conditional on the object's entity tag,
+// because AWS then demands this permission, too.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
+func (a *Access) comparisonActions() []furtherAction {
+	match := a.ETag
+	if slices.Contains(
+		[]string{"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"},
+		a.request.Operation,
+	) {
+		match = headertext.Lines(a.header, "If-Match")
+	}
+	if match == "" || match == "*" {
+		return nil
+	}
+	return []furtherAction{{"s3:GetObject", true}}
+}
+
+// grantsOthers reports whether the headers grant permissions to anybody but the caller and the
+// bucket's owner. Such a grant needs the permission s3:PutObjectAcl. Bucket policies often let
+// other accounts write only with the canned ACL bucket-owner-full-control, and allow only
+// s3:PutObject. A write with this canned ACL therefore needs no other permission.
+func (a *Access) grantsOthers() bool {
+	switch a.header.Get("X-Amz-Acl") {
+	case "":
+	case "private", "bucket-owner-read", "bucket-owner-full-control":
+		return false
+	default:
+		return true
+	}
+	list, err := acl.ReadGrants(a.request.Server.Keys.AccountOf, a.header)
+	return err != nil || slices.ContainsFunc(list, func(g acl.Grant) bool {
+		isCaller := !a.caller.Anonymous && g.Grantee == accounts.OwnerOf(a.caller.Account).ID
+		return !isCaller && g.Grantee != accounts.OwnerOf(a.bucket.Account).ID
+	})
+}

@@ -1,0 +1,77 @@
+package access
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/acl"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// isGranted reports whether the access control list (ACL) of the bucket or the object grants the
+// permission.
+func (a *Access) isGranted() bool {
+	b := a.bucket
+	if b.Ownership == state.OwnerEnforced {
+		return false
+	}
+	if permission := acl.BucketPermissions[a.action]; permission != "" {
+		return b.ACL.Gives(permission, a.caller.Account, b.Block)
+	}
+	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
+		// A caller that may write objects to the bucket may also set the ACL of the object it
+		// writes.
+		return b.ACL.Gives(acl.PermitWrite, a.caller.Account, b.Block)
+	}
+	permission := acl.ObjectPermissions[a.action]
+	return permission != "" && a.version() != nil && a.version().Object.ACL.Gives(permission, a.caller.Account, b.Block)
+}
+
+// NewObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
+// NewObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
+// else. A server that is not strict also accepts the canned ACL private, as MinIO does.
+func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
+	list, ok, err := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
+	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
+	if wrongName {
+		return nil, err
+	}
+	if ok && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
+		(s.Strict || header.Get("X-Amz-Acl") != "private") {
+		return nil, s3error.New("AccessControlListNotSupported")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b.Block.Refuses(list) {
+		return nil, s3error.New("AccessDenied")
+	}
+	return list, nil
+}
+
+// keepsOwner reports whether an ACL gives full control to the bucket's owner and grants nothing
+// else.
+func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
+	if canned := header.Get("X-Amz-Acl"); canned != "" {
+		return canned == "bucket-owner-full-control"
+	}
+	return len(list) == 1 && list[0] == acl.Grant{Grantee: accounts.OwnerOf(b.Account).ID, Permission: acl.PermitAll}
+}
+
+// SetNewACL sets the ACL of a bucket that is created. The ACL comes from the request's headers.
+func SetNewACL(s *request.Server, b *state.Bucket, header http.Header) error {
+	list, _, err := acl.OfHeader(s.Keys.AccountOf, header, b.Account, b.Account, false)
+	if err != nil {
+		return err
+	}
+	if list.GrantsOthers(b.Account) && b.Ownership == state.OwnerEnforced {
+		return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
+	}
+	if b.Block.Refuses(list) {
+		return s3error.New("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.Name)
+	}
+	b.ACL = list
+	return nil
+}

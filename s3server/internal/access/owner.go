@@ -1,0 +1,47 @@
+package access
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+// CheckOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
+// another account owns the bucket.
+func CheckOwner(r *request.Request, h http.Header) error {
+	const header = "x-amz-expected-bucket-owner"
+	expected := []string{h.Get(header), r.Query.Get(header)}
+	if expected[0]+expected[1] == "" || r.Target.Bucket == "" {
+		return nil
+	}
+	b, err := r.Bucket()
+	if err != nil {
+		return err
+	}
+	return b.CheckOwner(expected...)
+}
+
+// PayerRequester is the payer of a bucket whose requesters pay.
+const PayerRequester = "Requester"
+
+// payerHeader is the header, or the field of a form, with which a requester agrees to pay.
+const payerHeader, requester = "x-amz-request-payer", "requester"
+
+// CheckPayer refuses a request if its sender must pay for it and has not agreed to pay. The
+// bucket's owner need not agree.
+func CheckPayer(r *request.Request, bucket string, header http.Header) error {
+	if bucket == "" {
+		return nil
+	}
+	b, err := r.Server.Store.Bucket(r.HTTP.Context(), bucket)
+	if err != nil || b.Payer != PayerRequester || r.Caller.Account == b.Account {
+		return nil // if the bucket is missing, the operation reports it
+	}
+	agrees := header.Get(payerHeader) == requester || r.Query.Get(payerHeader) == requester
+	if !agrees || r.Caller.Anonymous { // an anonymous requester could not be charged
+		return s3error.New("AccessDenied")
+	}
+	r.Writer.Header().Set("X-Amz-Request-Charged", requester)
+	return nil
+}

@@ -1,0 +1,89 @@
+package access
+
+import (
+	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/policy"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
+
+// evaluatePolicy reports whether the bucket's policy allows the access, and whether it denies the access.
+func (a *Access) evaluatePolicy() (allowed, denied bool) {
+	return a.bucket.Policy.Judge(a.subject())
+}
+
+// subject returns the input for a policy's decision about this access.
+func (a *Access) subject() *policy.Request {
+	s := subjectOf(a.request, a.action, a.resource())
+	s.VersionID = a.id
+	s.Prefix = a.prefix
+	s.Owner = a.bucket.Account
+	s.Region = a.bucket.Region
+	s.Header = a.header
+	s.Tags = a.tags
+	s.ObjectTags = a.objectTags
+	return s
+}
+
+// subjectOf returns the input for a policy's decision about an action. It assumes that the resource
+// belongs to the caller and is not in an existing bucket. For a resource in a bucket, call
+// access.subject.
+func subjectOf(r *request.Request, action, resource string) *policy.Request {
+	return &policy.Request{
+		Operation:     r.Operation,
+		Action:        action,
+		Resource:      resource,
+		Anonymous:     r.Caller.Anonymous,
+		Account:       r.Caller.Account,
+		Owner:         r.Caller.Account,
+		Region:        r.Server.Region,
+		Header:        r.HTTP.Header,
+		Query:         r.Query,
+		Now:           r.Server.Now(),
+		TLS:           r.HTTP.TLS,
+		RemoteAddr:    r.HTTP.RemoteAddr,
+		Algorithm:     r.Caller.Algorithm,
+		SignedAt:      r.Caller.Seal.Timestamp,
+		SignedByQuery: r.HTTP.Header.Get("Authorization") == "",
+	}
+}
+
+// objectTags returns the tags of the existing object, for policies. As on AWS, policies see no tags
+// when the object is overwritten or removed.
+func (a *Access) objectTags() []tagging.Tag {
+	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) ||
+		a.version() == nil {
+		return nil
+	}
+	return a.version().Object.Properties.Tags
+}
+
+// allowedBySession reports whether the session policy of the caller allows the access. Without a session
+// policy, it returns true.
+func (a *Access) allowedBySession() bool {
+	if a.caller.Session == nil {
+		return true
+	}
+	allowed, denied := a.caller.Session.Judge(a.subject())
+	if !allowed || denied {
+		return false
+	}
+	if a.key == "" || !policy.OnObjects(a.action) || !a.needsObject() || a.version() != nil {
+		return true
+	}
+	// The object is missing. Only a session with the permission to list may learn this.
+	list := *a
+	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
+	return list.allowedBySession()
+}
+
+// isInSession is like allowedBySession, but for an action that is not on an existing bucket, such as
+// s3:CreateBucket.
+func isInSession(r *request.Request, action, resource string) bool {
+	if r.Caller.Session == nil {
+		return true
+	}
+	allowed, denied := r.Caller.Session.Judge(subjectOf(r, action, resource))
+	return allowed && !denied
+}

@@ -1,0 +1,121 @@
+// Package events sends the events of changed objects to the receivers that the program and the
+// notification configurations of buckets name. Its door is [Sender].
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/webhook"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// A Sender sends events.
+type Sender struct {
+	Notify  func(Event)      // receives each event; nil if there is no such receiver
+	Webhook *webhook.Webhook // receives each event; nil if there is none
+	ARNs    []string         // patterns of the targets that notification configurations can name
+	Store   state.Store
+	Now     func() time.Time
+
+	sequence atomic.Int64 // sequencer of the latest event
+}
+
+// Begin sets the sequencer of the first event. It must be greater than any sequencer before a
+// restart of the server.
+func (s *Sender) Begin(sequencer int64) { s.sequence.Store(sequencer) }
+
+// Sends reports whether there is a receiver of events.
+func (s *Sender) Sends() bool { return s.Notify != nil || s.Webhook != nil }
+
+// Publish sends events to the targets that the bucket's notification configuration selects.
+func (s *Sender) Publish(ctx context.Context, bucket string, events []Event) {
+	b, err := s.Store.Bucket(ctx, bucket)
+	if err != nil {
+		return // the bucket was deleted in the meantime
+	}
+	for _, e := range events {
+		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, s.Now(), b.Region
+		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" ||
+			kind == "ObjectRestore" {
+			e.Sequencer = fmt.Sprintf("%016X", s.sequence.Add(1))
+		}
+		for _, rule := range b.Notification.All() {
+			if rule.Matches(e.Name, e.Key) && s.isTarget(rule.ARN()) {
+				e.Configuration, e.TargetARN = rule.ID, rule.ARN()
+				s.deliver(e)
+			}
+		}
+	}
+}
+
+// A webhookBody is the body of a request to the webhook: AWS's list of records, and the two fields
+// that MinIO puts on top of it.
+type webhookBody struct {
+	EventName string
+	Key       string // bucket and key
+	Records   []Event
+}
+
+// deliver passes an event to Notify, and queues it for the webhook.
+func (s *Sender) deliver(e Event) {
+	if s.Notify != nil {
+		s.Notify(e)
+	}
+	if s.Webhook != nil {
+		body, err := json.Marshal(webhookBody{"s3:" + e.Name, e.Bucket + "/" + e.Key, []Event{e}})
+		if err != nil {
+			panic(err) // cannot fail: an event has only strings and numbers
+		}
+		s.Webhook.Push(body)
+	}
+}
+
+// SendTest sends AWS's test event, s3:TestEvent, to the webhook. requestID is the id of the request
+// that configured the bucket.
+func (s *Sender) SendTest(bucket, requestID string) {
+	if s.Webhook == nil {
+		return
+	}
+	body, err := json.Marshal(struct {
+		Service, Event, Time, Bucket string
+
+		RequestID string `json:"RequestId"`
+		HostID    string `json:"HostId"`
+	}{"Amazon S3", "s3:TestEvent", xmldoc.Time(s.Now()), bucket, requestID, s3error.HostID})
+	if err == nil {
+		s.Webhook.Push(body)
+	}
+}
+
+// isTarget reports whether an ARN matches one of ARNs.
+func (s *Sender) isTarget(arn string) bool {
+	return slices.ContainsFunc(s.ARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
+}
+
+// CheckTargets fails if the configuration has an ARN that matches none of ARNs.
+func (s *Sender) CheckTargets(c *notification.Configuration) error {
+	var missing []string
+	for _, rule := range c.All() {
+		if !s.Sends() || !s.isTarget(rule.ARN()) {
+			n := strconv.Itoa(len(missing)/4 + 1)
+			missing = append(missing, "ArgumentName"+n, rule.ARN(), "ArgumentValue"+n, "The destination does not exist")
+		}
+	}
+	if missing != nil {
+		return s3error.New(
+			"InvalidArgument",
+			missing...).WithMessage("Unable to validate the following destination configurations")
+	}
+	return nil
+}

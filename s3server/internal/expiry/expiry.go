@@ -1,0 +1,220 @@
+// Package expiry applies the lifecycle rules of buckets to their objects and uploads. Its door is
+// [Run].
+package expiry
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/events"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// Run applies the lifecycle rules of all buckets of the store once, at the time of the clock. sender
+// sends the events of what it removes or changes.
+func Run(ctx context.Context, store state.Store, sender *events.Sender, clock lifecycle.Clock) {
+	var all []*state.Bucket
+	// If the listing fails, a later run handles the buckets that are missing.
+	_ = store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+		if b.Lifecycle.Rules() != nil {
+			all = append(all, b)
+		}
+		return true
+	})
+	for _, b := range all {
+		run := &bucketRun{store, sender, ctx, b, clock}
+		run.expireUploads()
+		run.expireVersions()
+	}
+}
+
+// A bucketRun applies the rules of one bucket once. If something fails, a later run tries it
+// again.
+type bucketRun struct {
+	store  state.Store
+	sender *events.Sender
+	ctx    context.Context
+	bucket *state.Bucket
+	clock  lifecycle.Clock
+}
+
+// hasRules reads the rules of the bucket again, and reports whether there are any. They may have
+// been changed or removed since the run began.
+func (l *bucketRun) hasRules() bool {
+	b, err := l.store.Bucket(l.ctx, l.bucket.Name)
+	if err == nil {
+		l.bucket = b
+	}
+	return err == nil && b.Lifecycle.Rules() != nil
+}
+
+// pageSize is the number of versions or uploads that are listed at a time.
+const pageSize = 1000
+
+// expireUploads aborts the uploads whose time is over by a rule.
+func (l *bucketRun) expireUploads() {
+	var pos state.UploadPosition
+	for hasMore := true; hasMore; {
+		var page []*state.Upload
+		var err error
+		hasMore, err = l.store.ListUploads(
+			l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
+			func(u *state.Upload, _ string) {
+				page = append(page, u)
+			},
+		)
+		if err != nil || len(page) == 0 {
+			return
+		}
+		for _, u := range page {
+			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
+			if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
+				_ = l.store.Abort(l.ctx, u)
+			}
+		}
+	}
+}
+
+// isExpired reports whether the rules abort an upload now. It returns false if u is nil.
+func (l *bucketRun) isExpired(u *state.Upload) bool {
+	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
+}
+
+// uploadNow looks up a listed upload. It returns nil if the upload has ended.
+func (l *bucketRun) uploadNow(u *state.Upload) *state.Upload {
+	upload, err := l.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil
+	}
+	return upload
+}
+
+// expireVersions applies the rules to all keys of the bucket.
+func (l *bucketRun) expireVersions() {
+	var pos state.VersionPosition
+	var versions []*state.Version // all versions of one key, the newest first
+	for hasMore := true; hasMore; {
+		var page []*state.Version
+		var err error
+		hasMore, err = l.store.ListVersions(
+			l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
+			func(v *state.Version, _ bool, _ string) {
+				page = append(page, v)
+			},
+		)
+		if err != nil || hasMore && len(page) == 0 {
+			return
+		}
+		for _, v := range page {
+			if len(versions) > 0 && versions[0].Key != v.Key {
+				l.expireKey(versions)
+				versions = nil
+			}
+			versions = append(versions, v)
+			pos = state.VersionPosition{Key: v.Key, ID: v.ID}
+		}
+	}
+	l.expireKey(versions)
+}
+
+// expireKey applies the rules to the versions of one key. The slice begins with the newest version.
+// expireKey begins with the oldest version, because a delete marker expires only when no other
+// version is left. The listing may be stale, so expireKey looks up the versions in the store before
+// it changes anything.
+func (l *bucketRun) expireKey(versions []*state.Version) {
+	facts := factsOf(versions)
+	actionOn := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }
+	isDue := false
+	for i := range versions {
+		isDue = isDue || actionOn(i) != lifecycle.Action{}
+	}
+	if !isDue || !l.hasRules() {
+		return
+	}
+	versions = l.versionsNow(versions)
+	facts = factsOf(versions)
+	for i := len(versions) - 1; i >= 0; i-- {
+		act := actionOn(i)
+		if act.Expire && l.expire(versions[i], i == 0) {
+			versions = slices.Delete(versions, i, i+1)
+			facts = slices.Delete(facts, i, i+1)
+		} else if act.Class != "" {
+			l.setClass(versions[i], act.Class)
+		}
+	}
+}
+
+// versionsNow looks up the listed versions of a key, and returns those that still exist. If another
+// version is current now, or if the store fails, it returns none, and a later run handles the key.
+func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Version) {
+	for i, v := range versions {
+		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
+		if i == 0 {
+			name.ID = ""
+		}
+		current, _, err := l.store.Find(l.ctx, name)
+		l.store.Release(current) // only the attributes are needed
+		if err != nil || i == 0 && (current == nil || current.ID != v.ID) {
+			return nil
+		}
+		if current != nil {
+			found = append(found, current)
+		}
+	}
+	return found
+}
+
+func factsOf(versions []*state.Version) []lifecycle.Version {
+	facts := make([]lifecycle.Version, len(versions))
+	for i, v := range versions {
+		facts[i] = v.LifecycleFacts()
+	}
+	return facts
+}
+
+// expire removes a version permanently. If the version is the current object, it removes the object
+// as a client would, perhaps with a delete marker. It returns false if the removal failed.
+func (l *bucketRun) expire(v *state.Version, current bool) bool {
+	r := &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
+		Written:     v.Modified,
+		Account:     l.bucket.Account,
+	}
+	if current && !v.Marker {
+		r.ID = ""
+		r.Condition.Match = v.Object.ETag
+	}
+	removal, err := l.store.Remove(l.ctx, r)
+	if err == nil && !removal.Missing {
+		l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{events.Removed("LifecycleExpiration", r.Key, r.ID, removal)})
+	}
+	return err == nil
+}
+
+// setClass changes the storage class of a version. It does nothing if the version was replaced in
+// the meantime.
+func (l *bucketRun) setClass(v *state.Version, class string) {
+	version, versionID, err := l.store.Change(
+		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
+		func(_ *state.Bucket, current *state.Version) error {
+			if current.Object.ETag != v.Object.ETag || !current.Modified.Equal(v.Modified) {
+				return s3error.New("PreconditionFailed")
+			}
+			current.Object.Properties.Class = class
+			current.Object.Restored = state.Restored{}
+			return nil
+		},
+	)
+	if err == nil {
+		l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{{
+			Name:      "LifecycleTransition",
+			Key:       v.Key,
+			Size:      v.Object.Size,
+			ETag:      strings.Trim(version.Object.ETag, `"`),
+			VersionID: versionID,
+		}})
+	}
+}

@@ -1,0 +1,112 @@
+package operations
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/acl"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// getACL responds with the ACL of the bucket or, if the request names a key, of the object.
+func getACL(r *request.Request) error {
+	id, err := r.VersionID()
+	if err != nil {
+		return err
+	}
+	return show("AccessControlPolicy", func(b *state.Bucket) (any, error) {
+		list := b.ACL
+		account := b.Account
+		if r.Target.Key != "" {
+			v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
+			defer r.Server.Store.Release(v)
+			if err != nil {
+				return nil, err
+			}
+			list = v.Object.ACL
+			account = b.OwnerOf(&v.Object)
+		}
+		if b.Ownership == state.OwnerEnforced {
+			list = nil
+		}
+		return acl.ResponseOf(list, account, r.Server.Keys.AccountOf), nil
+	})(r)
+}
+
+// An askedACL is the ACL that a request sets, in its headers or in its XML document.
+type askedACL struct {
+	request  *request.Request
+	document *acl.Document // nil if the ACL is in the headers
+}
+
+// readACL reads the ACL that the request sets. A request must have it either in its headers or in
+// its document, and not in both.
+func readACL(r *request.Request) (*askedACL, error) {
+	document, err := r.ReadDocument()
+	if err != nil {
+		return nil, err
+	}
+	inHeader := r.HTTP.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.HTTP.Header)
+	if len(document) == 0 && !inHeader {
+		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
+	}
+	if len(document) == 0 {
+		return &askedACL{request: r}, nil
+	}
+	if inHeader {
+		return nil, s3error.New("UnexpectedContent")
+	}
+	a := &askedACL{request: r, document: &acl.Document{}}
+	if xmldoc.Parse(document, a.document) != nil {
+		return nil, s3error.New("MalformedACLError")
+	}
+	return a, nil
+}
+
+// list returns the ACL that the request sets. object is true for the ACL of an
+// object, and false for the ACL of the bucket b. account is the owner of that object
+// or bucket.
+func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
+	if b.Ownership == state.OwnerEnforced {
+		return nil, s3error.New("AccessControlListNotSupported")
+	}
+	if a.document != nil {
+		list, err = a.document.List(a.request.Server.Keys.AccountOf, account)
+	} else {
+		list, _, err = acl.OfHeader(a.request.Server.Keys.AccountOf, a.request.HTTP.Header, account, b.Account, object)
+	}
+	if err == nil && b.Block.Refuses(list) {
+		err = s3error.New("AccessDenied")
+	}
+	return list, err
+}
+
+func putBucketACL(r *request.Request) error {
+	newList, err := readACL(r)
+	if err != nil {
+		return err
+	}
+	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
+		list, err := newList.list(b.Account, b, false)
+		if err == nil {
+			b.ACL = list
+		}
+		return err
+	})
+}
+
+func putObjectACL(r *request.Request) error {
+	newList, err := readACL(r)
+	if err != nil {
+		return err
+	}
+	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
+		list, err := newList.list(b.OwnerOf(&v.Object), b, true)
+		if err == nil {
+			v.Object.ACL = list
+		}
+		return err
+	})
+}

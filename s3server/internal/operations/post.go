@@ -1,0 +1,162 @@
+package operations
+
+import (
+	"cmp"
+	"encoding/xml"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/s3server/internal/access"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/formpolicy"
+	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// postObject stores the file of a form upload, if the form's policy permits it.
+func postObject(r *request.Request) error {
+	r.SetBodyDeadline()
+	preamble := &bodyio.LimitedReader{Body: r.HTTP.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
+	r.HTTP.Body = io.NopCloser(preamble)
+	reader, err := r.HTTP.MultipartReader()
+	if err != nil {
+		return s3error.New("PreconditionFailed", "Condition",
+			"Bucket POST must be of the enclosure-type multipart/form-data")
+	}
+	f, err := readForm(reader)
+	if preamble.Left < 0 {
+		// The form has too many bytes before its file. This limit has caused the parser's error, so
+		// the parser's error is ignored.
+		return s3error.New("MaxPostPreDataLengthExceededError")
+	}
+	if err != nil {
+		return err
+	}
+	// The limits for the fields do not apply to the file.
+	preamble.Left = math.MaxInt64
+	r.ClearBodyDeadline()
+	r.Target.Key = f.fields["key"]
+	if r.Target.Key == "" {
+		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage(
+			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+		)
+	}
+	// S3 does not document which of the two fields counts.
+	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" {
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue",
+			f.fields["x-amz-acl"]).WithMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
+	}
+	if err := request.CheckKey(r.Target.Key); err != nil {
+		return err
+	}
+	size, err := permit(r, f)
+	if err != nil {
+		return err
+	}
+	header := f.header()
+	if err := cmp.Or(access.CheckPayer(r, r.Target.Bucket, header), headers.Check(headers.FormFields, header, r.Server.Strict), access.CheckOwner(r, header)); err != nil {
+		return err
+	}
+	o, err := NewObject(r, header)
+	if err != nil {
+		return err
+	}
+	if o.Properties.Tags, err = f.tags(); err != nil {
+		return err
+	}
+	b, err := request.OpenFile(f.file, header, size)
+	if err != nil {
+		return err
+	}
+	v, versionID, err := r.Server.Store.Put(r.HTTP.Context(), writeOf(r, o, state.WriteCondition{}), b)
+	if err != nil {
+		return b.Blame(err)
+	}
+	setWriteHeaders(r, v, versionID)
+	return writeFormResponse(r, f, v)
+}
+
+// permit checks the signature, the permission and the policy of a form, and returns the permitted
+// sizes of its file. A form without a policy is a write by an anonymous caller.
+func permit(r *request.Request, f *form) (formpolicy.Sizes, error) {
+	sizes := formpolicy.Sizes{Most: r.Server.Limits.MaxPutSize}
+	if f.fields["policy"] == "" {
+		r.Caller = request.Caller{Anonymous: true}
+		return sizes, authorizeForm(r, f)
+	}
+	if err := access.VerifyForm(r, f.fields); err != nil {
+		return sizes, err
+	}
+	if err := authorizeForm(r, f); err != nil {
+		return sizes, err
+	}
+	p, err := formpolicy.Parse(f.fields["policy"])
+	if err != nil {
+		return sizes, err
+	}
+	if !r.Now().Before(p.Expiration) {
+		return sizes, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy expired.")
+	}
+	return p.Check(f.names, f.fields, r.Target.Bucket, sizes)
+}
+
+// authorizeForm checks that the caller has the permission to write the object with the form's
+// properties.
+func authorizeForm(r *request.Request, f *form) error {
+	tags, err := f.tags()
+	if err != nil {
+		return err
+	}
+	return access.AuthorizeWith(r, f.header(), tags)
+}
+
+type postResponse struct {
+	XMLName  xml.Name `xml:"PostResponse"`
+	Location xmldoc.Text
+	Bucket   string
+	Key      xmldoc.Text
+	ETag     string
+}
+
+func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
+	header := r.Writer.Header()
+	header.Set("Etag", v.Object.ETag)
+	if sum, err := checksum.OfHeader(f.header()); err == nil && sum.Kind != nil {
+		v.Object.Sum.Write(header)
+	}
+	location := r.Location()
+	header.Set("Location", location)
+	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
+		query := "bucket=" + url.QueryEscape(r.Target.Bucket) + "&key=" + url.QueryEscape(
+			r.Target.Key,
+		) + "&etag=" + url.QueryEscape(v.Object.ETag)
+		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
+		header.Set("Location", target.String())
+		return r.Done(http.StatusSeeOther)
+	}
+	switch f.fields["success_action_status"] {
+	case "200":
+		return r.Done(http.StatusOK)
+	case "201":
+		header.Set("Content-Type", "application/xml")
+		body, _ := xml.Marshal(
+			postResponse{
+				Location: xmldoc.Text(location),
+				Bucket:   r.Target.Bucket,
+				Key:      xmldoc.Text(r.Target.Key),
+				ETag:     v.Object.ETag,
+			},
+		) // encoding this document cannot fail
+		r.Writer.WriteHeader(http.StatusCreated)
+		_, _ = r.Writer.Write(append([]byte(xml.Header), body...))
+		return nil
+	}
+	return r.Done(http.StatusNoContent)
+}

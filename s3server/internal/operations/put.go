@@ -1,0 +1,90 @@
+package operations
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/access"
+	"github.com/omnibucket/storage/s3server/internal/headers"
+	"github.com/omnibucket/storage/s3server/internal/request"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// putObject stores an object. The store checks the condition after the body has arrived, and
+// together with the write. If several clients create one key at the same time, exactly one
+// succeeds.
+func putObject(r *request.Request) error {
+	condition, err := headers.WriteCondition(r.HTTP.Header)
+	if err != nil {
+		return err
+	}
+	o, err := NewObject(r, r.HTTP.Header)
+	if err != nil {
+		return err
+	}
+	p, err := r.ExpectBody()
+	if err != nil {
+		return err
+	}
+	if err := needChecksum(r, p, o.Lock, "Object"); err != nil {
+		return err
+	}
+	b, err := r.OpenBody(p, r.Server.Limits.MaxPutSize)
+	if err != nil {
+		return err
+	}
+	v, versionID, err := r.Server.Store.Put(r.HTTP.Context(), writeOf(r, o, condition), b)
+	if err != nil {
+		return b.Blame(err)
+	}
+	setWriteHeaders(r, v, versionID)
+	header := r.Writer.Header()
+	header.Set("Etag", v.Object.ETag)
+	v.Object.Sum.Write(header)
+	return r.Done(http.StatusOK)
+}
+
+// NewObject returns the object that the headers of a write describe, without bytes. It fails if the
+// bucket does not exist, or if the bucket refuses the ACL or the lock.
+func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
+	o := &state.Object{}
+	var err error
+	if o.Lock, err = headers.Lock(header, r.Server.Now()); err != nil {
+		return nil, err
+	}
+	b, err := r.Bucket()
+	if err != nil {
+		return nil, err
+	}
+	o.Account = b.OwnerOfNew(r.Caller.Account, header.Get("X-Amz-Acl"))
+	if o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b); err != nil {
+		return nil, err
+	}
+	checked := *o
+	if err := b.LockNew(&checked, r.Server.Now()); err != nil {
+		return nil, err
+	}
+	if o.Encryption, err = readEncryption(r, header, b); err != nil {
+		return nil, err
+	}
+	o.Properties, err = headers.Properties(header, r.Server.Limits.MaxMetadata)
+	return o, err
+}
+
+func writeOf(r *request.Request, o *state.Object, c state.WriteCondition) *state.Write {
+	return &state.Write{Bucket: r.Target.Bucket, Key: r.Target.Key, Object: *o, Condition: c}
+}
+
+// setWriteHeaders adds the headers that a response to a write has. It also prepares the event of the write.
+func setWriteHeaders(r *request.Request, v *state.Version, versionID string) {
+	showID(r, versionID)
+	v.Object.Encryption.Write(r.Writer.Header())
+	showExpiration(r, v)
+	noteWrite(r, v, versionID)
+}
+
+// showID adds the header X-Amz-Version-Id to the response, unless versionID is "".
+func showID(r *request.Request, versionID string) {
+	if versionID != "" {
+		r.Writer.Header().Set("X-Amz-Version-Id", versionID)
+	}
+}

@@ -1,0 +1,244 @@
+package request
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// These constants bound the memory for XML and JSON documents of requests.
+const (
+	// maxDocument is larger than the longest lists that S3 accepts: 1,000 keys or 10,000 parts.
+	maxDocument = 4 << 20
+	// SmallDocument is the size up to which a document is not counted as a large one.
+	SmallDocument = 64 << 10
+	// largeDocuments and AnonymousDocuments are the numbers of large documents that are handled at
+	// a time. Anonymous clients have a number of their own, so that they cannot delay clients with
+	// a key.
+	largeDocuments, AnonymousDocuments = 4, 2
+	// DocumentTimeout is the time that a client may take to send a document. For a form upload, it
+	// is the time for the fields before the file.
+	DocumentTimeout = 30 * time.Second
+)
+
+// enter takes a place in a channel, which limits the number of requests that do something at the
+// same time. If the channel is full, enter waits for a place. After DocumentTimeout, it fails with
+// SlowDown. Release frees the place.
+func enter(r *Request, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		r.places = append(r.places, places)
+		return nil
+	case <-time.After(DocumentTimeout):
+		return s3error.New("SlowDown")
+	case <-r.HTTP.Context().Done():
+		return r.HTTP.Context().Err()
+	}
+}
+
+// releasePlaces frees all places that the request has taken with enter.
+func (r *Request) releasePlaces() {
+	for _, places := range r.places {
+		<-places
+	}
+	r.places = nil
+}
+
+// admitDocument waits while too many large documents are in memory.
+func admitDocument(r *Request) error {
+	defer r.SetBodyDeadline()
+	if len(r.places) > 0 || r.HTTP.ContentLength >= 0 && r.HTTP.ContentLength <= SmallDocument {
+		return nil
+	}
+	if r.Caller.Anonymous {
+		return enter(r, r.Server.Documents.Anonymous)
+	}
+	return enter(r, r.Server.Documents.Received)
+}
+
+// SetBodyDeadline limits the time in which the client must send the rest of the body.
+func (r *Request) SetBodyDeadline() { r.body.deadline = time.Now().Add(DocumentTimeout) }
+
+// ClearBodyDeadline ends the limit that SetBodyDeadline has set.
+func (r *Request) ClearBodyDeadline() { r.body.deadline = time.Time{} }
+
+// ReadXML decodes the body into v and checks the body's digests. If v has a method Check, ReadXML
+// returns its error.
+func (r *Request) ReadXML(v any) error {
+	document, err := r.ReadDocument()
+	if err != nil {
+		return err
+	}
+	if err := xmldoc.Parse(document, v); err != nil {
+		return err
+	}
+	if checked, ok := v.(interface{ Check() error }); ok {
+		return checked.Check()
+	}
+	return nil
+}
+
+// ReadVouched is like ReadXML, but the request must have a digest or a checksum of the body.
+func (r *Request) ReadVouched(v any) error {
+	if err := NeedDigest(r); err != nil {
+		return err
+	}
+	return r.ReadXML(v)
+}
+
+// ReadDocument reads the whole body, which may have maxDocument bytes, and checks its digests.
+func (r *Request) ReadDocument() ([]byte, error) {
+	if r.HTTP.ContentLength > maxDocument {
+		return nil, TooLarge(r.HTTP.ContentLength, maxDocument)
+	}
+	if err := admitDocument(r); err != nil {
+		return nil, err
+	}
+	p, err := r.ExpectBody()
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.OpenBody(p, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(b)
+}
+
+// These constants bound the memory for XML documents in responses.
+const (
+	// Listers is the number of listings that are made at a time. Each of them holds one page in
+	// memory. Sending a page to the client does not count.
+	Listers = 16
+	// maxHeld is the maximum sum of bytes of the large documents that are being sent.
+	maxHeld = 64 << 20
+	// smallAnswer is a size in bytes. Documents up to this size do not count toward maxHeld.
+	smallAnswer = 64 << 10
+)
+
+// Documents limits the memory for the documents of all requests. Each of its channels has one value
+// for each document or listing in progress.
+type Documents struct {
+	Received  chan struct{} // large documents of requests
+	Anonymous chan struct{} // large documents of anonymous requests
+	Listings  chan struct{}
+	Reserved  atomic.Int64 // sum of the bytes of large documents that are being sent
+	Limit     int64        // maximum sum of the bytes of large documents that are being sent
+}
+
+// NewDocuments returns the memory of a server without documents.
+func NewDocuments() *Documents {
+	return &Documents{
+		Received:  make(chan struct{}, largeDocuments),
+		Anonymous: make(chan struct{}, AnonymousDocuments),
+		Listings:  make(chan struct{}, Listers),
+		Limit:     maxHeld,
+	}
+}
+
+// EnterListing waits while too many listings are in progress.
+func (r *Request) EnterListing() error { return enter(r, r.Server.Documents.Listings) }
+
+// reserve reserves memory for a document of n bytes until release is called. It fails with SlowDown if
+// the sum of all reserved bytes would exceed d.limit. It ignores small documents.
+func (d *Documents) reserve(n int) (release func(), err error) {
+	if n <= smallAnswer {
+		return func() {}, nil
+	}
+	if d.Reserved.Add(int64(n)) > d.Limit {
+		d.Reserved.Add(-int64(n))
+		return nil, s3error.New("SlowDown")
+	}
+	return func() { d.Reserved.Add(-int64(n)) }, nil
+}
+
+// WriteXML responds with 200 and v as an XML element with this name. The server limits how many
+// requests are handled at once. The request stops counting toward these limits before the document
+// is sent, so that a slow client does not delay other requests.
+func (r *Request) WriteXML(name string, v any) error {
+	document, err := encodeXML(name, v)
+	if err != nil {
+		return err
+	}
+	document = r.replaceTags(document)
+	release, err := r.Server.Documents.reserve(cap(document))
+	if err != nil {
+		return err
+	}
+	defer release()
+	r.releasePlaces()
+	r.SendDocument("application/xml", document)
+	return nil
+}
+
+// SendDocument responds with 200 and a document.
+func (r *Request) SendDocument(contentType string, document []byte) {
+	r.Writer.Header().Set("Content-Type", contentType)
+	r.Writer.WriteHeader(http.StatusOK)
+	_, _ = r.Writer.Write(document)
+}
+
+func encodeXML(name string, v any) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	err := xml.NewEncoder(&b).EncodeElement(v, xml.StartElement{
+		Name: xml.Name{Local: name},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmldoc.Namespace}},
+	})
+	return b.Bytes(), err
+}
+
+// WriteError responds with the error e. Responses to HEAD and responses with status 304 have no
+// body. Like S3's, a response to HEAD has the media type that the document would have.
+func (r *Request) WriteError(e *s3error.Error) {
+	r.releasePlaces() // a slow client must not delay other requests
+	header := r.Writer.Header()
+	maps.Copy(header, e.Header)
+	if e.Status == http.StatusNotModified {
+		r.Writer.WriteHeader(e.Status)
+		return
+	}
+	header.Set("Content-Type", "application/xml")
+	if r.HTTP.Method == http.MethodHead {
+		r.Writer.WriteHeader(e.Status)
+		return
+	}
+	r.Refuse(func() {
+		head := xml.Header
+		if e.Status == http.StatusOK {
+			head += strings.Repeat(" ", 64) // S3 sends spaces to keep the connection alive while it joins parts
+		}
+		document := append([]byte(head), errorElement(e, r)...)
+		header.Set("Content-Length", strconv.Itoa(len(document)))
+		r.Writer.WriteHeader(e.Status)
+		_, _ = r.Writer.Write(document)
+	})
+}
+
+// errorElement returns the XML element Error of a response.
+func errorElement(e *s3error.Error, r *Request) []byte {
+	var b bytes.Buffer
+	element := func(name, value string) {
+		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(xmldoc.Escape(value), "&quot;", `"`), name)
+	}
+	b.WriteString("<Error>")
+	element("Code", e.Code)
+	element("Message", e.Message)
+	for i := 0; i+1 < len(e.Fields); i += 2 {
+		element(e.Fields[i], e.Fields[i+1])
+	}
+	element("RequestId", r.ID)
+	element("HostId", s3error.HostID)
+	b.WriteString("</Error>")
+	return b.Bytes()
+}

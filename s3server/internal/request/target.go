@@ -1,0 +1,160 @@
+package request
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/webserver"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
+)
+
+// A Target is the object or the bucket that a request's URL names. If both fields are "", it is the
+// account.
+type Target struct{ Bucket, Key string }
+
+// Kind returns "OBJECT", "BUCKET" or, for the account, "SERVICE".
+func (t Target) Kind() string {
+	if t.Key != "" {
+		return "OBJECT"
+	}
+	if t.Bucket != "" {
+		return "BUCKET"
+	}
+	return "SERVICE"
+}
+
+const maxKey = 1024 // bytes
+
+// Locate returns the target that the host and the path of a request name.
+func (s *Server) Locate(r *http.Request) (Target, error) {
+	// Unlike RFC 3986, S3 decodes a plus sign in the path as a space. For a plus sign, clients must
+	// send %2B.
+	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
+	if err != nil {
+		return Target{}, s3error.New("InvalidURI")
+	}
+	t := Target{Bucket: s.HostBucket(r.Host), Key: path}
+	if t.Bucket == "" {
+		t.Bucket, t.Key, _ = strings.Cut(path, "/")
+	}
+	return t, CheckKey(t.Key)
+}
+
+// HostBucket returns the bucket that a host name has as its subdomain. It returns "" if the bucket
+// is in the path.
+func (s *Server) HostBucket(host string) string {
+	host = webserver.HostName(host)
+	longestDomain, bucket := "", ""
+	for _, domain := range s.Domains {
+		domain = strings.ToLower(domain)
+		if host == domain {
+			return "" // the host is itself a domain in Domains, and not a bucket below another domain
+		}
+		if name, ok := strings.CutSuffix(host, "."+domain); ok && len(domain) > len(longestDomain) {
+			longestDomain = domain
+			bucket = name
+		}
+	}
+	if bucket == "" && s.AnyHost {
+		return regionalBucket(host)
+	}
+	return bucket
+}
+
+// regionalBucket returns the bucket in a host name of AWS such as
+// photos.s3.eu-west-1.amazonaws.com, for any region. It returns "" if there is none.
+func regionalBucket(host string) string {
+	rest, ok := strings.CutSuffix(host, ".amazonaws.com")
+	dot := strings.LastIndex(rest, ".")
+	if !ok || dot < 0 {
+		return ""
+	}
+	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
+	bucket, ok := strings.CutSuffix(rest, ".s3")
+	if !ok {
+		return ""
+	}
+	return bucket
+}
+
+// Location returns the URL of the request's object. The bucket is in the host name or in the path,
+// as in the request.
+func (r *Request) Location() string {
+	path := "/" + sign.URIEncode(r.Target.Key)
+	if r.Server.HostBucket(r.HTTP.Host) == "" {
+		path = "/" + r.Target.Bucket + path
+	}
+	return Scheme(r) + "://" + r.HTTP.Host + path
+}
+
+// Scheme returns the scheme of the URL of the request: http or https.
+func Scheme(r *Request) string {
+	if r.HTTP.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// CheckKey fails if S3 would refuse the key.
+func CheckKey(key string) error {
+	if !utf8.ValidString(key) { // a listing could not show such a key
+		return s3error.New("InvalidURI")
+	}
+	if len(key) > maxKey {
+		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
+	}
+	// S3 refuses a key in which ".." would lead above the first segment.
+	depth := 0
+	for segment := range strings.SplitSeq(key, "/") {
+		switch segment {
+		case "..":
+			depth--
+		case "", ".":
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return s3error.New("InvalidURI")
+		}
+	}
+	return nil
+}
+
+// LocateWebsite reports whether the host of the request is that of a website. If so, it sets the
+// target of the request.
+func LocateWebsite(r *Request) bool {
+	bucket, ok := r.Server.HostWebsite(r.HTTP.Host)
+	if !ok {
+		return false
+	}
+	r.Target = Target{bucket, strings.TrimPrefix(r.HTTP.URL.Path, "/")}
+	r.Query = url.Values{}
+	return true
+}
+
+// HostWebsite returns the bucket whose website has this host.
+func (s *Server) HostWebsite(host string) (bucket string, found bool) {
+	host = webserver.HostName(host)
+	for _, domain := range s.WebsiteDomains {
+		bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain))
+		if found {
+			return bucket, true
+		}
+	}
+	return "", false
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+var address = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
+
+// ValidBucketName reports whether a bucket can have this name.
+func ValidBucketName(name string) bool {
+	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && !address.MatchString(name) &&
+		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
+}

@@ -1,0 +1,69 @@
+package request
+
+import (
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// Bucket returns the request's bucket as it was when the request first looked it up. The caller
+// must not modify it.
+func (r *Request) Bucket() (b *state.Bucket, err error) {
+	if r.found == nil {
+		r.found, err = r.Server.Store.Bucket(r.HTTP.Context(), r.Target.Bucket)
+	}
+	return r.found, err
+}
+
+// VersionID returns the parameter versionId. It returns "" if the request has none.
+func (r *Request) VersionID() (string, error) {
+	if !r.Has("versionId") {
+		return "", nil
+	}
+	id := r.Query.Get("versionId")
+	if id == "" {
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").
+			WithMessage("Version id cannot be the empty string")
+	}
+	if !r.Server.Store.ValidID(id) {
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).
+			WithMessage("Invalid version id specified")
+	}
+	return id, nil
+}
+
+// Find returns the version with this name, or the current version if the name has no id. It fails
+// if there is no such version, or if the version is a delete marker. The caller must release v even
+// if find fails.
+func (r *Request) Find(name state.VersionName) (v *state.Version, versionID string, err error) {
+	v, versionID, err = r.LookupVersion(name)
+	// The caller of find releases the version. Remove the version from r, so that the end of the
+	// request does not release it a second time.
+	r.lookup = versionLookup{}
+	if err == nil {
+		err = state.Readable(v, name)
+	}
+	return v, versionID, err
+}
+
+// A versionLookup is the result of a lookup that checked permissions. It is kept for the read that
+// follows.
+type versionLookup struct {
+	name      state.VersionName
+	version   *state.Version
+	versionID string
+	err       error
+}
+
+// LookupVersion looks up a version and keeps the result in r. A second call for the same name returns
+// the kept result. The check of permissions and the later read therefore use the same version, which
+// is opened only once. DeleteObjects does not use this method, because it handles several keys
+// concurrently.
+func (r *Request) LookupVersion(name state.VersionName) (v *state.Version, versionID string, err error) {
+	l := &r.lookup
+	if l.name != name {
+		r.Server.Store.Release(l.version)
+		v, versionID, err = r.Server.Store.Find(r.HTTP.Context(), name)
+		*l = versionLookup{name, v, versionID, err}
+	}
+	return l.version, l.versionID, l.err
+}

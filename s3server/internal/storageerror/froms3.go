@@ -1,0 +1,46 @@
+package storageerror
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+// storageCodes maps error codes of S3 to error codes of package storage.
+var storageCodes = map[string]storage.Code{
+	"NoSuchKey":                  storage.ObjectNotFound,
+	"NoSuchVersion":              storage.ObjectNotFound,
+	"MethodNotAllowed":           storage.ObjectNotFound,
+	"NoSuchBucket":               storage.BucketNotFound,
+	"PreconditionFailed":         storage.PreconditionFailed,
+	"EntityTooLarge":             storage.TooLarge,
+	"InvalidObjectState":         storage.Archived,
+	"AccessDenied":               storage.PermissionDenied,
+	"AllAccessDisabled":          storage.PermissionDenied,
+	"BadDigest":                  storage.ChecksumMismatch,
+	"NotImplemented":             storage.Unsupported,
+	"SlowDown":                   storage.RateLimited,
+	"ServiceUnavailable":         storage.Unavailable,
+	"ConditionalRequestConflict": storage.Unavailable, // the next attempt determines whether the condition holds
+	"InternalError":              storage.Internal,
+	"XMinioStorageFull":          storage.Internal,
+}
+
+// FromS3 converts an S3 error to a [storage.Error]. It returns any other error unchanged.
+func FromS3(err error) error {
+	e, ok := errors.AsType[*s3error.Error](err)
+	if !ok {
+		return err
+	}
+	code, exists := storageCodes[e.Code]
+	switch {
+	case exists:
+	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
+		code = storage.Unavailable
+	default:
+		code = storage.InvalidArgument
+	}
+	return &storage.Error{Code: code, Status: e.Status, Err: e}
+}
