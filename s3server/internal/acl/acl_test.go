@@ -25,33 +25,39 @@ func known(canonicalID string) (string, bool) {
 func TestOfHeader(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		header http.Header
 		object bool
 		code   string   // of the error, or ""
 		may    []string // permissions of nobody, account 1 (the owner) and account 2, as "READ 2"
 	}{
-		"private":            {http.Header{"X-Amz-Acl": {"private"}}, false, "", nil},
-		"public-read":        {http.Header{"X-Amz-Acl": {"public-read"}}, false, "", []string{"READ ", "READ 1", "WRITE 1", "READ 2"}},
-		"authenticated-read": {http.Header{"X-Amz-Acl": {"authenticated-read"}}, false, "", []string{"READ 1", "WRITE 1", "READ 2"}},
+		"private":            {header: http.Header{"X-Amz-Acl": {"private"}}},
+		"public-read":        {header: http.Header{"X-Amz-Acl": {"public-read"}}, may: []string{"READ ", "READ 1", "WRITE 1", "READ 2"}},
+		"authenticated-read": {header: http.Header{"X-Amz-Acl": {"authenticated-read"}}, may: []string{"READ 1", "WRITE 1", "READ 2"}},
 		"for the bucket's owner": {
-			http.Header{"X-Amz-Acl": {"bucket-owner-read"}}, true, "", []string{"READ 1", "WRITE 1", "READ 2"},
+			header: http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
+			object: true,
+			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
-		"an account":            {http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}}, false, "", []string{"WRITE 2"}},
-		"a group":               {http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}}, false, "", []string{"READ ", "READ 1", "READ 2"}},
-		"two grants":            {http.Header{"X-Amz-Grant-Read": {`uri=` + signed}, "X-Amz-Grant-Full-Control": {"id=" + second}}, false, "", []string{"READ 1", "READ 2", "WRITE 2"}},
-		"both kinds of headers": {http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}}, false, "InvalidRequest", nil},
-		"an unknown name":       {http.Header{"X-Amz-Acl": {"mine"}}, false, "InvalidArgument", nil},
-		"an unknown account":    {http.Header{"X-Amz-Grant-Read": {"id=0"}}, false, "InvalidArgument", nil},
-		"an unknown group":      {http.Header{"X-Amz-Grant-Read": {"uri=friends"}}, false, "InvalidArgument", nil},
-		"an address":            {http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}}, false, "UnresolvableGrantByEmailAddress", nil},
-		"no equals sign":        {http.Header{"X-Amz-Grant-Read": {second}}, false, "InvalidArgument", nil},
-	} {
+		"an account": {header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}}, may: []string{"WRITE 2"}},
+		"a group":    {header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}}, may: []string{"READ ", "READ 1", "READ 2"}},
+		"two grants": {
+			header: http.Header{"X-Amz-Grant-Read": {`uri=` + signed}, "X-Amz-Grant-Full-Control": {"id=" + second}},
+			may:    []string{"READ 1", "READ 2", "WRITE 2"},
+		},
+		"both kinds of headers": {header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}}, code: "InvalidRequest"},
+		"an unknown name":       {header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
+		"an unknown account":    {header: http.Header{"X-Amz-Grant-Read": {"id=0"}}, code: "InvalidArgument"},
+		"an unknown group":      {header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}}, code: "InvalidArgument"},
+		"an address":            {header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}}, code: "UnresolvableGrantByEmailAddress"},
+		"no equals sign":        {header: http.Header{"X-Amz-Grant-Read": {second}}, code: "InvalidArgument"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			list, ok, err := acl.OfHeader(known, test.header, "1", "2", test.object)
+			list, ok, err := acl.OfHeader(known, tt.header, "1", "2", tt.object)
 			require.True(t, ok)
-			if test.code != "" {
-				require.True(t, s3error.Is(err, test.code), err)
+			if tt.code != "" {
+				require.True(t, s3error.Is(err, tt.code), err)
 				return
 			}
 			require.NoError(t, err)
@@ -63,7 +69,8 @@ func TestOfHeader(t *testing.T) {
 					}
 				}
 			}
-			require.Equal(t, test.may, may)
+
+			require.Equal(t, tt.may, may)
 		})
 	}
 }

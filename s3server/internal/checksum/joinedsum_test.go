@@ -15,15 +15,15 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 			continue
 		}
 		t.Run(kind.Name, func(t *testing.T) {
-			whole := kind.make()
+			wholeHash := kind.make()
 			var parts []Part
 			for _, text := range texts {
 				h := kind.make()
 				h.Write([]byte(text))
-				whole.Write([]byte(text))
+				wholeHash.Write([]byte(text))
 				parts = append(parts, Part{base64.StdEncoding.EncodeToString(h.Sum(nil)), int64(len(text))})
 			}
-			want := base64.StdEncoding.EncodeToString(whole.Sum(nil))
+			want := base64.StdEncoding.EncodeToString(wholeHash.Sum(nil))
 			require.Equal(t, Sum{kind, want, FullObject}, JoinedSum(kind, parts))
 		})
 	}

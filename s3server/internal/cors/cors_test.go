@@ -29,7 +29,7 @@ func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>"
 
 // Parsing refuses these CORS configurations.
 func TestConfigurationRefused(t *testing.T) {
-	for name, test := range map[string]struct{ document, code string }{
+	tests := map[string]struct{ document, code string }{
 		"no rule":                {"", "MalformedXML"},
 		"too many rules":         {strings.Repeat(rule(anyGet), 101), "MalformedXML"},
 		"an unknown element":     {rule(anyGet) + "<Color/>", "MalformedXML"},
@@ -39,13 +39,14 @@ func TestConfigurationRefused(t *testing.T) {
 		"two stars in an origin": {rule(anyGet + "<AllowedOrigin>*.*</AllowedOrigin>"), "InvalidRequest"},
 		"two stars in a header":  {rule(anyGet + "<AllowedHeader>x-*-*</AllowedHeader>"), "InvalidRequest"},
 		"a star in a shown name": {rule(anyGet + "<ExposeHeader>x-*</ExposeHeader>"), "InvalidRequest"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := parsed(test.document)
+			c, err := parsed(tt.document)
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, test.code))
+			require.True(t, s3error.Is(err, tt.code))
 		})
 	}
 }
@@ -55,33 +56,39 @@ func TestRulesMatch(t *testing.T) {
 	c := parse(t, rule("<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>")+
 		rule("<ID>all</ID>"+anyGet))
 	require.NoError(t, c.Check())
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		origin, method string
 		headers        []string
 		rule           string // "" if none allows it
 	}{
-		"the first rule":            {"https://app.example.com", "PUT", nil, "app"},
-		"its headers":               {"https://app.example.com", "PUT", []string{"content-type", "x-amz-meta-a"}, "app"},
-		"another header":            {"https://app.example.com", "PUT", []string{"x-other"}, ""},
-		"another origin":            {"https://example.org", "PUT", nil, ""},
-		"an origin without the dot": {"https://example.com", "PUT", nil, ""},
-		"the second rule":           {"https://example.org", "GET", nil, "all"},
-		"a header of no rule":       {"https://example.org", "GET", []string{"content-type"}, ""},
-		"another method":            {"https://app.example.com", "DELETE", nil, ""},
-	} {
+		"the first rule": {origin: "https://app.example.com", method: "PUT", rule: "app"},
+		"its headers": {
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: []string{"content-type", "x-amz-meta-a"},
+			rule:    "app",
+		},
+		"another header":            {origin: "https://app.example.com", method: "PUT", headers: []string{"x-other"}},
+		"another origin":            {origin: "https://example.org", method: "PUT"},
+		"an origin without the dot": {origin: "https://example.com", method: "PUT"},
+		"the second rule":           {origin: "https://example.org", method: "GET", rule: "all"},
+		"a header of no rule":       {origin: "https://example.org", method: "GET", headers: []string{"content-type"}},
+		"another method":            {origin: "https://app.example.com", method: "DELETE"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			id := ""
-			if found := c.Find(test.origin, test.method, test.headers); found != nil {
-				id = found.ID
+			if rule := c.Find(tt.origin, tt.method, tt.headers); rule != nil {
+				id = rule.ID
 			}
-			require.Equal(t, test.rule, id)
+			require.Equal(t, tt.rule, id)
 		})
 	}
 }
 
 // A response has the headers of its rule.
 func TestRuleHeaders(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		rule   string
 		header http.Header
 	}{
@@ -96,12 +103,13 @@ func TestRuleHeaders(t *testing.T) {
 				"Access-Control-Max-Age":           {"60"},
 			},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{}
-			parse(t, rule(test.rule)).Rules[0].Write(header, "https://a.example")
-			test.header["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
-			require.Equal(t, test.header, header)
+			parse(t, rule(tt.rule)).Rules[0].Write(header, "https://a.example")
+			tt.header["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
+			require.Equal(t, tt.header, header)
 		})
 	}
 }

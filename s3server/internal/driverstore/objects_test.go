@@ -20,7 +20,7 @@ import (
 // not get.
 func TestObjectKeepsEachField(t *testing.T) {
 	ctx := t.Context()
-	s := storeOfPhotos(t)
+	s := newPhotosStore(t)
 	require.NoError(t, s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {
 		b.Versioning = state.Enabled
 		b.Locking = &state.LockSettings{}
@@ -38,16 +38,18 @@ func TestObjectKeepsEachField(t *testing.T) {
 	for _, name := range append(state.SystemHeaders, metadataName+"own") {
 		o.Properties.Header[name] = []string{"value of " + name}
 	}
+
 	u := &state.Upload{Bucket: "photos", Key: "k", Object: o, Initiator: "210987654321", Kind: checksum.ByName("CRC32C"), Covers: checksum.Composite, Asked: true}
 	require.NoError(t, s.BeginUpload(ctx, u))
 	upload, err := s.Upload(ctx, "photos", "k", u.ID)
 	require.NoError(t, err)
-	begun := *u
-	begun.Object.Upload = u.ID
+	wantUpload := *u
+	wantUpload.Object.Upload = u.ID
 	upload.Object.Data = nil
 	upload.Object.ETag = ""
+
 	upload.Object.Upload = u.ID
-	require.Equal(t, &begun, upload)
+	require.Equal(t, &wantUpload, upload)
 	u, err = s.Upload(ctx, "photos", "k", u.ID)
 	require.NoError(t, err)
 
@@ -75,18 +77,20 @@ func TestObjectKeepsEachField(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Release(v)
 	fields := reflect.ValueOf(o)
+
 	for i := range fields.NumField() {
 		if name := fields.Type().Field(i).Name; name != "Data" && name != "StoreETag" { // what a driver makes
 			require.False(t, fields.Field(i).IsZero(), "this test must set %s", name)
 		}
 	}
-	kept := v.Object
-	kept.Data = nil
-	require.Equal(t, o, kept)
+
+	object := v.Object
+	object.Data = nil
+	require.Equal(t, o, object)
 }
 
-// storeOfPhotos returns a store in memory with one bucket.
-func storeOfPhotos(t *testing.T) *Store {
+// newPhotosStore returns a store in memory with one bucket.
+func newPhotosStore(t *testing.T) *Store {
 	t.Helper()
 	s := New(Config{Service: memstore.NewServiceDriver(memstore.ServiceConfig{}), Now: func() time.Time { return time.Now().UTC() }, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)

@@ -33,7 +33,7 @@ func (r *waitingReader) Read([]byte) (int, error) {
 
 // While a slow client sends a part, other clients can send other parts. Otherwise this test would not end.
 func TestPutPartOfSlowClients(t *testing.T) {
-	s := storeOfPhotos(t)
+	s := newPhotosStore(t)
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err := s.Upload(t.Context(), "photos", "k", u.ID)
@@ -94,8 +94,10 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 		_, err := s.PutPart(t.Context(), u, number+1, &state.Body{From: teeReader("x", d), Size: 1, Digest: d, Check: func() error { return nil }})
 		require.NoError(t, err)
 	}
+
 	all.Add(maxPartRecords)
 	require.NoError(t, s.Abort(t.Context(), u))
+
 	parts, _, err := s.Parts(t.Context(), u, 0, 10)
 	require.Empty(t, parts)
 	require.Error(t, err)

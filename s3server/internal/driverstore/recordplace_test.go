@@ -42,7 +42,7 @@ var placesOfRecords = map[string]func(*testing.T) driver.ServiceDriver{
 // onlyObjects is a service without private objects.
 type onlyObjects struct{ driver.ServiceDriver }
 
-func storeOf(t *testing.T, service driver.ServiceDriver, buckets ...string) *Store {
+func newStore(t *testing.T, service driver.ServiceDriver, buckets ...string) *Store {
 	t.Helper()
 	s := New(Config{Service: service, Now: func() time.Time { return time.Now().UTC() }, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)
@@ -77,7 +77,7 @@ func recordsOf(t *testing.T, s *Store, bucket string) *records {
 
 func (r *records) names(t *testing.T) (names []string) {
 	t.Helper()
-	require.NoError(t, r.each(t.Context(), "", "", func(name string) (bool, error) {
+	require.NoError(t, r.eachName(t.Context(), "", "", func(name string) (bool, error) {
 		names = append(names, name)
 		return true, nil
 	}))
@@ -97,15 +97,15 @@ func (r *records) putRaw(t *testing.T, name, content string, p storage.Propertie
 }
 
 // copyRecords copies all records, as a program does that copies a bucket.
-func copyRecords(t *testing.T, from, to *records) {
+func copyRecords(t *testing.T, src, dst *records) {
 	t.Helper()
-	for _, name := range from.names(t) {
-		attrs, body, err := from.driver.Get(t.Context(), &driver.GetRequest{Key: from.prefix + name, Length: -1})
+	for _, name := range src.names(t) {
+		attrs, body, err := src.driver.Get(t.Context(), &driver.GetRequest{Key: src.prefix + name, Length: -1})
 		require.NoError(t, err)
 		content, err := io.ReadAll(body)
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
-		to.putRaw(t, name, string(content), attrs.Properties)
+		dst.putRaw(t, name, string(content), attrs.Properties)
 	}
 }
 
@@ -113,11 +113,11 @@ func copyRecords(t *testing.T, from, to *records) {
 func TestRecordsOfCopiedBucket(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
-			s := storeOf(t, place(t), "photos", "archive")
+			s := newStore(t, place(t), "photos", "archive")
 			u := beginUpload(t, s, "photos")
-			copied := recordsOf(t, s, "archive")
-			copyRecords(t, recordsOf(t, s, "photos"), copied)
-			before := copied.names(t)
+			archive := recordsOf(t, s, "archive")
+			copyRecords(t, recordsOf(t, s, "photos"), archive)
+			names := archive.names(t)
 
 			_, err := s.Upload(t.Context(), "archive", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
@@ -126,7 +126,7 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 			})
 			require.NoError(t, err)
 			s.SweepUploads(t.Context())
-			require.Equal(t, before, copied.names(t), "no sweep may remove them")
+			require.Equal(t, names, archive.names(t), "no sweep may remove them")
 
 			parts, _, err := s.Parts(t.Context(), u, 0, 10)
 			require.NoError(t, err)
@@ -141,22 +141,23 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 func TestSweepRemovesOnlyRecords(t *testing.T) {
 	for name, place := range placesOfRecords {
 		t.Run(name, func(t *testing.T) {
-			s := storeOf(t, place(t), "photos", "other")
-			ended := beginUpload(t, s, "photos")
+			s := newStore(t, place(t), "photos", "other")
+			finished := beginUpload(t, s, "photos")
 			foreign := beginUpload(t, s, "other")
 			r := recordsOf(t, s, "photos")
-			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), false)) // a server was killed
+			require.NoError(t, r.removeAll(t.Context(), uploadName(finished.ID), false)) // a server was killed
 			copyRecords(t, recordsOf(t, s, "other"), r)
 			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), false))
 			others := map[string]string{"parts/x/notes.txt": "notes", "parts/x/00001": `{"Number":1}`, "parts/x/00001.body": "x", "parts/x/list.json": "[]"}
 			for name, content := range others {
 				r.putRaw(t, name, content, storage.Properties{})
 			}
-			require.Contains(t, r.names(t), partRecordName(ended.ID, 1))
+
+			require.Contains(t, r.names(t), partRecordName(finished.ID, 1))
 
 			s.SweepUploads(t.Context())
 			names := r.names(t)
-			require.False(t, slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, partsPrefix(ended.ID)) }), "%q", names)
+			require.False(t, slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, partsPrefix(finished.ID)) }), "%q", names)
 			require.Contains(t, names, partRecordName(foreign.ID, 1), "it was copied from another bucket")
 			for name := range others {
 				require.Contains(t, names, name)
@@ -170,7 +171,7 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	for name, versioned := range map[string]bool{"without versions": false, "with versions": true} {
 		t.Run(name, func(t *testing.T) {
-			s := storeOf(t, onlyObjects{memstore.NewServiceDriver(memstore.ServiceConfig{})}, "photos")
+			s := newStore(t, onlyObjects{memstore.NewServiceDriver(memstore.ServiceConfig{})}, "photos")
 			if versioned {
 				require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
 					b.Versioning = state.Enabled
@@ -180,10 +181,12 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 			beginUpload(t, s, "photos")
 			r := recordsOf(t, s, "photos")
 			r.putRaw(t, "notes.txt", "notes", storage.Properties{})
-			before := r.names(t)
+			names := r.names(t)
+
 			err := s.DeleteBucket(t.Context(), "photos")
 			require.True(t, s3error.Is(err, "BucketNotEmpty"), "%v", err)
-			require.Equal(t, before, r.names(t))
+			require.Equal(t, names, r.names(t))
+
 			require.NoError(t, r.removeAll(t.Context(), "notes.txt", versioned))
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 		})
@@ -197,18 +200,20 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			s := storeOf(t, place(t), "photos", "archive")
+			s := newStore(t, place(t), "photos", "archive")
 			require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
 				b.Lifecycle = &lifecycle.Configuration{Rule: []lifecycle.Rule{{ID: "all", Status: "Enabled"}}}
 				b.Payer = "Requester"
 				return nil
 			}))
 			copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))
-			again := storeOf(t, s.Service)
-			b, err := again.Bucket(t.Context(), "photos")
+			reopened := newStore(t, s.Service)
+
+			b, err := reopened.Bucket(t.Context(), "photos")
 			require.NoError(t, err)
 			require.NotNil(t, b.Lifecycle)
-			b, err = again.Bucket(t.Context(), "archive")
+
+			b, err = reopened.Bucket(t.Context(), "archive")
 			require.NoError(t, err)
 			require.Nil(t, b.Lifecycle)
 			require.Equal(t, "Requester", b.Payer, "the other settings stay")
@@ -258,6 +263,7 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
 			ahead = 14 * 24 * time.Hour
+
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 		})

@@ -14,14 +14,15 @@ import (
 
 // If a request enables versioning, other requests in progress keep the description of the bucket that they have.
 func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
-	s := storeOfPhotos(t)
+	s := newPhotosStore(t)
 	b, settings, err := s.bucketOf(t.Context(), "photos")
 	require.NoError(t, err)
 	used := b.description()
 	features := used.Features
 	bucket := *settings
+
 	bucket.Versioning = state.Enabled
-	b.keep(&bucket, "")
+	b.cacheSettings(&bucket, "")
 	require.NotEmpty(t, used.Provider)
 	require.Equal(t, features, used.Features)
 }
@@ -30,11 +31,12 @@ func TestDescribeDoesNotChangeWhileUsed(t *testing.T) {
 // those of this moment.
 func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	ctx := t.Context()
-	s := storeOfPhotos(t)
+	s := newPhotosStore(t)
 	b, settings, err := s.bucketOf(ctx, "photos")
 	require.NoError(t, err)
 	b.records.driver = driver.Intercept(b.records.driver, func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
-	b.cached.at = time.Time{}
+	b.cached.readAt = time.Time{}
+
 	bucket, err := s.Bucket(ctx, "photos")
 	require.NoError(t, err)
 	require.Same(t, settings, bucket)

@@ -26,6 +26,7 @@ func (r *records) asFirstForm(t *testing.T) {
 	text, err := os.ReadFile("testdata/f63eaf37/records.json")
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &golden))
+
 	for _, name := range r.names(t) {
 		kind, _, _ := strings.Cut(name, "/")
 		if golden[kind] == nil || isStaged(name) {
@@ -39,9 +40,11 @@ func (r *records) asFirstForm(t *testing.T) {
 		record := map[string]any{}
 		require.NoError(t, json.Unmarshal(text, &record))
 		delete(record, "Place")
+
 		for field := range golden[kind] {
 			require.Contains(t, record, field, "a field of the first form is written under another name")
 		}
+
 		text, err = json.Marshal(record)
 		require.NoError(t, err)
 		r.putRaw(t, name, string(text), storage.Properties{ContentType: "application/json"})
@@ -55,12 +58,13 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			s := storeOf(t, place(t), "photos")
+			s := newStore(t, place(t), "photos")
 			u := beginUpload(t, s, "photos")
 			recordsOf(t, s, "photos").asFirstForm(t)
-			again, err := s.Upload(t.Context(), "photos", "k", u.ID)
+			reread, err := s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
 			listed := 0
+
 			_, err = s.ListUploads(
 				t.Context(), "photos", state.Listing{Max: 10}, state.UploadPosition{},
 				func(*state.Upload, string) {
@@ -69,11 +73,13 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			)
 			require.NoError(t, err)
 			require.Equal(t, 1, listed)
+
 			s.SweepUploads(t.Context())
-			parts, _, err := s.Parts(t.Context(), again, 0, 10)
+			parts, _, err := s.Parts(t.Context(), reread, 0, 10)
 			require.NoError(t, err)
 			require.Len(t, parts, 1)
-			require.NoError(t, s.Abort(t.Context(), again))
+
+			require.NoError(t, s.Abort(t.Context(), reread))
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
@@ -84,10 +90,11 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 // If records of the first stored form lie among the objects and were copied with them, they have no effect in the
 // copy.
 func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
-	s := storeOf(t, placesOfRecords["objects"](t), "photos", "archive")
+	s := newStore(t, placesOfRecords["objects"](t), "photos", "archive")
 	u := beginUpload(t, s, "photos")
 	recordsOf(t, s, "photos").asFirstForm(t)
 	copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))
+
 	_, err := s.Upload(t.Context(), "archive", "k", u.ID)
 	require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 	require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "copied records keep no bucket")
@@ -99,27 +106,28 @@ func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 // next number in docs/maintainers/stored-forms.md, and write the golden file of the commit that has it: with
 // OMNIBUCKET_STORED_FORMS, this test writes that file.
 func TestRecordsHaveGoldenFile(t *testing.T) {
-	s := storeOf(t, placesOfRecords["objects"](t), "photos")
+	s := newStore(t, placesOfRecords["objects"](t), "photos")
 	beginUpload(t, s, "photos")
 	r := recordsOf(t, s, "photos")
-	written := map[string]map[string]any{}
+	forms := map[string]map[string]any{}
 	for _, name := range r.names(t) {
 		kind, _, _ := strings.Cut(name, "/")
 		record := map[string]any{}
 		_, err := r.get(t.Context(), name, &record)
 		require.NoError(t, err)
-		written[kind] = record
+		forms[kind] = record
 	}
 	if path := os.Getenv("OMNIBUCKET_STORED_FORMS"); path != "" {
-		text, err := json.MarshalIndent(written, "", "\t")
+		text, err := json.MarshalIndent(forms, "", "\t")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, append(text, '\n'), 0o600))
 	}
 	golden := map[string]map[string]any{}
 	text, err := os.ReadFile("testdata/ed2780f2/records.json")
 	require.NoError(t, err)
+
 	require.NoError(t, json.Unmarshal(text, &golden))
-	require.Equal(t, fieldsOf(golden), fieldsOf(written))
+	require.Equal(t, fieldsOf(golden), fieldsOf(forms))
 }
 
 // fieldsOf returns the names of the fields of each kind of record, and of the objects in them.

@@ -44,7 +44,7 @@ type listedStore struct {
 	keys  []string
 }
 
-func storeOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, keys []string) *listedStore {
+func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, keys []string) *listedStore {
 	t.Helper()
 	s := New(Config{Service: service, Account: "1", Region: "us-east-1", Now: time.Now})
 	t.Cleanup(s.Close)
@@ -90,18 +90,19 @@ func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, pos sta
 }
 
 // check compares listings after one position, in pages, with their definition.
-func (s *listedStore) check(t *testing.T, l state.Listing, after string) {
+func (s *listedStore) check(t *testing.T, l state.Listing, startAfter string) {
 	t.Helper()
-	want := expectedNames(s.keys, l, state.Position{Key: after})
-	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter, after, l.Max)
+	want := expectedNames(s.keys, l, state.Position{Key: startAfter})
+	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter, startAfter, l.Max)
 	var got []string
-	pos := state.Position{Key: after}
-	for more := true; more; {
+	pos := state.Position{Key: startAfter}
+
+	for truncated := true; truncated; {
 		names, hasMore, err := s.page(t.Context(), l, pos)
 		require.NoError(t, err, about)
 		require.LessOrEqual(t, len(names), l.Max, about)
-		more = hasMore
-		if more {
+		truncated = hasMore
+		if truncated {
 			require.Len(t, names, l.Max, about)
 			last, rolled := strings.CutSuffix(names[len(names)-1], "|")
 			pos = state.Position{Key: last, Prefix: rolled}
@@ -115,12 +116,12 @@ func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 	t.Helper()
 	var got []string
 	var pos state.VersionPosition
-	for more := true; more; {
+	for truncated := true; truncated; {
 		names, next, hasMore, err := s.versionsPage(t.Context(), l, pos)
 		require.NoError(t, err)
 		got = append(got, names...)
 		pos = next
-		more = hasMore
+		truncated = hasMore
 	}
 	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
 }
@@ -143,10 +144,11 @@ func TestListFullPage(t *testing.T) {
 	for i := range 3 * pageLimit {
 		keys = append(keys, fmt.Sprintf("%04d", i))
 	}
-	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, keys)
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, keys)
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
 	largest := pageOf(bucket.description())
+
 	for maximum, want := range map[int][]int{
 		1:           {2},
 		largest - 1: {largest},
@@ -154,6 +156,7 @@ func TestListFullPage(t *testing.T) {
 	} {
 		counted := &countedLists{Driver: bucket.driver}
 		bucket.driver = counted
+
 		names, hasMore, err := s.page(t.Context(), state.Listing{Max: maximum}, state.Position{})
 		require.NoError(t, err)
 		require.True(t, hasMore)
@@ -176,7 +179,7 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 
 // Remove reads the object's attributes first only if an event needs them.
 func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
-	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
 	counted := &countedVersions{Driver: bucket.driver}
@@ -186,6 +189,7 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 		require.NoError(t, err)
 		return removal
 	}
+
 	remove("a")
 	require.Zero(t, counted.heads)
 	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
@@ -210,24 +214,28 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
 	}
-	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), true, keys)
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), true, keys)
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
 	counted := &countedVersions{Driver: bucket.driver}
 	bucket.driver = counted
+
 	for _, size := range []int{1, 1000} {
 		counted.listed = 0
 		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
 		require.Less(t, counted.listed, 30, "pages of %d", size)
 	}
+
 	counted.listed = 0
 	version, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
 	require.NoError(t, err)
 	require.Nil(t, version)
 	require.LessOrEqual(t, counted.listed, 10, "a missing key")
+
 	names, _, _, err := s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"folder/|", "x/|", "z"}, names, "the folder has later keys")
+
 	names, _, _, err = s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/99"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"x/|", "z"}, names)
@@ -259,7 +267,7 @@ func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) 
 // The store's listing of versions works over a driver whose ListVersions has neither a delimiter nor a start.
 func TestListVersionsWithoutDelimiterOrStart(t *testing.T) {
 	service := plainService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := storeOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
+	s := newStoreOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
 	for _, delimiter := range []string{"", "/"} {
 		s.checkVersions(t, state.Listing{Delimiter: delimiter, Max: 1})
 	}
@@ -304,7 +312,7 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 					for range 40 {
 						keys = append(keys, hostileKey(random))
 					}
-					s := storeOfKeys(t, service(t), versioned, keys)
+					s := newStoreOfKeys(t, service(t), versioned, keys)
 					s.checkAll(t, random, versioned)
 				}
 			})
@@ -327,18 +335,20 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 		for range testserver.Sample(6, 25) {
 			key := s.keys[random.IntN(len(s.keys))]
 			prefix := key[:random.IntN(len(key)+1)]
-			after := s.keys[random.IntN(len(s.keys))]
+			startAfter := s.keys[random.IntN(len(s.keys))]
 			switch random.IntN(4) {
 			case 0:
-				after = ""
+				startAfter = ""
 			case 1:
-				after = hostileKey(random)
+				startAfter = hostileKey(random)
 			case 2:
-				after = after[:random.IntN(len(after))]
+				startAfter = startAfter[:random.IntN(len(startAfter))]
 			}
+
 			size := 1 + random.IntN(4)
-			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, after)
-			s.check(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size}, after)
+			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, startAfter)
+			s.check(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size}, startAfter)
+
 			if versioned {
 				s.checkVersions(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size})
 			}

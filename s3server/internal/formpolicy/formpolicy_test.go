@@ -34,7 +34,7 @@ func TestPolicyConditions(t *testing.T) {
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
 	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
-	for name, test := range map[string]struct{ conditions, code, message string }{
+	tests := map[string]struct{ conditions, code, message string }{
 		"the same text":           {`{"key":"user/a"}` + others, "", ""},
 		"another text":            {`{"key":"user/b"}` + others, "AccessDenied", `Policy Condition failed: ["eq", "$key", "user/b"]`},
 		"eq":                      {`["eq","$Key","user/a"]` + others, "", ""},
@@ -48,24 +48,25 @@ func TestPolicyConditions(t *testing.T) {
 		"an empty one":            {`{}` + others, "InvalidPolicyDocument", "exactly one property"},
 		"two in one":              {`{"key":"user/a","content-type":"image/png"}` + others, "InvalidPolicyDocument", "exactly one property"},
 		"a range backwards":       {`["content-length-range",5,1]` + others, "InvalidPolicyDocument", "Invalid Condition"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[` + test.conditions + `]}`))
+			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[` + tt.conditions + `]}`))
 			require.NoError(t, err)
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.True(t, s3error.Is(err, test.code), err)
-			require.ErrorContains(t, err, test.message)
+			require.True(t, s3error.Is(err, tt.code), err)
+			require.ErrorContains(t, err, tt.message)
 		})
 	}
 }
 
 // If a form's Content-Type lists several types, each of them must meet the policy's condition.
 func TestPolicyTypeMayBeList(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		value   string
 		allowed bool
 	}{
@@ -74,12 +75,13 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 		"a page after a picture":         {"image/png,text/html", false},
 		"a page after a space":           {"image/png, text/html", false},
 		"a page in a parameter's quotes": {`image/png;a=",text/html"`, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["starts-with","$Content-Type","image/"],["starts-with","$key","a,"]]}`))
 			require.NoError(t, err)
-			_, err = p.Check([]string{"content-type", "key"}, map[string]string{"content-type": test.value, "key": "a,b"}, "photos", formpolicy.Sizes{Most: 100})
-			require.Equal(t, test.allowed, err == nil, err)
+			_, err = p.Check([]string{"content-type", "key"}, map[string]string{"content-type": tt.value, "key": "a,b"}, "photos", formpolicy.Sizes{Most: 100})
+			require.Equal(t, tt.allowed, err == nil, err)
 		})
 	}
 }

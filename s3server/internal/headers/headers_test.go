@@ -24,8 +24,8 @@ func header(pairs ...string) http.Header {
 	return h
 }
 
-// check requires an error with a code, or none if that is "".
-func check(t *testing.T, code string, err error) {
+// requireCode requires an error with a code, or none if that is "".
+func requireCode(t *testing.T, code string, err error) {
 	t.Helper()
 	if code == "" {
 		require.NoError(t, err)
@@ -36,9 +36,9 @@ func check(t *testing.T, code string, err error) {
 
 // The conditional headers of a read decide whether it succeeds.
 func TestReadConditions(t *testing.T) {
-	before := written.Add(-time.Hour).Format(http.TimeFormat)
-	after := written.Add(time.Hour).Format(http.TimeFormat)
-	for name, test := range map[string]struct {
+	dayBefore := written.Add(-time.Hour).Format(http.TimeFormat)
+	dayAfter := written.Add(time.Hour).Format(http.TimeFormat)
+	tests := map[string]struct {
 		header http.Header
 		code   string
 	}{
@@ -48,28 +48,29 @@ func TestReadConditions(t *testing.T) {
 		"one of two tags":                  {header("If-Match", `"b", "a"`), ""},
 		"any tag":                          {header("If-Match", `*`), ""},
 		"another tag":                      {header("If-Match", `"b"`), "PreconditionFailed"},
-		"changed since":                    {header("If-Unmodified-Since", before), "PreconditionFailed"},
-		"changed since, with the tag":      {header("If-Unmodified-Since", before, "If-Match", `"a"`), ""},
-		"not changed since":                {header("If-Unmodified-Since", after), ""},
+		"changed since":                    {header("If-Unmodified-Since", dayBefore), "PreconditionFailed"},
+		"changed since, with the tag":      {header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`), ""},
+		"not changed since":                {header("If-Unmodified-Since", dayAfter), ""},
 		"not this tag":                     {header("If-None-Match", `"a"`), "NotModified"},
 		"not another tag":                  {header("If-None-Match", `"b"`), ""},
-		"only if changed":                  {header("If-Modified-Since", after), "NotModified"},
-		"only if changed, and another tag": {header("If-Modified-Since", after, "If-None-Match", `"b"`), ""},
+		"only if changed":                  {header("If-Modified-Since", dayAfter), "NotModified"},
+		"only if changed, and another tag": {header("If-Modified-Since", dayAfter, "If-None-Match", `"b"`), ""},
 		"a date that is none":              {header("If-Modified-Since", "soon"), ""},
 		"the tag in a second line":         {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
 		"a tag after an empty line":        {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
 		"two empty lines":                  {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, ""},
 		"not this tag, in a second line":   {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			check(t, test.code, headers.CheckRead(test.header, &state.Version{Modified: written, Object: state.Object{ETag: `"a"`}}))
+			requireCode(t, tt.code, headers.CheckRead(tt.header, &state.Version{Modified: written, Object: state.Object{ETag: `"a"`}}))
 		})
 	}
 }
 
 // WriteCondition turns the conditional headers of a write into a condition, or fails with NotImplemented.
 func TestWriteConditions(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		header    http.Header
 		condition state.WriteCondition
 		code      string
@@ -86,18 +87,19 @@ func TestWriteConditions(t *testing.T) {
 		"empty lines": {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, state.WriteCondition{}, ""},
 		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
 		"a 2nd time":  {http.Header{"If-Unmodified-Since": {"", "soon"}}, state.WriteCondition{}, "NotImplemented"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			condition, err := headers.WriteCondition(test.header)
-			check(t, test.code, err)
-			require.Equal(t, test.condition, condition)
+			condition, err := headers.WriteCondition(tt.header)
+			requireCode(t, tt.code, err)
+			require.Equal(t, tt.condition, condition)
 		})
 	}
 }
 
 // An operation without conditions refuses conditional headers.
 func TestNoWriteCondition(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		header http.Header
 		code   string
 	}{
@@ -106,35 +108,39 @@ func TestNoWriteCondition(t *testing.T) {
 		"two empty lines":     {http.Header{"If-Match": {"", ""}}, ""},
 		"one":                 {header("If-Match", `"a"`), "NotImplemented"},
 		"after an empty line": {http.Header{"If-None-Match": {"", "*"}}, "NotImplemented"},
-	} {
-		t.Run(name, func(t *testing.T) { check(t, test.code, headers.NoWriteCondition(test.header)) })
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			requireCode(t, tt.code, headers.NoWriteCondition(tt.header))
+		})
 	}
 }
 
 // The headers of an object lock are parsed, or refused if they are incomplete or invalid.
 func TestLockOfHeaders(t *testing.T) {
-	later := "2026-03-02T00:00:00Z"
+	retainUntil := "2026-03-02T00:00:00Z"
 	now := written
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		header http.Header
 		lock   state.Lock
 		code   string
 	}{
 		"none":               {nil, state.Lock{}, ""},
 		"a hold":             {header(state.LockHold, "ON"), state.Lock{Hold: "ON"}, ""},
-		"a retention":        {header(state.LockMode, "GOVERNANCE", state.LockUntil, later), state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)}, ""},
+		"a retention":        {header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil), state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)}, ""},
 		"no date":            {header(state.LockMode, "GOVERNANCE"), state.Lock{}, "InvalidArgument"},
-		"no mode":            {header(state.LockUntil, later), state.Lock{}, "InvalidArgument"},
-		"an unknown mode":    {header(state.LockMode, "FOREVER", state.LockUntil, later), state.Lock{}, "InvalidArgument"},
+		"no mode":            {header(state.LockUntil, retainUntil), state.Lock{}, "InvalidArgument"},
+		"an unknown mode":    {header(state.LockMode, "FOREVER", state.LockUntil, retainUntil), state.Lock{}, "InvalidArgument"},
 		"an unknown hold":    {header(state.LockHold, "MAYBE"), state.Lock{}, "InvalidArgument"},
 		"a date that is not": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"), state.Lock{}, "InvalidArgument"},
 		"a date that passed": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"), state.Lock{}, "InvalidArgument"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			lock, err := headers.Lock(test.header, now)
-			check(t, test.code, err)
+			lock, err := headers.Lock(tt.header, now)
+			requireCode(t, tt.code, err)
 			if err == nil {
-				require.Equal(t, test.lock, lock)
+				require.Equal(t, tt.lock, lock)
 			}
 		})
 	}
@@ -150,17 +156,19 @@ func TestProperties(t *testing.T) {
 		"Cache-Control":    {"no-cache"},
 		"Content-Type":     {"binary/octet-stream"},
 	}, p.Header)
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		header http.Header
 		code   string
 	}{
 		"an unknown class": {header("X-Amz-Storage-Class", "LUKEWARM"), "InvalidStorageClass"},
 		"much metadata":    {header("X-Amz-Meta-A", strings.Repeat("a", 100)), "MetadataTooLarge"},
 		"a tag twice":      {header("X-Amz-Tagging", "a=1&a=2"), "InvalidTag"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := headers.Properties(test.header, 100)
-			check(t, test.code, err)
+			_, err := headers.Properties(tt.header, 100)
+			requireCode(t, tt.code, err)
 		})
 	}
 }
@@ -168,23 +176,24 @@ func TestProperties(t *testing.T) {
 // Check accepts the headers of an operation, and refuses those of others. If it is strict, it also refuses unknown
 // headers that begin with X-Amz-.
 func TestOperationHeaders(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		operation, header string
 		code, strict      string // of the error, if the server is lenient or strict
 	}{
-		"one of every operation":   {"GetBucketAcl", "X-Amz-Date", "", ""},
-		"one of the operation":     {"PutObject", "X-Amz-Storage-Class", "", ""},
-		"metadata":                 {"PutObject", "X-Amz-Meta-A", "", ""},
-		"metadata of a read":       {"GetObject", "X-Amz-Meta-A", "NotImplemented", "NotImplemented"},
-		"one of another operation": {"GetObject", "X-Amz-Storage-Class", "NotImplemented", "NotImplemented"},
-		"a checksum of a document": {"PutBucketWebsite", "X-Amz-Checksum-Crc32", "", ""},
-		"one that AWS has":         {"PutObject", "X-Amz-Mfa", "NotImplemented", "NotImplemented"},
-		"one that nobody knows":    {"PutObject", "X-Amz-Color", "", "NotImplemented"},
-		"one that is not AWS's":    {"PutObject", "X-Color", "", ""},
-	} {
+		"one of every operation":   {operation: "GetBucketAcl", header: "X-Amz-Date"},
+		"one of the operation":     {operation: "PutObject", header: "X-Amz-Storage-Class"},
+		"metadata":                 {operation: "PutObject", header: "X-Amz-Meta-A"},
+		"metadata of a read":       {operation: "GetObject", header: "X-Amz-Meta-A", code: "NotImplemented", strict: "NotImplemented"},
+		"one of another operation": {operation: "GetObject", header: "X-Amz-Storage-Class", code: "NotImplemented", strict: "NotImplemented"},
+		"a checksum of a document": {operation: "PutBucketWebsite", header: "X-Amz-Checksum-Crc32"},
+		"one that AWS has":         {operation: "PutObject", header: "X-Amz-Mfa", code: "NotImplemented", strict: "NotImplemented"},
+		"one that nobody knows":    {operation: "PutObject", header: "X-Amz-Color", strict: "NotImplemented"},
+		"one that is not AWS's":    {operation: "PutObject", header: "X-Color"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			check(t, test.code, headers.Check(test.operation, header(test.header, "x"), false))
-			check(t, test.strict, headers.Check(test.operation, header(test.header, "x"), true))
+			requireCode(t, tt.code, headers.Check(tt.operation, header(tt.header, "x"), false))
+			requireCode(t, tt.strict, headers.Check(tt.operation, header(tt.header, "x"), true))
 		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 func TestLockIsHeldOnce(t *testing.T) {
 	var locks Locks
 	var group sync.WaitGroup
-	held := map[string]*int{"a": new(0), "b": new(0)}
-	for name, count := range held {
+	counts := map[string]*int{"a": new(0), "b": new(0)}
+	for name, count := range counts {
 		for range 100 {
 			group.Go(func() {
 				unlock, err := locks.Lock(t.Context(), name)
@@ -25,8 +25,8 @@ func TestLockIsHeldOnce(t *testing.T) {
 		}
 	}
 	group.Wait()
-	require.Equal(t, 100, *held["a"])
-	require.Equal(t, 100, *held["b"])
+	require.Equal(t, 100, *counts["a"])
+	require.Equal(t, 100, *counts["b"])
 	require.Empty(t, locks.all)
 }
 

@@ -47,6 +47,7 @@ func TestEscapeOfGateway(t *testing.T) {
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}
+
 	for key, want := range map[string][3]string{
 		"dir/":       {"dir/", "dir/", "dir/"},
 		"a//b":       {"a//b", "a//b", "a//b"},
@@ -68,6 +69,7 @@ func TestEscapeOfGateway(t *testing.T) {
 			require.Equal(t, key, back)
 		}
 	}
+
 	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
 }

@@ -35,7 +35,7 @@ func parse(rules string) (*lifecycle.Configuration, error) {
 func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
-	for name, test := range map[string]struct{ rules, code, message string }{
+	tests := map[string]struct{ rules, code, message string }{
 		"no rule":                      {"", "MalformedXML", ""},
 		"an unknown element":           {rule("a", expire+"<Color/>"), "MalformedXML", ""},
 		"no filter":                    {with("", expire), "MalformedXML", ""},
@@ -65,11 +65,12 @@ func TestRulesRefused(t *testing.T) {
 		"an abortion without days":     {with(all, "<AbortIncompleteMultipartUpload/>"), "MalformedXML", ""},
 		"an abortion at once":          {with(all, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidArgument", ""},
 		"an abortion of tagged things": {with("<Filter>"+tag+"</Filter>", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidRequest", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := parse(test.rules)
-			require.True(t, s3error.Is(err, test.code), err)
-			require.ErrorContains(t, err, test.message)
+			_, err := parse(tt.rules)
+			require.True(t, s3error.Is(err, tt.code), err)
+			require.ErrorContains(t, err, tt.message)
 		})
 	}
 }
@@ -91,7 +92,7 @@ func TestRuleFilters(t *testing.T) {
 		"tagged-twice": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}},
 		"marker":       {Marker: true},
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		filter  string
 		expired []string
 	}{
@@ -105,9 +106,10 @@ func TestRuleFilters(t *testing.T) {
 		"smaller":            {"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>", []string{"small", "tagged", "tagged-twice"}},
 		"between":            {"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>", []string{"tagged", "tagged-twice"}},
 		"another tag's name": {"<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>", nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := parse(with(test.filter, "<Expiration><Days>1</Days></Expiration>"))
+			c, err := parse(with(tt.filter, "<Expiration><Days>1</Days></Expiration>"))
 			require.NoError(t, err)
 			var expired []string
 			for key, v := range versions {
@@ -117,7 +119,7 @@ func TestRuleFilters(t *testing.T) {
 					expired = append(expired, key)
 				}
 			}
-			require.ElementsMatch(t, test.expired, expired)
+			require.ElementsMatch(t, tt.expired, expired)
 		})
 	}
 }
@@ -134,34 +136,91 @@ func TestRuleActions(t *testing.T) {
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
 	const markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
 	type versions = []lifecycle.Version
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		rules    string
 		versions versions
 		i        int
 		later    time.Duration
 		action   lifecycle.Action
 	}{
-		"the day before the midnight":       {rule("", afterADay), versions{current}, 0, 32 * time.Hour, lifecycle.Action{}},
-		"the midnight after the day":        {rule("", afterADay), versions{current}, 0, 33 * time.Hour, lifecycle.Action{Expire: true}},
-		"a rule that is disabled":           {strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1), versions{current}, 0, 99 * time.Hour, lifecycle.Action{}},
-		"a noncurrent version, by its heir": {rule("", noncurrent), versions{current, older}, 1, 33 * time.Hour, lifecycle.Action{Expire: true}},
-		"a noncurrent version, too early":   {rule("", noncurrent), versions{current, older}, 1, 32 * time.Hour, lifecycle.Action{}},
-		"the current version beside it":     {rule("", noncurrent), versions{current, older}, 0, 99 * time.Hour, lifecycle.Action{}},
-		"one noncurrent version is kept": {
-			rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
-			versions{current, older}, 1, 99 * time.Hour, lifecycle.Action{},
+		"the day before the midnight": {
+			rules:    rule("", afterADay),
+			versions: versions{current},
+			later:    32 * time.Hour,
+			action:   lifecycle.Action{},
 		},
-		"a delete marker with versions":    {rule("", markers), versions{marker, older}, 0, time.Hour, lifecycle.Action{}},
-		"a delete marker without versions": {rule("", markers), versions{marker}, 0, time.Hour, lifecycle.Action{Expire: true}},
-		"another class":                    {rule("", glacier), versions{current}, 0, 24 * time.Hour, lifecycle.Action{Class: "GLACIER"}},
-		"a warmer class":                   {rule("", glacier), versions{cold}, 0, 24 * time.Hour, lifecycle.Action{}},
-		"another class of a small object":  {rule("", glacier), versions{small}, 0, 24 * time.Hour, lifecycle.Action{}},
-		"an expiration and another class":  {rule("a", glacier) + rule("", afterADay), versions{current}, 0, 33 * time.Hour, lifecycle.Action{Expire: true}},
-	} {
+		"the midnight after the day": {
+			rules:    rule("", afterADay),
+			versions: versions{current},
+			later:    33 * time.Hour,
+			action:   lifecycle.Action{Expire: true},
+		},
+		"a rule that is disabled": {
+			rules:    strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
+			versions: versions{current},
+			later:    99 * time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"a noncurrent version, by its heir": {
+			rules:    rule("", noncurrent),
+			versions: versions{current, older},
+			i:        1,
+			later:    33 * time.Hour,
+			action:   lifecycle.Action{Expire: true},
+		},
+		"a noncurrent version, too early": {
+			rules:    rule("", noncurrent),
+			versions: versions{current, older},
+			i:        1,
+			later:    32 * time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"the current version beside it": {
+			rules:    rule("", noncurrent),
+			versions: versions{current, older},
+			later:    99 * time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"one noncurrent version is kept": {
+			rules:    rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
+			versions: versions{current, older},
+			i:        1,
+			later:    99 * time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"a delete marker with versions": {
+			rules:    rule("", markers),
+			versions: versions{marker, older},
+			later:    time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"a delete marker without versions": {
+			rules:    rule("", markers),
+			versions: versions{marker},
+			later:    time.Hour,
+			action:   lifecycle.Action{Expire: true},
+		},
+		"another class": {
+			rules:    rule("", glacier),
+			versions: versions{current},
+			later:    24 * time.Hour,
+			action:   lifecycle.Action{Class: "GLACIER"},
+		},
+		"a warmer class":                  {rules: rule("", glacier), versions: versions{cold}, later: 24 * time.Hour, action: lifecycle.Action{}},
+		"another class of a small object": {rules: rule("", glacier), versions: versions{small}, later: 24 * time.Hour, action: lifecycle.Action{}},
+		"an expiration and another class": {
+			rules:    rule("a", glacier) + rule("", afterADay),
+			versions: versions{current},
+			later:    33 * time.Hour,
+			action:   lifecycle.Action{Expire: true},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := parse(test.rules)
+			c, err := parse(tt.rules)
 			require.NoError(t, err)
-			require.Equal(t, test.action, c.Action(test.versions, test.i, at(test.later)))
+			require.Equal(t, tt.action, c.Action(tt.versions, tt.i, at(tt.later)))
 		})
 	}
 }

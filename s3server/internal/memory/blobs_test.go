@@ -2,6 +2,7 @@ package memory
 
 import (
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func textBody(text string, size int64) *state.Body {
 
 // The store in memory keeps a long body of known size in several pieces.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name       string
 		sent, size int64
 		pieces     int
@@ -43,25 +44,61 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 		{name: "it is too long", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
 		{name: "its size is too large", sent: 1, size: 3, most: 2, code: "XMinioStorageFull"},
 		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "XMinioStorageFull"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := &blobs{bytes: ledger{most: row.most}}
-			text := strings.Repeat("0123456789abcdef", int(row.sent/16)+1)[:row.sent]
-			src := textBody(text, row.size)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &blobs{bytes: ledger{limit: tt.most}}
+			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
+			src := textBody(text, tt.size)
 			pieces, err := b.put(src)
-			if row.code != "" {
-				require.True(t, s3error.Is(src.Blame(err), row.code), err)
+			if tt.code != "" {
+				require.True(t, s3error.Is(src.Blame(err), tt.code), err)
 				require.Zero(t, b.bytes.used)
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, pieces, row.pieces)
-			require.Equal(t, row.sent, b.bytes.used)
+
+			require.Len(t, pieces, tt.pieces)
+			require.Equal(t, tt.sent, b.bytes.used)
 			var back strings.Builder
 			require.NoError(t, writeTo(&back, pieces))
 			require.True(t, back.String() == text)
+
 			b.release(pieces)
 			require.Zero(t, b.bytes.used)
 		})
 	}
+}
+
+// The memory of a long body is free as soon as the body is released, although the caller still has its pieces.
+func TestBlobReleaseFreesMemory(t *testing.T) {
+	const size = 2 * freeSize
+	inUse := func() int64 {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	b := &blobs{}
+	before := inUse()
+	body := &state.Body{
+		From:   io.LimitReader(zeros{}, size),
+		Size:   size,
+		Digest: checksum.NewDigest(checksum.Default, false),
+		Check:  func() error { return nil },
+	}
+	pieces, err := b.put(body)
+	require.NoError(t, err)
+	require.Greater(t, inUse(), before+size/2)
+
+	b.release(pieces)
+	require.Less(t, inUse(), before+size/4)
+	runtime.KeepAlive(pieces)
+}
+
+// zeros is an endless reader of zero bytes.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// memoryOf returns a store with one bucket and a bound on its ledger.
-func memoryOf(t *testing.T, limit int64) *Store {
+// newStore returns a store with one bucket and a bound on its ledger.
+func newStore(t *testing.T, limit int64) *Store {
 	t.Helper()
 	s := New(time.Now, 1<<30)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos"})
 	require.NoError(t, err)
-	s.ledger.most = limit
+	s.ledger.limit = limit
 	return s
 }
 
@@ -84,7 +84,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := memoryOf(t, 100<<10)
+			s := newStore(t, 100<<10)
 			var err error
 			for range 1000 {
 				if err = make(s); err != nil {
@@ -92,7 +92,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 				}
 			}
 			require.True(t, s3error.Is(err, "XMinioStorageFull"), err)
-			require.LessOrEqual(t, s.ledger.used, s.ledger.most)
+			require.LessOrEqual(t, s.ledger.used, s.ledger.limit)
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 // After everything is removed, the ledger counts no memory.
 func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	ctx := context.Background()
-	s := memoryOf(t, 0)
+	s := newStore(t, 0)
 	remove := func(key, id string) {
 		_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: key, ID: id}})
 		require.NoError(t, err)
@@ -131,15 +131,18 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 			require.NoError(t, s.Abort(ctx, u))
 		}
 	}
+
 	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)
 	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: v.Object}, v)
 	require.NoError(t, err)
+
 	s.Release(v)
 	require.Positive(t, s.ledger.used)
 	for _, key := range []string{"a", "b", "c"} {
 		remove(key, "")
 	}
+
 	require.NoError(t, s.DeleteBucket(ctx, "photos"))
 	require.Zero(t, s.ledger.used)
 	require.Zero(t, s.blobs.bytes.used)

@@ -71,7 +71,7 @@ func TestListPages(t *testing.T) {
 	const seed = 7
 	random := rand.New(rand.NewPCG(seed, seed))
 	for round := range 20 {
-		s := memoryOf(t, 0)
+		s := newStore(t, 0)
 		require.NoError(t, s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {
 			b.Versioning = state.Enabled
 			return nil
@@ -95,6 +95,7 @@ func TestListPages(t *testing.T) {
 			require.NoError(t, err)
 			versions[name] = append(versions[name], removal.ID)
 		}
+
 		var current, all []string
 		for key, is := range live {
 			all = append(all, key)
@@ -104,12 +105,14 @@ func TestListPages(t *testing.T) {
 		}
 		slices.Sort(current)
 		slices.Sort(all)
+
 		for _, prefix := range []string{"", "a", "a/", "b/a"} {
 			for _, delimiter := range []string{"", "/", "/0", "b"} {
 				for _, size := range []int{1, 2, 3, 1000} {
 					l := state.Listing{Prefix: prefix, Delimiter: delimiter, Max: size}
 					name := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
 					require.Equal(t, expected(l, current), shownIn(t, s, l), name)
+
 					var want []string
 					for _, versionID := range expected(l, all) {
 						if _, rolled := l.CommonPrefix(versionID); rolled {
@@ -130,8 +133,8 @@ func TestListPages(t *testing.T) {
 // A listing with a delimiter reads only the first key of each common prefix. In this test, reading another one
 // would panic.
 func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
-	s := memoryOf(t, 0)
-	require.NoError(t, s.locked("photos", func(b *memoryBucket) error {
+	s := newStore(t, 0)
+	require.NoError(t, s.updateBucket("photos", func(b *memoryBucket) error {
 		for i := range 1000 {
 			b.keys.Set(fmt.Sprintf("%d/%03d", i%5, i), []*state.Version{nil})
 		}

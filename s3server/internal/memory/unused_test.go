@@ -13,7 +13,7 @@ import (
 // The store releases unused blobs, as its count of bytes shows.
 func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
-	s := memoryOf(t, 0)
+	s := newStore(t, 0)
 	put := func(key, text string) error {
 		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: key}, textBody(text, int64(len(text))))
 		return err
@@ -27,6 +27,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 		require.EqualValues(t, len(text), s.blobs.bytes.used, why...)
 	}
 	require.NoError(t, put("a", "one"))
+
 	require.NoError(t, put("a", "second"))
 	holds("second", "the replaced blob must be released")
 
@@ -42,6 +43,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "b", Object: v.Object}, v)
 	require.NoError(t, err)
+
 	s.Release(v)
 	holds("second", "a copy shares its bytes")
 	remove("a")
@@ -60,11 +62,13 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	u := begin()
 	replaced := part(u, 1, "replaced part")
 	first := part(u, 1, "the first part")
+
 	part(u, 2, "not asked for")
 	holds("second" + "the first part" + "not asked for")
 	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, u, []*state.Part{replaced})
 	require.True(t, s3error.Is(err, "InvalidPart"), err)
 	holds("second"+"the first part"+"not asked for", "the upload is still there")
+
 	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, u, []*state.Part{first})
 	require.NoError(t, err)
 	holds("the first part")

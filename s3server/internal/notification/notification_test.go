@@ -31,7 +31,7 @@ func parse(document string) (*notification.Configuration, error) {
 
 // Parsing refuses these notification configurations.
 func TestConfigurationRefused(t *testing.T) {
-	for name, test := range map[string]struct{ document, code, message string }{
+	tests := map[string]struct{ document, code, message string }{
 		"an unknown element":  {"<X/>", "MalformedXML", ""},
 		"EventBridge":         {"<EventBridgeConfiguration/>", "NotImplemented", ""},
 		"no event":            {with(arn), "MalformedXML", ""},
@@ -44,11 +44,12 @@ func TestConfigurationRefused(t *testing.T) {
 		"a filter's value":    {filter("<FilterRule><Name>prefix</Name></FilterRule>"), "MalformedXML", ""},
 		"two prefixes":        {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), "InvalidArgument", ""},
 		"an overlap":          {with(arn+event) + with(arn+"<Event>s3:ObjectCreated:Put</Event>"), "InvalidArgument", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := parse(test.document)
-			require.True(t, s3error.Is(err, test.code), err)
-			require.ErrorContains(t, err, test.message)
+			_, err := parse(tt.document)
+			require.True(t, s3error.Is(err, tt.code), err)
+			require.ErrorContains(t, err, tt.message)
 		})
 	}
 }
@@ -56,26 +57,27 @@ func TestConfigurationRefused(t *testing.T) {
 // A rule matches events.
 func TestRuleMatches(t *testing.T) {
 	const both = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule><FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		document, event, key string
 		matches              bool
 	}{
-		"an event with a star":   {with(arn + event), "ObjectCreated:Put", "k", true},
-		"another kind of event":  {with(arn + event), "ObjectRemoved:Delete", "k", false},
-		"one event":              {with(arn + "<Event>s3:ObjectCreated:Put</Event>"), "ObjectCreated:Put", "k", true},
-		"another event":          {with(arn + "<Event>s3:ObjectCreated:Put</Event>"), "ObjectCreated:Copy", "k", false},
-		"one of two events":      {with(arn + event + "<Event>s3:ObjectAcl:Put</Event>"), "ObjectAcl:Put", "k", true},
-		"a prefix and a suffix":  {filter(both), "ObjectCreated:Put", "a/b.txt", true},
-		"another prefix":         {filter(both), "ObjectCreated:Put", "b/b.txt", false},
-		"another suffix":         {filter(both), "ObjectCreated:Put", "a/b.jpg", false},
-		"the suffix in the name": {filter(both), "ObjectCreated:Put", "a/b.txt.jpg", false},
-	} {
+		"an event with a star":   {document: with(arn + event), event: "ObjectCreated:Put", key: "k", matches: true},
+		"another kind of event":  {document: with(arn + event), event: "ObjectRemoved:Delete", key: "k"},
+		"one event":              {document: with(arn + "<Event>s3:ObjectCreated:Put</Event>"), event: "ObjectCreated:Put", key: "k", matches: true},
+		"another event":          {document: with(arn + "<Event>s3:ObjectCreated:Put</Event>"), event: "ObjectCreated:Copy", key: "k"},
+		"one of two events":      {document: with(arn + event + "<Event>s3:ObjectAcl:Put</Event>"), event: "ObjectAcl:Put", key: "k", matches: true},
+		"a prefix and a suffix":  {document: filter(both), event: "ObjectCreated:Put", key: "a/b.txt", matches: true},
+		"another prefix":         {document: filter(both), event: "ObjectCreated:Put", key: "b/b.txt"},
+		"another suffix":         {document: filter(both), event: "ObjectCreated:Put", key: "a/b.jpg"},
+		"the suffix in the name": {document: filter(both), event: "ObjectCreated:Put", key: "a/b.txt.jpg"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := parse(test.document)
+			c, err := parse(tt.document)
 			require.NoError(t, err)
 			rules := c.All()
 			require.Len(t, rules, 1)
-			require.Equal(t, test.matches, rules[0].Matches(test.event, test.key))
+			require.Equal(t, tt.matches, rules[0].Matches(tt.event, tt.key))
 		})
 	}
 }

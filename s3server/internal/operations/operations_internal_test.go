@@ -1,4 +1,4 @@
-package s3server
+package operations
 
 import (
 	"slices"
@@ -18,12 +18,15 @@ func TestActionOfEachOperation(t *testing.T) {
 			names = append(names, o.name)
 		}
 	}
+
 	for _, name := range names {
 		require.NotEmpty(t, policy.OperationActions[name], "%s has no action in operationActions", name)
 	}
+
 	for action := range acl.ObjectPermissions {
 		require.True(t, policy.OnObjects(action) && slices.Contains(policy.Actions, action), action)
 	}
+
 	for _, action := range []string{"s3:GetBucketObjectLockConfiguration", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {
 		require.False(t, policy.OnObjects(action), action)
 	}

@@ -102,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 
 // Whether a policy counts as public follows AWS's definition.
 func TestPublicIsAWSsRule(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		statement string
 		public    bool
 	}{
@@ -116,11 +116,12 @@ func TestPublicIsAWSsRule(t *testing.T) {
 		"an organization":             {allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`), false},
 		"any organization":            {allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`), true},
 		"a Deny":                      {denying("s3:GetObject", inKeys, ""), false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(test.statement), "photos")
+			p, err := policy.Parse(document(tt.statement), "photos")
 			require.NoError(t, err)
-			require.Equal(t, test.public, p.Public())
+			require.Equal(t, tt.public, p.Public())
 		})
 	}
 }
@@ -145,7 +146,7 @@ func TestConditions(t *testing.T) {
 		}
 		return r
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		condition string
 		applies   bool
 	}{
@@ -173,21 +174,24 @@ func TestConditions(t *testing.T) {
 		"two conditions of which one fails":    {`{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`, false},
 		"all values of a key that has none":    {`{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`, true},
 		"any of the values of one that has no": {`{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos")
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, denied := p.Judge(request(nil))
-			require.Equal(t, test.applies, allowed)
+			require.Equal(t, tt.applies, allowed)
 			require.False(t, denied)
 		})
 	}
+
 	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos")
 	require.NoError(t, err)
 	allowed, denied := p.Judge(request(func(r *policy.Request) {
 		r.Header = nil
 	}))
 	require.True(t, allowed && denied, "both statements apply")
+
 	allowed, denied = p.Judge(request(func(r *policy.Request) {
 		r.Action = "s3:PutObject"
 	}))
@@ -196,34 +200,40 @@ func TestConditions(t *testing.T) {
 
 // A condition can limit the age of a request's signature.
 func TestConditionOfSignatureAge(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		algorithm, at, condition string
 		applies                  bool
 	}{
-		"of version 4":          {"AWS4-HMAC-SHA256", "20260228T235900Z", `{"NumericEquals":{"s3:signatureAge":"60000"}}`, true},
-		"of version 2":          {"AWS", "", `{"NumericEquals":{"s3:signatureAge":"0"}}`, true},
-		"of nobody's signature": {"", "", `{"Null":{"s3:signatureAge":"false"}}`, false},
-	} {
+		"of version 4": {
+			algorithm: "AWS4-HMAC-SHA256",
+			at:        "20260228T235900Z",
+			condition: `{"NumericEquals":{"s3:signatureAge":"60000"}}`,
+			applies:   true,
+		},
+		"of version 2":          {algorithm: "AWS", condition: `{"NumericEquals":{"s3:signatureAge":"0"}}`, applies: true},
+		"of nobody's signature": {algorithm: "", condition: `{"Null":{"s3:signatureAge":"false"}}`},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos")
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject",
 				Action:    "s3:GetObject",
 				Resource:  "arn:aws:s3:::photos/k",
-				Algorithm: test.algorithm,
-				SignedAt:  test.at,
-				Anonymous: test.algorithm == "",
+				Algorithm: tt.algorithm,
+				SignedAt:  tt.at,
+				Anonymous: tt.algorithm == "",
 				Now:       time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 			})
-			require.Equal(t, test.applies, allowed)
+			require.Equal(t, tt.applies, allowed)
 		})
 	}
 }
 
 // Each action that has a counterpart for versions is an action on objects, and so is the counterpart.
 func TestActionsOfVersions(t *testing.T) {
-	for from, to := range policy.VersionActions {
-		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)
+	for action, versionAction := range policy.VersionActions {
+		require.True(t, policy.OnObjects(action) && policy.OnObjects(versionAction), "%s, %s", action, versionAction)
 	}
 }

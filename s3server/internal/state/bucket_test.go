@@ -57,14 +57,16 @@ func TestBucketStoresEachSetting(t *testing.T) {
 	for i := range fields.NumField() {
 		require.False(t, fields.Field(i).IsZero(), "this test must set %s", fields.Type().Field(i).Name)
 	}
+
 	document, err := json.Marshal(b)
 	require.NoError(t, err)
 	restored := &Bucket{}
-	copied := &Bucket{}
+	bucket := &Bucket{}
 	require.NoError(t, json.Unmarshal(document, restored))
 	require.NoError(t, restored.Rename("photos"))
 	require.Equal(t, b, restored)
-	require.NoError(t, json.Unmarshal(document, copied))
-	require.NoError(t, copied.Rename("elsewhere"))
-	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`, "a store that has the record of another one has its policy, too")
+
+	require.NoError(t, json.Unmarshal(document, bucket))
+	require.NoError(t, bucket.Rename("elsewhere"))
+	require.Contains(t, string(bucket.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`, "a store that has the record of another one has its policy, too")
 }

@@ -12,36 +12,38 @@ import (
 
 // If a webhook fails, the event is sent again.
 func TestWebhookRetries(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		failures  int // of the first attempts
 		events    int
 		requests  int
 		lost      int64
 		downAtEnd bool
 	}{
-		"it works":             {0, 2, 2, 0, false},
-		"it fails twice":       {2, 2, 4, 0, false},
-		"it fails three times": {3, 2, 4, 1, false},
-		"it stays down":        {100, 3, 5, 3, true},
-		"it fails four times":  {4, 3, 5, 2, false},
-	} {
+		"it works":             {failures: 0, events: 2, requests: 2},
+		"it fails twice":       {failures: 2, events: 2, requests: 4},
+		"it fails three times": {failures: 3, events: 2, requests: 4, lost: 1},
+		"it stays down":        {failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
+		"it fails four times":  {failures: 4, events: 3, requests: 5, lost: 2},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				requests++
-				if requests <= test.failures {
+				if requests <= tt.failures {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			}))
 			defer server.Close()
 			w := New(server.URL)
 			w.pause = 0
-			for i := range test.events {
+			for i := range tt.events {
 				w.send(t.Context(), []byte(strconv.Itoa(i)))
 			}
-			require.Equal(t, test.requests, requests)
-			require.Equal(t, test.lost, w.LostEvents())
-			require.Equal(t, test.downAtEnd, w.down)
+
+			require.Equal(t, tt.requests, requests)
+			require.Equal(t, tt.lost, w.LostEvents())
+			require.Equal(t, tt.downAtEnd, w.isDown)
 		})
 	}
 }

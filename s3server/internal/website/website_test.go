@@ -30,7 +30,7 @@ func parsed(document string) (*website.Configuration, error) {
 
 // Parsing refuses these website configurations.
 func TestConfigurationRefused(t *testing.T) {
-	for name, test := range map[string]struct{ document, code string }{
+	tests := map[string]struct{ document, code string }{
 		"a slash in the index":      {"<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>", "InvalidArgument"},
 		"an empty index":            {"<IndexDocument><Suffix></Suffix></IndexDocument>", "InvalidArgument"},
 		"an index and a redirect":   {index + "<RedirectAllRequestsTo><HostName>h</HostName></RedirectAllRequestsTo>", "InvalidArgument"},
@@ -43,13 +43,14 @@ func TestConfigurationRefused(t *testing.T) {
 		"no rules":                  {index + "<RoutingRules></RoutingRules>", "MalformedXML"},
 		"too many rules":            {index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>", 51) + "</RoutingRules>", "InvalidRequest"},
 		"an unknown element":        {index + "<Color/>", "MalformedXML"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := parsed(test.document)
+			c, err := parsed(tt.document)
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, test.code))
+			require.True(t, s3error.Is(err, tt.code))
 		})
 	}
 }
@@ -57,36 +58,46 @@ func TestConfigurationRefused(t *testing.T) {
 // Each kind of routing rule redirects as AWS does.
 func TestRulesRedirect(t *testing.T) {
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
-	on := func(condition, redirect string) string {
+	redirectIf := func(condition, redirect string) string {
 		return ruled("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		document string
 		key      string
 		status   int
 		target   string // "" if no rule redirects the request
 	}{
-		"no rules":                    {index, "docs/a", 0, ""},
-		"a rule without a condition":  {ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), "a", 0, "k"},
-		"that rule after an error":    {ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), "a", 404, ""},
-		"another host only":           {ruled("<Redirect><HostName>h</HostName></Redirect>"), "a", 0, "a"},
-		"another prefix":              {on(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"), "docs/a", 0, "new/a"},
-		"an empty prefix":             {on(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"), "docs/a", 0, "a"},
-		"a key without the prefix":    {on(prefix, "<ReplaceKeyWith>k</ReplaceKeyWith>"), "a", 0, ""},
-		"an error":                    {on(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), "a", 404, "k"},
-		"another error":               {on(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), "a", 403, ""},
-		"no error":                    {on(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), "a", 0, ""},
-		"an error of another prefix":  {on(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), "a", 404, ""},
-		"an error of the same prefix": {on(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"), "docs/a", 404, "ba"},
-	} {
+		"no rules":                   {document: index, key: "docs/a"},
+		"a rule without a condition": {document: ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), key: "a", target: "k"},
+		"that rule after an error":   {document: ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), key: "a", status: 404},
+		"another host only":          {document: ruled("<Redirect><HostName>h</HostName></Redirect>"), key: "a", target: "a"},
+		"another prefix": {
+			document: redirectIf(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"),
+			key:      "docs/a",
+			target:   "new/a",
+		},
+		"an empty prefix":            {document: redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"), key: "docs/a", target: "a"},
+		"a key without the prefix":   {document: redirectIf(prefix, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
+		"an error":                   {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 404, target: "k"},
+		"another error":              {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 403},
+		"no error":                   {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
+		"an error of another prefix": {document: redirectIf(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 404},
+		"an error of the same prefix": {
+			document: redirectIf(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"),
+			key:      "docs/a",
+			status:   404,
+			target:   "ba",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := parse(t, test.document)
+			c := parse(t, tt.document)
 			require.NoError(t, c.Check())
 			target := ""
-			if rule := c.Rule(test.key, test.status); rule != nil {
-				target = rule.Target(test.key)
+			if rule := c.Rule(tt.key, tt.status); rule != nil {
+				target = rule.Target(tt.key)
 			}
-			require.Equal(t, test.target, target)
+			require.Equal(t, tt.target, target)
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // An escaped wildcard matches only itself.
 func TestMatchEscapedWildcards(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		pattern, value string
 		matches        bool
 	}{
@@ -21,28 +21,30 @@ func TestMatchEscapedWildcards(t *testing.T) {
 			"${$}${*}", "$*", true}, {"${*}", "", false}, {"*${*}", "a*", true}, {"*${*}", "ab", false}, {"${*", "${",
 			true}, {"${x}", "${x}", true},
 		{"é${?}*", "é?ü", true}, {"a${*}", "a", false},
-	} {
+	}
+	for _, tt := range tests {
 		require.Equal(
 			t,
-			test.matches,
-			wildcard.MatchEscaped(test.pattern, test.value),
+			tt.matches,
+			wildcard.MatchEscaped(tt.pattern, tt.value),
 			"%q of %q",
-			test.pattern,
-			test.value,
+			tt.pattern,
+			tt.value,
 		)
 	}
 }
 
 // Patterns match.
 func TestMatchPatterns(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		pattern, value string
 		matches        bool
 	}{
 		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "abc", true}, {"a*", "b", false}, {"*c", "abc", true},
 		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
 		{"a?c", "aéc", true}, {"a??c", "aéc", false}, {"*??c", "éc", false}, {"*??c", "x€c!", false}, {"*???c*", "€€c", false}, {"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
-	} {
-		require.Equal(t, test.matches, wildcard.Match(test.pattern, test.value), "%q of %q", test.pattern, test.value)
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.matches, wildcard.Match(tt.pattern, tt.value), "%q of %q", tt.pattern, tt.value)
 	}
 }

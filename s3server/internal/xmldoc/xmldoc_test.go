@@ -26,7 +26,7 @@ type document struct {
 
 // Parse refuses documents with unknown or repeated elements.
 func TestParseDocuments(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		content string
 		refused bool
 	}{
@@ -50,11 +50,12 @@ func TestParseDocuments(t *testing.T) {
 		"an element that does not end":     {"<Name>", true},
 		"what follows the document":        {"</Document><Document>", true},
 		"elements in elements in elements": {strings.Repeat("<Free>", 40) + strings.Repeat("</Free>", 40), true},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := xmldoc.Parse([]byte("<Document>"+row.content+"</Document>"), &document{})
-			require.Equal(t, row.refused, s3error.Is(err, "MalformedXML"), err)
-			require.Equal(t, row.refused, err != nil)
+			err := xmldoc.Parse([]byte("<Document>"+tt.content+"</Document>"), &document{})
+			require.Equal(t, tt.refused, s3error.Is(err, "MalformedXML"), err)
+			require.Equal(t, tt.refused, err != nil)
 		})
 	}
 }

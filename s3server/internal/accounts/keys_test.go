@@ -1,0 +1,67 @@
+package accounts_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
+
+var keys = accounts.Keys{
+	{AccessKeyID: "permanent", SecretKey: "secret of one", Account: "111111111111"},
+	{AccessKeyID: "temporary", SecretKey: "secret of two", SessionToken: "token of two", Account: "222222222222"},
+}
+
+// A temporary key is valid only with its token, and a permanent key only without one.
+func TestFindKey(t *testing.T) {
+	tests := []struct {
+		name, accessKey, token string
+		code                   string // code of the error; "" if the key is found
+	}{
+		{name: "a permanent key", accessKey: "permanent"},
+		{name: "a permanent key with a token", accessKey: "permanent", token: "another", code: "InvalidToken"},
+		{name: "a temporary key", accessKey: "temporary", token: "token of two"},
+		{name: "a temporary key without its token", accessKey: "temporary", code: "InvalidAccessKeyId"},
+		{name: "a temporary key with another token", accessKey: "temporary", token: "another", code: "InvalidToken"},
+		{name: "an unknown key", accessKey: "unknown", code: "InvalidAccessKeyId"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := keys.Find(tt.accessKey, tt.token)
+			if tt.code != "" {
+				require.True(t, s3error.Is(err, tt.code), err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.accessKey, c.AccessKeyID)
+		})
+	}
+}
+
+// A canonical id belongs to an account only if a credential does.
+func TestAccountOfCanonicalID(t *testing.T) {
+	account, known := keys.AccountOf(accounts.OwnerOf("222222222222").ID)
+	require.True(t, known)
+	require.Equal(t, "222222222222", account)
+
+	_, known = keys.AccountOf(accounts.OwnerOf("333333333333").ID)
+	require.False(t, known)
+}
+
+// Keys of two accounts are not those of one.
+func TestKeysOfOneAccount(t *testing.T) {
+	require.False(t, keys.HaveOneAccount())
+	require.True(t, keys[:1].HaveOneAccount())
+}
+
+// Text of a credential has no secrets.
+func TestCredentialHidesSecrets(t *testing.T) {
+	text := fmt.Sprintf("%+v %v", keys, keys[1].LogValue())
+
+	require.Contains(t, text, "permanent")
+	require.NotContains(t, text, "secret of")
+	require.NotContains(t, text, "token of")
+}
