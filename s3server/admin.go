@@ -32,8 +32,8 @@ func administers(h *Handler, r *http.Request) bool {
 	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
 		return false
 	}
-	_, website := h.hostWebsite(r.Host)
-	return !website && h.hostBucket(r.Host) == ""
+	_, website := h.server.HostWebsite(r.Host)
+	return !website && h.server.HostBucket(r.Host) == ""
 }
 
 // Admin returns a handler of the admin API, which the comment of Config.AdminToken describes. It does not check the
@@ -72,7 +72,7 @@ func newAdmin(h *Handler) http.Handler {
 			return
 		}
 		_ = http.NewResponseController(w).SetReadDeadline(
-			time.Now().Add(h.limits.IdleTimeout),
+			time.Now().Add(h.server.Limits.IdleTimeout),
 		) // an httptest.ResponseRecorder has no deadline, so an error is ignored
 		mux.ServeHTTP(w, r)
 	})
@@ -164,8 +164,8 @@ func (d jsonDuration) MarshalText() ([]byte, error) { return []byte(time.Duratio
 
 // UnmarshalText parses the text with [time.ParseDuration].
 func (d *jsonDuration) UnmarshalText(text []byte) error {
-	parsed, err := time.ParseDuration(string(text))
-	*d = jsonDuration(parsed)
+	duration, err := time.ParseDuration(string(text))
+	*d = jsonDuration(duration)
 	return err
 }
 
@@ -182,19 +182,19 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	var read faultJSON
-	if err := decoder.Decode(&read); err != nil {
+	var doc faultJSON
+	if err := decoder.Decode(&doc); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
-	parsed := Fault(read.plainFault)
-	parsed.RetryAfter = time.Duration(read.RetryAfter)
-	parsed.Latency = time.Duration(read.Latency)
-	parsed.ClockSkew = time.Duration(read.ClockSkew)
-	parsed.Stale = time.Duration(read.Stale)
-	if err := parsed.check(); err != nil {
+	fault := Fault(doc.plainFault)
+	fault.RetryAfter = time.Duration(doc.RetryAfter)
+	fault.Latency = time.Duration(doc.Latency)
+	fault.ClockSkew = time.Duration(doc.ClockSkew)
+	fault.Stale = time.Duration(doc.Stale)
+	if err := fault.check(); err != nil {
 		return err
 	}
-	*f = parsed
+	*f = fault
 	return nil
 }
 
@@ -219,7 +219,7 @@ func (f *Fault) check() error {
 			return fmt.Errorf("%s must not be negative", name)
 		}
 	}
-	if !f.acts() {
+	if !f.hasEffect() {
 		return errors.New("a fault must do something to a request")
 	}
 	if f.Error != "" && !s3error.Known(f.Error) && f.Status == 0 {
@@ -231,8 +231,8 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// acts reports whether the fault has any effect on a request.
-func (f *Fault) acts() bool {
+// hasEffect reports whether the fault has any effect on a request.
+func (f *Fault) hasEffect() bool {
 	return f.Error != "" || f.Status != 0 || f.Redirect != "" || f.DropConnection || f.DropResponse ||
 		f.CutAfter != nil || f.StallAfter != nil || f.FlipAt != nil || f.Latency > 0 || f.Bandwidth > 0 ||
 		f.ETag != "" || f.ClockSkew != 0 || f.Stale > 0 || len(f.Ignore) > 0 || len(f.Hide) > 0 || f.Reverse

@@ -63,7 +63,7 @@ func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
 	page := []bucketView{}
 	startAfter := r.URL.Query().Get("after")
 	next := ""
-	err := h.store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
+	err := h.server.Store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
 		if b.Name == startAfter {
 			return true
 		}
@@ -89,7 +89,7 @@ func viewRequest(r *http.Request) *driver.ListRequest {
 
 func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
 	req := viewRequest(r)
-	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), req)
+	page, err := (&bucketDriver{server: h.server, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), req)
 	if err != nil {
 		return "", nil, "", err
 	}
@@ -101,7 +101,7 @@ func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
 }
 
 func (h *Handler) viewVersions(r *http.Request) (string, any, string, error) {
-	page, err := (&bucketDriver{handler: h, bucket: r.URL.Query().Get("bucket")}).ListVersions(r.Context(), viewRequest(r))
+	page, err := (&bucketDriver{server: h.server, bucket: r.URL.Query().Get("bucket")}).ListVersions(r.Context(), viewRequest(r))
 	if err != nil {
 		return "", nil, "", err
 	}
@@ -127,7 +127,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	var pos state.UploadPosition
 	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
 	var found []*state.Upload
-	hasMore, err := h.store.ListUploads(
+	hasMore, err := h.server.Store.ListUploads(
 		r.Context(), bucket, state.Listing{Max: viewPage}, pos,
 		func(u *state.Upload, _ string) {
 			found = append(found, u)
@@ -135,7 +135,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	)
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
-		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)
+		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, 1000)
 		if s3error.Is(err, "NoSuchUpload") { // the upload ended after it was listed
 			continue
 		} else if err != nil {

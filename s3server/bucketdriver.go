@@ -12,8 +12,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/faults"
+	"github.com/omnibucket/storage/s3server/internal/operations"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/storageerror"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
@@ -22,14 +26,14 @@ import (
 // Faults do not apply to them, and [Handler.Requests] does not list them. The ETags are those that
 // clients see. If the bucket does not exist, its operations fail with [storage.BucketNotFound].
 func (h *Handler) Bucket(name string, opts ...storage.OpenOption) storage.Bucket {
-	return engine.New(&bucketDriver{handler: h, bucket: name}, opts...)
+	return engine.New(&bucketDriver{server: h.server, bucket: name}, opts...)
 }
 
 // Buckets yields the buckets of the server in the order of their names. Each has its Name, Created
 // and Versioning. [Handler.Bucket] opens a bucket.
 func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
 	return func(yield func(storage.BucketInfo, error) bool) {
-		err := h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+		err := h.server.Store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
 			return yield(storage.BucketInfo{
 				Name:       b.Name,
 				Created:    b.Created,
@@ -38,7 +42,7 @@ func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 			}, nil)
 		})
 		if err != nil {
-			yield(storage.BucketInfo{}, storageError(err))
+			yield(storage.BucketInfo{}, storageerror.FromS3(err))
 		}
 	}
 }
@@ -46,8 +50,8 @@ func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 // A bucketDriver implements [driver.Driver] for one bucket of the server, without HTTP.
 type bucketDriver struct {
 	driver.UnimplementedDriver
-	handler *Handler
-	bucket  string
+	server *request.Server
+	bucket string
 }
 
 var _ driver.Driver = (*bucketDriver)(nil)
@@ -61,15 +65,15 @@ func (d *bucketDriver) Describe() driver.Description {
 		Provider:       "s3server",
 		Bucket:         d.bucket,
 		Features:       features,
-		Location:       d.handler.id,
+		Location:       d.server.ID,
 		Local:          true,
 		ASCIIMetadata:  true,
 		EnableVersions: d.enableVersions,
-		MaxPage:        d.handler.limits.MaxPage,
-		MaxPutSize:     d.handler.limits.MaxPutSize,
-		MaxSize:        d.handler.limits.MaxPutSize,
+		MaxPage:        d.server.Limits.MaxPage,
+		MaxPutSize:     d.server.Limits.MaxPutSize,
+		MaxSize:        d.server.Limits.MaxPutSize,
 	}
-	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
+	if b, err := d.server.Store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
 	}
 	return description
@@ -78,40 +82,40 @@ func (d *bucketDriver) Describe() driver.Description {
 // enableVersions makes the bucket keep versions. It ignores an error, because the first operation
 // on a missing bucket reports BucketNotFound.
 func (d *bucketDriver) enableVersions() {
-	_ = d.handler.store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
+	_ = d.server.Store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
 		b.Versioning = state.Enabled
 		return nil
 	})
 }
 
 // request returns a made-up request for a key, because the functions of the server need one.
-func (d *bucketDriver) request(ctx context.Context, key string) *request {
+func (d *bucketDriver) request(ctx context.Context, key string) *request.Request {
 	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
-	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}, fault: &noFault}
+	return &request.Request{HTTP: r.WithContext(ctx), Server: d.server, Target: request.Target{Bucket: d.bucket, Key: key}, Fault: &faults.Effects{}}
 }
 
 // Put writes an object. It checks the properties with the code that handles PutObject.
 func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storage.Attrs, error) {
 	r := d.request(ctx, req.Key)
-	if err := checkKey(req.Key); err != nil {
-		return nil, storageError(err)
+	if err := request.CheckKey(req.Key); err != nil {
+		return nil, storageerror.FromS3(err)
 	}
-	if b, err := r.server.store.Bucket(ctx, d.bucket); err == nil {
-		r.caller.account = b.Account // the bucket's owner owns the object
+	if b, err := r.Server.Store.Bucket(ctx, d.bucket); err == nil {
+		r.Caller.Account = b.Account // the bucket's owner owns the object
 	}
-	o, err := newObject(r, headersOf(req))
+	o, err := operations.NewObject(r, headersOf(req))
 	if err != nil {
-		return nil, storageError(err)
+		return nil, storageerror.FromS3(err)
 	}
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
-	limited := &io.LimitedReader{R: req.Body, N: r.server.limits.MaxPutSize + 1}
+	limited := &io.LimitedReader{R: req.Body, N: r.Server.Limits.MaxPutSize + 1}
 	b := &state.Body{
 		From:   io.TeeReader(limited, digest),
 		Size:   req.Size,
 		Digest: digest,
 		Check: func() error {
 			if limited.N <= 0 {
-				return tooLarge(digest.Size, r.server.limits.MaxPutSize)
+				return request.TooLarge(digest.Size, r.Server.Limits.MaxPutSize)
 			}
 			if req.CRC32C.Known && req.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
 				return storage.ChecksumMismatch
@@ -120,7 +124,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		},
 	}
 	c := state.WriteCondition{Absent: req.Condition.Absent, Match: req.Condition.Revision}
-	v, versionID, err := r.server.store.Put(ctx, r.write(o, c), b)
+	v, versionID, err := r.Server.Store.Put(ctx, &state.Write{Bucket: d.bucket, Key: req.Key, Object: *o, Condition: c}, b)
 	if err != nil {
 		if b.Failed != nil {
 			err = b.Failed
@@ -128,24 +132,24 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		if s3error.Is(err, "NoSuchKey") {
 			return nil, storage.PreconditionFailed // there is no object, so none has the required revision
 		}
-		return nil, storageError(err)
+		return nil, storageerror.FromS3(err)
 	}
 	return attrsOf(v, versionID), nil
 }
 
 func (d *bucketDriver) checkVersion(id string) error {
-	if id != "" && !d.handler.store.ValidID(id) {
+	if id != "" && !d.server.Store.ValidID(id) {
 		return storage.InvalidArgument
 	}
 	return nil
 }
 
 // find returns the version that a read names. The caller must release the version.
-func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *state.Version, shown string, err error) {
+func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *state.Version, versionID string, err error) {
 	if err := d.checkVersion(req.Version); err != nil {
 		return nil, "", err
 	}
-	v, shown, err = d.request(ctx, req.Key).find(state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version})
+	v, versionID, err = d.request(ctx, req.Key).Find(state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version})
 	if err == nil {
 		if req.Condition.Revision != "" && req.Condition.Revision != v.Object.ETag {
 			err = storage.PreconditionFailed
@@ -154,10 +158,10 @@ func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *sta
 		}
 	}
 	if err != nil {
-		d.handler.store.Release(v)
-		return nil, "", storageError(err)
+		d.server.Store.Release(v)
+		return nil, "", storageerror.FromS3(err)
 	}
-	return v, shown, nil
+	return v, versionID, nil
 }
 
 // Get reads an object. Clients can read an object with a customer's encryption key only if they
@@ -168,14 +172,14 @@ func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storag
 		return nil, nil, err
 	}
 	start, end, err := req.Span(v.Object.Size)
-	if err == nil && d.handler.archived(v) {
+	if err == nil && d.server.IsArchived(v) {
 		err = storage.Archived
 	}
 	if err == nil {
-		err = storageError(d.handler.store.Prepare(ctx, v, start, end-start))
+		err = storageerror.FromS3(d.server.Store.Prepare(ctx, v, start, end-start))
 	}
 	if err != nil {
-		d.handler.store.Release(v)
+		d.server.Store.Release(v)
 		return nil, nil, err
 	}
 	return attrsOf(v, versionID), d.open(ctx, v, start, end-start), nil
@@ -193,8 +197,8 @@ func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, lengt
 	b := &storedBody{reader, make(chan struct{})}
 	go func() {
 		defer close(b.done)
-		defer d.handler.store.Release(v)
-		writer.CloseWithError(d.handler.store.Read(ctx, v, offset, length, writer))
+		defer d.server.Store.Release(v)
+		writer.CloseWithError(d.server.Store.Read(ctx, v, offset, length, writer))
 	}()
 	return b
 }
@@ -212,7 +216,7 @@ func (d *bucketDriver) Head(ctx context.Context, req *driver.GetRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	defer d.handler.store.Release(v)
+	defer d.server.Store.Release(v)
 	return attrsOf(v, versionID), nil
 }
 
@@ -222,7 +226,7 @@ func (d *bucketDriver) Delete(ctx context.Context, req *driver.DeleteRequest) er
 	if err := d.checkVersion(req.Version); err != nil {
 		return err
 	}
-	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
+	_, err := d.server.Store.Remove(ctx, &state.RemoveRequest{
 		VersionName: state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version},
 		Condition:   state.WriteCondition{Match: req.Condition.Revision},
 		Bypass:      req.BypassGovernance,
@@ -233,7 +237,7 @@ func (d *bucketDriver) Delete(ctx context.Context, req *driver.DeleteRequest) er
 	if s3error.Is(err, "AccessDenied") {
 		return storage.Locked
 	}
-	return storageError(err)
+	return storageerror.FromS3(err)
 }
 
 // Tags returns the tags of an object.
@@ -242,7 +246,7 @@ func (d *bucketDriver) Tags(ctx context.Context, req *driver.GetRequest) (map[st
 	if err != nil {
 		return nil, err
 	}
-	defer d.handler.store.Release(v)
+	defer d.server.Store.Release(v)
 	return tagging.Map(v.Object.Properties.Tags), nil
 }
 
@@ -253,19 +257,19 @@ func (d *bucketDriver) SetTags(ctx context.Context, req *driver.ChangeRequest) e
 		tags = append(tags, tagging.Tag{Key: key, Value: value})
 	}
 	if err := tagging.Check(tags); err != nil {
-		return storageError(err)
+		return storageerror.FromS3(err)
 	}
 	if err := d.checkVersion(req.Version); err != nil {
 		return err
 	}
-	_, _, err := d.handler.store.Change(
+	_, _, err := d.server.Store.Change(
 		ctx, state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version},
 		func(_ *state.Bucket, v *state.Version) error {
 			v.Object.Properties.Tags = tags
 			return nil
 		},
 	)
-	return storageError(err)
+	return storageerror.FromS3(err)
 }
 
 // List returns one page of entries. The token is the kind and the key of the page's last entry.
@@ -280,7 +284,7 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 	page := &storage.Page{Entries: req.Entries[:0]}
 	last := ""
 	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	hasMore, err := d.handler.store.List(ctx, d.bucket, l, pos, func(v *state.Version, common string) {
+	hasMore, err := d.server.Store.List(ctx, d.bucket, l, pos, func(v *state.Version, common string) {
 		if v == nil {
 			page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
 			last = "p" + common
@@ -290,7 +294,7 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 		last = "k" + v.Key
 	})
 	if err != nil {
-		return nil, storageError(err)
+		return nil, storageerror.FromS3(err)
 	}
 	if hasMore {
 		page.Token = last
@@ -311,9 +315,9 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 	// older version.
 	var newer *state.Version
 	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	hasMore, err := d.handler.store.ListVersions(
+	hasMore, err := d.server.Store.ListVersions(
 		ctx, d.bucket, l, pos,
-		func(v *state.Version, latest bool, common string) {
+		func(v *state.Version, isLatest bool, common string) {
 			if v == nil {
 				page.Entries = append(
 					page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
@@ -326,7 +330,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 			entry := storage.VersionEntry{
 				ListEntry:      entryOf(v),
 				Version:        v.ID,
-				Current:        latest,
+				Current:        isLatest,
 				IsDeleteMarker: v.Marker,
 			}
 			if newer != nil && newer.Key == v.Key {
@@ -338,7 +342,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 		},
 	)
 	if err != nil {
-		return nil, storageError(err)
+		return nil, storageerror.FromS3(err)
 	}
 	if hasMore {
 		page.Token = last.ID + " " + last.Key

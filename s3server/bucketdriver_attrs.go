@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/headers"
-	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -41,7 +39,7 @@ func headersOf(req *driver.PutRequest) http.Header {
 	return header
 }
 
-// attrsOf converts a version to [storage.Attrs]. The last parameter is the version's id in the form
+// attrsOf converts a version to [storage.Attrs]. versionID is the version's id in the form
 // that clients see.
 func attrsOf(v *state.Version, versionID string) *storage.Attrs {
 	a := &storage.Attrs{
@@ -81,45 +79,9 @@ func shownClass(v *state.Version) string {
 // crc32cOf returns the CRC32C of the whole content. The result is not Known if sum is of another
 // kind, or is made from checksums of parts.
 func crc32cOf(sum checksum.Sum) storage.CRC32C {
-	value, valid := crc32c.Decode(sum.Value)
-	if !valid || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
+	value, ok := crc32c.Decode(sum.Value)
+	if !ok || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
 	return storage.CRC32C{Sum: value, Known: true}
-}
-
-var storageCodes = map[string]storage.Code{
-	"NoSuchKey":                  storage.ObjectNotFound,
-	"NoSuchVersion":              storage.ObjectNotFound,
-	"MethodNotAllowed":           storage.ObjectNotFound,
-	"NoSuchBucket":               storage.BucketNotFound,
-	"PreconditionFailed":         storage.PreconditionFailed,
-	"EntityTooLarge":             storage.TooLarge,
-	"InvalidObjectState":         storage.Archived,
-	"AccessDenied":               storage.PermissionDenied,
-	"AllAccessDisabled":          storage.PermissionDenied,
-	"BadDigest":                  storage.ChecksumMismatch,
-	"NotImplemented":             storage.Unsupported,
-	"SlowDown":                   storage.RateLimited,
-	"ServiceUnavailable":         storage.Unavailable,
-	"ConditionalRequestConflict": storage.Unavailable, // the next attempt determines whether the condition holds
-	"InternalError":              storage.Internal,
-	"XMinioStorageFull":          storage.Internal,
-}
-
-// storageError converts an S3 error to a [storage.Error]. It returns any other error unchanged.
-func storageError(err error) error {
-	e, ok := errors.AsType[*s3error.Error](err)
-	if !ok {
-		return err
-	}
-	code, exists := storageCodes[e.Code]
-	switch {
-	case exists:
-	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
-		code = storage.Unavailable
-	default:
-		code = storage.InvalidArgument
-	}
-	return &storage.Error{Code: code, Status: e.Status, Err: e}
 }

@@ -3,14 +3,10 @@ package s3server
 import (
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/s3server/internal/accounts"
-	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // DefaultAccountID is the account of a [Credential] whose Account is "".
@@ -50,55 +46,13 @@ func (c *Config) credentials() []Credential {
 	return all
 }
 
-// credential returns the credential with this access key. It fails unless token is the session
-// token of the credential, which is "" for a permanent key.
-func (h *Handler) credential(accessKey, token string) (Credential, error) {
-	for _, c := range h.config.Credentials {
-		if c.AccessKeyID != accessKey {
-			continue
-		}
-		if c.SessionToken == token {
-			return c, nil
-		}
-		if token == "" {
-			// AWS does not recognize a temporary key without its token.
-			return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
-		}
-		return Credential{}, s3error.New("InvalidToken", "Token-0", token)
+// keysOf converts credentials to the type that requests use.
+func keysOf(creds []Credential) accounts.Keys {
+	keys := make(accounts.Keys, len(creds))
+	for i, c := range creds {
+		keys[i] = accounts.Credential(c)
 	}
-	return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
-}
-
-// accountOf returns the account with a canonical id. known is false if no credential belongs to the
-// account.
-func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
-	for _, c := range h.config.Credentials {
-		if strings.EqualFold(accounts.OwnerOf(c.Account).ID, canonicalID) {
-			return c.Account, true
-		}
-	}
-	return "", false
-}
-
-// owners returns a function that returns the owner of an object in the request's bucket.
-func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
-	b, err := r.bucket()
-	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
-}
-
-// checkOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
-// another account owns the bucket.
-func checkOwner(r *request, h http.Header) error {
-	const header = "x-amz-expected-bucket-owner"
-	expected := []string{h.Get(header), r.query.Get(header)}
-	if expected[0]+expected[1] == "" || r.target.bucket == "" {
-		return nil
-	}
-	b, err := r.bucket()
-	if err != nil {
-		return err
-	}
-	return b.CheckOwner(expected...)
+	return keys
 }
 
 // Env returns environment variables that configure a client for this server. The AWS SDKs of all

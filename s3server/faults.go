@@ -1,15 +1,9 @@
 package s3server
 
 import (
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/faults"
-	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A Fault makes the server misbehave on purpose. The first fields, from Operation up to Rate,
@@ -155,77 +149,27 @@ func (h *Handler) Inject(f Fault) (undo func()) {
 // ClearFaults removes all faults.
 func (h *Handler) ClearFaults() { h.faults.Clear() }
 
-// noFault is the fault of requests to which no fault applies. It has no effect.
-var noFault Fault
-
-// beforeAuth applies the effects that precede the check of the signature.
-func (f *Fault) beforeAuth(r *request) error {
-	if f.Latency > 0 {
-		r.wait(f.Latency)
+// effects returns the part of the fault that says what happens to the selected requests.
+func (f *Fault) effects() faults.Effects {
+	return faults.Effects{
+		Error:          f.Error,
+		Status:         f.Status,
+		RetryAfter:     f.RetryAfter,
+		In200:          f.In200,
+		Redirect:       f.Redirect,
+		DropConnection: f.DropConnection,
+		DropResponse:   f.DropResponse,
+		CutAfter:       f.CutAfter,
+		StallAfter:     f.StallAfter,
+		FlipAt:         f.FlipAt,
+		Latency:        f.Latency,
+		Bandwidth:      f.Bandwidth,
+		ETag:           f.ETag,
+		ClockSkew:      f.ClockSkew,
+		Stale:          f.Stale,
+		Ignore:         f.Ignore,
+		Hide:           f.Hide,
+		Deny:           f.Deny,
+		Reverse:        f.Reverse,
 	}
-	if f.Bandwidth > 0 {
-		r.in.Body = &slowBody{r.in.Body, r, f.Bandwidth}
-	}
-	if f.DropConnection {
-		cutConnection()
-	}
-	if f.Redirect != "" {
-		return s3error.New(
-			"PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket",
-			r.target.bucket,
-		).
-			WithHeader("X-Amz-Bucket-Region", f.Redirect)
-	}
-	return nil
-}
-
-// afterAuth applies the effects that follow the check of the signature. It runs only if the
-// signature is valid.
-func (f *Fault) afterAuth(r *request) error {
-	for _, name := range f.Ignore {
-		r.in.Header.Del(name)
-	}
-	if f.Error == "" && f.Status == 0 {
-		return nil
-	}
-	code := f.Error
-	setDefault(&code, "InternalError")
-	e := s3error.New(code)
-	if f.Status != 0 {
-		e.Status = f.Status
-	}
-	if f.RetryAfter > 0 {
-		e.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
-	}
-	if f.In200 {
-		e.Status = 200
-	}
-	return e
-}
-
-func (f *Fault) ignores(name string) bool {
-	return slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
-}
-
-var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
-
-// replaceTags replaces the entity tags in an XML document with Fault.ETag, if that is set.
-func (f *Fault) replaceTags(document []byte) []byte {
-	if f.ETag == "" {
-		return document
-	}
-	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+xmldoc.Escape(f.ETag)+"</ETag>"))
-}
-
-// denies returns the error for an object that DeleteObjects refuses, or nil.
-func (f *Fault) denies(key, version string) *deleteError {
-	if f.Deny == nil {
-		return nil
-	}
-	key, version, denied := f.Deny(key, version)
-	if !denied {
-		return nil
-	}
-	e := s3error.New("AccessDenied")
-	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -32,8 +33,8 @@ type Request struct {
 
 // A recorder counts requests and keeps the latest ones.
 type recorder struct {
-	limit int // maximum number of kept requests
-	busy  atomic.Int64
+	limit    int // maximum number of kept requests
+	inFlight atomic.Int64
 
 	mu     sync.Mutex
 	latest []*Request // the latest requests; the first is the oldest
@@ -43,28 +44,28 @@ type recorder struct {
 
 // begin counts a request. It returns the description that it keeps for [Handler.Requests], or nil
 // if it keeps none.
-func (c *recorder) begin(r *request) *Request {
-	c.busy.Add(1)
+func (c *recorder) begin(r *request.Request) *Request {
+	c.inFlight.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.counts == nil {
 		c.counts = map[string]int{}
 	}
-	c.counts[r.operation]++
+	c.counts[r.Operation]++
 	c.total++
 	if c.limit <= 0 {
 		return nil
 	}
 	req := &Request{
-		Operation: r.operation,
-		Method:    r.in.Method,
-		Host:      r.in.Host,
-		Path:      r.in.URL.EscapedPath(),
-		Bucket:    r.target.bucket,
-		Key:       r.target.key,
-		Query:     maps.Clone(r.query),
-		Header:    r.in.Header.Clone(),
-		Trailers:  r.in.Header.Get("X-Amz-Trailer") != "",
+		Operation: r.Operation,
+		Method:    r.HTTP.Method,
+		Host:      r.HTTP.Host,
+		Path:      r.HTTP.URL.EscapedPath(),
+		Bucket:    r.Target.Bucket,
+		Key:       r.Target.Key,
+		Query:     maps.Clone(r.Query),
+		Header:    r.HTTP.Header.Clone(),
+		Trailers:  r.HTTP.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
 		// The memory of removed requests is freed later. When the array is full, append copies only
@@ -76,7 +77,7 @@ func (c *recorder) begin(r *request) *Request {
 }
 
 func (c *recorder) end(req *Request, status int) {
-	c.busy.Add(-1)
+	c.inFlight.Add(-1)
 	if req != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -117,7 +118,7 @@ func (h *Handler) counts() map[string]int {
 }
 
 // Busy returns the number of requests in progress.
-func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
+func (h *Handler) Busy() int { return int(h.recorder.inFlight.Load()) }
 
 // Reset removes the recorded requests and sets all counts to 0.
 func (h *Handler) Reset() {
@@ -166,41 +167,41 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 
 // logged prepares the [Entry] for a request, and returns a function. The caller must call the
 // returned function when the request ends. The returned function passes the entry to [Config.Log].
-func (r *request) logged() (end func(*responseWriter)) {
-	log := r.server.config.Log
+func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter, hasFault bool)) {
+	log := h.config.Log
 	if log == nil {
-		return func(*responseWriter) {}
+		return func(*request.ResponseWriter, bool) {}
 	}
 	start := time.Now()
-	t := r.server.now()
-	received := &loggedBody{ReadCloser: r.in.Body}
-	if r.in.Body != http.NoBody {
-		r.in.Body = received
+	t := h.server.Now()
+	body := &loggedBody{ReadCloser: r.HTTP.Body}
+	if r.HTTP.Body != http.NoBody {
+		r.HTTP.Body = body
 	}
-	return func(w *responseWriter) {
-		code, message, canonical := explain(r.failure)
-		if r.fault != &noFault {
+	return func(w *request.ResponseWriter, hasFault bool) {
+		code, message, canonical := explain(r.Failure)
+		if hasFault {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{
 			Time:             t,
 			Duration:         time.Since(start),
-			RequestID:        r.id,
-			RemoteAddr:       r.in.RemoteAddr,
-			AccessKeyID:      r.caller.accessKey,
-			Operation:        r.operation,
-			Method:           r.in.Method,
-			Bucket:           r.target.bucket,
-			Key:              r.target.key,
-			Path:             r.in.URL.EscapedPath(),
-			Query:            withoutSecrets(r.query),
+			RequestID:        r.ID,
+			RemoteAddr:       r.HTTP.RemoteAddr,
+			AccessKeyID:      r.Caller.AccessKey,
+			Operation:        r.Operation,
+			Method:           r.HTTP.Method,
+			Bucket:           r.Target.Bucket,
+			Key:              r.Target.Key,
+			Path:             r.HTTP.URL.EscapedPath(),
+			Query:            withoutSecrets(r.Query),
 			Message:          message,
 			CanonicalRequest: canonical,
-			Status:           w.status,
+			Status:           w.Status,
 			Error:            code,
-			Received:         received.n.Load(),
-			Sent:             w.sent,
-			UserAgent:        r.in.UserAgent(),
+			Received:         body.n.Load(),
+			Sent:             w.BytesSent,
+			UserAgent:        r.HTTP.UserAgent(),
 		})
 	}
 }

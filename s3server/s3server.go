@@ -78,15 +78,17 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/s3server/internal/completed"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
+	"github.com/omnibucket/storage/s3server/internal/events"
 	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/memory"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
@@ -250,23 +252,12 @@ func (l Limits) complete() Limits {
 
 // A Handler is an S3 server without a listener. It implements [http.Handler].
 type Handler struct {
-	id        string  // unique id of this server
-	config    *Config // with all defaults
-	anyRegion bool
-	anyHost   bool // true if the host of a bucket may have any region of AWS
-	limits    Limits
-	store     state.Store
-
-	finished *finishedUploads
+	config   *Config // with all defaults
+	server   *request.Server
 	webhook  *webhook.Webhook
-	sequence atomic.Int64 // sequencer of the latest event
-
-	faults                        *faults.List[Fault]
-	ended                         <-chan struct{} // closed when the server ends; nil without a listener
-	recorder                      recorder
-	documents, anonymousDocuments chan struct{} // each has one element for each large document in use
-	answers                       answers
-	admin                         http.Handler
+	faults   *faults.List[Fault]
+	recorder recorder
+	admin    http.Handler
 }
 
 // New returns a server. It creates c.Buckets, unless they exist in c.Service. If c.Service fails to
@@ -300,34 +291,42 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id:                 newRequestID(),
-		config:             &c,
-		anyRegion:          anyRegion,
-		anyHost:            anyHost,
-		limits:             c.Limits.complete(),
-		finished:           newFinishedUploads(),
-		faults:             faults.New[Fault](c.Now),
-		recorder:           recorder{limit: c.Record},
-		webhook:            webhook.New(c.WebhookURL),
-		documents:          make(chan struct{}, largeDocuments),
-		anonymousDocuments: make(chan struct{}, anonymousDocuments),
-		answers:            answers{listing: make(chan struct{}, listers), most: maxHeld},
+		config:   &c,
+		webhook:  webhook.New(c.WebhookURL),
+		faults:   faults.New[Fault](c.Now),
+		recorder: recorder{limit: c.Record},
+	}
+	h.server = &request.Server{
+		ID:             request.NewID(),
+		Strict:         c.Strict,
+		Region:         c.Region,
+		AnyRegion:      anyRegion,
+		AnyHost:        anyHost,
+		Domains:        c.Domains,
+		WebsiteDomains: c.WebsiteDomains,
+		Limits:         request.Limits(c.Limits.complete()),
+		Keys:           keysOf(c.Credentials),
+		KMSKeys:        c.KMSKeys,
+		RestoreTime:    c.RestoreTime,
+		Clock:          c.Now,
+		Completed:      completed.New(),
+		Documents:      request.NewDocuments(),
 	}
 	h.admin = newAdmin(h)
-	h.sequence.Store(time.Now().UnixNano()) // greater than any sequencer before a restart
 	if c.Service != nil {
-		h.store = driverstore.New(
+		h.server.Store = driverstore.New(
 			driverstore.Config{
 				Service: c.Service,
-				Now:     h.now,
+				Now:     h.server.Now,
 				Account: c.Credentials[0].Account,
 				Region:  c.Region,
 				Natural: state.NewSettings(c.Strict),
 			},
 		)
 	} else {
-		h.store = memory.New(h.now, c.MaxBytes)
+		h.server.Store = memory.New(h.server.Now, c.MaxBytes)
 	}
+	h.server.Events = newSender(h)
 	// Ignore the error. Start calls createBuckets again and returns its error. Without
 	// Config.Service, the buckets are in memory, and createBuckets does not fail.
 	_ = h.createBuckets()
@@ -337,7 +336,7 @@ func New(c Config) *Handler {
 // createBuckets creates those of Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
 	for _, name := range h.config.Buckets {
-		if _, err := h.store.CreateBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
+		if _, err := h.server.Store.CreateBucket(context.Background(), h.server.NewBucket(name, h.config.Credentials[0].Account)); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
 		}
 	}
@@ -346,12 +345,29 @@ func (h *Handler) createBuckets() error {
 
 // Close closes the open buckets of Config.Service. There must be no requests in progress.
 func (h *Handler) Close() {
-	if s, ok := h.store.(*driverstore.Store); ok {
+	if s, ok := h.server.Store.(*driverstore.Store); ok {
 		s.Close()
 	}
 }
 
-func (h *Handler) now() time.Time { return h.config.Now().UTC() }
+// newSender returns the sender of events to Config.Notify and Config.WebhookURL.
+func newSender(h *Handler) *events.Sender {
+	sender := &events.Sender{
+		ARNs:  h.config.EventARNs,
+		Store: h.server.Store,
+		Now:   h.server.Now,
+	}
+	if notify := h.config.Notify; notify != nil {
+		sender.Notify = func(e events.Event) {
+			notify(Event(e))
+		}
+	}
+	if h.config.WebhookURL != "" {
+		sender.Webhook = h.webhook
+	}
+	sender.Begin(time.Now().UnixNano()) // greater than any sequencer before a restart
+	return sender
+}
 
 func setDefault[T comparable](value *T, fallback T) {
 	var zero T

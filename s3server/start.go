@@ -18,9 +18,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/listen"
+	"github.com/omnibucket/storage/s3server/internal/request"
 )
 
 // A Server is a [Handler] that listens on a port.
@@ -32,7 +31,7 @@ type Server struct {
 	client      *http.Client
 	certificate *x509.Certificate // nil without TLS
 	bundle      string            // file with the certificate, for AWS_CA_BUNDLE; "" without TLS
-	gone        chan struct{}     // closed when Close or Shutdown begins
+	closing     chan struct{}     // closed when Close or Shutdown begins
 	served      chan struct{}     // closed when no more connections are accepted
 	connections *listen.Listener
 	background  sync.WaitGroup
@@ -62,8 +61,8 @@ func Start(c Config) (*Server, error) {
 	if err := checkWebhook(c.WebhookURL); err != nil {
 		return nil, err
 	}
-	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
-	s.ended = s.gone
+	s := &Server{Handler: New(c), closing: make(chan struct{}), served: make(chan struct{})}
+	s.server.Done = s.closing
 	var encryption *tls.Config
 	if c.TLS != nil {
 		var err error
@@ -78,14 +77,14 @@ func Start(c Config) (*Server, error) {
 	s.URL = urlOf(listener.Addr(), encryption != nil)
 	err = s.createBuckets() // New has called it, too, but ignored the error
 	if err == nil {
-		err = s.trustItself()
+		err = s.makeTrustingClient()
 	}
 	if err != nil {
 		_ = listener.Close() // return the first error, not this one
 		s.Handler.Close()
 		return nil, err
 	}
-	s.connections = listen.Limit(listener, s.limits.MaxConnections)
+	s.connections = listen.Limit(listener, s.server.Limits.MaxConnections)
 	listener = s.connections
 	if encryption != nil {
 		listener = tls.NewListener(listener, encryption)
@@ -98,9 +97,9 @@ func Start(c Config) (*Server, error) {
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       keepAlive,
-		MaxHeaderBytes:    maxRequestHead,
+		MaxHeaderBytes:    request.MaxRequestHead,
 		ConnState:         s.connections.Changed,
-		ErrorLog:          log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
+		ErrorLog:          log.New(&quietLog{dst: os.Stderr}, "", log.LstdFlags),
 	}
 	go func() {
 		defer close(s.served)
@@ -121,9 +120,9 @@ func checkWebhook(address string) error {
 	return nil
 }
 
-// trustItself makes an HTTP client that trusts the server's certificate. It also writes the
+// makeTrustingClient makes an HTTP client that trusts the server's certificate. It also writes the
 // certificate to a file, with which other clients can trust it.
-func (s *Server) trustItself() error {
+func (s *Server) makeTrustingClient() error {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	s.client = &http.Client{Transport: transport}
 	if s.certificate == nil {
@@ -170,7 +169,7 @@ func (s *Server) Shutdown(ctx context.Context) (err error) {
 
 func (s *Server) end(stop func()) {
 	s.close.Do(func() {
-		close(s.gone)
+		close(s.closing)
 		stop()
 		<-s.served
 		s.connections.Open.Wait()
@@ -192,10 +191,10 @@ const acceptPause = time.Minute
 // handshakes. It passes at most one line a minute about connections that could not be accepted. If
 // file descriptors are exhausted, net/http writes such a line for each connection.
 type quietLog struct {
-	to io.Writer
-	// later is the earliest time at which the next line about Accept is passed on. It
+	dst io.Writer
+	// nextLine is the earliest time at which the next line about Accept is passed on. It
 	// needs no lock, because a log.Logger writes one line at a time.
-	later time.Time
+	nextLine time.Time
 }
 
 func (l *quietLog) Write(line []byte) (int, error) {
@@ -204,12 +203,12 @@ func (l *quietLog) Write(line []byte) (int, error) {
 	}
 	if bytes.Contains(line, []byte("http: Accept error")) {
 		now := time.Now()
-		if now.Before(l.later) {
+		if now.Before(l.nextLine) {
 			return len(line), nil
 		}
-		l.later = now.Add(acceptPause)
+		l.nextLine = now.Add(acceptPause)
 	}
-	return l.to.Write(line)
+	return l.dst.Write(line)
 }
 
 // urlOf returns the URL at which this machine reaches a listener.
@@ -223,26 +222,6 @@ func urlOf(address net.Addr, encrypted bool) string {
 		host = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addr.Port()).String()
 	}
 	return scheme + host
-}
-
-// Run does the background work of a server until ctx is done. First, it removes records of ended
-// uploads that a killed server has left. It applies lifecycle rules 24 times in each
-// Config.LifecycleDay, and sends events to Config.WebhookURL. A [Server] calls Run by itself. Run
-// returns within about a second after ctx is done.
-func (h *Handler) Run(ctx context.Context) {
-	var parts sync.WaitGroup
-	h.beginRun(ctx, &parts)
-	parts.Wait()
-}
-
-// beginRun starts the goroutines of Run. They all exist when beginRun returns, so that a test can
-// count goroutines afterwards.
-func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
-	if s, ok := h.store.(*driverstore.Store); ok {
-		parts.Go(func() { s.SweepUploads(ctx) })
-	}
-	parts.Go(func() { ctxtime.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle) })
-	parts.Go(func() { h.webhook.Run(ctx) })
 }
 
 // A TB is the part of [testing.TB] that [ForTest] needs. *testing.T implements it.

@@ -69,7 +69,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"requests": requests.latest()})
+		_ = json.NewEncoder(w).Encode(map[string]any{"requests": requests.latestRequests()})
 	})
 	mux.HandleFunc("DELETE /requests", func(w http.ResponseWriter, _ *http.Request) {
 		requests.clear()
@@ -98,13 +98,13 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 // credential.
 func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential) bool {
 	user, password, _ := r.BasicAuth()
-	equal := func(a, b string) int {
+	compare := func(a, b string) int {
 		x := sha256.Sum256([]byte(a))
 		y := sha256.Sum256([]byte(b))
 		return subtle.ConstantTimeCompare(x[:], y[:])
 	}
 	ok := want.AccessKeyID != "" && want.SecretKey != ""
-	if ok && equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1 {
+	if ok && compare(user, want.AccessKeyID)&compare(password, want.SecretKey) == 1 {
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)

@@ -21,7 +21,7 @@ const (
 // canonical requests to 8 KiB. Its zero value is empty. It may be used by several goroutines.
 type Record struct {
 	mu       sync.Mutex
-	last     int
+	lastID   int
 	requests []request // the latest requests, the oldest first
 }
 
@@ -50,12 +50,12 @@ type request struct {
 func (r *Record) Add(e s3server.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last++
+	r.lastID++
 	if len(r.requests) == maxRequests {
 		r.requests = slices.Delete(r.requests, 0, 1)
 	}
 	r.requests = append(r.requests, request{
-		ID:        r.last,
+		ID:        r.lastID,
 		Time:      e.Time,
 		Seconds:   e.Duration.Seconds(),
 		RequestID: e.RequestID,
@@ -84,8 +84,8 @@ func clip(text string, limit int) string {
 	return strings.ToValidUTF8(strings.Clone(text[:limit]), "") + "…"
 }
 
-// latest returns the requests, the newest first.
-func (r *Record) latest() []request {
+// latestRequests returns the requests, the newest first.
+func (r *Record) latestRequests() []request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := append([]request{}, r.requests...)

@@ -26,7 +26,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/programversion"
+	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server/cmd/s3server/s3command"
 )
@@ -60,7 +60,7 @@ const (
 // minio, the program serves at MinIO's port. As curl, mc or sh, it accepts only health checks, such
 // as "curl -f URL || exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh
 // gets other arguments, the result known is false.
-func arguments(line []string) (args []string, known bool) {
+func arguments(line []string) (args []string, ok bool) {
 	isURL := func(word string) bool {
 		return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 	}
@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(stri
 	f.Register(set)
 	err := set.Parse(args)
 	if err == nil && *printVersion {
-		_, _ = fmt.Fprintln(w, programversion.Of("s3server", release))
+		_, _ = fmt.Fprintln(w, words.Version("s3server", release))
 		return 0
 	}
 	if err == nil {

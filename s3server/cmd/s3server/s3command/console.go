@@ -6,8 +6,7 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/omnibucket/storage/internal/hostname"
-	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // consoleOff is the value of the flag --console that turns the console off.
@@ -68,10 +67,10 @@ func (c *command) consoleURL() string {
 	if c.flags.certFile != "" {
 		scheme = "https://"
 	}
-	return scheme + httpserver.ReachableAddress(c.atConsole.Addr()) + "/"
+	return scheme + webserver.ReachableAddress(c.atConsole.Addr()) + "/"
 }
 
 // Hosts returns the host names by which browsers may call a server on this machine. They are the
 // machine's own names and those of the flag --domain. IP addresses and localhost are permitted
 // without being listed.
-func (f *Flags) Hosts() []string { return hostname.WithOwn(f.domains) }
+func (f *Flags) Hosts() []string { return webserver.WithOwnHost(f.domains) }

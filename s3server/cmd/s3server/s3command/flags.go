@@ -19,7 +19,7 @@ type Flags struct {
 	create    names
 	domains   names
 	region    string
-	strict    bool
+	isStrict  bool
 	webhook   string
 	targets   names
 	day       time.Duration
@@ -53,7 +53,7 @@ func (f *Flags) Register(set *flag.FlagSet) {
 		"accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region",
 	)
 	set.BoolVar(
-		&f.strict, "strict", false,
+		&f.isStrict, "strict", false,
 		"refuse what AWS refuses and other servers allow, such as any region or a public policy on a new bucket",
 	)
 	set.StringVar(

@@ -8,7 +8,7 @@ import "runtime/debug"
 // collection takes a sixth of the CPU time of a listing. A larger percentage costs little memory.
 // If the server keeps its objects in memory, the heap is large, and the default stays.
 func collectGarbage(env Environment, overStore bool) (restore func()) {
-	if _, set := env.Lookup("GOGC"); set {
+	if _, isSet := env.Lookup("GOGC"); isSet {
 		return func() {}
 	}
 	percent := 100

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 // healthPath is the path of the health check.
@@ -33,8 +33,8 @@ var healthPaths = map[string]bool{
 // bucket, and "/healthz" is the path of a key in that bucket.
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" ||
+		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !isRead || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" ||
 			isSubdomain(r.Host, domains) {
 			s3.ServeHTTP(w, r)
 			return
@@ -48,16 +48,16 @@ func withHealth(domains []string, s3 http.Handler) http.Handler {
 // isSubdomain reports whether a host is a subdomain of one of the given domains. The host may have
 // a port.
 func isSubdomain(host string, domains []string) bool {
-	host = hostname.Of(host)
-	within := false
+	host = webserver.HostName(host)
+	isWithin := false
 	for _, domain := range domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
 			return false
 		}
-		within = within || strings.HasSuffix(host, "."+domain)
+		isWithin = isWithin || strings.HasSuffix(host, "."+domain)
 	}
-	return within
+	return isWithin
 }
 
 // patience is the time that CheckHealth waits for a response.

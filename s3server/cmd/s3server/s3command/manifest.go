@@ -58,7 +58,7 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 // decodeStrictly decodes a JSON object into a struct. It refuses a name that is unknown or occurs
 // twice, and the error for an unknown name lists the known names. Package json would ignore the
 // case of letters, and would use the last of several values for a name.
-func decodeStrictly(data []byte, what string, dst any) error {
+func decodeStrictly(data []byte, doc string, dst any) error {
 	var names, result []string
 	for field := range reflect.TypeOf(dst).Elem().Fields() {
 		names = append(names, field.Tag.Get("json"))
@@ -67,16 +67,16 @@ func decodeStrictly(data []byte, what string, dst any) error {
 	// JSON
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, _ := decoder.Token(); start != json.Delim('{') {
-		return fmt.Errorf("%s must be an object", what)
+		return fmt.Errorf("%s must be an object", doc)
 	}
 	for decoder.More() {
 		token, _ := decoder.Token()
 		name := token.(string)
 		switch {
 		case !slices.Contains(names, name):
-			return fmt.Errorf("%s has no field %q: it can have %s", what, name, strings.Join(names, ", "))
+			return fmt.Errorf("%s has no field %q: it can have %s", doc, name, strings.Join(names, ", "))
 		case slices.Contains(result, name):
-			return fmt.Errorf("%s has %q twice", what, name)
+			return fmt.Errorf("%s has %q twice", doc, name)
 		default:
 			result = append(result, name)
 		}

@@ -18,8 +18,8 @@ import (
 // operations and status codes are labels, so clients cannot make the number of counters grow
 // without bound.
 type metrics struct {
-	started  time.Time
-	inFlight func() int
+	startTime time.Time
+	inFlight  func() int
 
 	mu         sync.Mutex
 	responses  map[response]int64
@@ -34,12 +34,12 @@ type response struct {
 
 // totals has the sums over all requests of one operation.
 type totals struct {
-	requests, received, sent int64
-	duration                 time.Duration
+	requests, bytesReceived, bytesSent int64
+	duration                           time.Duration
 }
 
 func newMetrics() *metrics {
-	return &metrics{started: time.Now(), responses: map[response]int64{}, operations: map[string]*totals{}}
+	return &metrics{startTime: time.Now(), responses: map[response]int64{}, operations: map[string]*totals{}}
 }
 
 func (m *metrics) add(e s3server.Entry) {
@@ -52,8 +52,8 @@ func (m *metrics) add(e s3server.Entry) {
 		m.operations[e.Operation] = sum
 	}
 	sum.requests++
-	sum.received += e.Received
-	sum.sent += e.Sent
+	sum.bytesReceived += e.Received
+	sum.bytesSent += e.Sent
 	sum.duration += e.Duration
 }
 
@@ -81,24 +81,24 @@ func (m *metrics) text() []byte {
 	}
 
 	operations := slices.Sorted(maps.Keys(m.operations))
-	each := func(name string, value func(*totals) string) {
+	appendMetric := func(name string, value func(*totals) string) {
 		for _, operation := range operations {
 			fmt.Fprintf(&b, "%s{operation=%q} %s\n", name, operation, value(m.operations[operation]))
 		}
 	}
 	const received, sent, duration = "omnibucket_s3_received_bytes_total", "omnibucket_s3_sent_bytes_total", "omnibucket_s3_request_duration_seconds"
 	head(received, "counter", "Bytes of request bodies by operation.")
-	each(received, func(sum *totals) string { return strconv.FormatInt(sum.received, 10) })
+	appendMetric(received, func(sum *totals) string { return strconv.FormatInt(sum.bytesReceived, 10) })
 	head(sent, "counter", "Bytes of response bodies by operation.")
-	each(sent, func(sum *totals) string { return strconv.FormatInt(sum.sent, 10) })
+	appendMetric(sent, func(sum *totals) string { return strconv.FormatInt(sum.bytesSent, 10) })
 	head(duration, "summary", "Time from the headers of a request to the end of its response.")
-	each(duration+"_sum", func(sum *totals) string { return strconv.FormatFloat(sum.duration.Seconds(), 'g', -1, 64) })
-	each(duration+"_count", func(sum *totals) string { return strconv.FormatInt(sum.requests, 10) })
+	appendMetric(duration+"_sum", func(sum *totals) string { return strconv.FormatFloat(sum.duration.Seconds(), 'g', -1, 64) })
+	appendMetric(duration+"_count", func(sum *totals) string { return strconv.FormatInt(sum.requests, 10) })
 
 	const inFlight, started = "omnibucket_s3_requests_in_flight", "process_start_time_seconds"
 	head(inFlight, "gauge", "Requests in progress.")
 	fmt.Fprintf(&b, "%s %d\n", inFlight, m.inFlight())
 	head(started, "gauge", "Start of the server in seconds since 1970.")
-	fmt.Fprintf(&b, "%s %d\n", started, m.started.Unix())
+	fmt.Fprintf(&b, "%s %d\n", started, m.startTime.Unix())
 	return b.Bytes()
 }

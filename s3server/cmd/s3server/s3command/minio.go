@@ -71,12 +71,12 @@ func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 // returns the buckets in MINIO_DEFAULT_BUCKETS, and the names of the variables that it used.
 func (f *Flags) takeMinIO(
 	lookup func(string) (string, bool),
-) (buckets []s3server.BucketSetup, used []string, err error) {
+) (buckets []s3server.BucketSetup, variables []string, err error) {
 	take := func(name string) string {
 		text, _ := lookup(name)
 		text = strings.TrimSpace(text)
 		if text != "" {
-			used = append(used, name)
+			variables = append(variables, name)
 		}
 		return text
 	}
@@ -103,7 +103,7 @@ func (f *Flags) takeMinIO(
 	}
 	// the caller of Serve has read this variable, so only record that it is in use
 	take("MINIO_VOLUMES")
-	return buckets, used, nil
+	return buckets, variables, nil
 }
 
 // takeCertificates uses the certificate and the key in the directory --certs-dir, under MinIO's

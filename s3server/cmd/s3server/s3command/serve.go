@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/s3server/console"
 )
@@ -70,20 +70,20 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 type command struct {
 	flags      *Flags
 	env        Environment
-	found      found
+	found      credentials
 	users      []s3server.Credential  // users of the manifest, in addition to the server's credential
 	buckets    []s3server.BucketSetup // buckets to create before the first request
 	ofMinIO    []string               // names of MinIO's environment variables that are in use
 	adminToken string                 // token of the admin API; "" if there is no admin API
 	newToken   bool                   // true if adminToken was generated
 
-	server    *s3server.Server
-	accessLog *accessLog
-	metrics   *metrics
-	atMetrics net.Listener
-	requests  console.Record
-	atConsole net.Listener // nil if there is no console
-	announced bool         // true after the ready file was written
+	server      *s3server.Server
+	accessLog   *accessLog
+	metrics     *metrics
+	atMetrics   net.Listener
+	requests    console.Record
+	atConsole   net.Listener // nil if there is no console
+	isAnnounced bool         // true after the ready file was written
 }
 
 // read sets the fields that come from the environment and the manifest.
@@ -94,18 +94,18 @@ func (c *command) read() (err error) {
 	if c.found.generated && c.flags.minio {
 		c.found.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
 	}
-	ofEnvironment, used, err := c.flags.takeMinIO(c.env.Lookup)
+	buckets, variables, err := c.flags.takeMinIO(c.env.Lookup)
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Concat(c.found.variables, used) {
+	for _, name := range slices.Concat(c.found.variables, variables) {
 		if strings.HasPrefix(name, "MINIO_") {
 			c.ofMinIO = append(c.ofMinIO, name)
 		}
 	}
 	c.flags.takeCertificates()
 	c.users, c.buckets, err = readManifest(c.flags.manifest, c.found.AccessKeyID)
-	c.buckets = append(c.buckets, ofEnvironment...)
+	c.buckets = append(c.buckets, buckets...)
 	return err
 }
 
@@ -171,7 +171,7 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 		AdminToken:   c.adminToken,
 		Addr:         f.Listen,
 		Region:       f.region,
-		Strict:       f.strict,
+		Strict:       f.isStrict,
 		Buckets:      f.create,
 		MaxBytes:     int64(f.maxBytes),
 		WebhookURL:   f.webhook,
@@ -264,7 +264,7 @@ func (c *command) announce() error {
 		if err := os.Rename(name+".new", name); err != nil { // Rename is atomic: readers never see a part of the file
 			return err
 		}
-		c.announced = true
+		c.isAnnounced = true
 	}
 	c.env.Ready(c.server.URL)
 	return nil
@@ -286,12 +286,12 @@ func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) 
 func (c *command) wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var beside []chan error
+	var others []chan error
 	serve := func(l net.Listener, h http.Handler) {
 		errc := make(chan error, 1)
-		beside = append(beside, errc)
+		others = append(others, errc)
 		go func() {
-			errc <- httpserver.Serve(ctx, l, h)
+			errc <- webserver.Serve(ctx, l, h)
 			cancel()
 		}()
 	}
@@ -309,7 +309,7 @@ func (c *command) wait(ctx context.Context) error {
 	defer stop()
 	_ = c.server.Shutdown(finishing) // Shutdown closes the connections of requests that take longer
 	var err error
-	for _, errc := range beside {
+	for _, errc := range others {
 		err = errors.Join(err, <-errc)
 	}
 	return err
@@ -317,7 +317,7 @@ func (c *command) wait(ctx context.Context) error {
 
 // close removes the ready file, and closes the server, its listeners and the access log.
 func (c *command) close() error {
-	if c.announced {
+	if c.isAnnounced {
 		_ = os.Remove(c.flags.readyFile)
 	}
 	if c.server != nil {
