@@ -25,42 +25,75 @@ func TestHeadersNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	upload := s.begin(t, "u")
-	for name, test := range map[string]struct{ method, path, header, value string }{
-		"an append":                              {"PUT", "/photos/k", "x-amz-write-offset-bytes", "7"},
-		"a hold for an event":                    {"PUT", "/photos/k", "x-amz-object-lock-event-hold", "ON"},
-		"an unknown header of a write":           {"PUT", "/photos/k", "x-amz-future", "1"},
-		"an unknown header of encryption":        {"PUT", "/photos/k", "x-amz-server-side-encryption-future", "1"},
-		"a copy's header without a copy":         {"PUT", "/photos/k", "x-amz-copy-source-if-match", `"x"`},
-		"a directive without a copy":             {"PUT", "/photos/k", "x-amz-metadata-directive", "REPLACE"},
-		"a checksum mode of a write":             {"PUT", "/photos/k", "x-amz-checksum-mode", "ENABLED"},
-		"a write's header in a read":             {"GET", "/photos/k", "x-amz-storage-class", "STANDARD"},
-		"metadata in a read":                     {"GET", "/photos/k", "x-amz-meta-a", "b"},
-		"a checksum in a read":                   {"GET", "/photos/k", "x-amz-checksum-crc32c", "AAAAAA=="},
-		"a deletion's condition on time":         {"DELETE", "/photos/k", "x-amz-if-match-last-modified-time", "Fri, 24 May 2013 00:00:00 GMT"},
-		"a deletion's condition on size":         {"DELETE", "/photos/k", "x-amz-if-match-size", "1"},
-		"a deletion with MFA":                    {"DELETE", "/photos/k", "x-amz-mfa", "serial 123456"},
-		"an abort's condition":                   {"DELETE", "/photos/u?uploadId=" + upload, "x-amz-if-match-initiated-time", "Fri, 24 May 2013 00:00:00 GMT"},
-		"a part with an access list":             {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-acl", "private"},
-		"a part with metadata":                   {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-meta-a", "b"},
-		"a part with a size":                     {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-mp-object-size", "1"},
-		"an upload with a checksum":              {"POST", "/photos/k?uploads", "x-amz-checksum-crc32c", "AAAAAA=="},
-		"a bucket in a namespace":                {"PUT", "/bucket", "x-amz-bucket-namespace", "account-regional"},
-		"a listing's unknown header":             {"GET", "/photos", "x-amz-future", "1"},
-		"tags with an unknown header":            {"GET", "/photos/k?tagging", "x-amz-future", "1"},
-		"a setting with a header of object lock": {"PUT", "/photos?versioning", "x-amz-bypass-governance-retention", "true"},
-		"the name of a source to rename":         {"PUT", "/photos/k", "x-amz-rename-source", "/photos/l"},
-		"a session of a directory bucket":        {"GET", "/photos/k", "x-amz-s3session-token", "x"},
-	} {
+
+	tests := map[string]struct{ method, path, header, value string }{
+		"an append":                       {method: "PUT", path: "/photos/k", header: "x-amz-write-offset-bytes", value: "7"},
+		"a hold for an event":             {method: "PUT", path: "/photos/k", header: "x-amz-object-lock-event-hold", value: "ON"},
+		"an unknown header of a write":    {method: "PUT", path: "/photos/k", header: "x-amz-future", value: "1"},
+		"an unknown header of encryption": {method: "PUT", path: "/photos/k", header: "x-amz-server-side-encryption-future", value: "1"},
+		"a copy's header without a copy":  {method: "PUT", path: "/photos/k", header: "x-amz-copy-source-if-match", value: `"x"`},
+		"a directive without a copy":      {method: "PUT", path: "/photos/k", header: "x-amz-metadata-directive", value: "REPLACE"},
+		"a checksum mode of a write":      {method: "PUT", path: "/photos/k", header: "x-amz-checksum-mode", value: "ENABLED"},
+		"a write's header in a read":      {method: "GET", path: "/photos/k", header: "x-amz-storage-class", value: "STANDARD"},
+		"metadata in a read":              {method: "GET", path: "/photos/k", header: "x-amz-meta-a", value: "b"},
+		"a checksum in a read":            {method: "GET", path: "/photos/k", header: "x-amz-checksum-crc32c", value: "AAAAAA=="},
+		"a deletion's condition on time": {
+			method: "DELETE",
+			path:   "/photos/k",
+			header: "x-amz-if-match-last-modified-time",
+			value:  "Fri, 24 May 2013 00:00:00 GMT",
+		},
+		"a deletion's condition on size": {method: "DELETE", path: "/photos/k", header: "x-amz-if-match-size", value: "1"},
+		"a deletion with MFA":            {method: "DELETE", path: "/photos/k", header: "x-amz-mfa", value: "serial 123456"},
+		"an abort's condition": {
+			method: "DELETE",
+			path:   "/photos/u?uploadId=" + upload,
+			header: "x-amz-if-match-initiated-time",
+			value:  "Fri, 24 May 2013 00:00:00 GMT",
+		},
+		"a part with an access list": {
+			method: "PUT",
+			path:   "/photos/u?partNumber=1&uploadId=" + upload,
+			header: "x-amz-acl",
+			value:  "private",
+		},
+		"a part with metadata": {
+			method: "PUT",
+			path:   "/photos/u?partNumber=1&uploadId=" + upload,
+			header: "x-amz-meta-a",
+			value:  "b",
+		},
+		"a part with a size": {
+			method: "PUT",
+			path:   "/photos/u?partNumber=1&uploadId=" + upload,
+			header: "x-amz-mp-object-size",
+			value:  "1",
+		},
+		"an upload with a checksum":   {method: "POST", path: "/photos/k?uploads", header: "x-amz-checksum-crc32c", value: "AAAAAA=="},
+		"a bucket in a namespace":     {method: "PUT", path: "/bucket", header: "x-amz-bucket-namespace", value: "account-regional"},
+		"a listing's unknown header":  {method: "GET", path: "/photos", header: "x-amz-future", value: "1"},
+		"tags with an unknown header": {method: "GET", path: "/photos/k?tagging", header: "x-amz-future", value: "1"},
+		"a setting with a header of object lock": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			header: "x-amz-bypass-governance-retention",
+			value:  "true",
+		},
+		"the name of a source to rename":  {method: "PUT", path: "/photos/k", header: "x-amz-rename-source", value: "/photos/l"},
+		"a session of a directory bucket": {method: "GET", path: "/photos/k", header: "x-amz-s3session-token", value: "x"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, test.method, test.path, "", map[string]string{test.header: test.value})
+			response, body := s.signedSend(t, tt.method, tt.path, "", map[string]string{tt.header: tt.value})
 			require.Equal(t, http.StatusNotImplemented, response.StatusCode, body)
 			e := struct{ Code, Header string }{}
 			require.NoError(t, xml.Unmarshal([]byte(body), &e))
 			require.Equal(t, "NotImplemented", e.Code)
-			require.Equal(t, test.header, e.Header)
+			require.Equal(t, tt.header, e.Header)
 		})
 	}
 	require.Equal(t, "content", s.get(t, "k"))
+
 	for _, header := range []string{"x-amz-user-agent", "x-amz-te", "amz-sdk-invocation-id", "x-amzn-trace-id"} {
 		response, body := s.signedSend(t, "GET", "/photos/k", "", map[string]string{header: "x"})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
@@ -71,27 +104,28 @@ func TestHeadersNotImplemented(t *testing.T) {
 func TestHeadersUnknown(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "k", "content")
-	for _, row := range []struct {
+	tests := []struct {
 		method, path, header string
 		status               int
 	}{
-		{"PUT", "/photos/k", "x-amz-future", http.StatusOK},
-		{"GET", "/photos/k", "x-amz-future", http.StatusOK},
-		{"GET", "/photos", "x-amz-foo", http.StatusOK},
-		{"PUT", "/photos/k", "x-amz-write-offset-bytes", http.StatusNotImplemented},
-		{"PUT", "/photos/k", "x-amz-object-lock-event-hold", http.StatusNotImplemented},
-		{"PUT", "/photos/k", "x-amz-server-side-encryption-future", http.StatusNotImplemented},
-		{"PUT", "/photos/k", "x-amz-metadata-directive", http.StatusNotImplemented},
-		{"GET", "/photos/k", "x-amz-storage-class", http.StatusNotImplemented},
-		{"GET", "/photos/k", "x-amz-meta-a", http.StatusNotImplemented},
-		{"DELETE", "/photos/k", "x-amz-if-match-size", http.StatusNotImplemented},
-		{"DELETE", "/photos/k", "x-amz-if-match-last-modified-time", http.StatusNotImplemented},
-		{"DELETE", "/photos/k", "x-amz-mfa", http.StatusNotImplemented},
-		{"PUT", "/bucket", "x-amz-bucket-namespace", http.StatusNotImplemented},
-		{"GET", "/photos/k", "x-amz-s3session-token", http.StatusNotImplemented},
-	} {
-		response, body := s.signedSend(t, row.method, row.path, "content", map[string]string{row.header: "1"})
-		require.Equal(t, row.status, response.StatusCode, "%s %s: %s", row.method, row.header, body)
+		{method: "PUT", path: "/photos/k", header: "x-amz-future", status: http.StatusOK},
+		{method: "GET", path: "/photos/k", header: "x-amz-future", status: http.StatusOK},
+		{method: "GET", path: "/photos", header: "x-amz-foo", status: http.StatusOK},
+		{method: "PUT", path: "/photos/k", header: "x-amz-write-offset-bytes", status: http.StatusNotImplemented},
+		{method: "PUT", path: "/photos/k", header: "x-amz-object-lock-event-hold", status: http.StatusNotImplemented},
+		{method: "PUT", path: "/photos/k", header: "x-amz-server-side-encryption-future", status: http.StatusNotImplemented},
+		{method: "PUT", path: "/photos/k", header: "x-amz-metadata-directive", status: http.StatusNotImplemented},
+		{method: "GET", path: "/photos/k", header: "x-amz-storage-class", status: http.StatusNotImplemented},
+		{method: "GET", path: "/photos/k", header: "x-amz-meta-a", status: http.StatusNotImplemented},
+		{method: "DELETE", path: "/photos/k", header: "x-amz-if-match-size", status: http.StatusNotImplemented},
+		{method: "DELETE", path: "/photos/k", header: "x-amz-if-match-last-modified-time", status: http.StatusNotImplemented},
+		{method: "DELETE", path: "/photos/k", header: "x-amz-mfa", status: http.StatusNotImplemented},
+		{method: "PUT", path: "/bucket", header: "x-amz-bucket-namespace", status: http.StatusNotImplemented},
+		{method: "GET", path: "/photos/k", header: "x-amz-s3session-token", status: http.StatusNotImplemented},
+	}
+	for _, tt := range tests {
+		response, body := s.signedSend(t, tt.method, tt.path, "content", map[string]string{tt.header: "1"})
+		require.Equal(t, tt.status, response.StatusCode, "%s %s: %s", tt.method, tt.header, body)
 	}
 	require.Equal(t, "content", s.get(t, "k"))
 }
@@ -100,7 +134,7 @@ func TestHeadersUnknown(t *testing.T) {
 func TestSubresourcesNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	for _, test := range []struct{ method, path, name string }{
+	tests := []struct{ method, path, name string }{
 		{"GET", "/photos/k?torrent", "torrent"},
 		{"POST", "/photos/k?select&select-type=2", "select"},
 		{"PUT", "/photos/k?renameObject", "renameObject"},
@@ -117,13 +151,14 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		{"GET", "/photos?future", "future"},
 		{"PUT", "/photos?future", "future"},
 		{"DELETE", "/photos?future", "future"},
-	} {
-		response, body := s.signedSend(t, test.method, test.path, "", nil)
-		require.Equal(t, http.StatusNotImplemented, response.StatusCode, test.path)
+	}
+	for _, tt := range tests {
+		response, body := s.signedSend(t, tt.method, tt.path, "", nil)
+		require.Equal(t, http.StatusNotImplemented, response.StatusCode, tt.path)
 		e := struct{ Code, Resource string }{}
 		require.NoError(t, xml.Unmarshal([]byte(body), &e))
 		require.Equal(t, "NotImplemented", e.Code)
-		require.Contains(t, body, "<Resource>"+test.name+"</Resource>")
+		require.Contains(t, body, "<Resource>"+tt.name+"</Resource>")
 	}
 	require.Equal(t, []string{"k"}, s.keys(t))
 
@@ -134,23 +169,24 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 	for path, method := range map[string]string{"/photos/k?versionId=null": "PUT", "/photos/k?partNumber=1": "PUT", "/photos/k?uploads&versionId=null": "POST"} {
 		response, body := s.signedSend(t, method, path, "", nil)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, path)
-		require.Equal(t, "InvalidArgument", errorIn(t, body).Code, path)
+		require.Equal(t, "InvalidArgument", parseError(t, body).Code, path)
 	}
 }
 
 // The server treats parameters of a presigned URL as headers, because SDKs sign headers into a URL in this way.
 func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
-	send := func(method string, more url.Values, content string) (*http.Response, string) {
+	send := func(method string, query url.Values, content string) (*http.Response, string) {
 		t.Helper()
-		more.Set("X-Amz-Expires", "60")
-		r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+"/photos/k?"+more.Encode(), nil)
+		query.Set("X-Amz-Expires", "60")
+		r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+"/photos/k?"+query.Encode(), nil)
 		require.NoError(t, err)
 		as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
-		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
 		require.NoError(t, err)
-		return s.send(t, method, signed, strings.NewReader(content), nil)
+		return s.send(t, method, signedURL, strings.NewReader(content), nil)
 	}
+
 	response, body := send("PUT", url.Values{
 		"x-amz-meta-a":                 {"b"},
 		"x-amz-tagging":                {"c=d"},
@@ -159,6 +195,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 		"x-amz-sdk-checksum-algorithm": {"CRC32"}, // of an empty body, which S3 ignores
 	}, "content")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "b"}, head.Metadata)
@@ -184,6 +221,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	input.StorageClass = types.StorageClassGlacier
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	status := func() []*types.RestoreStatus {
 		t.Helper()
 		attributes := []types.OptionalObjectAttributes{types.OptionalObjectAttributesRestoreStatus}
@@ -196,29 +234,34 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 		return []*types.RestoreStatus{one.Contents[0].RestoreStatus, two.Contents[0].RestoreStatus, versions.Versions[0].RestoreStatus}
 	}
 	require.Equal(t, []*types.RestoreStatus{nil, nil, nil}, status())
+
 	_, err = s.RestoreObject(t.Context(), &s3.RestoreObjectInput{Bucket: input.Bucket, Key: input.Key, RestoreRequest: &types.RestoreRequest{Days: aws.Int32(1)}})
 	require.NoError(t, err)
 	for _, r := range status() {
 		require.True(t, *r.IsRestoreInProgress)
 		require.Nil(t, r.RestoreExpiryDate)
 	}
+
 	s.clock.move(11 * time.Minute)
 	for _, r := range status() {
 		require.False(t, *r.IsRestoreInProgress)
 		require.WithinDuration(t, s.clock.now().AddDate(0, 0, 1), *r.RestoreExpiryDate, 2*time.Minute)
 	}
-	plain, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket})
+
+	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket})
 	require.NoError(t, err)
-	require.Nil(t, plain.Contents[0].RestoreStatus, "nobody has asked for it")
+	require.Nil(t, list.Contents[0].RestoreStatus, "nobody has asked for it")
+
 	response, body := s.signedSend(t, "GET", "/photos", "", map[string]string{"X-Amz-Optional-Object-Attributes": "Color"})
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
-	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
+	require.Equal(t, "InvalidArgument", parseError(t, body).Code)
 }
 
 // Conditions that AWS supports only in directory buckets fail with NotImplemented.
 func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
+
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("k"), Size: aws.Int64(1)}, {Key: aws.String("k"), LastModifiedTime: aws.Time(time.Now())},
 	}}})
@@ -232,7 +275,7 @@ func TestConditionsOfDirectoryBuckets(t *testing.T) {
 // The server refuses a form with one of these fields.
 func TestFormRefusesFields(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for field, want := range map[string]struct {
+	tests := map[string]struct {
 		value  string
 		status int
 	}{
@@ -243,7 +286,8 @@ func TestFormRefusesFields(t *testing.T) {
 		"x-amz-checksum-crc8":         {"AA==", http.StatusBadRequest},
 		"x-amz-checksum-xxhash3":      {"AAAAAAAAAAA=", http.StatusNotImplemented},
 		"x-amz-checksum-algorithm":    {"CRC8", http.StatusBadRequest},
-	} {
+	}
+	for field, tt := range tests {
 		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 			func(o *s3.PresignPostOptions) {
 				o.Conditions = []any{[]string{"starts-with", "$" + field, ""}}
@@ -251,7 +295,7 @@ func TestFormRefusesFields(t *testing.T) {
 		require.NoError(t, err)
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
-		presigned.Values[field] = want.value
+		presigned.Values[field] = tt.value
 		for name, value := range presigned.Values {
 			require.NoError(t, form.WriteField(name, value))
 		}
@@ -259,7 +303,8 @@ func TestFormRefusesFields(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = file.Write([]byte("content"))
 		require.NoError(t, form.Close())
+
 		response, answer := s.send(t, "POST", presigned.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
-		require.Equal(t, want.status, response.StatusCode, "%s: %s", field, answer)
+		require.Equal(t, tt.status, response.StatusCode, "%s: %s", field, answer)
 	}
 }

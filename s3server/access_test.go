@@ -17,7 +17,7 @@ import (
 
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
-func anonymously(s *store, t *testing.T, key string) int {
+func getAnonymously(s *store, t *testing.T, key string) int {
 	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/"+key, nil, nil)
 	return response.StatusCode
 }
@@ -30,34 +30,36 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
 		return err
 	}
-	require.Equal(t, 403, anonymously(s, t, "k"))
-	failsWith(t, put(readByAll), 403, "AccessDenied")
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	requireFailure(t, put(readByAll), 403, "AccessDenied")
 
 	block := &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(false), RestrictPublicBuckets: aws.Bool(false)}
 	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: block})
 	require.NoError(t, err)
-	kept, err := s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
+	got, err := s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, block, kept.PublicAccessBlockConfiguration)
+	require.Equal(t, block, got.PublicAccessBlockConfiguration)
 
 	require.NoError(t, put(readByAll))
-	require.Equal(t, 200, anonymously(s, t, "k"))
-	require.Equal(t, 403, anonymously(s, t, "none"), "without permission to list, a missing key is refused")
-	require.Equal(t, 403, anonymously(s, t, "?list-type=2"))
+	require.Equal(t, 200, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "none"), "without permission to list, a missing key is refused")
+	require.Equal(t, 403, getAnonymously(s, t, "?list-type=2"))
+
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.True(t, *status.PolicyStatus.IsPublic)
+
 	document, err := s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.JSONEq(t, readByAll, *document.Policy)
 
-	failsWith(t, put("{"), 400, "MalformedPolicy")
-	failsWith(t, put(strings.ReplaceAll(readByAll, "photos", "other")), 400, "MalformedPolicy")
+	requireFailure(t, put("{"), 400, "MalformedPolicy")
+	requireFailure(t, put(strings.ReplaceAll(readByAll, "photos", "other")), 400, "MalformedPolicy")
 	_, err = s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, 403, anonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
 	_, err = s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 404, "NoSuchBucketPolicy")
+	requireFailure(t, err, 404, "NoSuchBucketPolicy")
 }
 
 // A header for tags, a lock or an ACL needs an action of its own. A policy that allows only s3:PutObject does not
@@ -66,23 +68,24 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	for _, row := range []struct{ name, header, value, action string }{
-		{"no header", "X-Other", "1", ""},
-		{"tags", "X-Amz-Tagging", "k=v", "s3:PutObjectTagging"},
-		{"a list", "X-Amz-Acl", "public-read", "s3:PutObjectAcl"},
-		{"a legal hold", "X-Amz-Object-Lock-Legal-Hold", "ON", "s3:PutObjectLegalHold"},
-		{"a retention", "X-Amz-Object-Lock-Mode", "GOVERNANCE", "s3:PutObjectRetention"},
-	} {
+	tests := []struct{ name, header, value, action string }{
+		{name: "no header", header: "X-Other", value: "1"},
+		{name: "tags", header: "X-Amz-Tagging", value: "k=v", action: "s3:PutObjectTagging"},
+		{name: "a list", header: "X-Amz-Acl", value: "public-read", action: "s3:PutObjectAcl"},
+		{name: "a legal hold", header: "X-Amz-Object-Lock-Legal-Hold", value: "ON", action: "s3:PutObjectLegalHold"},
+		{name: "a retention", header: "X-Amz-Object-Lock-Mode", value: "GOVERNANCE", action: "s3:PutObjectRetention"},
+	}
+	for _, tt := range tests {
 		for _, allowed := range []bool{false, true} {
 			actions := `"s3:PutObject"`
-			if allowed && row.action != "" {
-				actions += `,"` + row.action + `"`
+			if allowed && tt.action != "" {
+				actions += `,"` + tt.action + `"`
 			}
 			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":[` + actions + `],"Resource":"arn:aws:s3:::photos/*"}]}`
 			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
 			require.NoError(t, err)
-			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{row.header: {row.value}})
-			require.Equal(t, !allowed && row.action != "", response.StatusCode == 403, "%s, %v: %d", row.name, allowed, response.StatusCode)
+			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{tt.header: {tt.value}})
+			require.Equal(t, !allowed && tt.action != "", response.StatusCode == 403, "%s, %v: %d", tt.name, allowed, response.StatusCode)
 		}
 	}
 }
@@ -112,31 +115,33 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 	others := s.client(func(o *s3.Options) {
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKIAOTHER", "other-secret", "")
 	})
-	for _, row := range []struct {
+
+	tests := []struct {
 		header, value               string
 		anonymous, another, ofOwner int
 	}{
-		{"x-amz-acl", "public-read", 403, 403, 200},
-		{"x-amz-acl", "authenticated-read", 403, 403, 200},
-		{"x-amz-acl", "private", 200, 200, 200},
-		{"x-amz-acl", "bucket-owner-full-control", 200, 200, 200},
-		{"x-amz-grant-read", `uri="http://acs.amazonaws.com/groups/global/AllUsers"`, 403, 403, 200},
-		{"x-amz-grant-read", idOf("AKIAOTHER2"), 403, 403, 200},
-		{"x-amz-grant-read", idOf("AKIAOTHER"), 403, 200, 200},
-		{"x-amz-grant-full-control", "id=" + *owner.Owner.ID, 200, 200, 200},
-	} {
-		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(row.header): {row.value}})
-		require.Equal(t, row.anonymous, response.StatusCode, "%v: %s", row, body)
-		for client, want := range map[*s3.Client]int{others: row.another, s.Client: row.ofOwner} {
-			_, err := client.PutObject(t.Context(), putInput("k", "x"), s3.WithAPIOptions(smithyhttp.AddHeaderValue(row.header, row.value)))
+		{header: "x-amz-acl", value: "public-read", anonymous: 403, another: 403, ofOwner: 200},
+		{header: "x-amz-acl", value: "authenticated-read", anonymous: 403, another: 403, ofOwner: 200},
+		{header: "x-amz-acl", value: "private", anonymous: 200, another: 200, ofOwner: 200},
+		{header: "x-amz-acl", value: "bucket-owner-full-control", anonymous: 200, another: 200, ofOwner: 200},
+		{header: "x-amz-grant-read", value: `uri="http://acs.amazonaws.com/groups/global/AllUsers"`, anonymous: 403, another: 403, ofOwner: 200},
+		{header: "x-amz-grant-read", value: idOf("AKIAOTHER2"), anonymous: 403, another: 403, ofOwner: 200},
+		{header: "x-amz-grant-read", value: idOf("AKIAOTHER"), anonymous: 403, another: 200, ofOwner: 200},
+		{header: "x-amz-grant-full-control", value: "id=" + *owner.Owner.ID, anonymous: 200, another: 200, ofOwner: 200},
+	}
+	for _, tt := range tests {
+		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(tt.header): {tt.value}})
+		require.Equal(t, tt.anonymous, response.StatusCode, "%v: %s", tt, body)
+		for client, want := range map[*s3.Client]int{others: tt.another, s.Client: tt.ofOwner} {
+			_, err := client.PutObject(t.Context(), putInput("k", "x"), s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value)))
 			if want == 200 {
-				require.NoError(t, err, "%v", row)
+				require.NoError(t, err, "%v", tt)
 				continue
 			}
-			failsWith(t, err, want, "AccessDenied")
+			requireFailure(t, err, want, "AccessDenied")
 		}
 	}
-	require.Equal(t, 403, anonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
 }
 
 // The server refuses ACLs unless the bucket's ownership controls allow them.
@@ -144,8 +149,9 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	public := putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
 	s := start(t, s3server.Config{})
+
 	_, err := s.PutObject(t.Context(), public)
-	failsWith(t, err, 400, "AccessControlListNotSupported")
+	requireFailure(t, err, 400, "AccessControlListNotSupported")
 	public = putInput("k", "content")
 	public.ACL = types.ObjectCannedACLBucketOwnerFullControl
 	_, err = s.PutObject(t.Context(), public)
@@ -161,31 +167,35 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	public.ACL = types.ObjectCannedACLPublicRead
 	_, err = s.PutObject(t.Context(), public)
 	require.NoError(t, err)
-	require.Equal(t, 200, anonymously(s, t, "k"))
+
+	require.Equal(t, 200, getAnonymously(s, t, "k"))
 	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
+
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
 	require.NoError(t, err)
-	require.Equal(t, 403, anonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
 }
 
 // The server stores and returns the ownership controls of a bucket, and refuses an unknown ownership.
 func TestOwnershipControls(t *testing.T) {
 	s := start(t, s3server.Config{})
-	own := func(ownership types.ObjectOwnership) error {
+	setOwnership := func(ownership types.ObjectOwnership) error {
 		_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 			Bucket:            aws.String(bucket),
 			OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: ownership}}},
 		})
 		return err
 	}
-	require.NoError(t, own(types.ObjectOwnershipObjectWriter))
+	require.NoError(t, setOwnership(types.ObjectOwnershipObjectWriter))
 	public := putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
+
 	_, err := s.PutObject(t.Context(), public)
-	failsWith(t, err, 403, "AccessDenied") // the block is still there
-	failsWith(t, own("Nobody"), 400, "MalformedXML")
+	requireFailure(t, err, 403, "AccessDenied") // the block is still there
+	requireFailure(t, setOwnership("Nobody"), 400, "MalformedXML")
+
 	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectOwnershipObjectWriter, got.OwnershipControls.Rules[0].ObjectOwnership)

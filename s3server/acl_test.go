@@ -20,8 +20,8 @@ const (
 	logURI       = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 )
 
-// withLists is a lenient server of two accounts, whose canonical ids it returns. Its bucket has access control lists.
-func withLists(t *testing.T) (s *store, myID, otherID string) {
+// startWithACLs is a lenient server of two accounts, whose canonical ids it returns. Its bucket has access control lists.
+func startWithACLs(t *testing.T) (s *store, myID, otherID string) {
 	s = startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	for client, id := range map[*s3.Client]*string{s.Client: &myID, s.clientOf(others): &otherID} {
@@ -58,12 +58,13 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 // The ACL of a bucket decides which accounts may use the bucket.
 func TestACLOfBucketDecides(t *testing.T) {
 	const list, put, remove, readList, setList = "GET /photos?list-type=2", "PUT /photos/new", "DELETE /photos/k", "GET /photos?acl", "PUT /photos?acl"
-	s, _, otherID := withLists(t)
+	s, _, otherID := startWithACLs(t)
 	grant := func(permission string) map[string]string {
 		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
 	}
 	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		header           map[string]string
 		nobodys, another string // what may be done, of "lprgs"
 	}{
@@ -80,13 +81,15 @@ func TestACLOfBucketDecides(t *testing.T) {
 		"READ for a group":      {map[string]string{"X-Amz-Grant-Read": "uri=" + signersURI}, "", "l"},
 		"READ_ACP for everyone": {map[string]string{"X-Amz-Grant-Read-Acp": "uri=" + everybodyURI}, "g", "g"},
 		"two grants":            {map[string]string{"X-Amz-Grant-Read": "uri=" + everybodyURI + ", id=" + otherID, "X-Amz-Grant-Write": "id=" + otherID}, "l", "lpr"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for i, operation := range []string{list, put, remove, readList, setList} {
-				for as, allowed := range map[int]string{nobody: test.nobodys, others: test.another} {
+				for as, allowed := range map[int]string{nobody: tt.nobodys, others: tt.another} {
 					s.put(t, "k", "content")
-					response, body := s.sendAs(t, mine, "PUT", "/photos?acl", "", test.header)
+					response, body := s.sendAs(t, mine, "PUT", "/photos?acl", "", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
+
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
 					if operation == setList {
@@ -96,6 +99,7 @@ func TestACLOfBucketDecides(t *testing.T) {
 					may := strings.Contains(allowed, "lprgs"[i:i+1])
 					require.Equal(t, may, response.StatusCode < 300, "%s by %d: %s", operation, as, body)
 					require.True(t, may || response.StatusCode == 403, body)
+
 					response, _ = s.sendAs(t, mine, "GET", "/photos?acl", "", nil)
 					require.Equal(t, 200, response.StatusCode, "the owner may always")
 				}
@@ -107,12 +111,13 @@ func TestACLOfBucketDecides(t *testing.T) {
 // The ACL of an object decides which accounts may use the object.
 func TestACLOfObjectDecides(t *testing.T) {
 	const get, head, put, readList, setList = "GET /photos/k", "HEAD /photos/k", "PUT /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"
-	s, _, otherID := withLists(t)
+	s, _, otherID := startWithACLs(t)
 	grant := func(permission string) map[string]string {
 		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
 	}
 	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		header           map[string]string
 		nobodys, another string // what may be done, of "ghprs"
 	}{
@@ -127,11 +132,12 @@ func TestACLOfObjectDecides(t *testing.T) {
 		"READ_ACP":                  {grant("Read-Acp"), "", "r"},
 		"WRITE_ACP":                 {grant("Write-Acp"), "", "s"},
 		"FULL_CONTROL":              {grant("Full-Control"), "", "ghrs"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for i, operation := range []string{get, head, put, readList, setList} {
-				for as, allowed := range map[int]string{nobody: test.nobodys, others: test.another} {
-					response, body := s.sendAs(t, mine, "PUT", "/photos/k", "content", test.header)
+				for as, allowed := range map[int]string{nobody: tt.nobodys, others: tt.another} {
+					response, body := s.sendAs(t, mine, "PUT", "/photos/k", "content", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
@@ -150,8 +156,9 @@ func TestACLOfObjectDecides(t *testing.T) {
 
 // GetBucketAcl and GetObjectAcl return the ACL.
 func TestACLIsShown(t *testing.T) {
-	s, myID, otherID := withLists(t)
+	s, myID, otherID := startWithACLs(t)
 	mineFull := myID + " FULL_CONTROL"
+
 	for acl, grants := range map[types.BucketCannedACL][]string{
 		"private":            {mineFull},
 		"public-read":        {everybodyURI + " READ", mineFull},
@@ -164,6 +171,7 @@ func TestACLIsShown(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, grants, s.bucketGrants(t), acl)
 	}
+
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
 	require.NoError(t, err)
 	other := s.clientOf(others)
@@ -177,20 +185,24 @@ func TestACLIsShown(t *testing.T) {
 		input.ACL = acl
 		_, err := other.PutObject(t.Context(), input)
 		require.NoError(t, err)
+
 		require.Equal(t, grants, s.objectGrants(t, other, "theirs"), acl)
 		output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 		require.NoError(t, err)
 		require.Equal(t, otherID, *output.Owner.ID)
+
 		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 		if acl == "private" {
-			failsWith(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
+			requireFailure(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
 		} else {
 			require.NoError(t, err)
 		}
 	}
+
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
 	require.NoError(t, err)
 	require.Equal(t, otherID, *list.Contents[0].Owner.ID)
+
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err, "the bucket's owner may remove what it may not read")
 
@@ -204,7 +216,7 @@ func TestACLIsShown(t *testing.T) {
 
 // PutBucketAcl and PutObjectAcl take an ACL as an XML document.
 func TestACLInDocument(t *testing.T) {
-	s, myID, otherID := withLists(t)
+	s, myID, otherID := startWithACLs(t)
 	s.put(t, "k", "content")
 	document := func(owner string, grants ...types.Grant) *types.AccessControlPolicy {
 		return &types.AccessControlPolicy{Owner: &types.Owner{ID: &owner}, Grants: append([]types.Grant{}, grants...)}
@@ -220,13 +232,14 @@ func TestACLInDocument(t *testing.T) {
 		return err
 	}
 	require.NoError(t, put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
+
 	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"}, s.objectGrants(t, s.Client, "k"))
-	require.Equal(t, 200, anonymously(s, t, "k"))
+	require.Equal(t, 200, getAnonymously(s, t, "k"))
 
 	other := s.clientOf(others)
 	require.NoError(t, put(other, document(myID, user(otherID, "READ_ACP"))))
 	require.Equal(t, []string{otherID + " READ_ACP"}, s.objectGrants(t, other, "k"))
-	failsWith(t, put(other, document(myID)), 403, "AccessDenied")
+	requireFailure(t, put(other, document(myID)), 403, "AccessDenied")
 
 	require.NoError(t, put(s.Client, document(myID)))
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
@@ -239,9 +252,9 @@ func TestACLInDocument(t *testing.T) {
 		"UnresolvableGrantByEmailAddress": document(myID, email),
 		"MalformedACLError":               document(myID, user(myID, "FLY")),
 	} {
-		failsWith(t, put(s.Client, policy), map[bool]int{true: 403, false: 400}[code == "AccessDenied"], code)
+		requireFailure(t, put(s.Client, policy), map[bool]int{true: 403, false: 400}[code == "AccessDenied"], code)
 	}
-	failsWith(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))), 400, "InvalidArgument")
+	requireFailure(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))), 400, "InvalidArgument")
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
 
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), AccessControlPolicy: document(myID, user(otherID, "WRITE"))})
@@ -251,32 +264,87 @@ func TestACLInDocument(t *testing.T) {
 
 // The server refuses these ACLs.
 func TestACLRefused(t *testing.T) {
-	s, _, otherID := withLists(t)
+	s, _, otherID := startWithACLs(t)
 	s.put(t, "k", "content")
 	document := "<AccessControlPolicy><Owner><ID>x</ID></Owner><AccessControlList/></AccessControlPolicy>"
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		path, body string
 		header     map[string]string
 		status     int
 		code       string
 	}{
-		"nothing":                   {"/photos?acl", "", nil, 400, "MissingSecurityHeader"},
-		"nothing, for an object":    {"/photos/k?acl", "", nil, 400, "MissingSecurityHeader"},
-		"a header and a document":   {"/photos?acl", document, map[string]string{"X-Amz-Acl": "private"}, 400, "UnexpectedContent"},
-		"a canned list and a grant": {"/photos/k", "x", map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID}, 400, "InvalidRequest"},
-		"an unknown canned list":    {"/photos/k", "x", map[string]string{"X-Amz-Acl": "mine"}, 400, "InvalidArgument"},
-		"a list of buckets":         {"/photos/k", "x", map[string]string{"X-Amz-Acl": "log-delivery-write"}, 400, "InvalidArgument"},
-		"a list that is not here":   {"/photos/k", "x", map[string]string{"X-Amz-Acl": "aws-exec-read"}, 501, "NotImplemented"},
-		"a grant to nobody":         {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "everyone"}, 400, "InvalidArgument"},
-		"a grant to an unknown id":  {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=1"}, 400, "InvalidArgument"},
-		"a grant by email":          {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"}, 400, "UnresolvableGrantByEmailAddress"},
-		"a document of other XML":   {"/photos?acl", "<Tagging/>", nil, 400, "MalformedACLError"},
-		"a document without owner":  {"/photos?acl", "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>", nil, 400, "MalformedACLError"},
-	} {
+		"nothing":                {path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
+		"nothing, for an object": {path: "/photos/k?acl", status: 400, code: "MissingSecurityHeader"},
+		"a header and a document": {
+			path:   "/photos?acl",
+			body:   document,
+			header: map[string]string{"X-Amz-Acl": "private"},
+			status: 400,
+			code:   "UnexpectedContent",
+		},
+		"a canned list and a grant": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"an unknown canned list": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Acl": "mine"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a list of buckets": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Acl": "log-delivery-write"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a list that is not here": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Acl": "aws-exec-read"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a grant to nobody": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Grant-Read": "everyone"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a grant to an unknown id": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Grant-Read": "id=1"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a grant by email": {
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"},
+			status: 400,
+			code:   "UnresolvableGrantByEmailAddress",
+		},
+		"a document of other XML": {path: "/photos?acl", body: "<Tagging/>", status: 400, code: "MalformedACLError"},
+		"a document without owner": {
+			path:   "/photos?acl",
+			body:   "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
+			status: 400,
+			code:   "MalformedACLError",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.sendAs(t, mine, "PUT", test.path, test.body, test.header)
-			require.Equal(t, test.status, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code)
+			response, body := s.sendAs(t, mine, "PUT", tt.path, tt.body, tt.header)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.code, parseError(t, body).Code)
 		})
 	}
 	require.Equal(t, "content", s.get(t, "k"))
@@ -284,7 +352,7 @@ func TestACLRefused(t *testing.T) {
 
 // The ownership controls decide who owns an object.
 func TestOwnershipDecidesOwner(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		ownership types.ObjectOwnership
 		acl       types.ObjectCannedACL
 		mine      bool
@@ -296,25 +364,27 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 		{"BucketOwnerPreferred", "bucket-owner-full-control", true},
 		{"ObjectWriter", "", false},
 		{"ObjectWriter", "bucket-owner-full-control", false},
-	} {
-		t.Run(string(test.ownership)+" "+string(test.acl), func(t *testing.T) {
-			s, myID, otherID := withLists(t)
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.ownership)+" "+string(tt.acl), func(t *testing.T) {
+			s, myID, otherID := startWithACLs(t)
 			_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 				Bucket:            aws.String(bucket),
-				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: tt.ownership}}},
 			})
 			require.NoError(t, err)
 			require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
 			input := putInput("k", "content")
-			input.ACL = test.acl
+			input.ACL = tt.acl
 			other := s.clientOf(others)
 			_, err = other.PutObject(t.Context(), input)
 			require.NoError(t, err)
+
 			output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			require.NoError(t, err)
-			require.Equal(t, map[bool]string{true: myID, false: otherID}[test.mine], *output.Owner.ID)
+			require.Equal(t, map[bool]string{true: myID, false: otherID}[tt.mine], *output.Owner.ID)
 
-			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), ACL: test.acl})
+			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), ACL: tt.acl})
 			require.NoError(t, err)
 			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: u.UploadId})
 			require.NoError(t, err)
@@ -323,15 +393,15 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 
 			// A policy of the bucket's owner says nothing about objects of others.
 			response, _ := s.sendAs(t, nobody, "GET", "/photos/k", "", nil)
-			require.Equal(t, map[bool]int{true: 200, false: 403}[test.mine], response.StatusCode)
+			require.Equal(t, map[bool]int{true: 200, false: 403}[tt.mine], response.StatusCode)
 
 			public := putInput("p", "content")
 			public.ACL = types.ObjectCannedACLPublicRead
 			_, err = s.PutObject(t.Context(), public)
 			_, aclErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "private"})
-			if test.ownership == "BucketOwnerEnforced" {
-				failsWith(t, err, 400, "AccessControlListNotSupported")
-				failsWith(t, aclErr, 400, "AccessControlListNotSupported")
+			if tt.ownership == "BucketOwnerEnforced" {
+				requireFailure(t, err, 400, "AccessControlListNotSupported")
+				requireFailure(t, aclErr, 400, "AccessControlListNotSupported")
 				return
 			}
 			require.NoError(t, err)
@@ -342,7 +412,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 
 // The public access block of a bucket stops ACLs that would make it or its objects public.
 func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
-	s, _, otherID := withLists(t)
+	s, _, otherID := startWithACLs(t)
 	public := func(key string) *s3.PutObjectInput {
 		input := putInput(key, "content")
 		input.ACL = types.ObjectCannedACLPublicRead
@@ -352,25 +422,28 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.PutObject(t.Context(), public("old"))
 	require.NoError(t, err)
-	require.Equal(t, 200, anonymously(s, t, "old"))
+
+	require.Equal(t, 200, getAnonymously(s, t, "old"))
 	block := func(b types.PublicAccessBlockConfiguration) {
 		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &b})
 		require.NoError(t, err)
 	}
 	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
-	require.Equal(t, 200, anonymously(s, t, "old"))
+	require.Equal(t, 200, getAnonymously(s, t, "old"))
+
 	_, err = s.PutObject(t.Context(), public("new"))
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	input := putInput("new", "content")
 	input.GrantRead = aws.String("uri=" + signersURI)
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	input = putInput("new", "content")
 	input.GrantRead = aws.String("id=" + otherID)
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "authenticated-read"})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 
 	block(types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)})
 	_, err = s.PutObject(t.Context(), public("newer"))
@@ -383,32 +456,35 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 
 // If a bucket's owner creates the bucket again, its public access block and ownership controls still apply.
 func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		block     bool
 		ownership types.ObjectOwnership
 		code      string
 	}{
 		"a blocked public list": {true, types.ObjectOwnershipObjectWriter, "InvalidBucketAclWithBlockPublicAccessError"},
 		"no lists":              {false, types.ObjectOwnershipBucketOwnerEnforced, "InvalidBucketAclWithObjectOwnership"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{})
 			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
 				Bucket:                         aws.String(bucket),
-				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &test.block},
+				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &tt.block},
 			})
 			require.NoError(t, err)
 			_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 				Bucket:            aws.String(bucket),
-				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: tt.ownership}}},
 			})
 			require.NoError(t, err)
+
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:          aws.String(bucket),
 				ACL:             types.BucketCannedACLPublicRead,
-				ObjectOwnership: test.ownership,
+				ObjectOwnership: tt.ownership,
 			})
-			failsWith(t, err, 400, test.code)
+			requireFailure(t, err, 400, tt.code)
+
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
 			require.Equal(t, 403, response.StatusCode)
 		})
@@ -417,31 +493,34 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 
 // CreateBucket takes the new bucket's ACL from its headers.
 func TestCreateBucketWithACL(t *testing.T) {
-	s, myID, otherID := withLists(t)
+	s, myID, otherID := startWithACLs(t)
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("new"),
 		GrantRead:       aws.String("id=" + otherID),
 		ObjectOwnership: types.ObjectOwnershipObjectWriter,
 	})
 	require.NoError(t, err)
+
 	grants := func() []string {
 		output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
 		return shown(output.Grants)
 	}
 	require.Equal(t, []string{otherID + " READ"}, grants())
+
 	_, err = s.clientOf(others).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants(), "creating it again resets its list")
+
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("newer"), ObjectOwnership: "Nobody"})
-	failsWith(t, err, 400, "InvalidArgument")
+	requireFailure(t, err, 400, "InvalidArgument")
 }
 
 // A POST form without a signature needs the permissions of an anonymous write.
 func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
-	s, myID, _ := withLists(t)
+	s, myID, _ := startWithACLs(t)
 	post := func() int {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
@@ -456,10 +535,12 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 		return response.StatusCode
 	}
 	require.Equal(t, 403, post())
+
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
 	require.NoError(t, err)
 	require.Equal(t, 204, post())
 	require.Equal(t, "content", s.get(t, "posted"))
+
 	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
 	require.NoError(t, err)
 	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
@@ -474,6 +555,7 @@ func TestPolicyMakesDropBox(t *testing.T) {
 				s.own(t, ownership)
 			}
 			require.NoError(t, s.setPolicy(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
+
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
 			for _, as := range []int{nobody, others} {
@@ -506,7 +588,7 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 // AbortMultipartUpload works for the account that began the upload, and for the owner of the bucket. For another
 // account, it fails with AccessDenied.
 func TestCreateMultipartUploadOwner(t *testing.T) {
-	s, _, _ := withLists(t)
+	s, _, _ := startWithACLs(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
 	require.NoError(t, err)
 	begin := func(client *s3.Client) *string {
@@ -518,8 +600,9 @@ func TestCreateMultipartUploadOwner(t *testing.T) {
 		_, err := client.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: id})
 		return err
 	}
+
 	other := s.clientOf(others)
-	failsWith(t, abort(other, begin(s.Client)), 403, "AccessDenied")
+	requireFailure(t, abort(other, begin(s.Client)), 403, "AccessDenied")
 	require.NoError(t, abort(other, begin(other)))
 	require.NoError(t, abort(s.Client, begin(other)))
 }

@@ -32,15 +32,17 @@ func TestAdminAPI(t *testing.T) {
 	status, text := s.administer(t, "GET", "faults", "")
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{"faults":[]}`, text)
+
 	status, text = s.administer(t, "POST", "faults", `{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}`)
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":1}`, text)
+
 	status, text = s.administer(t, "POST", "faults", `{"operation":"GetObject","cutAfter":0,"latency":"1ms"}`)
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":2}`, text)
 
 	_, err := s.PutObject(t.Context(), putInput("tmp/a/b", "x"))
-	failsWith(t, err, 503, "SlowDown")
+	requireFailure(t, err, 503, "SlowDown")
 	_, err = s.PutObject(t.Context(), putInput("other", "x"))
 	require.NoError(t, err)
 	status, text = s.administer(t, "GET", "faults", "")
@@ -53,6 +55,7 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.NotContains(t, text, "Authorization")
 	require.NotContains(t, text, "Signature")
+
 	var record struct {
 		Total    int
 		Counts   map[string]int
@@ -70,6 +73,7 @@ func TestAdminAPI(t *testing.T) {
 	status, _ = s.administer(t, "DELETE", "requests", "")
 	require.Equal(t, 204, status)
 	require.Zero(t, s.server.Count(""))
+
 	status, _ = s.administer(t, "DELETE", "faults/1", "")
 	require.Equal(t, 204, status)
 	s.put(t, "tmp/a/b", "x")
@@ -97,36 +101,51 @@ func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 // The admin API refuses malformed requests.
 func TestAdminAPIRefuses(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		method, path, body string
 		status             int
 		text               string
 	}{
-		"an unknown field":     {"POST", "faults", `{"eror":"SlowDown"}`, 400, `unknown field`},
-		"no JSON":              {"POST", "faults", `SlowDown`, 400, "invalid character"},
-		"two documents":        {"POST", "faults", `{"error":"SlowDown"}{}`, 400, "invalid character"},
-		"a fault of nothing":   {"POST", "faults", `{"operation":"PutObject"}`, 400, "must do something"},
-		"an unknown code":      {"POST", "faults", `{"error":"Slow"}`, 400, `error must be a known code, or status must be set: \"Slow\"`},
-		"an unknown status":    {"POST", "faults", `{"status":99}`, 400, "from 200 to 599"},
-		"a wrong duration":     {"POST", "faults", `{"latency":"1 fortnight"}`, 400, "duration"},
-		"a number as duration": {"POST", "faults", `{"latency":5}`, 400, "jsonDuration"},
-		"a negative number":    {"POST", "faults", `{"error":"SlowDown","times":-1}`, 400, "times must not be negative"},
-		"a huge document":      {"POST", "faults", `"` + strings.Repeat("x", 100<<10), 400, "too large"},
-		"an id that is gone":   {"DELETE", "faults/7", "", 404, "no fault"},
-		"an id that is none":   {"DELETE", "faults/x", "", 404, "no fault"},
-		"another path":         {"GET", "else", "", 404, "nothing"},
-		"another method":       {"PATCH", "faults", "", 404, "nothing"},
-	} {
+		"an unknown field":   {method: "POST", path: "faults", body: `{"eror":"SlowDown"}`, status: 400, text: `unknown field`},
+		"no JSON":            {method: "POST", path: "faults", body: `SlowDown`, status: 400, text: "invalid character"},
+		"two documents":      {method: "POST", path: "faults", body: `{"error":"SlowDown"}{}`, status: 400, text: "invalid character"},
+		"a fault of nothing": {method: "POST", path: "faults", body: `{"operation":"PutObject"}`, status: 400, text: "must do something"},
+		"an unknown code": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"error":"Slow"}`,
+			status: 400,
+			text:   `error must be a known code, or status must be set: \"Slow\"`,
+		},
+		"an unknown status":    {method: "POST", path: "faults", body: `{"status":99}`, status: 400, text: "from 200 to 599"},
+		"a wrong duration":     {method: "POST", path: "faults", body: `{"latency":"1 fortnight"}`, status: 400, text: "duration"},
+		"a number as duration": {method: "POST", path: "faults", body: `{"latency":5}`, status: 400, text: "jsonDuration"},
+		"a negative number": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"error":"SlowDown","times":-1}`,
+			status: 400,
+			text:   "times must not be negative",
+		},
+		"a huge document":    {method: "POST", path: "faults", body: `"` + strings.Repeat("x", 100<<10), status: 400, text: "too large"},
+		"an id that is gone": {method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
+		"an id that is none": {method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
+		"another path":       {method: "GET", path: "else", status: 404, text: "nothing"},
+		"another method":     {method: "PATCH", path: "faults", status: 404, text: "nothing"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			status, text := s.administer(t, row.method, row.path, row.body)
-			require.Equal(t, row.status, status, text)
-			require.Contains(t, text, row.text)
+			status, text := s.administer(t, tt.method, tt.path, tt.body)
+			require.Equal(t, tt.status, status, text)
+			require.Contains(t, text, tt.text)
 		})
 	}
+
 	for i := range 1000 {
 		status, text := s.administer(t, "POST", "faults", fmt.Sprintf(`{"error":"SlowDown","key":"%d"}`, i))
 		require.Equal(t, 201, status, text)
 	}
+
 	status, _ := s.administer(t, "POST", "faults", `{"error":"SlowDown"}`)
 	require.Equal(t, 409, status)
 }
@@ -139,11 +158,13 @@ func TestAdminAPINeedsToken(t *testing.T) {
 		require.Equal(t, 401, answer.StatusCode)
 		require.NotContains(t, text, adminToken)
 	}
+
 	s.put(t, "k", "x")
 	for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
 		_, text := s.send(t, "GET", s.server.URL+"/_admin/faults", nil, http.Header{"Host": {host}})
 		require.NotContains(t, text, "Bearer", "it is a key at the host of a bucket")
 	}
+
 	off := start(t, s3server.Config{})
 	answer, _ := off.send(t, "GET", off.server.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")
@@ -182,9 +203,10 @@ func TestFaultJSON(t *testing.T) {
 	require.JSONEq(t, `{"operation":"Put*","bucket":"b","key":"k?","skip":1,"times":2,"rate":3,"error":"SlowDown","status":503,
 		"retryAfter":"1s","in200":true,"redirect":"eu-west-1","dropConnection":true,"dropResponse":true,"cutAfter":0,"stallAfter":1,
 		"flipAt":2,"latency":"1m0s","bandwidth":4,"etag":"\"x\"","clockSkew":"-1h0m0s","stale":"1ms","ignore":["If-Match"],"hide":["ETag"],"reverse":true}`, string(data))
-	var read s3server.Fault
-	require.NoError(t, json.Unmarshal(data, &read))
-	require.Equal(t, all, read)
+
+	var decoded s3server.Fault
+	require.NoError(t, json.Unmarshal(data, &decoded))
+	require.Equal(t, all, decoded)
 }
 
 // The admin API lists multipart uploads in progress.
@@ -196,9 +218,10 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 		_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: aws.String(bucket), Key: created.Key, UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello")})
 		require.NoError(t, err)
 	}
+
 	var keys []string
-	for after, pages := "", 1; ; pages++ {
-		status, text := s.administer(t, "GET", "uploads?"+url.Values{"bucket": {bucket}, "after": {after}}.Encode(), "")
+	for startAfter, pages := "", 1; ; pages++ {
+		status, text := s.administer(t, "GET", "uploads?"+url.Values{"bucket": {bucket}, "after": {startAfter}}.Encode(), "")
 		require.Equal(t, 200, status, text)
 		var page struct {
 			Uploads []struct {
@@ -213,14 +236,16 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 			require.Equal(t, 5, u.Size)
 			keys = append(keys, u.Key)
 		}
-		after = page.Next
-		if after == "" {
+
+		startAfter = page.Next
+		if startAfter == "" {
 			require.Equal(t, 2, pages)
 			break
 		}
 	}
 	require.Len(t, keys, 120)
 	require.True(t, slices.IsSorted(keys))
+
 	status, _ := s.administer(t, "GET", "uploads?bucket=none", "")
 	require.Equal(t, 400, status)
 }

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -48,35 +49,40 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 
 // Clients that do not read their responses hold little memory of the server, even if there are many.
 func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
-	const keys, clients = 100, 2 * listers
+	const keys, clients = 100, 2 * request.Listers
 	h := New(Config{Buckets: []string{"photos"}})
-	h.answers.most = 4 << 20
+	h.server.Documents.Limit = 4 << 20
 	b := h.Bucket("photos")
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	var document strings.Builder
 	document.WriteString("<Delete>")
 	for i := range keys {
 		key := fmt.Sprintf("%03d", i) + strings.Repeat("&", 1000)
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
-		require.NoError(t, h.store.BeginUpload(context.Background(), &state.Upload{Bucket: "photos", Key: key}))
+		require.NoError(t, h.server.Store.BeginUpload(context.Background(), &state.Upload{Bucket: "photos", Key: key}))
 		fmt.Fprintf(&document, "<Object><Key>x%s</Key></Object>", strings.Repeat("&amp;", 1000))
 	}
 	document.WriteString("</Delete>")
-	for name, row := range map[string]struct{ method, query, body string }{
+
+	tests := map[string]struct{ method, query, body string }{
 		"objects":            {"GET", "?list-type=2", ""},
 		"objects, version 1": {"GET", "", ""},
 		"versions":           {"GET", "?versions=", ""},
 		"uploads":            {"GET", "?uploads=", ""},
 		"deleted objects":    {"POST", "?delete=", document.String()},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			served := 0
 			refusals := 0
-			held := int64(0)
-			var decisions, ended sync.WaitGroup
-			read := make(chan struct{})
+			size := int64(0)
+			var decisions, handlers sync.WaitGroup
+			release := make(chan struct{})
+
 			for range clients {
 				decisions.Add(1)
 				recorder := httptest.NewRecorder()
@@ -85,29 +91,33 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 					defer mu.Unlock()
 					if recorder.Code == http.StatusOK {
 						served++
-						held += int64(bytes)
+						size += int64(bytes)
 					} else {
 						require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 						refusals++
 					}
 					decisions.Done()
-				}, read}
-				r := signedRequest(t, h, row.method, "/photos"+row.query, row.body)
-				ended.Go(func() { h.ServeHTTP(w, r) })
+				}, release}
+				r := signedRequest(t, h, tt.method, "/photos"+tt.query, tt.body)
+				handlers.Go(func() {
+					h.ServeHTTP(w, r)
+				})
 			}
 			decisions.Wait()
 			require.Equal(t, clients, served+refusals)
 			require.Positive(t, served)
 			require.Positive(t, refusals)
-			require.LessOrEqual(t, held, h.answers.most)
+			require.LessOrEqual(t, size, h.server.Documents.Limit)
+
 			small := httptest.NewRecorder()
 			h.ServeHTTP(small, signedRequest(t, h, "GET", "/photos?list-type=2&max-keys=1", ""))
 			require.Equal(t, http.StatusOK, small.Code, "nothing that others need is held")
-			close(read)
-			ended.Wait()
-			require.Zero(t, h.answers.held.Load())
-			require.Empty(t, h.answers.listing)
-			require.Empty(t, h.documents)
+
+			close(release)
+			handlers.Wait()
+			require.Zero(t, h.server.Documents.Reserved.Load())
+			require.Empty(t, h.server.Documents.Listings)
+			require.Empty(t, h.server.Documents.Received)
 		})
 	}
 }

@@ -43,24 +43,26 @@ func TestRequestAsksStoreOnce(t *testing.T) {
 	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::photos/*"}]}`,
 	)}))
-	require.NoError(t, h.store.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
+	require.NoError(t, h.server.Store.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
 		b.Website = &website.Configuration{IndexDocument: &struct{ Suffix xmldoc.Text }{"index.html"}}
 		return nil
 	}))
-	store := &askedStore{Store: h.store}
-	h.store = store
-	for _, row := range []struct {
+	store := &askedStore{Store: h.server.Store}
+	h.server.Store = store
+
+	tests := []struct {
 		method, url string
 		status      int
 		asked       []string
 	}{
-		{"PUT", "http://localhost/photos/k", 200, []string{"Bucket", "Put"}},
-		{"GET", "http://photos.s3-website.localhost/k", 200, []string{"Bucket", "Find"}},
-	} {
+		{method: "PUT", url: "http://localhost/photos/k", status: 200, asked: []string{"Bucket", "Put"}},
+		{method: "GET", url: "http://photos.s3-website.localhost/k", status: 200, asked: []string{"Bucket", "Find"}},
+	}
+	for _, tt := range tests {
 		store.asked = nil
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(row.method, row.url, strings.NewReader("content")))
-		require.Equal(t, row.status, w.Code, w.Body)
-		require.Equal(t, row.asked, store.asked, row.url)
+		h.ServeHTTP(w, httptest.NewRequest(tt.method, tt.url, strings.NewReader("content")))
+		require.Equal(t, tt.status, w.Code, w.Body)
+		require.Equal(t, tt.asked, store.asked, tt.url)
 	}
 }

@@ -26,6 +26,7 @@ func TestAttributesOfObject(t *testing.T) {
 	input.StorageClass = types.StorageClassStandardIa
 	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("k"))
 	require.NoError(t, err)
 	require.Equal(t, strings.Trim(*put.ETag, `"`), *got.ETag)
@@ -37,14 +38,16 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.VersionId)
 	require.NotNil(t, got.LastModified)
 
-	only := attributesInput("k")
-	only.ObjectAttributes = []types.ObjectAttributes{types.ObjectAttributesObjectSize}
-	got, err = s.GetObjectAttributes(t.Context(), only)
+	sizeInput := attributesInput("k")
+	sizeInput.ObjectAttributes = []types.ObjectAttributes{types.ObjectAttributesObjectSize}
+
+	got, err = s.GetObjectAttributes(t.Context(), sizeInput)
 	require.NoError(t, err)
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Nil(t, got.ETag)
 	require.Nil(t, got.Checksum)
 	require.Empty(t, got.StorageClass)
+
 	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": "ObjectSize, StorageClass"})
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Contains(t, body, "<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
@@ -54,10 +57,11 @@ func TestAttributesOfObject(t *testing.T) {
 func TestAttributesOfCompositeChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
-	made := s.upload(t, "composite", compositeCRC32C, contents...)
+	completed := s.upload(t, "composite", compositeCRC32C, contents...)
+
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("composite"))
 	require.NoError(t, err)
-	require.Equal(t, strings.TrimSuffix(*made.ChecksumCRC32C, "-4"), *got.Checksum.ChecksumCRC32C)
+	require.Equal(t, strings.TrimSuffix(*completed.ChecksumCRC32C, "-4"), *got.Checksum.ChecksumCRC32C)
 	require.Equal(t, types.ChecksumTypeComposite, got.Checksum.ChecksumType)
 	require.Equal(t, int32(4), *got.ObjectParts.TotalPartsCount)
 	require.False(t, *got.ObjectParts.IsTruncated)
@@ -66,14 +70,17 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	for _, page := range []int32{1, 2, 3, 4} {
 		input := attributesInput("composite")
 		input.MaxParts = &page
+
 		var all []types.ObjectPart
 		for {
 			got, err := s.GetObjectAttributes(t.Context(), input)
 			require.NoError(t, err)
+
 			parts := got.ObjectParts
 			require.LessOrEqual(t, len(parts.Parts), int(page))
 			require.Equal(t, page, *parts.MaxParts)
 			require.Equal(t, aws.ToString(parts.PartNumberMarker), cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
+
 			all = append(all, parts.Parts...)
 			if !*parts.IsTruncated {
 				break
@@ -81,6 +88,7 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 			input.PartNumberMarker = parts.NextPartNumberMarker
 		}
 		require.Len(t, all, len(contents))
+
 		for i, part := range all {
 			require.Equal(t, int32(i+1), *part.PartNumber)
 			require.Equal(t, int64(len(contents[i])), *part.Size)
@@ -115,17 +123,19 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
+
 	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
 	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", header)
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
-	require.Equal(t, "NoSuchKey", errorIn(t, body).Code)
+	require.Equal(t, "NoSuchKey", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
+
 	response, body = s.signedSend(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
-	require.Equal(t, "MethodNotAllowed", errorIn(t, body).Code)
+	require.Equal(t, "MethodNotAllowed", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
@@ -136,8 +146,9 @@ func TestAttributesRefused(t *testing.T) {
 	_, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
 	input := attributesInput("k")
+
 	_, err = s.GetObjectAttributes(t.Context(), input)
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 	input.SSECustomerAlgorithm = key.algorithm
 	input.SSECustomerKey = key.key
 	input.SSECustomerKeyMD5 = key.md5
@@ -147,8 +158,8 @@ func TestAttributesRefused(t *testing.T) {
 	for header, code := range map[string]string{"": "InvalidRequest", "ETag,Color": "InvalidArgument"} {
 		response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": header})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode)
-		require.Equal(t, code, errorIn(t, body).Code)
+		require.Equal(t, code, parseError(t, body).Code)
 	}
 	_, err = s.GetObjectAttributes(t.Context(), attributesInput("none"))
-	failsWith(t, err, http.StatusNotFound, "NoSuchKey")
+	requireFailure(t, err, http.StatusNotFound, "NoSuchKey")
 }

@@ -21,51 +21,94 @@ func TestCreateBucket(t *testing.T) {
 	located := func(region string) *types.CreateBucketConfiguration {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		region, bucket string
 		in             s3.CreateBucketInput
 		status         int
 		code           string
 	}{
-		"new":                           {"us-east-1", "new", s3.CreateBucketInput{}, 0, ""},
-		"new, elsewhere":                {"eu-west-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 0, ""},
-		"elsewhere, without a location": {"eu-west-1", "new", s3.CreateBucketInput{}, 400, "IllegalLocationConstraintException"},
-		"in another region":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 400, "IllegalLocationConstraintException"},
-		"us-east-1 by name":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")}, 400, "InvalidLocationConstraint"},
-		"ours, in us-east-1":            {"us-east-1", bucket, s3.CreateBucketInput{}, 0, ""},
-		"ours, elsewhere":               {"eu-west-1", bucket, s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 409, "BucketAlreadyOwnedByYou"},
-		"somebody else's":               {"us-east-1", "taken", s3.CreateBucketInput{}, 409, "BucketAlreadyExists"},
-		"an invalid name":               {"us-east-1", "New", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
-		"an address":                    {"us-east-1", "127.0.0.1", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
-		"public by a list":              {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
-	} {
+		"new": {region: "us-east-1", bucket: "new", in: s3.CreateBucketInput{}},
+		"new, elsewhere": {
+			region: "eu-west-1",
+			bucket: "new",
+			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+		},
+		"elsewhere, without a location": {
+			region: "eu-west-1",
+			bucket: "new",
+			in:     s3.CreateBucketInput{},
+			status: 400,
+			code:   "IllegalLocationConstraintException",
+		},
+		"in another region": {
+			region: "us-east-1",
+			bucket: "new",
+			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+			status: 400,
+			code:   "IllegalLocationConstraintException",
+		},
+		"us-east-1 by name": {
+			region: "us-east-1",
+			bucket: "new",
+			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")},
+			status: 400,
+			code:   "InvalidLocationConstraint",
+		},
+		"ours, in us-east-1": {region: "us-east-1", bucket: bucket, in: s3.CreateBucketInput{}},
+		"ours, elsewhere": {
+			region: "eu-west-1",
+			bucket: bucket,
+			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+			status: 409,
+			code:   "BucketAlreadyOwnedByYou",
+		},
+		"somebody else's": {region: "us-east-1", bucket: "taken", in: s3.CreateBucketInput{}, status: 409, code: "BucketAlreadyExists"},
+		"an invalid name": {region: "us-east-1", bucket: "New", in: s3.CreateBucketInput{}, status: 400, code: "InvalidBucketName"},
+		"an address": {
+			region: "us-east-1",
+			bucket: "127.0.0.1",
+			in:     s3.CreateBucketInput{},
+			status: 400,
+			code:   "InvalidBucketName",
+		},
+		"public by a list": {
+			region: "us-east-1",
+			bucket: "new",
+			in:     s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
+			status: 400,
+			code:   "InvalidBucketAclWithObjectOwnership",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, s3server.Config{Region: test.region, Credentials: twoAccounts}, func(o *s3.Options) {
-				o.Region = test.region
+			s := start(t, s3server.Config{Region: tt.region, Credentials: twoAccounts}, func(o *s3.Options) {
+				o.Region = tt.region
 			})
 			_, err := s.clientOf(1, func(o *s3.Options) {
-				o.Region = test.region
+				o.Region = tt.region
 			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:                    aws.String("taken"),
-				CreateBucketConfiguration: located(map[bool]string{true: "", false: test.region}[test.region == "us-east-1"]),
+				CreateBucketConfiguration: located(map[bool]string{true: "", false: tt.region}[tt.region == "us-east-1"]),
 			})
 			require.NoError(t, err)
-			test.in.Bucket = &test.bucket
-			_, err = s.CreateBucket(t.Context(), &test.in)
-			if test.code != "" {
-				failsWith(t, err, test.status, test.code)
+			tt.in.Bucket = &tt.bucket
+			_, err = s.CreateBucket(t.Context(), &tt.in)
+			if tt.code != "" {
+				requireFailure(t, err, tt.status, tt.code)
 				return
 			}
 			require.NoError(t, err)
-			head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &test.bucket})
+
+			head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &tt.bucket})
 			require.NoError(t, err)
-			require.Equal(t, test.region, *head.BucketRegion)
-			where, err := s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: &test.bucket})
+			require.Equal(t, tt.region, *head.BucketRegion)
+
+			where, err := s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: &tt.bucket})
 			require.NoError(t, err)
-			if test.region == "us-east-1" {
+			if tt.region == "us-east-1" {
 				require.Empty(t, where.LocationConstraint)
 			} else {
-				require.Equal(t, test.region, string(where.LocationConstraint))
+				require.Equal(t, tt.region, string(where.LocationConstraint))
 			}
 		})
 	}
@@ -92,17 +135,20 @@ func TestListBuckets(t *testing.T) {
 		_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 		return err
 	}
-	failsWith(t, remove(), 409, "BucketNotEmpty")
+	requireFailure(t, remove(), 409, "BucketNotEmpty")
+
 	s.remove(t, "k", "")
-	failsWith(t, remove(), 409, "BucketNotEmpty")
+	requireFailure(t, remove(), 409, "BucketNotEmpty")
 	for _, id := range s.versions(t, 10) {
 		s.remove(t, "k", map[bool]string{true: id[1:], false: id}[id[0] == '!'])
 	}
+
 	s.begin(t, "k") // an upload does not prevent the deletion
 	require.NoError(t, remove())
-	failsWith(t, remove(), 404, "NoSuchBucket")
+	requireFailure(t, remove(), 404, "NoSuchBucket")
+
 	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 404, "NotFound")
+	requireFailure(t, err, 404, "NotFound")
 }
 
 // A busyService calls meanwhile after it has made a bucket.
@@ -144,16 +190,23 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 			_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("busy")})
 			return err
 		}
-		busy.meanwhile = func() { require.NoError(t, create()) }
-		failsWith(t, create(), 409, "OperationAborted")
+
+		busy.meanwhile = func() {
+			require.NoError(t, create())
+		}
+		requireFailure(t, create(), 409, "OperationAborted")
 		require.NoError(t, remove(), store)
-		busy.meanwhile = func() { require.NoError(t, remove()) }
-		failsWith(t, create(), 409, "OperationAborted")
+		busy.meanwhile = func() {
+			require.NoError(t, remove())
+		}
+		requireFailure(t, create(), 409, "OperationAborted")
+
 		busy.meanwhile = func() {
 			require.NoError(t, remove())
 			require.NoError(t, create())
 		}
-		failsWith(t, create(), 409, "OperationAborted")
+		requireFailure(t, create(), 409, "OperationAborted")
+
 		require.NoError(t, remove(), store)
 		require.NoError(t, create(), store)
 	}

@@ -18,7 +18,7 @@ import (
 func TestBucketConformance(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		c := s3server.Config{Buckets: []string{bucket}}
-		onStore(t, &c)
+		useStore(t, &c)
 		return s3server.New(c).Bucket(bucket, opts...)
 	})
 }
@@ -29,6 +29,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	b := s.server.Bucket(bucket)
 	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{"by": "Zoë"}))
 	require.NoError(t, err)
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("seeded.txt")})
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, *head.ETag)
@@ -41,6 +42,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	input.StorageClass = types.StorageClassStandardIa
 	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	content, attrs, err := storage.ReadAll(t.Context(), b, "sent")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(content))
@@ -48,6 +50,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "b"}, attrs.Metadata)
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
+
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"seeded.txt": "", "sent": "STANDARD_IA"}[entry.Key], entry.StorageClass)

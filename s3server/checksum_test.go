@@ -31,43 +31,44 @@ func sumMD5(data string) *string {
 // NotImplemented.
 func TestChecksumsOf2026(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		header, value string
 		status        int
 		code          string
 	}{
-		"SHA512":           {"x-amz-checksum-sha512", *sumSHA512("hello"), 200, ""},
-		"SHA512, wrong":    {"x-amz-checksum-sha512", *sumSHA512("other"), 400, "BadDigest"},
-		"SHA512, too long": {"x-amz-checksum-sha512", *sumSHA512("hello") + "AAAA", 400, "InvalidRequest"},
-		"MD5":              {"x-amz-checksum-md5", *sumMD5("hello"), 200, ""},
-		"MD5, wrong":       {"x-amz-checksum-md5", *sumMD5("other"), 400, "BadDigest"},
-		"XXHASH64":         {"x-amz-checksum-xxhash64", "AAAAAAAAAAA=", 501, "NotImplemented"},
-		"XXHASH3":          {"x-amz-checksum-xxhash3", "AAAAAAAAAAA=", 501, "NotImplemented"},
-		"XXHASH128":        {"x-amz-checksum-xxhash128", "AAAAAAAAAAAAAAAAAAAAAA==", 501, "NotImplemented"},
-		"unknown":          {"x-amz-checksum-crc8", "AA==", 400, "InvalidRequest"},
-	} {
+		"SHA512":           {header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
+		"SHA512, wrong":    {header: "x-amz-checksum-sha512", value: *sumSHA512("other"), status: 400, code: "BadDigest"},
+		"SHA512, too long": {header: "x-amz-checksum-sha512", value: *sumSHA512("hello") + "AAAA", status: 400, code: "InvalidRequest"},
+		"MD5":              {header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
+		"MD5, wrong":       {header: "x-amz-checksum-md5", value: *sumMD5("other"), status: 400, code: "BadDigest"},
+		"XXHASH64":         {header: "x-amz-checksum-xxhash64", value: "AAAAAAAAAAA=", status: 501, code: "NotImplemented"},
+		"XXHASH3":          {header: "x-amz-checksum-xxhash3", value: "AAAAAAAAAAA=", status: 501, code: "NotImplemented"},
+		"XXHASH128":        {header: "x-amz-checksum-xxhash128", value: "AAAAAAAAAAAAAAAAAAAAAA==", status: 501, code: "NotImplemented"},
+		"unknown":          {header: "x-amz-checksum-crc8", value: "AA==", status: 400, code: "InvalidRequest"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			key := strings.NewReplacer(",", "", " ", "-").Replace(name)
-			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{test.header: test.value})
-			require.Equal(t, test.status, response.StatusCode, body)
-			if test.code == "" {
-				require.Equal(t, test.value, response.Header.Get(test.header))
+			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{tt.header: tt.value})
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.code == "" {
+				require.Equal(t, tt.value, response.Header.Get(tt.header))
 				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
 				head, _ := s.signedSend(t, "HEAD", "/photos/"+key, "", map[string]string{"X-Amz-Checksum-Mode": "ENABLED"})
-				require.Equal(t, test.value, head.Header.Get(test.header))
+				require.Equal(t, tt.value, head.Header.Get(tt.header))
 				return
 			}
-			require.Equal(t, test.code, errorIn(t, body).Code)
+			require.Equal(t, tt.code, parseError(t, body).Code)
 			require.NotContains(t, s.keys(t), key)
 
-			trailer := "5\r\nhello\r\n0\r\n" + test.header + ":" + test.value + "\r\n\r\n"
+			trailer := "5\r\nhello\r\n0\r\n" + tt.header + ":" + tt.value + "\r\n\r\n"
 			response, body = s.signedSend(t, "PUT", "/photos/"+key, trailer, map[string]string{
 				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-				"X-Amz-Trailer":                test.header,
+				"X-Amz-Trailer":                tt.header,
 				"X-Amz-Decoded-Content-Length": "5",
 			})
-			require.Equal(t, test.status, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code, body)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.code, parseError(t, body).Code, body)
 			require.NotContains(t, s.keys(t), key)
 		})
 	}
@@ -86,7 +87,7 @@ func TestTrailersRefused(t *testing.T) {
 			"X-Amz-Decoded-Content-Length": "5",
 		})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, trailers)
-		require.Equal(t, "InvalidRequest", errorIn(t, body).Code, trailers)
+		require.Equal(t, "InvalidRequest", parseError(t, body).Code, trailers)
 	}
 	require.Empty(t, s.keys(t))
 }
@@ -95,6 +96,7 @@ func TestTrailersRefused(t *testing.T) {
 func TestChecksumAlgorithms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "hello")
+
 	for algorithm, status := range map[string]int{
 		"CRC32": 200, "CRC32C": 200, "CRC64NVME": 200, "SHA1": 200, "SHA256": 200, "SHA512": 200, "MD5": 200, "sha512": 200,
 		"XXHASH64": 501, "XXHASH3": 501, "XXHASH128": 501, "CRC8": 400, "": 200,
@@ -106,12 +108,14 @@ func TestChecksumAlgorithms(t *testing.T) {
 		response, body = s.signedSend(t, "PUT", "/photos/"+"copy"+algorithm, "", header)
 		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
 	}
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("copySHA512"), ChecksumMode: types.ChecksumModeEnabled})
 	require.NoError(t, err)
 	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
+
 	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{"X-Amz-Checksum-Mode": "MAYBE"})
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
-	require.Equal(t, "InvalidRequest", errorIn(t, body).Code)
+	require.Equal(t, "InvalidRequest", parseError(t, body).Code)
 }
 
 // A multipart upload can have SHA-512 checksums of its parts.
@@ -123,6 +127,7 @@ func TestUploadPartWithSHA512(t *testing.T) {
 	contents := []string{"0123456789", "last"}
 	var parts []types.CompletedPart
 	joined := ""
+
 	for i, content := range contents {
 		number := int32(i + 1)
 		output, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
@@ -135,19 +140,23 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, sumSHA512(content), output.ChecksumSHA512)
+
 		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: output.ETag, ChecksumSHA512: output.ChecksumSHA512})
 		raw, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
 		require.NoError(t, err)
 		joined += string(raw)
 	}
-	wrong := []types.CompletedPart{parts[0], parts[1]}
-	wrong[1].ChecksumSHA512 = sumSHA512("other")
-	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
-	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
-	wrong[1].ChecksumSHA512 = nil
-	wrong[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
-	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
-	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
+
+	wrongParts := []types.CompletedPart{parts[0], parts[1]}
+	wrongParts[1].ChecksumSHA512 = sumSHA512("other")
+	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
+	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
+
+	wrongParts[1].ChecksumSHA512 = nil
+	wrongParts[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
+	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
+
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
 	require.NoError(t, err)
 	require.Equal(t, *sumSHA512(joined)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
@@ -159,5 +168,5 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		ChecksumAlgorithm: types.ChecksumAlgorithmMd5,
 		ChecksumType:      types.ChecksumTypeFullObject,
 	})
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 }

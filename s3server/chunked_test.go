@@ -23,51 +23,155 @@ func TestBodiesInChunks(t *testing.T) {
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
 	big := strings.Repeat("x", 8192)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		body    string
 		decoded string
 		trailer string
 		status  int
 		code    string
 	}{
-		"right":          {hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
-		"LF before CRLF": {hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
+		"right":          {body: hello + sum + "\r\n", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 200},
+		"LF before CRLF": {body: hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 200},
 		"text between LF and CRLF": {
-			hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
-			"5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError",
+			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "MalformedTrailerError",
 		},
-		"empty":                          {"0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n", "0", "x-amz-checksum-crc32c", 200, ""},
-		"two chunks":                     {"2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n", "8194", "x-amz-checksum-crc32c", 200, ""},
-		"a small chunk before the last":  {"2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n", "5", "x-amz-checksum-crc32c", 403, "InvalidChunkSizeError"},
-		"another checksum":               {hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "BadDigest"},
-		"an invalid checksum":            {hello + "x-amz-checksum-crc32c:hello\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
-		"another trailer than announced": {hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
-		"an empty trailer":               {hello + "x-amz-checksum-crc32c:\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
-		"no trailer":                     {hello + "\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
-		"none announced":                 {hello + sum + "\r\n", "5", "", 400, "MalformedTrailerError"},
-		"none announced, and none comes": {hello + "\r\n", "5", "", 200, ""},
-		"a longer body":                  {hello + sum + "\r\n", "4", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a shorter body":                 {hello + sum + "\r\n", "6", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"no decoded length":              {hello + sum + "\r\n", "", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
-		"no end":                         {"5\r\nhel", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"more after the end":             {hello + sum + "\r\nx", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a length with a sign":           {"+" + hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a decoded length with a sign":   {hello + sum + "\r\n", "+5", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
-		"an invalid length":              {"five\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a head that is too long":        {strings.Repeat("0", 5000) + hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a trailer that is too long":     {hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a chunk longer than it says":    {"4\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-	} {
+		"empty": {
+			body:    "0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
+			decoded: "0",
+			trailer: "x-amz-checksum-crc32c",
+			status:  200,
+		},
+		"two chunks": {
+			body:    "2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n",
+			decoded: "8194",
+			trailer: "x-amz-checksum-crc32c",
+			status:  200,
+		},
+		"a small chunk before the last": {
+			body:    "2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  403,
+			code:    "InvalidChunkSizeError",
+		},
+		"another checksum": {
+			body:    hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "BadDigest",
+		},
+		"an invalid checksum": {
+			body:    hello + "x-amz-checksum-crc32c:hello\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "InvalidRequest",
+		},
+		"another trailer than announced": {
+			body:    hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "MalformedTrailerError",
+		},
+		"an empty trailer": {
+			body:    hello + "x-amz-checksum-crc32c:\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "InvalidRequest",
+		},
+		"no trailer": {
+			body:    hello + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "MalformedTrailerError",
+		},
+		"none announced":                 {body: hello + sum + "\r\n", decoded: "5", status: 400, code: "MalformedTrailerError"},
+		"none announced, and none comes": {body: hello + "\r\n", decoded: "5", status: 200},
+		"a longer body": {
+			body:    hello + sum + "\r\n",
+			decoded: "4",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a shorter body": {
+			body:    hello + sum + "\r\n",
+			decoded: "6",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"no decoded length": {body: hello + sum + "\r\n", trailer: "x-amz-checksum-crc32c", status: 411, code: "MissingContentLength"},
+		"no end":            {body: "5\r\nhel", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 400, code: "IncompleteBody"},
+		"more after the end": {
+			body:    hello + sum + "\r\nx",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a length with a sign": {
+			body:    "+" + hello + sum + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a decoded length with a sign": {
+			body:    hello + sum + "\r\n",
+			decoded: "+5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  411,
+			code:    "MissingContentLength",
+		},
+		"an invalid length": {
+			body:    "five\r\nhello\r\n0\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a head that is too long": {
+			body:    strings.Repeat("0", 5000) + hello + sum + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a trailer that is too long": {
+			body:    hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+		"a chunk longer than it says": {
+			body:    "4\r\nhello\r\n0\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			response, body := s.sendChunks(t, test.body, test.decoded, test.trailer)
-			require.Equal(t, test.status, response.StatusCode, body)
-			if test.code != "" {
-				require.Equal(t, test.code, errorIn(t, body).Code, body)
+			response, body := s.sendChunks(t, tt.body, tt.decoded, tt.trailer)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.code != "" {
+				require.Equal(t, tt.code, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
-			require.Len(t, s.get(t, "k"), must(strconv.Atoi(test.decoded)))
+			require.Len(t, s.get(t, "k"), must(strconv.Atoi(tt.decoded)))
 		})
 	}
 }
@@ -76,33 +180,42 @@ func TestBodiesInChunks(t *testing.T) {
 // The server accepts that.
 func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	const right, wrong = "mnG7TA==", "AAAAAA=="
-	for _, c := range []struct {
+	tests := []struct {
 		name, value, trailer, comes string
 		status                      int
 		code                        string
 	}{
-		{"no trailer announced", right, "", "", 200, ""},
-		{"the same announced", right, "x-amz-checksum-crc32c", "", 200, ""},
-		{"the same announced, in capitals", right, "X-Amz-Checksum-CRC32C", "", 200, ""},
-		{"the same announced, and wrong", wrong, "x-amz-checksum-crc32c", "", 400, "BadDigest"},
-		{"the same announced, and it comes", right, "x-amz-checksum-crc32c", "x-amz-checksum-crc32c:" + right + "\r\n", 400, "MalformedTrailerError"},
-		{"another announced", right, "x-amz-checksum-crc32", "", 400, "InvalidRequest"},
-		{"announced, and not in a header", "", "x-amz-checksum-crc32c", "", 400, "InvalidRequest"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+		{name: "no trailer announced", value: right, status: 200},
+		{name: "the same announced", value: right, trailer: "x-amz-checksum-crc32c", status: 200},
+		{name: "the same announced, in capitals", value: right, trailer: "X-Amz-Checksum-CRC32C", status: 200},
+		{name: "the same announced, and wrong", value: wrong, trailer: "x-amz-checksum-crc32c", status: 400, code: "BadDigest"},
+		{
+			name:    "the same announced, and it comes",
+			value:   right,
+			trailer: "x-amz-checksum-crc32c",
+			comes:   "x-amz-checksum-crc32c:" + right + "\r\n",
+			status:  400,
+			code:    "MalformedTrailerError",
+		},
+		{name: "another announced", value: right, trailer: "x-amz-checksum-crc32", status: 400, code: "InvalidRequest"},
+		{name: "announced, and not in a header", trailer: "x-amz-checksum-crc32c", status: 400, code: "InvalidRequest"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			header := http.Header{}
-			if c.value != "" {
-				header.Set("X-Amz-Checksum-Crc32c", c.value)
+			if tt.value != "" {
+				header.Set("X-Amz-Checksum-Crc32c", tt.value)
 				header.Set("X-Amz-Sdk-Checksum-Algorithm", "CRC32C")
 			}
-			if c.trailer != "" {
-				header.Set("X-Amz-Trailer", c.trailer)
+			if tt.trailer != "" {
+				header.Set("X-Amz-Trailer", tt.trailer)
 			}
-			response, body := s.sendSignedChunks(t, "hello", c.comes, header)
-			require.Equal(t, c.status, response.StatusCode, body)
-			if c.code != "" {
-				require.Equal(t, c.code, errorIn(t, body).Code, body)
+
+			response, body := s.sendSignedChunks(t, "hello", tt.comes, header)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.code != "" {
+				require.Equal(t, tt.code, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
@@ -143,7 +256,7 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", time.Now()))
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
-	return response, read(t, response.Body)
+	return response, readBody(t, response.Body)
 }
 
 // sendSignedChunks puts the key k as one signed chunk, with the trailer lines.

@@ -30,7 +30,7 @@ func (s *store) vouched(t *testing.T, path, document string) (*http.Response, st
 // For a new bucket, each configuration has its default, or the error that says that it is not set.
 func TestBucketHasDefaultConfigurations(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for query, test := range map[string]struct {
+	tests := map[string]struct {
 		status int
 		text   string // of the body
 	}{
@@ -48,14 +48,15 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 		"replication":              {404, "ReplicationConfigurationNotFoundError"},
 		"requestPayment":           {200, "<Payer>BucketOwner</Payer>"},
 		"tagging":                  {404, "NoSuchTagSet"},
-	} {
+	}
+	for query, tt := range tests {
 		t.Run(query, func(t *testing.T) {
 			response, body := s.signedSend(t, "GET", "/photos?"+query, "", nil)
-			require.Equal(t, test.status, response.StatusCode, body)
-			require.Contains(t, body, test.text)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Contains(t, body, tt.text)
 			response, body = s.signedSend(t, "GET", "/missing?"+query, "", nil)
 			require.Equal(t, 404, response.StatusCode, body)
-			require.Equal(t, "NoSuchBucket", errorIn(t, body).Code)
+			require.Equal(t, "NoSuchBucket", parseError(t, body).Code)
 		})
 	}
 }
@@ -67,7 +68,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 	for _, query := range []string{"analytics&id=x", "intelligent-tiering&id=x", "inventory&id=x", "metrics&id=x", "replication"} {
 		response, body := s.vouched(t, "/photos?"+query, "<x/>")
 		require.Equal(t, 501, response.StatusCode, query)
-		require.Equal(t, "NotImplemented", errorIn(t, body).Code, query)
+		require.Equal(t, "NotImplemented", parseError(t, body).Code, query)
 		response, _ = s.signedSend(t, "DELETE", "/photos?"+query, "", nil)
 		require.Equal(t, map[bool]int{true: 204, false: 404}[query == "replication"], response.StatusCode, query)
 	}
@@ -75,7 +76,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 		method, path, _ := strings.Cut(request, " ")
 		response, body := s.signedSend(t, method, path, "", nil)
 		require.Equal(t, 501, response.StatusCode, request)
-		require.Equal(t, "NotImplemented", errorIn(t, body).Code, request)
+		require.Equal(t, "NotImplemented", parseError(t, body).Code, request)
 	}
 }
 
@@ -86,8 +87,8 @@ func TestBucketTags(t *testing.T) {
 		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{Bucket: aws.String(bucket), Tagging: &types.Tagging{TagSet: tags}})
 		return err
 	}
-	get := func(of string) ([]types.Tag, error) {
-		output, err := s.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &of})
+	get := func(name string) ([]types.Tag, error) {
+		output, err := s.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &name})
 		if err != nil {
 			return nil, err
 		}
@@ -95,32 +96,35 @@ func TestBucketTags(t *testing.T) {
 	}
 	two := []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}
 	require.NoError(t, put(two...))
-	kept, err := get(bucket)
+
+	got, err := get(bucket)
 	require.NoError(t, err)
-	require.Equal(t, two, kept)
+	require.Equal(t, two, got)
 
 	var many []types.Tag
 	for i := range 51 {
 		many = append(many, types.Tag{Key: aws.String(fmt.Sprintf("k%d", i)), Value: aws.String("v")})
 	}
+
 	require.NoError(t, put(many[:50]...))
-	failsWith(t, put(many...), 400, "BadRequest")
-	failsWith(t, put(two[0], two[0]), 400, "InvalidTag")
-	failsWith(t, put(types.Tag{Key: aws.String("aws:x"), Value: aws.String("v")}), 400, "InvalidTag")
+	requireFailure(t, put(many...), 400, "BadRequest")
+	requireFailure(t, put(two[0], two[0]), 400, "InvalidTag")
+	requireFailure(t, put(types.Tag{Key: aws.String("aws:x"), Value: aws.String("v")}), 400, "InvalidTag")
+
 	_, err = s.DeleteBucketTagging(t.Context(), &s3.DeleteBucketTaggingInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = get(bucket)
-	failsWith(t, err, 404, "NoSuchTagSet")
+	requireFailure(t, err, 404, "NoSuchTagSet")
 
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("tagged"), CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: two}})
 	require.NoError(t, err)
-	kept, err = get("tagged")
+	got, err = get("tagged")
 	require.NoError(t, err)
-	require.Equal(t, two, kept)
+	require.Equal(t, two, got)
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("directory"), CreateBucketConfiguration: &types.CreateBucketConfiguration{
 		Location: &types.LocationInfo{Name: aws.String("use1-az4"), Type: types.LocationTypeAvailabilityZone},
 	}})
-	failsWith(t, err, 501, "NotImplemented")
+	requireFailure(t, err, 501, "NotImplemented")
 }
 
 func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
@@ -147,24 +151,26 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	s := start(t, s3server.Config{})
 	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
 	require.NoError(t, s.encryptBy(t, rule))
-	kept, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, []types.ServerSideEncryptionRule{rule}, kept.ServerSideEncryptionConfiguration.Rules)
+	require.Equal(t, []types.ServerSideEncryptionRule{rule}, got.ServerSideEncryptionConfiguration.Rules)
 
 	put, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, put.ServerSideEncryption)
 	require.Equal(t, "key-1", *put.SSEKMSKeyId)
 	require.True(t, *put.BucketKeyEnabled)
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, "key-1", *head.SSEKMSKeyId)
 
 	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), CopySource: aws.String("photos/k")})
 	require.NoError(t, err, "a copy to itself applies the rule")
-	own := putInput("own", "x")
-	own.ServerSideEncryption = types.ServerSideEncryptionAes256
-	put, err = s.PutObject(t.Context(), own)
+	ownInput := putInput("own", "x")
+	ownInput.ServerSideEncryption = types.ServerSideEncryptionAes256
+
+	put, err = s.PutObject(t.Context(), ownInput)
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption, "the write decides")
 	require.Nil(t, put.SSEKMSKeyId)
@@ -184,9 +190,9 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 func TestBucketEncryptionRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	aes := byDefault(types.ServerSideEncryptionAes256, "", false)
-	failsWith(t, s.encryptBy(t, aes, aes), 400, "MalformedXML")
-	failsWith(t, s.encryptBy(t, byDefault("AES512", "", false)), 400, "MalformedXML")
-	failsWith(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
+	requireFailure(t, s.encryptBy(t, aes, aes), 400, "MalformedXML")
+	requireFailure(t, s.encryptBy(t, byDefault("AES512", "", false)), 400, "MalformedXML")
+	requireFailure(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
 }
 
 // A bucket's encryption configuration can forbid customer-provided keys.
@@ -194,11 +200,13 @@ func TestBucketBlocksCustomerKeys(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	rule := types.ServerSideEncryptionRule{BlockedEncryptionTypes: &types.BlockedEncryptionTypes{EncryptionType: []types.EncryptionType{types.EncryptionTypeSseC}}}
 	require.NoError(t, s.encryptBy(t, rule))
+
 	put := func() error {
 		_, err := s.PutObject(t.Context(), newCustomerKey('a').put("x"))
 		return err
 	}
-	failsWith(t, put(), 403, "AccessDenied")
+	requireFailure(t, put(), 403, "AccessDenied")
+
 	rule.BlockedEncryptionTypes.EncryptionType[0] = types.EncryptionTypeNone
 	require.NoError(t, s.encryptBy(t, rule))
 	require.NoError(t, put())
@@ -212,11 +220,13 @@ func TestRequesterPays(t *testing.T) {
 	input.ACL = types.ObjectCannedACLPublicRead
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	anonymous := func(header http.Header) int {
 		response, _ := s.send(t, "GET", s.server.URL+"/photos/k", nil, header)
 		return response.StatusCode
 	}
 	require.Equal(t, 200, anonymous(nil))
+
 	pay := func(payer types.Payer) error {
 		_, err := s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
 			Bucket:                      aws.String(bucket),
@@ -224,14 +234,16 @@ func TestRequesterPays(t *testing.T) {
 		})
 		return err
 	}
-	failsWith(t, pay("Nobody"), 400, "MalformedXML")
+	requireFailure(t, pay("Nobody"), 400, "MalformedXML")
+
 	require.NoError(t, pay(types.PayerRequester))
-	kept, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, types.PayerRequester, kept.Payer)
+	require.Equal(t, types.PayerRequester, got.Payer)
 	require.Equal(t, 403, anonymous(nil))
 	require.Equal(t, 403, anonymous(http.Header{"X-Amz-Request-Payer": {"requester"}}), "nobody knows who would pay")
 	require.Equal(t, "x", s.get(t, "k"), "the owner is not asked")
+
 	require.NoError(t, pay(types.PayerBucketOwner))
 	require.Equal(t, 200, anonymous(nil))
 }
@@ -250,20 +262,23 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 	s.put(t, "k", "x")
 	get := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
 	other := s.clientOf(1)
+
 	_, err = other.GetObject(t.Context(), get)
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	get.RequestPayer = types.RequestPayerRequester
 	output, err := other.GetObject(t.Context(), get)
 	require.NoError(t, err)
 	require.Equal(t, types.RequestChargedRequester, output.RequestCharged)
-	require.Equal(t, "x", read(t, output.Body))
+	require.Equal(t, "x", readBody(t, output.Body))
+
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
-	copied := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
-	_, err = other.CopyObject(t.Context(), copied)
-	failsWith(t, err, 403, "AccessDenied")
-	copied.RequestPayer = types.RequestPayerRequester
-	charged, err := other.CopyObject(t.Context(), copied)
+	copyInput := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
+	_, err = other.CopyObject(t.Context(), copyInput)
+	requireFailure(t, err, 403, "AccessDenied")
+
+	copyInput.RequestPayer = types.RequestPayerRequester
+	charged, err := other.CopyObject(t.Context(), copyInput)
 	require.NoError(t, err, "the source is asked as well as the target")
 	require.Equal(t, types.RequestChargedRequester, charged.RequestCharged)
 }
@@ -276,13 +291,14 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 	_, err = s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{
 		LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String("others"), TargetPrefix: aws.String("")},
 	}})
-	failsWith(t, err, 400, "InvalidTargetBucketForLogging")
+	requireFailure(t, err, 400, "InvalidTargetBucketForLogging")
 }
 
 // The server refuses configurations with unknown XML elements.
 func TestBucketConfigurationUnknownElements(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
+
 	for path, document := range map[string]string{
 		"accelerate":     "<AccelerateConfiguration><Status>Enabled</Status><X/></AccelerateConfiguration>",
 		"cors":           "<CORSConfiguration><CORSRule>" + cors + "<X/></CORSRule></CORSConfiguration>",
@@ -296,10 +312,11 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 	} {
 		response, body := s.vouched(t, "/photos?"+path, document)
 		require.Equal(t, 400, response.StatusCode, "%s: %s", path, body)
-		require.Equal(t, "MalformedXML", errorIn(t, body).Code, path)
+		require.Equal(t, "MalformedXML", parseError(t, body).Code, path)
 	}
+
 	_, body := s.vouched(t, "/photos?versioning", "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
-	require.Equal(t, "NotImplemented", errorIn(t, body).Code)
+	require.Equal(t, "NotImplemented", parseError(t, body).Code)
 }
 
 // The server stores and returns the acceleration and logging configurations.
@@ -313,14 +330,15 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 		return err
 	}
 	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
-	kept, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{Bucket: aws.String(bucket)})
-	require.NoError(t, err)
-	require.Equal(t, types.BucketAccelerateStatusSuspended, kept.Status)
-	failsWith(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
-	failsWith(t, accelerate("a.b", types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
 
-	log := func(to *types.LoggingEnabled) error {
-		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: to}})
+	got, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, types.BucketAccelerateStatusSuspended, got.Status)
+	requireFailure(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
+	requireFailure(t, accelerate("a.b", types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
+
+	log := func(target *types.LoggingEnabled) error {
+		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: target}})
 		return err
 	}
 	logged := func() *types.LoggingEnabled {
@@ -328,10 +346,12 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 		require.NoError(t, err)
 		return output.LoggingEnabled
 	}
-	to := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
-	require.NoError(t, log(to))
-	require.Equal(t, to, logged())
-	failsWith(t, log(&types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}), 400, "InvalidTargetBucketForLogging")
+	target := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
+
+	require.NoError(t, log(target))
+	require.Equal(t, target, logged())
+	requireFailure(t, log(&types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}), 400, "InvalidTargetBucketForLogging")
+
 	require.NoError(t, log(nil))
 	require.Nil(t, logged())
 }

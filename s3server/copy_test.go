@@ -59,7 +59,7 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	require.Equal(t, map[string]string{"c": "d"}, head("replaced").Metadata)
 
 	_, err = s.CopyObject(t.Context(), copyInput("from", "from"))
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 	itself := copyInput("from", "from")
 	itself.MetadataDirective = types.MetadataDirectiveReplace
 	_, err = s.CopyObject(t.Context(), itself)
@@ -68,7 +68,7 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 
 // CopyObject applies the conditions on its source and its target, and refuses an invalid source.
 func TestConditionsOfCopy(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		change func(in *s3.CopyObjectInput, etag string)
 		status int
 		code   string
@@ -111,21 +111,23 @@ func TestConditionsOfCopy(t *testing.T) {
 		"larger than one copy may be": {func(input *s3.CopyObjectInput, _ string) {
 			input.CopySource = aws.String(bucket + "/large")
 		}, 400, "InvalidRequest"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "from", "content")
 			s.put(t, "to", "old")
 			s.put(t, "large", strings.Repeat("x", 50<<10+1))
 			input := copyInput("from", "to")
-			test.change(input, etag)
+			tt.change(input, etag)
 			_, err := s.CopyObject(t.Context(), input)
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				require.Equal(t, "content", s.get(t, *input.Key))
 				return
 			}
-			failsWith(t, err, test.status, test.code)
+
+			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, "old", s.get(t, "to"))
 		})
 	}
@@ -137,7 +139,7 @@ func TestUploadPartCopy(t *testing.T) {
 	s.put(t, "from", "0123456789abcdef")
 	s.put(t, "short", "0123456789")
 	upload := s.begin(t, "to", fullCRC32C)
-	from := func(number int32, key, span string) (types.CompletedPart, error) {
+	copyPart := func(number int32, key, span string) (types.CompletedPart, error) {
 		input := &s3.UploadPartCopyInput{Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: &number, CopySource: aws.String(bucket + "/" + key)}
 		if span != "" {
 			input.CopySourceRange = &span
@@ -148,17 +150,19 @@ func TestUploadPartCopy(t *testing.T) {
 		}
 		return types.CompletedPart{PartNumber: &number, ETag: output.CopyPartResult.ETag, ChecksumCRC32C: output.CopyPartResult.ChecksumCRC32C}, nil
 	}
-	first, err := from(1, "from", "")
+	first, err := copyPart(1, "from", "")
 	require.NoError(t, err)
-	second, err := from(2, "from", "bytes=4-14")
+	second, err := copyPart(2, "from", "bytes=4-14")
 	require.NoError(t, err)
 	third := s.part(t, "to", upload, 3, "!", withCRC32C)
+
 	for span, want := range map[string]string{"bytes=4-": "InvalidArgument", "bytes=10-16": "InvalidArgument", "bytes=-4": "InvalidArgument", "bytes=16-20": "InvalidRequest"} {
-		_, err = from(4, "from", span)
-		failsWith(t, err, 400, want)
+		_, err = copyPart(4, "from", span)
+		requireFailure(t, err, 400, want)
 	}
-	_, err = from(4, "short", "bytes=0-1")
-	failsWith(t, err, 400, "InvalidRequest")
+
+	_, err = copyPart(4, "short", "bytes=0-1")
+	requireFailure(t, err, 400, "InvalidRequest")
 
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("to", upload, first, second, third))
 	require.NoError(t, err)
@@ -166,8 +170,8 @@ func TestUploadPartCopy(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"), "the copy must not need its source")
 
-	copied, err := s.CopyObject(t.Context(), copyInput("to", "whole"))
+	copyOutput, err := s.CopyObject(t.Context(), copyInput("to", "whole"))
 	require.NoError(t, err)
-	require.NotContains(t, *copied.CopyObjectResult.ETag, "-", "a copy must not be multipart")
-	require.Equal(t, crc32c("0123456789abcdef456789abcde!"), *copied.CopyObjectResult.ChecksumCRC32C)
+	require.NotContains(t, *copyOutput.CopyObjectResult.ETag, "-", "a copy must not be multipart")
+	require.Equal(t, crc32c("0123456789abcdef456789abcde!"), *copyOutput.CopyObjectResult.ChecksumCRC32C)
 }

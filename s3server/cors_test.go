@@ -26,15 +26,17 @@ func TestCORS(t *testing.T) {
 		})
 		return err
 	}
+
 	_, err := get()
-	failsWith(t, err, 404, "NoSuchCORSConfiguration")
+	requireFailure(t, err, 404, "NoSuchCORSConfiguration")
 	refusal := func(path string) apiError {
 		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{"Origin": {"https://example.org"}, "Access-Control-Request-Method": {"PUT"}})
 		require.Equal(t, 403, response.StatusCode)
-		return errorIn(t, body)
+		return parseError(t, body)
 	}
 	require.Equal(t, "CORSResponse: CORS is not enabled for this bucket.", refusal("/photos/k").Message)
 	require.Equal(t, "CORSResponse: Bucket not found", refusal("/missing/k").Message)
+
 	rule := types.CORSRule{
 		AllowedOrigins: []string{"https://*.example.com"},
 		AllowedMethods: []string{"GET", "PUT"},
@@ -43,34 +45,35 @@ func TestCORS(t *testing.T) {
 		MaxAgeSeconds:  aws.Int32(60),
 	}
 	require.NoError(t, put(rule))
-	kept, err := get()
+	got, err := get()
 	require.NoError(t, err)
-	require.Equal(t, []types.CORSRule{rule}, kept.CORSRules)
+	require.Equal(t, []types.CORSRule{rule}, got.CORSRules)
 	require.Equal(t, "AccessForbidden", refusal("/photos/k").Code)
 	require.Contains(t, refusal("/photos/k").Message, "CORSResponse: This CORS request is not allowed.")
-	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}), 400, "InvalidRequest")
-	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}), 400, "InvalidRequest")
+	requireFailure(t, put(types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}), 400, "InvalidRequest")
+	requireFailure(t, put(types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}), 400, "InvalidRequest")
 
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		origin, method, headers string
 		status                  int
 	}{
-		"allowed":        {"https://app.example.com", "PUT", "Content-Type, X-Amz-Meta-A", 200},
-		"another origin": {"https://example.org", "PUT", "", 403},
-		"another method": {"https://app.example.com", "DELETE", "", 403},
-		"another header": {"https://app.example.com", "PUT", "x-other", 403},
-		"no origin":      {"", "PUT", "", 400},
-		"no method":      {"https://app.example.com", "", "", 400},
-	} {
+		"allowed":        {origin: "https://app.example.com", method: "PUT", headers: "Content-Type, X-Amz-Meta-A", status: 200},
+		"another origin": {origin: "https://example.org", method: "PUT", status: 403},
+		"another method": {origin: "https://app.example.com", method: "DELETE", status: 403},
+		"another header": {origin: "https://app.example.com", method: "PUT", headers: "x-other", status: 403},
+		"no origin":      {origin: "", method: "PUT", status: 400},
+		"no method":      {origin: "https://app.example.com", status: 400},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			header := http.Header{"Access-Control-Request-Method": {test.method}, "Access-Control-Request-Headers": {test.headers}}
-			if test.origin != "" {
-				header.Set("Origin", test.origin)
+			header := http.Header{"Access-Control-Request-Method": {tt.method}, "Access-Control-Request-Headers": {tt.headers}}
+			if tt.origin != "" {
+				header.Set("Origin", tt.origin)
 			}
 			response, _ := s.send(t, "OPTIONS", s.server.URL+"/"+bucket+"/k", nil, header)
-			require.Equal(t, test.status, response.StatusCode)
-			if test.status == 200 {
-				require.Equal(t, test.origin, response.Header.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, tt.status, response.StatusCode)
+			if tt.status == 200 {
+				require.Equal(t, tt.origin, response.Header.Get("Access-Control-Allow-Origin"))
 				require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
 				require.Equal(t, "content-type, x-amz-meta-a", response.Header.Get("Access-Control-Allow-Headers"))
 				require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
@@ -82,6 +85,7 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, 403, response.StatusCode)
 	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
 	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
+
 	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	response, _ = s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
@@ -96,22 +100,23 @@ func TestCORSOfEachRequest(t *testing.T) {
 		CORSRules: []types.CORSRule{{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"x-known"}}},
 	}})
 	require.NoError(t, err)
-	for _, test := range []struct{ method, asked, headers, allowed string }{
-		{"PUT", "", "", "*"},
-		{"GET", "", "", ""},
-		{"GET", "PUT", "", "*"},
-		{"PUT", "GET", "", ""},
-		{"GET", "PUT", "X-Known", "*"},
-		{"GET", "PUT", "X-Other", ""},
-	} {
+	tests := []struct{ method, asked, headers, allowed string }{
+		{method: "PUT", allowed: "*"},
+		{method: "GET"},
+		{method: "GET", asked: "PUT", allowed: "*"},
+		{method: "PUT", asked: "GET"},
+		{method: "GET", asked: "PUT", headers: "X-Known", allowed: "*"},
+		{method: "GET", asked: "PUT", headers: "X-Other"},
+	}
+	for _, tt := range tests {
 		header := http.Header{"Origin": {"https://example.com"}}
-		if test.asked != "" {
-			header.Set("Access-Control-Request-Method", test.asked)
+		if tt.asked != "" {
+			header.Set("Access-Control-Request-Method", tt.asked)
 		}
-		if test.headers != "" {
-			header.Set("Access-Control-Request-Headers", test.headers)
+		if tt.headers != "" {
+			header.Set("Access-Control-Request-Headers", tt.headers)
 		}
-		response, _ := s.send(t, test.method, s.server.URL+"/"+bucket+"/k", nil, header)
-		require.Equal(t, test.allowed, response.Header.Get("Access-Control-Allow-Origin"), "%v", test)
+		response, _ := s.send(t, tt.method, s.server.URL+"/"+bucket+"/k", nil, header)
+		require.Equal(t, tt.allowed, response.Header.Get("Access-Control-Allow-Origin"), "%v", tt)
 	}
 }

@@ -27,10 +27,10 @@ var twoAccounts = []s3server.Credential{
 // clientOf returns a client that signs with one of the keys of twoAccounts.
 func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 	c := twoAccounts[key]
-	signed := func(o *s3.Options) {
+	sign := func(o *s3.Options) {
 		o.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
 	}
-	return s.client(append(options, signed)...)
+	return s.client(append(options, sign)...)
 }
 
 // Each account sees only its own buckets.
@@ -40,20 +40,23 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	s.put(t, "k", "content")
 
 	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = other.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 409, "BucketAlreadyExists")
+	requireFailure(t, err, 409, "BucketAlreadyExists")
+
 	_, err = other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("none"), Key: aws.String("k")})
-	failsWith(t, err, 404, "NoSuchBucket")
+	requireFailure(t, err, 404, "NoSuchBucket")
 
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
+
 	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("others"), Key: aws.String("k")})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	for client, name := range map[*s3.Client]string{s.Client: bucket, other: "others"} {
 		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		require.NoError(t, err)
@@ -63,8 +66,9 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, list.Owner.ID, acl.Owner.ID)
 	}
+
 	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), ExpectedBucketOwner: aws.String(otherAccount)})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("others"), ExpectedBucketOwner: aws.String(otherAccount)})
 	require.NoError(t, err)
 }
@@ -90,15 +94,20 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 				method, path, header string
 				others               map[string]string
 			}{
-				{"GET", "/photos/k", "x-amz-expected-bucket-owner", nil},
-				{"PUT", "/photos/copy", "x-amz-source-expected-bucket-owner", map[string]string{"x-amz-copy-source": "/photos/k"}},
+				{method: "GET", path: "/photos/k", header: "x-amz-expected-bucket-owner"},
+				{
+					method: "PUT",
+					path:   "/photos/copy",
+					header: "x-amz-source-expected-bucket-owner",
+					others: map[string]string{"x-amz-copy-source": "/photos/k"},
+				},
 			} {
 				header := map[string]string{request.header: owner}
 				maps.Copy(header, request.others)
 				response, body := s.signedSend(t, request.method, request.path, "", header)
 				require.Equal(t, want.status, response.StatusCode, body)
 				if want.code != "" {
-					require.Equal(t, want.code, errorIn(t, body).Code)
+					require.Equal(t, want.code, parseError(t, body).Code)
 				}
 			}
 		})
@@ -112,17 +121,20 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	reader := s.clientOf(2)
 	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	require.Equal(t, "content", read(t, output.Body))
+
+	require.Equal(t, "content", readBody(t, output.Body))
 	_, err = reader.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = reader.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	deleted, err := reader.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
@@ -138,7 +150,7 @@ func TestCreateBucketAnonymously(t *testing.T) {
 	for _, name := range []string{"new", bucket} {
 		response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
 		require.Equal(t, 403, response.StatusCode)
-		require.Equal(t, "AccessDenied", errorIn(t, body).Code)
+		require.Equal(t, "AccessDenied", parseError(t, body).Code)
 	}
 }
 
@@ -155,14 +167,16 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 		}
 		_, err := s.CreateBucket(t.Context(), input)
 		require.NoError(t, err)
+
 		head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
 		require.Equal(t, region, *head.BucketRegion)
+
 		_, err = s.CreateBucket(t.Context(), input)
 		if region == "us-east-1" {
 			require.NoError(t, err, "the same bucket again")
 		} else {
-			failsWith(t, err, 409, "BucketAlreadyOwnedByYou")
+			requireFailure(t, err, 409, "BucketAlreadyOwnedByYou")
 		}
 		_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
@@ -170,7 +184,7 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 
 	s = startLenient(t, s3server.Config{Region: "eu-west-1"})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
+	requireFailure(t, err, 400, "AuthorizationHeaderMalformed")
 }
 
 // Without Config.Strict, UploadPartCopy accepts a range of a source that AWS would refuse as too small.
@@ -190,7 +204,7 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 		return err
 	}
 	require.NoError(t, copyTo(startLenient(t, s3server.Config{})))
-	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
+	requireFailure(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
 }
 
 // A presigned URL has the permissions of its access key. That of a read-only key works for a GET, but not for a
@@ -199,9 +213,11 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	s.put(t, "k", "content")
+
 	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
 		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
+
 		response, body := s.send(t, "GET", presigned.URL, nil, nil)
 		require.Equal(t, status, response.StatusCode, body)
 		presigned, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -210,12 +226,14 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 		require.Equal(t, key == mine, response.StatusCode == 200, body)
 		s.put(t, "k", "content")
 	}
+
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicReadWrite})
 	require.NoError(t, err)
 	presigned, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err)
 	response, body := s.send(t, "PUT", presigned.URL, nil, nil)
 	require.Equal(t, 200, response.StatusCode, body)
+
 	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
 	require.NoError(t, err)
 	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
@@ -226,6 +244,7 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 func TestAccountKeyLimitsForms(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
+
 	post := func(key int) int {
 		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
@@ -235,11 +254,13 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	require.Equal(t, 204, post(mine))
 	require.Equal(t, 403, post(others))
 	require.Equal(t, 403, post(2), "a read-only key")
+
 	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"s3:PutObject","Resource":`+inKeys+
 		`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
 	require.Equal(t, 204, post(others))
+
 	_, err := s.clientOf(others).PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 }
 
 // If an account's listing began with one access key, its continuation token also works with the account's other
@@ -265,16 +286,17 @@ func TestAccountTemporaryKeysNeedToken(t *testing.T) {
 		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},
 		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},
 	}, twoAccounts...)})
-	with := func(access, secret, token string) error {
+	tryKeys := func(access, secret, token string) error {
 		client := s.client(func(o *s3.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider(access, secret, token)
 		})
 		_, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		return err
 	}
-	require.NoError(t, with("ASIAONEONEONEONEONEO", "one", "first"))
-	require.NoError(t, with("ASIATWOTWOTWOTWOTWOT", "two", "second"))
-	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "two", "first"), 400, "InvalidToken")
-	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "two", ""), 403, "InvalidAccessKeyId")
-	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "one", "second"), 403, "SignatureDoesNotMatch")
+	require.NoError(t, tryKeys("ASIAONEONEONEONEONEO", "one", "first"))
+
+	require.NoError(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", "second"))
+	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", "first"), 400, "InvalidToken")
+	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", ""), 403, "InvalidAccessKeyId")
+	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "one", "second"), 403, "SignatureDoesNotMatch")
 }

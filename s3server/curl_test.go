@@ -27,6 +27,7 @@ func TestCurl(t *testing.T) {
 		require.NoError(t, err, string(data))
 		return string(data)
 	}
+
 	for _, key := range everyKey {
 		input := putInput(key, "")
 		input.Body = nil
@@ -35,12 +36,14 @@ func TestCurl(t *testing.T) {
 		put, err := sign.PresignPutObject(t.Context(), input)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, []byte("content of "+key), 0o600))
+
 		text := curl("--request", "PUT", "--data-binary", "@"+file, "--header", "Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
 		require.Empty(t, text, "%q", key)
 		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 		require.NoError(t, err)
 		require.Equal(t, "content of "+key, curl(get.URL), "%q", key)
 	}
+
 	get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
 	require.NoError(t, err)
 	require.Contains(t, curl("--request", "DELETE", get.URL), "SignatureDoesNotMatch")

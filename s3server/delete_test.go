@@ -19,32 +19,34 @@ import (
 
 // DeleteObject applies the conditions of its headers.
 func TestConditionsOfDelete(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		key, match string
 		status     int
 		code       string
 	}{
-		"present":                 {"k", "", 0, ""},
-		"absent":                  {"none", "", 0, ""},
-		"the same":                {"k", "ETAG", 0, ""},
-		"anything":                {"k", "*", 0, ""},
-		"another":                 {"k", `"x"`, 412, "PreconditionFailed"},
-		"absent, with a revision": {"none", `"x"`, 404, "NoSuchKey"},
-		"absent, anything":        {"none", "*", 404, "NoSuchKey"},
-	} {
+		"present":                 {key: "k"},
+		"absent":                  {key: "none"},
+		"the same":                {key: "k", match: "ETAG"},
+		"anything":                {key: "k", match: "*"},
+		"another":                 {key: "k", match: `"x"`, status: 412, code: "PreconditionFailed"},
+		"absent, with a revision": {key: "none", match: `"x"`, status: 404, code: "NoSuchKey"},
+		"absent, anything":        {key: "none", match: "*", status: 404, code: "NoSuchKey"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "k", "content")
-			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &test.key}
-			if test.match != "" {
-				input.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &tt.key}
+			if tt.match != "" {
+				input.IfMatch = aws.String(strings.ReplaceAll(tt.match, "ETAG", etag))
 			}
 			_, err := s.DeleteObject(t.Context(), input)
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-			failsWith(t, err, test.status, test.code)
+
+			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, []string{"k"}, s.keys(t))
 		})
 	}
@@ -56,6 +58,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
+
 	object := func(key, etag string) types.ObjectIdentifier {
 		o := types.ObjectIdentifier{Key: &key}
 		if etag != "" {
@@ -63,6 +66,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 		}
 		return o
 	}
+
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 		object("a", ""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
 	}}})
@@ -85,7 +89,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 		many = append(many, object("k", ""))
 	}
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: many}})
-	failsWith(t, err, 400, "MalformedXML")
+	requireFailure(t, err, 400, "MalformedXML")
 }
 
 // A meetingService deletes objects of users when all have come.
@@ -123,6 +127,7 @@ func TestDeleteObjectsAtOnce(t *testing.T) {
 		batch = append(batch, types.ObjectIdentifier{Key: &key})
 	}
 	all.Add(len(batch))
+
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: batch}})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, len(batch))

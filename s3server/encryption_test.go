@@ -47,6 +47,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
 	none := customerKey{}
+
 	put, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
 	require.Equal(t, *key.md5, *put.SSECustomerKeyMD5)
@@ -54,70 +55,90 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 
 	get, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
-	require.Equal(t, "hello", read(t, get.Body))
+	require.Equal(t, "hello", readBody(t, get.Body))
 	require.Equal(t, "AES256", *get.SSECustomerAlgorithm)
 	require.Empty(t, get.ServerSideEncryption)
 	_, err = s.HeadObject(t.Context(), key.head())
 	require.NoError(t, err)
 
 	_, err = s.GetObject(t.Context(), none.get())
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 	_, err = s.HeadObject(t.Context(), none.head())
-	failsWith(t, err, http.StatusBadRequest, "BadRequest")
+	requireFailure(t, err, http.StatusBadRequest, "BadRequest")
+
 	_, err = s.GetObject(t.Context(), other.get())
-	failsWith(t, err, http.StatusForbidden, "AccessDenied")
+	requireFailure(t, err, http.StatusForbidden, "AccessDenied")
 	_, err = s.HeadObject(t.Context(), other.head())
-	failsWith(t, err, http.StatusForbidden, "Forbidden")
+	requireFailure(t, err, http.StatusForbidden, "Forbidden")
 
 	copying := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/k")}
 	_, err = s.CopyObject(t.Context(), copying)
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
+
 	copying.CopySourceSSECustomerAlgorithm = key.algorithm
 	copying.CopySourceSSECustomerKey = key.key
 	copying.CopySourceSSECustomerKeyMD5 = key.md5
-	copied, err := s.CopyObject(t.Context(), copying)
+	copyOutput, err := s.CopyObject(t.Context(), copying)
 	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAes256, copied.ServerSideEncryption, "a copy is not encrypted with the source's key")
+	require.Equal(t, types.ServerSideEncryptionAes256, copyOutput.ServerSideEncryption, "a copy is not encrypted with the source's key")
 	require.Equal(t, "hello", s.get(t, "copy"))
-	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *copied.CopyObjectResult.ETag)
+	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *copyOutput.CopyObjectResult.ETag)
 
 	_, err = s.PutObject(t.Context(), putInput("k", "plain"))
 	require.NoError(t, err)
 	_, err = s.GetObject(t.Context(), key.get())
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 }
 
 // The server refuses these customer-provided keys.
 func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	plain := start(t, s3server.Config{})
+	plainServer := start(t, s3server.Config{})
 	good := newCustomerKey('a')
 	other := newCustomerKey('b')
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		store  *store
 		key    customerKey
 		status int
 		code   string
 	}{
-		"the MD5 of another key": {s, customerKey{good.algorithm, good.key, other.md5}, http.StatusBadRequest, "InvalidArgument"},
-		"no MD5":                 {s, customerKey{good.algorithm, good.key, nil}, http.StatusBadRequest, "InvalidArgument"},
-		"no algorithm":           {s, customerKey{nil, good.key, good.md5}, http.StatusBadRequest, "InvalidArgument"},
-		"no key":                 {s, customerKey{good.algorithm, nil, good.md5}, http.StatusBadRequest, "InvalidArgument"},
-		"another algorithm":      {s, customerKey{aws.String("DES"), good.key, good.md5}, http.StatusBadRequest, "InvalidEncryptionAlgorithmError"},
-		"a short key":            {s, customerKey{good.algorithm, &short, good.md5}, http.StatusBadRequest, "InvalidArgument"},
-		"without TLS":            {plain, good, http.StatusBadRequest, "InvalidRequest"},
-	} {
+		"the MD5 of another key": {
+			store:  s,
+			key:    customerKey{good.algorithm, good.key, other.md5},
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"no MD5":       {store: s, key: customerKey{good.algorithm, good.key, nil}, status: http.StatusBadRequest, code: "InvalidArgument"},
+		"no algorithm": {store: s, key: customerKey{nil, good.key, good.md5}, status: http.StatusBadRequest, code: "InvalidArgument"},
+		"no key":       {store: s, key: customerKey{good.algorithm, nil, good.md5}, status: http.StatusBadRequest, code: "InvalidArgument"},
+		"another algorithm": {
+			store:  s,
+			key:    customerKey{aws.String("DES"), good.key, good.md5},
+			status: http.StatusBadRequest,
+			code:   "InvalidEncryptionAlgorithmError",
+		},
+		"a short key": {
+			store:  s,
+			key:    customerKey{good.algorithm, &short, good.md5},
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"without TLS": {store: plainServer, key: good, status: http.StatusBadRequest, code: "InvalidRequest"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := row.store.PutObject(t.Context(), row.key.put("x"))
-			failsWith(t, err, row.status, row.code)
-			require.Empty(t, row.store.keys(t))
+			_, err := tt.store.PutObject(t.Context(), tt.key.put("x"))
+			requireFailure(t, err, tt.status, tt.code)
+			require.Empty(t, tt.store.keys(t))
 		})
 	}
+
 	both := good.put("x")
 	both.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	_, err := s.PutObject(t.Context(), both)
-	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
 }
 
 // Each part must be sent with the customer-provided key of its upload.
@@ -125,6 +146,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
+
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:               aws.String(bucket),
 		Key:                  aws.String("k"),
@@ -135,6 +157,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, *key.md5, *created.SSECustomerKeyMD5)
+
 	part := func(k customerKey) (*s3.UploadPartOutput, error) {
 		return s.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:               aws.String(bucket),
@@ -149,10 +172,11 @@ func TestEncryptionOfParts(t *testing.T) {
 		})
 	}
 	_, err = part(customerKey{})
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
+
 	_, err = part(other)
-	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
-	stored, err := part(key)
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
+	uploadedPart, err := part(key)
 	require.NoError(t, err)
 	list := func(k customerKey) error {
 		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
@@ -167,24 +191,26 @@ func TestEncryptionOfParts(t *testing.T) {
 	}
 	require.NoError(t, list(key))
 	require.NoError(t, list(customerKey{}))
-	failsWith(t, list(other), http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, list(other), http.StatusBadRequest, "InvalidRequest")
+
 	complete := func(k customerKey) error {
 		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket:               aws.String(bucket),
 			Key:                  aws.String("k"),
 			UploadId:             created.UploadId,
-			MultipartUpload:      &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: stored.ETag, ChecksumCRC32C: stored.ChecksumCRC32C}}},
+			MultipartUpload:      &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: uploadedPart.ETag, ChecksumCRC32C: uploadedPart.ChecksumCRC32C}}},
 			SSECustomerAlgorithm: k.algorithm,
 			SSECustomerKey:       k.key,
 			SSECustomerKeyMD5:    k.md5,
 		})
 		return err
 	}
-	failsWith(t, complete(customerKey{}), http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, complete(customerKey{}), http.StatusBadRequest, "InvalidRequest")
+
 	require.NoError(t, complete(key))
 	got, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
-	require.Equal(t, "hello", read(t, got.Body))
+	require.Equal(t, "hello", readBody(t, got.Body))
 }
 
 func TestEncryptionByKMS(t *testing.T) {
@@ -195,10 +221,12 @@ func TestEncryptionByKMS(t *testing.T) {
 	input.SSEKMSKeyId = aws.String(arn)
 	input.BucketKeyEnabled = aws.Bool(true)
 	input.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
+
 	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, arn, *put.SSEKMSKeyId)
 	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, head.ServerSideEncryption)
@@ -208,25 +236,28 @@ func TestEncryptionByKMS(t *testing.T) {
 	input = putInput("k", "hello")
 	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	input.SSEKMSKeyId = aws.String("other")
+
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, http.StatusBadRequest, "KMS.NotFoundException")
+	requireFailure(t, err, http.StatusBadRequest, "KMS.NotFoundException")
 	input.SSEKMSKeyId = nil
 	input.SSEKMSEncryptionContext = aws.String("{}")
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
+
 	input.ServerSideEncryption = ""
 	input.SSEKMSEncryptionContext = nil
 	input.SSEKMSKeyId = aws.String(arn)
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
+
 	input.ServerSideEncryption = "rot13"
 	input.SSEKMSKeyId = nil
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
+	requireFailure(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
 
-	plain, err := s.PutObject(t.Context(), putInput("plain", "hello"))
+	output, err := s.PutObject(t.Context(), putInput("plain", "hello"))
 	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAes256, plain.ServerSideEncryption)
+	require.Equal(t, types.ServerSideEncryptionAes256, output.ServerSideEncryption)
 }
 
 // If ExpectedBucketOwner names another account, the request fails with AccessDenied.
@@ -234,8 +265,9 @@ func TestExpectedOwnerIsOther(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.ExpectedBucketOwner = aws.String("210987654321")
+
 	_, err := s.PutObject(t.Context(), input)
-	failsWith(t, err, http.StatusForbidden, "AccessDenied")
+	requireFailure(t, err, http.StatusForbidden, "AccessDenied")
 	input.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
@@ -256,12 +288,13 @@ func TestEncryptionOfCopyOntoItself(t *testing.T) {
 		CopySourceSSECustomerKeyMD5:    key.md5,
 	})
 	require.NoError(t, err)
+
 	require.Equal(t, "hello", s.get(t, "k"))
 }
 
 // Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload.
 func TestLenientTakesAlgorithmWithParts(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		server    *store
 		algorithm string
 		works     bool
@@ -269,22 +302,23 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 		{startLenient(t, s3server.Config{}), "AES256", true},
 		{startLenient(t, s3server.Config{}), "aws:kms", false},
 		{start(t, s3server.Config{}), "AES256", false},
-	} {
-		created, err := test.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	}
+	for _, tt := range tests {
+		created, err := tt.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
-		_, err = test.server.UploadPart(t.Context(), &s3.UploadPartInput{
+		_, err = tt.server.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:     aws.String(bucket),
 			Key:        aws.String("k"),
 			UploadId:   created.UploadId,
 			PartNumber: aws.Int32(1),
 			Body:       strings.NewReader("hello"),
 		}, func(o *s3.Options) {
-			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", test.algorithm))
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
 		})
-		if test.works {
+		if tt.works {
 			require.NoError(t, err)
 		} else {
-			failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+			requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
 		}
 	}
 }

@@ -40,9 +40,9 @@ func ExampleCredential() {
 			Key:    aws.String("cat.txt"),
 			Body:   strings.NewReader("meow"),
 		})
-		var refused smithy.APIError
-		if errors.As(err, &refused) {
-			fmt.Println(key.AccessKeyID, refused.ErrorCode())
+		var apiErr smithy.APIError
+		if errors.As(err, &apiErr) {
+			fmt.Println(key.AccessKeyID, apiErr.ErrorCode())
 		} else if err == nil {
 			fmt.Println(key.AccessKeyID, "may write")
 		}

@@ -18,7 +18,9 @@ import (
 func ExampleEvent() {
 	server, err := s3server.Start(s3server.Config{
 		Buckets: []string{"photos"},
-		Notify:  func(e s3server.Event) { fmt.Println(e.Name, e.Key, e.Size) },
+		Notify: func(e s3server.Event) {
+			fmt.Println(e.Name, e.Key, e.Size)
+		},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -20,10 +20,13 @@ func TestExpectContinueRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, connection.Close()) }()
+	defer func() {
+		require.NoError(t, connection.Close())
+	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
 	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
+
 	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusForbidden, answer.StatusCode)
@@ -37,10 +40,13 @@ func TestExpectContinueWithoutBytes(t *testing.T) {
 	s := start(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, connection.Close()) }()
+	defer func() {
+		require.NoError(t, connection.Close())
+	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
 	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
+
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)

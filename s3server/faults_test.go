@@ -27,14 +27,16 @@ func TestFaultErrors(t *testing.T) {
 		s.server.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
 		_, err := s.PutObject(t.Context(), putInput("k", "first"))
 		require.NoError(t, err)
+
 		for range 2 {
 			_, err = s.PutObject(t.Context(), putInput("k", "x"))
-			failsWith(t, err, status, code)
+			requireFailure(t, err, status, code)
 			var response *awshttp.ResponseError
 			require.ErrorAs(t, err, &response)
 			require.Equal(t, "3", response.Response.Header.Get("Retry-After"))
 		}
 		require.Equal(t, "first", s.get(t, "k"))
+
 		_, err = s.PutObject(t.Context(), putInput("k", "last"))
 		require.NoError(t, err)
 		require.Equal(t, 4, s.server.Count("PutObject"))
@@ -46,6 +48,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
 	s.server.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
+
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 	upload := s.begin(t, "k")
@@ -54,6 +57,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
+
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.NoError(t, err, "the first request must have no effect")
 }
@@ -62,8 +66,9 @@ func TestFaultErrorIn200(t *testing.T) {
 func TestFaultRedirect(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
+
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 301, "PermanentRedirect")
+	requireFailure(t, err, 301, "PermanentRedirect")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	var response *awshttp.ResponseError
 	require.ErrorAs(t, err, &response)
@@ -75,13 +80,16 @@ func TestFaultRedirect(t *testing.T) {
 func TestFaultDropsResponse(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
+
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t), "the request must have no effect")
+
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
+
 	s.server.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
@@ -104,6 +112,7 @@ func TestFaultBreaksBody(t *testing.T) {
 		return output.Body
 	}
 	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
+
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, got, 40_001)
@@ -121,6 +130,7 @@ func TestFaultBreaksBody(t *testing.T) {
 	_, err = io.ReadFull(body, first)
 	require.NoError(t, err)
 	cancel()
+
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
@@ -136,6 +146,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
+
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
@@ -152,7 +163,9 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = output.Body.Close() }) // runs before Close
+	t.Cleanup(func() {
+		_ = output.Body.Close()
+	}) // runs before Close
 	require.Equal(t, 1, s.server.Busy())
 }
 
@@ -169,7 +182,7 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	s.server.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
 	require.NoError(t, err)
-	require.Equal(t, "9876543210", read(t, output.Body))
+	require.Equal(t, "9876543210", readBody(t, output.Body))
 	require.Nil(t, output.ETag)
 
 	s.put(t, "l", "")
@@ -178,9 +191,11 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
 	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
+
 	deleted, err := s.DeleteObjects(t.Context(), batch)
 	require.NoError(t, err)
 	require.Empty(t, deleted.Errors)
+
 	s.server.Inject(s3server.Fault{Error: "SlowDown"})
 	s.server.ClearFaults()
 	require.Equal(t, []string{"l"}, s.keys(t))
@@ -191,6 +206,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
 	s.server.Reset()
+
 	s.put(t, "a b", "x")
 	require.Equal(t, 1, s.server.Count(""))
 	r := s.server.Requests()[0]
@@ -207,17 +223,19 @@ func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
+
 	puts := func(n int) (served int) {
 		for range n {
 			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {
 				served++
 			} else {
-				failsWith(t, err, http.StatusServiceUnavailable, "SlowDown")
+				requireFailure(t, err, http.StatusServiceUnavailable, "SlowDown")
 			}
 		}
 		return served
 	}
 	require.Equal(t, 2, puts(10), "a tenth of a second's")
+
 	now = now.Add(50 * time.Millisecond)
 	require.Equal(t, 1, puts(10))
 	now = now.Add(10 * time.Second)
@@ -227,7 +245,7 @@ func TestFaultThrottles(t *testing.T) {
 
 // A fault selects requests by a pattern and by their number.
 func TestFaultPatternsAndCounts(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		fault s3server.Fault
 		keys  []string // that fail, of those below
 	}{
@@ -241,18 +259,19 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 		"a key with a star":    {s3server.Fail("", "SlowDown").On("", "x*y"), []string{"x*y"}},
 		"the first":            {s3server.Fail("PutObject", "SlowDown").Once(), []string{"a"}},
 		"the second and third": {s3server.Fault{Error: "SlowDown", Skip: 1, Times: 2}, []string{"tmp/a", "tmp/a/b"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			s.server.Inject(row.fault)
+			s.server.Inject(tt.fault)
 			var failures []string
 			for _, key := range []string{"a", "tmp/a", "tmp/a/b", "x*y"} {
 				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
-					failsWith(t, err, 503, "SlowDown")
+					requireFailure(t, err, 503, "SlowDown")
 					failures = append(failures, key)
 				}
 			}
-			require.Equal(t, row.keys, failures)
+			require.Equal(t, tt.keys, failures)
 		})
 	}
 }
@@ -262,15 +281,17 @@ func TestFaultUndo(t *testing.T) {
 	s := start(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
 	s.server.Inject(s3server.Fail("GetObject", "SlowDown"))
+
 	for range 3 {
 		_, err := s.PutObject(t.Context(), putInput("k", "x"))
-		failsWith(t, err, 503, "SlowDown")
+		requireFailure(t, err, 503, "SlowDown")
 	}
+
 	undo()
 	undo()
 	s.put(t, "k", "x")
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 503, "SlowDown")
+	requireFailure(t, err, 503, "SlowDown")
 }
 
 // Each constructor of a fault makes the server do what the constructor's name says.
@@ -280,9 +301,11 @@ func TestFaultConstructors(t *testing.T) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	s.server.Inject(s3server.Drop("PutObject").Once())
+
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
+
 	s.server.Inject(s3server.Lose("PutObject").Once())
 	_, err = s.PutObject(t.Context(), putInput("k", "content"))
 	require.Error(t, err)
@@ -298,6 +321,7 @@ func TestFaultConstructors(t *testing.T) {
 	s.server.Inject(s3server.CutAfter("GetObject", 3).Once())
 	body, err := get()
 	require.NoError(t, err)
+
 	content, err := io.ReadAll(body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, "con", string(content))
@@ -306,7 +330,7 @@ func TestFaultConstructors(t *testing.T) {
 	s.server.Inject(s3server.FlipAt("GetObject", 0).Once())
 	body, err = get()
 	require.NoError(t, err)
-	require.Equal(t, "\x9content", read(t, body))
+	require.Equal(t, "\x9content", readBody(t, body))
 
 	s.server.Inject(s3server.StallAfter("GetObject", 1).Once())
 	body, err = get()
@@ -316,17 +340,17 @@ func TestFaultConstructors(t *testing.T) {
 	require.NoError(t, body.Close())
 
 	s.server.Inject(s3server.Delay("GetObject", 20*time.Millisecond).Once())
-	before := time.Now()
+	startTime := time.Now()
 	body, err = get()
 	require.NoError(t, err)
-	require.Equal(t, "content", read(t, body))
-	require.GreaterOrEqual(t, time.Since(before), 20*time.Millisecond)
+	require.Equal(t, "content", readBody(t, body))
+	require.GreaterOrEqual(t, time.Since(startTime), 20*time.Millisecond)
 
 	s.server.Inject(s3server.Throttle("GetObject", 10))
 	_, err = get()
 	require.NoError(t, err)
 	_, err = get()
-	failsWith(t, err, 503, "SlowDown")
+	requireFailure(t, err, 503, "SlowDown")
 }
 
 // A fault's bandwidth limits the bytes of bodies per second.
@@ -334,28 +358,33 @@ func TestFaultBandwidth(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Bandwidth: 100_000})
 	content := strings.Repeat("x", 10_000)
-	before := time.Now()
+	started := time.Now()
+
 	s.put(t, "k", content)
-	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
-	before = time.Now()
+	require.GreaterOrEqual(t, time.Since(started), 90*time.Millisecond)
+	started = time.Now()
 	require.Equal(t, content, s.get(t, "k"))
-	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(started), 90*time.Millisecond)
 }
 
 // A fault can give a response a wrong ETag.
 func TestFaultWrongETag(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
+
 	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, `"wrong"`, *head.ETag)
+
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Equal(t, `"wrong"`, *list.Contents[0].ETag)
+
 	upload := s.begin(t, "m")
 	part := s.part(t, "m", upload, 1, "x")
 	require.Equal(t, `"wrong"`, *part.ETag)
+
 	s.server.ClearFaults()
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
@@ -366,7 +395,7 @@ func TestFaultSkewedClock(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
-	failsWith(t, err, 403, "RequestTimeTooSkewed")
+	requireFailure(t, err, 403, "RequestTimeTooSkewed")
 	s.server.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
 	_, err = s.client().PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
@@ -383,6 +412,7 @@ func TestFaultStaleListing(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	s.server.Inject(s3server.Fault{Operation: "ListObjects*", Stale: 10 * time.Second})
+
 	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
 	require.Equal(t, "x", s.get(t, "a"))
 	var pages [][]string
@@ -397,12 +427,15 @@ func TestFaultStaleListing(t *testing.T) {
 		pages = append(pages, keys)
 	}
 	require.Equal(t, [][]string{{"b", "d"}, {"e/1"}}, pages)
+
 	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/"), MaxKeys: aws.Int32(2)})
 	require.NoError(t, err)
 	require.Equal(t, "d", *first.NextMarker)
+
 	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated)
+
 	s.clock.move(11 * time.Second)
 	require.Len(t, s.keys(t), 8)
 }

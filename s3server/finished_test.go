@@ -25,6 +25,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 		t.Helper()
 		second, err := s.CompleteMultipartUpload(t.Context(), in)
 		require.NoError(t, err)
+
 		second.ResultMetadata, first.ResultMetadata = first.ResultMetadata, second.ResultMetadata
 		require.Equal(t, first.ETag, second.ETag)
 		require.Equal(t, first.VersionId, second.VersionId)
@@ -34,9 +35,11 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 		require.Equal(t, first.ServerSideEncryption, second.ServerSideEncryption)
 	}
 	same(input)
-	only := *input
-	only.IfNoneMatch = aws.String("*")
-	same(&only)
+
+	ifAbsent := *input
+	ifAbsent.IfNoneMatch = aws.String("*")
+	same(&ifAbsent)
+
 	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, versions.Versions, 1, "nothing was written twice")
@@ -46,7 +49,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 		swapped.MultipartUpload.Parts[i].ETag = input.MultipartUpload.Parts[1-i].ETag
 	}
 	_, err = s.CompleteMultipartUpload(t.Context(), swapped)
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 
 	s.put(t, "k", "replaced")
 	same(input)
@@ -54,13 +57,15 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 
 	other := completeInput("k", upload, input.MultipartUpload.Parts[0])
 	_, err = s.CompleteMultipartUpload(t.Context(), other)
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
+
 	elsewhere := *input
 	elsewhere.Key = aws.String("other")
 	_, err = s.CompleteMultipartUpload(t.Context(), &elsewhere)
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
+
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
 // CompleteMultipartUpload without an upload ID fails.
@@ -69,7 +74,7 @@ func TestCompleteWithoutID(t *testing.T) {
 	put := s.put(t, "k", "content")
 	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
 	require.Equal(t, 404, response.StatusCode, body)
-	require.Equal(t, "NoSuchUpload", errorIn(t, body).Code)
+	require.Equal(t, "NoSuchUpload", parseError(t, body).Code)
 }
 
 // If the response to CompleteMultipartUpload is lost, the client's retry succeeds.
@@ -114,10 +119,11 @@ func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
+
 	_, err = s.CompleteMultipartUpload(t.Context(), input)
-	failsWith(t, err, 404, "NoSuchBucket")
+	requireFailure(t, err, 404, "NoSuchBucket")
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = s.CompleteMultipartUpload(t.Context(), input)
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 }

@@ -38,15 +38,17 @@ func replaceByFile(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(filepath.Join(path, "second"), nil, 0o666))
 }
 
-// smallDisk mounts a disk of 1 MiB.
-func smallDisk(t *testing.T) string {
+// newSmallDisk mounts a disk of 1 MiB.
+func newSmallDisk(t *testing.T) string {
 	path := t.TempDir()
 	err := syscall.Mount("none", path, "tmpfs", 0, "size=1m")
 	if errors.Is(err, syscall.EPERM) {
 		t.Skip("only root may mount a small disk")
 	}
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
+	t.Cleanup(func() {
+		require.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH))
+	})
 	return path
 }
 
@@ -55,23 +57,26 @@ func TestFullDiskHidesPath(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		disk  func(t *testing.T) (path string)
 		fails brokenDisk
 	}{
-		"a full disk":                 {smallDisk, fill},
+		"a full disk":                 {newSmallDisk, fill},
 		"a file in place of a bucket": {(*testing.T).TempDir, replaceByFile},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := row.disk(t)
+			path := tt.disk(t)
 			service, err := local.NewServiceDriver(path, local.Config{})
 			require.NoError(t, err)
 			s := start(t, s3server.Config{Service: service})
 			t.Cleanup(func() { _ = service.Close() })
 			s.put(t, "k", "content")
+
 			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			require.NoError(t, err)
-			row.fails(t, path)
+			tt.fails(t, path)
+
 			failures := 0
 			for _, call := range []func() error{
 				func() error {
@@ -133,17 +138,18 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}
-	path := smallDisk(t)
+	path := newSmallDisk(t)
 	service, err := local.NewServiceDriver(path, local.Config{})
 	require.NoError(t, err)
 	s := start(t, s3server.Config{Service: service})
 	t.Cleanup(func() { _ = service.Close() })
 	fill(t, path)
 	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
+
 	_, err = s.CreateBucket(t.Context(), locked)
-	failsWith(t, err, 507, "XMinioStorageFull")
+	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
-	failsWith(t, err, 404, "NoSuchBucket")
+	requireFailure(t, err, 404, "NoSuchBucket")
 
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
 	_, err = s.CreateBucket(t.Context(), locked)

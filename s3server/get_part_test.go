@@ -28,51 +28,63 @@ func (s *store) upload(t *testing.T, key string, change func(*s3.CreateMultipart
 // GetObject with a part number returns that part.
 func TestGetObjectPart(t *testing.T) {
 	s := start(t, s3server.Config{})
-	made := map[string]*string{
+	keys := map[string]*string{
 		"full":      s.upload(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
 		"composite": s.upload(t, "composite", compositeCRC32C, "0123456789", "abcdefghij", "end").ETag,
 		"one":       s.upload(t, "one", compositeCRC32C, "0123456789").ETag,
 		"put":       aws.String(s.put(t, "put", "0123456789")),
 		"empty":     aws.String(s.put(t, "empty", "")),
 	}
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		key           string
 		number, count int32
 		want, span    string
 		kind          types.ChecksumType
 	}{
-		"the first":               {"full", 1, 3, "0123456789", "bytes 0-9/23", types.ChecksumTypeFullObject},
-		"in the middle":           {"full", 2, 3, "abcdefghij", "bytes 10-19/23", types.ChecksumTypeFullObject},
-		"the last":                {"full", 3, 3, "end", "bytes 20-22/23", types.ChecksumTypeFullObject},
-		"of a composite checksum": {"composite", 2, 3, "abcdefghij", "bytes 10-19/23", types.ChecksumTypeComposite},
-		"the only one":            {"one", 1, 1, "0123456789", "bytes 0-9/10", types.ChecksumTypeComposite},
-		"an object without parts": {"put", 1, 0, "0123456789", "bytes 0-9/10", types.ChecksumTypeFullObject},
-		"an empty object":         {"empty", 1, 0, "", "", types.ChecksumTypeFullObject},
-	} {
+		"the first":     {key: "full", number: 1, count: 3, want: "0123456789", span: "bytes 0-9/23", kind: types.ChecksumTypeFullObject},
+		"in the middle": {key: "full", number: 2, count: 3, want: "abcdefghij", span: "bytes 10-19/23", kind: types.ChecksumTypeFullObject},
+		"the last":      {key: "full", number: 3, count: 3, want: "end", span: "bytes 20-22/23", kind: types.ChecksumTypeFullObject},
+		"of a composite checksum": {
+			key:    "composite",
+			number: 2,
+			count:  3,
+			want:   "abcdefghij",
+			span:   "bytes 10-19/23",
+			kind:   types.ChecksumTypeComposite,
+		},
+		"the only one":            {key: "one", number: 1, count: 1, want: "0123456789", span: "bytes 0-9/10", kind: types.ChecksumTypeComposite},
+		"an object without parts": {key: "put", number: 1, want: "0123456789", span: "bytes 0-9/10", kind: types.ChecksumTypeFullObject},
+		"an empty object":         {key: "empty", number: 1, want: "", kind: types.ChecksumTypeFullObject},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, PartNumber: &test.number, ChecksumMode: types.ChecksumModeEnabled}
+			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key, PartNumber: &tt.number, ChecksumMode: types.ChecksumModeEnabled}
 			got, err := s.GetObject(t.Context(), input)
 			require.NoError(t, err)
-			require.Equal(t, test.want, read(t, got.Body), "the SDK has verified the checksum of the part")
-			require.Equal(t, test.span, aws.ToString(got.ContentRange))
-			require.Equal(t, test.count, aws.ToInt32(got.PartsCount))
-			require.Equal(t, made[test.key], got.ETag)
-			require.Equal(t, test.kind, got.ChecksumType)
-			if test.key != "put" && test.key != "empty" {
-				require.Equal(t, crc32c(test.want), aws.ToString(got.ChecksumCRC32C))
+
+			require.Equal(t, tt.want, readBody(t, got.Body), "the SDK has verified the checksum of the part")
+			require.Equal(t, tt.span, aws.ToString(got.ContentRange))
+			require.Equal(t, tt.count, aws.ToInt32(got.PartsCount))
+			require.Equal(t, keys[tt.key], got.ETag)
+			require.Equal(t, tt.kind, got.ChecksumType)
+
+			if tt.key != "put" && tt.key != "empty" {
+				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
 			}
 
 			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key, PartNumber: input.PartNumber, ChecksumMode: input.ChecksumMode})
 			require.NoError(t, err)
-			require.Equal(t, int64(len(test.want)), *head.ContentLength)
-			require.Equal(t, test.span, aws.ToString(head.ContentRange))
-			require.Equal(t, test.count, aws.ToInt32(head.PartsCount))
+			require.Equal(t, int64(len(tt.want)), *head.ContentLength)
+			require.Equal(t, tt.span, aws.ToString(head.ContentRange))
+			require.Equal(t, tt.count, aws.ToInt32(head.PartsCount))
 			require.Equal(t, got.ChecksumCRC32C, head.ChecksumCRC32C)
 		})
 	}
-	whole, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("full")})
+
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("full")})
 	require.NoError(t, err)
-	require.Nil(t, whole.PartsCount, "only a read by number shows the count")
+	require.Nil(t, head.PartsCount, "only a read by number shows the count")
 }
 
 // GetObject refuses these part numbers.
@@ -80,27 +92,40 @@ func TestGetObjectPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag
 	s.put(t, "put", "x")
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		path   string
 		header map[string]string
 		status int
 		code   string
 	}{
-		"after the last":              {"/photos/k?partNumber=3", nil, http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber"},
-		"of an object without parts":  {"/photos/put?partNumber=2", nil, http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber"},
-		"number 0":                    {"/photos/k?partNumber=0", nil, http.StatusBadRequest, "InvalidArgument"},
-		"a number too high":           {"/photos/k?partNumber=10001", nil, http.StatusBadRequest, "InvalidArgument"},
-		"no number":                   {"/photos/k?partNumber=one", nil, http.StatusBadRequest, "InvalidArgument"},
-		"also a range":                {"/photos/k?partNumber=1", map[string]string{"Range": "bytes=0-1"}, http.StatusBadRequest, "InvalidRequest"},
-		"a condition that is not met": {"/photos/k?partNumber=1", map[string]string{"If-Match": `"x"`}, http.StatusPreconditionFailed, "PreconditionFailed"},
-		"a missing object":            {"/photos/none?partNumber=1", nil, http.StatusNotFound, "NoSuchKey"},
-	} {
+		"after the last":             {path: "/photos/k?partNumber=3", status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"},
+		"of an object without parts": {path: "/photos/put?partNumber=2", status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"},
+		"number 0":                   {path: "/photos/k?partNumber=0", status: http.StatusBadRequest, code: "InvalidArgument"},
+		"a number too high":          {path: "/photos/k?partNumber=10001", status: http.StatusBadRequest, code: "InvalidArgument"},
+		"no number":                  {path: "/photos/k?partNumber=one", status: http.StatusBadRequest, code: "InvalidArgument"},
+		"also a range": {
+			path:   "/photos/k?partNumber=1",
+			header: map[string]string{"Range": "bytes=0-1"},
+			status: http.StatusBadRequest,
+			code:   "InvalidRequest",
+		},
+		"a condition that is not met": {
+			path:   "/photos/k?partNumber=1",
+			header: map[string]string{"If-Match": `"x"`},
+			status: http.StatusPreconditionFailed,
+			code:   "PreconditionFailed",
+		},
+		"a missing object": {path: "/photos/none?partNumber=1", status: http.StatusNotFound, code: "NoSuchKey"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "GET", test.path, "", test.header)
-			require.Equal(t, test.status, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code)
+			response, body := s.signedSend(t, "GET", tt.path, "", tt.header)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.code, parseError(t, body).Code)
 		})
 	}
+
 	response, body := s.signedSend(t, "GET", "/photos/k?partNumber=2", "", map[string]string{"If-Match": *etag})
 	require.Equal(t, http.StatusPartialContent, response.StatusCode)
 	require.Equal(t, "end", body)

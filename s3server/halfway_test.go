@@ -67,25 +67,28 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 // If CreateBucket cannot write the settings, it removes the bucket again, unless another client has stored an
 // object in it.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		full      error
 		meanwhile string
 		removed   []string
 	}{
-		{"an empty bucket is removed", syscall.ENOSPC, "", []string{"locked"}},
-		{"an empty bucket is removed if the quota is used up", syscall.EDQUOT, "", []string{"locked"}},
-		{"a bucket with an object of another client stays", syscall.ENOSPC, "k", nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), full: row.full, meanwhile: row.meanwhile}
+		{name: "an empty bucket is removed", full: syscall.ENOSPC, removed: []string{"locked"}},
+		{name: "an empty bucket is removed if the quota is used up", full: syscall.EDQUOT, removed: []string{"locked"}},
+		{name: "a bucket with an object of another client stays", full: syscall.ENOSPC, meanwhile: "k"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), full: tt.full, meanwhile: tt.meanwhile}
 			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
+
 			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
-			failsWith(t, err, 507, "XMinioStorageFull")
-			require.Equal(t, row.removed, service.removed)
+			requireFailure(t, err, 507, "XMinioStorageFull")
+			require.Equal(t, tt.removed, service.removed)
+
 			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
-			if row.removed != nil {
-				failsWith(t, err, 404, "NoSuchBucket")
+			if tt.removed != nil {
+				requireFailure(t, err, 404, "NoSuchBucket")
 				return
 			}
 			require.NoError(t, err, "the bucket has its lock")
@@ -96,7 +99,7 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 // If a condition fails before the server reads the body, a client that sends its whole body first still gets the
 // response.
 func TestDirectoryRefusesConditionEarly(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
 	d.store.put(t, "k", "old")
 	input := putInput("k", "")
 	input.IfNoneMatch = aws.String("*")
@@ -115,16 +118,17 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	require.NoError(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
-	text := read(t, response.Body)
+
+	text := readBody(t, response.Body)
 	require.Equal(t, http.StatusPreconditionFailed, response.StatusCode, text)
-	require.Equal(t, "PreconditionFailed", errorIn(t, text).Code)
+	require.Equal(t, "PreconditionFailed", parseError(t, text).Code)
 	require.Equal(t, "old", d.store.get(t, "k"))
 }
 
 // uploadRecords returns the files of the records of uploads and parts.
 func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	t.Helper()
-	found := map[string][]byte{}
+	records := map[string][]byte{}
 	root := filepath.Join(d.path, bucket, ".omnibucket", "private")
 	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -133,36 +137,38 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		if in := filepath.ToSlash(path[len(root):]); !strings.HasPrefix(in, "/uploads/") && !strings.HasPrefix(in, "/parts/") {
+		if name := filepath.ToSlash(path[len(root):]); !strings.HasPrefix(name, "/uploads/") && !strings.HasPrefix(name, "/parts/") {
 			return nil
 		}
 		content, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		found[path] = content
+		records[path] = content
 		return err
 	}))
-	return found
+	return records
 }
 
 // If a server is killed at the end of a completion or an abort, a later server removes the records that it left.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	ended := d.store.begin(t, "ended")
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	id := d.store.begin(t, "ended")
 	aborted := d.store.begin(t, "aborted")
 	open := d.store.begin(t, "open")
-	part := d.store.part(t, "ended", ended, 1, "content")
+	part := d.store.part(t, "ended", id, 1, "content")
 	d.store.part(t, "aborted", aborted, 1, "content")
-	kept := d.store.part(t, "open", open, 1, "content")
+	keptPart := d.store.part(t, "open", open, 1, "content")
+
 	leftovers := d.uploadRecords(t)
 	require.Len(t, leftovers, 6)
-	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", ended, part))
+	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", id, part))
 	require.NoError(t, err)
 	d.store.remove(t, "ended", "") // nothing else tells that it was completed
 	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("aborted"), UploadId: &aborted})
 	require.NoError(t, err)
 	require.Len(t, d.uploadRecords(t), 2)
+
 	d.store.server.Close()
 	for path, content := range leftovers {
 		if !strings.Contains(path, "uploads/"+aborted) { // of which only a part is left
@@ -172,9 +178,9 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	}
 	require.Len(t, d.uploadRecords(t), 5)
 
-	d = inDirectory(t, d.path, s3server.Config{})
+	d = startInDirectory(t, d.path, s3server.Config{})
 	require.Eventually(t, func() bool { return len(d.uploadRecords(t)) == 2 }, time.Minute, time.Millisecond)
-	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, kept))
+	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, keptPart))
 	require.NoError(t, err)
 	require.Equal(t, "content", d.store.get(t, "open"))
 }
@@ -206,11 +212,12 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	get := func(t *testing.T, span *string) error {
 		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: span})
 		if err == nil {
-			require.Equal(t, "new content", read(t, output.Body))
+			require.Equal(t, "new content", readBody(t, output.Body))
 		}
 		return err
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		again bool // the client must send it again, as SDKs do after 503
 		read  func(t *testing.T) error
@@ -231,14 +238,15 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 			})
 			return err
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.put(t, "k", "old")
 			armed = true
-			err := row.read(t)
-			if row.again {
-				failsWith(t, err, 503, "ServiceUnavailable")
-				err = row.read(t)
+			err := tt.read(t)
+			if tt.again {
+				requireFailure(t, err, 503, "ServiceUnavailable")
+				err = tt.read(t)
 			}
 			require.NoError(t, err)
 		})

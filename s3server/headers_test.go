@@ -28,6 +28,7 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	require.NoError(t, err)
+
 	for _, method := range []string{"GET", "HEAD"} {
 		for _, key := range []string{"k", "copy"} {
 			response, _ := s.signedSend(t, method, "/photos/"+key, "", nil)
@@ -37,6 +38,7 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 			require.Equal(t, "x-amz-meta-under_score: 3\r\n", s.rawHeader(t, method, key, "x-amz-meta-under_score"))
 		}
 	}
+
 	s.server.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
@@ -56,7 +58,7 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	require.NoError(t, err)
 	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(presigned.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
-	for line := range strings.SplitAfterSeq(read(t, connection), "\n") {
+	for line := range strings.SplitAfterSeq(readBody(t, connection), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), name+":") {
 			return line
 		}
@@ -67,7 +69,7 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 // The server returns Content-Encoding as the client sent it, but without aws-chunked.
 func TestHeadersKeepContentEncoding(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for sent, want := range map[string]string{
+	for encoding, want := range map[string]string{
 		"gzip":                       "gzip",
 		"deflate, gzip":              "deflate, gzip",
 		"deflate,gzip":               "deflate,gzip",
@@ -79,10 +81,10 @@ func TestHeadersKeepContentEncoding(t *testing.T) {
 		"AWS-CHUNKED":                "",
 		"gzip, Aws-Chunked":          "gzip",
 	} {
-		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"Content-Encoding": sent})
+		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"Content-Encoding": encoding})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 		response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
-		require.Equal(t, want, response.Header.Get("Content-Encoding"), "%q", sent)
+		require.Equal(t, want, response.Header.Get("Content-Encoding"), "%q", encoding)
 	}
 }
 
@@ -92,7 +94,7 @@ func TestHeadersEmptyContentMD5(t *testing.T) {
 	for path, method := range map[string]string{"/photos/k": "PUT", "/photos?delete": "POST"} {
 		response, body := s.signedSend(t, method, path, "<Delete/>", map[string]string{"Content-MD5": ""})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, path)
-		require.Equal(t, "InvalidDigest", errorIn(t, body).Code, path)
+		require.Equal(t, "InvalidDigest", parseError(t, body).Code, path)
 	}
 }
 
@@ -119,7 +121,7 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	for _, strict := range []bool{true, false} {
 		s := open(t, s3server.Config{Strict: strict})
 		now := time.Now().UTC()
-		for name, row := range map[string]struct {
+		tests := map[string]struct {
 			value  string
 			status int
 		}{
@@ -130,17 +132,18 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 			"X-Amz-Meta-A":         {"b", http.StatusForbidden},
 			"X-Amz-Storage-Class":  {"STANDARD", http.StatusForbidden},
 			"X-Amz-Security-Token": {"x", http.StatusBadRequest},
-		} {
+		}
+		for name, tt := range tests {
 			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(http.TimeFormat), false)
-			header.Set(name, row.value)
+			header.Set(name, tt.value)
 			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("hello"), header)
-			require.Equal(t, row.status, response.StatusCode, "strict %v, %s: %s", strict, name, body)
-			if row.status == http.StatusForbidden {
-				require.Equal(t, strings.ToLower(name), errorIn(t, body).HeadersNotSigned)
+			require.Equal(t, tt.status, response.StatusCode, "strict %v, %s: %s", strict, name, body)
+			if tt.status == http.StatusForbidden {
+				require.Equal(t, strings.ToLower(name), parseError(t, body).HeadersNotSigned)
 			}
 			if name == "Content-Type" {
 				response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
-				require.Equal(t, row.value, response.Header.Get(name))
+				require.Equal(t, tt.value, response.Header.Get(name))
 			}
 		}
 	}
@@ -154,15 +157,15 @@ func signedByDate(host string, t time.Time, date string) http.Header {
 // signedWithDate returns the headers of a request that has no x-amz-date. The hash of its body is a
 // signed header, or only part of the signature.
 func signedWithDate(method, path, host string, t time.Time, date string, hashHeader bool) http.Header {
-	signed := "date;host"
+	names := "date;host"
 	headers := "date:" + date + "\nhost:" + host + "\n"
 	if hashHeader {
-		signed = signed + ";x-amz-content-sha256"
+		names = names + ";x-amz-content-sha256"
 		headers = headers + "x-amz-content-sha256:UNSIGNED-PAYLOAD\n"
 	}
 	stamp := t.Format("20060102T150405Z")
 	scope := t.Format("20060102") + "/us-east-1/s3/aws4_request"
-	canonical := method + "\n" + path + "\n\n" + headers + "\n" + signed + "\nUNSIGNED-PAYLOAD"
+	canonical := method + "\n" + path + "\n\n" + headers + "\n" + names + "\nUNSIGNED-PAYLOAD"
 	hash := sha256.Sum256([]byte(canonical))
 	mac := func(key []byte, text string) []byte {
 		h := hmac.New(sha256.New, key)
@@ -174,7 +177,7 @@ func signedWithDate(method, path, host string, t time.Time, date string, hashHea
 	return http.Header{
 		"Date":                 {date},
 		"X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
-		"Authorization":        {"AWS4-HMAC-SHA256 Credential=" + s3server.DefaultAccessKeyID + "/" + scope + ",SignedHeaders=" + signed + ",Signature=" + signature},
+		"Authorization":        {"AWS4-HMAC-SHA256 Credential=" + s3server.DefaultAccessKeyID + "/" + scope + ",SignedHeaders=" + names + ",Signature=" + signature},
 	}
 }
 
@@ -193,7 +196,7 @@ func TestUploadPartCopyOfSmallSource(t *testing.T) {
 			CopySourceRange: aws.String("bytes=2-4"),
 		})
 		if want != "" {
-			failsWith(t, err, http.StatusBadRequest, want)
+			requireFailure(t, err, http.StatusBadRequest, want)
 			continue
 		}
 		require.NoError(t, err)
@@ -230,7 +233,7 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 			continue
 		}
 		require.Equal(t, 400, response.StatusCode, "%q", value)
-		require.Equal(t, code, errorIn(t, body).Code, "%q", value)
+		require.Equal(t, code, parseError(t, body).Code, "%q", value)
 		require.Contains(t, body, "<ArgumentName>response-content-disposition</ArgumentName>")
 		require.Empty(t, response.Header.Get("Content-Disposition"))
 	}

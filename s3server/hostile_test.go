@@ -40,7 +40,7 @@ func dial(t *testing.T, s *store) net.Conn {
 	return connection
 }
 
-func respond(t *testing.T, connection net.Conn) (status int, body string) {
+func readResponse(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
@@ -64,9 +64,11 @@ func TestHostileClientStopsSending(t *testing.T) {
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
-	status, body := respond(t, connection)
+
+	status, body := readResponse(t, connection)
 	require.Equal(t, 400, status)
-	require.Equal(t, "RequestTimeout", errorIn(t, body).Code)
+	require.Equal(t, "RequestTimeout", parseError(t, body).Code)
+
 	_, err = connection.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF, "the connection must be closed")
 	require.Empty(t, s.keys(t))
@@ -82,7 +84,8 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 		_, err = connection.Write([]byte{byte('0' + i)})
 		require.NoError(t, err)
 	}
-	status, _ := respond(t, connection)
+
+	status, _ := readResponse(t, connection)
 	require.Equal(t, 200, status)
 	require.Equal(t, "01234", s.get(t, "k"))
 }
@@ -91,7 +94,9 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 func TestHostileClientReadsNothing(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20}})
 	b := s.server.Bucket(bucket)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
 	require.NoError(t, err)
 	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -100,9 +105,11 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	first := make([]byte, 1) // the response has begun
+
 	_, err = io.ReadFull(connection, first)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return s.server.Busy() == 0 }, time.Minute, time.Millisecond)
+
 	rest, _ := io.Copy(io.Discard, connection) // what the kernel holds; it ends with an error or without
 	require.Less(t, rest, int64(32<<20))
 }
@@ -119,7 +126,7 @@ func TestHostileEndlessBody(t *testing.T) {
 			connection := dial(t, s)
 			_, err := io.WriteString(connection, request)
 			require.NoError(t, err)
-			status, _ := respond(t, connection)
+			status, _ := readResponse(t, connection)
 			require.GreaterOrEqual(t, status, 400)
 		})
 	}
@@ -128,24 +135,30 @@ func TestHostileEndlessBody(t *testing.T) {
 // The server refuses requests with huge headers.
 func TestHostileHugeHead(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		path   string
 		header http.Header
 		status int
 		code   string
 	}{
-		"many small headers": {"/photos", manyHeaders(300), 400, "RequestHeaderSectionTooLarge"},
-		"a huge header":      {"/photos", http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}}, 400, "RequestHeaderSectionTooLarge"},
-		"more than any":      {"/photos", http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}}, 431, ""},
-		"a huge query":       {"/photos?" + strings.Repeat("a&", 9<<10), nil, 414, "InvalidURI"},
-		"a huge path":        {"/photos/" + strings.Repeat("a", 17<<10), nil, 414, "InvalidURI"},
-		"a long key":         {"/photos/" + strings.Repeat("a", 2<<10), nil, 400, "KeyTooLongError"},
-	} {
+		"many small headers": {path: "/photos", header: manyHeaders(300), status: 400, code: "RequestHeaderSectionTooLarge"},
+		"a huge header": {
+			path:   "/photos",
+			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}},
+			status: 400,
+			code:   "RequestHeaderSectionTooLarge",
+		},
+		"more than any": {path: "/photos", header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}}, status: 431},
+		"a huge query":  {path: "/photos?" + strings.Repeat("a&", 9<<10), status: 414, code: "InvalidURI"},
+		"a huge path":   {path: "/photos/" + strings.Repeat("a", 17<<10), status: 414, code: "InvalidURI"},
+		"a long key":    {path: "/photos/" + strings.Repeat("a", 2<<10), status: 400, code: "KeyTooLongError"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.send(t, "GET", s.server.URL+row.path, nil, row.header)
-			require.Equal(t, row.status, response.StatusCode)
-			if row.code != "" {
-				require.Equal(t, row.code, errorIn(t, body).Code)
+			response, body := s.send(t, "GET", s.server.URL+tt.path, nil, tt.header)
+			require.Equal(t, tt.status, response.StatusCode)
+			if tt.code != "" {
+				require.Equal(t, tt.code, parseError(t, body).Code)
 			}
 		})
 	}
@@ -186,13 +199,15 @@ func TestHostileXML(t *testing.T) {
 func TestHostileLargeDocuments(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>", 900) + "</Delete>"
-	failed := make(chan error)
+	errc := make(chan error)
 	const clients = 20
 	for range clients {
-		go func() { failed <- s.postDelete(t, document) }()
+		go func() {
+			errc <- s.postDelete(t, document)
+		}()
 	}
 	for range clients {
-		require.NoError(t, <-failed)
+		require.NoError(t, <-errc)
 	}
 }
 
@@ -222,9 +237,9 @@ func (s *store) postDelete(t *testing.T, document string) error {
 	if err != nil {
 		return err
 	}
-	body := read(t, response.Body)
+	body := readBody(t, response.Body)
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%d %s", response.StatusCode, errorIn(t, body).Code)
+		return fmt.Errorf("%d %s", response.StatusCode, parseError(t, body).Code)
 	}
 	return nil
 }
@@ -243,7 +258,7 @@ func TestHostileFormFields(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			response, text := s.send(t, "POST", s.server.URL+"/photos", body, http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}})
 			require.Equal(t, 400, response.StatusCode)
-			require.Equal(t, "MaxPostPreDataLengthExceededError", errorIn(t, text).Code)
+			require.Equal(t, "MaxPostPreDataLengthExceededError", parseError(t, text).Code)
 		})
 	}
 }
@@ -256,7 +271,7 @@ func TestHostileManyBuckets(t *testing.T) {
 		return err
 	}
 	require.NoError(t, create("second"))
-	failsWith(t, create("third"), 400, "TooManyBuckets")
+	requireFailure(t, create("third"), 400, "TooManyBuckets")
 	require.NoError(t, create("second"), "it is there")
 }
 
@@ -270,15 +285,17 @@ func TestHostileManyRequests(t *testing.T) {
 		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 		require.NoError(t, err)
 	}
+
 	require.Eventually(t, func() bool { return s.server.Busy() == 2 }, time.Minute, time.Millisecond)
 	_, err := io.WriteString(third, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err = third.Read(make([]byte, 1))
 	require.Error(t, err)
+
 	require.NoError(t, first.Close())
 	require.NoError(t, third.SetReadDeadline(time.Now().Add(5*time.Minute)))
-	status, _ := respond(t, third)
+	status, _ := readResponse(t, third)
 	require.Equal(t, 403, status)
 }
 
@@ -291,20 +308,22 @@ func TestHostileIdleConnections(t *testing.T) {
 			c.Limits = s3server.Limits{MaxConnections: 3, IdleTimeout: time.Hour}
 			s := start(t, c)
 			idle := make([]net.Conn, 3)
-			for i, sent := range []string{"", "GET / HTTP/1.1\r\nHost:", request} {
+			for i, head := range []string{"", "GET / HTTP/1.1\r\nHost:", request} {
 				idle[i] = dialAny(t, s)
-				_, err := io.WriteString(idle[i], sent)
+				_, err := io.WriteString(idle[i], head)
 				require.NoError(t, err)
 			}
-			status, _ := respond(t, idle[2])
+
+			status, _ := readResponse(t, idle[2])
 			require.Equal(t, 403, status)
 			for range 2 {
 				another := dialAny(t, s)
 				_, err := io.WriteString(another, request)
 				require.NoError(t, err)
-				status, _ = respond(t, another)
+				status, _ = readResponse(t, another)
 				require.Equal(t, 403, status)
 			}
+
 			_, err := idle[0].Read(make([]byte, 1))
 			require.Error(t, err, "it was idle for longest")
 		})

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/request"
 )
 
 // A timedReader is a client for which the server sets deadlines.
@@ -36,19 +38,20 @@ func TestHostileSlowDocument(t *testing.T) {
 		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
+
 		h.ServeHTTP(w, r)
 		require.Equal(t, 204, w.Code, w.Body)
-		require.Equal(t, start.Add(documentTimeout), w.deadlines[0], "before the file")
+		require.Equal(t, start.Add(request.DocumentTimeout), w.deadlines[0], "before the file")
 		require.Equal(t, start.Add(time.Hour), w.deadlines[len(w.deadlines)-1], "in the file")
 
-		for range anonymousDocuments {
-			h.anonymousDocuments <- struct{}{}
+		for range request.AnonymousDocuments {
+			h.server.Documents.Anonymous <- struct{}{}
 		}
-		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader("<Delete>"+strings.Repeat(" ", smallDocument)))
+		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader("<Delete>"+strings.Repeat(" ", request.SmallDocument)))
 		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
 		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 		require.Equal(t, 503, w.Code, w.Body)
-		require.Equal(t, documentTimeout, time.Since(start))
+		require.Equal(t, request.DocumentTimeout, time.Since(start))
 	})
 }

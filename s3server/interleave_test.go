@@ -67,6 +67,7 @@ func TestExploredServer(t *testing.T) {
 	enable := versioning("Enabled")
 	suspend := versioning("Suspended")
 	lifecycle := request{method: "lifecycle"}
+
 	for _, tt := range []struct {
 		name          string
 		enabled       bool // the bucket has versions
@@ -160,6 +161,7 @@ func TestExploredServer(t *testing.T) {
 				_, firstTag := ask(http.MethodPut, "/k", "first")
 				firstTag = strings.Trim(firstTag, `"`)
 				text, _ := ask(http.MethodPost, "/k?uploads", "")
+
 				id := uploadIDs.FindStringSubmatch(text)
 				require.Len(s, id, 2, text)
 				_, tag := ask(http.MethodPut, "/k?partNumber=1&uploadId="+id[1], "part")

@@ -70,7 +70,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, service.Close()) })
 		return service
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		service func(*testing.T) driver.ServiceDriver
 		method  string
@@ -81,32 +81,105 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		status  int
 		reads   int
 	}{
-		{"in a directory, one read finds, judges and sends it", onDirectory, "GET", "/photos/k", nil, "public", "", 200, 1},
-		{"in a directory, one read describes it", onDirectory, "HEAD", "/photos/k", nil, "public", "", 200, 1},
-		{"in a directory, what replaces it is not sent", onDirectory, "GET", "/photos/k", nil, "public", "private", 200, 1},
-		{"in a directory, what replaces it is not copied", onDirectory, "PUT", "/photos/copy", map[string]string{"X-Amz-Copy-Source": "/photos/k"}, "public", "private", 503, 1},
-		{"far away, what replaces it is judged", inMemory, "GET", "/photos/k", nil, "public", "private", 403, 2},
-		{"far away, it is not described by the tags of what replaces it", inMemory, "HEAD", "/photos/k", nil, "private", "public", 200, 2},
-		{"far away, it is not judged by the tags of what replaces it", inMemory, "GET", "/photos/k", nil, "private", "public", 200, 3},
-		{"in a directory, it is not judged by the tags of what replaces it", onDirectory, "GET", "/photos/k", nil, "private", "public", 200, 2},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			service := &judgedService{ServiceDriver: row.service(t)}
+		{
+			name:    "in a directory, one read finds, judges and sends it",
+			service: onDirectory,
+			method:  "GET",
+			path:    "/photos/k",
+			first:   "public",
+			status:  200,
+			reads:   1,
+		},
+		{
+			name:    "in a directory, one read describes it",
+			service: onDirectory,
+			method:  "HEAD",
+			path:    "/photos/k",
+			first:   "public",
+			status:  200,
+			reads:   1,
+		},
+		{
+			name:    "in a directory, what replaces it is not sent",
+			service: onDirectory,
+			method:  "GET",
+			path:    "/photos/k",
+			first:   "public",
+			next:    "private",
+			status:  200,
+			reads:   1,
+		},
+		{
+			name:    "in a directory, what replaces it is not copied",
+			service: onDirectory,
+			method:  "PUT",
+			path:    "/photos/copy",
+			header:  map[string]string{"X-Amz-Copy-Source": "/photos/k"},
+			first:   "public",
+			next:    "private",
+			status:  503,
+			reads:   1,
+		},
+		{
+			name:    "far away, what replaces it is judged",
+			service: inMemory,
+			method:  "GET",
+			path:    "/photos/k",
+			first:   "public",
+			next:    "private",
+			status:  403,
+			reads:   2,
+		},
+		{
+			name:    "far away, it is not described by the tags of what replaces it",
+			service: inMemory,
+			method:  "HEAD",
+			path:    "/photos/k",
+			first:   "private",
+			next:    "public",
+			status:  200,
+			reads:   2,
+		},
+		{
+			name:    "far away, it is not judged by the tags of what replaces it",
+			service: inMemory,
+			method:  "GET",
+			path:    "/photos/k",
+			first:   "private",
+			next:    "public",
+			status:  200,
+			reads:   3,
+		},
+		{
+			name:    "in a directory, it is not judged by the tags of what replaces it",
+			service: onDirectory,
+			method:  "GET",
+			path:    "/photos/k",
+			first:   "private",
+			next:    "public",
+			status:  200,
+			reads:   2,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service := &judgedService{ServiceDriver: tt.service(t)}
 			s := start(t, s3server.Config{Service: service, Credentials: twoAccounts, Buckets: []string{bucket}})
 			s.openBucket(t)
 			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
-			input := putInput("k", row.first)
-			if row.first == "private" {
+			input := putInput("k", tt.first)
+			if tt.first == "private" {
 				input.Tagging = aws.String("kind=private")
 			}
 			_, err := s.PutObject(t.Context(), input)
 			require.NoError(t, err)
 			service.reads = 0
-			service.next = row.next
-			response, body := s.sendAs(t, nobody, row.method, row.path, "", row.header)
-			require.Equal(t, row.status, response.StatusCode, body)
+			service.next = tt.next
+
+			response, body := s.sendAs(t, nobody, tt.method, tt.path, "", tt.header)
+			require.Equal(t, tt.status, response.StatusCode, body)
 			require.NotContains(t, body, "private")
-			require.Equal(t, row.reads, service.reads)
+			require.Equal(t, tt.reads, service.reads)
 		})
 	}
 }

@@ -71,11 +71,11 @@ func startKillable(t *testing.T, path string, env ...string) *killable {
 	k := &killable{command: exec.Command(os.Args[0])}
 	k.command.Env = append(append(os.Environ(), killedVariable+"="+path), env...)
 	k.command.Stderr = os.Stderr
-	out, err := k.command.StdoutPipe()
+	stdout, err := k.command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, k.command.Start())
 	t.Cleanup(func() { k.kill() })
-	url, err := bufio.NewReader(out).ReadString('\n')
+	url, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
 	k.Client = s3.New(s3.Options{
 		Region:           s3server.DefaultRegion,
@@ -154,8 +154,9 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key)})
 		if w.acked > 0 || err == nil {
 			require.NoError(t, err)
-			content := read(t, output.Body)
+			content := readBody(t, output.Body)
 			n := 0
+
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, n, w.acked, "an acknowledged write was lost")
@@ -164,9 +165,10 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 			w.acked = n // an attempt of an earlier kill may have taken effect
 		}
 	}
-	found, err := k.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload})
+	parts, err := k.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload})
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(found.Parts), len(w.parts))
+	require.GreaterOrEqual(t, len(parts.Parts), len(w.parts))
+
 	if len(w.parts) == 0 {
 		return
 	}
@@ -183,7 +185,7 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 	for n := range w.parts {
 		want.WriteString(w.part(n + 1))
 	}
-	require.Equal(t, want.String(), read(t, output.Body))
+	require.Equal(t, want.String(), readBody(t, output.Body))
 }
 
 // If servers over a directory are killed, no acknowledged write is lost.
@@ -194,43 +196,50 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 		kills, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name             string
 		servers, writers int
 		env              []string
 	}{
-		{"one server", 1, 8, nil},
-		{"two servers", 2, 8, nil},
-		{"a server with 64 descriptors", 1, 64, []string{descriptorsVariable + "=64"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			if row.env != nil && limitDescriptors == nil {
+		{name: "one server", servers: 1, writers: 8},
+		{name: "two servers", servers: 2, writers: 8},
+		{name: "a server with 64 descriptors", servers: 1, writers: 64, env: []string{descriptorsVariable + "=64"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.env != nil && limitDescriptors == nil {
 				t.Skip("descriptors are limited on Linux")
 			}
 			path := t.TempDir()
-			writers := make([]*killWriter, row.writers)
+			writers := make([]*killWriter, tt.writers)
 			for i := range writers {
 				writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), equal: i%2 == 0}
 			}
+
 			acked := 0
 			for n := 0; n < kills || acked == 0; n++ { // a busy machine may acknowledge nothing before the first
-				servers := make([]*killable, row.servers)
+				servers := make([]*killable, tt.servers)
 				for i := range servers {
-					servers[i] = startKillable(t, path, row.env...)
+					servers[i] = startKillable(t, path, tt.env...)
 				}
+
 				var group sync.WaitGroup
 				for _, w := range writers {
 					w.begin(t, servers[0])
 				}
 				for i, w := range writers {
-					group.Go(func() { w.run(t, servers[i%len(servers)]) })
+					group.Go(func() {
+						w.run(t, servers[i%len(servers)])
+					})
 				}
+
 				time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond) // the kill must come at any moment
 				for _, k := range servers {
 					k.kill()
 				}
 				group.Wait()
 				k := startKillable(t, path)
+
 				for _, w := range writers {
 					acked += w.acked
 					w.check(t, k)
@@ -247,7 +256,7 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 // writes.
 func requireNothingLeft(t *testing.T, path string) {
 	t.Helper()
-	d := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	for hasMore := true; hasMore; {
 		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
@@ -263,11 +272,12 @@ func requireNothingLeft(t *testing.T, path string) {
 	}
 	d.store.server.Close()
 
-	d = inDirectory(t, path, s3server.Config{})
+	d = startInDirectory(t, path, s3server.Config{})
 	d.store.abort(t, "last", d.store.begin(t, "last"))
 	d.store.put(t, "last", "content")
 	d.store.remove(t, "last", "")
-	left := func() (files []string) {
+
+	leftovers := func() (files []string) {
 		_ = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error { // files may vanish
 			if err == nil && !entry.IsDir() && !slices.Contains([]string{"bucket.json", "format.json", "lock"}, entry.Name()) && !strings.HasSuffix(file, ".lock") {
 				files = append(files, strings.TrimPrefix(file, path))
@@ -276,7 +286,7 @@ func requireNothingLeft(t *testing.T, path string) {
 		})
 		return files
 	}
-	require.Eventually(t, func() bool { return len(left()) == 0 }, time.Minute, 10*time.Millisecond, "files are left")
+	require.Eventually(t, func() bool { return len(leftovers()) == 0 }, time.Minute, 10*time.Millisecond, "files are left")
 }
 
 func (s *store) abort(t *testing.T, key, upload string) {

@@ -77,8 +77,8 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 		c.Service = service
 	}
 	s.handler = New(c)
-	s.store = &laggingStore{Store: s.handler.store}
-	s.handler.store = s.store
+	s.store = &laggingStore{Store: s.handler.server.Store}
+	s.handler.server.Store = s.store
 	require.NoError(t, s.handler.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
 	rules := &lifecycle.Configuration{}
 	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule></LifecycleConfiguration>"
@@ -129,59 +129,105 @@ const (
 // If a listing is behind, lifecycle rules remove nothing because of its old entries. Each row has the old state
 // first, and then the new one.
 func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
-	for _, c := range []struct {
+	tests := []struct {
 		name, rule    string
 		versioned     bool
 		before, after func(*testing.T, *laggingServer)
 	}{
-		{"an object that was replaced", expiresAfterADay, false,
-			func(t *testing.T, s *laggingServer) { s.put(t, "x") },
-			func(t *testing.T, s *laggingServer) { s.put(t, "x") }},
-		{"an object that was replaced by a version", expiresAfterADay, true,
-			func(t *testing.T, s *laggingServer) { s.put(t, "x") },
-			func(t *testing.T, s *laggingServer) { s.put(t, "x") }},
-		{"an object whose tags were changed", expiresTagged, false,
-			func(t *testing.T, s *laggingServer) { s.put(t, "x", storage.WithTags(map[string]string{"keep": "no"})) },
-			func(t *testing.T, s *laggingServer) {
+		{
+			name: "an object that was replaced",
+			rule: expiresAfterADay,
+			before: func(t *testing.T, s *laggingServer) {
+				s.put(t, "x")
+			},
+			after: func(t *testing.T, s *laggingServer) {
+				s.put(t, "x")
+			},
+		},
+		{
+			name:      "an object that was replaced by a version",
+			rule:      expiresAfterADay,
+			versioned: true,
+			before: func(t *testing.T, s *laggingServer) {
+				s.put(t, "x")
+			},
+			after: func(t *testing.T, s *laggingServer) {
+				s.put(t, "x")
+			},
+		},
+		{
+			name: "an object whose tags were changed",
+			rule: expiresTagged,
+			before: func(t *testing.T, s *laggingServer) {
+				s.put(t, "x", storage.WithTags(map[string]string{"keep": "no"}))
+			},
+			after: func(t *testing.T, s *laggingServer) {
 				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
-			}},
-		{"a version that has become current", expiresNoncurrent, true,
-			func(t *testing.T, s *laggingServer) {
+			},
+		},
+		{
+			name:      "a version that has become current",
+			rule:      expiresNoncurrent,
+			versioned: true,
+			before: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.put(t, "2")
 			},
-			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
-		{"a version that was restored from below a marker", expiresNoncurrent, true,
-			func(t *testing.T, s *laggingServer) {
+			after: func(t *testing.T, s *laggingServer) {
+				s.remove(t, s.there(t)[0])
+			},
+		},
+		{
+			name:      "a version that was restored from below a marker",
+			rule:      expiresNoncurrent,
+			versioned: true,
+			before: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.remove(t, "")
 			},
-			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
-		{"a version that has become one of the newest", expiresAllButOne, true,
-			func(t *testing.T, s *laggingServer) {
+			after: func(t *testing.T, s *laggingServer) {
+				s.remove(t, s.there(t)[0])
+			},
+		},
+		{
+			name:      "a version that has become one of the newest",
+			rule:      expiresAllButOne,
+			versioned: true,
+			before: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.put(t, "2")
 				s.put(t, "3")
 			},
-			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[1]) }},
-		{"a delete marker that is below an object", expiresLoneMarkers, true,
-			func(t *testing.T, s *laggingServer) {
+			after: func(t *testing.T, s *laggingServer) {
+				s.remove(t, s.there(t)[1])
+			},
+		},
+		{
+			name:      "a delete marker that is below an object",
+			rule:      expiresLoneMarkers,
+			versioned: true,
+			before: func(t *testing.T, s *laggingServer) {
 				version := s.put(t, "1")
 				s.remove(t, "")
 				s.remove(t, version)
 			},
-			func(t *testing.T, s *laggingServer) { s.put(t, "2") }},
-	} {
+			after: func(t *testing.T, s *laggingServer) {
+				s.put(t, "2")
+			},
+		},
+	}
+	for _, tt := range tests {
 		for name, directory := range map[string]bool{"memory": false, "directory": true} {
-			t.Run(c.name+"/"+name, func(t *testing.T) {
-				s := startLagging(t, directory, c.versioned, c.rule)
-				c.before(t, s)
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				s := startLagging(t, directory, tt.versioned, tt.rule)
+				tt.before(t, s)
 				s.store.lag(t)
 				s.ahead = 2 * time.Hour
-				c.after(t, s)
-				there := s.there(t)
+				tt.after(t, s)
+				keys := s.there(t)
 				s.handler.RunLifecycle()
-				require.Equal(t, there, s.there(t))
+
+				require.Equal(t, keys, s.there(t))
 			})
 		}
 	}
@@ -197,6 +243,7 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 			s.ahead = 2 * time.Hour
 			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
 			s.handler.RunLifecycle()
+
 			attrs, err := s.bucket.Attrs(t.Context(), "k")
 			require.NoError(t, err)
 			require.Empty(t, attrs.StorageClass)
@@ -225,13 +272,16 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 					s.store.uploads[i] = &listed
 				}
 			}
+
 			open := func(u *state.Upload) bool {
 				_, err := s.store.Upload(t.Context(), lagging, u.Key, u.ID)
 				return err == nil
 			}
+
 			s.handler.RunLifecycle()
 			require.True(t, open(young))
 			require.True(t, open(old))
+
 			s.ahead = 2 * time.Hour
 			s.handler.RunLifecycle()
 			require.False(t, open(old))

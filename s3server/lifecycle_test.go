@@ -59,8 +59,9 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 		})
 		return err
 	}
+
 	_, err := get()
-	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
 	one := types.LifecycleRule{
 		ID:                             aws.String("one"),
 		Status:                         types.ExpirationStatusEnabled,
@@ -83,34 +84,38 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 		}},
 	}
 	require.NoError(t, put(one, two))
-	kept, err := get()
+	got, err := get()
 	require.NoError(t, err)
-	require.Equal(t, []types.LifecycleRule{one, two}, kept.Rules)
-	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, kept.TransitionDefaultMinimumObjectSize)
+	require.Equal(t, []types.LifecycleRule{one, two}, got.Rules)
+	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, got.TransitionDefaultMinimumObjectSize)
 
 	one.ID = nil
 	two.ID = nil
 	require.NoError(t, put(one, two))
-	kept, err = get()
+
+	got, err = get()
 	require.NoError(t, err)
-	require.NotEmpty(t, *kept.Rules[0].ID)
-	require.NotEqual(t, *kept.Rules[0].ID, *kept.Rules[1].ID)
+	require.NotEmpty(t, *got.Rules[0].ID)
+	require.NotEqual(t, *got.Rules[0].ID, *got.Rules[1].ID)
+
 	_, err = s.DeleteBucketLifecycle(t.Context(), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = get()
-	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
 }
 
 // The server refuses these lifecycle rules.
 func TestLifecycleRulesRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	document := "<LifecycleConfiguration>" + rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
+
 	response, body := s.vouched(t, "/photos?lifecycle", document)
 	require.Equal(t, 400, response.StatusCode, body)
-	require.Equal(t, "'Date' must be at midnight GMT", errorIn(t, body).Message)
+	require.Equal(t, "'Date' must be at midnight GMT", parseError(t, body).Message)
+
 	document = "<LifecycleConfiguration>" + rule("", "<Expiration><Days>7</Days></Expiration>") + "</LifecycleConfiguration>"
 	_, body = s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "none"})
-	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", errorIn(t, body).Message)
+	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", parseError(t, body).Message)
 }
 
 // A lifecycle rule expires objects at midnight UTC.
@@ -121,7 +126,8 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s.live(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
 	s.put(t, "b/1", "x")
 	s.put(t, "c/1", "x")
-	for _, step := range []struct {
+
+	tests := []struct {
 		at   time.Time
 		keys []string
 	}{
@@ -129,9 +135,10 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 		{midnight, []string{"a/1", "c/1"}},
 		{midnight.Add(24*time.Hour - time.Minute), []string{"a/1", "c/1"}},
 		{midnight.Add(24 * time.Hour), []string{"c/1"}},
-	} {
-		s.later(time.Until(step.at), s.server.RunLifecycle)
-		require.Equal(t, step.keys, s.keys(t))
+	}
+	for _, tt := range tests {
+		s.later(time.Until(tt.at), s.server.RunLifecycle)
+		require.Equal(t, tt.keys, s.keys(t))
 	}
 }
 
@@ -162,6 +169,7 @@ func TestLifecycleFilters(t *testing.T) {
 			}
 			s.live(t, "<Rule>"+test.filter+expire)
 			s.later(59*time.Minute, s.server.RunLifecycle)
+
 			require.Len(t, s.keys(t), 4)
 			s.later(time.Hour, s.server.RunLifecycle)
 			require.Equal(t, test.left, s.keys(t))
@@ -180,6 +188,7 @@ func TestLifecycleExpiresVersions(t *testing.T) {
 	s.put(t, "b", "x")
 	s.later(30*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 6)
+
 	s.later(90*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 4, "the current version, two that are not, and b")
 	s.later(3*time.Hour, s.server.RunLifecycle)
@@ -195,11 +204,13 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 		s.put(t, key, "x")
 		s.remove(t, key, "")
 	}
+
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
 	s.live(t, rule("a", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
 		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
 	s.server.RunLifecycle()
 	require.Len(t, s.versions(t, 10), 6, "no version has expired, so that no marker is alone")
+
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 3, "b's marker, and both of c")
 	s.later(5*time.Hour+time.Second, s.server.RunLifecycle)
@@ -211,11 +222,13 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
 	suspended := types.BucketVersioningStatusSuspended
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		rule  string
 		setUp func(t *testing.T, s *store)
 	}{
-		"an object of the same content": {expire, func(t *testing.T, s *store) { s.put(t, "b", "x") }},
+		"an object of the same content": {expire, func(t *testing.T, s *store) {
+			s.put(t, "b", "x")
+		}},
 		"a null version": {"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>", func(t *testing.T, s *store) {
 			s.put(t, "b", "x")
 			s.keepVersions(t, enabled)
@@ -227,20 +240,25 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 			s.keepVersions(t, suspended)
 			s.remove(t, "b", "")
 		}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var s *store
-			s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
-				if e.Key == "a" {
-					_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x")) // clients' clocks are not the server's
-					require.NoError(t, err)
-				}
-			}})
+			s = start(t, s3server.Config{
+				LifecycleDay: time.Hour,
+				Notify: func(e s3server.Event) {
+					if e.Key == "a" {
+						_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x")) // clients' clocks are not the server's
+						require.NoError(t, err)
+					}
+				},
+			})
 			require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
-			test.setUp(t, s)
+			tt.setUp(t, s)
 			s.put(t, "a", "x")
-			s.live(t, rule("a", expire)+rule("b", test.rule))
+			s.live(t, rule("a", expire)+rule("b", tt.rule))
 			s.later(2*time.Hour, s.server.RunLifecycle)
+
 			require.Equal(t, []string{"b"}, s.keys(t))
 			require.Equal(t, "x", s.get(t, "b"))
 		})
@@ -250,19 +268,23 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 // If the lifecycle rules are deleted during a sweep, the sweep stops.
 func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	var s *store
-	s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
-		if e.Key == "a" {
-			s.clock.move(-2 * time.Hour) // that of the client
-			defer s.clock.move(2 * time.Hour)
-			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
-			require.NoError(t, err)
-		}
-	}})
+	s = start(t, s3server.Config{
+		LifecycleDay: time.Hour,
+		Notify: func(e s3server.Event) {
+			if e.Key == "a" {
+				s.clock.move(-2 * time.Hour) // that of the client
+				defer s.clock.move(2 * time.Hour)
+				_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
+				require.NoError(t, err)
+			}
+		},
+	})
 	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
 	s.later(2*time.Hour, s.server.RunLifecycle)
+
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
@@ -271,15 +293,16 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
-	held := putInput("k", "held")
-	held.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-	held.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
-	_, err = s.PutObject(t.Context(), held)
+	lockedInput := putInput("k", "held")
+	lockedInput.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	lockedInput.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
+	_, err = s.PutObject(t.Context(), lockedInput)
 	require.NoError(t, err)
 	s.put(t, "k", "free")
 	s.put(t, "k", "current")
 	s.live(t, rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
 	s.later(2*time.Hour, s.server.RunLifecycle)
+
 	require.Len(t, s.versions(t, 10), 2)
 }
 
@@ -296,6 +319,7 @@ func TestLifecycleTransitions(t *testing.T) {
 	s.put(t, "small", "x")
 	const rules = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition><Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
 	s.live(t, rule("", rules))
+
 	s.later(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("large"))
 	require.Equal(t, types.ObjectStorageClassStandard, class("small"), "objects below 128 KiB stay")
@@ -307,11 +331,13 @@ func TestLifecycleTransitions(t *testing.T) {
 		"X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
+
 	s.later(4*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
+
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("small")})
-	failsWith(t, err, 403, "InvalidObjectState")
+	requireFailure(t, err, 403, "InvalidObjectState")
 
 	s.put(t, "sized", "12345")
 	s.live(t, "<Rule><Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"+rules+"</Rule>")
@@ -323,19 +349,22 @@ func TestLifecycleTransitions(t *testing.T) {
 func TestLifecycleAbortsUploads(t *testing.T) {
 	s := start(t, inHours)
 	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
+
 	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
 	require.NoError(t, err)
 	require.Equal(t, "a", *output.AbortRuleId)
 	require.NotNil(t, output.AbortDate)
+
 	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("a"), UploadId: output.UploadId})
 	require.NoError(t, err)
 	require.Equal(t, output.AbortDate, parts.AbortDate)
+
 	s.begin(t, "b")
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
-	left, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	uploads, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Len(t, left.Uploads, 1)
-	require.Equal(t, "b", *left.Uploads[0].Key)
+	require.Len(t, uploads.Uploads, 1)
+	require.Equal(t, "b", *uploads.Uploads[0].Key)
 }
 
 // Responses say when a lifecycle rule will expire the object.
@@ -344,14 +373,17 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 	s.live(t, rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
+
 	first := `expiry-date="` + s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat) + `", rule-id="a+b"`
 	require.Equal(t, first, *put.Expiration)
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1")})
 	require.NoError(t, err)
 	require.Equal(t, first, *head.Expiration)
+
 	head, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1"), VersionId: aws.String("null")})
 	require.NoError(t, err)
 	require.Nil(t, head.Expiration, "a version that is named may not be current")
+
 	put, err = s.PutObject(t.Context(), putInput("c", "x"))
 	require.NoError(t, err)
 	require.Nil(t, put.Expiration)

@@ -21,25 +21,27 @@ func (s *store) list(t *testing.T, input *s3.ListObjectsV2Input, n int32) (names
 	input.MaxKeys = &n
 	input.EncodingType = types.EncodingTypeUrl
 	pages := s3.NewListObjectsV2Paginator(s.Client, input)
+
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Contents)+len(page.CommonPrefixes), int(n))
 		require.Equal(t, len(page.Contents)+len(page.CommonPrefixes), int(*page.KeyCount))
-		var here []string
+
+		var keys []string
 		for _, o := range page.Contents {
-			here = append(here, decoded(t, *o.Key))
+			keys = append(keys, decodeName(t, *o.Key))
 		}
 		for _, p := range page.CommonPrefixes {
-			here = append(here, decoded(t, *p.Prefix))
+			keys = append(keys, decodeName(t, *p.Prefix))
 		}
-		slices.Sort(here)
-		names = append(names, here...)
+		slices.Sort(keys)
+		names = append(names, keys...)
 	}
 	return names
 }
 
-func decoded(t *testing.T, name string) string {
+func decodeName(t *testing.T, name string) string {
 	name, err := url.QueryUnescape(name)
 	require.NoError(t, err)
 	return name
@@ -51,7 +53,7 @@ func TestListObjects(t *testing.T) {
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
@@ -66,11 +68,12 @@ func TestListObjects(t *testing.T) {
 		"after the last":            {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
 		"a prefix that nothing has": {s3.ListObjectsV2Input{Prefix: aws.String("z")}, nil},
 		"not ASCII":                 {s3.ListObjectsV2Input{Prefix: aws.String("é")}, []string{"é"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
-				input := test.in
-				require.Equal(t, test.want, s.list(t, &input, n), "pages of %d", n)
+				input := tt.in
+				require.Equal(t, tt.want, s.list(t, &input, n), "pages of %d", n)
 			}
 		})
 	}
@@ -84,6 +87,7 @@ func TestListObjectsStorageClass(t *testing.T) {
 	input.StorageClass = types.StorageClassStandardIa
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	page, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, page.Contents, 2)
@@ -110,6 +114,7 @@ func TestListObjectsArguments(t *testing.T) {
 	for range 3 {
 		s.put(t, "k", "x")
 	}
+
 	for name, input := range map[string]*s3.ListObjectsV2Input{
 		"an invalid token": {ContinuationToken: aws.String("x")},
 		"a token made up":  {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
@@ -118,15 +123,17 @@ func TestListObjectsArguments(t *testing.T) {
 	} {
 		input.Bucket = aws.String(bucket)
 		_, err := s.ListObjectsV2(t.Context(), input)
-		failsWith(t, err, 400, "InvalidArgument")
+		requireFailure(t, err, 400, "InvalidArgument")
 		require.NotEmpty(t, name)
 	}
+
 	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
 	require.NoError(t, err)
 	require.Empty(t, none.Contents)
 	require.False(t, *none.IsTruncated)
+
 	_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("none")})
-	failsWith(t, err, 404, "NoSuchBucket")
+	requireFailure(t, err, 404, "NoSuchBucket")
 	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(5000)})
 	require.NoError(t, err)
 	require.Equal(t, int32(1000), *many.MaxKeys)
@@ -139,7 +146,7 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
@@ -152,9 +159,10 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 		"after a key without the prefix": {s3.ListObjectsV2Input{Prefix: aws.String("a/"), StartAfter: aws.String("a")}, nil},
 		"after a prefix, rolled up":      {s3.ListObjectsV2Input{StartAfter: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a-b", "a.c/", "a0"}},
 		"a prefix that is half a name":   {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := test.in
+			input := tt.in
 			input.Bucket = aws.String(bucket)
 			input.MaxKeys = aws.Int32(1)
 			input.EncodingType = types.EncodingTypeUrl
@@ -164,13 +172,14 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 				page, err := pages.NextPage(t.Context())
 				require.NoError(t, err)
 				for _, o := range page.Contents {
-					names = append(names, decoded(t, *o.Key))
+					names = append(names, decodeName(t, *o.Key))
 				}
 				for _, p := range page.CommonPrefixes {
-					names = append(names, decoded(t, *p.Prefix))
+					names = append(names, decodeName(t, *p.Prefix))
 				}
 			}
-			require.Equal(t, test.want, names)
+
+			require.Equal(t, tt.want, names)
 		})
 	}
 }

@@ -22,26 +22,29 @@ func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names 
 	input.Bucket = aws.String(bucket)
 	input.MaxKeys = &n
 	input.EncodingType = types.EncodingTypeUrl
+
 	for {
 		page, err := s.ListObjects(t.Context(), &input)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Contents)+len(page.CommonPrefixes), int(n))
-		var here []string
+
+		var keys []string
 		for _, o := range page.Contents {
-			here = append(here, decoded(t, *o.Key))
+			keys = append(keys, decodeName(t, *o.Key))
 		}
 		for _, p := range page.CommonPrefixes {
-			here = append(here, decoded(t, *p.Prefix))
+			keys = append(keys, decodeName(t, *p.Prefix))
 		}
-		slices.Sort(here)
-		names = append(names, here...)
+		slices.Sort(keys)
+		names = append(names, keys...)
 		require.Equal(t, *page.IsTruncated && input.Delimiter != nil, page.NextMarker != nil)
+
 		if !*page.IsTruncated {
 			return names
 		}
-		input.Marker = aws.String(here[len(here)-1])
+		input.Marker = aws.String(keys[len(keys)-1])
 		if page.NextMarker != nil {
-			require.Equal(t, *input.Marker, decoded(t, *page.NextMarker))
+			require.Equal(t, *input.Marker, decodeName(t, *page.NextMarker))
 		}
 	}
 }
@@ -52,7 +55,7 @@ func TestListObjectsV1(t *testing.T) {
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		in   s3.ListObjectsInput
 		want []string
 	}{
@@ -67,10 +70,11 @@ func TestListObjectsV1(t *testing.T) {
 		"after a marker of all":     {s3.ListObjectsInput{Marker: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
 		"after the last":            {s3.ListObjectsInput{Marker: aws.String("é")}, nil},
 		"a prefix that nothing has": {s3.ListObjectsInput{Prefix: aws.String("z")}, nil},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
-				require.Equal(t, test.want, s.listV1(t, test.in, n), "pages of %d", n)
+				require.Equal(t, tt.want, s.listV1(t, tt.in, n), "pages of %d", n)
 			}
 		})
 	}
@@ -89,6 +93,7 @@ func TestListObjectsV1EachKey(t *testing.T) {
 func TestListObjectsV1Page(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
+
 	response, body := s.signedSend(t, "GET", "/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
 	require.Equal(t, 200, response.StatusCode)
 	var page struct {
@@ -114,9 +119,11 @@ func TestListObjectsV1Page(t *testing.T) {
 	require.Contains(t, body, "<Marker></Marker>", "always there")
 	_, body = s.signedSend(t, "GET", "/photos?list-type=1", "", nil)
 	require.Contains(t, body, "<Marker></Marker>", "only 2 selects version 2")
+
 	response, body = s.signedSend(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
 	require.Equal(t, 400, response.StatusCode)
-	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
+	require.Equal(t, "InvalidArgument", parseError(t, body).Code)
+
 	response, _ = s.signedSend(t, "GET", "/none", "", nil)
 	require.Equal(t, 404, response.StatusCode)
 	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
@@ -132,17 +139,18 @@ func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		in   s3.ListObjectsInput
 		want []string
 	}{
 		"all":         {s3.ListObjectsInput{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
 		"rolled up":   {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
 		"after a key": {s3.ListObjectsInput{Marker: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, s.listV1(t, test.in, 1))
-			require.Equal(t, len(test.want), len(strings.Split(strings.Join(s.listV1(t, test.in, 1000), " "), " ")))
+			require.Equal(t, tt.want, s.listV1(t, tt.in, 1))
+			require.Equal(t, len(tt.want), len(strings.Split(strings.Join(s.listV1(t, tt.in, 1000), " "), " ")))
 		})
 	}
 }

@@ -49,27 +49,33 @@ func TestRetentionKeepsVersion(t *testing.T) {
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
 		version := s.lock(t, key, mode)
+
 		remove := func(bypass bool) error {
 			_, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version, BypassGovernanceRetention: &bypass})
 			return err
 		}
-		failsWith(t, remove(false), 403, "AccessDenied")
+		requireFailure(t, remove(false), 403, "AccessDenied")
+
 		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(locking), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}}})
 		require.NoError(t, err)
 		require.Equal(t, "Access Denied because object protected by object lock.", *output.Errors[0].Message)
+
 		_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key})
 		require.NoError(t, err, "a delete marker")
 		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
 		require.NoError(t, err)
 		require.Equal(t, mode, head.ObjectLockMode)
+
 		got, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
 		require.NoError(t, err)
 		require.Equal(t, *head.ObjectLockRetainUntilDate, *got.Retention.RetainUntilDate)
+
 		if mode == types.ObjectLockModeGovernance {
 			require.NoError(t, remove(true))
 			continue
 		}
-		failsWith(t, remove(true), 403, "AccessDenied")
+		requireFailure(t, remove(true), 403, "AccessDenied")
+
 		s.clock.move(11 * time.Minute)
 		require.NoError(t, remove(false), "the retention has passed")
 	}
@@ -93,8 +99,9 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 					require.NoError(t, errors.Join(one, some))
 					return
 				}
-				failsWith(t, one, 400, "InvalidArgument")
-				failsWith(t, some, 400, "InvalidArgument")
+
+				requireFailure(t, one, 400, "InvalidArgument")
+				requireFailure(t, some, 400, "InvalidArgument")
 				require.Equal(t, "content", s.get(t, "k"))
 			})
 		}
@@ -105,36 +112,43 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 func TestRetentionCanBeExtended(t *testing.T) {
 	s := startLocking(t)
 	hours := func(n int) *time.Time { return aws.Time(s.clock.now().Add(time.Duration(n) * time.Hour)) }
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		from, to types.ObjectLockMode
 		until    *time.Time
 		bypass   bool
 		allowed  bool
 	}{
-		"longer":                              {"GOVERNANCE", "GOVERNANCE", hours(2), false, true},
-		"shorter":                             {"GOVERNANCE", "GOVERNANCE", aws.Time(s.clock.now().Add(time.Minute)), false, false},
-		"shorter, with a bypass":              {"GOVERNANCE", "GOVERNANCE", aws.Time(s.clock.now().Add(time.Minute)), true, true},
-		"none":                                {"GOVERNANCE", "", nil, false, false},
-		"none, with a bypass":                 {"GOVERNANCE", "", nil, true, true},
-		"stronger":                            {"GOVERNANCE", "COMPLIANCE", hours(2), false, false},
-		"longer compliance":                   {"COMPLIANCE", "COMPLIANCE", hours(2), false, true},
-		"shorter compliance, with a bypass":   {"COMPLIANCE", "COMPLIANCE", aws.Time(s.clock.now().Add(time.Minute)), true, false},
-		"weaker than compliance, with bypass": {"COMPLIANCE", "GOVERNANCE", hours(2), true, false},
-		"no compliance, with a bypass":        {"COMPLIANCE", "", nil, true, false},
-	} {
+		"longer":  {from: "GOVERNANCE", to: "GOVERNANCE", until: hours(2), allowed: true},
+		"shorter": {from: "GOVERNANCE", to: "GOVERNANCE", until: aws.Time(s.clock.now().Add(time.Minute))},
+		"shorter, with a bypass": {
+			from:    "GOVERNANCE",
+			to:      "GOVERNANCE",
+			until:   aws.Time(s.clock.now().Add(time.Minute)),
+			bypass:  true,
+			allowed: true,
+		},
+		"none":                                {from: "GOVERNANCE"},
+		"none, with a bypass":                 {from: "GOVERNANCE", bypass: true, allowed: true},
+		"stronger":                            {from: "GOVERNANCE", to: "COMPLIANCE", until: hours(2)},
+		"longer compliance":                   {from: "COMPLIANCE", to: "COMPLIANCE", until: hours(2), allowed: true},
+		"shorter compliance, with a bypass":   {from: "COMPLIANCE", to: "COMPLIANCE", until: aws.Time(s.clock.now().Add(time.Minute)), bypass: true},
+		"weaker than compliance, with bypass": {from: "COMPLIANCE", to: "GOVERNANCE", until: hours(2), bypass: true},
+		"no compliance, with a bypass":        {from: "COMPLIANCE", bypass: true},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s.lock(t, name, test.from)
+			s.lock(t, name, tt.from)
 			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
 				Bucket:                    aws.String(locking),
 				Key:                       &name,
-				BypassGovernanceRetention: &test.bypass,
-				Retention:                 &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(test.to), RetainUntilDate: test.until},
+				BypassGovernanceRetention: &tt.bypass,
+				Retention:                 &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(tt.to), RetainUntilDate: tt.until},
 			})
-			if test.allowed {
+			if tt.allowed {
 				require.NoError(t, err)
 				return
 			}
-			failsWith(t, err, 403, "AccessDenied")
+			requireFailure(t, err, 403, "AccessDenied")
 		})
 	}
 }
@@ -142,20 +156,32 @@ func TestRetentionCanBeExtended(t *testing.T) {
 // A version with a legal hold cannot be deleted.
 func TestLegalHoldKeepsVersion(t *testing.T) {
 	s := startLocking(t)
-	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
+	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket:                    aws.String(locking),
+		Key:                       aws.String("k"),
+		Body:                      strings.NewReader("x"),
+		ChecksumAlgorithm:         types.ChecksumAlgorithmCrc32,
+		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn,
+	})
 	require.NoError(t, err)
 	remove := &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), VersionId: output.VersionId, BypassGovernanceRetention: aws.Bool(true)}
+
 	_, err = s.DeleteObject(t.Context(), remove)
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockLegalHoldStatusOn, hold.LegalHold.Status)
-	_, err = s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff}})
+
+	_, err = s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
+		Bucket:    aws.String(locking),
+		Key:       aws.String("k"),
+		LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff},
+	})
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), remove)
 	require.NoError(t, err)
 	_, err = s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: aws.String("k")})
-	failsWith(t, err, 404, "NoSuchKey")
+	requireFailure(t, err, 404, "NoSuchKey")
 }
 
 // The server refuses these lock settings.
@@ -163,9 +189,9 @@ func TestLocksRefused(t *testing.T) {
 	s := startLocking(t)
 	s.put(t, "k", "x")
 	s.lock(t, "k", types.ObjectLockModeGovernance)
-	until := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
+	deadline := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
 	crc := map[string]string{"X-Amz-Checksum-Crc32": "jNxWvA=="}
-	with := func(header ...string) map[string]string {
+	lockHeader := func(header ...string) map[string]string {
 		all := map[string]string{}
 		for name, value := range crc {
 			all[name] = value
@@ -176,51 +202,57 @@ func TestLocksRefused(t *testing.T) {
 		return all
 	}
 	const mode, date, hold = "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		path   string
 		header map[string]string
 		code   string
 	}{
-		"a bucket without lock":           {"/photos/new", with(mode, "GOVERNANCE", date, until), "InvalidRequest"},
-		"a hold in one":                   {"/photos/new", with(hold, "OFF"), "InvalidRequest"},
-		"a mode without a date":           {"/locking/new", with(mode, "GOVERNANCE"), "InvalidArgument"},
-		"a date without a mode":           {"/locking/new", with(date, until), "InvalidArgument"},
-		"another mode":                    {"/locking/new", with(mode, "FOREVER", date, until), "InvalidArgument"},
-		"a date that has passed":          {"/locking/new", with(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"), "InvalidArgument"},
-		"another date":                    {"/locking/new", with(mode, "GOVERNANCE", date, "tomorrow"), "InvalidArgument"},
-		"another hold":                    {"/locking/new", with(hold, "YES"), "InvalidArgument"},
+		"a bucket without lock":           {"/photos/new", lockHeader(mode, "GOVERNANCE", date, deadline), "InvalidRequest"},
+		"a hold in one":                   {"/photos/new", lockHeader(hold, "OFF"), "InvalidRequest"},
+		"a mode without a date":           {"/locking/new", lockHeader(mode, "GOVERNANCE"), "InvalidArgument"},
+		"a date without a mode":           {"/locking/new", lockHeader(date, deadline), "InvalidArgument"},
+		"another mode":                    {"/locking/new", lockHeader(mode, "FOREVER", date, deadline), "InvalidArgument"},
+		"a date that has passed":          {"/locking/new", lockHeader(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"), "InvalidArgument"},
+		"another date":                    {"/locking/new", lockHeader(mode, "GOVERNANCE", date, "tomorrow"), "InvalidArgument"},
+		"another hold":                    {"/locking/new", lockHeader(hold, "YES"), "InvalidArgument"},
 		"a body that nothing vouches for": {"/locking/new", map[string]string{hold: "ON"}, "InvalidRequest"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", test.path, "x", test.header)
+			response, body := s.signedSend(t, "PUT", tt.path, "x", tt.header)
 			require.Equal(t, 400, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code, body)
+			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
 	}
 	require.Equal(t, []string{"k"}, s.keys(t))
 
-	in := aws.String("photos")
-	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: in, Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn}})
-	failsWith(t, err, 400, "InvalidRequest")
-	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: in})
-	failsWith(t, err, 404, "ObjectLockConfigurationNotFoundError")
+	bucketName := aws.String("photos")
+	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: bucketName, Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn}})
+	requireFailure(t, err, 400, "InvalidRequest")
+
+	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: bucketName})
+	requireFailure(t, err, 404, "ObjectLockConfigurationNotFoundError")
 	enable := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
-	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: in, ObjectLockConfiguration: enable})
-	failsWith(t, err, 409, "InvalidBucketState")
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: bucketName, ObjectLockConfiguration: enable})
+	requireFailure(t, err, 409, "InvalidBucketState")
+
 	_, err = s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  aws.String(locking),
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
 	})
-	failsWith(t, err, 409, "InvalidBucketState")
+	requireFailure(t, err, 409, "InvalidBucketState")
+
 	for _, period := range []types.DefaultRetention{{Days: aws.Int32(0)}, {Days: aws.Int32(36501)}, {Years: aws.Int32(101)}, {Days: aws.Int32(math.MaxInt32)}} {
 		period.Mode = types.ObjectLockRetentionModeGovernance
 		enable.Rule = &types.ObjectLockRule{DefaultRetention: &period}
 		_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
-		failsWith(t, err, 400, "InvalidArgument")
+		requireFailure(t, err, 400, "InvalidArgument")
 	}
+
 	enable.Rule.DefaultRetention.Years = aws.Int32(1)
 	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
-	failsWith(t, err, 400, "MalformedXML")
+	requireFailure(t, err, 400, "MalformedXML")
 }
 
 // The default retention of a bucket locks its new objects.
@@ -232,9 +264,11 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	}
 	_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: year})
 	require.NoError(t, err)
+
 	got, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String(locking)})
 	require.NoError(t, err)
 	require.Equal(t, year.Rule, got.ObjectLockConfiguration.Rule)
+
 	earliest := s.clock.now().AddDate(1, 0, 0).Truncate(time.Millisecond)
 	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
 	require.NoError(t, err)
@@ -243,8 +277,9 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	require.Equal(t, types.ObjectLockModeCompliance, head.ObjectLockMode)
 	require.WithinDuration(t, s.clock.now().AddDate(1, 0, 0), *head.ObjectLockRetainUntilDate, time.Minute)
 	require.False(t, head.ObjectLockRetainUntilDate.Before(earliest), "a store that keeps whole seconds rounds up")
+
 	_, body := s.signedSend(t, "PUT", "/locking/l", "x", nil)
-	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
+	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "nothing vouches for it: %s", body)
 }
 
 // The server accepts "True" in the header for object lock, as boto3 sends it.
@@ -262,7 +297,7 @@ func TestRetentionOfBucketWithoutLocks(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 	_, err = s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 }

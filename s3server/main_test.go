@@ -94,7 +94,7 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 	if c.Now == nil {
 		c.Now = s.clock.now
 	}
-	onStore(t, &c)
+	useStore(t, &c)
 	s.server = s3server.ForTest(t, c)
 	s.http = s.server.Client()
 	s.Client = s.client(options...)
@@ -127,7 +127,7 @@ func (s *store) get(t *testing.T, key string) string {
 	t.Helper()
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
-	return read(t, output.Body)
+	return readBody(t, output.Body)
 }
 
 func (s *store) keys(t *testing.T) (keys []string) {
@@ -140,7 +140,7 @@ func (s *store) keys(t *testing.T) (keys []string) {
 	return keys
 }
 
-func read(t *testing.T, body io.ReadCloser) string {
+func readBody(t *testing.T, body io.ReadCloser) string {
 	t.Helper()
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -148,20 +148,21 @@ func read(t *testing.T, body io.ReadCloser) string {
 	return string(data)
 }
 
-// failsWith checks the S3 code and the status of an SDK error.
-func failsWith(t *testing.T, err error, status int, code string) {
+// requireFailure checks the S3 code and the status of an SDK error.
+func requireFailure(t *testing.T, err error, status int, code string) {
 	t.Helper()
 	require.Error(t, err)
 	var response *awshttp.ResponseError
 	require.ErrorAs(t, err, &response)
+
 	var api smithy.APIError
 	require.ErrorAs(t, err, &api)
 	require.Equal(t, code, api.ErrorCode(), "%v", err)
 	require.Equal(t, status, response.HTTPStatusCode())
 }
 
-// dialing returns a client that reaches the server with any host name.
-func dialing(t *testing.T, s *store) *http.Transport {
+// newDialingTransport returns a client that reaches the server with any host name.
+func newDialingTransport(t *testing.T, s *store) *http.Transport {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(s.server.URL, "http://"))
 	}}
@@ -182,7 +183,7 @@ func (s *store) send(t *testing.T, method, url string, body io.Reader, header ht
 	}
 	answer, err := s.http.Do(r)
 	require.NoError(t, err)
-	return answer, read(t, answer.Body)
+	return answer, readBody(t, answer.Body)
 }
 
 // An apiError is the Error element of a response.
@@ -191,7 +192,7 @@ type apiError struct {
 	RequestID                                         string `xml:"RequestId"`
 }
 
-func errorIn(t *testing.T, body string) (e apiError) {
+func parseError(t *testing.T, body string) (e apiError) {
 	t.Helper()
 	require.NoError(t, xml.Unmarshal([]byte(body), &e), "%q", body)
 	return e

@@ -77,29 +77,30 @@ func TestMultipartUpload(t *testing.T) {
 	s.part(t, "k", upload, 2, "it is replaced")
 	second := s.part(t, "k", upload, 2, "world")
 	first := s.part(t, "k", upload, 1, "hello, all ")
+
 	require.Empty(t, s.keys(t), "nothing is there yet")
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
 	require.NoError(t, err)
 	a := md5.Sum([]byte("hello, all "))
 	b := md5.Sum([]byte("world"))
-	whole := md5.Sum(append(a[:], b[:]...))
-	require.Equal(t, `"`+hex.EncodeToString(whole[:])+`-2"`, *output.ETag)
+	sum := md5.Sum(append(a[:], b[:]...))
+	require.Equal(t, `"`+hex.EncodeToString(sum[:])+`-2"`, *output.ETag)
 	require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 
 	got, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=7-12")})
 	require.NoError(t, err)
-	require.Equal(t, "all wo", read(t, got.Body), "across parts")
+	require.Equal(t, "all wo", readBody(t, got.Body), "across parts")
 	require.Equal(t, "text/plain", *got.ContentType)
 	require.Equal(t, map[string]string{"a": "b"}, got.Metadata)
 
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
 // The server refuses these completions.
 func TestCompleteRefuses(t *testing.T) {
 	var third types.CompletedPart // it is there, and not asked for
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		change func(*s3.CompleteMultipartUploadInput)
 		status int
 		code   string
@@ -175,21 +176,23 @@ func TestCompleteRefuses(t *testing.T) {
 		"another key": {func(input *s3.CompleteMultipartUploadInput) {
 			input.Key = aws.String("other")
 		}, 404, "NoSuchUpload"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			s.put(t, "k", "old")
 			upload := s.begin(t, "k", fullCRC32C)
 			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "the last", withCRC32C))
 			third = s.part(t, "k", upload, 3, "more", withCRC32C)
-			test.change(input)
+			tt.change(input)
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				require.Equal(t, "0123456789the last", s.get(t, "k"))
 				return
 			}
-			failsWith(t, err, test.status, test.code)
+
+			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, "old", s.get(t, "k"))
 		})
 	}
@@ -202,6 +205,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	input := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
 	input.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
 	input.ChecksumType = types.ChecksumTypeFullObject
+
 	output, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
@@ -216,8 +220,9 @@ func TestChecksumsOfParts(t *testing.T) {
 	upload = s.begin(t, "composite", compositeCRC32C)
 	one := s.part(t, "composite", upload, 1, "0123456789", withCRC32C)
 	one.ChecksumCRC32C = nil
+
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, one))
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
 		Bucket:            aws.String(bucket),
 		Key:               aws.String("composite"),
@@ -226,7 +231,7 @@ func TestChecksumsOfParts(t *testing.T) {
 		Body:              strings.NewReader("x"),
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
 	})
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:            aws.String(bucket),
@@ -234,7 +239,7 @@ func TestChecksumsOfParts(t *testing.T) {
 		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 		ChecksumType:      types.ChecksumTypeFullObject,
 	})
-	failsWith(t, err, 400, "InvalidRequest")
+	requireFailure(t, err, 400, "InvalidRequest")
 }
 
 // The response to a range has a checksum only if the range is the whole object or one part.
@@ -242,16 +247,17 @@ func TestChecksumsOfRanges(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-	made := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
+	create := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
 		upload := s.begin(t, key, change)
 		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789", withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
 		require.NoError(t, err)
 		return *output.ChecksumCRC32C
 	}
-	full := made("full", fullCRC32C)
-	joined := made("composite", compositeCRC32C)
-	for name, test := range map[string]struct{ key, span, want string }{
+	full := create("full", fullCRC32C)
+	joined := create("composite", compositeCRC32C)
+
+	tests := map[string]struct{ key, span, want string }{
 		"whole":                       {"full", "", full},
 		"a range":                     {"full", "bytes=1-3", ""},
 		"a range of all":              {"full", "bytes=0-", full},
@@ -259,15 +265,16 @@ func TestChecksumsOfRanges(t *testing.T) {
 		"whole, composite":            {"composite", "", joined},
 		"a range of all, composite":   {"composite", "bytes=0-13", strings.TrimSuffix(joined, "-2")},
 		"the last, which is the part": {"composite", "bytes=-4", crc32c("last")},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, ChecksumMode: types.ChecksumModeEnabled}
-			if test.span != "" {
-				input.Range = &test.span
+			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key, ChecksumMode: types.ChecksumModeEnabled}
+			if tt.span != "" {
+				input.Range = &tt.span
 			}
 			output, err := s.GetObject(t.Context(), input)
 			require.NoError(t, err)
-			require.Equal(t, test.want, aws.ToString(output.ChecksumCRC32C))
+			require.Equal(t, tt.want, aws.ToString(output.ChecksumCRC32C))
 			require.NoError(t, output.Body.Close())
 		})
 	}
@@ -277,7 +284,7 @@ func TestChecksumsOfRanges(t *testing.T) {
 func TestUploadPartRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		in     s3.UploadPartInput
 		status int
 		code   string
@@ -289,9 +296,10 @@ func TestUploadPartRefused(t *testing.T) {
 		"too large":         {s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", 100<<10+1))}, 400, "EntityTooLarge"},
 		"a checksum: wrong": {s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")}, 400, "BadDigest"},
 		"an MD5: wrong":     {s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")}, 400, "BadDigest"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := test.in
+			input := tt.in
 			input.Bucket = aws.String(bucket)
 			if input.Key == nil {
 				input.Key = aws.String("k")
@@ -305,8 +313,9 @@ func TestUploadPartRefused(t *testing.T) {
 			if input.Body == nil {
 				input.Body = strings.NewReader("content")
 			}
+
 			_, err := s.UploadPart(t.Context(), &input)
-			failsWith(t, err, test.status, test.code)
+			requireFailure(t, err, tt.status, tt.code)
 			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: input.Bucket, Key: aws.String("k"), UploadId: &upload})
 			require.NoError(t, err)
 			require.Empty(t, parts.Parts)
@@ -324,8 +333,10 @@ func TestListPartsAndUploads(t *testing.T) {
 	for n := range int32(5) {
 		s.part(t, "b", uploads[2], n+1, strconv.Itoa(int(n)))
 	}
+
 	var numbers []int32
 	pages := s3.NewListPartsPaginator(s.Client, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(2)})
+
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
@@ -349,22 +360,26 @@ func TestListPartsAndUploads(t *testing.T) {
 			keys = append(keys, *u.Key)
 		}
 	}
+
 	require.Equal(t, []string{"a/1", "a/2", "b", "b", "c+d"}, keys)
 	rolled, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/")})
 	require.NoError(t, err)
 	require.Len(t, rolled.CommonPrefixes, 1)
 	require.Len(t, rolled.Uploads, 3)
+
 	none, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), MaxUploads: aws.Int32(0)})
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated, "no page would follow an empty one")
+
 	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(0)})
 	require.NoError(t, err)
 	require.False(t, *parts.IsTruncated)
 
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	require.NoError(t, err)
+
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 	rest, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket:         aws.String(bucket),
 		KeyMarker:      aws.String("b"),
@@ -384,11 +399,12 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 3, "last", withCRC32C))
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		if code != "" {
-			failsWith(t, err, 400, code)
+			requireFailure(t, err, 400, code)
 			continue
 		}
 		require.NoError(t, err)
 	}
+
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
@@ -397,7 +413,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	require.NoError(t, err, "without checksums, numbers may be missing")
 	two, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), PartNumber: aws.Int32(2)})
 	require.NoError(t, err)
-	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
+	require.Equal(t, "last", readBody(t, two.Body), "a read counts the parts")
 }
 
 // If an upload names no checksum algorithm, the object gets the default checksum of its bytes.
@@ -405,17 +421,19 @@ func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
-	whole := putInput("whole", "0123456789last")
-	whole.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
-	want, err := s.PutObject(t.Context(), whole)
+	input := putInput("whole", "0123456789last")
+	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+	want, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
-		named := func(input *s3.UploadPartInput) {
+		setAlgorithm := func(input *s3.UploadPartInput) {
 			input.ChecksumAlgorithm = algorithm
 		}
 		upload := s.begin(t, "k")
-		first := s.part(t, "k", upload, 1, "0123456789", named)
-		last := s.part(t, "k", upload, 2, "last", named)
+		first := s.part(t, "k", upload, 1, "0123456789", setAlgorithm)
+		last := s.part(t, "k", upload, 2, "last", setAlgorithm)
+
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
 		require.NoError(t, err, algorithm)
 		require.Equal(t, want.ChecksumCRC64NVME, output.ChecksumCRC64NVME, algorithm)

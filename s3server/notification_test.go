@@ -70,12 +70,15 @@ func TestNotificationConfiguration(t *testing.T) {
 		return output
 	}
 	require.Empty(t, get().TopicConfigurations)
+
 	rule := filtered(topic("one", types.EventS3ObjectCreated), "a", ".txt")
 	require.NoError(t, s.notify(t, rule))
 	require.Equal(t, []types.TopicConfiguration{rule}, get().TopicConfigurations)
+
 	rule.Id = nil
 	require.NoError(t, s.notify(t, rule))
 	require.NotEmpty(t, *get().TopicConfigurations[0].Id)
+
 	require.NoError(t, s.notify(t))
 	require.Empty(t, get().TopicConfigurations)
 }
@@ -84,39 +87,52 @@ func TestNotificationConfiguration(t *testing.T) {
 func TestNotificationConfigurationRefused(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}, EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"}})
 	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
-	with := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
+	topicRule := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
 	filter := func(rules string) string {
-		return with(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
+		return topicRule(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 	}
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		document string
 		status   int
 		code     string
 		message  string
 	}{
-		"EventBridge":      {"<EventBridgeConfiguration/>", 501, "NotImplemented", ""},
-		"an unknown topic": {with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event), 400, "InvalidArgument", "Unable to validate the following destination configurations"},
-		"two prefixes":     {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), 400, "InvalidArgument", ""},
-	} {
+		"EventBridge": {document: "<EventBridgeConfiguration/>", status: 501, code: "NotImplemented"},
+		"an unknown topic": {
+			document: topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event),
+			status:   400,
+			code:     "InvalidArgument",
+			message:  "Unable to validate the following destination configurations",
+		},
+		"two prefixes": {
+			document: filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)),
+			status:   400,
+			code:     "InvalidArgument",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos?notification", "<NotificationConfiguration>"+test.document+"</NotificationConfiguration>", nil)
-			require.Equal(t, test.status, response.StatusCode, body)
-			e := errorIn(t, body)
-			require.Equal(t, test.code, e.Code, body)
-			if test.message != "" {
-				require.Equal(t, test.message, e.Message)
+			response, body := s.signedSend(t, "PUT", "/photos?notification", "<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			e := parseError(t, body)
+			require.Equal(t, tt.code, e.Code, body)
+			if tt.message != "" {
+				require.Equal(t, tt.message, e.Message)
 			}
 		})
 	}
-	unknown := "<NotificationConfiguration>" + with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
+
+	unknown := "<NotificationConfiguration>" + topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
 	response, body := s.signedSend(t, "PUT", "/photos?notification", unknown, map[string]string{"X-Amz-Skip-Destination-Validation": "true"})
 	require.Equal(t, 200, response.StatusCode, body)
+
 	queue := "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event + "</QueueConfiguration></NotificationConfiguration>"
 	response, body = s.signedSend(t, "PUT", "/photos?notification", queue, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 
 	s = start(t, s3server.Config{})
-	failsWith(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
+	requireFailure(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
 }
 
 // Each request that changes something sends its event.
@@ -128,6 +144,7 @@ func TestEventsOfRequests(t *testing.T) {
 		types.EventS3ObjectCreated, types.EventS3ObjectRemoved, types.EventS3ObjectTagging, types.EventS3ObjectRestorePost,
 	}
 	require.NoError(t, s.notify(t, topic("all", everything...)))
+
 	s.put(t, "a b", "hello")
 	require.Equal(t, "all", box.events[0].Configuration)
 	require.Equal(t, s3server.DefaultEventARN, box.events[0].TargetARN)
@@ -141,9 +158,11 @@ func TestEventsOfRequests(t *testing.T) {
 	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String("photos/a%20b")})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:Copy c"}, box.take())
+
 	id := s.begin(t, "m")
 	part := s.part(t, "m", id, 1, "hello")
 	require.Empty(t, box.take(), "an upload is no object yet")
+
 	_, err = s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 		Bucket:          name,
 		Key:             aws.String("m"),
@@ -152,6 +171,7 @@ func TestEventsOfRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, box.take())
+
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: name, Key: aws.String("c"), Tagging: &types.Tagging{TagSet: []types.Tag{}}})
 	require.NoError(t, err)
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: name, Key: aws.String("c")})
@@ -164,14 +184,20 @@ func TestEventsOfRequests(t *testing.T) {
 		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
 	})
 	require.NoError(t, err)
+
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: name, Key: aws.String("c"), ACL: types.ObjectCannedACLPrivate})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
+
 	require.NoError(t, s.notify(t, topic("all", everything...)))
 	s.remove(t, "missing", "")
 	require.Empty(t, box.take(), "nothing was removed")
+
 	s.remove(t, "c", "")
-	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: name, Delete: &types.Delete{Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}}}})
+	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: name,
+		Delete: &types.Delete{Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}}},
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
 
@@ -209,9 +235,11 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 	s.put(t, "b", strings.Repeat("x", 50<<10))
 	s.live(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
 		"<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>")
+
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+
 	s.put(t, "a", "x")
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
@@ -242,14 +270,15 @@ func TestEventJSON(t *testing.T) {
 		"s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
 			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "2"}, "arn": "arn:aws:s3:::photos"},
 			"object": {"key": "a+b/%C3%A9%40", "size": 0, "eTag": "e", "sequencer": "0F"}}}`, string(text))
+
 	text, err = json.Marshal(s3server.Event{Name: "LifecycleExpiration:Delete", Key: "k"})
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"eventVersion":"2.3"`)
 	require.NotContains(t, string(text), `"size"`)
 }
 
-// hook starts a receiver of events, which hands each body to accept, and its status to the server.
-func hook(t *testing.T, accept func(body string) int) string {
+// startHook starts a receiver of events, which hands each body to accept, and its status to the server.
+func startHook(t *testing.T, accept func(body string) int) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.WriteHeader(accept(string(body)))
@@ -261,10 +290,11 @@ func hook(t *testing.T, accept func(body string) int) string {
 // A webhook receives events.
 func TestWebhookReceivesEvents(t *testing.T) {
 	bodies := make(chan string, 10)
-	s := start(t, s3server.Config{WebhookURL: hook(t, func(body string) int {
+	s := start(t, s3server.Config{WebhookURL: startHook(t, func(body string) int {
 		bodies <- body
 		return 200
 	})})
+
 	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
 	s.put(t, "k", "x")
@@ -285,7 +315,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var bodies []string
 	started := make(chan bool, 10)
 	proceed := make(chan bool)
-	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: hook(t, func(body string) int {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: startHook(t, func(body string) int {
 		started <- true
 		<-proceed
 		mu.Lock()
@@ -301,6 +331,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	s.put(t, "k", "x")
 	close(proceed)
 	server.Close()
+
 	mu.Lock()
 	defer mu.Unlock()
 	require.Contains(t, bodies[len(bodies)-1], "ObjectCreated:Put")

@@ -42,7 +42,7 @@ func TestPutObjectRefusesKeys(t *testing.T) {
 		"not\xffutf8":             "InvalidURI",
 	} {
 		_, err := s.PutObject(t.Context(), putInput(key, ""))
-		failsWith(t, err, 400, want)
+		requireFailure(t, err, 400, want)
 	}
 	s.put(t, "a/../b", "")
 	require.Equal(t, []string{"a/../b"}, s.keys(t), "the key must stay in the bucket")
@@ -59,6 +59,7 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 	input.ContentLanguage = aws.String("de")
 	input.Metadata = map[string]string{"one": "1", "umlaut": "ä"}
 	input.StorageClass = types.StorageClassStandardIa
+
 	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
@@ -83,53 +84,56 @@ func TestPutObjectLimits(t *testing.T) {
 	s := start(t, s3server.Config{})
 	input := putInput("k", "")
 	input.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
+
 	_, err := s.PutObject(t.Context(), input)
-	failsWith(t, err, 400, "MetadataTooLarge")
+	requireFailure(t, err, 400, "MetadataTooLarge")
 	input.Metadata = map[string]string{"long": strings.Repeat("x", 2044)}
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
 	_, err = s.PutObject(t.Context(), putInput("k", strings.Repeat("x", 100<<10+1)))
-	failsWith(t, err, 400, "EntityTooLarge")
+	requireFailure(t, err, 400, "EntityTooLarge")
 	input = putInput("k", "")
 	input.StorageClass = "CUPBOARD"
 	_, err = s.PutObject(t.Context(), input)
-	failsWith(t, err, 400, "InvalidStorageClass")
+	requireFailure(t, err, 400, "InvalidStorageClass")
 }
 
 // PutObject applies the conditions of its headers.
 func TestConditionsOfPut(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		key, none, match string
 		status           int
 		code             string
 	}{
-		"create, absent":              {"new", "*", "", 0, ""},
-		"create, present":             {"old", "*", "", 412, "PreconditionFailed"},
-		"create unless that revision": {"old", `"x"`, "", 501, "NotImplemented"},
-		"update, the same":            {"old", "", "ETAG", 0, ""},
-		"update, another":             {"old", "", `"x"`, 412, "PreconditionFailed"},
-		"update, absent":              {"new", "", `"x"`, 404, "NoSuchKey"},
-		"update anything":             {"old", "", "*", 0, ""},
-		"update anything, absent":     {"new", "", "*", 404, "NoSuchKey"},
-		"both":                        {"old", "*", "ETAG", 501, "NotImplemented"},
-	} {
+		"create, absent":              {key: "new", none: "*"},
+		"create, present":             {key: "old", none: "*", status: 412, code: "PreconditionFailed"},
+		"create unless that revision": {key: "old", none: `"x"`, status: 501, code: "NotImplemented"},
+		"update, the same":            {key: "old", match: "ETAG"},
+		"update, another":             {key: "old", match: `"x"`, status: 412, code: "PreconditionFailed"},
+		"update, absent":              {key: "new", match: `"x"`, status: 404, code: "NoSuchKey"},
+		"update anything":             {key: "old", match: "*"},
+		"update anything, absent":     {key: "new", match: "*", status: 404, code: "NoSuchKey"},
+		"both":                        {key: "old", none: "*", match: "ETAG", status: 501, code: "NotImplemented"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "old", "old")
-			input := putInput(test.key, "new")
-			if test.none != "" {
-				input.IfNoneMatch = &test.none
+			input := putInput(tt.key, "new")
+			if tt.none != "" {
+				input.IfNoneMatch = &tt.none
 			}
-			if test.match != "" {
-				input.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+			if tt.match != "" {
+				input.IfMatch = aws.String(strings.ReplaceAll(tt.match, "ETAG", etag))
 			}
 			_, err := s.PutObject(t.Context(), input)
-			if test.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-			failsWith(t, err, test.status, test.code)
+
+			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, "old", s.get(t, "old"))
 		})
 	}
@@ -161,7 +165,8 @@ func TestConditionsOfRead(t *testing.T) {
 	etag := s.put(t, "k", "content")
 	past := time.Now().Add(-time.Hour)
 	future := time.Now().Add(time.Hour)
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		in     s3.GetObjectInput
 		status int
 		code   string
@@ -178,21 +183,22 @@ func TestConditionsOfRead(t *testing.T) {
 		"missing bucket":                  {s3.GetObjectInput{Bucket: aws.String("none")}, 404, "NoSuchBucket"},
 		"a version in a bucket with none": {s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))}, 404, "NoSuchVersion"},
 		"an invalid version":              {s3.GetObjectInput{VersionId: aws.String("x")}, 400, "InvalidArgument"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if test.in.Key == nil {
-				test.in.Key = aws.String("k")
+			if tt.in.Key == nil {
+				tt.in.Key = aws.String("k")
 			}
-			if test.in.Bucket == nil {
-				test.in.Bucket = aws.String(bucket)
+			if tt.in.Bucket == nil {
+				tt.in.Bucket = aws.String(bucket)
 			}
-			output, err := s.GetObject(t.Context(), &test.in)
-			if test.code != "" {
-				failsWith(t, err, test.status, test.code)
+			output, err := s.GetObject(t.Context(), &tt.in)
+			if tt.code != "" {
+				requireFailure(t, err, tt.status, tt.code)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, "content", read(t, output.Body))
+			require.Equal(t, "content", readBody(t, output.Body))
 		})
 	}
 }
@@ -202,36 +208,37 @@ func TestGetObjectRanges(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
-	for name, test := range map[string]struct{ key, span, want, contentRange string }{
-		"from, to":                  {"k", "bytes=2-4", "234", "bytes 2-4/10"},
-		"from":                      {"k", "bytes=7-", "789", "bytes 7-9/10"},
-		"the last":                  {"k", "bytes=-3", "789", "bytes 7-9/10"},
-		"more than there is":        {"k", "bytes=8-99", "89", "bytes 8-9/10"},
-		"the last, more than all":   {"k", "bytes=-99", "0123456789", "bytes 0-9/10"},
-		"backwards is no range":     {"k", "bytes=5-4", "0123456789", ""},
-		"two are no range":          {"k", "bytes=0-1,3-4", "0123456789", ""},
-		"other units are no range":  {"k", "lines=0-1", "0123456789", ""},
-		"to, of 20 digits":          {"k", "bytes=8-99999999999999999999", "89", "bytes 8-9/10"},
-		"the last, of 20 digits":    {"k", "bytes=-99999999999999999999", "0123456789", "bytes 0-9/10"},
-		"from, of 20 digits":        {"k", "bytes=99999999999999999999-", "416", "bytes */10"},
-		"at the end":                {"k", "bytes=10-", "416", "bytes */10"},
-		"past the end":              {"k", "bytes=11-12", "416", "bytes */10"},
-		"the last none":             {"k", "bytes=-0", "416", "bytes */10"},
-		"an empty object":           {"empty", "bytes=0-", "416", "bytes */0"},
-		"an empty object, the last": {"empty", "bytes=-5", "416", "bytes */0"},
-	} {
+	tests := map[string]struct{ key, span, want, contentRange string }{
+		"from, to":                  {key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
+		"from":                      {key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
+		"the last":                  {key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
+		"more than there is":        {key: "k", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
+		"the last, more than all":   {key: "k", span: "bytes=-99", want: "0123456789", contentRange: "bytes 0-9/10"},
+		"backwards is no range":     {key: "k", span: "bytes=5-4", want: "0123456789"},
+		"two are no range":          {key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
+		"other units are no range":  {key: "k", span: "lines=0-1", want: "0123456789"},
+		"to, of 20 digits":          {key: "k", span: "bytes=8-99999999999999999999", want: "89", contentRange: "bytes 8-9/10"},
+		"the last, of 20 digits":    {key: "k", span: "bytes=-99999999999999999999", want: "0123456789", contentRange: "bytes 0-9/10"},
+		"from, of 20 digits":        {key: "k", span: "bytes=99999999999999999999-", want: "416", contentRange: "bytes */10"},
+		"at the end":                {key: "k", span: "bytes=10-", want: "416", contentRange: "bytes */10"},
+		"past the end":              {key: "k", span: "bytes=11-12", want: "416", contentRange: "bytes */10"},
+		"the last none":             {key: "k", span: "bytes=-0", want: "416", contentRange: "bytes */10"},
+		"an empty object":           {key: "empty", span: "bytes=0-", want: "416", contentRange: "bytes */0"},
+		"an empty object, the last": {key: "empty", span: "bytes=-5", want: "416", contentRange: "bytes */0"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key})
+			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key})
 			require.NoError(t, err)
-			response, body := s.send(t, "GET", presigned.URL, nil, map[string][]string{"Range": {test.span}})
-			require.Equal(t, test.contentRange, response.Header.Get("Content-Range"))
-			if test.want == "416" {
+			response, body := s.send(t, "GET", presigned.URL, nil, map[string][]string{"Range": {tt.span}})
+			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
+			if tt.want == "416" {
 				require.Equal(t, 416, response.StatusCode)
-				require.Equal(t, "InvalidRange", errorIn(t, body).Code)
+				require.Equal(t, "InvalidRange", parseError(t, body).Code)
 				return
 			}
-			require.Equal(t, test.want, body)
-			require.Equal(t, test.contentRange != "", response.StatusCode == 206)
+			require.Equal(t, tt.want, body)
+			require.Equal(t, tt.contentRange != "", response.StatusCode == 206)
 		})
 	}
 }
@@ -243,35 +250,39 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	old := *head.ETag
-	written := *head.LastModified
-	date := func(d time.Duration) string { return written.Add(d).UTC().Format(http.TimeFormat) }
-	for _, c := range []struct {
+	modified := *head.LastModified
+	date := func(d time.Duration) string { return modified.Add(d).UTC().Format(http.TimeFormat) }
+
+	tests := []struct {
 		name, span, ifRange string
 		whole               bool
 	}{
-		{"the same", "bytes=5-", old, false},
-		{"the same date", "bytes=5-", date(0), false},
-		{"another", "bytes=5-", `"another"`, true},
-		{"the same, weakly", "bytes=5-", "W/" + old, true},
-		{"the same, unquoted", "bytes=5-", strings.Trim(old, `"`), true},
-		{"any", "bytes=5-", "*", true},
-		{"a date before", "bytes=5-", date(-time.Second), true},
-		{"a date after", "bytes=5-", date(time.Second), true},
-		{"another, past the end", "bytes=10-", `"another"`, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+		{name: "the same", span: "bytes=5-", ifRange: old},
+		{name: "the same date", span: "bytes=5-", ifRange: date(0)},
+		{name: "another", span: "bytes=5-", ifRange: `"another"`, whole: true},
+		{name: "the same, weakly", span: "bytes=5-", ifRange: "W/" + old, whole: true},
+		{name: "the same, unquoted", span: "bytes=5-", ifRange: strings.Trim(old, `"`), whole: true},
+		{name: "any", span: "bytes=5-", ifRange: "*", whole: true},
+		{name: "a date before", span: "bytes=5-", ifRange: date(-time.Second), whole: true},
+		{name: "a date after", span: "bytes=5-", ifRange: date(time.Second), whole: true},
+		{name: "another, past the end", span: "bytes=10-", ifRange: `"another"`, whole: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				header := map[string]string{"Range": c.span, "If-Range": c.ifRange}
+				header := map[string]string{"Range": tt.span, "If-Range": tt.ifRange}
 				response, body := s.signedSend(t, method, "/"+bucket+"/k", "", header)
 				want := "56789"
 				status := http.StatusPartialContent
-				if c.whole {
+				if tt.whole {
 					want = "0123456789"
 					status = http.StatusOK
 				}
+
 				require.Equal(t, status, response.StatusCode, method)
 				require.Equal(t, int64(len(want)), response.ContentLength, method)
-				require.Equal(t, c.whole, response.Header.Get("Content-Range") == "", method)
+				require.Equal(t, tt.whole, response.Header.Get("Content-Range") == "", method)
+
 				if method == http.MethodGet {
 					require.Equal(t, want, body)
 				}
@@ -283,7 +294,7 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 // The server verifies the checksums of an object and returns them.
 func TestChecksums(t *testing.T) {
 	const content, crc32c = "123456789", "4waSgw=="
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		start func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
 		in    func(*s3.PutObjectInput)
 		code  string
@@ -320,23 +331,25 @@ func TestChecksums(t *testing.T) {
 			input.ChecksumCRC32C = aws.String(crc32c)
 			input.ChecksumCRC32 = aws.String("y/Q5Jg==")
 		}, "InvalidRequest"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := test.start(t, s3server.Config{})
+			s := tt.start(t, s3server.Config{})
 			input := putInput("k", content)
-			test.in(input)
+			tt.in(input)
 			_, err := s.PutObject(t.Context(), input)
-			if test.code != "" {
-				failsWith(t, err, 400, test.code)
+			if tt.code != "" {
+				requireFailure(t, err, 400, tt.code)
 				require.Empty(t, s.keys(t))
 				return
 			}
 			require.NoError(t, err)
+
 			output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: input.Bucket, Key: input.Key, ChecksumMode: types.ChecksumModeEnabled})
 			require.NoError(t, err)
 			require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 			require.Nil(t, output.ContentEncoding, "aws-chunked describes only the transfer")
-			require.Equal(t, content, read(t, output.Body), "the SDK has verified the checksum")
+			require.Equal(t, content, readBody(t, output.Body), "the SDK has verified the checksum")
 		})
 	}
 }
@@ -348,8 +361,9 @@ func TestGetObjectArchived(t *testing.T) {
 	input.StorageClass = types.StorageClassGlacier
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: input.Bucket, Key: input.Key})
-	failsWith(t, err, 403, "InvalidObjectState")
+	requireFailure(t, err, 403, "InvalidObjectState")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 }

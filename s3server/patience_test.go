@@ -49,28 +49,29 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
 	impatient, leave := context.WithCancel(t.Context())
-	left := make(chan error)
+	errc := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(impatient, input)
-		left <- err
+		errc <- err
 	}()
 	<-service.begun
+
 	leave()
-	require.ErrorIs(t, <-left, context.Canceled)
-	again := make(chan error)
+	require.ErrorIs(t, <-errc, context.Canceled)
+	results := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
-		again <- err
+		results <- err
 	}()
 	select {
 	case <-service.begun:
 		t.Error("the second attempt joins the parts again")
 		close(service.gone)
-	case err := <-again:
+	case err := <-results:
 		t.Error("the second attempt does not wait", err)
 	case service.gone <- struct{}{}:
 	}
-	require.NoError(t, <-again)
+	require.NoError(t, <-results)
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 }
@@ -81,14 +82,15 @@ func TestCompleteEndsWithServer(t *testing.T) {
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
-	left := make(chan error)
+	errc := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
-		left <- err
+		errc <- err
 	}()
 	<-service.begun
+
 	s.server.Close()
-	require.Error(t, <-left)
+	require.Error(t, <-errc)
 }
 
 // withoutVersions is a layer that hides them.
@@ -113,5 +115,5 @@ func TestVersioningHiddenByLayer(t *testing.T) {
 		Bucket:                  aws.String(bucket),
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
-	failsWith(t, err, 501, "NotImplemented")
+	requireFailure(t, err, 501, "NotImplemented")
 }

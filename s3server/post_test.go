@@ -56,11 +56,13 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 		presigned.Values["x-amz-request-payer"] = map[bool]string{true: "requester"}[agrees]
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
+
 	response, body := post(s.clientOf(1), false)
 	require.Equal(t, 403, response.StatusCode, body)
 	response, body = post(s.clientOf(1), true)
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
+
 	response, body = post(s.Client, false)
 	require.Equal(t, 204, response.StatusCode, "the owner is not asked: %s", body)
 }
@@ -72,39 +74,73 @@ func TestForm(t *testing.T) {
 			fields[name] = value
 		}
 	}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		change  func(map[string]string)
 		later   time.Duration
 		content string
 		status  int
 		code    string
 	}{
-		"right":                        {nil, 0, "hello", 204, ""},
-		"right, with a 201":            {set("success_action_status", "201"), 0, "hello", 201, ""},
-		"an extra field":               {set("x-amz-meta-other", "c"), 0, "hello", 403, "AccessDenied"},
-		"an extra field to be ignored": {set("x-ignore-me", "c"), 0, "hello", 204, ""},
-		"another type":                 {set("content-type", "text/html"), 0, "hello", 403, "AccessDenied"},
-		"another key":                  {set("key", "other"), 0, "hello", 403, "AccessDenied"},
-		"the file's own name":          {set("key", "uploads/${filename}"), 0, "hello", 204, ""},
-		"a missing field":              {func(f map[string]string) { delete(f, "content-type") }, 0, "hello", 403, "AccessDenied"},
-		"another signature":            {set("x-amz-signature", "x"), 0, "hello", 403, "SignatureDoesNotMatch"},
-		"no signature":                 {func(f map[string]string) { delete(f, "X-Amz-Signature") }, 0, "hello", 400, "InvalidArgument"},
-		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
-		"a field without a name":       {set("", "x"), 0, "hello", 400, "MalformedPOSTRequest"},
-		"two fields for one ACL": {func(f map[string]string) {
-			f["acl"], f["x-amz-acl"] = "private", "public-read"
-		}, 0, "hello", 400, "InvalidArgument"},
-		"the digest of another file": {set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), 0, "hello", 400, "BadDigest"},
-		"a malformed digest":         {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
-		"its digest":                 {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
-		"no key":                     {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
-		"what a header cannot have":  {set("cache-control", "a\x00b"), 0, "hello", 400, "InvalidArgument"},
-		"a header within a field":    {set("cache-control", "a\r\nX-Other: b"), 0, "hello", 400, "InvalidArgument"},
-		"a field that is not ASCII":  {set("cache-control", "ü\t–"), 0, "hello", 204, ""},
-		"expired":                    {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
-		"too long":                   {nil, 0, "hello, hello", 400, "EntityTooLarge"},
-		"too short":                  {nil, 0, "h", 400, "EntityTooSmall"},
-	} {
+		"right":                        {change: nil, content: "hello", status: 204},
+		"right, with a 201":            {change: set("success_action_status", "201"), content: "hello", status: 201},
+		"an extra field":               {change: set("x-amz-meta-other", "c"), content: "hello", status: 403, code: "AccessDenied"},
+		"an extra field to be ignored": {change: set("x-ignore-me", "c"), content: "hello", status: 204},
+		"another type":                 {change: set("content-type", "text/html"), content: "hello", status: 403, code: "AccessDenied"},
+		"another key":                  {change: set("key", "other"), content: "hello", status: 403, code: "AccessDenied"},
+		"the file's own name":          {change: set("key", "uploads/${filename}"), content: "hello", status: 204},
+		"a missing field": {
+			change: func(f map[string]string) {
+				delete(f, "content-type")
+			},
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
+		"another signature": {change: set("x-amz-signature", "x"), content: "hello", status: 403, code: "SignatureDoesNotMatch"},
+		"no signature": {
+			change: func(f map[string]string) {
+				delete(f, "X-Amz-Signature")
+			},
+			content: "hello",
+			status:  400,
+			code:    "InvalidArgument",
+		},
+		"no policy": {
+			change: func(f map[string]string) {
+				delete(f, "policy")
+			},
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
+		"a field without a name": {change: set("", "x"), content: "hello", status: 400, code: "MalformedPOSTRequest"},
+		"two fields for one ACL": {
+			change: func(f map[string]string) {
+				f["acl"], f["x-amz-acl"] = "private", "public-read"
+			},
+			content: "hello",
+			status:  400,
+			code:    "InvalidArgument",
+		},
+		"the digest of another file": {change: set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), content: "hello", status: 400, code: "BadDigest"},
+		"a malformed digest":         {change: set("content-md5", "x"), content: "hello", status: 400, code: "InvalidDigest"},
+		"its digest":                 {change: set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), content: "hello", status: 204},
+		"no key": {
+			change: func(f map[string]string) {
+				delete(f, "key")
+			},
+			content: "hello",
+			status:  400,
+			code:    "InvalidArgument",
+		},
+		"what a header cannot have": {change: set("cache-control", "a\x00b"), content: "hello", status: 400, code: "InvalidArgument"},
+		"a header within a field":   {change: set("cache-control", "a\r\nX-Other: b"), content: "hello", status: 400, code: "InvalidArgument"},
+		"a field that is not ASCII": {change: set("cache-control", "ü\t–"), content: "hello", status: 204},
+		"expired":                   {change: nil, later: 16 * time.Minute, content: "hello", status: 403, code: "AccessDenied"},
+		"too long":                  {change: nil, content: "hello, hello", status: 400, code: "EntityTooLarge"},
+		"too short":                 {change: nil, content: "h", status: 400, code: "EntityTooSmall"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/photo.jpg")},
@@ -122,60 +158,68 @@ func TestForm(t *testing.T) {
 			fields := presigned.Values
 			fields["content-type"] = "image/jpeg"
 			fields["success_action_status"], fields["content-md5"], fields["cache-control"] = "204", "XUFAKrxLKna5cZ2REBfFkg==", "no-cache"
-			if test.change != nil {
-				test.change(fields)
+			if tt.change != nil {
+				tt.change(fields)
 			}
 			if _, lower := fields["x-amz-signature"]; lower {
 				delete(fields, "X-Amz-Signature")
 			}
-			s.clock.move(test.later)
-			response, body := s.post(t, presigned.URL, fields, test.content)
-			s.clock.move(-test.later)
-			require.Equal(t, test.status, response.StatusCode, body)
-			if test.code != "" {
-				require.Equal(t, test.code, errorIn(t, body).Code, body)
+			s.clock.move(tt.later)
+			response, body := s.post(t, presigned.URL, fields, tt.content)
+
+			s.clock.move(-tt.later)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.code != "" {
+				require.Equal(t, tt.code, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
 			require.Equal(t, []string{"uploads/photo.jpg"}, s.keys(t))
-			require.Equal(t, test.content, s.get(t, "uploads/photo.jpg"))
-			require.Equal(t, test.status == 201, strings.Contains(body, "<PostResponse>"))
+			require.Equal(t, tt.content, s.get(t, "uploads/photo.jpg"))
+			require.Equal(t, tt.status == 201, strings.Contains(body, "<PostResponse>"))
 		})
 	}
 }
 
 // The variable ${filename} is replaced in each field of a form.
 func TestFormReplacesFilename(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		filename, field string
 		want            string // in the key and the metadata
 		code            string // of the refusal
 	}{
-		"a name":                    {"cat.jpg", "${filename}", "cat.jpg", ""},
-		"a path":                    {"pets/cat.jpg", "${filename}", "cat.jpg", ""},
-		"a path of Windows":         {`C:\Users\Me\cat.jpg`, "${filename}", "cat.jpg", ""},
-		"twice":                     {"cat.jpg", "${filename}-${filename}", "cat.jpg-cat.jpg", ""},
-		"none":                      {"", "x${filename}", "x", ""},
-		"more than a form can have": {strings.Repeat("x", 200<<10), strings.Repeat("${filename}", 500), "", "MaxPostPreDataLengthExceededError"},
-	} {
+		"a name":            {filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
+		"a path":            {filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
+		"a path of Windows": {filename: `C:\Users\Me\cat.jpg`, field: "${filename}", want: "cat.jpg"},
+		"twice":             {filename: "cat.jpg", field: "${filename}-${filename}", want: "cat.jpg-cat.jpg"},
+		"none":              {filename: "", field: "x${filename}", want: "x"},
+		"more than a form can have": {
+			filename: strings.Repeat("x", 200<<10),
+			field:    strings.Repeat("${filename}", 500),
+			want:     "",
+			code:     "MaxPostPreDataLengthExceededError",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)},
+			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + tt.want)},
 				func(o *s3.PresignPostOptions) {
 					o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
 				})
 			require.NoError(t, err)
-			presigned.Values["key"], presigned.Values["x-amz-meta-name"] = "uploads/"+test.field, test.field
-			response, body := postNamed(t, s, presigned.URL, presigned.Values, test.filename, "hello")
-			if test.code != "" {
+			presigned.Values["key"], presigned.Values["x-amz-meta-name"] = "uploads/"+tt.field, tt.field
+			response, body := postNamed(t, s, presigned.URL, presigned.Values, tt.filename, "hello")
+			if tt.code != "" {
 				require.Equal(t, 400, response.StatusCode, body)
-				require.Equal(t, test.code, errorIn(t, body).Code)
+				require.Equal(t, tt.code, parseError(t, body).Code)
 				return
 			}
+
 			require.Equal(t, 204, response.StatusCode, body)
-			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)})
+			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + tt.want)})
 			require.NoError(t, err)
-			require.Equal(t, test.want, head.Metadata["name"])
+			require.Equal(t, tt.want, head.Metadata["name"])
 		})
 	}
 }
@@ -191,7 +235,7 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 	for name, filename := range map[string]string{"caf\xe9": "", "${filename}": "caf\xe9"} { // as in a page in Latin-1
 		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": name}, filename, "hello")
 		require.Equal(t, 400, response.StatusCode, body)
-		require.Equal(t, "InvalidURI", errorIn(t, body).Code)
+		require.Equal(t, "InvalidURI", parseError(t, body).Code)
 	}
 	require.Empty(t, s.keys(t))
 }
@@ -208,11 +252,13 @@ func TestFormReturnsChecksum(t *testing.T) {
 		presigned.Values["x-amz-checksum-crc32c"] = sum
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
+
 	response, body := form("mnG7TA==")
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "mnG7TA==", response.Header.Get("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
+
 	response, body = form("AAAAAA==")
 	require.Equal(t, 400, response.StatusCode, body)
-	require.Equal(t, "BadDigest", errorIn(t, body).Code)
+	require.Equal(t, "BadDigest", parseError(t, body).Code)
 }

@@ -15,12 +15,13 @@ import (
 func TestQuietLogOfFailedAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer
-		l := log.New(&quietLog{to: &buf}, "", 0)
+		l := log.New(&quietLog{dst: &buf}, "", 0)
 		for range 180 {
 			l.Print("http: Accept error: accept tcp 127.0.0.1:9000: accept4: too many open files; retrying in 5ms")
 			l.Print("http: TLS handshake error from 127.0.0.1:1: EOF")
 			time.Sleep(time.Second)
 		}
+
 		require.Equal(t, 3, strings.Count(buf.String(), "too many open files"))
 		require.NotContains(t, buf.String(), "handshake")
 		l.Print("http: panic serving")

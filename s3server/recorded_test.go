@@ -38,7 +38,7 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 	recording := recorded.GoCloud(t, recorded.Amazon)
 	var server *s3server.Handler
 	tokens := map[string]string{} // the server's continuation tokens, by Amazon's
-	written := map[string]bool{}
+	keys := map[string]bool{}
 	file := ""
 	summary := recorded.RequestSummary{
 		Kind:     "requests",
@@ -48,7 +48,7 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 		Requests: len(recording.Exchanges),
 		Skipped:  map[string]int{},
 	}
-	found := map[string][]string{}
+	mismatches := map[string][]string{}
 	for i := range recording.Exchanges {
 		x := &recording.Exchanges[i]
 		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
@@ -62,37 +62,39 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 			})
 			t.Cleanup(server.Close)
 			tokens = map[string]string{}
-			written = map[string]bool{}
+			keys = map[string]bool{}
 		}
 		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden {
 			summary.Skipped["its signature is cleared, or the caller had no right"]++
 			continue
 		}
-		if !isRepeatable(x, written) {
+		if !isRepeatable(x, keys) {
 			summary.Skipped["the object is not of a repeated request of the same file"]++
 			continue
 		}
 		summary.Repeated++
 		got := sendRecorded(t, server, x, tokens)
 		if x.Request.Method == http.MethodPut && got.StatusCode == http.StatusOK {
-			written[x.Key] = true
+			keys[x.Key] = true
 		}
 		all := differences(x, got, tokens)
 		if len(all) > 0 {
 			summary.Differing++
 		}
 		for _, difference := range all {
-			found[difference] = append(found[difference], x.Source)
+			mismatches[difference] = append(mismatches[difference], x.Source)
 		}
 	}
+
 	require.Positive(t, summary.Repeated)
-	for _, difference := range slices.Sorted(maps.Keys(found)) {
+	for _, difference := range slices.Sorted(maps.Keys(mismatches)) {
 		if recordedDifferences[difference] == "" {
-			t.Errorf("%s, in %d responses, such as %s", difference, len(found[difference]), found[difference][0])
+			t.Errorf("%s, in %d responses, such as %s", difference, len(mismatches[difference]), mismatches[difference][0])
 		}
 	}
+
 	for difference := range recordedDifferences {
-		require.Contains(t, found, difference, "a row that no response needs")
+		require.Contains(t, mismatches, difference, "a row that no response needs")
 	}
 	summary.Report(t)
 }
@@ -101,21 +103,21 @@ var recordedCredentials = aws.Credentials{AccessKeyID: "AKIDRECORDED", SecretAcc
 
 // isRepeatable reports whether a request can have the same response again. It cannot if it is about
 // objects whose writes are not in the same file.
-func isRepeatable(x *recorded.Exchange, written map[string]bool) bool {
+func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 	if x.Response.Status >= http.StatusMultipleChoices || x.Request.Method == http.MethodDelete {
 		return true
 	}
 	if x.Key != "" {
-		return x.Request.Method == http.MethodPut && (x.CopySource == "" || written[x.CopySource]) || written[x.Key]
+		return x.Request.Method == http.MethodPut && (x.CopySource == "" || keys[x.CopySource]) || keys[x.Key]
 	}
 	document := elements(x.Response.Body)
 	for _, key := range document["/ListBucketResult/Contents/Key"] {
-		if !written[key] {
+		if !keys[key] {
 			return false
 		}
 	}
 	for _, prefix := range document["/ListBucketResult/CommonPrefixes/Prefix"] {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(written)), func(key string) bool { return strings.HasPrefix(key, prefix) }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(keys)), func(key string) bool { return strings.HasPrefix(key, prefix) }) {
 			return false
 		}
 	}
@@ -129,8 +131,8 @@ func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, token
 		query[name] = slices.Clone(values)
 	}
 	for _, name := range []string{"continuation-token", "marker"} {
-		if own := tokens[query.Get(name)]; own != "" {
-			query.Set(name, own)
+		if token := tokens[query.Get(name)]; token != "" {
+			query.Set(name, token)
 		}
 	}
 	address := "http://127.0.0.1/" + x.Bucket + x.Request.URL.EscapedPath() + "?" + query.Encode()
@@ -162,16 +164,16 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 	}
 	for name := range x.Response.Header {
 		want := x.Response.Header.Get(name)
-		own := got.Header.Get(name)
+		value := got.Header.Get(name)
 		if name == "Content-Type" {
 			want, _, _ = strings.Cut(want, ";") // the recording has no parameters of the request's type
-			own, _, _ = strings.Cut(own, ";")
+			value, _, _ = strings.Cut(value, ";")
 		}
 		if strings.HasPrefix(name, "X-Amz-Meta-") {
 			continue // the recording has no metadata of requests
 		}
-		if !slices.Contains(unlike, name) && want != own {
-			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", kind, name, own, want))
+		if !slices.Contains(unlike, name) && want != value {
+			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", kind, name, value, want))
 		}
 	}
 	for name := range got.Header {
@@ -190,24 +192,24 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		return all
 	}
 	want := elements(x.Response.Body)
-	own := elements(body)
+	gotElements := elements(body)
 	for _, name := range []string{"/ListBucketResult/NextContinuationToken", "/ListBucketResult/NextMarker"} {
-		if len(want[name]) > 0 && len(own[name]) > 0 {
-			tokens[want[name][0]] = own[name][0]
+		if len(want[name]) > 0 && len(gotElements[name]) > 0 {
+			tokens[want[name][0]] = gotElements[name][0]
 		}
 	}
 	for name := range want {
 		if strings.HasSuffix(name, "Token") || slices.ContainsFunc(unlike, func(u string) bool { return strings.HasSuffix(name, "/"+u) }) {
-			if len(own[name]) != len(want[name]) {
+			if len(gotElements[name]) != len(want[name]) {
 				all = append(all, fmt.Sprintf("%s: element %s is missing", kind, name))
 			}
 			continue
 		}
-		if !slices.Equal(want[name], own[name]) {
-			all = append(all, fmt.Sprintf("%s: element %s is %q and not %q", kind, name, own[name], want[name]))
+		if !slices.Equal(want[name], gotElements[name]) {
+			all = append(all, fmt.Sprintf("%s: element %s is %q and not %q", kind, name, gotElements[name], want[name]))
 		}
 	}
-	for name := range own {
+	for name := range gotElements {
 		if want[name] == nil {
 			all = append(all, fmt.Sprintf("%s: element %s is one that Amazon does not send", kind, name))
 		}

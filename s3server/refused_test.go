@@ -34,7 +34,7 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", time.Now()))
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
-	return response, read(t, response.Body)
+	return response, readBody(t, response.Body)
 }
 
 // Errors have the form of Amazon's: without the element Resource, and with the media type of the document even for
@@ -45,6 +45,7 @@ func TestErrorsAreAmazons(t *testing.T) {
 	require.Equal(t, 404, response.StatusCode)
 	require.NotContains(t, body, "<Resource>")
 	require.Contains(t, body, "<Key>missing</Key>")
+
 	response, body = s.signedSend(t, "HEAD", "/photos/missing", "", nil)
 	require.Equal(t, 404, response.StatusCode)
 	require.Equal(t, "application/xml", response.Header.Get("Content-Type"))
@@ -55,57 +56,263 @@ func TestErrorsAreAmazons(t *testing.T) {
 func TestRequestsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		method, path, body string
 		header             map[string]string
 		status             int
 		code               string
 	}{
-		"a torrent":                        {"GET", "/photos/k?torrent", "", nil, 501, "NotImplemented"},
-		"a part before the first":          {"GET", "/photos/k?partNumber=0", "", nil, 400, "InvalidArgument"},
-		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},
-		"an empty marker of versions":      {"GET", "/photos?versions&key-marker=k&version-id-marker=", "", nil, 400, "InvalidArgument"},
-		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},
-		"a batch that nothing vouches for": {"POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 400, "InvalidRequest"},
-		"rules that nothing vouches for":   {"PUT", "/photos?cors", "<CORSConfiguration/>", nil, 400, "InvalidRequest"},
-		"an unknown element of a batch":    {"POST", "/photos?delete", "<Delete><Object><Key>k</Key><Color/></Object></Delete>", map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Delete><Object><Key>k</Key><Color/></Object></Delete>")}, 400, "MalformedXML"},
-		"two keys of a batch's object":     {"POST", "/photos?delete", "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>", map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>")}, 400, "MalformedXML"},
-		"two ETags of a part":              {"POST", "/photos/k?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>", nil, 400, "MalformedXML"},
-		"two keys of a tag":                {"PUT", "/photos/k?tagging", "<Tagging><TagSet><Tag><Key>k</Key><Key>l</Key><Value/></Tag></TagSet></Tagging>", map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Tagging><TagSet><Tag><Key>k</Key><Key>l</Key><Value/></Tag></TagSet></Tagging>")}, 400, "MalformedXML"},
-		"versioning on and off":            {"PUT", "/photos?versioning", "<VersioningConfiguration><Status>Enabled</Status><Status>Suspended</Status></VersioningConfiguration>", nil, 400, "MalformedXML"},
-		"an unknown element of a part":     {"POST", "/photos/k?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><Color/></Part></CompleteMultipartUpload>", nil, 400, "MalformedXML"},
-		"a restore with a query":           {"POST", "/photos/k?restore", "<RestoreRequest><Type>SELECT</Type><SelectParameters/></RestoreRequest>", nil, 501, "NotImplemented"},
-		"a restore by an unknown tier":     {"POST", "/photos/k?restore", "<RestoreRequest><Days>1</Days><Tier>Slow</Tier></RestoreRequest>", nil, 400, "MalformedXML"},
-		"an unknown element of a restore":  {"POST", "/photos/k?restore", "<RestoreRequest><Days>1</Days><Color/></RestoreRequest>", nil, 400, "MalformedXML"},
-		"malformed XML":                    {"PUT", "/photos?versioning", "<Versioning", nil, 400, "MalformedXML"},
-		"XML with trailing data":           {"PUT", "/photos?versioning", "<VersioningConfiguration/><x/>", nil, 400, "MalformedXML"},
-		"versioning without a status":      {"PUT", "/photos?versioning", "<VersioningConfiguration/>", nil, 400, "IllegalVersioningConfigurationException"},
-		"versioning off":                   {"PUT", "/photos?versioning", "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>", nil, 400, "MalformedXML"},
-		"an invalid hash":                  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Content-Sha256": "x"}, 400, "InvalidArgument"},
-		"an algorithm without a checksum":  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, 400, "InvalidRequest"},
-		"an algorithm, another checksum":   {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32", "X-Amz-Checksum-Crc32c": "AAAAAA=="}, 400, "InvalidRequest"},
-		"a trailer without chunks":         {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Trailer": "x-amz-checksum-crc32c"}, 400, "InvalidRequest"},
-		"a write, if modified":             {"PUT", "/photos/k", "x", map[string]string{"If-Modified-Since": "Fri, 24 May 2013 00:00:00 GMT"}, 501, "NotImplemented"},
-		"an upload with a condition":       {"POST", "/photos/k?uploads", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
-		"an upload of an unknown sum":      {"POST", "/photos/k?uploads", "", map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"}, 400, "InvalidRequest"},
-		"a removal, unless":                {"DELETE", "/photos/k", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
-		"a removal, unless, in line two":   {"DELETE", "/photos/k", "", map[string]string{"If-None-Match": "\n*"}, 501, "NotImplemented"},
-		"a removal, if, in line two":       {"DELETE", "/photos/k", "", map[string]string{"If-Match": "\n\"other\""}, 412, "PreconditionFailed"},
-		"a part, if, in line two":          {"PUT", "/photos/k?partNumber=1&uploadId=x", "x", map[string]string{"If-Match": "\n\"other\""}, 501, "NotImplemented"},
-		"more tags than ten":               {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, 400, "BadRequest"},
-		"headers that are too long":        {"PUT", "/photos/k", "x", map[string]string{"X-Other": strings.Repeat("x", 9000)}, 400, "RequestHeaderSectionTooLarge"},
-		"a grant":                          {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=x"}, 400, "AccessControlListNotSupported"},
-		"an unknown access list":           {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Acl": "all"}, 400, "InvalidArgument"},
-		"a post without a form":            {"POST", "/photos", "x", nil, 412, "PreconditionFailed"},
-		"a copy by an unknown directive":   {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"}, 400, "InvalidArgument"},
-		"a copy of nothing":                {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": ""}, 400, "InvalidArgument"},
-		"a copy of a marker's version":     {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"}, 400, "InvalidArgument"},
-		"a preflight without an origin":    {"OPTIONS", "/photos/l", "", nil, 400, "BadRequest"},
-	} {
+		"a torrent":                  {method: "GET", path: "/photos/k?torrent", status: 501, code: "NotImplemented"},
+		"a part before the first":    {method: "GET", path: "/photos/k?partNumber=0", status: 400, code: "InvalidArgument"},
+		"a method that there is not": {method: "PATCH", path: "/photos/k", status: 405, code: "MethodNotAllowed"},
+		"an empty marker of versions": {
+			method: "GET",
+			path:   "/photos?versions&key-marker=k&version-id-marker=",
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a version without an id": {method: "GET", path: "/photos/k?versionId=", status: 400, code: "InvalidArgument"},
+		"a batch that nothing vouches for": {
+			method: "POST",
+			path:   "/photos?delete",
+			body:   "<Delete><Object><Key>k</Key></Object></Delete>",
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"rules that nothing vouches for": {method: "PUT", path: "/photos?cors", body: "<CORSConfiguration/>", status: 400, code: "InvalidRequest"},
+		"an unknown element of a batch": {
+			method: "POST",
+			path:   "/photos?delete",
+			body:   "<Delete><Object><Key>k</Key><Color/></Object></Delete>",
+			header: map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Delete><Object><Key>k</Key><Color/></Object></Delete>")},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"two keys of a batch's object": {
+			method: "POST",
+			path:   "/photos?delete",
+			body:   "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
+			header: map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>")},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"two ETags of a part": {
+			method: "POST",
+			path:   "/photos/k?uploadId=x",
+			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"two keys of a tag": {
+			method: "PUT",
+			path:   "/photos/k?tagging",
+			body:   "<Tagging><TagSet><Tag><Key>k</Key><Key>l</Key><Value/></Tag></TagSet></Tagging>",
+			header: map[string]string{"X-Amz-Checksum-Md5": *sumMD5("<Tagging><TagSet><Tag><Key>k</Key><Key>l</Key><Value/></Tag></TagSet></Tagging>")},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"versioning on and off": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			body:   "<VersioningConfiguration><Status>Enabled</Status><Status>Suspended</Status></VersioningConfiguration>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"an unknown element of a part": {
+			method: "POST",
+			path:   "/photos/k?uploadId=x",
+			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><Color/></Part></CompleteMultipartUpload>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"a restore with a query": {
+			method: "POST",
+			path:   "/photos/k?restore",
+			body:   "<RestoreRequest><Type>SELECT</Type><SelectParameters/></RestoreRequest>",
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a restore by an unknown tier": {
+			method: "POST",
+			path:   "/photos/k?restore",
+			body:   "<RestoreRequest><Days>1</Days><Tier>Slow</Tier></RestoreRequest>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"an unknown element of a restore": {
+			method: "POST",
+			path:   "/photos/k?restore",
+			body:   "<RestoreRequest><Days>1</Days><Color/></RestoreRequest>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"malformed XML": {method: "PUT", path: "/photos?versioning", body: "<Versioning", status: 400, code: "MalformedXML"},
+		"XML with trailing data": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			body:   "<VersioningConfiguration/><x/>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"versioning without a status": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			body:   "<VersioningConfiguration/>",
+			status: 400,
+			code:   "IllegalVersioningConfigurationException",
+		},
+		"versioning off": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			body:   "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>",
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"an invalid hash": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Content-Sha256": "x"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"an algorithm without a checksum": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32"},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"an algorithm, another checksum": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32", "X-Amz-Checksum-Crc32c": "AAAAAA=="},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"a trailer without chunks": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Trailer": "x-amz-checksum-crc32c"},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"a write, if modified": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"If-Modified-Since": "Fri, 24 May 2013 00:00:00 GMT"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"an upload with a condition": {
+			method: "POST",
+			path:   "/photos/k?uploads",
+			header: map[string]string{"If-None-Match": "*"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"an upload of an unknown sum": {
+			method: "POST",
+			path:   "/photos/k?uploads",
+			header: map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"a removal, unless": {
+			method: "DELETE",
+			path:   "/photos/k",
+			header: map[string]string{"If-None-Match": "*"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a removal, unless, in line two": {
+			method: "DELETE",
+			path:   "/photos/k",
+			header: map[string]string{"If-None-Match": "\n*"},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a removal, if, in line two": {
+			method: "DELETE",
+			path:   "/photos/k",
+			header: map[string]string{"If-Match": "\n\"other\""},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"a part, if, in line two": {
+			method: "PUT",
+			path:   "/photos/k?partNumber=1&uploadId=x",
+			body:   "x",
+			header: map[string]string{"If-Match": "\n\"other\""},
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"more tags than ten": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="},
+			status: 400,
+			code:   "BadRequest",
+		},
+		"headers that are too long": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Other": strings.Repeat("x", 9000)},
+			status: 400,
+			code:   "RequestHeaderSectionTooLarge",
+		},
+		"a grant": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Grant-Read": "id=x"},
+			status: 400,
+			code:   "AccessControlListNotSupported",
+		},
+		"an unknown access list": {
+			method: "PUT",
+			path:   "/photos/k",
+			body:   "x",
+			header: map[string]string{"X-Amz-Acl": "all"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a post without a form": {method: "POST", path: "/photos", body: "x", status: 412, code: "PreconditionFailed"},
+		"a copy by an unknown directive": {
+			method: "PUT",
+			path:   "/photos/l",
+			header: map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a copy of nothing": {
+			method: "PUT",
+			path:   "/photos/l",
+			header: map[string]string{"X-Amz-Copy-Source": ""},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a copy of a marker's version": {
+			method: "PUT",
+			path:   "/photos/l",
+			header: map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a preflight without an origin": {method: "OPTIONS", path: "/photos/l", status: 400, code: "BadRequest"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, test.method, test.path, test.body, test.header)
-			require.Equal(t, test.status, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code, body)
+			response, body := s.signedSend(t, tt.method, tt.path, tt.body, tt.header)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
 	}
 	require.Equal(t, "content", s.get(t, "k"))
@@ -146,7 +353,7 @@ func TestDocumentMayEndInWhitespace(t *testing.T) {
 		response, body := s.signedSend(t, "PUT", "/photos?versioning", document+end, nil)
 		require.Equal(t, status, response.StatusCode, "%q: %s", end, body)
 		if status == 400 {
-			require.Equal(t, "MalformedXML", errorIn(t, body).Code)
+			require.Equal(t, "MalformedXML", parseError(t, body).Code)
 		}
 	}
 }
@@ -156,6 +363,7 @@ func TestKeyWithPlusIsSpace(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
 	require.Equal(t, 200, response.StatusCode, body)
+
 	s.put(t, "c d", "x")
 	require.Equal(t, []string{"a+b", "c d"}, s.keys(t))
 	s.server.Reset()
@@ -185,14 +393,14 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 		Bucket:            aws.String(bucket),
 		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
 	})
-	failsWith(t, err, 400, "InvalidBucketAclWithObjectOwnership")
+	requireFailure(t, err, 400, "InvalidBucketAclWithObjectOwnership")
 
 	_, err = s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
+	requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
 	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 404, "OwnershipControlsNotFoundError")
+	requireFailure(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
 // The response to a form can redirect the browser.
@@ -213,6 +421,7 @@ func TestFormRedirectsSender(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 	response, text := s.send(t, "POST", presigned.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 	require.Equal(t, 303, response.StatusCode, text)
 	require.Equal(t, "https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))

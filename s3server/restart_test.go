@@ -27,7 +27,7 @@ type directory struct {
 	path  string
 }
 
-func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
+func startInDirectory(t *testing.T, path string, c s3server.Config) *directory {
 	t.Helper()
 	clock := &clock{}
 	if c.Now == nil {
@@ -49,12 +49,12 @@ func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
 func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	t.Helper()
 	d.store.server.Close()
-	return inDirectory(t, d.path, c)
+	return startInDirectory(t, d.path, c)
 }
 
 // A second server over the same directory has all objects, uploads and settings of the first.
 func TestDirectoryKeepsEverything(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
 	_, err := d.store.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
 		Bucket:            aws.String(bucket),
@@ -78,42 +78,50 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	d.store.put(t, "a//b", "an empty segment")
 	text := d.store.put(t, "plain", "plain")
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
+
 	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
 	require.NoError(t, err)
 	d.store.keepVersions(t, types.BucketVersioningStatusEnabled)
+
 	one := d.store.putVersion(t, "versions", "one")
 	two := d.store.putVersion(t, "versions", "two")
 	d.store.remove(t, "plain", "")
 	upload := d.store.begin(t, "large", compositeCRC32C)
 	first := d.store.part(t, "large", upload, 1, "0123456789", withCRC32C)
-	before := d.store.versions(t, 1000)
+	versions := d.store.versions(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
 	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
-	require.Equal(t, "a photo", read(t, output.Body))
+
+	require.Equal(t, "a photo", readBody(t, output.Body))
 	require.Equal(t, map[string]string{"taken": "today"}, output.Metadata)
 	require.Equal(t, "de", *output.ContentLanguage)
 	require.Equal(t, "/elsewhere", *output.WebsiteRedirectLocation)
 	require.Equal(t, int32(2), *output.TagCount)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, output.ServerSideEncryption)
+
 	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
+
 	acl, err := d.store.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Len(t, acl.Grants, 2)
-	found, err := d.store.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+
+	gotPolicy, err := d.store.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.JSONEq(t, policy, *found.Policy)
-	require.Equal(t, before, d.store.versions(t, 1000))
+	require.JSONEq(t, policy, *gotPolicy.Policy)
+	require.Equal(t, versions, d.store.versions(t, 1000))
 	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.store.keys(t))
 	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
+
 	for id, want := range map[string]string{one: "one", two: "two"} {
-		out, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
+		object, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
 		require.NoError(t, err)
-		require.Equal(t, want, read(t, out.Body))
+		require.Equal(t, want, readBody(t, object.Body))
 	}
+
 	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
 	require.NoError(t, err)
 	require.Equal(t, text, *old.ETag)
@@ -122,26 +130,28 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, uploads.Uploads, 1)
+
 	parts, err := d.store.ListParts(ctx, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload})
 	require.NoError(t, err)
 	require.Len(t, parts.Parts, 1)
 	require.Equal(t, first.ETag, parts.Parts[0].ETag)
 	require.Equal(t, first.ChecksumCRC32C, parts.Parts[0].ChecksumCRC32C)
+
 	complete := completeInput("large", upload, first, d.store.part(t, "large", upload, 2, "last", withCRC32C))
-	done, err := d.store.CompleteMultipartUpload(ctx, complete)
+	completed, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
 	require.Equal(t, "0123456789last", d.store.get(t, "large"))
 
 	d = d.restart(t, s3server.Config{})
 	second, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
-	require.Equal(t, done.ETag, second.ETag)
-	require.Equal(t, done.ChecksumCRC32C, second.ChecksumCRC32C)
+	require.Equal(t, completed.ETag, second.ETag)
+	require.Equal(t, completed.ChecksumCRC32C, second.ChecksumCRC32C)
 }
 
 // A second server over the same directory has the locks of the first.
 func TestDirectoryKeepsLocks(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
@@ -153,7 +163,8 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 
 	d = d.restart(t, s3server.Config{})
 	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: output.VersionId})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
 		Bucket:            aws.String(bucket),
 		Key:               aws.String("k"),
@@ -170,14 +181,16 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 // Over a directory, each object is a file with its key as the path, and each file is an object. Records of the
 // server are not objects.
 func TestDirectoryHasObjectsAsFiles(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	etag := d.store.put(t, "folder/photo.jpg", "a photo")
 	upload := d.store.begin(t, "large")
 	d.store.part(t, "large", upload, 1, "part")
 	root := filepath.Join(d.path, bucket)
+
 	content, err := os.ReadFile(filepath.Join(root, "folder", "photo.jpg"))
 	require.NoError(t, err)
 	require.Equal(t, "a photo", string(content))
+
 	hash := md5.Sum(content)
 	require.Equal(t, `"`+hex.EncodeToString(hash[:])+`"`, etag)
 
@@ -185,12 +198,14 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.store.keys(t))
 	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
 	require.NoError(t, err)
-	require.Equal(t, "by hand", read(t, output.Body))
+	require.Equal(t, "by hand", readBody(t, output.Body))
 	require.Equal(t, "text/plain; charset=utf-8", *output.ContentType)
 	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *output.ETag, "nobody may take it for an MD5")
+
 	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
 	require.NoError(t, err)
 	require.Equal(t, output.ETag, list.Contents[0].ETag)
+
 	_, err = d.store.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
@@ -217,7 +232,7 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 
 // A server over a directory keeps objects of any key that S3 permits.
 func TestDirectoryKeepsAnyKey(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
 		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ", "!%", "!%%s3server/bucket.json", "!%x",
 		"tab\tand\nnewline", "\x01", "\x7f", `back\slash`, "C:", "con", "NUL.txt", "%2F", "100%", "é", "e\u0301", "日本", "\U0001F600", "\uffff",
@@ -228,9 +243,11 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 		require.NoError(t, err, "%q", key)
 	}
 	d = d.restart(t, s3server.Config{})
+
 	for _, key := range keys {
 		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
 	}
+
 	for _, size := range []int32{1, 7, 1000} {
 		var listed []string
 		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: &size, EncodingType: types.EncodingTypeUrl})
@@ -243,6 +260,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 		}
 		require.Len(t, listed, len(keys), "pages of %d", size)
 	}
+
 	for _, key := range keys {
 		d.store.remove(t, key, "")
 	}
@@ -253,7 +271,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 
 // Over a directory, listings work for prefixes of keys whose file names are escaped.
 func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
 		d.store.put(t, key, "")
 	}
@@ -282,9 +300,9 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 
 func unescape(t *testing.T, text string) string {
 	t.Helper()
-	plain, err := url.QueryUnescape(text)
+	decoded, err := url.QueryUnescape(text)
 	require.NoError(t, err)
-	return plain
+	return decoded
 }
 
 // If a directory exists without the server's settings, the server treats it as a bucket with default settings.
@@ -293,7 +311,9 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
 	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, service.Close()) }()
+	defer func() {
+		require.NoError(t, service.Close())
+	}()
 	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{"created"}})
 	require.NoError(t, err)
 	defer server.Close()
@@ -303,20 +323,23 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 		UsePathStyle: true,
 		Credentials:  credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
+
 	for _, name := range []string{"created", bucket} {
 		_, err = client.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &name})
-		failsWith(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
+		requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
 	}
 }
 
 // If one server over a directory enables versioning, another server over it keeps versions, too.
 func TestDirectoryKeepsVersions(t *testing.T) {
 	path := t.TempDir()
-	one := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
-	two := inDirectory(t, path, s3server.Config{})
+	one := startInDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
+	two := startInDirectory(t, path, s3server.Config{})
+
 	two.store.put(t, "k", "before")
 	one.store.keepVersions(t, types.BucketVersioningStatusEnabled)
 	require.NotEqual(t, "null", two.store.putVersion(t, "k", "after"))
+
 	two.store.remove(t, "k", "")
 	require.Len(t, one.store.versions(t, 1000), 3)
 }
@@ -346,28 +369,34 @@ func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (na
 
 // A server over a directory lists all keys, page by page.
 func TestDirectoryListsPages(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
 	for _, key := range keys {
 		d.store.put(t, key, "")
 	}
+
 	nothing := func(string) {}
 	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.store.pages(t, "/", nothing))
 	require.ElementsMatch(t, keys, d.store.pages(t, "|", nothing))
+
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
 		d.store.put(t, key, "")
 	}
 	require.Equal(t, []string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.store.pages(t, "|", nothing), "in the order of S3")
+
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
 		d.store.remove(t, key, "")
 	}
-	removed := d.store.pages(t, "", func(key string) { d.store.remove(t, key, "") })
-	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
+
+	removals := d.store.pages(t, "", func(key string) {
+		d.store.remove(t, key, "")
+	})
+	require.ElementsMatch(t, keys, removals, "a client removes each page before it asks for the next one")
 }
 
 // The server drops a multipart upload that nobody continues for a week, as the drivers do.
 func TestDirectoryDropsOldUploads(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	d.store.Client = d.store.client(func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	}) // the SDK learns the time of the server
@@ -384,20 +413,22 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	idle := d.store.begin(t, "idle", nothing)
 	busy := d.store.begin(t, "busy", nothing)
 	d.store.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
+
 	d.store.clock.move(6 * 24 * time.Hour)
 	require.Len(t, uploads(), 3)
 	d.store.part(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
 	d.store.clock.move(2 * 24 * time.Hour)
 	require.Equal(t, []string{"busy"}, uploads())
+
 	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("idle"), UploadId: &idle})
-	failsWith(t, err, 404, "NoSuchUpload")
+	requireFailure(t, err, 404, "NoSuchUpload")
 	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
 // If a server is killed after it made the object, and before it removed the upload's records, a repeated
 // completion has the same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
 	part := d.store.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
 	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
@@ -417,25 +448,29 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	for _, folder := range []string{"uploads", "parts"} {
 		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(saved, folder))))
 	}
+
 	d = d.restart(t, s3server.Config{})
 	second, err := complete()
 	require.NoError(t, err)
 	require.Equal(t, first.ETag, second.ETag)
+
 	d = d.restart(t, s3server.Config{})
 	part.ETag = first.ETag
 	_, err = complete()
-	failsWith(t, err, 404, "NoSuchUpload")
-	left, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	requireFailure(t, err, 404, "NoSuchUpload")
+
+	uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Empty(t, left.Uploads)
+	require.Empty(t, uploads.Uploads)
 }
 
 // If the delete marker above a locked version is removed, the version is current again, and listed once.
 func TestLockedVersionReturnsOnce(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
 	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
+
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
 		input := putInput(key, "locked")
@@ -446,6 +481,7 @@ func TestLockedVersionReturnsOnce(t *testing.T) {
 		require.NoError(t, err)
 		marker := *d.store.remove(t, key, "").VersionId
 		d.store.remove(t, key, marker)
+
 		require.Equal(t, "locked", d.store.get(t, key))
 		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
 		require.NoError(t, err)

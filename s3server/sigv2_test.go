@@ -23,8 +23,8 @@ import (
 var manualKeys = []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}
 
 // serveAt sends a request to a server without a listener, whose clock stands.
-func serveAt(t *testing.T, c s3server.Config, at string, method, url string, header map[string]string) *httptest.ResponseRecorder {
-	now, err := time.Parse(time.RFC1123Z, at)
+func serveAt(t *testing.T, c s3server.Config, host string, method, url string, header map[string]string) *httptest.ResponseRecorder {
+	now, err := time.Parse(time.RFC1123Z, host)
 	require.NoError(t, err)
 	c.Credentials = manualKeys
 	c.Now = func() time.Time { return now }
@@ -45,7 +45,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 	strict := lenient
 	strict.Strict = true
 	const get, put = "Tue, 27 Mar 2007 19:36:42 +0000", "Tue, 27 Mar 2007 21:15:45 +0000"
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		config      s3server.Config
 		at          string
 		method, url string
@@ -53,32 +54,109 @@ func TestSignatureV2InHeader(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"an object": {lenient, get, "GET", "/photos/puppy.jpg",
-			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 404, "NoSuchKey"},
-		"an upload": {lenient, put, "PUT", "/photos/puppy.jpg",
-			map[string]string{"Date": put, "Content-Type": "image/jpeg", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 200, ""},
-		"a subresource": {lenient, "Tue, 27 Mar 2007 19:44:46 +0000", "GET", "/?acl",
-			map[string]string{"Date": "Tue, 27 Mar 2007 19:44:46 +0000", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0="}, 200, ""},
-		"another type": {lenient, put, "PUT", "/photos/puppy.jpg",
-			map[string]string{"Date": put, "Content-Type": "image/png", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 403, "SignatureDoesNotMatch"},
-		"another header": {lenient, put, "PUT", "/photos/puppy.jpg",
-			map[string]string{"Date": put, "Content-Type": "image/jpeg", "X-Amz-Acl": "public-read", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 403, "SignatureDoesNotMatch"},
-		"another object": {lenient, get, "GET", "/photos/kitten.jpg",
-			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "SignatureDoesNotMatch"},
-		"an unknown key": {lenient, get, "GET", "/photos/puppy.jpg",
-			map[string]string{"Date": get, "Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "InvalidAccessKeyId"},
-		"an old date": {lenient, put, "GET", "/photos/puppy.jpg",
-			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "RequestTimeTooSkewed"},
-		"no date": {lenient, get, "GET", "/photos/puppy.jpg",
-			map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "AccessDenied"},
-		"no signature": {lenient, get, "GET", "/photos/puppy.jpg", map[string]string{"Date": get, "Authorization": "AWS HELLO"}, 400, "InvalidArgument"},
-		"strict": {strict, get, "GET", "/photos/puppy.jpg",
-			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 400, "InvalidRequest"},
-	} {
+		"an object": {
+			config: lenient,
+			at:     get,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 404,
+			code:   "NoSuchKey",
+		},
+		"an upload": {
+			config: lenient,
+			at:     put,
+			method: "PUT",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": put, "Content-Type": "image/jpeg", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			status: 200,
+		},
+		"a subresource": {
+			config: lenient,
+			at:     "Tue, 27 Mar 2007 19:44:46 +0000",
+			method: "GET",
+			url:    "/?acl",
+			header: map[string]string{"Date": "Tue, 27 Mar 2007 19:44:46 +0000", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0="},
+			status: 200,
+		},
+		"another type": {
+			config: lenient,
+			at:     put,
+			method: "PUT",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": put, "Content-Type": "image/png", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"another header": {
+			config: lenient,
+			at:     put,
+			method: "PUT",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": put, "Content-Type": "image/jpeg", "X-Amz-Acl": "public-read", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"another object": {
+			config: lenient,
+			at:     get,
+			method: "GET",
+			url:    "/photos/kitten.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"an unknown key": {
+			config: lenient,
+			at:     get,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 403,
+			code:   "InvalidAccessKeyId",
+		},
+		"an old date": {
+			config: lenient,
+			at:     put,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 403,
+			code:   "RequestTimeTooSkewed",
+		},
+		"no date": {
+			config: lenient,
+			at:     get,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 403,
+			code:   "AccessDenied",
+		},
+		"no signature": {
+			config: lenient,
+			at:     get,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS HELLO"},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"strict": {
+			config: strict,
+			at:     get,
+			method: "GET",
+			url:    "/photos/puppy.jpg",
+			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := serveAt(t, test.config, test.at, test.method, host+test.url, test.header)
-			require.Equal(t, test.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), test.code)
+			w := serveAt(t, tt.config, tt.at, tt.method, host+tt.url, tt.header)
+			require.Equal(t, tt.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.code)
 		})
 	}
 }
@@ -108,6 +186,7 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	}
 	date := when.Format(http.TimeFormat)
 	expires := strconv.FormatInt(when.Add(time.Minute).Unix(), 10)
+
 	for code, request := range map[string]*http.Request{
 		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
 		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
@@ -137,7 +216,7 @@ func TestPresignedURLV2(t *testing.T) {
 		now  = "Thu, 01 Jan 2026 00:00:00 +0000"
 	)
 	config := s3server.Config{Buckets: []string{"photos"}}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		strict      bool
 		at          string
 		method, url string
@@ -145,30 +224,104 @@ func TestPresignedURLV2(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"a download":                     {false, now, "GET", get, nil, 404, "NoSuchKey"},
-		"an upload":                      {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
-		"an upload with the same header": {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"}, 200, ""},
-		"an upload with another header":  {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"}, 403, "SignatureDoesNotMatch"},
-		"an upload of more":              {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
-		"a listing":                      {false, now, "GET", list, nil, 200, "ListVersionsResult"},
-		"another method":                 {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
-		"another object":                 {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
-		"another expiry":                 {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
-		"another response":               {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
-		"another operation":              {false, now, "GET", get + "&attributes", nil, 403, "AccessDenied"},
-		"another operation of a bucket":  {false, now, "GET", strings.Replace(list, "versions", "versions&ownershipControls", 1), nil, 403, "AccessDenied"},
-		"two headers as one":             {false, now, "PUT", strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1), map[string]string{"Content-Type": "text/plain"}, 403, "SignatureDoesNotMatch"},
-		"two headers as one name":        {false, now, "PUT", strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1), map[string]string{"Content-Type": "text/plain"}, 403, "SignatureDoesNotMatch"},
-		"expired":                        {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
-		"an expiry without time":         {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
-		"strict":                         {true, now, "GET", get, nil, 403, "AccessDenied"},
-	} {
+		"a download": {strict: false, at: now, method: "GET", url: get, status: 404, code: "NoSuchKey"},
+		"an upload": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    put,
+			header: map[string]string{"Content-Type": "text/plain"},
+			status: 200,
+		},
+		"an upload with the same header": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    put,
+			header: map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"},
+			status: 200,
+		},
+		"an upload with another header": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    put,
+			header: map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"an upload of more": {strict: false, at: now, method: "PUT", url: put, status: 403, code: "SignatureDoesNotMatch"},
+		"a listing":         {strict: false, at: now, method: "GET", url: list, status: 200, code: "ListVersionsResult"},
+		"another method":    {strict: false, at: now, method: "DELETE", url: get, status: 403, code: "SignatureDoesNotMatch"},
+		"another object": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    strings.Replace(get, ".txt", ".png", 1),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"another expiry": {strict: false, at: now, method: "GET", url: get + "0", status: 403, code: "SignatureDoesNotMatch"},
+		"another response": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    strings.Replace(get, "attachment", "inline", 1),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"another operation": {strict: false, at: now, method: "GET", url: get + "&attributes", status: 403, code: "AccessDenied"},
+		"another operation of a bucket": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    strings.Replace(list, "versions", "versions&ownershipControls", 1),
+			status: 403,
+			code:   "AccessDenied",
+		},
+		"two headers as one": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1),
+			header: map[string]string{"Content-Type": "text/plain"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"two headers as one name": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1),
+			header: map[string]string{"Content-Type": "text/plain"},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"expired": {
+			strict: false,
+			at:     "Thu, 01 Jan 2026 01:00:01 +0000",
+			method: "GET",
+			url:    get,
+			status: 403,
+			code:   "Request has expired",
+		},
+		"an expiry without time": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    strings.Replace(get, "1767229200", "soon", 1),
+			status: 403,
+			code:   "AccessDenied",
+		},
+		"strict": {strict: true, at: now, method: "GET", url: get, status: 403, code: "AccessDenied"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := config
-			c.Strict = test.strict
-			w := serveAt(t, c, test.at, test.method, host+test.url, test.header)
-			require.Equal(t, test.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), test.code)
+			c.Strict = tt.strict
+			w := serveAt(t, c, tt.at, tt.method, host+tt.url, tt.header)
+			require.Equal(t, tt.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.code)
 		})
 	}
 }
@@ -188,6 +341,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 		},
 	})
 	const get = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
+
 	status := func() int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:9000"+get, http.NoBody))
@@ -195,6 +349,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	}
 	require.Equal(t, 404, status())
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
+
 	document := `{"Statement":[` + denying("s3:*", inKeys, `{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
 	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
 	put.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
@@ -214,14 +369,14 @@ func TestFormV2(t *testing.T) {
 			"policy": "eyJleHBpcmF0aW9uIjogIjIwMjYtMTEtMjFUMTM6NDU6NTlaIiwgImNvbmRpdGlvbnMiOiBbeyJidWNrZXQiOiAicGhvdG9zIn0sIHsia2V5IjogImsifV19",
 		}
 	}
-	at := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
-	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
+	clock := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
+	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
 	answer, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusNoContent, answer.StatusCode)
 
-	wrong := fields()
-	wrong["signature"] = "AAAA" + wrong["signature"][4:]
-	answer, body := s.post(t, s.server.URL+"/"+bucket, wrong, "hello")
+	badFields := fields()
+	badFields["signature"] = "AAAA" + badFields["signature"][4:]
+	answer, body := s.post(t, s.server.URL+"/"+bucket, badFields, "hello")
 	require.Equal(t, http.StatusForbidden, answer.StatusCode)
 	require.Contains(t, body, "SignatureDoesNotMatch")
 
@@ -242,12 +397,13 @@ func TestFormV2(t *testing.T) {
 		h := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		h.Write([]byte(form["policy"]))
 		form["signature"] = base64.StdEncoding.EncodeToString(h.Sum(nil))
+
 		answer, body = s.post(t, s.server.URL+"/"+bucket, form, "hello")
 		require.Equal(t, http.StatusBadRequest, answer.StatusCode, body)
 		require.Contains(t, body, "InvalidPolicyDocument")
 	}
 
-	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
+	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
 	answer, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }

@@ -60,9 +60,11 @@ func TestStartEnvironment(t *testing.T) {
 
 			b, err := storage.Open(t.Context(), server.Address(bucket))
 			require.NoError(t, err)
+
 			content, _, err := storage.ReadAll(t.Context(), b, "k")
 			require.NoError(t, err)
 			require.Equal(t, "content", string(content))
+
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("other"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
 			require.NoError(t, storage.Close(b))
@@ -83,6 +85,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1", "localhost", "photos.localhost", "s3.test", "photos.s3.test"} {
 		require.NoError(t, server.Certificate().VerifyHostname(host), host)
 	}
+
 	require.Error(t, server.Certificate().VerifyHostname("example.com"))
 	var file string
 	for _, variable := range server.Env() {
@@ -91,6 +94,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 		}
 	}
 	require.FileExists(t, file)
+
 	server.Close()
 	_, err := os.Stat(file)
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -103,19 +107,23 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	serials := map[string]bool{server.Certificate().SerialNumber.String(): true}
+
 	for _, host := range []string{"localhost", "photos.localhost", "s3", "photos.s3", "127.0.0.1"} {
 		connection, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: host, RootCAs: roots})
 		require.NoError(t, err, host)
 		leaf := connection.ConnectionState().PeerCertificates[0]
+
 		require.NoError(t, connection.Close())
 		require.False(t, leaf.IsCA, host)
 		require.NotEqual(t, leaf.Issuer.String(), leaf.Subject.String())
 		require.False(t, serials[leaf.SerialNumber.String()], "Firefox refuses two certificates with one number")
+
 		serials[leaf.SerialNumber.String()] = true
 		if net.ParseIP(host) == nil {
 			require.Contains(t, leaf.DNSNames, host)
 		}
 	}
+
 	_, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: "example.com", RootCAs: roots})
 	require.Error(t, err)
 }
@@ -128,14 +136,15 @@ func TestStartWithGivenCertificate(t *testing.T) {
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
 	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+
 	server := s3server.ForTest(t, s3server.Config{Addr: "localhost:0", TLS: &tls.Config{Certificates: []tls.Certificate{pair}}})
 	require.Equal(t, der, server.Certificate().Raw)
 	response, err := server.Client().Get(strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
 	require.NoError(t, err)
-	read(t, response.Body)
+	readBody(t, response.Body)
 
-	for _, wrong := range []tls.Certificate{{Certificate: [][]byte{der}}, {Certificate: [][]byte{{1}}, PrivateKey: key}, {PrivateKey: key}} {
-		_, err = s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{wrong}}})
+	for _, cert := range []tls.Certificate{{Certificate: [][]byte{der}}, {Certificate: [][]byte{{1}}, PrivateKey: key}, {PrivateKey: key}} {
+		_, err = s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
 		require.Error(t, err)
 	}
 }
@@ -148,9 +157,9 @@ func TestStartFailsIfPortIsTaken(t *testing.T) {
 	_, err = s3server.Start(s3server.Config{Addr: u.Host})
 	require.Error(t, err)
 
-	failed := &failedTest{}
-	require.Nil(t, s3server.ForTest(failed, s3server.Config{Addr: u.Host}))
-	require.Contains(t, failed.message, "s3server: listen")
+	failing := &failedTest{}
+	require.Nil(t, s3server.ForTest(failing, s3server.Config{Addr: u.Host}))
+	require.Contains(t, failing.message, "s3server: listen")
 }
 
 // A failedTest is a test that Fatalf does not end.
@@ -167,7 +176,7 @@ func TestStartUnspecifiedAddress(t *testing.T) {
 	require.True(t, strings.HasPrefix(server.URL, "http://127.0.0.1:"), server.URL)
 	response, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
-	read(t, response.Body)
+	readBody(t, response.Body)
 }
 
 // Close ends every connection.
@@ -175,9 +184,12 @@ func TestCloseEndsConnections(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	silent, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, silent.Close()) }()
+	defer func() {
+		require.NoError(t, silent.Close())
+	}()
 	server.Close()
 	server.Close()
+
 	_, err = bufio.NewReader(silent).ReadByte()
 	require.Error(t, err)
 	_, err = server.Client().Get(server.URL)
@@ -199,10 +211,13 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 
 	s = start(t, s3server.Config{})
 	reader, writer := net.Pipe()
-	defer func() { require.NoError(t, writer.Close()) }()
+	defer func() {
+		require.NoError(t, writer.Close())
+	}()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.server.URL+"/photos/k", reader)
 	require.NoError(t, err)
 	r.ContentLength = 10
+
 	go func() {
 		response, err := s.http.Do(r)
 		if err == nil {
@@ -211,9 +226,11 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, time.Minute, time.Millisecond)
-	ended, cancel := context.WithCancel(t.Context())
+
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.server.Shutdown(ended), context.Canceled)
+	require.ErrorIs(t, s.server.Shutdown(canceled), context.Canceled)
+
 	require.NoError(t, reader.Close())
 	<-done
 }
@@ -238,7 +255,8 @@ func TestRecordKeepsLatest(t *testing.T) {
 	defer none.Close()
 	response, err := none.Client().Get(none.URL)
 	require.NoError(t, err)
-	read(t, response.Body)
+
+	readBody(t, response.Body)
 	require.Empty(t, none.Requests())
 	require.Equal(t, 1, none.Count("ListBuckets"))
 }
@@ -252,6 +270,7 @@ func TestRecordOfRequestWithoutBody(t *testing.T) {
 	request, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:9000/photos/k", nil)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
+
 	handler.ServeHTTP(w, request)
 	require.Equal(t, http.StatusNotFound, w.Code, w.Body)
 	require.Len(t, entries, 1)

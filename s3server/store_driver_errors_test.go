@@ -115,7 +115,7 @@ func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 		Key:     aws.String("k"),
 		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}},
 	})
-	failsWith(t, err, 503, "ServiceUnavailable")
+	requireFailure(t, err, 503, "ServiceUnavailable")
 }
 
 // The log has the text of the store's error. The client gets only S3's message, without hosts and IDs of the
@@ -123,8 +123,14 @@ func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	logged := make(chan s3server.Entry, 100)
-	s := start(t, s3server.Config{Service: service, Log: func(e s3server.Entry) { logged <- e }})
+	s := start(t, s3server.Config{
+		Service: service,
+		Log: func(e s3server.Entry) {
+			logged <- e
+		},
+	})
 	s.put(t, "k", "content")
+
 	for code, want := range map[storage.Code]string{
 		storage.Unavailable:      "Service is unable to handle request.",
 		storage.PermissionDenied: "Access Denied",
@@ -139,15 +145,18 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
 		}
 		_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+
 		var api smithy.APIError
 		require.ErrorAs(t, err, &api)
 		require.Equal(t, want, api.ErrorMessage(), code)
+
 		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
 		require.NoError(t, err)
 		require.Equal(t, want, *output.Errors[0].Message, code)
+
 		entry := <-logged
 		for entry.Operation != "GetObject" {
 			entry = <-logged
@@ -156,6 +165,7 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 		require.Contains(t, entry.Message, "RequestId: 1234")
 		require.NotContains(t, entry.Message, "secret")
 	}
+
 	service.err = &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not be long"), Hint: "use a short one"}
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
@@ -166,7 +176,8 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
-	for err, want := range map[error]struct {
+
+	tests := map[error]struct {
 		status int
 		code   string
 	}{
@@ -184,21 +195,25 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 		errors.New("anything else"):                                 {500, "InternalError"},
 		&storage.Error{Code: storage.Internal, Err: fs.ErrClosed}:   {404, "NoSuchBucket"}, // it was deleted meanwhile
 		&storage.Error{Code: storage.BucketNotFound, Unknown: true}: {404, "NoSuchBucket"},
-	} {
+	}
+	for err, tt := range tests {
 		service.err = err
 		_, failure := s.PutObject(t.Context(), putInput("k", "x"))
-		failsWith(t, failure, want.status, want.code)
+		requireFailure(t, failure, tt.status, tt.code)
+
 		_, failure = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-		failsWith(t, failure, want.status, want.code)
+		requireFailure(t, failure, tt.status, tt.code)
 		_, failure = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-		failsWith(t, failure, want.status, want.code)
+		requireFailure(t, failure, tt.status, tt.code)
+
 		output, failure := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
 		require.NoError(t, failure)
-		require.Equal(t, want.code, *output.Errors[0].Code)
+		require.Equal(t, tt.code, *output.Errors[0].Code)
 	}
+
 	service.err = nil
 	require.Equal(t, "content", s.get(t, "k"))
 }
@@ -206,48 +221,50 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 // If the upload cannot be removed after a completion, a repeated completion does not make the object again. It may
 // have been replaced or removed since.
 func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name                string
 		fixedParts, another bool
 		before              string // "" is no object
 		status              int    // of another server
 		code                string
 	}{
-		{"uploads of the store", false, false, "", 0, ""},
-		{"uploads of the store, another server", false, true, "older", 400, "InvalidPart"},
-		{"staged parts", true, false, "", 0, ""},
-		{"staged parts, another server", true, true, "", 404, "NoSuchUpload"},
-		{"staged parts over an object, another server", true, true, "older", 404, "NoSuchUpload"},
-	} {
-		for _, after := range []string{"newer", ""} {
-			t.Run(row.name+", then "+after, func(t *testing.T) {
-				service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: row.fixedParts, keepsRecord: true}
+		{name: "uploads of the store"},
+		{name: "uploads of the store, another server", another: true, before: "older", status: 400, code: "InvalidPart"},
+		{name: "staged parts", fixedParts: true},
+		{name: "staged parts, another server", fixedParts: true, another: true, status: 404, code: "NoSuchUpload"},
+		{name: "staged parts over an object, another server", fixedParts: true, another: true, before: "older", status: 404, code: "NoSuchUpload"},
+	}
+	for _, tt := range tests {
+		for _, content := range []string{"newer", ""} {
+			t.Run(tt.name+", then "+content, func(t *testing.T) {
+				service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: tt.fixedParts, keepsRecord: true}
 				s := start(t, s3server.Config{Service: service})
-				if row.before != "" {
-					s.put(t, "k", row.before)
+				if tt.before != "" {
+					s.put(t, "k", tt.before)
 				}
 				upload := s.begin(t, "k")
 				input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
 				first, err := s.CompleteMultipartUpload(t.Context(), input)
 				require.NoError(t, err)
-				if after == "" {
+				if content == "" {
 					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
 					require.NoError(t, err)
 				} else {
-					s.put(t, "k", after)
+					s.put(t, "k", content)
 				}
-				if row.another {
+				if tt.another {
 					_, err = start(t, s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
-					failsWith(t, err, row.status, row.code)
+					requireFailure(t, err, tt.status, tt.code)
 				} else {
 					second, err := s.CompleteMultipartUpload(t.Context(), input)
 					require.NoError(t, err)
 					require.Equal(t, first.ETag, second.ETag)
 				}
-				if after != "" {
-					require.Equal(t, after, s.get(t, "k"))
+				if content != "" {
+					require.Equal(t, content, s.get(t, "k"))
 					return
 				}
+
 				_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
 				require.Error(t, err)
 			})
@@ -258,7 +275,7 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 // If another client writes the key while staged parts become the object, or the store's response is lost, the
 // completion has the right result.
 func TestCompleteStagedAmongOtherWrites(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
 	}{
@@ -271,16 +288,18 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 			require.NoError(t, err)
 			return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: true}
 			s := start(t, s3server.Config{Service: service})
 			upload := s.begin(t, "k")
 			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
 			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 				service.puts = nil
-				return row.put(t, s, next)
+				return tt.put(t, s, next)
 			}
+
 			first, err := s.CompleteMultipartUpload(t.Context(), input)
 			require.NoError(t, err)
 			require.NotEmpty(t, first.ETag)
@@ -300,8 +319,9 @@ func TestStoreCannotReadCompletedObject(t *testing.T) {
 	require.NoError(t, err)
 	restarted := start(t, s3server.Config{Service: service})
 	service.headErr = storage.Unavailable
+
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
-	failsWith(t, err, 503, "ServiceUnavailable")
+	requireFailure(t, err, 503, "ServiceUnavailable")
 	service.headErr = nil
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)

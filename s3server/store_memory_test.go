@@ -15,23 +15,24 @@ func TestMaxBytesBoundsMemory(t *testing.T) {
 	s := start(t, s3server.Config{MaxBytes: 100})
 	s.put(t, "a", strings.Repeat("a", 60))
 	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))
-	failsWith(t, err, 507, "XMinioStorageFull")
+	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.PutObject(t.Context(), putInput("a", strings.Repeat("c", 60)))
-	failsWith(t, err, 507, "XMinioStorageFull") // the old object stays until the new one is there
+	requireFailure(t, err, 507, "XMinioStorageFull") // the old object stays until the new one is there
 	require.Equal(t, strings.Repeat("a", 60), s.get(t, "a"))
 
 	_, err = s.CopyObject(t.Context(), copyInput("a", "copy"))
 	require.NoError(t, err, "a copy shares its bytes")
 	upload := s.begin(t, "b")
 	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
+
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload, PartNumber: new(int32(2)), Body: strings.NewReader("c")})
-	failsWith(t, err, 507, "XMinioStorageFull")
+	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload})
 	require.NoError(t, err)
 
 	s.remove(t, "a", "")
 	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
-	failsWith(t, err, 507, "XMinioStorageFull")
+	requireFailure(t, err, 507, "XMinioStorageFull")
 	s.remove(t, "copy", "")
 	s.put(t, "b", strings.Repeat("b", 100))
 }

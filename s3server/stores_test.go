@@ -20,10 +20,10 @@ import (
 
 const storeVariable = "OMNIBUCKET_S3SERVER_STORE"
 
-// onStore puts the buckets of all tests where $OMNIBUCKET_S3SERVER_STORE says: "directory", or
+// useStore puts the buckets of all tests where $OMNIBUCKET_S3SERVER_STORE says: "directory", or
 // "service" for that of memstore, or
 // "gateway" for one that seems far away.
-func onStore(t *testing.T, c *s3server.Config) {
+func useStore(t *testing.T, c *s3server.Config) {
 	t.Helper()
 	if c.Service != nil || c.MaxBytes > 0 {
 		return
@@ -69,12 +69,14 @@ func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 		testserver.Nightly(t, "make layers")
 		runOnStore(t, "service", ".", ofDirectories, noOrderOfIDs)
 	})
-	t.Run("gateway", func(t *testing.T) { runOnStore(t, "gateway", onGateways, ofDirectories) })
+	t.Run("gateway", func(t *testing.T) {
+		runOnStore(t, "gateway", onGateways, ofDirectories)
+	})
 }
 
-// internalTests matches the tests inside package s3server. They know nothing of another store, so
+// listInternalTests matches the tests inside package s3server. They know nothing of another store, so
 // the other process would only repeat them.
-func internalTests(t *testing.T) string {
+func listInternalTests(t *testing.T) string {
 	t.Helper()
 	files, err := filepath.Glob("*_internal_test.go")
 	require.NoError(t, err)
@@ -82,8 +84,8 @@ func internalTests(t *testing.T) string {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
-			names = append(names, string(found[1]))
+		for _, matches := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+			names = append(names, string(matches[1]))
 		}
 	}
 	require.NotEmpty(t, names)
@@ -97,7 +99,7 @@ func runOnStore(t *testing.T, store, run string, skipped ...string) {
 		t.Skip("this process is the other one")
 	}
 	t.Parallel()
-	skipped = append(skipped, internalTests(t))
+	skipped = append(skipped, listInternalTests(t))
 	command := exec.Command(os.Args[0], "-test.run", run, "-test.skip", strings.Join(skipped, "|"))
 	command.Env = append(os.Environ(), storeVariable+"="+store)
 	output, err := command.CombinedOutput()

@@ -34,8 +34,8 @@ func stsClient(s *store, key s3server.Credential) *sts.Client {
 	})
 }
 
-// session returns temporary credentials of a key of twoAccounts.
-func sessionOf(t *testing.T, s *store, key int, policy string) *types.Credentials {
+// newSession returns temporary credentials of a key of twoAccounts.
+func newSession(t *testing.T, s *store, key int, policy string) *types.Credentials {
 	t.Helper()
 	input := &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
@@ -71,39 +71,45 @@ func TestSessionRights(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
-	for _, row := range []struct {
+	tests := []struct {
 		name, policy         string
 		key                  int
 		reads, writes, other bool // of folder/k, of folder/new, and reads of the key beside the folder
 	}{
-		{"no policy", "", 0, true, true, true},
-		{"no policy, of a key that only reads", "", 2, true, false, true},
-		{"everything", allows("*", "*"), 0, true, true, true},
-		{"everything, of a key that only reads", allows("s3:*", "*"), 2, true, false, true},
-		{"everything, of another account", allows("s3:*", "*"), 1, false, false, false},
-		{"reads", allows("s3:GetObject", inFolder), 0, true, false, false},
-		{"writes", allows("s3:PutObject", inFolder), 0, false, true, false},
-		{"another bucket", allows("s3:*", "arn:aws:s3:::photos2/*"), 0, false, false, false},
-		{"another service", allows("kms:*", "*"), 0, false, false, false},
-		{"a denial", `{"Version": "2012-10-17", "Statement": [
-			{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}]}`, 0, true, false, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			client := as(s, sessionOf(t, s, row.key, row.policy))
+		{name: "no policy", reads: true, writes: true, other: true},
+		{name: "no policy, of a key that only reads", key: 2, reads: true, other: true},
+		{name: "everything", policy: allows("*", "*"), reads: true, writes: true, other: true},
+		{name: "everything, of a key that only reads", policy: allows("s3:*", "*"), key: 2, reads: true, other: true},
+		{name: "everything, of another account", policy: allows("s3:*", "*"), key: 1},
+		{name: "reads", policy: allows("s3:GetObject", inFolder), reads: true},
+		{name: "writes", policy: allows("s3:PutObject", inFolder), writes: true},
+		{name: "another bucket", policy: allows("s3:*", "arn:aws:s3:::photos2/*")},
+		{name: "another service", policy: allows("kms:*", "*")},
+		{
+			name: "a denial",
+			policy: `{"Version": "2012-10-17", "Statement": [
+			{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}]}`,
+			reads: true,
+			other: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client := as(s, newSession(t, s, tt.key, tt.policy))
 			gets := func(key string) error {
 				_, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 				return err
 			}
 			_, puts := client.PutObject(t.Context(), putInput("folder/new", "x"))
-			for _, asked := range []struct {
+			for _, test := range []struct {
 				permitted bool
 				err       error
-			}{{row.reads, gets("folder/k")}, {row.writes, puts}, {row.other, gets("other")}} {
-				if asked.permitted {
-					require.NoError(t, asked.err)
+			}{{tt.reads, gets("folder/k")}, {tt.writes, puts}, {tt.other, gets("other")}} {
+				if test.permitted {
+					require.NoError(t, test.err)
 					continue
 				}
-				failsWith(t, asked.err, 403, "AccessDenied")
+				requireFailure(t, test.err, 403, "AccessDenied")
 			}
 		})
 	}
@@ -114,32 +120,37 @@ func TestSessionRights(t *testing.T) {
 func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")
-	client := as(s, sessionOf(t, s, 0, allows("s3:PutObject", inFolder)))
+	client := as(s, newSession(t, s, 0, allows("s3:PutObject", inFolder)))
 	tagged := putInput("folder/k", "x")
 	tagged.Tagging = aws.String("a=b")
+
 	_, err := client.PutObject(t.Context(), tagged)
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new-one")})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = client.GetObject(
 		t.Context(),
 		&s3.GetObjectInput{Bucket: aws.String("no-such-bucket"), Key: aws.String("k")},
 	)
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String("no-such-bucket"),
 		Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
-	failsWith(t, err, 403, "AccessDenied")
+	requireFailure(t, err, 403, "AccessDenied")
+
 	_, err = client.CopyObject(t.Context(), &s3.CopyObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("folder/k"),
 		CopySource: aws.String("no-such-bucket/k"),
 	})
-	failsWith(t, err, 403, "AccessDenied")
-	list := as(s, sessionOf(t, s, 0, allows("s3:ListAllMyBuckets", "*")))
+	requireFailure(t, err, 403, "AccessDenied")
+
+	list := as(s, newSession(t, s, 0, allows("s3:ListAllMyBuckets", "*")))
 	_, err = list.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 }
@@ -150,25 +161,25 @@ func TestSessionMissingKeysAreDenied(t *testing.T) {
 	get := func(policy string) error {
 		_, err := as(
 			s,
-			sessionOf(t, s, 0, policy),
+			newSession(t, s, 0, policy),
 		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/none")})
 		return err
 	}
-	failsWith(t, get(allows("s3:GetObject", inFolder)), 403, "AccessDenied")
-	failsWith(t, get(`{"Version": "2012-10-17", "Statement": [
+	requireFailure(t, get(allows("s3:GetObject", inFolder)), 403, "AccessDenied")
+	requireFailure(t, get(`{"Version": "2012-10-17", "Statement": [
 		{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "`+inFolder+`"},
 		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`), 404, "NoSuchKey")
 }
 
 // A session can sign URLs and forms.
 func TestSessionPresignedURLsAndForms(t *testing.T) {
-	now := &clock{}
-	s := start(t, s3server.Config{Now: now.now})
+	clk := &clock{}
+	s := start(t, s3server.Config{Now: clk.now})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
 	client := as(
 		s,
-		sessionOf(
+		newSession(
 			t,
 			s,
 			0,
@@ -185,9 +196,9 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 	}
 	same := func(url string) string { return url }
 	withoutToken := func(url string) string {
-		before, after, _ := strings.Cut(url, "X-Amz-Security-Token=")
-		_, after, _ = strings.Cut(after, "&")
-		return before + after
+		prefix, suffix, _ := strings.Cut(url, "X-Amz-Security-Token=")
+		_, suffix, _ = strings.Cut(suffix, "&")
+		return prefix + suffix
 	}
 	post := func(key string, change func(map[string]string)) int {
 		presigned, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
@@ -196,6 +207,7 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 		response, _ := s.post(t, presigned.URL, presigned.Values, "posted")
 		return response.StatusCode
 	}
+
 	unchanged := func(map[string]string) {}
 	require.Equal(t, 200, get("folder/k", same))
 	require.Equal(t, 403, get("other", same))
@@ -205,7 +217,9 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 	require.Equal(
 		t,
 		403,
-		post("folder/form2", func(fields map[string]string) { delete(fields, "X-Amz-Security-Token") }),
+		post("folder/form2", func(fields map[string]string) {
+			delete(fields, "X-Amz-Security-Token")
+		}),
 	)
 	require.Equal(t, []string{"folder/form", "folder/k", "other"}, s.keys(t))
 
@@ -214,17 +228,18 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 		&s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")},
 	)
 	require.NoError(t, err)
-	now.move(time.Hour)
+	clk.move(time.Hour)
 	response, body := s.send(t, "GET", expiring.URL, nil, nil)
 	require.Equal(t, 400, response.StatusCode, "the URL is valid for a day, and the session was for an hour")
 	require.Contains(t, body, "<Code>ExpiredToken</Code>")
 }
 
-// withoutPolicy returns the content of a session token without its policy.
-func withoutPolicy(t *testing.T, content string) string {
+// dropPolicy returns the content of a session token without its policy.
+func dropPolicy(t *testing.T, content string) string {
 	text, err := base64.RawURLEncoding.DecodeString(content)
 	require.NoError(t, err)
 	fields := map[string]any{}
+
 	require.NoError(t, json.Unmarshal(text, &fields))
 	require.Contains(t, fields, "policy")
 	delete(fields, "policy")
@@ -237,10 +252,11 @@ func withoutPolicy(t *testing.T, content string) string {
 func TestSessionAltered(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
-	valid := sessionOf(t, s, 0, allows("s3:GetObject", inFolder))
-	another := sessionOf(t, s, 2, "")
+	valid := newSession(t, s, 0, allows("s3:GetObject", inFolder))
+	another := newSession(t, s, 2, "")
 	content, signature, _ := strings.Cut(*valid.SessionToken, ".")
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		change func(c *types.Credentials)
 		status int
 		code   string
@@ -277,7 +293,7 @@ func TestSessionAltered(t *testing.T) {
 		},
 		"a token without its policy": {
 			func(c *types.Credentials) {
-				c.SessionToken = aws.String(withoutPolicy(t, content) + "." + signature)
+				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
 			400, "InvalidToken",
 		},
@@ -291,14 +307,15 @@ func TestSessionAltered(t *testing.T) {
 				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
 			}, 400, "InvalidToken",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		altered := *valid
-		row.change(&altered)
+		tt.change(&altered)
 		_, err := as(
 			s,
 			&altered,
 		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")})
-		failsWith(t, err, row.status, row.code)
+		requireFailure(t, err, tt.status, tt.code)
 		require.Error(t, err, name)
 	}
 }
@@ -307,8 +324,8 @@ func TestSessionAltered(t *testing.T) {
 func TestSessionWorksInEachServer(t *testing.T) {
 	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
 	first := start(t, c)
-	transport := sessionOf(t, first, 0, "")
-	for name, row := range map[string]struct {
+	transport := newSession(t, first, 0, "")
+	tests := map[string]struct {
 		credential s3server.Credential
 		code       string
 	}{
@@ -318,11 +335,12 @@ func TestSessionWorksInEachServer(t *testing.T) {
 		},
 		"another one":       {twoAccounts[2], "InvalidToken"},
 		"one that is ASIA…": {s3server.Credential{AccessKeyID: *transport.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			next, err := s3server.Start(s3server.Config{
 				Buckets:     []string{bucket},
-				Credentials: []s3server.Credential{row.credential},
+				Credentials: []s3server.Credential{tt.credential},
 			})
 			require.NoError(t, err)
 			t.Cleanup(next.Close)
@@ -335,11 +353,12 @@ func TestSessionWorksInEachServer(t *testing.T) {
 				)
 			})
 			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-			if row.code == "" {
+			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-			failsWith(t, err, 400, row.code)
+
+			requireFailure(t, err, 400, tt.code)
 		})
 	}
 }
@@ -347,76 +366,108 @@ func TestSessionWorksInEachServer(t *testing.T) {
 // AssumeRole refuses these requests.
 func TestAssumeRoleRefuses(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
-	transport := sessionOf(t, s, 0, "")
+	transport := newSession(t, s, 0, "")
 	temporary := s3server.Credential{
 		AccessKeyID:  *transport.AccessKeyId,
 		SecretKey:    *transport.SecretAccessKey,
 		SessionToken: *transport.SessionToken,
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		key    s3server.Credential
 		change func(in *sts.AssumeRoleInput)
 		status int
 		code   string
 	}{
-		"a session": {temporary, func(*sts.AssumeRoleInput) {}, 403, "AccessDenied"},
+		"a session": {key: temporary, change: func(*sts.AssumeRoleInput) {}, status: 403, code: "AccessDenied"},
 		"an unknown key": {
-			s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"}, func(*sts.AssumeRoleInput) {}, 403,
-			"InvalidClientTokenId",
+			key:    s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
+			change: func(*sts.AssumeRoleInput) {},
+			status: 403,
+			code:   "InvalidClientTokenId",
 		},
 		"a wrong secret": {
-			s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "x"}, func(*sts.AssumeRoleInput) {},
-			403, "SignatureDoesNotMatch",
+			key:    s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "x"},
+			change: func(*sts.AssumeRoleInput) {},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
 		},
 		"a short time": {
-			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
 				input.DurationSeconds = aws.Int32(899)
-			}, 400,
-			"ValidationError",
+			},
+			status: 400,
+			code:   "ValidationError",
 		},
 		"a long time": {
-			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
 				input.DurationSeconds = aws.Int32(43201)
-			}, 400,
-			"ValidationError",
+			},
+			status: 400,
+			code:   "ValidationError",
 		},
 		"no JSON": {
-			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String("x")
-			}, 400,
-			"MalformedPolicyDocument",
+			},
+			status: 400,
+			code:   "MalformedPolicyDocument",
 		},
-		"a principal": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
-			input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
-		}, 400, "MalformedPolicyDocument"},
-		"an unknown key of a condition": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
-			input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
-		}, 400, "MalformedPolicyDocument"},
-		"a managed policy": {twoAccounts[0], func(input *sts.AssumeRoleInput) {
-			input.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
-		}, 501, "NotImplemented"},
+		"a principal": {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
+				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
+			},
+			status: 400,
+			code:   "MalformedPolicyDocument",
+		},
+		"an unknown key of a condition": {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
+				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
+			},
+			status: 400,
+			code:   "MalformedPolicyDocument",
+		},
+		"a managed policy": {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
+				input.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
+			},
+			status: 501,
+			code:   "NotImplemented",
+		},
 		"a long policy": {
-			twoAccounts[0], func(input *sts.AssumeRoleInput) {
+			key: twoAccounts[0],
+			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String(strings.Repeat(" ", 2049))
-			}, 400,
-			"ValidationError",
+			},
+			status: 400,
+			code:   "ValidationError",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			input := &sts.AssumeRoleInput{
 				RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 				RoleSessionName: aws.String("test"),
 			}
-			row.change(input)
-			_, err := stsClient(s, row.key).AssumeRole(t.Context(), input)
+			tt.change(input)
+			_, err := stsClient(s, tt.key).AssumeRole(t.Context(), input)
+
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
-			require.Equal(t, row.code, api.ErrorCode(), err)
+			require.Equal(t, tt.code, api.ErrorCode(), err)
+
 			var response *smithyhttp.ResponseError
 			require.True(t, errors.As(err, &response))
-			require.Equal(t, row.status, response.HTTPStatusCode())
+			require.Equal(t, tt.status, response.HTTPStatusCode())
 		})
 	}
+
 	response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil, http.Header{})
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
@@ -424,8 +475,8 @@ func TestAssumeRoleRefuses(t *testing.T) {
 
 // The response of AssumeRole has the elements of AWS's response.
 func TestAssumeRoleResponse(t *testing.T) {
-	now := &clock{}
-	s := start(t, s3server.Config{Now: now.now})
+	clk := &clock{}
+	s := start(t, s3server.Config{Now: clk.now})
 	output, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
@@ -433,7 +484,7 @@ func TestAssumeRoleResponse(t *testing.T) {
 		Policy:          aws.String(allows("s3:GetObject", inFolder)),
 	})
 	require.NoError(t, err)
-	require.WithinDuration(t, now.now().Add(15*time.Minute), *output.Credentials.Expiration, 10*time.Second)
+	require.WithinDuration(t, clk.now().Add(15*time.Minute), *output.Credentials.Expiration, 10*time.Second)
 	require.True(t, strings.HasPrefix(*output.Credentials.AccessKeyId, "ASIA"))
 	require.Len(t, *output.Credentials.SecretAccessKey, 40)
 }

@@ -35,13 +35,15 @@ func TestTags(t *testing.T) {
 
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
+
 	require.Empty(t, s.tags(t, "k"))
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
 		Key:     aws.String("k"),
 		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("<&>"), Value: aws.String("")}}},
 	})
-	failsWith(t, err, 400, "InvalidTag")
+	requireFailure(t, err, 400, "InvalidTag")
+
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
 		Key:     aws.String("k"),
@@ -60,18 +62,21 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	input.Tagging = aws.String("s3server=k%3DGLACIER")
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
+
 	want := map[string]string{"s3server": "k=GLACIER"}
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, "content", s.get(t, "k"))
-	require.Equal(t, 200, anonymously(s, t, "k"), "the list is still there")
+	require.Equal(t, 200, getAnonymously(s, t, "k"), "the list is still there")
+
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
 	require.NoError(t, err)
 	require.Equal(t, want, s.tags(t, "k"))
-	require.Equal(t, 403, anonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
+
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
-	require.Equal(t, 403, anonymously(s, t, "k"))
+	require.Equal(t, 403, getAnonymously(s, t, "k"))
 }
 
 // The server refuses these tags.
@@ -79,7 +84,8 @@ func TestTagsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "x")
 	const document = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		tags string
 		code string
 	}{
@@ -93,21 +99,24 @@ func TestTagsRefused(t *testing.T) {
 		"more tags than ten":  {"a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", "BadRequest"},
 		"control characters":  {"k=%00", "InvalidTag"},
 		"a name of two words": {"a b", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{"X-Amz-Tagging": test.tags})
-			if test.code == "" {
+			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{"X-Amz-Tagging": tt.tags})
+			if tt.code == "" {
 				require.Equal(t, 200, response.StatusCode, body)
 				return
 			}
 			require.Equal(t, 400, response.StatusCode, body)
-			require.Equal(t, test.code, errorIn(t, body).Code, body)
+			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
 	}
+
 	_, body := s.signedSend(t, "PUT", "/photos/k?tagging", document, nil)
-	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
+	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "nothing vouches for it: %s", body)
 	_, body = s.signedSend(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{"X-Amz-Tagging": "k=v"})
-	require.Equal(t, "InvalidArgument", errorIn(t, body).Code, body)
+	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
+
 	_, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("missing")})
-	failsWith(t, err, 404, "NoSuchKey")
+	requireFailure(t, err, 404, "NoSuchKey")
 }

@@ -17,7 +17,7 @@ import (
 // The server takes the bucket's name from the host.
 func TestHostNamesBucket(t *testing.T) {
 	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		config      s3server.Config
 		host, path  string
 		bucket, key string
@@ -44,20 +44,21 @@ func TestHostNamesBucket(t *testing.T) {
 		"AWS, any region, dual-stack":  {host: "photos.s3.dualstack.eu-west-1.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
 		"AWS, any region, by path":     {host: "s3.eu-west-1.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
 		"another region than the only": {config: s3server.Config{Region: "us-east-1"}, host: "photos.s3.eu-west-1.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := startLenient(t, test.config)
-			response, _ := s.send(t, "GET", s.server.URL+test.path, nil, http.Header{"Host": {test.host}})
+			s := startLenient(t, tt.config)
+			response, _ := s.send(t, "GET", s.server.URL+tt.path, nil, http.Header{"Host": {tt.host}})
 			require.Contains(t, []int{403, 404}, response.StatusCode)
-			require.Equal(t, test.bucket, s.server.Requests()[0].Bucket)
-			require.Equal(t, test.key, s.server.Requests()[0].Key)
+			require.Equal(t, tt.bucket, s.server.Requests()[0].Bucket)
+			require.Equal(t, tt.key, s.server.Requests()[0].Key)
 		})
 	}
 }
 
 // Location in a response has the scheme and the address style of the request.
 func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
 		inHost   bool
 		location string
@@ -66,22 +67,24 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 		"by path, with TLS":   {startTLS, false, "https://localhost/photos/a%2Fb"},
 		"by host":             {start, true, "http://photos.localhost/a%2Fb"},
 		"by host, and by TLS": {startTLS, true, "https://photos.localhost/a%2Fb"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := test.start(t, s3server.Config{Domains: []string{"localhost"}})
+			s := tt.start(t, s3server.Config{Domains: []string{"localhost"}})
 			_, address, _ := strings.Cut(s.server.URL, "://")
 			s.http.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
-			expected := strings.Replace(test.location, "localhost", strings.Replace(address, "127.0.0.1", "localhost", 1), 1)
+			expected := strings.Replace(tt.location, "localhost", strings.Replace(address, "127.0.0.1", "localhost", 1), 1)
 			client := s.client(func(o *s3.Options) {
-				o.UsePathStyle = !test.inHost
+				o.UsePathStyle = !tt.inHost
 				o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 			})
 			upload := s.begin(t, "a/b")
-			done, err := client.CompleteMultipartUpload(t.Context(), completeInput("a/b", upload, s.part(t, "a/b", upload, 1, "content")))
+
+			completed, err := client.CompleteMultipartUpload(t.Context(), completeInput("a/b", upload, s.part(t, "a/b", upload, 1, "content")))
 			require.NoError(t, err)
-			require.Equal(t, expected, *done.Location)
+			require.Equal(t, expected, *completed.Location)
 
 			form, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("a/b")})
 			require.NoError(t, err)

@@ -46,7 +46,7 @@ func TestSignatureInHeaderAsDocumented(t *testing.T) {
 		"Authorization": documentedCredential + "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date," +
 			"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
 	})
-	require.Equal(t, "NoSuchKey", errorIn(t, w.Body.String()).Code, "the signature is right, the object is not there")
+	require.Equal(t, "NoSuchKey", parseError(t, w.Body.String()).Code, "the signature is right, the object is not there")
 }
 
 // The server accepts the query signature of AWS's documentation.
@@ -54,7 +54,7 @@ func TestSignatureInQueryAsDocumented(t *testing.T) {
 	w := answerTo(documented(), "GET", "http://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"+
 		"&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"+
 		"&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404", nil, nil)
-	require.Equal(t, "NoSuchKey", errorIn(t, w.Body.String()).Code)
+	require.Equal(t, "NoSuchKey", parseError(t, w.Body.String()).Code)
 }
 
 // chunks are a body of 65 KiB of the letter a, as AWS's examples cut it, with
@@ -89,8 +89,9 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	}
 	require.Len(t, body, 66824, "as in AWS's example")
 	require.Equal(t, http.StatusOK, send(body).Code, send(body).Body)
-	changed := strings.Replace(body, "aaaa", "aaab", 1)
-	require.Equal(t, "SignatureDoesNotMatch", errorIn(t, send(changed).Body.String()).Code, "a byte that was not signed")
+
+	modified := strings.Replace(body, "aaaa", "aaab", 1)
+	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code, "a byte that was not signed")
 }
 
 // The server accepts the trailer signature of AWS's documentation.
@@ -113,9 +114,10 @@ func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 				"Signature=106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
 		})
 	}
+
 	w := send(body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
-	require.Equal(t, "SignatureDoesNotMatch", errorIn(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
-	require.Equal(t, "MalformedTrailerError", errorIn(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
+	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
+	require.Equal(t, "MalformedTrailerError", parseError(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
 }

@@ -46,7 +46,7 @@ func (s *store) getVersion(t *testing.T, key, version string) string {
 	t.Helper()
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, VersionId: &version})
 	require.NoError(t, err)
-	return read(t, output.Body)
+	return readBody(t, output.Body)
 }
 
 // versions returns the ids in pages of n, and marks those of delete markers with "!".
@@ -76,29 +76,31 @@ func TestVersionsAreKept(t *testing.T) {
 	require.NotEqual(t, one, two)
 	require.Equal(t, "two", s.get(t, "k"))
 
-	removed := s.remove(t, "k", "")
-	require.True(t, *removed.DeleteMarker)
-	marker := *removed.VersionId
+	deletion := s.remove(t, "k", "")
+	require.True(t, *deletion.DeleteMarker)
+	marker := *deletion.VersionId
 	require.Empty(t, s.keys(t))
 	for _, n := range []int32{1, 1000} {
 		require.ElementsMatch(t, []string{"!" + marker, two, one, "null"}, s.versions(t, n))
 	}
 	require.Equal(t, []string{"!" + marker, two, one, "null"}, s.versions(t, 1), "newest first")
 
-	at := func(version string) (*s3.GetObjectOutput, error) {
+	get := func(version string) (*s3.GetObjectOutput, error) {
 		return s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &version})
 	}
 	for version, want := range map[string]string{one: "one", two: "two", "null": "before"} {
-		output, err := at(version)
+		output, err := get(version)
 		require.NoError(t, err)
-		require.Equal(t, want, read(t, output.Body))
+		require.Equal(t, want, readBody(t, output.Body))
 	}
-	_, err := at(marker)
-	failsWith(t, err, 405, "MethodNotAllowed")
+
+	_, err := get(marker)
+	requireFailure(t, err, 405, "MethodNotAllowed")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	failsWith(t, err, 404, "NotFound")
+	requireFailure(t, err, 404, "NotFound")
+
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
-	failsWith(t, err, 404, "NoSuchKey")
+	requireFailure(t, err, 404, "NoSuchKey")
 
 	require.True(t, *s.remove(t, "k", marker).DeleteMarker)
 	require.Equal(t, "two", s.get(t, "k"), "without its marker it is back")
@@ -111,31 +113,32 @@ func TestVersionsAreKept(t *testing.T) {
 func TestVersioningSuspended(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	kept := s.putVersion(t, "k", "kept")
+	version := s.putVersion(t, "k", "kept")
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
 	require.Equal(t, "null", s.putVersion(t, "k", "one"))
 	require.Equal(t, "null", s.putVersion(t, "k", "two"))
-	require.Equal(t, []string{"null", kept}, s.versions(t, 1))
+	require.Equal(t, []string{"null", version}, s.versions(t, 1))
 	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
-	require.Equal(t, []string{"!null", kept}, s.versions(t, 1))
+	require.Equal(t, []string{"!null", version}, s.versions(t, 1))
 	require.Empty(t, s.keys(t))
 	require.Equal(t, "null", *s.remove(t, "k", "").VersionId, "a marker replaces a marker")
 	require.Equal(t, "null", s.putVersion(t, "k", "three"))
-	require.Equal(t, []string{"null", kept}, s.versions(t, 1), "and an object a marker")
+	require.Equal(t, []string{"null", version}, s.versions(t, 1), "and an object a marker")
 
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	newest := s.putVersion(t, "k", "four")
-	require.Equal(t, []string{newest, "null", kept}, s.versions(t, 1))
+	require.Equal(t, []string{newest, "null", version}, s.versions(t, 1))
 	require.Equal(t, "three", s.getVersion(t, "k", "null"))
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
 	require.Equal(t, "null", s.putVersion(t, "k", "five"))
-	require.Equal(t, []string{"null", newest, kept}, s.versions(t, 1), "the older null version is gone")
+	require.Equal(t, []string{"null", newest, version}, s.versions(t, 1), "the older null version is gone")
+
 	s.remove(t, "k", "null")
 	require.Equal(t, "four", s.get(t, "k"))
 	s.remove(t, "k", "")
 	require.True(t, *s.remove(t, "k", "null").DeleteMarker)
 	require.Equal(t, "four", s.get(t, "k"))
-	require.Equal(t, []string{newest, kept}, s.versions(t, 1))
+	require.Equal(t, []string{newest, version}, s.versions(t, 1))
 }
 
 // Versioning can be suspended in a bucket where it was never enabled.
@@ -146,6 +149,7 @@ func TestVersioningSuspendedAtOnce(t *testing.T) {
 	require.Equal(t, []string{"null"}, s.versions(t, 9))
 	require.Equal(t, "null", s.putVersion(t, "k", "after"))
 	require.Equal(t, []string{"null"}, s.versions(t, 9))
+
 	s.remove(t, "k", "")
 	require.Equal(t, []string{"!null"}, s.versions(t, 9))
 }
@@ -157,6 +161,7 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	lone := *s.remove(t, "missing", "").VersionId
 	require.NotEmpty(t, lone, "the removal of a missing key adds a marker")
 	require.Equal(t, []string{"!" + lone}, s.versions(t, 1))
+
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("missing"), VersionId: &lone})
 	require.ErrorContains(t, err, "405")
 	require.True(t, *s.remove(t, "missing", lone).DeleteMarker)
@@ -164,10 +169,12 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 
 	one := s.putVersion(t, "k", "one")
 	first := *s.remove(t, "k", "").VersionId
+
 	second := *s.remove(t, "k", "").VersionId
 	require.ElementsMatch(t, []string{"!" + second, "!" + first, one}, s.versions(t, 1))
 	s.remove(t, "k", one)
 	require.ElementsMatch(t, []string{"!" + second, "!" + first}, s.versions(t, 1), "the markers stay")
+
 	s.remove(t, "k", second)
 	require.Equal(t, []string{"!" + first}, s.versions(t, 1))
 }
@@ -195,6 +202,7 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
 	require.NoError(t, err)
 	require.Equal(t, two, *page.NextVersionIdMarker)
+
 	s.remove(t, "k", three)
 	s.remove(t, "k", two)
 	page, err = s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
@@ -213,6 +221,7 @@ func TestListVersionsCommonPrefixes(t *testing.T) {
 	for _, key := range []string{"a/1", "a/1", "a/2", "b", "b"} {
 		s.putVersion(t, key, "")
 	}
+
 	var prefixes, versions int
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1), Delimiter: aws.String("/")})
 	for pages.HasMorePages() {
@@ -243,6 +252,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 		s := start(t, s3server.Config{})
 		s.keepVersions(t, types.BucketVersioningStatusEnabled)
 		s.keepVersions(t, status)
+
 		const writers, times = 4, 20
 		markers := make(chan string, writers*times)
 		var group sync.WaitGroup
@@ -250,12 +260,12 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 			group.Go(func() {
 				for range times {
 					_, failure := s.PutObject(t.Context(), putInput("k", "x"))
-					gone, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 					if failure != nil || err != nil {
 						markers <- fmt.Sprint(failure, err)
 						continue
 					}
-					markers <- aws.ToString(gone.VersionId)
+					markers <- aws.ToString(deleted.VersionId)
 				}
 			})
 		}
@@ -266,9 +276,9 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 				require.Equal(t, "null", id)
 				continue
 			}
-			gone, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &id})
+			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &id})
 			require.NoError(t, err, id)
-			require.True(t, aws.ToBool(gone.DeleteMarker), id)
+			require.True(t, aws.ToBool(deleted.DeleteMarker), id)
 		}
 	}
 }
@@ -278,6 +288,7 @@ func TestListVersionsBesideOverwrites(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+
 	s.put(t, "k", "x")
 	errc := make(chan error, 1)
 	go func() {

@@ -14,11 +14,12 @@ import (
 
 const websiteHost = "photos.s3-website.localhost"
 
-// site starts a server whose bucket is a website, with objects that everyone can read.
-func site(t *testing.T, configuration string, objects ...string) *store {
+// startWebsite starts a server whose bucket is a website, with objects that everyone can read.
+func startWebsite(t *testing.T, configuration string, objects ...string) *store {
 	t.Helper()
 	s := startLenient(t, s3server.Config{})
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration>"+configuration+"</WebsiteConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)
 	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{}})
@@ -46,48 +47,105 @@ func TestWebsite(t *testing.T) {
 		return "<RoutingRule><Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect></RoutingRule>"
 	}
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
-	for name, test := range map[string]struct {
+
+	tests := map[string]struct {
 		configuration, method, path string
 		status                      int
 		content                     string // of the body; or of Location if the status is 3xx
 	}{
-		"the index":                  {index, "GET", "/", 200, "this is index.html"},
-		"the index of a folder":      {index, "GET", "/a/", 200, "this is a/index.html"},
-		"a folder without a slash":   {index, "GET", "/a", 302, "/a/"},
-		"an object":                  {index, "GET", "/b%20c.txt", 200, "this is b c.txt"},
-		"only headers":               {index, "HEAD", "/", 200, ""},
-		"a query":                    {index, "GET", "/?acl", 200, "this is index.html"},
-		"another method":             {index, "DELETE", "/b%20c.txt", 405, "<li>Code: MethodNotAllowed</li>"},
-		"nothing":                    {index, "GET", "/%3Cx%3E", 404, "<li>Key: &lt;x&gt;</li>"},
-		"nothing, with a page":       {index + whenMissing, "GET", "/x", 404, "this is error.html"},
-		"no page for errors":         {index + "<ErrorDocument><Key>y</Key></ErrorDocument>", "GET", "/x", 404, "An Error Occurred While Attempting to Retrieve a Custom Error Document"},
-		"everything elsewhere":       {"<RedirectAllRequestsTo><HostName>example.com</HostName><Protocol>https</Protocol></RedirectAllRequestsTo>", "GET", "/a/b", 301, "https://example.com/a/b"},
-		"another prefix":             {rules(ruled(prefix, "<ReplaceKeyPrefixWith>a/</ReplaceKeyPrefixWith>")), "GET", "/docs/x", 301, "http://" + websiteHost + "/a/x"},
-		"no prefix":                  {rules(ruled(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>")), "GET", "/docs/x", 301, "http://" + websiteHost + "/x"},
-		"another key, code and host": {rules(ruled(prefix, "<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")), "GET", "/docs/x", 307, "http://h/k"},
-		"a rule for errors":          {rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")), "GET", "/x", 301, "http://" + websiteHost + "/k"},
-		"no error":                   {rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")), "GET", "/b%20c.txt", 200, "this is b c.txt"},
-		"an error elsewhere":         {rules(ruled(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")), "GET", "/x", 404, "NoSuchKey"},
-	} {
+		"the index":                {configuration: index, method: "GET", path: "/", status: 200, content: "this is index.html"},
+		"the index of a folder":    {configuration: index, method: "GET", path: "/a/", status: 200, content: "this is a/index.html"},
+		"a folder without a slash": {configuration: index, method: "GET", path: "/a", status: 302, content: "/a/"},
+		"an object":                {configuration: index, method: "GET", path: "/b%20c.txt", status: 200, content: "this is b c.txt"},
+		"only headers":             {configuration: index, method: "HEAD", path: "/", status: 200},
+		"a query":                  {configuration: index, method: "GET", path: "/?acl", status: 200, content: "this is index.html"},
+		"another method": {
+			configuration: index,
+			method:        "DELETE",
+			path:          "/b%20c.txt",
+			status:        405,
+			content:       "<li>Code: MethodNotAllowed</li>",
+		},
+		"nothing":              {configuration: index, method: "GET", path: "/%3Cx%3E", status: 404, content: "<li>Key: &lt;x&gt;</li>"},
+		"nothing, with a page": {configuration: index + whenMissing, method: "GET", path: "/x", status: 404, content: "this is error.html"},
+		"no page for errors": {
+			configuration: index + "<ErrorDocument><Key>y</Key></ErrorDocument>",
+			method:        "GET",
+			path:          "/x",
+			status:        404,
+			content:       "An Error Occurred While Attempting to Retrieve a Custom Error Document",
+		},
+		"everything elsewhere": {
+			configuration: "<RedirectAllRequestsTo><HostName>example.com</HostName><Protocol>https</Protocol></RedirectAllRequestsTo>",
+			method:        "GET",
+			path:          "/a/b",
+			status:        301,
+			content:       "https://example.com/a/b",
+		},
+		"another prefix": {
+			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith>a/</ReplaceKeyPrefixWith>")),
+			method:        "GET",
+			path:          "/docs/x",
+			status:        301,
+			content:       "http://" + websiteHost + "/a/x",
+		},
+		"no prefix": {
+			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>")),
+			method:        "GET",
+			path:          "/docs/x",
+			status:        301,
+			content:       "http://" + websiteHost + "/x",
+		},
+		"another key, code and host": {
+			configuration: rules(ruled(prefix, "<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
+			method:        "GET",
+			path:          "/docs/x",
+			status:        307,
+			content:       "http://h/k",
+		},
+		"a rule for errors": {
+			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
+			method:        "GET",
+			path:          "/x",
+			status:        301,
+			content:       "http://" + websiteHost + "/k",
+		},
+		"no error": {
+			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
+			method:        "GET",
+			path:          "/b%20c.txt",
+			status:        200,
+			content:       "this is b c.txt",
+		},
+		"an error elsewhere": {
+			configuration: rules(ruled(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
+			method:        "GET",
+			path:          "/x",
+			status:        404,
+			content:       "NoSuchKey",
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := site(t, test.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
-			response, body := s.visit(t, test.method, test.path)
-			require.Equal(t, test.status, response.StatusCode, body)
-			if test.status/100 == 3 {
+			s := startWebsite(t, tt.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
+			response, body := s.visit(t, tt.method, tt.path)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.status/100 == 3 {
 				body = response.Header.Get("Location")
 			}
-			require.Contains(t, body, test.content)
+			require.Contains(t, body, tt.content)
 		})
 	}
 }
 
 // An object with a redirect location redirects visitors of the website.
 func TestWebsiteObjectRedirects(t *testing.T) {
-	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>")
+	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>")
 	moved := putInput("old", "")
 	moved.WebsiteRedirectLocation = aws.String("/new")
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
+
 	response, _ := s.visit(t, "GET", "/old")
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
@@ -96,7 +154,7 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			moved.WebsiteRedirectLocation = &location
 			_, err := s.PutObject(t.Context(), moved)
-			failsWith(t, err, 400, "InvalidRedirectLocation")
+			requireFailure(t, err, 400, "InvalidRedirectLocation")
 		})
 	}
 }
@@ -109,18 +167,21 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	moved.Metadata = map[string]string{"a": "b"}
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
+
 	for name, location := range map[string]*string{"without": nil, "with another": aws.String("https://example.com/")} {
 		t.Run(name, func(t *testing.T) {
 			input := copyInput("old", "copy")
 			input.WebsiteRedirectLocation = location
 			_, err := s.CopyObject(t.Context(), input)
 			require.NoError(t, err)
+
 			output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 			require.NoError(t, err)
 			require.Equal(t, location, output.WebsiteRedirectLocation)
 			require.Equal(t, moved.Metadata, output.Metadata)
 		})
 	}
+
 	output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: moved.Bucket, Key: moved.Key})
 	require.NoError(t, err)
 	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "that of the source stays")
@@ -128,19 +189,22 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 
 // A website serves only what everyone may read.
 func TestWebsiteIsForEveryone(t *testing.T) {
-	s := site(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
+	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
+
 	response, body := s.visit(t, "GET", "/")
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<li>Code: AccessDenied</li>")
+
 	_, err = s.DeleteBucketWebsite(t.Context(), &s3.DeleteBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	response, body = s.visit(t, "GET", "/")
 	require.Equal(t, 404, response.StatusCode)
 	require.Contains(t, body, "NoSuchWebsiteConfiguration")
+
 	_, err = s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
-	failsWith(t, err, 404, "NoSuchWebsiteConfiguration")
+	requireFailure(t, err, 404, "NoSuchWebsiteConfiguration")
 	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{"Host": {"missing.s3-website.localhost"}})
 	require.Equal(t, 404, response.StatusCode)
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
@@ -151,8 +215,9 @@ func TestWebsiteConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{})
 	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")
 	require.Equal(t, 400, response.StatusCode, body)
-	require.Equal(t, "InvalidArgument", errorIn(t, body).Code, body)
-	asked := &types.WebsiteConfiguration{
+	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
+
+	configuration := &types.WebsiteConfiguration{
 		IndexDocument: &types.IndexDocument{Suffix: aws.String("i")},
 		ErrorDocument: &types.ErrorDocument{Key: aws.String("e")},
 		RoutingRules: []types.RoutingRule{{
@@ -160,11 +225,11 @@ func TestWebsiteConfiguration(t *testing.T) {
 			Redirect:  &types.Redirect{HostName: aws.String("h"), HttpRedirectCode: aws.String("302"), Protocol: types.ProtocolHttps, ReplaceKeyPrefixWith: aws.String("")},
 		}},
 	}
-	_, err := s.PutBucketWebsite(t.Context(), &s3.PutBucketWebsiteInput{Bucket: aws.String(bucket), WebsiteConfiguration: asked})
+	_, err := s.PutBucketWebsite(t.Context(), &s3.PutBucketWebsiteInput{Bucket: aws.String(bucket), WebsiteConfiguration: configuration})
 	require.NoError(t, err)
-	kept, err := s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, asked.IndexDocument, kept.IndexDocument)
-	require.Equal(t, asked.ErrorDocument, kept.ErrorDocument)
-	require.Equal(t, asked.RoutingRules, kept.RoutingRules)
+	require.Equal(t, configuration.IndexDocument, got.IndexDocument)
+	require.Equal(t, configuration.ErrorDocument, got.ErrorDocument)
+	require.Equal(t, configuration.RoutingRules, got.RoutingRules)
 }

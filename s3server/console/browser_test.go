@@ -38,8 +38,10 @@ func TestConsoleInBrowser(t *testing.T) {
 	for i := range 150 {
 		upload(server.Bucket("many"), "object "+strconv.Itoa(1000+i), "x")
 	}
+
 	site := httptest.NewServer(console.Handler(server.Handler, &requests))
 	defer site.Close()
+
 	pagetest.Run(t, "console", "testdata/flow.mjs", map[string]any{
 		"name":     "",
 		"url":      site.URL + "/",

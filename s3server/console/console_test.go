@@ -82,44 +82,97 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			r.Host = name
 		}
 	}
-	without := func(r *http.Request) { r.Header.Del("X-Console") }
-	for _, row := range []struct {
+	dropHeader := func(r *http.Request) {
+		r.Header.Del("X-Console")
+	}
+
+	tests := []struct {
 		name           string
 		credentials    []s3server.Credential
 		method, target string
 		change         func(*http.Request)
 		status         int
 	}{
-		{"the page", nil, "GET", "/", nil, 200},
-		{"the page without the header of scripts", nil, "GET", "/", without, 200},
-		{"no credentials", nil, "GET", "/", func(r *http.Request) { r.Header.Del("Authorization") }, 401},
-		{"a script without credentials", nil, "GET", "/console.js", func(r *http.Request) { r.Header.Del("Authorization") }, 401},
-		{"another secret", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("root", "x") }, 401},
-		{"another key", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("x", secret) }, 401},
-		{"a key that is not the first", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("other", "other-secret") }, 401},
-		{"empty ones, and a server without secret", []s3server.Credential{{AccessKeyID: "root"}}, "GET", "/", func(r *http.Request) { r.SetBasicAuth("root", "") }, 401},
-		{"requests", nil, "GET", "/api/x/requests", nil, 200},
-		{"requests without the header", nil, "GET", "/api/x/requests", without, 403},
-		{"a fault", nil, "POST", "/api/x/faults", nil, 201},
-		{"a fault of a form on another site", nil, "POST", "/api/x/faults", without, 403},
-		{"removal without the header", nil, "DELETE", "/api/x/requests", without, 403},
-		{"a fault with a read-only credential", readOnly, "POST", "/api/x/faults", nil, 403},
-		{"a listing with a read-only credential", readOnly, "GET", "/api/buckets", nil, 200},
-		{"another method", nil, "PUT", "/api/x/faults", nil, 404},
-		{"an IPv6 address", nil, "GET", "/", host("[::1]:9001"), 200},
-		{"localhost", nil, "GET", "/", host("localhost:9001"), 200},
-		{"a subdomain of localhost", nil, "GET", "/", host("s3.localhost"), 200},
-		{"a name that it was given", nil, "GET", "/", host("DevBox:9001"), 200},
-		{"the name of another site, bound to this address", nil, "GET", "/", host("evil.example:9001"), 421},
-		{"no name", nil, "GET", "/", host(""), 421},
-		{"another path", nil, "GET", "/photos/a", nil, 404},
-		{"the admin API", nil, "GET", "/_admin/faults", nil, 404},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := start(t, s3server.Config{Credentials: row.credentials}).ask(row.method, row.target, fault, row.change)
-			require.Equal(t, row.status, w.Code, w.Body)
+		{name: "the page", method: "GET", target: "/", status: 200},
+		{name: "the page without the header of scripts", method: "GET", target: "/", change: dropHeader, status: 200},
+		{
+			name:   "no credentials",
+			method: "GET",
+			target: "/",
+			change: func(r *http.Request) {
+				r.Header.Del("Authorization")
+			},
+			status: 401,
+		},
+		{
+			name:   "a script without credentials",
+			method: "GET",
+			target: "/console.js",
+			change: func(r *http.Request) {
+				r.Header.Del("Authorization")
+			},
+			status: 401,
+		},
+		{
+			name:   "another secret",
+			method: "GET",
+			target: "/",
+			change: func(r *http.Request) {
+				r.SetBasicAuth("root", "x")
+			},
+			status: 401,
+		},
+		{
+			name:   "another key",
+			method: "GET",
+			target: "/",
+			change: func(r *http.Request) {
+				r.SetBasicAuth("x", secret)
+			},
+			status: 401,
+		},
+		{
+			name:   "a key that is not the first",
+			method: "GET",
+			target: "/",
+			change: func(r *http.Request) {
+				r.SetBasicAuth("other", "other-secret")
+			},
+			status: 401,
+		},
+		{
+			name:        "empty ones, and a server without secret",
+			credentials: []s3server.Credential{{AccessKeyID: "root"}},
+			method:      "GET",
+			target:      "/",
+			change: func(r *http.Request) {
+				r.SetBasicAuth("root", "")
+			},
+			status: 401,
+		},
+		{name: "requests", method: "GET", target: "/api/x/requests", status: 200},
+		{name: "requests without the header", method: "GET", target: "/api/x/requests", change: dropHeader, status: 403},
+		{name: "a fault", method: "POST", target: "/api/x/faults", status: 201},
+		{name: "a fault of a form on another site", method: "POST", target: "/api/x/faults", change: dropHeader, status: 403},
+		{name: "removal without the header", method: "DELETE", target: "/api/x/requests", change: dropHeader, status: 403},
+		{name: "a fault with a read-only credential", credentials: readOnly, method: "POST", target: "/api/x/faults", status: 403},
+		{name: "a listing with a read-only credential", credentials: readOnly, method: "GET", target: "/api/buckets", status: 200},
+		{name: "another method", method: "PUT", target: "/api/x/faults", status: 404},
+		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), status: 200},
+		{name: "localhost", method: "GET", target: "/", change: host("localhost:9001"), status: 200},
+		{name: "a subdomain of localhost", method: "GET", target: "/", change: host("s3.localhost"), status: 200},
+		{name: "a name that it was given", method: "GET", target: "/", change: host("DevBox:9001"), status: 200},
+		{name: "the name of another site, bound to this address", method: "GET", target: "/", change: host("evil.example:9001"), status: 421},
+		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
+		{name: "another path", method: "GET", target: "/photos/a", status: 404},
+		{name: "the admin API", method: "GET", target: "/_admin/faults", status: 404},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := start(t, s3server.Config{Credentials: tt.credentials}).ask(tt.method, tt.target, fault, tt.change)
+			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
-			require.Equal(t, row.status == 401, w.Header().Get("WWW-Authenticate") != "")
+			require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
 		})
 	}
 }
@@ -148,6 +201,7 @@ func TestConsoleViews(t *testing.T) {
 	require.Len(t, list.Entries, 3)
 	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key, "JSON, which the page shows as text")
 	require.True(t, list.Entries[1].Folder)
+
 	var versions struct{ Versions []struct{ Current bool } }
 	f.get(t, "/api/versions?bucket=photos&key=a/1", &versions)
 	require.Len(t, versions.Versions, 1)
@@ -165,25 +219,27 @@ func TestConsoleListingPages(t *testing.T) {
 		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	seen := map[string]bool{}
-	after := ""
+
+	names := map[string]bool{}
+	startAfter := ""
 	pages := 0
 	for {
 		var list struct {
 			Entries []struct{ Key string }
 			Next    string
 		}
-		f.get(t, "/api/list?"+url.Values{"bucket": {"photos"}, "limit": {"100"}, "after": {after}}.Encode(), &list)
+		f.get(t, "/api/list?"+url.Values{"bucket": {"photos"}, "limit": {"100"}, "after": {startAfter}}.Encode(), &list)
 		pages++
 		for _, e := range list.Entries {
-			seen[e.Key] = true
+			names[e.Key] = true
 		}
-		after = list.Next
-		if after == "" {
+		startAfter = list.Next
+		if startAfter == "" {
 			break
 		}
 	}
-	require.Len(t, seen, 250)
+
+	require.Len(t, names, 250)
 	require.Equal(t, 3, pages)
 }
 
@@ -209,6 +265,7 @@ func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	r.SetBasicAuth("root", secret)
 	response, err := site.Client().Do(r)
 	require.NoError(t, err)
+
 	_, err = io.ReadAll(response.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.NoError(t, response.Body.Close())
@@ -219,16 +276,19 @@ func TestConsoleFileRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
+
 	w := f.ask("GET", f.fileOf(t, "a/page \".html"), "", nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "<script>alert(1)</script>", w.Body.String())
 	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
 	require.Empty(t, w.Header().Get("Content-Encoding"), "a file has the bytes that are stored")
+
 	const disposition = `attachment; filename="page _.html"; filename*=UTF-8''page%20%22.html`
 	require.Equal(t, disposition, w.Header().Get("Content-Disposition"))
 	require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
 	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=photos&key=none", "", nil).Code)
 	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=none&key=none", "", nil).Code)
+
 	forged := f.ask("GET", "/content?bucket=photos&key=a", "", nil)
 	require.Equal(t, 403, forged.Code, "no address that the page has made")
 }
@@ -280,7 +340,7 @@ func TestConsoleExplainsFailure(t *testing.T) {
 // The console shows which requests a fault has selected.
 func TestConsoleRequestNamesFault(t *testing.T) {
 	f := start(t, s3server.Config{})
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		fault s3server.Fault
 		says  string
@@ -288,15 +348,18 @@ func TestConsoleRequestNamesFault(t *testing.T) {
 		{"an error", s3server.Fault{Redirect: "eu-west-1"}, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint. (a fault of this server selects the request)"},
 		{"a closed connection", s3server.Drop("*"), "(a fault of this server selects the request)"},
 		{"no error", s3server.Delay("*", time.Nanosecond), "Access Denied (a fault of this server selects the request)"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			defer f.server.Inject(row.fault)()
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			defer f.server.Inject(tt.fault)()
 			func() {
-				defer func() { _ = recover() }() // as net/http does when a handler closes the connection
+				defer func() {
+					_ = recover()
+				}() // as net/http does when a handler closes the connection
 				f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos", nil))
 			}()
 			all, _ := f.shownRequests(t)
-			require.Equal(t, row.says, all[0]["message"])
+			require.Equal(t, tt.says, all[0]["message"])
 		})
 	}
 }
@@ -329,6 +392,7 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 		req := httptest.NewRequest("POST", presigned.URL, strings.NewReader(body.String()))
 		req.Header.Set("Content-Type", form.FormDataContentType())
 		answer := httptest.NewRecorder()
+
 		f.server.ServeHTTP(answer, req)
 		require.Contains(t, answer.Body.String(), "Condition", "S3's response")
 		all, text := f.shownRequests(t)
@@ -344,9 +408,11 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	var requests console.Record
 	freed := make(chan struct{})
 	func() {
-		copied := strings.Clone(line)
-		runtime.AddCleanup(unsafe.StringData(copied), func(done chan struct{}) { close(done) }, freed)
-		requests.Add(s3server.Entry{Method: copied[:3], Path: copied[4:13]})
+		clone := strings.Clone(line)
+		runtime.AddCleanup(unsafe.StringData(clone), func(done chan struct{}) {
+			close(done)
+		}, freed)
+		requests.Add(s3server.Entry{Method: clone[:3], Path: clone[4:13]})
 	}()
 	runtime.GC()
 	select {

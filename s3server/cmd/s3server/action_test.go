@@ -47,18 +47,21 @@ func TestActionUsesEachInput(t *testing.T) {
 	a := readAction(t)
 	input := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	used := map[string]bool{}
+
 	for _, value := range a.Runs.Steps[0].Env {
 		if names := input.FindStringSubmatch(value); names != nil {
 			require.Contains(t, a.Inputs, names[1])
 			used[names[1]] = true
 		}
 	}
+
 	for name, i := range a.Inputs {
 		require.True(t, used[name], name)
 		require.NotEmpty(t, i.Description, name)
 		require.NotNil(t, i.Default, name)
 	}
 	require.NotContains(t, a.Runs.Steps[0].Run, "${{", "an expression in a script is an injection")
+
 	for name, o := range a.Outputs {
 		require.Equal(t, "${{ steps."+a.Runs.Steps[0].ID+".outputs."+name+" }}", o.Value)
 		require.Contains(t, a.Runs.Steps[0].Run, `echo "`+name+"=")
@@ -85,8 +88,8 @@ func runAction(t *testing.T, inputs map[string]string) (exported map[string]stri
 	for name, value := range a.Runs.Steps[0].Env {
 		if input, ok := strings.CutPrefix(strings.TrimSuffix(value, " }}"), "${{ inputs."); ok {
 			value = *a.Inputs[input].Default
-			if given, exists := inputs[input]; exists {
-				value = given
+			if inputValue, exists := inputs[input]; exists {
+				value = inputValue
 			}
 		}
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -122,11 +125,13 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	require.NoError(t, err, output)
 	require.Contains(t, output, "::add-mask::"+exported["AWS_SECRET_ACCESS_KEY"])
 	require.Equal(t, exported["endpoint"], exported["AWS_ENDPOINT_URL"])
+
 	for name, value := range exported {
 		if strings.HasPrefix(name, "AWS_") {
 			t.Setenv(name, value)
 		}
 	}
+
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	c, err := config.LoadDefaultConfig(t.Context())
@@ -134,6 +139,7 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	list, err := s3.NewFromConfig(c).ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	require.Equal(t, "photos", *list.Buckets[0].Name)
+
 	log, err := os.ReadFile(exported["log"])
 	require.NoError(t, err)
 	require.Contains(t, string(log), "operation=ListBuckets")
@@ -153,6 +159,7 @@ func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 func TestMakefileOfManual(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
+
 	rule := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(text))
 	require.NotNil(t, rule)
 	if _, err := exec.LookPath("make"); err != nil {
@@ -173,6 +180,7 @@ func TestMakefileOfManual(t *testing.T) {
 	output, err := makeAt("127.0.0.1:0")
 	require.NoError(t, err, output)
 	require.Contains(t, output, "tested")
+
 	output, err = makeAt("256.0.0.1:0")
 	require.Error(t, err, "it does not wait for a server that has ended")
 	require.Contains(t, output, "listen")

@@ -39,7 +39,7 @@ func last(t *testing.T, name string) (arguments string) {
 	return arguments
 }
 
-func words(t *testing.T, list string) (all []string) {
+func parseWords(t *testing.T, list string) (all []string) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(list), &all), "a list, because the image has no shell: %s", list)
 	return all
@@ -72,13 +72,13 @@ func TestImageRunsAsNobody(t *testing.T) {
 // The container image starts the program on port 9000, checks its health there, and links the names sh, curl, mc
 // and minio to it.
 func TestImageArguments(t *testing.T) {
-	entry := words(t, last(t, "ENTRYPOINT"))
+	entry := parseWords(t, last(t, "ENTRYPOINT"))
 	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
 	require.Contains(t, strings.Fields(last(t, "EXPOSE")), "9000")
 
 	_, command, ok := strings.Cut(last(t, "HEALTHCHECK"), "CMD ")
 	require.True(t, ok)
-	require.Equal(t, []string{"/s3server", "--health", "http://127.0.0.1:9000"}, words(t, command))
+	require.Equal(t, []string{"/s3server", "--health", "http://127.0.0.1:9000"}, parseWords(t, command))
 
 	run := last(t, "RUN")
 	for _, name := range []string{"bin/sh", "usr/bin/curl", "usr/bin/mc", "usr/bin/minio"} {
@@ -118,13 +118,19 @@ func TestImageIsBuiltByRelease(t *testing.T) {
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(text, &workflow))
+
 	job := workflow.Jobs["container"]
 	require.Equal(t, "ghcr.io/${{ github.repository_owner }}/${{ matrix.name }}", job.Env["IMAGE"])
 	files := map[string]string{}
 	for _, image := range job.Strategy.Matrix.Include {
 		files[image.Name] = image.File
 	}
-	want := map[string]string{"s3server": "s3server/Dockerfile", "omnibucket": "cmd/omnibucket/Dockerfile"}
+
+	want := map[string]string{
+		"s3server":                     "s3server/Dockerfile",
+		"omnibucket":                   "cmd/omnibucket/Dockerfile",
+		"velero-plugin-for-omnibucket": "plugins/velero/Dockerfile",
+	}
 	require.Equal(t, want, files)
 	for _, s := range job.Steps {
 		if strings.HasPrefix(s.Uses, "docker/build-push-action@") {

@@ -31,18 +31,19 @@ func unset(string) (string, bool) { return "", false }
 // The server serves until it is interrupted.
 func TestMainServesUntilInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	out, printed := io.Pipe()
+	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
-	ended := make(chan int, 1)
+	exit := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, printed, &errs, unset)
+		exit <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, printed, &errs, unset)
 		_ = printed.Close()
 	}()
-	url, err := bufio.NewReader(out).ReadString('\n')
+	url, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
+
 	require.Zero(t, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 	interrupt()
-	require.Zero(t, <-ended)
+	require.Zero(t, <-exit)
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+url)
 	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 }
@@ -60,27 +61,28 @@ func TestMainVersion(t *testing.T) {
 
 // Each kind of failure has its exit code.
 func TestMainExitCodes(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		code int
 		says string // on standard error
 		args []string
 	}{
-		{"help", 0, "DIRECTORY", []string{"--help"}},
-		{"an unknown flag", exitUsage, "--none", []string{"--none"}},
-		{"two directories of MinIO", exitUsage, "one disk and one node", []string{"server", "/a", "--json", "/b"}},
-		{"two directories", exitUsage, "at most one directory", []string{"a", "b"}},
-		{"an address with an unknown parameter", exitUsage, "sink", []string{"file:///data?sink=false"}},
-		{"a parameter that is no flag", exitUsage, "sync", []string{"file:///data?sync=maybe"}},
-		{"an address that has no directory", exitFailure, "none", []string{"file:///none?sync=false"}},
-		{"a flag after the directory", exitUsage, "at most one directory", []string{"a", "--tls"}},
-		{"flags that contradict each other", exitUsage, "must be used together", []string{"--cert", "c.pem"}},
-		{"no address", exitFailure, "listen", []string{"--listen", "256.0.0.1:0"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "help", says: "DIRECTORY", args: []string{"--help"}},
+		{name: "an unknown flag", code: exitUsage, says: "--none", args: []string{"--none"}},
+		{name: "two directories of MinIO", code: exitUsage, says: "one disk and one node", args: []string{"server", "/a", "--json", "/b"}},
+		{name: "two directories", code: exitUsage, says: "at most one directory", args: []string{"a", "b"}},
+		{name: "an address with an unknown parameter", code: exitUsage, says: "sink", args: []string{"file:///data?sink=false"}},
+		{name: "a parameter that is no flag", code: exitUsage, says: "sync", args: []string{"file:///data?sync=maybe"}},
+		{name: "an address that has no directory", code: exitFailure, says: "none", args: []string{"file:///none?sync=false"}},
+		{name: "a flag after the directory", code: exitUsage, says: "at most one directory", args: []string{"a", "--tls"}},
+		{name: "flags that contradict each other", code: exitUsage, says: "must be used together", args: []string{"--cert", "c.pem"}},
+		{name: "no address", code: exitFailure, says: "listen", args: []string{"--listen", "256.0.0.1:0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var errs bytes.Buffer
-			require.Equal(t, row.code, run(t.Context(), row.args, io.Discard, &errs, unset), errs.String())
-			require.Contains(t, strings.ReplaceAll(errs.String(), " -", " --"), row.says)
+			require.Equal(t, tt.code, run(t.Context(), tt.args, io.Discard, &errs, unset), errs.String())
+			require.Contains(t, strings.ReplaceAll(errs.String(), " -", " --"), tt.says)
 		})
 	}
 }
@@ -99,7 +101,7 @@ func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 func TestMainNamesInImage(t *testing.T) {
 	const live = "http://localhost:9000/minio/health/live"
 	health := func(url string) []string { return []string{"--health", url} }
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		line []string
 		want []string // nil: unknown
@@ -117,12 +119,13 @@ func TestMainNamesInImage(t *testing.T) {
 		{"a script that creates a bucket", []string{"sh", "-c", "mkdir -p /data/photos && minio server /data"}, nil},
 		{"a script that only begins with a check", []string{"sh", "-c", "curl -f " + live + "; mc mb local/photos"}, nil},
 		{"a shell", []string{"sh"}, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			args, ok := arguments(row.line)
-			require.Equal(t, row.want != nil, ok)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args, ok := arguments(tt.line)
+			require.Equal(t, tt.want != nil, ok)
 			if ok {
-				require.Equal(t, row.want, args)
+				require.Equal(t, tt.want, args)
 			}
 		})
 	}
@@ -132,40 +135,43 @@ func TestMainNamesInImage(t *testing.T) {
 // of output or for /minio/health/live.
 func TestMainInTestcontainersForMinIO(t *testing.T) {
 	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
-	for _, row := range []struct{ name, args, user, password string }{
-		{"Go", "server DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-		{"Java", "server --console-address 127.0.0.1:0 DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-		{"Node", "server --console-address 127.0.0.1:0 DATA", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-		{"Python", "server DATA --address 127.0.0.1:0", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"},
-		{"nothing, as a service of GitHub", "", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-		{"a directory in a variable", "server", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct{ name, args, user, password string }{
+		{name: "Go", args: "server DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{name: "Java", args: "server --console-address 127.0.0.1:0 DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{name: "Node", args: "server --console-address 127.0.0.1:0 DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{name: "Python", args: "server DATA --address 127.0.0.1:0", user: "MINIO_ACCESS_KEY", password: "MINIO_SECRET_KEY"},
+		{name: "nothing, as a service of GitHub", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{name: "a directory in a variable", args: "server", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			data := t.TempDir()
-			variables := map[string]string{row.user: "user", row.password: "password", "MINIO_DEFAULT_BUCKETS": "photos"}
-			args := strings.Fields(strings.Replace(row.args, "DATA", data, 1))
-			if row.args == "server" {
+			variables := map[string]string{tt.user: "user", tt.password: "password", "MINIO_DEFAULT_BUCKETS": "photos"}
+			args := strings.Fields(strings.Replace(tt.args, "DATA", data, 1))
+			if tt.args == "server" {
 				variables["MINIO_VOLUMES"] = data
 			}
 			ctx, interrupt := context.WithCancel(t.Context())
-			out, printed := io.Pipe()
+			stdout, printed := io.Pipe()
 			var errs bytes.Buffer
-			ended := make(chan int, 1)
+			exit := make(chan int, 1)
 			go func() {
-				ended <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), printed, &errs, func(name string) (string, bool) {
+				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), printed, &errs, func(name string) (string, bool) {
 					value, exists := variables[name]
 					return value, exists
 				})
 				_ = printed.Close()
 			}()
-			url, err := bufio.NewReader(out).ReadString('\n')
+			url, err := bufio.NewReader(stdout).ReadString('\n')
 			require.NoError(t, err)
+
 			require.Zero(t, run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, unset))
 			interrupt()
-			require.Zero(t, <-ended)
-			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+row.user)
+			require.Zero(t, <-exit)
+			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+tt.user)
 			require.NotContains(t, errs.String(), "password\n")
-			if row.args != "" {
+
+			if tt.args != "" {
 				require.Regexp(t, online, errs.String())
 				require.DirExists(t, filepath.Join(data, "photos"))
 			}

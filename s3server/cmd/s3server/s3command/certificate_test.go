@@ -21,6 +21,7 @@ func TestCertificateFileIsTrusted(t *testing.T) {
 	require.True(t, strings.HasPrefix(server.url, "https://127.0.0.1:"), server.url)
 	require.Regexp(t, `(?m)^# SHA-256 fingerprint of the certificate: [0-9A-F]{64}$`, server.errs.String())
 	require.Contains(t, server.errs.String(), "AWS_CA_BUNDLE="+quoted(ca))
+
 	server.export()
 	t.Setenv("AWS_CA_BUNDLE", ca)
 	c := client(t)
@@ -62,6 +63,7 @@ func TestCertificateOfUser(t *testing.T) {
 	require.NoError(t, err)
 	response, err := c.Do(r)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.NotContains(t, server.errs.String(), "fingerprint")

@@ -16,24 +16,36 @@ var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
 
 // If no address is set for the console, it runs only with generated credentials and on loopback.
 func TestConsoleIsForDevelopmentOnly(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, listen, console string
 		lookup                []string
 		want                  string
 	}{
-		{"generated credentials on loopback", "127.0.0.1:9000", "", nil, "127.0.0.1:0"},
-		{"generated credentials on localhost", "localhost:9000", "", nil, "127.0.0.1:0"},
-		{"every interface", ":9000", "", nil, ""},
-		{"credentials of the environment", "127.0.0.1:9000", "", []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"}, ""},
-		{"an address", ":9000", ":9001", []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"}, ":9001"},
-		{"off", "127.0.0.1:9000", "off", nil, ""},
-		{"MinIO's address", ":9000", "", []string{"MINIO_CONSOLE_ADDRESS", ":9002"}, ":9002"},
-		{"MinIO's off", ":9000", ":9001", []string{"MINIO_BROWSER", "off"}, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c := &command{flags: &Flags{Listen: row.listen, console: row.console}, env: Environment{Lookup: environment(row.lookup...)}}
+		{name: "generated credentials on loopback", listen: "127.0.0.1:9000", want: "127.0.0.1:0"},
+		{name: "generated credentials on localhost", listen: "localhost:9000", want: "127.0.0.1:0"},
+		{name: "every interface", listen: ":9000", want: ""},
+		{
+			name:   "credentials of the environment",
+			listen: "127.0.0.1:9000",
+			lookup: []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"},
+			want:   "",
+		},
+		{
+			name:    "an address",
+			listen:  ":9000",
+			console: ":9001",
+			lookup:  []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"},
+			want:    ":9001",
+		},
+		{name: "off", listen: "127.0.0.1:9000", console: "off", want: ""},
+		{name: "MinIO's address", listen: ":9000", lookup: []string{"MINIO_CONSOLE_ADDRESS", ":9002"}, want: ":9002"},
+		{name: "MinIO's off", listen: ":9000", console: ":9001", lookup: []string{"MINIO_BROWSER", "off"}, want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &command{flags: &Flags{Listen: tt.listen, console: tt.console}, env: Environment{Lookup: environment(tt.lookup...)}}
 			require.NoError(t, c.read())
-			require.Equal(t, row.want, c.consoleAddress())
+			require.Equal(t, tt.want, c.consoleAddress())
 		})
 	}
 }
@@ -43,10 +55,12 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	exported := server.export()
 	put(t, client(t), "photos", "a", "hello")
+
 	names := consoleLine.FindStringSubmatch(server.errs.String())
 	require.NotNil(t, names, server.errs.String())
 	status, _ := ask(t, http.MethodGet, names[1])
 	require.Equal(t, http.StatusUnauthorized, status)
+
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, names[1]+"/api/x/requests", nil)
 	require.NoError(t, err)
 	r.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
@@ -59,6 +73,7 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Contains(t, string(text), `"operation":"PutObject"`)
 	require.NotContains(t, string(text), exported["AWS_SECRET_ACCESS_KEY"])
+
 	server.stop()
 	_, err = c.Do(r)
 	require.Error(t, err)

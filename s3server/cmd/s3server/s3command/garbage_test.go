@@ -18,20 +18,21 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 		require.NoError(t, err)
 		return service
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		service func() driver.ServiceDriver
 		env     func(string) (string, bool)
 		percent uint64
 	}{
-		{"a directory", directory, environment(), 200},
-		{"a directory, with GOGC", directory, environment("GOGC", "77"), 77},
-		{"memory", func() driver.ServiceDriver { return nil }, environment(), 100},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a directory", service: directory, env: environment(), percent: 200},
+		{name: "a directory, with GOGC", service: directory, env: environment("GOGC", "77"), percent: 77},
+		{name: "memory", service: func() driver.ServiceDriver { return nil }, env: environment(), percent: 100},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			defer debug.SetGCPercent(debug.SetGCPercent(77))
-			server := startOver(t, row.service(), row.env)
-			require.Equal(t, row.percent, gcPercent())
+			server := startOver(t, tt.service(), tt.env)
+			require.Equal(t, tt.percent, gcPercent())
 			server.stop()
 			require.EqualValues(t, 77, gcPercent())
 		})

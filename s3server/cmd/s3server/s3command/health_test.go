@@ -57,18 +57,20 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 }
 
 func TestCheckHealth(t *testing.T) {
-	plain := start(t, environment())
+	server := start(t, environment())
 	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
-	require.NoError(t, CheckHealth(t.Context(), plain.url))
-	require.NoError(t, CheckHealth(t.Context(), plain.url+"/minio/health/live"))
+	require.NoError(t, CheckHealth(t.Context(), server.url))
+	require.NoError(t, CheckHealth(t.Context(), server.url+"/minio/health/live"))
 	require.NoError(t, CheckHealth(t.Context(), secure.url))
+
 	require.ErrorContains(t, CheckHealth(t.Context(), other.URL), "404")
 	require.ErrorContains(t, CheckHealth(t.Context(), strings.Replace(secure.url, "https", "http", 1)), "400")
 	for _, address := range []string{"127.0.0.1:9000", "ftp://a", "http://", "%"} {
 		require.ErrorIs(t, CheckHealth(t.Context(), address), storage.InvalidArgument, address)
 	}
-	plain.stop()
-	require.Error(t, CheckHealth(t.Context(), plain.url))
+
+	server.stop()
+	require.Error(t, CheckHealth(t.Context(), server.url))
 }

@@ -86,7 +86,13 @@ func startOver(t *testing.T, service driver.ServiceDriver, lookup func(string) (
 	ready := make(chan string, 1)
 	f := parse(t, args...)
 	go func() {
-		s.ended <- f.Serve(ctx, Environment{Err: s.errs, Lookup: lookup, Ready: func(url string) { ready <- url }}, service)
+		s.ended <- f.Serve(ctx, Environment{
+			Err:    s.errs,
+			Lookup: lookup,
+			Ready: func(url string) {
+				ready <- url
+			},
+		}, service)
 	}()
 	select {
 	case s.url = <-ready:

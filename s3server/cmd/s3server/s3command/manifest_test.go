@@ -48,9 +48,11 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			}
 			server.export()
 			root := client(t)
+
 			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String("photos")})
 			require.NoError(t, err)
 			require.Equal(t, "Enabled", string(versioning.Status))
+
 			_, err = root.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
 			require.NoError(t, err)
 			put(t, root, "site", "index.html", "hello")
@@ -77,7 +79,7 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 
 // A manifest with an unknown or invalid field is refused.
 func TestManifestIsReadStrictly(t *testing.T) {
-	for _, row := range []struct{ name, text, says string }{
+	tests := []struct{ name, text, says string }{
 		{"an unknown field", `{"bukets": []}`, `the manifest has no field "bukets": it can have users, buckets`},
 		{"another case", `{"Buckets": []}`, `no field "Buckets"`},
 		{"an unknown field of a bucket", `{"buckets": [{"name": "photos", "public": true}]}`, `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`},
@@ -96,15 +98,18 @@ func TestManifestIsReadStrictly(t *testing.T) {
 		{"two policies", `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`, "exclude each other"},
 		{"an invalid name", `{"buckets": [{"name": "No_Name"}]}`, `"No_Name"`},
 		{"an invalid policy", `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`, "policy of bucket photos must be valid"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			env := environment("AWS_ACCESS_KEY_ID", "root", "AWS_SECRET_ACCESS_KEY", "root-secret")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			ready := func(string) { cancel() } // the manifest is accepted
-			err := parse(t, "--manifest", manifestFile(t, row.text)).Serve(ctx, Environment{Err: io.Discard, Lookup: env, Ready: ready}, nil)
+			ready := func(string) {
+				cancel()
+			} // the manifest is accepted
+			err := parse(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{Err: io.Discard, Lookup: env, Ready: ready}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 	require.ErrorIs(t, parse(t, "--manifest", "none").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), os.ErrNotExist)

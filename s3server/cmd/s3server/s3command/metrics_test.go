@@ -16,6 +16,7 @@ func TestMetricsCountRequests(t *testing.T) {
 	server.export()
 	c := client(t)
 	put(t, c, "photos", "a", "hello")
+
 	require.Equal(t, "hello", read(t, c, "photos", "a"))
 	ask(t, http.MethodGet, server.url+"/photos/a")
 	ask(t, http.MethodGet, server.url+"/healthz")
@@ -36,6 +37,7 @@ func TestMetricsCountRequests(t *testing.T) {
 	}
 	require.Regexp(t, `omnibucket_s3_received_bytes_total\{operation="PutObject"\} [1-9]`, text)
 	require.Regexp(t, `omnibucket_s3_sent_bytes_total\{operation="GetObject"\} [1-9]`, text)
+
 	status, _ = ask(t, http.MethodGet, server.url+"/metrics")
 	require.NotEqual(t, http.StatusOK, status, "only at their own address")
 }

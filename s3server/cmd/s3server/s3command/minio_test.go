@@ -18,37 +18,53 @@ import (
 
 // The server takes the arguments of MinIO.
 func TestMinIOArguments(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, args, listen, console string
 		rest                        []string
 		minio                       bool
 	}{
-		{"ours", "/data", "127.0.0.1:9000", "", []string{"/data"}, false},
-		{"none", "", "127.0.0.1:9000", "", nil, false},
-		{"a compose file", "server /data --console-address :9001", "127.0.0.1:9000", ":9001", []string{"/data"}, true},
-		{"the program's name", "minio server /data", "127.0.0.1:9000", "", []string{"/data"}, true},
-		{"flags first", "server --address :9005 --quiet /data", ":9005", "", []string{"/data"}, true},
-		{"an equals sign", "server --address=:9005 /data --console-address=:9006", ":9005", ":9006", []string{"/data"}, true},
-		{"our flags", "server /data --strict", "127.0.0.1:9000", "", []string{"/data"}, true},
-		{"no directory", "server", "127.0.0.1:9000", "", nil, true},
-		{"a directory minio", "minio", "127.0.0.1:9000", "", []string{"minio"}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "ours", args: "/data", listen: "127.0.0.1:9000", rest: []string{"/data"}},
+		{name: "none", listen: "127.0.0.1:9000"},
+		{
+			name:    "a compose file",
+			args:    "server /data --console-address :9001",
+			listen:  "127.0.0.1:9000",
+			console: ":9001",
+			rest:    []string{"/data"},
+			minio:   true,
+		},
+		{name: "the program's name", args: "minio server /data", listen: "127.0.0.1:9000", rest: []string{"/data"}, minio: true},
+		{name: "flags first", args: "server --address :9005 --quiet /data", listen: ":9005", rest: []string{"/data"}, minio: true},
+		{
+			name:    "an equals sign",
+			args:    "server --address=:9005 /data --console-address=:9006",
+			listen:  ":9005",
+			console: ":9006",
+			rest:    []string{"/data"},
+			minio:   true,
+		},
+		{name: "our flags", args: "server /data --strict", listen: "127.0.0.1:9000", rest: []string{"/data"}, minio: true},
+		{name: "no directory", args: "server", listen: "127.0.0.1:9000", minio: true},
+		{name: "a directory minio", args: "minio", listen: "127.0.0.1:9000", rest: []string{"minio"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := &Flags{}
 			set := flag.NewFlagSet("", flag.ContinueOnError)
 			set.SetOutput(io.Discard)
 			set.StringVar(&f.Listen, "listen", DefaultListen, "")
 			f.RegisterHosts(set)
 			f.Register(set)
-			require.NoError(t, set.Parse(strings.Fields(row.args)))
+			require.NoError(t, set.Parse(strings.Fields(tt.args)))
 			rest, err := f.ParseMinIO(set, set.Args())
 			require.NoError(t, err)
-			if len(row.rest) > 0 || len(rest) > 0 {
-				require.Equal(t, row.rest, rest)
+			if len(tt.rest) > 0 || len(rest) > 0 {
+				require.Equal(t, tt.rest, rest)
 			}
-			require.Equal(t, row.listen, f.Listen)
-			require.Equal(t, row.console, f.console)
-			require.Equal(t, row.minio, f.minio)
+
+			require.Equal(t, tt.listen, f.Listen)
+			require.Equal(t, tt.console, f.console)
+			require.Equal(t, tt.minio, f.minio)
 		})
 	}
 }
@@ -63,11 +79,14 @@ func TestMinIOVariables(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "a-password", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": server.url} {
 		t.Setenv(name, value)
 	}
+
 	put(t, client(t), "photos", "a", "hello")
 	put(t, client(t), "private", "a", "hello")
+
 	status, body := ask(t, http.MethodGet, server.url+"/photos/a")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "hello", body, "everybody may read it")
+
 	status, _ = ask(t, http.MethodPut, server.url+"/photos/b")
 	require.Equal(t, http.StatusForbidden, status)
 	status, _ = ask(t, http.MethodGet, server.url+"/private/a")
@@ -115,6 +134,7 @@ func TestMinIODefaultCredentials(t *testing.T) {
 func TestMinIOCertificates(t *testing.T) {
 	dir := t.TempDir()
 	f := &Flags{certsDir: dir}
+
 	f.takeCertificates()
 	require.Empty(t, f.certFile, "MinIO serves HTTP without them")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "public.crt"), nil, 0o600))

@@ -29,9 +29,11 @@ func TestServePrintsWhatClientNeeds(t *testing.T) {
 	require.Len(t, exported["AWS_ACCESS_KEY_ID"], 20)
 	require.Len(t, exported["AWS_SECRET_ACCESS_KEY"], 40)
 	require.Equal(t, 1, strings.Count(server.errs.String(), exported["AWS_SECRET_ACCESS_KEY"]), "printed once")
+
 	c := client(t)
 	put(t, c, "photos", "a/b.txt", "hello")
 	require.Equal(t, "hello", read(t, c, "photos", "a/b.txt"))
+
 	list, err := c.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	require.Len(t, list.Buckets, 3)
@@ -52,6 +54,7 @@ func TestServeMinIOWebhook(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target", "arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
 	server.export()
 	c := client(t)
+
 	_, err := c.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
 		Bucket: aws.String("photos"),
 		NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
@@ -61,6 +64,7 @@ func TestServeMinIOWebhook(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Contains(t, <-received, "s3:TestEvent")
+
 	put(t, c, "photos", "k", "hello")
 	require.Contains(t, <-received, "ObjectCreated:Put")
 }
@@ -78,33 +82,65 @@ func TestServeGeneratesCredentials(t *testing.T) {
 
 // The server takes its credentials from the environment.
 func TestServeCredentialsOfEnvironment(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		lookup  func(string) (string, bool)
 		want    s3server.Credential
 		invalid string
 	}{
-		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
-		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"}, ""},
-		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
-		{"MinIO before 2021", environment("MINIO_ACCESS_KEY", "u", "MINIO_SECRET_KEY", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
 		{
-			"both", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
-			s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, "",
+			name:   "AWS",
+			lookup: environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"),
+			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
 		},
-		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
-		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), s3server.Credential{}, "AWS_SECRET_ACCESS_KEY"},
-		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), s3server.Credential{}, "MINIO_ROOT_USER"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			got, err := findCredential(row.lookup)
-			if row.invalid != "" {
+		{
+			name:   "AWS, temporary",
+			lookup: environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
+			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"},
+		},
+		{
+			name:   "MinIO",
+			lookup: environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"),
+			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
+		},
+		{
+			name:   "MinIO before 2021",
+			lookup: environment("MINIO_ACCESS_KEY", "u", "MINIO_SECRET_KEY", "p"),
+			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
+		},
+		{
+			name:   "both",
+			lookup: environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
+			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
+		},
+		{
+			name:   "empty ones are as none",
+			lookup: environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"),
+			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
+		},
+		{
+			name:    "a key without a secret",
+			lookup:  environment("AWS_ACCESS_KEY_ID", "a"),
+			want:    s3server.Credential{},
+			invalid: "AWS_SECRET_ACCESS_KEY",
+		},
+		{
+			name:    "a password without a user",
+			lookup:  environment("MINIO_ROOT_PASSWORD", "password"),
+			want:    s3server.Credential{},
+			invalid: "MINIO_ROOT_USER",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := findCredential(tt.lookup)
+			if tt.invalid != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				require.ErrorContains(t, err, row.invalid)
+				require.ErrorContains(t, err, tt.invalid)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, row.want, got.Credential)
+			require.Equal(t, tt.want, got.Credential)
 			require.False(t, got.generated)
 		})
 	}
@@ -118,6 +154,7 @@ func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	t.Setenv("AWS_ENDPOINT_URL", server.url)
 	put(t, client(t), "photos", "a", "x")
+
 	server.stop()
 	require.Empty(t, server.errs.String())
 }
@@ -130,9 +167,9 @@ func TestServeReadyFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, server.url+"\n", string(text))
 
-	taken := parse(t, "--ready-file", name)
-	taken.Listen = strings.TrimPrefix(server.url, "http://")
-	require.Error(t, taken.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
+	flags := parse(t, "--ready-file", name)
+	flags.Listen = strings.TrimPrefix(server.url, "http://")
+	require.Error(t, flags.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
 	require.FileExists(t, name, "a server that did not start leaves the file of another")
 
 	server.stop()
@@ -164,6 +201,7 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	_, err = io.WriteString(sender, "a")
 	require.NoError(t, err)
 	server.cancel()
+
 	address := strings.TrimPrefix(server.url, "http://")
 	require.Eventually(t, func() bool { // no new connection is accepted
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
@@ -172,6 +210,7 @@ func TestServeEndsAfterRequests(t *testing.T) {
 		}
 		return err != nil
 	}, time.Minute, time.Millisecond)
+
 	_, err = io.WriteString(sender, "b")
 	require.NoError(t, err)
 	require.NoError(t, sender.Close())
@@ -193,18 +232,19 @@ func TestServeContradictoryFlags(t *testing.T) {
 
 // If the second address cannot be opened, the program closes the first.
 func TestServeSecondAddressFails(t *testing.T) {
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	busy, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
+	defer busy.Close()
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	f := parse(t, "--metrics", taken.Addr().String())
+	f := parse(t, "--metrics", busy.Addr().String())
 	f.Listen = free.Addr().String()
 	require.NoError(t, free.Close())
+
 	require.ErrorContains(t, f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), "address already in use")
-	again, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", f.Listen)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", f.Listen)
 	require.NoError(t, err)
-	require.NoError(t, again.Close())
+	require.NoError(t, listener.Close())
 }
 
 // The memory flag limits what the server stores.
@@ -243,20 +283,22 @@ func TestServeDirectorySurvivesRestart(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_REGION", "us-east-1")
-	over := func() *running {
+	open := func() *running {
 		service, err := local.NewServiceDriver(dir, local.Config{Create: true})
 		require.NoError(t, err)
 		server := startOver(t, service, pair, "--create", "photos")
 		t.Setenv("AWS_ENDPOINT_URL", server.url)
 		return server
 	}
-	server := over()
+	server := open()
 	put(t, client(t), "photos", "a/b.txt", "hello")
 	server.stop()
+
 	text, err := os.ReadFile(filepath.Join(dir, "photos", "a", "b.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
-	over()
+
+	open()
 	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
 }
 
@@ -275,6 +317,7 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 	generated := start(t, environment(), "--create", "photos", "--admin")
 	token := generated.export()["S3_ADMIN_TOKEN"]
 	require.Len(t, token, 26)
+
 	status, _ := ask(t, http.MethodGet, generated.url+"/_admin/faults")
 	require.Equal(t, http.StatusUnauthorized, status)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults", strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
@@ -284,11 +327,12 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusCreated, response.StatusCode)
+
 	_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
 	require.ErrorContains(t, err, "403")
 
-	given := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
-	require.NotContains(t, given.errs.String(), "my-token")
+	server := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
+	require.NotContains(t, server.errs.String(), "my-token")
 	status, _ = ask(t, http.MethodGet, start(t, environment()).url+"/_admin/faults")
 	require.NotEqual(t, http.StatusUnauthorized, status, "without --admin there is no such API")
 }
