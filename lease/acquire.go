@@ -6,28 +6,28 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A waiter watches the object of the lease until it acquires the lease. Its times are those of the
 // monotonic clock of this process.
 type waiter struct {
-	lease   *Lease
-	looked  bool
-	seen    string    // revision that the object had at the last look
-	since   time.Time // time at which this waiter first saw that revision
-	token   int64     // token of the last holder
-	due     time.Time // WithInterval forbids acquiring the lease before this time
-	touched bool
+	lease        *Lease
+	hasTried     bool
+	revision     string    // revision that the object had at the last read
+	revisionTime time.Time // time at which this waiter first saw that revision
+	token        int64     // token of the last holder
+	due          time.Time // WithInterval forbids acquiring the lease before this time
+	rewritten    bool
 }
 
 func (w *waiter) acquire(ctx context.Context) error {
 	for {
-		acquired, wait, err := w.look(ctx)
+		acquired, wait, err := w.attempt(ctx)
 		if acquired || err != nil {
 			return err
 		}
-		if err := ctxtime.Sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
+		if err := running.Sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
 			return w.lease.failed(storage.DeadlineExceeded, "nobody released the lease in time")
 		} else if err != nil {
 			return w.lease.failed(storage.Canceled, "canceled while it waited for the lease")
@@ -35,63 +35,68 @@ func (w *waiter) acquire(ctx context.Context) error {
 	}
 }
 
-// look reads the object once and acquires the lease if possible. Otherwise it returns how long to
-// wait before the next look.
-func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, err error) {
+// attempt reads the object once and acquires the lease if possible. Otherwise it returns how long to
+// wait before the next attempt.
+func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
-	var found state
-	// With WithRemoval, a free lease has no object. So the first look skips the read, and tries to
-	// create the object.
-	if w.looked || !l.removal {
-		if found, err = l.read(ctx); err != nil {
+	var current state
+	// With WithRemoval, a free lease has no object. So the first attempt skips the read, and tries
+	// to create the object.
+	if w.hasTried || !l.removal {
+		if current, err = l.read(ctx); err != nil {
 			return false, 0, err
 		}
 	}
+
 	now := time.Now()
-	if !w.looked || found.revision != w.seen {
-		w.looked = true
-		w.seen = found.revision
-		w.since = now
+	if !w.hasTried || current.revision != w.revision {
+		w.hasTried = true
+		w.revision = current.revision
+		w.revisionTime = now
 	}
-	if found.record.Holder != "" {
-		remaining := found.ttl() - now.Sub(w.since)
-		if remaining <= 0 { // the holder has not renewed the lease for a whole TTL, so it has died
-			return w.take(ctx, found)
+
+	if current.record.Holder != "" {
+		remaining := current.ttl() - now.Sub(w.revisionTime)
+		if remaining <= 0 {
+			// The holder has not renewed the lease for a whole TTL, so it has died.
+			return w.tryAcquire(ctx, current)
 		}
-		w.ask(ctx, found)
-		return false, min(remaining, found.ttl()/looks), nil
+		w.requestHandover(ctx, current)
+		return false, min(remaining, current.ttl()/looks), nil
 	}
-	wait = w.untilDue(found, now)
+
+	wait = w.untilDue(current, now)
 	if wait <= 0 {
-		return w.take(ctx, found)
+		return w.tryAcquire(ctx, current)
 	}
-	if w.touched {
+	if w.rewritten {
 		return false, wait, nil
 	}
+
 	// Write the same content again, so that the next read returns the current time of the store's
 	// clock. Began is the time of the last acquisition. If the last write seems older, somebody has
 	// set the store's clock back. In that case, set Began to the time of the last write. The
 	// interval of all waiters then begins at that time.
-	w.touched = true
-	if found.modified.Before(found.record.Began) {
-		found.record.Began = found.modified
+	w.rewritten = true
+	if current.modified.Before(current.record.Began) {
+		current.record.Began = current.modified
 	}
-	if _, err = l.write(ctx, found, found.record); storage.CodeOf(err) == storage.PreconditionFailed {
+	if _, err = l.write(ctx, current, current.record); storage.CodeOf(err) == storage.PreconditionFailed {
 		err = nil
 	}
 	return false, 0, err
 }
 
-// ask marks the object once, so that the holder learns that another process waits. This write
-// changes the revision of the object. ask stores the new revision in w.seen, so that the waiter
-// does not take it for a renewal by the holder.
-func (w *waiter) ask(ctx context.Context, current state) {
+// requestHandover marks the object once, so that the holder learns that another process waits. This
+// write changes the revision of the object. requestHandover stores the new revision in w.revision,
+// so that the waiter does not take it for a renewal by the holder.
+func (w *waiter) requestHandover(ctx context.Context, current state) {
 	if !w.lease.handover || current.record.Wanted {
 		return
 	}
 	current.record.Wanted = true
-	if asked, err := w.lease.write(ctx, current, current.record); err == nil {
-		w.seen = asked.revision
+	if updated, err := w.lease.write(ctx, current, current.record); err == nil {
+		w.revision = updated.revision
 	}
 }
 
@@ -117,8 +122,8 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	return w.due.Sub(now)
 }
 
-// take tries to acquire the lease. If another process was faster, it returns how long to wait.
-func (w *waiter) take(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
+// tryAcquire tries to acquire the lease. If another process was faster, it returns how long to wait.
+func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()
 	l.state, err = l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
@@ -126,23 +131,25 @@ func (w *waiter) take(ctx context.Context, current state) (acquired bool, wait t
 		l.state.record.Began = l.state.modified
 		return true, 0, nil
 	}
+
 	// If the response was lost, the write may have succeeded: read the object to find out.
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	is, unread := l.read(within)
-	if unread == nil && is.record.Holder == l.holder {
-		l.state = is
+	latest, readErr := l.read(cleanupCtx)
+	if readErr == nil && latest.record.Holder == l.holder {
+		l.state = latest
 		l.state.sent = start
-		l.state.record.Began = is.modified
+		l.state.record.Began = latest.modified
 		if ctx.Err() == nil {
 			return true, 0, nil
 		}
-		_ = l.free(within) // the error does not matter, because the TTL ends anyway
+		// The error does not matter, because the TTL ends anyway.
+		_ = l.free(cleanupCtx)
 		return false, 0, nil
 	}
 	if err == nil {
-		_ = l.free(within)
-		return false, 0, unread
+		_ = l.free(cleanupCtx)
+		return false, 0, readErr
 	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, l.ttl / looks, nil

@@ -12,20 +12,20 @@ import (
 // releaseTimeout limits the time of requests that continue after the caller's ctx has ended.
 const releaseTimeout = 10 * time.Second
 
-// left returns how long this process may still rely on the lease if every renewal fails: until 3/4
+// remaining returns how long this process may still rely on the lease if every renewal fails: until 3/4
 // of the TTL after the last successful write. At the end of the TTL, another process may take the
 // lease over.
-func (l *Lease) left() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
+func (l *Lease) remaining() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
 
-func (l *Lease) lost() error {
+func (l *Lease) lostError() error {
 	return l.failed(storage.Changed, "lease was lost: another process may hold it now")
 }
 
-func (l *Lease) lose() { l.cancel(l.lost()) }
+func (l *Lease) markLost() { l.cancel(l.lostError()) }
 
-// beat renews the lease if a renewal is due. If the outcome of the last renewal is unknown, beat
+// renew renews the lease if a renewal is due. If the outcome of the last renewal is unknown, renew
 // first reads the object to find out.
-func (l *Lease) beat(ctx context.Context) {
+func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
 	if l.unsure || l.handover {
@@ -34,7 +34,7 @@ func (l *Lease) beat(ctx context.Context) {
 			return
 		}
 		if is.record.Holder != l.holder {
-			l.lose()
+			l.markLost()
 			return
 		}
 		if is.record.Wanted && l.handover {
@@ -47,6 +47,7 @@ func (l *Lease) beat(ctx context.Context) {
 		l.state = is
 		l.unsure = false
 	}
+
 	if time.Since(l.state.sent) < l.ttl/5 {
 		return
 	}
@@ -54,7 +55,7 @@ func (l *Lease) beat(ctx context.Context) {
 	l.unsure = err != nil
 	if err == nil {
 		l.state = current
-		l.expiry.Reset(l.left())
+		l.expiry.Reset(l.remaining())
 	}
 }
 
@@ -81,33 +82,33 @@ func (l *Lease) free(ctx context.Context) error {
 			return nil
 		}
 		if tries == 3 {
-			return l.unfreed(err)
+			return l.releaseError(err)
 		}
-		is, unread := l.read(ctx)
+		latest, readErr := l.read(ctx)
 		switch {
 		// Nobody knows who holds it, and this holder may not any more.
-		case unread != nil && l.left() <= 0:
-			return l.lost()
-		case unread != nil:
-			return l.unfreed(err)
-		case is.record.Holder == l.holder:
-			is.sent = l.state.sent
-			is.record.Began = l.state.record.Began
-			l.state = is
+		case readErr != nil && l.remaining() <= 0:
+			return l.lostError()
+		case readErr != nil:
+			return l.releaseError(err)
+		case latest.record.Holder == l.holder:
+			latest.sent = l.state.sent
+			latest.record.Began = l.state.record.Began
+			l.state = latest
 		// The outcome of the write is unknown, but the object no longer names this holder. No other
 		// process could take over yet. So the write has freed the lease.
-		case errors.Is(err, storage.OutcomeUnknown) && l.left() > 0:
+		case errors.Is(err, storage.OutcomeUnknown) && l.remaining() > 0:
 			return nil
 		default:
-			return l.lost()
+			return l.lostError()
 		}
 	}
 }
 
-// unfreed returns the error of a release that failed with err. If another process may have taken
+// releaseError returns the error of a release that failed with err. If another process may have taken
 // over, the lease counts as lost.
-func (l *Lease) unfreed(err error) error {
-	if errors.Is(err, storage.PreconditionFailed) || l.left() <= 0 {
+func (l *Lease) releaseError(err error) error {
+	if errors.Is(err, storage.PreconditionFailed) || l.remaining() <= 0 {
 		return l.failed(storage.Changed, "lease was lost: another process may hold it now: "+err.Error())
 	}
 	return err
@@ -118,10 +119,10 @@ func (l *Lease) clear(ctx context.Context) error {
 	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
-	if l.removal && l.left() > 0 { // no process can have taken over the lease yet
+	if l.removal && l.remaining() > 0 { // no process can have taken over the lease yet
 		// This Remove has no condition. After the timeout, it could remove the object of the next
 		// holder.
-		ctx, cancel := context.WithTimeout(ctx, l.left())
+		ctx, cancel := context.WithTimeout(ctx, l.remaining())
 		defer cancel()
 		return remover.Remove(ctx, l.key)
 	}

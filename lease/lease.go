@@ -25,8 +25,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -50,7 +49,7 @@ type Lease struct {
 	unsure   bool               // true if the last write failed, but may have taken effect
 	expiry   *time.Timer        // ends ctx
 	stop     context.CancelFunc // ends renewing
-	renewing panics.Group
+	renewing running.Group
 	release  func() error
 }
 
@@ -68,15 +67,16 @@ func Hold(
 	if err != nil {
 		return err
 	}
-	running, cancel := context.WithCancelCause(l.carriedBy(ctx))
+	jobCtx, cancel := context.WithCancelCause(l.contextWith(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
 	defer func() {
-		if e := l.Release(); e != nil {
+		// A job that ends with the cause of its ctx has returned the error of Release already.
+		if e := l.Release(); e != nil && !errors.Is(err, e) {
 			err = errors.Join(err, e)
 		}
 	}()
-	return job(running)
+	return job(jobCtx)
 }
 
 // Acquire waits until it holds the lease of key. If ctx ends first, it fails with Canceled or
@@ -93,13 +93,13 @@ func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option)
 	if err := (&waiter{lease: l}).acquire(ctx); err != nil {
 		return nil, err
 	}
-	l.ctx, l.cancel = context.WithCancelCause(l.carriedBy(context.WithoutCancel(ctx)))
-	l.expiry = time.AfterFunc(l.left(), l.lose)
-	renewing, stop := context.WithCancel(l.ctx)
+	l.ctx, l.cancel = context.WithCancelCause(l.contextWith(context.WithoutCancel(ctx)))
+	l.expiry = time.AfterFunc(l.remaining(), l.markLost)
+	renewCtx, stop := context.WithCancel(l.ctx)
 	l.stop = stop
 	l.release = sync.OnceValue(l.end)
 	l.token = l.state.record.Token
-	l.renewing.Go(func() { ctxtime.Every(renewing, l.ttl/looks, l.beat) }, l.lose)
+	l.renewing.Go(func() { running.Every(renewCtx, l.ttl/looks, l.renew) }, l.markLost)
 	return l, nil
 }
 
@@ -124,7 +124,7 @@ func FromContext(ctx context.Context) *Lease {
 	return l
 }
 
-func (l *Lease) carriedBy(ctx context.Context) context.Context {
+func (l *Lease) contextWith(ctx context.Context) context.Context {
 	return context.WithValue(serving.Hold(ctx, l.bucket, l.key, l.holder), contextKey{}, l)
 }
 

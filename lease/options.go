@@ -25,6 +25,7 @@ func (l *Lease) prepare(opts []Option) error {
 		}
 		o.apply(l)
 	}
+
 	if l.bucket == nil {
 		return l.failed(storage.InvalidArgument, "bucket must not be nil")
 	}
@@ -37,6 +38,7 @@ func (l *Lease) prepare(opts []Option) error {
 	if err := argument.NeedBucket(l.bucket, l.op(), l.key); err != nil {
 		return err
 	}
+
 	if !storage.Supports(l.bucket, storage.ConditionalCreate) {
 		return l.failed(storage.Unsupported, "a lease needs IfAbsent on Upload")
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -65,7 +65,7 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 	if err != nil {
 		return s, err
 	}
-	if err := storedform.Check(l.op(), l.key, text, lastForm); err != nil {
+	if err := argument.CheckForm(l.op(), l.key, text, lastForm); err != nil {
 		return s, err
 	}
 	if json.Unmarshal(text, &s.record) != nil || s.record.Holder == "" && s.record.Nonce == "" || s.record.Token < 0 {
@@ -73,21 +73,22 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 		e.Hint = "pass another key, or remove the object"
 		return s, e
 	}
-	s.revision, s.modified = r.Attrs().Revision, r.Attrs().Modified
+	s.revision = r.Attrs().Revision
+	s.modified = r.Attrs().Modified
 	return s, nil
 }
 
 // write replaces the object with the record r, on the condition that the revision is still that of
 // the old state. If the old state has no revision, write creates the object.
-func (l *Lease) write(ctx context.Context, was state, r record) (state, error) {
+func (l *Lease) write(ctx context.Context, old state, r record) (state, error) {
 	r.Nonce = rand.Text()
 	text, err := json.Marshal(r)
 	if err != nil {
 		return state{}, err
 	}
 	opts := []storage.UploadOption{storage.IfAbsent()}
-	if was.revision != "" {
-		opts[0] = storage.IfRevision(was.revision)
+	if old.revision != "" {
+		opts[0] = storage.IfRevision(old.revision)
 	}
 	start := time.Now()
 	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), opts...)
