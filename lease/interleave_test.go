@@ -32,8 +32,9 @@ func TestExploredLease(t *testing.T) {
 				const ttl = time.Minute
 				s.Tick(ttl + time.Second)
 				store := s.Store("s")
-				held := make(map[string]*lease.Lease)
+				leases := make(map[string]*lease.Lease)
 				last := int64(0)
+
 				for _, name := range []string{"a", "b"} {
 					p := s.Process(name)
 					b := p.Bucket(store)
@@ -42,29 +43,32 @@ func TestExploredLease(t *testing.T) {
 						if err != nil {
 							return err
 						}
-						for other, o := range held {
+
+						for other, o := range leases {
 							require.Error(s, o.Context().Err(), "%s and %s hold it", name, other)
 						}
+
 						if !tt.removes {
 							require.Greater(s, l.Token(), last)
 						}
 						last = l.Token()
-						held[name] = l
-						defer delete(held, name)
+						leases[name] = l
+						defer delete(leases, name)
 						_, err = b.Upload(l.Context(), "work", strings.NewReader(name))
 						return errors.Join(err, l.Release())
 					})
 					s.Check(func() {
 						err := a.Err()
 						// Release takes at most ten seconds.
-						ended := errors.Is(err, storage.Canceled) || errors.Is(err, storage.DeadlineExceeded)
+						finished := errors.Is(err, storage.Canceled) || errors.Is(err, storage.DeadlineExceeded)
 						lost := errors.Is(err, storage.Changed) || errors.Is(err, storage.OutcomeUnknown)
-						require.True(s, err == nil || a.Died() || ended || lost, "%v", err)
+						require.True(s, err == nil || a.Died() || finished || lost, "%v", err)
 					})
 				}
+
 				s.Check(func() {
-					later := store.Bucket()
-					l, err := lease.Acquire(s.Context(), later, "lease", lease.WithTTL(ttl))
+					laterBucket := store.Bucket()
+					l, err := lease.Acquire(s.Context(), laterBucket, "lease", lease.WithTTL(ttl))
 					require.NoError(s, err)
 					require.NoError(s, l.Release())
 				})

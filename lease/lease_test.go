@@ -87,7 +87,9 @@ func (p *process) stall() (resume func()) {
 	defer p.mu.Unlock()
 	stalled := make(chan struct{})
 	p.stalled = stalled
-	return func() { close(stalled) }
+	return func() {
+		close(stalled)
+	}
 }
 
 func (p *process) Upload(
@@ -155,7 +157,7 @@ var stores = []struct {
 	}},
 }
 
-func text(t *testing.T, b storage.Bucket) string {
+func readText(t *testing.T, b storage.Bucket) string {
 	data, _, err := storage.ReadAll(context.WithoutCancel(t.Context()), b, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return ""
@@ -210,7 +212,7 @@ func TestLeaseHasOneHolder(t *testing.T) {
 // If a process is killed at any of its calls, or a response is lost, another one acquires the lease within 66
 // seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []lease.Option
 	}{
@@ -218,15 +220,16 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 		{"with an interval", []lease.Option{lease.WithInterval(time.Second)}},
 		{"with handover", []lease.Option{lease.WithHandover()}},
 		{"with removal", []lease.Option{lease.WithRemoval()}},
-	} {
+	}
+	for _, tt := range tests {
 		for _, kind := range []struct{ after, lost bool }{{}, {after: true}, {after: true, lost: true}, {lost: true}} {
-			t.Run(row.name, func(t *testing.T) {
+			t.Run(tt.name, func(t *testing.T) {
 				for n, killed := 1, true; killed; n++ {
 					synctest.Test(t, func(t *testing.T) {
 						b := memstore.New()
 						p := (&process{dieAt: n, after: kind.after, lost: kind.lost}).of(t, b)
 						var token int64
-						l, err := lease.Acquire(t.Context(), p.bucket, key, row.opts...)
+						l, err := lease.Acquire(t.Context(), p.bucket, key, tt.opts...)
 						if err == nil {
 							token = l.Token()
 							select {
@@ -241,10 +244,12 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 							require.NoError(t, err, "call %d", n)
 						}
 						start := time.Now()
-						next, err := lease.Acquire(t.Context(), b, key, row.opts...)
+
+						next, err := lease.Acquire(t.Context(), b, key, tt.opts...)
 						require.NoError(t, err)
 						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", n)
-						if row.name != "with removal" {
+
+						if tt.name != "with removal" {
 							require.Greater(t, next.Token(), token)
 						}
 						require.NoError(t, next.Release())
@@ -268,12 +273,13 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 		other, err := lease.Acquire(t.Context(), b, key)
 		require.NoError(t, err)
 		j.begins(other)
+
 		require.ErrorIs(t, context.Cause(stalled.Context()), storage.Changed)
 		resume()
-		before := text(t, b)
+		textBefore := readText(t, b)
 		require.ErrorIs(t, stalled.Release(), storage.Changed)
 		require.ErrorIs(t, stalled.Release(), storage.Changed, "again")
-		require.Equal(t, before, text(t, b), "it is the other's")
+		require.Equal(t, textBefore, readText(t, b), "it is the other's")
 		require.NoError(t, other.Release())
 	})
 }
@@ -292,6 +298,7 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 		paused, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
+
 		require.NoError(t, lease.Hold(t.Context(), b, key, func(ctx context.Context) error {
 			require.True(t, write(lease.FromContext(ctx).Token()))
 			return nil
@@ -314,9 +321,11 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				require.NoError(t, first.Release())
 				time.Sleep(30 * time.Minute)
+
 				second, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
 				require.Equal(t, time.Hour, time.Since(start))
+
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 				defer cancel()
 				_, err = lease.Acquire(waiting, b, key)
@@ -346,14 +355,15 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 					err = run(ctx)
 					cancel()
 				}
+
 				require.Equal(t, time.Hour, time.Since(start))
 			})
 		})
 	}
 }
 
-// If the holder has died, another process can acquire the lease with the same WithInterval. The test does not
-// measure its wait.
+// If the holder has died, another process with the same WithInterval acquires the lease after the TTL. It does not
+// wait for the interval.
 func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -361,8 +371,10 @@ func TestWithIntervalAfterADeath(t *testing.T) {
 		dead, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithInterval(time.Hour))
 		require.NoError(t, err)
 		p.die()
+		start := time.Now()
 		l, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
 		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(start))
 		require.NoError(t, l.Release())
 		_ = dead.Release()
 	})
@@ -382,6 +394,22 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 		require.ErrorIs(t, err, storage.Changed)
 		require.ErrorContains(t, err, "job stopped")
 		require.Equal(t, 45*time.Second, time.Since(start))
+	})
+}
+
+// A job that returns the cause of its context does not make Hold return the same error twice.
+func TestHoldReturnsTheCauseOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(process).of(t, memstore.New())
+		var cause error
+		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
+			p.die()
+			<-ctx.Done()
+			cause = context.Cause(ctx)
+			return cause
+		})
+		require.ErrorIs(t, cause, storage.Changed)
+		require.Equal(t, cause, err)
 	})
 }
 
@@ -413,9 +441,11 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 func TestHoldReleasesAfterAPanic(t *testing.T) {
 	b := memstore.New()
 	require.PanicsWithValue(t, "job", func() {
-		_ = lease.Hold(t.Context(), b, key, func(context.Context) error { panic("job") })
+		_ = lease.Hold(t.Context(), b, key, func(context.Context) error {
+			panic("job")
+		})
 	})
-	require.NotContains(t, text(t, b), "holder")
+	require.NotContains(t, readText(t, b), "holder")
 }
 
 func TestWithHandover(t *testing.T) {
@@ -425,6 +455,7 @@ func TestWithHandover(t *testing.T) {
 		require.NoError(t, err)
 		waiting, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
+
 		_, err = lease.Acquire(waiting, b, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		select {
@@ -441,6 +472,7 @@ func TestWithHandover(t *testing.T) {
 				require.NoError(t, l.Release())
 			})
 		}
+
 		<-holder.Wanted()
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
@@ -457,9 +489,11 @@ func TestWithHandoverOfADeadHolder(t *testing.T) {
 		require.NoError(t, err)
 		p.die()
 		start := time.Now()
+
 		l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(start))
+
 		require.NoError(t, l.Release())
 		_ = dead.Release()
 	})
@@ -475,7 +509,7 @@ func TestWithRemoval(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
-				require.Empty(t, text(t, b))
+				require.Empty(t, readText(t, b))
 			}
 			require.Equal(t, 4, p.calls, "two requests, if nobody else wants it")
 		})
@@ -500,7 +534,8 @@ func TestWithRemovalSlow(t *testing.T) {
 		require.NoError(t, err)
 		resume()
 		group.Wait()
-		rest := text(t, b)
+		rest := readText(t, b)
+
 		require.NoError(t, next.Release())
 		require.NotEmpty(t, rest)
 		require.ErrorIs(t, released, storage.Changed)
@@ -520,7 +555,7 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 
 // A lease in the form of an earlier release of package transfer, or of adapters/tus.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, text string
 		after      time.Duration
 	}{
@@ -529,16 +564,18 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 		{"of tus", `{"Holder":"dead","Wanted":true,"Beat":3}`, time.Minute},
 		{"a TTL that no option sets", `{"holder":"A","ttl":1,"nonce":"N"}`, time.Second},
 		{"a TTL below zero", `{"holder":"A","ttl":-1,"nonce":"N"}`, time.Minute},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := memstore.New()
-				_, err := b.Upload(t.Context(), key, strings.NewReader(row.text))
+				_, err := b.Upload(t.Context(), key, strings.NewReader(tt.text))
 				require.NoError(t, err)
 				start := time.Now()
+
 				l, err := lease.Acquire(t.Context(), b, key)
 				require.NoError(t, err)
-				require.Equal(t, row.after, time.Since(start))
+				require.Equal(t, tt.after, time.Since(start))
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
 			})
@@ -552,12 +589,14 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
 		require.NoError(t, err)
+
 		err = lease.Check(t.Context(), b, key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, "Check", err.(*storage.Error).Op)
+
 		_, err = lease.Acquire(t.Context(), b, key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Equal(t, foreign, text(t, b))
+		require.Equal(t, foreign, readText(t, b))
 	}
 }
 
@@ -577,7 +616,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 				}
 				<-l.Context().Done()
 				require.ErrorIs(t, l.Release(), storage.Changed)
-				require.Equal(t, foreign, text(t, b))
+				require.Equal(t, foreign, readText(t, b))
 			})
 		})
 	}
@@ -602,19 +641,21 @@ func TestAcquireArguments(t *testing.T) {
 	}
 	require.ErrorIs(t, lease.Hold(t.Context(), b, key, nil), storage.InvalidArgument)
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
+
 	other := lease.Check(t.Context(), struct{ storage.Bucket }{b}, key)
 	require.ErrorIs(t, other, storage.Unsupported)
 	require.ErrorContains(t, other, "needs a bucket of this library")
-	require.Empty(t, text(t, b))
+	require.Empty(t, readText(t, b))
+
 	require.NoError(t, lease.Check(t.Context(), b, key))
-	require.Empty(t, text(t, b), "nothing was written")
+	require.Empty(t, readText(t, b), "nothing was written")
 	require.Nil(t, lease.FromContext(t.Context()))
 }
 
 func TestAcquireWithoutConditions(t *testing.T) {
-	for _, missing := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
+	for _, features := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
 		inj := faults.New()
-		b := memstore.New(driver.WithLayer(inj.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: missing})))
+		b := memstore.New(driver.WithLayer(inj.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
 		_, err := lease.Acquire(t.Context(), b, key)
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Zero(t, inj.Count(faults.Any), "no request was made")
@@ -628,6 +669,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
+
 		_, err = lease.Acquire(ctx, b, key)
 		require.ErrorIs(t, err, context.Canceled)
 		require.NoError(t, l.Release())
@@ -641,7 +683,7 @@ func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	canceled := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return &canceling{c, cancel} })
 	_, err := lease.Acquire(ctx, canceled, key)
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotContains(t, text(t, b), "holder")
+	require.NotContains(t, readText(t, b), "holder")
 }
 
 // A canceling bucket cancels a ctx when a write has taken effect.
@@ -673,6 +715,7 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
+
 		_, err = lease.Acquire(ctx, waiter.bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		require.NoError(t, l.Release()) // ends what counts the holder's calls
@@ -688,17 +731,19 @@ func TestAcquireLeaseOfAnotherPlaceOrTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := memstore.New()
 			dst := memstore.New()
-			held, err := lease.Acquire(t.Context(), b, key)
+			l, err := lease.Acquire(t.Context(), b, key)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), dst, key, b, key)
 			require.NoError(t, err)
 			start := time.Now()
+
 			other, err := lease.Acquire(t.Context(), dst, key)
 			require.NoError(t, err)
 			require.Equal(t, time.Minute, time.Since(start))
+
 			require.NoError(t, other.Release())
-			require.NoError(t, held.Context().Err(), "the original has its holder")
-			require.NoError(t, held.Release())
+			require.NoError(t, l.Context().Err(), "the original has its holder")
+			require.NoError(t, l.Release())
 		})
 	})
 	t.Run("restored from a snapshot in which another one held it", func(t *testing.T) {
@@ -709,17 +754,19 @@ func TestAcquireLeaseOfAnotherPlaceOrTime(t *testing.T) {
 			snapshot, _, err := storage.ReadAll(t.Context(), b, key)
 			require.NoError(t, err)
 			require.NoError(t, former.Release())
-			held, err := lease.Acquire(t.Context(), b, key)
+			l, err := lease.Acquire(t.Context(), b, key)
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), key, bytes.NewReader(snapshot))
 			require.NoError(t, err)
 			restored := time.Now()
+
 			next, err := lease.Acquire(t.Context(), b, key)
 			require.NoError(t, err)
 			require.Equal(t, time.Minute, time.Since(restored))
-			require.ErrorIs(t, context.Cause(held.Context()), storage.Changed, "it has stopped before")
+			require.ErrorIs(t, context.Cause(l.Context()), storage.Changed, "it has stopped before")
+
 			require.NoError(t, next.Release())
-			require.ErrorIs(t, held.Release(), storage.Changed)
+			require.ErrorIs(t, l.Release(), storage.Changed)
 		})
 	})
 }

@@ -33,6 +33,7 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 				if name == "no call" {
 					time.Sleep(45 * time.Second) // the lease counts as lost after three quarters of its TTL
 				}
+
 				require.ErrorIs(t, l.Release(), storage.Changed)
 			})
 		})
