@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -78,10 +77,10 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
 			return 0, e
 		}
-		if err := ctxtime.Sleep(ctx, backoff.Jitter(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
+		if err := running.Sleep(ctx, running.Jitter(running.FirstDelay<<min(conflicts, 5))); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
-		last, err = l.last(ctx, start)
+		last, err = l.lastNumber(ctx, start)
 	}
 	return 0, err
 }
@@ -92,9 +91,9 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	k := l.known.Load()
 	if k == nil || start.Sub(k.at) > fresh {
-		return l.last(ctx, start)
+		return l.lastNumber(ctx, start)
 	}
-	exists, err := l.look(ctx, k)
+	exists, err := l.checkKnown(ctx, k)
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +101,8 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 		return k.number, nil
 	}
 	l.forget()
-	return l.last(ctx, time.Time{}) // the entry was trimmed
+	// The entry was trimmed.
+	return l.lastNumber(ctx, time.Time{})
 }
 
 // put stores an entry, unless an entry with this number exists. If an attempt fails, put may try
@@ -110,8 +110,8 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 // entry.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
-	policy := backoff.New(0, 0, 0)
-	tries := backoff.Tries{}
+	policy := running.NewPolicy(0, 0, 0)
+	tries := running.Tries{}
 	for unsure := false; ; {
 		_, err := l.bucket.Upload(
 			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
@@ -131,9 +131,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		if !unsure {
 			return false, err
 		}
-		exists, author, unread := l.writer(ctx, number)
-		if unread != nil {
-			return false, l.unknown(number, errors.Join(err, unread))
+		exists, author, readErr := l.writer(ctx, number)
+		if readErr != nil {
+			return false, l.errUnknown(number, errors.Join(err, readErr))
 		}
 		// An entry with this number is stored, perhaps by another writer. Even so, an earlier
 		// attempt may have stored the entry of this call, and Trim may have removed that entry. If
@@ -142,15 +142,15 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 			return author == id, l.confirm(ctx, number, author)
 		}
 		delay, retry := policy.Allow(&tries, false, 0)
-		if !retry || ctxtime.Sleep(ctx, delay) != nil {
-			return false, l.unknown(number, err)
+		if !retry || running.Sleep(ctx, delay) != nil {
+			return false, l.errUnknown(number, err)
 		}
 	}
 }
 
-// unknown returns the error OutcomeUnknown. It means that an entry may have been stored, or may be
+// errUnknown returns the error OutcomeUnknown. It means that an entry may have been stored, or may be
 // stored later.
-func (l *Log) unknown(number int64, cause error) error {
+func (l *Log) errUnknown(number int64, cause error) error {
 	return &storage.Error{
 		Code:    storage.OutcomeUnknown,
 		Op:      "Append",
@@ -181,11 +181,11 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	if err != nil {
-		return l.unknown(number, err)
+		return l.errUnknown(number, err)
 	}
 	if number <= trimmed {
 		l.forget()
-		return l.unknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
+		return l.errUnknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}
 	l.learn(number, id)
 	return nil
@@ -196,15 +196,15 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
-	policy := backoff.New(0, 0, 0)
-	tries := backoff.Tries{}
+	policy := running.NewPolicy(0, 0, 0)
+	tries := running.Tries{}
 	for {
 		result, err := do(ctx)
 		if err == nil || !storage.IsTemporary(err) {
 			return result, err
 		}
 		delay, retry := policy.Allow(&tries, false, 0)
-		if !retry || ctxtime.Sleep(ctx, delay) != nil {
+		if !retry || running.Sleep(ctx, delay) != nil {
 			return result, err
 		}
 	}

@@ -22,7 +22,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/ctxcode"
 )
 
 // MaxEntry is the size of the largest entry, in bytes. To append more data, store it in an object,
@@ -83,7 +82,7 @@ func (l *Log) failed(op string, code storage.Code, text string) *storage.Error {
 
 // interrupted returns the error of an operation whose ctx has ended.
 func (l *Log) interrupted(op string, cause error) error {
-	return l.failed(op, ctxcode.Of(cause), "interrupted while it waited")
+	return l.failed(op, argument.ContextCode(cause), "interrupted while it waited")
 }
 
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
@@ -111,10 +110,10 @@ func (l *Log) forget() {
 	}
 }
 
-// look reports whether an entry that this Log has seen still exists. It returns false if the entry
+// checkKnown reports whether an entry that this Log has seen still exists. It returns false if the entry
 // was trimmed. If the entry has vanished in another way, or has been replaced by another entry,
-// look fails with Changed: this is no longer the log that was read before.
-func (l *Log) look(ctx context.Context, last *known) (there bool, err error) {
+// checkKnown fails with Changed: this is no longer the log that was read before.
+func (l *Log) checkKnown(ctx context.Context, last *known) (there bool, err error) {
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
 	text := "entry %d is another one than was in the log"
 	if err == nil && (last.id == "" || last.id == attrs.Metadata[idName]) {
@@ -141,17 +140,17 @@ func (l *Log) look(ctx context.Context, last *known) (there bool, err error) {
 // Last returns the number of the last entry, or 0 if nothing was ever appended. Last makes no
 // listing. After n new entries, it takes about 2 log n requests. If an entry that this Log has seen
 // was replaced, or was removed by other means than Trim, Last fails with Changed.
-func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
+func (l *Log) Last(ctx context.Context) (int64, error) { return l.lastNumber(ctx, time.Now()) }
 
-// The method last returns the number of the last entry of the log. The search begins at l.known, an
+// lastNumber returns the number of the last entry of the log. The search begins at l.known, an
 // entry that this Log has seen. If l.known.at is not later than the given time, the entry may be
-// gone. In this case, the method first checks that the entry still exists.
-func (l *Log) last(ctx context.Context, start time.Time) (int64, error) {
+// gone. In this case, lastNumber first checks that the entry still exists.
+func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 	low := int64(0)
 	if k := l.known.Load(); k != nil {
 		low = k.number
 		if !k.at.After(start) {
-			if _, err := l.look(ctx, k); err != nil {
+			if _, err := l.checkKnown(ctx, k); err != nil {
 				return 0, err
 			}
 		}
@@ -165,7 +164,8 @@ func (l *Log) last(ctx context.Context, start time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if trimmed <= last { // otherwise the log was trimmed during the search, which may have missed entries
+		if trimmed <= last {
+			// Otherwise the log was trimmed during the search, which may have missed entries.
 			if last > 0 {
 				l.learn(last, "")
 			}
@@ -191,6 +191,7 @@ func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 		}
 		low = high
 	}
+
 	for high-low > 1 {
 		middle := low + (high-low)/2
 		exists, err := l.bucket.Exists(ctx, l.key(middle))

@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // together is the number of entries that are read in parallel.
@@ -50,7 +49,7 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 			if !hasMore {
 				return
 			}
-			if err := ctxtime.Sleep(ctx, interval); err != nil {
+			if err := running.Sleep(ctx, interval); err != nil {
 				yield(Entry{}, l.interrupted("Follow", err))
 				return
 			}
@@ -91,7 +90,7 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	}
 	entries := make([]Entry, size)
 	ids := make([]string, size)
-	errs := parallel.All(size, size, func(i int) (err error) {
+	errs := running.All(size, size, func(i int) (err error) {
 		entries[i], ids[i], err = l.get(ctx, first+int64(i))
 		return err
 	})
@@ -100,20 +99,22 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	for n < size && errs[n] == nil {
 		n++
 	}
+
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
 	// Trimmed must be called after the reads. A trimmed entry stays trimmed. If an entry is not
 	// trimmed now, the entry was not trimmed when it was read, either.
-	trimmed, unread := l.Trimmed(ctx)
-	if unread != nil {
-		return nil, unread
+	trimmed, readErr := l.Trimmed(ctx)
+	if readErr != nil {
+		return nil, readErr
 	}
 	if first <= trimmed {
 		e := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
 		e.Hint = fmt.Sprintf("begin with what was stored when the log was trimmed: its first entry is %d", trimmed+1)
 		return nil, e
 	}
+
 	if n > 0 {
 		l.learn(first+int64(n)-1, ids[n-1])
 	}

@@ -59,6 +59,7 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	if err != nil || current.removed == 0 {
 		return err
 	}
+
 	var listed error
 	ordered := storage.Supports(l.bucket, storage.OrderedListing)
 	_, err = storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
@@ -121,7 +122,7 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 // another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because another call may have written a
 // new mark.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
-	current, err := l.mark(ctx)
+	current, err := l.readMark(ctx)
 	for {
 		if err != nil || current.next == 0 {
 			return current, err
@@ -134,7 +135,7 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 			return mark{}, failure
 		}
 		old := current
-		if current, err = l.mark(ctx); err == nil && current == old {
+		if current, err = l.readMark(ctx); err == nil && current == old {
 			return mark{}, &storage.Error{
 				Code: storage.Changed,
 				Op:   "Trim",
@@ -149,13 +150,13 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 // Trimmed returns the number of the last entry that may have been removed, or 0. The first entry
 // that can be read is the one after it.
 func (l *Log) Trimmed(ctx context.Context) (int64, error) {
-	current, err := l.mark(ctx)
+	current, err := l.readMark(ctx)
 	return current.removed, err
 }
 
-// The method mark reads the object "trimmed", which records how far the log is trimmed. If the log
+// readMark reads the object "trimmed", which records how far the log is trimmed. If the log
 // was never trimmed, it returns the zero value.
-func (l *Log) mark(ctx context.Context) (mark, error) {
+func (l *Log) readMark(ctx context.Context) (mark, error) {
 	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return mark{}, nil
