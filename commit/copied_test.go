@@ -19,7 +19,7 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 		"older entries came back": {"log/00000000000000000001", "log/00000000000000000002"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log, b := inMemory(t)
+			log, b := newMemoryLog(t)
 			for range 10 {
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("text"), nil })
 				require.NoError(t, err)
@@ -39,14 +39,15 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 			other, err := commit.New(dst, "log/")
 			require.NoError(t, err)
 			require.NoError(t, other.Trim(t.Context(), 8))
-			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, ends(t, dst))
-			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, ends(t, b))
+
+			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, listEnds(t, dst))
+			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, listEnds(t, b))
 		})
 	}
 }
 
-// ends returns the last two characters of each key.
-func ends(t *testing.T, b storage.Bucket) (all []string) {
+// listEnds returns the last two characters of each key.
+func listEnds(t *testing.T, b storage.Bucket) (all []string) {
 	t.Helper()
 	for e, err := range b.List(t.Context()) {
 		require.NoError(t, err)

@@ -17,9 +17,9 @@ import (
 
 const markKey = "log/trimmed"
 
-// trimmedTwice returns a bucket whose log had ten entries and has the last of them, with its mark.
-func trimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
-	log, b := inMemory(t)
+// newTrimmedTwice returns a bucket whose log had ten entries and has the last of them, with its mark.
+func newTrimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
+	log, b := newMemoryLog(t)
 	appendText(t, log, "A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
 	for _, number := range numbers {
 		require.NoError(t, log.Trim(t.Context(), number))
@@ -27,7 +27,7 @@ func trimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
 	return b
 }
 
-func copied(t *testing.T, dst, src storage.Bucket, keys ...string) {
+func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
 		require.NoError(t, dst.Remove(t.Context(), key))
@@ -38,7 +38,7 @@ func copied(t *testing.T, dst, src storage.Bucket, keys ...string) {
 
 // If the mark beside the entries comes from another log, Trim fails with Changed and removes nothing.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		mark []int64 // the calls of Trim in the other log
 		trim int64
@@ -47,24 +47,25 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 		{"it names an entry that is another one here", []int64{2, 3}, 5},
 		{"to remove the rest", []int64{2, 3}, 1},
 		{"one call before the first removal", []int64{3}, 5},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			writer, b := inMemory(t)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			writer, b := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
-			copied(t, b, trimmedTwice(t, row.mark...), markKey)
-			before := foldermarker.Keys(t, b)
+			copyKeys(t, b, newTrimmedTwice(t, tt.mark...), markKey)
+			keys := foldermarker.Keys(t, b)
 
 			for _, log := range []*commit.Log{writer, newLog(t, b)} {
-				err := log.Trim(t.Context(), row.trim)
+				err := log.Trim(t.Context(), tt.trim)
 				require.ErrorIs(t, err, storage.Changed)
 				require.ErrorContains(t, err, markKey)
-				require.Equal(t, before, foldermarker.Keys(t, b))
+				require.Equal(t, keys, foldermarker.Keys(t, b))
 			}
 			data, _, err := storage.ReadAll(t.Context(), b, markKey)
 			require.NoError(t, err)
-			from, _, err := storage.ReadAll(t.Context(), trimmedTwice(t, row.mark...), markKey)
+			mark, _, err := storage.ReadAll(t.Context(), newTrimmedTwice(t, tt.mark...), markKey)
 			require.NoError(t, err)
-			require.Equal(t, strings.Fields(string(from))[:2], strings.Fields(string(data))[:2], "the mark stays")
+			require.Equal(t, strings.Fields(string(mark))[:2], strings.Fields(string(data))[:2], "the mark stays")
 		})
 	}
 }
@@ -78,9 +79,9 @@ func newLog(t *testing.T, b storage.Bucket) *commit.Log {
 
 // If a log is copied with all its objects, Trim works on the copy as on the original.
 func TestTrimACopiedLog(t *testing.T) {
-	src := trimmedTwice(t, 6, 8)
+	src := newTrimmedTwice(t, 6, 8)
 	dst := memstore.New()
-	copied(t, dst, src, foldermarker.Keys(t, src)...)
+	copyKeys(t, dst, src, foldermarker.Keys(t, src)...)
 	require.NoError(t, newLog(t, dst).Trim(t.Context(), 10))
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }

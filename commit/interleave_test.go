@@ -26,7 +26,7 @@ func appending(name string, number *int64) func(ctx context.Context, l *commit.L
 func TestExploredLog(t *testing.T) {
 	const given = 3
 	trim := func(ctx context.Context, l *commit.Log) error { return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2)) }
-	read := func(ctx context.Context, l *commit.Log) error {
+	readLog := func(ctx context.Context, l *commit.Log) error {
 		next := int64(1)
 		for entry, err := range l.From(ctx, next) {
 			if errors.Is(err, storage.ObjectNotFound) {
@@ -48,7 +48,7 @@ func TestExploredLog(t *testing.T) {
 	}{
 		{name: "append and append"},
 		{name: "append and trim", other: trim},
-		{name: "append and read", other: read},
+		{name: "append and read", other: readLog},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.Run(t, func(s *interleave.Scene) {
@@ -75,32 +75,37 @@ func TestExploredLog(t *testing.T) {
 					writers = append(writers, run("b", appending("b", &numbers[1])))
 				} else {
 					o := run("other", other)
-					s.Check(func() { require.True(s, o.Died() || o.Err() == nil || o.Unanswered(), "%v", o.Err()) })
+					s.Check(func() {
+						require.True(s, o.Died() || o.Err() == nil || o.Unanswered(), "%v", o.Err())
+					})
 				}
 				s.Check(func() {
 					log := open(store.Bucket())
 					last, err := log.Last(s.Context())
 					require.NoError(s, err)
-					found := make(map[string]int64)
+					got := make(map[string]int64)
+
 					for number := int64(given + 1); number <= last; number++ {
 						entry, err := log.Read(s.Context(), number)
 						require.NoError(s, err)
-						require.Zero(s, found[string(entry.Data)], "appended twice")
-						found[string(entry.Data)] = number
+						require.Zero(s, got[string(entry.Data)], "appended twice")
+						got[string(entry.Data)] = number
 					}
+
 					for i, w := range writers {
 						unknown := explored.Unknown(w)
 						unanswered := w.Unanswered() && errors.Is(w.Err(), storage.Unavailable)
 						require.True(s, w.Err() == nil || unknown || unanswered, "%v", w.Err())
 						if unanswered && !unknown {
-							require.Zero(s, found[w.Name()], "appended by a call that failed")
+							require.Zero(s, got[w.Name()], "appended by a call that failed")
 						}
 						if w.Err() == nil && !unknown {
-							require.Equal(s, numbers[i], found[w.Name()])
+							require.Equal(s, numbers[i], got[w.Name()])
 						}
 					}
-					again := open(store.Bucket())
-					_, err = again.Append(s.Context(), func(int64) ([]byte, error) { return []byte("later"), nil })
+
+					reopened := open(store.Bucket())
+					_, err = reopened.Append(s.Context(), func(int64) ([]byte, error) { return []byte("later"), nil })
 					require.NoError(s, err)
 				})
 			})

@@ -52,7 +52,7 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) (*commit.Log
 	return log, b
 }
 
-func inMemory(t *testing.T) (*commit.Log, storage.Bucket) {
+func newMemoryLog(t *testing.T) (*commit.Log, storage.Bucket) {
 	b := memstore.New()
 	log, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -83,10 +83,11 @@ func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err
 
 // From yields the entries in their order, from any number on.
 func TestLogReadsInOrder(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	last, err := log.Last(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, last)
+
 	var want []string
 	for n := range 37 {
 		want = append(want, strconv.Itoa(n))
@@ -97,15 +98,18 @@ func TestLogReadsInOrder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want[start:], append([]string{}, got...))
 	}
+
 	other, err := commit.New(b, "log/") // knows no number
 	require.NoError(t, err)
 	last, err = other.Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 37, last)
+
 	entry, err := other.Read(t.Context(), 37)
 	require.NoError(t, err)
 	require.Equal(t, "36", string(entry.Data))
 	require.False(t, entry.Modified.IsZero())
+
 	_, err = other.Read(t.Context(), 38)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	exists, err := b.Exists(t.Context(), "log/00000000000000000037")
@@ -122,6 +126,7 @@ func TestLastWithoutAListing(t *testing.T) {
 	for n := range 1000 {
 		appendText(t, log, strconv.Itoa(n))
 	}
+
 	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10, "an append is a look at the entry before, a write and a look at the mark")
 	counting.Reset()
 	other, err := commit.New(b, "log/")
@@ -135,21 +140,23 @@ func TestLastWithoutAListing(t *testing.T) {
 
 // If another writer appends first, Append calls next again with the winner's entry, and appends after it.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
 	appendText(t, log, "a")
-	var seen []int64
+
+	var offsets []int64
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
-		seen = append(seen, last)
-		if len(seen) == 1 {
+		offsets = append(offsets, last)
+		if len(offsets) == 1 {
 			appendText(t, other, "b", "c")
 		}
 		return fmt.Appendf(nil, "after %d", last), nil
 	})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, number)
-	require.Equal(t, []int64{1, 3}, seen)
+	require.Equal(t, []int64{1, 3}, offsets)
+
 	got, err := texts(t.Context(), log, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
@@ -158,17 +165,18 @@ func TestAppendLoserSeesWhatWon(t *testing.T) {
 // If next fails or the entry is too large, Append stores nothing.
 func TestAppendFails(t *testing.T) {
 	conflict := errors.New("conflict")
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		next func(int64) ([]byte, error)
 		want error
 	}{
 		"if next fails":           {func(int64) ([]byte, error) { return nil, conflict }, conflict},
 		"if the entry is too big": {func(int64) ([]byte, error) { return make([]byte, commit.MaxEntry+1), nil }, storage.TooLarge},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			log, _ := inMemory(t)
-			_, err := log.Append(t.Context(), row.next)
-			require.ErrorIs(t, err, row.want)
+			log, _ := newMemoryLog(t)
+			_, err := log.Append(t.Context(), tt.next)
+			require.ErrorIs(t, err, tt.want)
 			last, err := log.Last(t.Context())
 			require.NoError(t, err)
 			require.Zero(t, last)
@@ -177,22 +185,23 @@ func TestAppendFails(t *testing.T) {
 }
 
 func TestArgumentsAreChecked(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	appendText(t, log, "a")
-	without := func(f storage.Features) storage.Bucket {
+	newBucket := func(f storage.Features) storage.Bucket {
 		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
 	_, noFolder := commit.New(b, "log")
 	_, noBucket := commit.New(nil, "log/")
 	_, other := commit.New(struct{ storage.Bucket }{b}, "log/")
-	_, noConditions := commit.New(without(storage.ConditionalCreate), "log/")
-	_, noMetadata := commit.New(without(storage.Metadata), "log/")
+	_, noConditions := commit.New(newBucket(storage.ConditionalCreate), "log/")
+	_, noMetadata := commit.New(newBucket(storage.Metadata), "log/")
 	_, zero := log.Read(t.Context(), 0)
-	_, from := texts(t.Context(), log, -1)
+	_, fromErr := texts(t.Context(), log, -1)
 	var follow error
 	for _, follow = range log.Follow(t.Context(), 1, 0) {
 	}
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		err  error
 		want storage.Code
 	}{
@@ -202,39 +211,45 @@ func TestArgumentsAreChecked(t *testing.T) {
 		"a store without IfAbsent":    {noConditions, storage.Unsupported},
 		"a store without metadata":    {noMetadata, storage.Unsupported},
 		"number 0":                    {zero, storage.InvalidArgument},
-		"a number below 0":            {from, storage.InvalidArgument},
+		"a number below 0":            {fromErr, storage.InvalidArgument},
 		"no interval":                 {follow, storage.InvalidArgument},
 		"what nobody appended, trims": {log.Trim(t.Context(), 2), storage.InvalidArgument},
 		"nothing to trim":             {log.Trim(t.Context(), 0), storage.InvalidArgument},
-	} {
-		require.Equal(t, row.want, storage.CodeOf(row.err), name)
+	}
+	for name, tt := range tests {
+		require.Equal(t, tt.want, storage.CodeOf(tt.err), name)
 	}
 }
 
 // Entries up to the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
 // and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	_, err := b.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c")
 	require.NoError(t, log.Trim(t.Context(), 2))
+
 	got, err := texts(t.Context(), log, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, got, "they stay until the next call")
+
 	require.NoError(t, log.Trim(t.Context(), 3))
 	require.NoError(t, log.Trim(t.Context(), 1), "less than before changes nothing")
 	trimmed, err := log.Trimmed(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, trimmed)
+
 	_, err = log.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, "its first entry is 3")
+
 	_, err = texts(t.Context(), log, 1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	got, err = texts(t.Context(), log, 3)
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, got)
+
 	appendText(t, log, "d")
 	require.NoError(t, log.Trim(t.Context(), 4))
 	other, err := commit.New(b, "log/")
@@ -242,6 +257,7 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	last, err := other.Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, last)
+
 	var leftovers []string
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
@@ -252,22 +268,24 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 
 // If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
 func TestAppendOfAPausedWriter(t *testing.T) {
-	paused, b := inMemory(t)
+	paused, b := newMemoryLog(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
 	appendText(t, paused, "a")
-	var seen []int64
+
+	var offsets []int64
 	number, err := paused.Append(t.Context(), func(last int64) ([]byte, error) {
-		seen = append(seen, last)
-		if len(seen) == 1 {
+		offsets = append(offsets, last)
+		if len(offsets) == 1 {
 			appendText(t, other, "b", "c", "d")
 			require.NoError(t, other.Trim(t.Context(), 3))
 		}
 		return []byte("late"), nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, []int64{1, 4}, seen)
+	require.Equal(t, []int64{1, 4}, offsets)
 	require.EqualValues(t, 5, number)
+
 	got, err := texts(t.Context(), other, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "late"}, got)
@@ -276,10 +294,11 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 // If others trim the log twice while Append is paused, it fails with OutcomeUnknown. No reader sees the entry that
 // it wrote.
 func TestAppendOutcomeUnknown(t *testing.T) {
-	paused, b := inMemory(t)
+	paused, b := newMemoryLog(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
 	appendText(t, paused, "a")
+
 	_, err = paused.Append(t.Context(), func(int64) ([]byte, error) {
 		appendText(t, other, "b", "c", "d")
 		require.NoError(t, other.Trim(t.Context(), 3))
@@ -287,12 +306,14 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 		return []byte("late"), nil
 	})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
+
 	_, err = other.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	appendText(t, paused, "e") // what it knew is not relied on again
 	got, err := texts(t.Context(), other, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "e"}, got)
+
 	require.NoError(t, other.Trim(t.Context(), 5))
 	stray, err := b.Exists(t.Context(), "log/00000000000000000002")
 	require.NoError(t, err)
@@ -307,12 +328,14 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 		"a retry of the bucket is refused first": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { trimmedBeforeALook(t, opts) })
+			synctest.Test(t, func(t *testing.T) {
+				testTrimBeforeLook(t, opts)
+			})
 		})
 	}
 }
 
-func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
+func testTrimBeforeLook(t *testing.T, opts []storage.OpenOption) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d)
 	other, err := commit.New(b, "log/")
@@ -333,6 +356,7 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 	}), opts...)
 	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
+
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	got, err := texts(t.Context(), other, 2)
@@ -343,7 +367,7 @@ func trimmedBeforeALook(t *testing.T, opts []storage.OpenOption) {
 // If others append and trim while a Log is not used, its next Append comes after the last entry.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		idle, b := inMemory(t)
+		idle, b := newMemoryLog(t)
 		other, err := commit.New(b, "log/")
 		require.NoError(t, err)
 		appendText(t, idle, "a")
@@ -351,6 +375,7 @@ func TestAppendAfterIdling(t *testing.T) {
 		require.NoError(t, other.Trim(t.Context(), 3))
 		require.NoError(t, other.Trim(t.Context(), 4))
 		time.Sleep(time.Hour)
+
 		number, err := idle.Append(t.Context(), func(last int64) ([]byte, error) {
 			require.EqualValues(t, 4, last)
 			return []byte("e"), nil
@@ -373,12 +398,13 @@ func TestTrimListsInAnyOrder(t *testing.T) {
 		require.NoError(t, err)
 		leftovers = append(leftovers, entry.Key)
 	}
+
 	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log, _ := inMemory(t)
+		log, _ := newMemoryLog(t)
 		appendText(t, log, "a", "b")
 		entries := make(chan string, 8)
 		errc := make(chan error, 1)
@@ -394,12 +420,15 @@ func TestFollow(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, "a", <-entries)
 		require.Equal(t, "b", <-entries)
+
 		appendText(t, log, "c")
 		synctest.Wait()
 		require.Empty(t, entries, "the interval has not passed")
+
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Equal(t, "c", <-entries)
+
 		appendText(t, log, "d", "e")
 		require.NoError(t, log.Trim(t.Context(), 4))
 		require.NoError(t, log.Trim(t.Context(), 5))
@@ -409,7 +438,7 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFollowEndsWithItsContext(t *testing.T) {
-	log, _ := inMemory(t)
+	log, _ := newMemoryLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var err error
@@ -448,33 +477,35 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 
 // If a process is killed at any of its calls, or a response is lost, each acknowledged entry is stored once. Other
 // processes can continue.
-func TestLogKilledAtEveryCall(t *testing.T) { killedAtEveryCall(t, stores, synctest.Test) }
+func TestLogKilledAtEveryCall(t *testing.T) { testKillsAtEveryCall(t, stores, synctest.Test) }
 
-// killedAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
+// testKillsAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
 // no time in a bubble.
-func killedAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
+func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
 	for _, store := range stores {
 		for _, row := range []struct {
 			name        string
 			after, lost bool
 		}{{"before", false, false}, {"after", true, false}, {"response lost", true, true}} {
 			t.Run(store.name+"/"+row.name, func(t *testing.T) {
-				bubble(t, func(t *testing.T) { killed(t, store, row.after, row.lost) })
+				bubble(t, func(t *testing.T) {
+					testKill(t, store, row.after, row.lost)
+				})
 			})
 		}
 	}
 }
 
-// killed ends a process at each of its calls, one after the other.
-func killed(t *testing.T, store store, after, lost bool) {
-	ended := false
-	for dieAt := 1; !ended; dieAt++ {
+// testKill ends a process at each of its calls, one after the other.
+func testKill(t *testing.T, store store, afterCall, lost bool) {
+	finished := false
+	for dieAt := 1; !finished; dieAt++ {
 		require.Less(t, dieAt, 40)
 		address := store.address(t)
-		whole, _ := open(t, address)
-		base, err := whole.Last(t.Context())
+		fullLog, _ := open(t, address)
+		base, err := fullLog.Last(t.Context())
 		require.NoError(t, err)
-		p := &process{dieAt: dieAt, after: after, lost: lost}
+		p := &process{dieAt: dieAt, after: afterCall, lost: lost}
 		log, _ := open(t, address, once, driver.WithLayer(p.layer))
 		var told []string
 		unknown := map[string]bool{}
@@ -492,30 +523,35 @@ func killed(t *testing.T, store store, after, lost bool) {
 				_ = log.Trim(t.Context(), base+1)
 			}
 		}
+
 		p.mu.Lock()
-		ended = p.calls < dieAt
+		finished = p.calls < dieAt
 		p.mu.Unlock()
-		judgeRest(t, whole, base, told, unknown)
+		requireRest(t, fullLog, base, told, unknown)
 	}
 }
 
-// judgeRest requires that the entries after base are those that were told, beside some that are unknown.
-func judgeRest(t *testing.T, log *commit.Log, base int64, told []string, unknown map[string]bool) {
+// requireRest requires that the entries after base are those that were told, beside some that are unknown.
+func requireRest(t *testing.T, log *commit.Log, base int64, told []string, unknown map[string]bool) {
 	t.Helper()
 	appendText(t, log, "next")
+
 	trimmed, err := log.Trimmed(t.Context())
 	require.NoError(t, err)
 	require.LessOrEqual(t, trimmed, base)
+
 	got, err := texts(t.Context(), log, base+1)
 	require.NoError(t, err)
 	require.Equal(t, "next", got[len(got)-1])
-	found := map[string]bool{}
+
+	counts := map[string]bool{}
 	for i, text := range got[:len(got)-1] {
-		found[fmt.Sprint(int64(i)+1, text)] = true
+		counts[fmt.Sprint(int64(i)+1, text)] = true
 		require.True(t, unknown[text] || contains(told, text), "%q is stored, and nobody was told: %v", text, got)
 	}
+
 	for _, entry := range told {
-		require.True(t, found[entry], "%s is lost: %v", entry, got)
+		require.True(t, counts[entry], "%s is lost: %v", entry, got)
 	}
 	require.NoError(t, log.Trim(t.Context(), base+int64(len(got))))
 }
@@ -531,9 +567,9 @@ func contains(told []string, text string) bool {
 
 // If several processes append, read and trim at the same time and lose responses, some order of their calls
 // explains all results.
-func TestLogIsLinearizable(t *testing.T) { linearizable(t, stores, 6) }
+func TestLogIsLinearizable(t *testing.T) { testLinearizable(t, stores, 6) }
 
-func linearizable(t *testing.T, stores []store, rounds uint64) {
+func testLinearizable(t *testing.T, stores []store, rounds uint64) {
 	for _, store := range stores {
 		for seed := range rounds {
 			t.Run(fmt.Sprint(store.name, seed), func(t *testing.T) {
@@ -549,7 +585,7 @@ func linearizable(t *testing.T, stores []store, rounds uint64) {
 					random := rand.New(rand.NewPCG(seed, n))
 					all.Go(func() {
 						for i := range 5 {
-							past.Do(anyCall(t, log, random, fmt.Sprintf("%d.%d", n, i)))
+							past.Do(callAtRandom(t, log, random, fmt.Sprintf("%d.%d", n, i)))
 						}
 					})
 				}
@@ -593,7 +629,7 @@ func only(fits func(tale) bool) history.Step {
 
 func anything(tale) bool { return true }
 
-func anyCall(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
+func callAtRandom(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
 	switch random.IntN(6) {
 	case 0:
 		return func() (string, history.Step) { return recordLast(t, log) }
@@ -661,10 +697,10 @@ func recordTrim(t *testing.T, log *commit.Log) (string, history.Step) {
 			told.Removed = told.Next
 			told.Next = last - 1
 		}
-		after := []history.KeyState{told.state()}
+		states := []history.KeyState{told.state()}
 		if err != nil {
-			after = append(after, s)
+			states = append(states, s)
 		}
-		return after
+		return states
 	}
 }

@@ -25,44 +25,51 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 			require.NoError(t, b.Remove(t.Context(), entryKey(number)))
 		}
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		happen func(t *testing.T, b storage.Bucket)
 		text   string
 	}{
-		{"the last entries", func(t *testing.T, b storage.Bucket) { remove(t, b, 6, 10) }, "entry 10 was in the log, and is gone"},
-		{"all entries", func(t *testing.T, b storage.Bucket) { remove(t, b, 1, 10) }, "entry 10 was in the log, and is gone"},
+		{"the last entries", func(t *testing.T, b storage.Bucket) {
+			remove(t, b, 6, 10)
+		}, "entry 10 was in the log, and is gone"},
+		{"all entries", func(t *testing.T, b storage.Bucket) {
+			remove(t, b, 1, 10)
+		}, "entry 10 was in the log, and is gone"},
 		{"and others appended in their place", func(t *testing.T, b storage.Bucket) {
 			remove(t, b, 6, 10)
 			other, err := commit.New(b, "log/")
 			require.NoError(t, err)
 			appendText(t, other, "1", "2", "3", "4", "5", "6")
 		}, "entry 10 is another one than was in the log"},
-	} {
-		for after, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
-			t.Run(row.name+", "+after, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		for name, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					log, b := inMemory(t)
+					log, b := newMemoryLog(t)
 					appendText(t, log, ten...)
-					row.happen(t, b)
+					tt.happen(t, b)
 					time.Sleep(wait)
+
 					for range 2 { // it does not forget
 						_, err := log.Append(t.Context(), func(int64) ([]byte, error) {
 							require.Fail(t, "nothing may be decided on such a log")
 							return nil, nil
 						})
 						require.ErrorIs(t, err, storage.Changed)
-						require.ErrorContains(t, err, row.text)
+						require.ErrorContains(t, err, tt.text)
 						require.ErrorContains(t, err, entryKey(10))
 					}
 					require.ErrorIs(t, log.Trim(t.Context(), 10), storage.Changed)
+
 					_, err := log.Last(t.Context())
 					require.ErrorIs(t, err, storage.Changed)
 
-					again, err := commit.New(b, "log/")
+					second, err := commit.New(b, "log/")
 					require.NoError(t, err)
-					appendText(t, again, "x")
-					got, err := texts(t.Context(), again, 1)
+					appendText(t, second, "x")
+					got, err := texts(t.Context(), second, 1)
 					require.NoError(t, err)
 					require.Equal(t, "x", got[len(got)-1], "a new Log takes the log as it is")
 				})
@@ -73,7 +80,7 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 
 // If an entry is replaced after a Log has read it, Append of that Log fails with Changed.
 func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
-	writer, b := inMemory(t)
+	writer, b := newMemoryLog(t)
 	appendText(t, writer, "a", "b")
 	log, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -81,6 +88,7 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
 	require.NoError(t, err)
+
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return nil, nil })
 	require.ErrorIs(t, err, storage.Changed)
 }
@@ -88,13 +96,14 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 // If others have trimmed the entry that a Log has seen last, its Append comes after the last entry, without an
 // error.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
 	appendText(t, log, "a")
 	appendText(t, other, "b", "c", "d")
 	require.NoError(t, other.Trim(t.Context(), 3))
 	require.NoError(t, other.Trim(t.Context(), 4))
+
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
 		require.EqualValues(t, 4, last)
 		return []byte("e"), nil
@@ -105,10 +114,11 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 
 // If ctx is canceled, Append fails with Canceled and stores nothing.
 func TestAppendCanceled(t *testing.T) {
-	log, b := inMemory(t)
+	log, b := newMemoryLog(t)
 	appendText(t, log, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, err := log.Append(ctx, func(int64) ([]byte, error) { return []byte("b"), nil })
 	require.ErrorIs(t, err, storage.Canceled)
 	exists, err := b.Exists(t.Context(), entryKey(2))

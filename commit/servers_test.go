@@ -35,7 +35,9 @@ var servers = []store{
 }
 
 func TestLogKilledAtEveryCallOnServers(t *testing.T) {
-	killedAtEveryCall(t, servers, func(t *testing.T, row func(*testing.T)) { row(t) })
+	testKillsAtEveryCall(t, servers, func(t *testing.T, row func(*testing.T)) {
+		row(t)
+	})
 }
 
-func TestLogIsLinearizableOnServers(t *testing.T) { linearizable(t, servers, 2) }
+func TestLogIsLinearizableOnServers(t *testing.T) { testLinearizable(t, servers, 2) }
