@@ -9,8 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // A BunnyConfig says how a pull zone of bunny.net serves a bucket, and has the signing key
@@ -39,7 +39,7 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if urlpath.Escape(s.path) != s.path {
+	if escape.Path(s.path) != s.path {
 		return nil, argument.Invalid("Config.BaseURL", "must not have an escaped path", "")
 	}
 	if c.Key == "" {
@@ -94,7 +94,7 @@ func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOp
 	query := fmt.Sprintf(
 		"token=%s&token_path=%s&expires=%d",
 		s.sign(path, g, "token_path="+path),
-		urlpath.EscapeAll(path),
+		escape.All(path),
 		g.until.Unix(),
 	)
 	return &SignedPrefix{Prefix: prefix, ExpiresAt: g.until, site: &s.site, query: query}, nil

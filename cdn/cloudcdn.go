@@ -11,8 +11,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // A CloudCDNConfig says how Google Cloud CDN serves a bucket, and has the signing key. The key
@@ -56,11 +56,12 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 		return nil, err
 	}
 	if n := len(c.KeyName); n == 0 || n > 63 || strings.ContainsAny(c.KeyName, ".~") ||
-		urlpath.EscapeAll(c.KeyName) != c.KeyName {
+		escape.All(c.KeyName) != c.KeyName {
 		return nil, argument.Invalid("Config.KeyName", `must be 1 to 63 letters, digits, "-" and "_"`, "")
 	}
 	key, err := base64.URLEncoding.DecodeString(strings.TrimSpace(c.Key))
-	if err != nil || len(key) != 16 { // err is dropped, because it would quote a part of the key
+	if err != nil || len(key) != 16 {
+		// Drop err, because it would quote a part of the key.
 		return nil, argument.Invalid("Config.Key", "must be base64url of 16 bytes", "")
 	}
 	return &CloudCDNSigner{s, c.KeyName, key, domain}, nil

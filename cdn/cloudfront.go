@@ -9,8 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const providerCloudFront = "cloudfront"
@@ -67,7 +67,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.KeyPairID == "" || urlpath.EscapeAll(c.KeyPairID) != c.KeyPairID {
+	if c.KeyPairID == "" || escape.All(c.KeyPairID) != c.KeyPairID {
 		return nil, argument.Invalid("Config.KeyPairID", "must be the id of a public key, such as K2JCJMDEHXQW5F", "")
 	}
 	key, err := newCloudFrontKey(c.KeyPairID, c.PrivateKey, c.SHA256)
@@ -100,7 +100,8 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 	separator := "?"
 	custom := s.addresses.IsValid()
 	if g.query != "" {
-		if custom { // in a custom policy, the "?" before the query would be a wildcard
+		if custom {
+			// In a custom policy, the "?" before the query would be a wildcard.
 			return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
 		}
 		resource += "?" + g.query

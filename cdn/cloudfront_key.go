@@ -58,7 +58,8 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 			k.private = key
 		}
 	}
-	if k.private == nil { // the error is our own, because the parser's error could quote the key
+	if k.private == nil {
+		// The error is our own, because the parser's error could quote the key.
 		return k, argument.Invalid("Config.PrivateKey",
 			"must be PEM of an RSA key of 2,048 bits, or of an ECDSA key on P-256", "")
 	}
@@ -68,7 +69,8 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 // parsePrivateKey returns the private key in a PEM text, or nil.
 func parsePrivateKey(text []byte) any {
 	block, _ := pem.Decode(text)
-	if block != nil && block.Type == "EC PARAMETERS" { // "openssl ecparam" writes this block before the key
+	if block != nil && block.Type == "EC PARAMETERS" {
+		// "openssl ecparam" writes this block before the key.
 		block, _ = pem.Decode(text[strings.Index(string(text), "-----END EC PARAMETERS"):])
 	}
 	if block == nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const opSignPrefix = "SignPrefix"
@@ -66,7 +66,8 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 	query, option := forwarded(&given)
 	if option != "" && !forwards {
 		hint := s.forwardHint
-		if op == opSignPrefix { // the signature of a prefix covers no parameters
+		if op == opSignPrefix {
+			// The signature of a prefix covers no parameters.
 			hint = ""
 		}
 		return grant{}, s.unsupported(op, key, option, hint)
@@ -96,7 +97,7 @@ func forwarded(opts *storage.SignOptions) (query, option string) {
 	} {
 		if p.value != "" {
 			option = cmp.Or(option, p.option)
-			parameters = append(parameters, p.name+"="+urlpath.EscapeAll(p.value))
+			parameters = append(parameters, p.name+"="+escape.All(p.value))
 		}
 	}
 	return strings.Join(parameters, "&"), option

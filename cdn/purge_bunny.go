@@ -6,9 +6,9 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/cdnapi"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A BunnyPurgeConfig has the API key of an account of bunny.net.
@@ -41,11 +41,11 @@ func NewBunnyPurger(c BunnyPurgeConfig) (Purger, error) {
 func (p *bunnyPurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Bunny}") }
 
 func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
-	return parallel.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
+	return running.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
 		if _, err := p.api.Parse(urls[i]); err != nil {
 			return err
 		}
-		target := "https://api.bunny.net/purge?url=" + urlpath.EscapeAll(urls[i])
+		target := "https://api.bunny.net/purge?url=" + escape.All(urls[i])
 		r, err := http.NewRequest(http.MethodPost, target, nil)
 		if err != nil {
 			return err

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // maxCloudflareURLs is the largest number of URLs in one request. All plans of Cloudflare permit
@@ -40,7 +40,7 @@ type cloudflarePurger struct {
 // Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails
 // with RateLimited. If a field of c is not valid, NewCloudflarePurger fails with InvalidArgument.
 func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
-	if c.ZoneID == "" || urlpath.EscapeAll(c.ZoneID) != c.ZoneID {
+	if c.ZoneID == "" || escape.All(c.ZoneID) != c.ZoneID {
 		return nil, argument.Invalid("Config.ZoneID", "must be the id of a zone, of letters and digits", "")
 	}
 	if !validToken(c.Token) {
@@ -72,16 +72,19 @@ func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 	if err != nil {
 		return err
 	}
+
 	r, err := http.NewRequest(http.MethodPost, p.address, bytes.NewReader(content))
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+p.token)
 	r.Header.Set("Content-Type", "application/json")
+
 	body, err := p.api.Do(ctx, r)
 	if err != nil {
 		return err
 	}
+
 	var answer struct {
 		Success bool                         `json:"success"`
 		Errors  []struct{ Code json.Number } `json:"errors"`
@@ -93,6 +96,7 @@ func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 	if answer.Success {
 		return nil
 	}
+
 	reason := "the API reported a failure"
 	for _, e := range answer.Errors {
 		reason += " " + e.Code.String()

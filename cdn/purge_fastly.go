@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/cdnapi"
-	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // purgesAtOnce is the largest number of concurrent requests to an API that accepts one URL in each
@@ -50,7 +50,7 @@ func NewFastlyPurger(c FastlyConfig) (Purger, error) {
 func (p *fastlyPurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Fastly}") }
 
 func (p *fastlyPurger) Purge(ctx context.Context, urls []string) error {
-	return parallel.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
+	return running.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
 		return p.purge(ctx, urls[i])
 	})
 }
@@ -60,10 +60,12 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
+
 	target := "https://api.fastly.com/purge/" + u.Host + u.EscapedPath()
 	if u.RawQuery != "" {
 		target += "?" + u.RawQuery
 	}
+
 	r, err := http.NewRequest(http.MethodPost, target, nil)
 	if err != nil {
 		return err
@@ -73,10 +75,12 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 	if p.soft {
 		r.Header.Set("Fastly-Soft-Purge", "1")
 	}
+
 	body, err := p.api.Do(ctx, r)
 	if err != nil {
 		return err
 	}
+
 	var answer struct{ Status string }
 	err = json.Unmarshal(body, &answer)
 	if err != nil {

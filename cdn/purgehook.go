@@ -8,8 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -69,14 +68,14 @@ func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultPurgeTimeout
 	}
-	h := &purgeHook{config: c, site: s, policy: backoff.New(purgeAttempts, maxPurgeDelay, c.Timeout)}
+	h := &purgeHook{config: c, site: s, policy: running.NewPolicy(purgeAttempts, maxPurgeDelay, c.Timeout)}
 	return h.run, nil
 }
 
 type purgeHook struct {
 	config PurgeConfig
 	site   site
-	policy *backoff.Policy
+	policy *running.Policy
 }
 
 // run is called before an operation, and returns a function that purges after the operation.
@@ -135,7 +134,7 @@ func (h *purgeHook) purge(ctx context.Context, keys []string) {
 
 // purgeBatch calls the Purger until it succeeds, or fails for a reason that is not temporary.
 func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
-	var tried backoff.Tries
+	var tried running.Tries
 	for {
 		err := ctx.Err()
 		if err == nil {
@@ -150,7 +149,7 @@ func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
 			return e
 		}
 		delay, retry := h.policy.Allow(&tried, e.Code == storage.RateLimited, e.RetryAfter)
-		if !retry || ctxtime.Sleep(ctx, delay) != nil {
+		if !retry || running.Sleep(ctx, delay) != nil {
 			return e
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A site is the address at which a CDN serves a bucket.
@@ -35,11 +35,11 @@ func newSite(provider, base string) (site, error) {
 		return site{}, argument.Invalid("Config.BaseURL",
 			"must be an http or https address without user, query or fragment", "")
 	}
-	if strings.ContainsFunc(base, func(r rune) bool { return !plain(r) && r != '%' }) {
+	if strings.ContainsFunc(base, func(r rune) bool { return !isPlain(r) && r != '%' }) {
 		return site{}, argument.Invalid("Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`,
 			"escape other characters of its path")
 	}
-	if keyrule.Any(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "" {
+	if objectkey.Rule(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "" {
 		return site{}, argument.Invalid("Config.BaseURL", `must not have a path with a segment "." or ".."`, "")
 	}
 	base = strings.TrimSuffix(base, "/") + "/"
@@ -47,16 +47,18 @@ func newSite(provider, base string) (site, error) {
 	return site{provider: provider, base: base, host: u.Hostname(), path: path, now: time.Now}, nil
 }
 
-// plain reports whether a character of a base URL has no special meaning in a URL or in a policy.
-func plain(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~/:[]", r)
+// isPlain reports whether a character of a base URL has no special meaning in a URL or in a policy.
+func isPlain(r rune) bool {
+	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	isDigit := '0' <= r && r <= '9'
+	return isLetter || isDigit || strings.ContainsRune("-._~/:[]", r)
 }
 
 // format writes only the base URL, because the other fields of a signer are secrets.
 func (s *site) format(f fmt.State) { _, _ = fmt.Fprintf(f, "{BaseURL:%s}", s.base) }
 
 // address returns the URL of an object.
-func (s *site) address(key string) string { return s.base + urlpath.Escape(key) }
+func (s *site) address(key string) string { return s.base + escape.Path(key) }
 
 // cookie returns a cookie that browsers send with requests for objects below a prefix.
 func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
@@ -64,7 +66,7 @@ func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 		Name:     name,
 		Value:    value,
 		Domain:   domain,
-		Path:     s.path + urlpath.Escape(prefix),
+		Path:     s.path + escape.Path(prefix),
 		Secure:   true,
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
@@ -87,7 +89,7 @@ func (s *site) cookieDomain(value string) (string, error) {
 
 // checkKey returns an error if an object cannot have a URL at the CDN.
 func (s *site) checkKey(op, key string) error {
-	return s.check(op, key, "key", keyrule.Any(key))
+	return s.check(op, key, "key", objectkey.Rule(key))
 }
 
 // checkPrefix returns an error if a prefix cannot be signed. A prefix must not end within a name:
@@ -100,7 +102,7 @@ func (s *site) checkPrefix(op, prefix string) error {
 	case !strings.HasSuffix(prefix, "/"):
 		rule = `must be "" or end in "/"`
 	default:
-		rule = keyrule.Any(prefix)
+		rule = objectkey.Rule(prefix)
 	}
 	return s.check(op, prefix, "prefix", rule)
 }
@@ -109,7 +111,7 @@ func (s *site) check(op, key, name, rule string) error {
 	if rule != "" {
 		return s.located(op, key, argument.Invalid(name, rule, ""))
 	}
-	if s.unescaped && urlpath.Escape(key) != key {
+	if s.unescaped && escape.Path(key) != key {
 		return s.unsupported(op, key, "a key with characters that a URL escapes", "")
 	}
 	return nil
