@@ -55,17 +55,19 @@ func TestBunnyPrefixes(t *testing.T) {
 }
 
 func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
-	for _, row := range []struct{ name, key string }{
+	tests := []struct{ name, key string }{
 		{"another object could have the URL, with a later expiry", "photos/12"},
 		{"an escape", "a b.jpg"},
 		{"another alphabet", "é.jpg"},
 		{"a percent sign", "100%.jpg"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := newBunny(t).SignedDownloadURL(t.Context(), row.key)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newBunny(t).SignedDownloadURL(t.Context(), tt.key)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
+
 	_, err := newBunny(t).SignPrefix("a b/")
 	require.ErrorIs(t, err, storage.Unsupported)
 	granted, err := newBunny(t).SignPrefix("photos/")
@@ -77,16 +79,17 @@ func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
 }
 
 func TestBunnyConfigurationsAreChecked(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		config cdn.BunnyConfig
 	}{
 		{"no address", cdn.BunnyConfig{Key: "secret"}},
 		{"an escaped path", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/a%20b/", Key: "secret"}},
 		{"no key", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := cdn.NewBunnySigner(row.config)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := cdn.NewBunnySigner(tt.config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), "secret")
 		})

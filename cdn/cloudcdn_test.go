@@ -14,11 +14,11 @@ import (
 // (https://github.com/GoogleCloudPlatform/golang-samples/tree/main/cdn), from which the signatures here come, too.
 const googleKey = "nZtRohdNF9m3cKM24IcK4w=="
 
-func newCloudCDN(t *testing.T, base string, until int64) *cdn.CloudCDNSigner {
+func newCloudCDN(t *testing.T, base string, expiry int64) *cdn.CloudCDNSigner {
 	t.Helper()
 	s, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{BaseURL: base, KeyName: "my-key", Key: googleKey})
 	require.NoError(t, err)
-	s.At(time.Unix(until, 0).Add(-time.Hour))
+	s.At(time.Unix(expiry, 0).Add(-time.Hour))
 	return s
 }
 
@@ -34,46 +34,58 @@ func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 }
 
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, base, prefix, key string
 		until                   int64
 		url, cookie             string
 	}{
 		{
-			"a prefix", "https://media.example.com/", "segments/", "segments/1.ts", 1558131350,
-			"https://media.example.com/segments/1.ts?URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
-			"URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:KeyName=my-key:Signature=_qwhz38bxCKdiDqENLIx4ujrw-U=",
+			name:   "a prefix",
+			base:   "https://media.example.com/",
+			prefix: "segments/",
+			key:    "segments/1.ts",
+			until:  1558131350,
+			url:    "https://media.example.com/segments/1.ts?URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
+			cookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:KeyName=my-key:Signature=_qwhz38bxCKdiDqENLIx4ujrw-U=",
 		},
 		{
-			"a prefix of two segments", "https://video.example.com/manifests/", "123/", "123/a", 1558131350, "",
-			"URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:Expires=1558131350:KeyName=my-key:Signature=0ZSSGg0VdRH29siXG8wiPTV5LOE=",
+			name:   "a prefix of two segments",
+			base:   "https://video.example.com/manifests/",
+			prefix: "123/",
+			key:    "123/a",
+			until:  1558131350,
+			cookie: "URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:Expires=1558131350:KeyName=my-key:Signature=0ZSSGg0VdRH29siXG8wiPTV5LOE=",
 		},
 		{
-			"all objects", "https://www.google.com", "", "a", 1549751401,
-			"https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=&Expires=1549751401&KeyName=my-key&Signature=o0zZ77jb7BgtGRPQEaXmX3cCLh8=", "",
+			name:  "all objects",
+			base:  "https://www.google.com",
+			key:   "a",
+			until: 1549751401,
+			url:   "https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=&Expires=1549751401&KeyName=my-key&Signature=o0zZ77jb7BgtGRPQEaXmX3cCLh8=",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			granted, err := newCloudCDN(t, row.base, row.until).SignPrefix(row.prefix)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			granted, err := newCloudCDN(t, tt.base, tt.until).SignPrefix(tt.prefix)
 			require.NoError(t, err)
-			if row.url != "" {
-				address, err := granted.URL(row.key)
+			if tt.url != "" {
+				address, err := granted.URL(tt.key)
 				require.NoError(t, err)
-				require.Equal(t, row.url, address)
+				require.Equal(t, tt.url, address)
 			}
-			if row.cookie != "" {
+			if tt.cookie != "" {
 				require.Len(t, granted.Cookies, 1)
 				require.Equal(t, "Cloud-CDN-Cookie", granted.Cookies[0].Name)
-				require.Equal(t, row.cookie, granted.Cookies[0].Value)
+				require.Equal(t, tt.cookie, granted.Cookies[0].Value)
 				require.NoError(t, granted.Cookies[0].Valid())
-				require.Contains(t, granted.Cookies[0].String(), row.cookie, "nothing is escaped")
+				require.Contains(t, granted.Cookies[0].String(), tt.cookie, "nothing is escaped")
 			}
 		})
 	}
 }
 
 func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, says string
 		change     func(*cdn.CloudCDNConfig)
 	}{
@@ -98,13 +110,14 @@ func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 		{"a foreign domain", "CookieDomain", func(c *cdn.CloudCDNConfig) {
 			c.CookieDomain = "example.org"
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := cdn.CloudCDNConfig{BaseURL: "https://cdn.example.com", KeyName: "k", Key: googleKey}
-			row.change(&c)
+			tt.change(&c)
 			_, err := cdn.NewCloudCDNSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+row.says)
+			require.ErrorContains(t, err, "Config."+tt.says)
 			require.NotContains(t, err.Error(), "c2VjcmV0")
 			require.NotContains(t, err.Error(), "secret!")
 		})

@@ -71,7 +71,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 	addresses := func(c *cdn.CloudFrontConfig) {
 		c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		change  func(*cdn.CloudFrontConfig)
 		opts    []storage.SignedDownloadOption
@@ -88,23 +88,25 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 			opts:  []storage.SignedDownloadOption{storage.WithVersion("v1")},
 			query: "versionId=v1&Expires=1767290400",
 		},
-	} {
+	}
+	for _, tt := range tests {
 		for hash, suffix := range map[string]string{"sha1": "", "sha256": "&Hash-Algorithm=SHA256"} {
-			t.Run(row.name+"/"+hash, func(t *testing.T) {
+			t.Run(tt.name+"/"+hash, func(t *testing.T) {
 				s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 					c.SHA256 = hash == "sha256"
-					if row.change != nil {
-						row.change(c)
+					if tt.change != nil {
+						tt.change(c)
 					}
 				})
-				signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", row.opts...)
+				signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", tt.opts...)
 				require.NoError(t, err)
-				policy, signature := opensslSignature(t, row.name, hash)
-				if row.visible {
-					row.query = "Policy=" + cloudFrontBase64(policy)
+				policy, signature := opensslSignature(t, tt.name, hash)
+				if tt.visible {
+					tt.query = "Policy=" + cloudFrontBase64(policy)
 				}
+
 				require.Equal(t, &storage.SignedURL{
-					URL: distribution + "images/horizon.jpg?" + row.query +
+					URL: distribution + "images/horizon.jpg?" + tt.query +
 						"&Signature=" + signature + "&Key-Pair-Id=K2JCJMDEHXQW5F" + suffix,
 					Method:    http.MethodGet,
 					Header:    http.Header{},
@@ -122,16 +124,19 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	})
 	granted, err := s.SignPrefix("images/")
 	require.NoError(t, err)
+
 	policy, signature := opensslSignature(t, "prefix", "sha256")
 	require.Equal(t, time.Unix(1767290400, 0).UTC(), granted.ExpiresAt)
 	address, err := granted.URL("images/a b.jpg")
 	require.NoError(t, err)
 	require.Equal(t, distribution+"images/a%20b.jpg?Policy="+cloudFrontBase64(policy)+"&Signature="+signature+
 		"&Key-Pair-Id=K2JCJMDEHXQW5F&Hash-Algorithm=SHA256", address)
+
 	var cookies []string
 	for _, c := range granted.Cookies {
 		cookies = append(cookies, c.String())
 	}
+
 	const attributes = "; Path=/images/; Domain=cloudfront.net; HttpOnly; Secure; SameSite=Lax"
 	require.Equal(t, []string{
 		"CloudFront-Policy=" + cloudFrontBase64(policy) + attributes,
@@ -183,7 +188,7 @@ func signatureOf(t *testing.T, address string) []byte {
 
 func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 	small := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
-	for _, row := range []struct {
+	tests := []struct {
 		name, says string
 		change     func(*cdn.CloudFrontConfig)
 	}{
@@ -238,17 +243,18 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 		{"the end of a name", "CookieDomain", func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "loudfront.net"
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := cdn.CloudFrontConfig{
 				BaseURL:    distribution,
 				KeyPairID:  "K",
 				PrivateKey: testFile(t, "cloudfront-rsa.pem"),
 			}
-			row.change(&c)
+			tt.change(&c)
 			_, err := cdn.NewCloudFrontSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+row.says)
+			require.ErrorContains(t, err, "Config."+tt.says)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}

@@ -34,8 +34,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	before, _, _ := strings.Cut(address, "?")
-	fmt.Println(before)
+	base, _, _ := strings.Cut(address, "?")
+	fmt.Println(base)
 	// Output: https://cdn.example.com/photos/1.jpg
 }
 
@@ -71,7 +71,9 @@ func ExampleNewPurgeHook() {
 	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
 		Purger:  printer{}, // such as that of NewCloudflarePurger
 		BaseURL: "https://cdn.example.com/",
-		OnError: func(_ context.Context, urls []string, err error) { log.Println("not purged:", urls, err) },
+		OnError: func(_ context.Context, urls []string, err error) {
+			log.Println("not purged:", urls, err)
+		},
 	})
 	if err != nil {
 		log.Fatal(err)

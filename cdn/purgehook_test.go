@@ -56,8 +56,8 @@ type failure struct {
 	err  error
 }
 
-// open returns a bucket that purges, and the failures of its purges.
-func open(t *testing.T, r *recorder, opts ...storage.OpenOption) (storage.Bucket, *[]failure) {
+// newPurgedBucket returns a bucket that purges, and the failures of its purges.
+func newPurgedBucket(t *testing.T, r *recorder, opts ...storage.OpenOption) (storage.Bucket, *[]failure) {
 	t.Helper()
 	failures := new([]failure)
 	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
@@ -98,7 +98,7 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 		}
 		return all, nil
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		do   func(ctx context.Context, b storage.Bucket) error
 		want []string
@@ -192,14 +192,15 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 		{"tags", func(ctx context.Context, b storage.Bucket) error {
 			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
 		}, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{}
-			b, failures := open(t, r, storage.WithVersioning(true))
+			b, failures := newPurgedBucket(t, r, storage.WithVersioning(true))
 			put(t, b, "a", "b")
 			r.calls = nil
-			require.NoError(t, row.do(t.Context(), b))
-			require.Equal(t, row.want, r.keys())
+			require.NoError(t, tt.do(t.Context(), b))
+			require.Equal(t, tt.want, r.keys())
 			require.Empty(t, *failures)
 		})
 	}
@@ -212,7 +213,7 @@ func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
 		_, err := inner.Head(ctx, &driver.GetRequest{Key: "a", Length: -1})
 		return err
 	}}
-	b, failures := open(t, r, driver.WithLayer(func(driver.Driver) driver.Driver { return inner }))
+	b, failures := newPurgedBucket(t, r, driver.WithLayer(func(driver.Driver) driver.Driver { return inner }))
 	put(t, b, "a")
 	require.Equal(t, []string{"a"}, r.keys())
 	require.Empty(t, *failures)
@@ -225,7 +226,7 @@ func TestPurgeHookOutcomes(t *testing.T) {
 	removal := func(ctx context.Context, b storage.Bucket) error {
 		return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		rules []faults.Rule
 		do    func(ctx context.Context, b storage.Bucket) error
@@ -268,24 +269,27 @@ func TestPurgeHookOutcomes(t *testing.T) {
 				faults.Fail(faults.Delete | faults.DeleteBatch).ForKey("a").WithError(storage.PermissionDenied),
 			},
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{}
-			injected := faults.New(row.rules...)
+			injected := faults.New(tt.rules...)
 			inner := memstore.NewDriver(memstore.Config{})
-			b, failures := open(t, r, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
+			b, failures := newPurgedBucket(t, r, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
 				driver.WithLayer(func(driver.Driver) driver.Driver { return injected.Layer()(inner) }))
 			for _, key := range []string{"a", "b"} {
 				_, err := inner.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(key), Size: 1})
 				require.NoError(t, err)
 			}
-			err := row.do(t.Context(), b)
-			if row.code == "" {
+
+			err := tt.do(t.Context(), b)
+			if tt.code == "" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, row.code)
+				require.ErrorIs(t, err, tt.code)
 			}
-			require.Equal(t, row.want, r.keys())
+
+			require.Equal(t, tt.want, r.keys())
 			require.Empty(t, *failures)
 		})
 	}
@@ -295,7 +299,8 @@ func TestPurgeHookOutcomes(t *testing.T) {
 func TestPurgeHookPurgeFails(t *testing.T) {
 	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
 	r := &recorder{purge: func(context.Context, []string) error { return refusal }}
-	b, failures := open(t, r)
+	b, failures := newPurgedBucket(t, r)
+
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.Equal(t, "a", attrs.Key)
@@ -327,7 +332,8 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 		}
 		return ctx.Err()
 	}}
-	b, failures := open(t, r, driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
+	b, failures := newPurgedBucket(t, r, driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
+
 	_, _ = b.Upload(ctx, "a", strings.NewReader("x"))
 	require.Error(t, ctx.Err())
 	require.Equal(t, []string{"a"}, r.keys())
@@ -338,23 +344,24 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 // after other errors.
 func TestPurgeHookRepeats(t *testing.T) {
 	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		errs     []error // of the calls; then nil
 		calls    int
 		failures int
 	}{
-		{"a success", nil, 1, 0},
-		{"out of reach once", []error{busy(storage.Unavailable)}, 2, 0},
-		{"busy four times", slices.Repeat([]error{busy(storage.RateLimited)}, 4), 5, 0},
-		{"busy for too long", slices.Repeat([]error{busy(storage.RateLimited)}, 9), 5, 1},
-		{"a bare code", []error{storage.Unavailable}, 2, 0},
-		{"an error that does not pass", []error{storage.InvalidArgument}, 1, 1},
-		{"an error of a user's own", []error{errors.New("broken")}, 1, 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a success", calls: 1},
+		{name: "out of reach once", errs: []error{busy(storage.Unavailable)}, calls: 2},
+		{name: "busy four times", errs: slices.Repeat([]error{busy(storage.RateLimited)}, 4), calls: 5},
+		{name: "busy for too long", errs: slices.Repeat([]error{busy(storage.RateLimited)}, 9), calls: 5, failures: 1},
+		{name: "a bare code", errs: []error{storage.Unavailable}, calls: 2},
+		{name: "an error that does not pass", errs: []error{storage.InvalidArgument}, calls: 1, failures: 1},
+		{name: "an error of a user's own", errs: []error{errors.New("broken")}, calls: 1, failures: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				errs := row.errs
+				errs := tt.errs
 				r := &recorder{purge: func(context.Context, []string) error {
 					if len(errs) == 0 {
 						return nil
@@ -363,10 +370,10 @@ func TestPurgeHookRepeats(t *testing.T) {
 					errs = errs[1:]
 					return err
 				}}
-				b, failures := open(t, r)
+				b, failures := newPurgedBucket(t, r)
 				put(t, b, "a")
-				require.Len(t, r.calls, row.calls)
-				require.Len(t, *failures, row.failures)
+				require.Len(t, r.calls, tt.calls)
+				require.Len(t, *failures, tt.failures)
 			})
 		})
 	}
@@ -379,7 +386,7 @@ func TestPurgeHookIsBoundedInTime(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		b, failures := open(t, r)
+		b, failures := newPurgedBucket(t, r)
 		put(t, b, "a")
 		require.Len(t, r.calls, 1)
 		require.Len(t, *failures, 1)
@@ -395,6 +402,7 @@ func TestPurgeHookIsBoundedInTime(t *testing.T) {
 			time.Since(start),
 			"the bound is that of the operation, whatever the number of batches",
 		)
+
 		told := 0
 		for _, f := range (*failures)[1:] {
 			told += len(f.urls)
@@ -419,13 +427,14 @@ func TestPurgeHookBatches(t *testing.T) {
 		}
 		return nil
 	}}
-	b, failures := open(t, r)
+	b, failures := newPurgedBucket(t, r)
 	_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
 	require.NoError(t, err)
 	var sizes []int
 	for _, call := range r.calls {
 		sizes = append(sizes, len(call))
 	}
+
 	require.Equal(t, []int{100, 100, 50}, sizes)
 	require.Len(t, *failures, 1, "a batch that fails prevents no other")
 	require.Len(t, (*failures)[0].urls, 100)
@@ -437,14 +446,14 @@ func TestPurgerMayChangeItsArgument(t *testing.T) {
 		clear(urls)
 		return storage.PermissionDenied
 	}}
-	b, failures := open(t, r)
+	b, failures := newPurgedBucket(t, r)
 	put(t, b, "a")
 	require.Len(t, *failures, 1)
 	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
 }
 
 func TestPurgeConfigurationsAreChecked(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, says string
 		change     func(*cdn.PurgeConfig)
 	}{
@@ -463,13 +472,14 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 		{"negative time", "Timeout", func(c *cdn.PurgeConfig) {
 			c.Timeout = -time.Second
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := cdn.PurgeConfig{Purger: &recorder{}, BaseURL: site, OnError: func(context.Context, []string, error) {}}
-			row.change(&c)
+			tt.change(&c)
 			_, err := cdn.NewPurgeHook(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+row.says)
+			require.ErrorContains(t, err, "Config."+tt.says)
 		})
 	}
 }

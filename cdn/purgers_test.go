@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +36,7 @@ type wire struct {
 func newWire(t *testing.T, respond http.HandlerFunc) *wire {
 	t.Helper()
 	w := &wire{}
-	w.server = httptest.NewTLSServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	w.server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			body = []byte(err.Error())
@@ -45,7 +46,7 @@ func newWire(t *testing.T, respond http.HandlerFunc) *wire {
 		w.headers = append(w.headers, r.Header)
 		w.bodies = append(w.bodies, string(body))
 		w.mu.Unlock()
-		respond(out, r)
+		respond(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
 	return w
@@ -88,25 +89,31 @@ var purgers = map[string]struct {
 }
 
 func TestPurgersOnTheWire(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, line, header, value, body string
 	}{
 		{
-			"cloudflare", "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
-			"Authorization", "Bearer " + token, `{"files":["https://cdn.example.com/a%20b%3F"]}`,
+			name:   "cloudflare",
+			line:   "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
+			header: "Authorization",
+			value:  "Bearer " + token,
+			body:   `{"files":["https://cdn.example.com/a%20b%3F"]}`,
 		},
-		{"fastly", "POST api.fastly.com /purge/cdn.example.com/a%20b%3F", "Fastly-Key", token, ""},
-		{"bunny", "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F", "Accesskey", token, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := newWire(t, responding(http.StatusOK, purgers[row.name].success))
-			p, err := purgers[row.name].open(w.client())
+		{name: "fastly", line: "POST api.fastly.com /purge/cdn.example.com/a%20b%3F", header: "Fastly-Key", value: token},
+		{name: "bunny", line: "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F", header: "Accesskey", value: token},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWire(t, responding(http.StatusOK, purgers[tt.name].success))
+			p, err := purgers[tt.name].open(w.client())
 			require.NoError(t, err)
+
 			require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a%20b%3F"}))
-			require.Equal(t, []string{row.line}, w.lines)
-			require.Equal(t, []string{row.value}, w.headers[0][row.header])
-			require.Equal(t, []string{row.body}, w.bodies)
-			if row.body != "" {
+			require.Equal(t, []string{tt.line}, w.lines)
+			require.Equal(t, []string{tt.value}, w.headers[0][tt.header])
+			require.Equal(t, []string{tt.body}, w.bodies)
+
+			if tt.body != "" {
 				require.Equal(t, "application/json", w.headers[0].Get("Content-Type"))
 			}
 			require.Empty(t, w.headers[0]["Fastly-Soft-Purge"])
@@ -129,9 +136,9 @@ func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
 	require.NoError(t, p.Purge(t.Context(), manyURLs(201)))
 	var sizes []int
 	for _, body := range w.bodies {
-		var sent struct{ Files []string }
-		require.NoError(t, json.Unmarshal([]byte(body), &sent))
-		sizes = append(sizes, len(sent.Files))
+		var request struct{ Files []string }
+		require.NoError(t, json.Unmarshal([]byte(body), &request))
+		sizes = append(sizes, len(request.Files))
 	}
 	require.Equal(t, []int{100, 100, 1}, sizes)
 }
@@ -178,48 +185,54 @@ func TestPurgersBrokenAPI(t *testing.T) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusTooManyRequests)
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name      string
 		respond   http.HandlerFunc
 		want      storage.Code
 		temporary bool
 		without   string // a purger that takes such a response
 	}{
-		{"a server error", responding(500, "{}"), storage.Unavailable, true, ""},
-		{"a gateway's error of a megabyte, with the token", huge, storage.Unavailable, true, ""},
-		{"too many requests", limited, storage.RateLimited, true, ""},
+		{name: "a server error", respond: responding(500, "{}"), want: storage.Unavailable, temporary: true},
+		{name: "a gateway's error of a megabyte, with the token", respond: huge, want: storage.Unavailable, temporary: true},
+		{name: "too many requests", respond: limited, want: storage.RateLimited, temporary: true},
 		{
-			"a wrong token, which the response repeats", responding(401, `{"errors":[{"message":"`+token+`"}]}`),
-			storage.Unauthenticated, false, "",
+			name:    "a wrong token, which the response repeats",
+			respond: responding(401, `{"errors":[{"message":"`+token+`"}]}`),
+			want:    storage.Unauthenticated,
 		},
-		{"a token without the permission", responding(403, token), storage.PermissionDenied, false, ""},
-		{"no such zone", responding(404, ""), storage.InvalidArgument, false, ""},
-		{"a redirect to another host", redirect, storage.InvalidArgument, false, ""},
+		{name: "a token without the permission", respond: responding(403, token), want: storage.PermissionDenied},
+		{name: "no such zone", respond: responding(404, ""), want: storage.InvalidArgument},
+		{name: "a redirect to another host", respond: redirect, want: storage.InvalidArgument},
 		{
-			"a success that reports a failure",
-			responding(200, `{"success":false,"status":"error","errors":[{"code":1012,"message":"`+token+`"}]}`),
-			storage.Internal, false, "bunny",
+			name:    "a success that reports a failure",
+			respond: responding(200, `{"success":false,"status":"error","errors":[{"code":1012,"message":"`+token+`"}]}`),
+			want:    storage.Internal,
+			without: "bunny",
 		},
-		{"a page in place of JSON", responding(200, "<html>"+token), storage.Unavailable, true, "bunny"},
-		{"a success of a megabyte", endless, storage.Unavailable, true, "bunny"},
-		{"an empty success", responding(200, "{}"), storage.Internal, false, "bunny"},
-	} {
+		{name: "a page in place of JSON", respond: responding(200, "<html>"+token), want: storage.Unavailable, temporary: true, without: "bunny"},
+		{name: "a success of a megabyte", respond: endless, want: storage.Unavailable, temporary: true, without: "bunny"},
+		{name: "an empty success", respond: responding(200, "{}"), want: storage.Internal, without: "bunny"},
+	}
+	for _, tt := range tests {
 		for name, purger := range purgers {
-			if name == row.without {
+			if name == tt.without {
 				continue
 			}
-			t.Run(row.name+"/"+name, func(t *testing.T) {
-				w := newWire(t, row.respond)
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				w := newWire(t, tt.respond)
 				client := w.client()
 				client.CheckRedirect = func(*http.Request, []*http.Request) error { return nil } // follows all
 				p, err := purger.open(client)
 				require.NoError(t, err)
+
 				err = p.Purge(t.Context(), []string{"https://cdn.example.com/a"})
-				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, row.temporary, storage.IsTemporary(err))
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.temporary, storage.IsTemporary(err))
 				require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)), token)
 				require.Len(t, w.lines, 1, "the token goes to one host")
-				if row.want == storage.RateLimited {
+
+				if tt.want == storage.RateLimited {
 					var e *storage.Error
 					require.ErrorAs(t, err, &e)
 					require.Equal(t, "7s", e.RetryAfter.String())
@@ -234,20 +247,52 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// If the API of a CDN does not respond, Purge fails with a temporary error with the Code Unavailable.
+// A hangingBody is the body of a response. It gives nothing until the request ends.
+type hangingBody struct{ request context.Context }
+
+func (b hangingBody) Read([]byte) (int, error) {
+	<-b.request.Done()
+	return 0, b.request.Err()
+}
+
+func (hangingBody) Close() error { return nil }
+
+// If the API of a CDN sends no response, or only the header of one, Purge fails after ten seconds with a temporary
+// error with the Code Unavailable.
 func TestPurgersAPIHangs(t *testing.T) {
-	for name, purger := range purgers {
-		synctest.Test(t, func(t *testing.T) {
-			hangs := roundTripper(func(r *http.Request) (*http.Response, error) {
+	tests := []struct {
+		name  string
+		hangs roundTripper
+	}{
+		{
+			name: "no response",
+			hangs: func(r *http.Request) (*http.Response, error) {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
+			},
+		},
+		{
+			name: "no body",
+			hangs: func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: hangingBody{r.Context()}, Request: r}, nil
+			},
+		},
+	}
+	for _, tt := range tests {
+		for name, purger := range purgers {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p, err := purger.open(&http.Client{Transport: tt.hangs})
+					require.NoError(t, err)
+
+					start := time.Now()
+					err = p.Purge(t.Context(), []string{"https://cdn.example.com/a"})
+					require.ErrorIs(t, err, storage.Unavailable)
+					require.True(t, storage.IsTemporary(err), "the caller still has time")
+					require.Equal(t, 10*time.Second, time.Since(start))
+				})
 			})
-			p, err := purger.open(&http.Client{Transport: hangs})
-			require.NoError(t, err)
-			err = p.Purge(t.Context(), []string{"https://cdn.example.com/a"})
-			require.ErrorIs(t, err, storage.Unavailable, name)
-			require.True(t, storage.IsTemporary(err), "the caller still has time")
-		})
+		}
 	}
 }
 
@@ -278,7 +323,7 @@ func TestPurgersCheckURLs(t *testing.T) {
 }
 
 func TestPurgerConfigurationsAreChecked(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, says string
 		open       func() (cdn.Purger, error)
 	}{
@@ -302,11 +347,12 @@ func TestPurgerConfigurationsAreChecked(t *testing.T) {
 			"no key of Bunny", "AccessKey",
 			func() (cdn.Purger, error) { return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{}) },
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := row.open()
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.open()
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+row.says)
+			require.ErrorContains(t, err, "Config."+tt.says)
 			require.NotContains(t, err.Error(), token)
 		})
 	}

@@ -28,7 +28,7 @@ type signer interface {
 
 const site = "https://cdn.example.com/files/"
 
-func signers(t *testing.T) map[string]signer {
+func newSigners(t *testing.T) map[string]signer {
 	t.Helper()
 	google, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{BaseURL: site, KeyName: "my-key", Key: googleKey})
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func signers(t *testing.T) map[string]signer {
 
 // Each signer refuses options that its CDN does not enforce.
 func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		option string
 		given  storage.SignedDownloadOption
 	}{
@@ -55,15 +55,16 @@ func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 		{"WithDownloadName", storage.WithDownloadName("a.jpg")},
 		{"WithResponseContentDisposition", storage.WithResponseContentDisposition("inline")},
 		{"WithResponseContentType", storage.WithResponseContentType("text/plain")},
-	} {
-		for name, s := range signers(t) {
-			t.Run(row.option+"/"+name, func(t *testing.T) {
-				_, err := s.SignedDownloadURL(t.Context(), "a.jpg", row.given)
+	}
+	for _, tt := range tests {
+		for name, s := range newSigners(t) {
+			t.Run(tt.option+"/"+name, func(t *testing.T) {
+				_, err := s.SignedDownloadURL(t.Context(), "a.jpg", tt.given)
 				require.ErrorIs(t, err, storage.Unsupported)
-				require.ErrorContains(t, err, row.option)
-				_, err = s.SignPrefix("a/", row.given)
+				require.ErrorContains(t, err, tt.option)
+				_, err = s.SignPrefix("a/", tt.given)
 				require.ErrorIs(t, err, storage.Unsupported)
-				require.ErrorContains(t, err, row.option)
+				require.ErrorContains(t, err, tt.option)
 			})
 		}
 	}
@@ -72,7 +73,7 @@ func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 func TestSignersStableURLs(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := []storage.SignedDownloadOption{storage.WithStableFor(time.Hour), storage.WithTTL(time.Minute)}
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {
 			sign := func(at time.Time) *storage.SignedURL {
 				s.At(at)
@@ -102,12 +103,14 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 		storage.WithVersion("a+b*"),
 	)
 	require.NoError(t, err)
+
 	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "text/plain", u.Query().Get("response-content-type"))
 	require.Equal(t, "a+b*", u.Query().Get("versionId"))
 	require.Contains(t, u.Query().Get("response-content-disposition"), "attachment")
 	require.NotContains(t, signedURL.URL, "*", "no wildcard is signed")
+
 	for _, row := range []struct {
 		name string
 		opt  storage.SignedDownloadOption
@@ -130,8 +133,8 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 }
 
 func TestSignersHostileKeys(t *testing.T) {
-	for name, s := range signers(t) {
-		for _, row := range []struct {
+	for name, s := range newSigners(t) {
+		tests := []struct {
 			key, path string // path is "" if the key is refused
 			code      storage.Code
 		}{
@@ -154,24 +157,27 @@ func TestSignersHostileKeys(t *testing.T) {
 			{key: "é", path: "%C3%A9"},
 			{key: "/a", path: "/a"},
 			{key: "http://evil.example/", path: "http%3A//evil.example/"},
-		} {
-			t.Run(fmt.Sprintf("%s/%.20q", name, row.key), func(t *testing.T) {
-				if name == "bunny" && row.path != "" && row.path != row.key {
-					row.path = ""
-					row.code = storage.Unsupported
+		}
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s/%.20q", name, tt.key), func(t *testing.T) {
+				if name == "bunny" && tt.path != "" && tt.path != tt.key {
+					tt.path = ""
+					tt.code = storage.Unsupported
 				}
-				signedURL, err := s.SignedDownloadURL(t.Context(), row.key)
-				if row.path == "" {
-					require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+				signedURL, err := s.SignedDownloadURL(t.Context(), tt.key)
+				if tt.path == "" {
+					require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 					return
 				}
 				require.NoError(t, err)
+
 				address, query, _ := strings.Cut(signedURL.URL, "?")
-				require.Equal(t, site+row.path, address)
+				require.Equal(t, site+tt.path, address)
 				require.NotContains(t, query, "?")
+
 				u, err := url.Parse(signedURL.URL)
 				require.NoError(t, err)
-				require.Equal(t, "/files/"+row.key, u.Path, "the CDN reads the same key")
+				require.Equal(t, "/files/"+tt.key, u.Path, "the CDN reads the same key")
 			})
 		}
 	}
@@ -180,7 +186,7 @@ func TestSignersHostileKeys(t *testing.T) {
 // If a prefix does not end at a segment, SignPrefix fails with InvalidArgument. If a key is outside of the prefix,
 // URL does.
 func TestSignPrefixEndsAtASegment(t *testing.T) {
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		for _, prefix := range []string{"users/4", "/..", "users/../", "users/42/../", "\xff/", "../"} {
 			_, err := s.SignPrefix(prefix)
 			require.ErrorIs(t, err, storage.InvalidArgument, "%s %q", name, prefix)
@@ -199,7 +205,7 @@ func TestSignPrefixEndsAtASegment(t *testing.T) {
 
 // Cookies reach only the prefix.
 func TestSignPrefixCookies(t *testing.T) {
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		granted, err := s.SignPrefix("a b*/")
 		if name == "bunny" {
 			require.ErrorIs(t, err, storage.Unsupported)
@@ -218,26 +224,27 @@ func TestSignPrefixCookies(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		now  time.Time
 		ttl  time.Duration
 		want int64
 	}{
-		{"an hour by default", time.Unix(1000, 0), 0, 4600},
-		{"whole seconds", time.Unix(1000, 0), time.Minute, 1060},
-		{"never earlier than asked for", time.Unix(1000, 1), time.Minute, 1061},
-		{"a part of a second", time.Unix(1000, 0), 1500 * time.Millisecond, 1002},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, time.Unix(row.want, 0).UTC(), cdn.Expiry(t, row.now, row.ttl))
+		{name: "an hour by default", now: time.Unix(1000, 0), want: 4600},
+		{name: "whole seconds", now: time.Unix(1000, 0), ttl: time.Minute, want: 1060},
+		{name: "never earlier than asked for", now: time.Unix(1000, 1), ttl: time.Minute, want: 1061},
+		{name: "a part of a second", now: time.Unix(1000, 0), ttl: 1500 * time.Millisecond, want: 1002},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, time.Unix(tt.want, 0).UTC(), cdn.Expiry(t, tt.now, tt.ttl))
 		})
 	}
 }
 
 // If WithTTL exceeds the limit of a bucket's signed URLs, a signer fails with InvalidArgument.
 func TestSignersTimeToLive(t *testing.T) {
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(8*24*time.Hour))
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		s.At(time.Unix(1000, 0))
@@ -256,7 +263,7 @@ func TestSignersTimeToLive(t *testing.T) {
 func TestSignersCtxIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		_, err := s.SignedDownloadURL(ctx, "a.jpg")
 		require.ErrorIs(t, err, storage.Canceled, name)
 	}
@@ -287,7 +294,7 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 		"157 155 81",
 		string(pem[40:80]),
 	}
-	for name, s := range signers(t) {
+	for name, s := range newSigners(t) {
 		values[name] = s
 		granted, err := s.SignPrefix("a/")
 		require.NoError(t, err)
@@ -298,19 +305,21 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 		values[name+" prefix"], values[name+" prefix by value"] = granted, *granted
 		secrets = append(secrets, u.Query().Get("Signature")+u.Query().Get("token"))
 	}
+
 	for name, value := range values {
 		text, err := json.Marshal(value)
 		require.NoError(t, err)
 		var logged bytes.Buffer
 		slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", value)
 		slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", value)
-		shown := string(text) + logged.String()
+		output := string(text) + logged.String()
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			shown += fmt.Sprintf(verb, value)
+			output += fmt.Sprintf(verb, value)
 		}
+
 		for _, secret := range secrets {
-			require.NotContains(t, shown, secret, name)
-			require.NotContains(t, shown, fmt.Sprintf("%x", secret), name)
+			require.NotContains(t, output, secret, name)
+			require.NotContains(t, output, fmt.Sprintf("%x", secret), name)
 		}
 	}
 }
