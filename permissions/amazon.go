@@ -30,6 +30,7 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	bucket := "arn:" + partition(p, g.Region) + ":s3:::" + g.Bucket
 	statements := []statement{
 		{Resource: "*"}, // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
@@ -38,9 +39,11 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		{Resource: bucket + "/" + prefix + "*"},
 		{Resource: g.KMSKey},
 	}
+
 	if prefix != "" {
 		statements[1].Condition = &listCondition{map[string]string{"s3:prefix": prefix + "*"}}
 	}
+
 	for _, action := range g.all(p, each) {
 		level := level(action)
 		if level == ofKey && !keyARN().MatchString(g.KMSKey) {
@@ -49,15 +52,20 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		statements[level].Effect = "Allow"
 		statements[level].Action = append(statements[level].Action, action)
 	}
-	if prefix == "" { // without a prefix, one statement can have all actions on the bucket
+
+	if prefix == "" {
+		// Without a prefix, one statement can have all actions on the bucket.
 		statements[2].Effect = "Allow"
 		statements[2].Action = ordered(append(statements[2].Action, statements[1].Action...))
 		statements[1].Action = nil
 	}
+
 	statements = slices.DeleteFunc(statements, func(s statement) bool { return len(s.Action) == 0 })
-	if len(statements) == 0 { // the operation "sign" needs no permission
+	if len(statements) == 0 {
+		// The operation "sign" needs no permission.
 		return nil, unsupportedError(p, "needs no policy for these operations", g.Operations...)
 	}
+
 	text := document(struct {
 		Version   string
 		Statement []statement

@@ -106,12 +106,14 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 			`must not begin with "/" or contain quotes or backslashes, for which Azure documents no escape`, "",
 		)
 	}
+
 	const read = azureActions + "containers/blobs/read"
 	inContainer := "@Resource[" + azureActions + "containers:name] StringEquals '" + g.Bucket + "'"
 	clause := func(others []string, attribute string) string {
 		return "(\n (\n  " + strings.Join(others, "\n  AND\n  ") + "\n )\n OR\n (\n  " + inContainer + "\n  AND\n  " +
 			attribute + "] StringStartsWith '" + g.Prefix + "'\n )\n)"
 	}
+
 	var others []string
 	for _, action := range dataActions {
 		sub := ""
@@ -120,6 +122,7 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		}
 		others = append(others, "!(ActionMatches{'"+action+"'}"+sub+")")
 	}
+
 	condition := clause(others, "@Resource["+azureActions+"containers/blobs:path")
 	if slices.Contains(dataActions, read) {
 		list := []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
@@ -142,15 +145,18 @@ func (g Grant) azureSignature() ([]Document, error) {
 	if slices.ContainsFunc(g.Operations, func(o Operation) bool { return o.Section() == bucketSection }) {
 		return g.accountSignature(), nil
 	}
+
 	// Leave out letters in the form "r(c)", which only a signature of an account can have.
 	// Operations on objects also work without them.
 	letters := slices.DeleteFunc(g.all(AzureSAS, each), func(l string) bool { return strings.Contains(l, "(") })
 	permitted := "sp=" + strings.Join(letters, "")
+
 	if g.Prefix == "" {
 		return []Document{{
 			"parameters", "of a shared access signature of the container " + g.Bucket, "sr=c&" + permitted,
 		}}, nil
 	}
+
 	if strings.HasPrefix(g.Prefix, "/") || !strings.HasSuffix(g.Prefix, "/") || strings.Contains(g.Prefix, "//") {
 		return nil, argument.Invalid("prefix",
 			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")
@@ -173,7 +179,8 @@ func (g Grant) accountSignature() []Document {
 		letter, resource, _ := strings.Cut(strings.TrimSuffix(need, ")"), "(")
 		if resource == "" {
 			resource = "o"
-			if letter == "l" { // listing blobs is an operation on the container
+			if letter == "l" {
+				// Listing blobs is an operation on the container.
 				resource = "c"
 			}
 		}

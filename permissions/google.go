@@ -58,6 +58,7 @@ func (g Grant) googleDocuments() (all []Document, err error) {
 		}
 		limit = &googleCondition{"omnibucket", expression}
 	}
+
 	for i, scope := range googleScopes {
 		needs := g.all(Google, scope.has)
 		if len(needs) == 0 {
@@ -77,7 +78,9 @@ func (g Grant) googleDocuments() (all []Document, err error) {
 			Document{"binding", "for the bindings of the IAM policy of " + scope.resource, document(binding)},
 		)
 	}
-	if len(all) == 0 { // the operation "upload-resumed" needs no permission
+
+	if len(all) == 0 {
+		// The operation "upload-resumed" needs no permission.
 		return nil, unsupportedError(Google, "needs no policy for these operations", g.Operations...)
 	}
 	return all, nil

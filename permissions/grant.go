@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A Grant says what a program may do. [Grant.Documents] returns it as a policy of a provider.
@@ -138,6 +138,7 @@ func (g Grant) check(p Provider) error {
 	if len(g.Operations) == 0 {
 		return argument.Invalid("operations", "must not be empty", "")
 	}
+
 	var refused []Operation
 	for _, o := range g.Operations {
 		switch _, err := o.Needs(p); storage.CodeOf(err) {
@@ -151,6 +152,7 @@ func (g Grant) check(p Provider) error {
 	if len(refused) > 0 {
 		return unsupportedError(p, "does not support these operations", refused...)
 	}
+
 	if g.Bucket == "" && g.needsBucket() {
 		return argument.Invalid("bucket", "must not be empty", "")
 	}
@@ -175,7 +177,7 @@ func (g Grant) checkPrefix(p Provider) error {
 	if g.Prefix == "" {
 		return nil
 	}
-	if rule := keyrule.Any(g.Prefix); rule != "" {
+	if rule := objectkey.Rule(g.Prefix); rule != "" {
 		return argument.Invalid("prefix", rule, "")
 	}
 	if !headertext.Plain(g.Prefix) {
@@ -227,7 +229,8 @@ var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
 func (g Grant) all(p Provider, filter func(Operation) bool) (all []string) {
 	for _, o := range g.Operations {
 		if filter(o) {
-			needs, _ := o.Needs(p) // cannot fail, because check was called before
+			// This cannot fail, because check was called before.
+			needs, _ := o.Needs(p)
 			all = append(all, needs...)
 		}
 	}

@@ -29,7 +29,8 @@ func Groups() []Group {
 // everything returns the operations on objects and their tags.
 func everything() (all []Operation) {
 	for _, r := range onObjects {
-		if r.operation != "copy-without-tags" { // on Google, it needs a permission that no other operation needs
+		if r.operation != "copy-without-tags" {
+			// On Google, this operation needs a permission that no other operation needs.
 			all = append(all, r.operation)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"github.com/omnibucket/storage/internal/asciijson"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // document returns value as indented JSON in ASCII. It escapes other characters, because IAM of AWS
@@ -16,7 +16,8 @@ func document(value any) string {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // cannot happen, because this package makes all documents
+		// This cannot happen, because this package makes all documents.
+		panic(err)
 	}
-	return string(asciijson.Escape(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+	return string(escape.ASCIIJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
 }

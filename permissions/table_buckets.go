@@ -1,10 +1,12 @@
 package permissions
 
 // These permissions are for reading all settings of a bucket. BucketInfo reads the settings, and so
-// does UpdateBucket after it has changed the bucket.
+// does UpdateBucket after it has changed the bucket. Amazon's block of public access is read only if
+// the bucket's policy is public.
 const (
-	amazonSettings = "ListBucket GetBucketPolicy GetBucketVersioning GetBucketCORS GetLifecycleConfiguration " +
+	amazonPrivateSettings = "ListBucket GetBucketPolicy GetBucketVersioning GetBucketCORS GetLifecycleConfiguration " +
 		"GetBucketObjectLockConfiguration"
+	amazonSettings = amazonPrivateSettings + " GetBucketPublicAccessBlock"
 	roleSettings   = "containers/read read"
 	letterSettings = "r(c) r(s)"
 )
@@ -84,7 +86,7 @@ var onBuckets = []row{
 	{
 		"update-bucket-public", "UpdateBucket", "with `WithPublicAccess(true)`",
 		needs{
-			amazonSettings + " GetBucketPublicAccessBlock PutBucketPublicAccessBlock PutBucketPolicy",
+			amazonSettings + " PutBucketPublicAccessBlock PutBucketPolicy",
 			"buckets.update buckets.getIamPolicy buckets.setIamPolicy",
 			accountKey + " " + roleSettings,
 			accountKey + " " + letterSettings,
@@ -93,7 +95,7 @@ var onBuckets = []row{
 	{
 		"update-bucket-private", "UpdateBucket", "with `WithPublicAccess(false)`",
 		needs{
-			amazonSettings + " PutBucketPublicAccessBlock DeleteBucketPolicy",
+			amazonPrivateSettings + " PutBucketPublicAccessBlock DeleteBucketPolicy",
 			"buckets.update buckets.getIamPolicy buckets.setIamPolicy",
 			accountKey + " " + roleSettings,
 			accountKey + " " + letterSettings,
