@@ -51,12 +51,13 @@ type (
 	}
 )
 
-// read reads a document that has only the fields of a form.
-func read[T any](t *testing.T, text string) (form T) {
+// parseForm reads a document that has only the fields of a form.
+func parseForm[T any](t *testing.T, text string) (form T) {
 	t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	require.NoError(t, decoder.Decode(&form))
+
 	_, err := decoder.Token()
 	require.Equal(t, io.EOF, err)
 	require.Equal(t, -1, bytes.IndexFunc([]byte(text), func(r rune) bool { return r > 0x7e }), "it must be ASCII")
@@ -97,7 +98,7 @@ func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 	t.Helper()
 	switch {
 	case p == permissions.AWS || p == permissions.MinIO:
-		form := read[amazonForm](t, d.Text)
+		form := parseForm[amazonForm](t, d.Text)
 		require.Equal(t, "2012-10-17", form.Version)
 		require.NotEmpty(t, form.Statement)
 		for _, s := range form.Statement {
@@ -109,17 +110,17 @@ func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 			}
 		}
 	case d.Name == "role" && p == permissions.Google:
-		form := read[googleRoleForm](t, d.Text)
+		form := parseForm[googleRoleForm](t, d.Text)
 		require.Regexp(t, `^[a-zA-Z0-9_.]{3,64}$`, form.Title) // it is the id, too
 		for _, permission := range form.Permissions {
 			require.Regexp(t, `^(storage|iam)\.[a-zA-Z]+\.[a-zA-Z]+$`, permission)
 		}
 	case d.Name == "binding":
-		form := read[googleBindingForm](t, d.Text)
+		form := parseForm[googleBindingForm](t, d.Text)
 		require.Regexp(t, `^projects/PROJECT/roles/[a-zA-Z0-9_.]{3,64}$`, form.Role)
 		require.Equal(t, []string{"MEMBER"}, form.Members)
 	case d.Name == "role":
-		form := read[azureRoleForm](t, d.Text)
+		form := parseForm[azureRoleForm](t, d.Text)
 		require.True(t, form.IsCustom)
 		require.Equal(t, []string{"/subscriptions/SUBSCRIPTION"}, form.AssignableScopes)
 		for _, action := range slices.Concat(form.Actions, form.DataActions) {
@@ -157,7 +158,7 @@ func TestDocumentsNameThePartition(t *testing.T) {
 		g.Region = region
 		documents, err := g.Documents(permissions.AWS)
 		require.NoError(t, err)
-		require.Equal(t, "arn:"+want+":s3:::photos/*", read[amazonForm](t, documents[0].Text).Statement[0].Resource)
+		require.Equal(t, "arn:"+want+":s3:::photos/*", parseForm[amazonForm](t, documents[0].Text).Statement[0].Resource)
 	}
 }
 
@@ -166,9 +167,11 @@ func TestDocumentsNameThePartition(t *testing.T) {
 func TestDocumentsOfAKey(t *testing.T) {
 	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
 	require.NoError(t, err)
-	statements := read[amazonForm](t, documents[0].Text).Statement
+
+	statements := parseForm[amazonForm](t, documents[0].Text).Statement
 	require.Equal(t, someKey, statements[1].Resource)
 	require.Equal(t, []string{"kms:GenerateDataKey"}, statements[1].Action)
+
 	for _, key := range []string{
 		"", "*", "alias/x", "arn:aws:kms:eu-west-1:111122223333:alias/x", someKey + "*",
 		"arn:aws:kms:*:111122223333:key/a",
@@ -187,9 +190,10 @@ func TestDocumentsOfGoogle(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
 	require.NoError(t, err)
 	require.Len(t, documents, 4)
-	require.NotNil(t, read[googleBindingForm](t, documents[1].Text).Condition)
-	require.Equal(t, []string{"iam.serviceAccounts.signBlob"}, read[googleRoleForm](t, documents[2].Text).Permissions)
+	require.NotNil(t, parseForm[googleBindingForm](t, documents[1].Text).Condition)
+	require.Equal(t, []string{"iam.serviceAccounts.signBlob"}, parseForm[googleRoleForm](t, documents[2].Text).Permissions)
 	require.Contains(t, documents[3].Use, "service account")
+
 	documents, err = grant("", "list-buckets").Documents(permissions.Google)
 	require.NoError(t, err)
 	require.Contains(t, documents[1].Use, "project")
@@ -203,7 +207,7 @@ func TestDocumentsOfAzureRoles(t *testing.T) {
 	require.Regexp(t, `/blobServices/default/containers/photos$`, documents[0].Use)
 	require.Equal(t, "condition", documents[1].Name)
 	require.Regexp(t, `/storageAccounts/ACCOUNT$`, documents[2].Use)
-	require.Empty(t, read[azureRoleForm](t, documents[2].Text).DataActions)
+	require.Empty(t, parseForm[azureRoleForm](t, documents[2].Text).DataActions)
 }
 
 // If create-bucket is requested, Documents for AzureSAS describes a signature of the account, for containers and
@@ -215,41 +219,59 @@ func TestDocumentsOfAzureSignatures(t *testing.T) {
 }
 
 func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		provider   permissions.Provider
 		prefix     string
 		operations []permissions.Operation
 		want       string
 	}{
 		"an operation without support": {
-			permissions.MinIO, "", []permissions.Operation{"list", "upload-public"}, "upload-public",
+			provider:   permissions.MinIO,
+			operations: []permissions.Operation{"list", "upload-public"},
+			want:       "upload-public",
 		},
 		"several": {
-			permissions.Azure, "", []permissions.Operation{"create-bucket-lock", "upload-public"},
-			"create-bucket-lock, upload-public",
+			provider:   permissions.Azure,
+			operations: []permissions.Operation{"create-bucket-lock", "upload-public"},
+			want:       "create-bucket-lock, upload-public",
 		},
 		"an operation of the account's key": {
-			permissions.Azure, "", []permissions.Operation{"update-bucket-public"}, "update-bucket-public",
+			provider:   permissions.Azure,
+			operations: []permissions.Operation{"update-bucket-public"},
+			want:       "update-bucket-public",
 		},
 		"an operation on the bucket": {
-			permissions.Google, "users/", []permissions.Operation{"bucket-info"}, "bucket-info",
+			provider:   permissions.Google,
+			prefix:     "users/",
+			operations: []permissions.Operation{"bucket-info"},
+			want:       "bucket-info",
 		},
 		"uploads of the whole bucket": {
-			permissions.AWS, "users/", []permissions.Operation{"list", "list-uploads"}, "list-uploads",
+			provider:   permissions.AWS,
+			prefix:     "users/",
+			operations: []permissions.Operation{"list", "list-uploads"},
+			want:       "list-uploads",
 		},
 		"parts outside of the prefix": {
-			permissions.Google, "users/", []permissions.Operation{"open-upload"}, "open-upload",
+			provider:   permissions.Google,
+			prefix:     "users/",
+			operations: []permissions.Operation{"open-upload"},
+			want:       "open-upload",
 		},
 		"an action of Azure's on containers": {
-			permissions.Azure, "users/", []permissions.Operation{"remove-all"}, "remove-all",
+			provider:   permissions.Azure,
+			prefix:     "users/",
+			operations: []permissions.Operation{"remove-all"},
+			want:       "remove-all",
 		},
-		"an operation that needs no policy":    {permissions.AWS, "", []permissions.Operation{"sign"}, "sign"},
-		"an operation that no signature signs": {permissions.AzureSAS, "", []permissions.Operation{"sign"}, "sign"},
-	} {
+		"an operation that needs no policy":    {provider: permissions.AWS, operations: []permissions.Operation{"sign"}, want: "sign"},
+		"an operation that no signature signs": {provider: permissions.AzureSAS, operations: []permissions.Operation{"sign"}, want: "sign"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := grant(test.prefix, test.operations...).Documents(test.provider)
+			_, err := grant(tt.prefix, tt.operations...).Documents(tt.provider)
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), err)
-			require.ErrorContains(t, err, ": "+test.want)
+			require.ErrorContains(t, err, ": "+tt.want)
 			require.NotContains(t, err.Error(), "list,")
 		})
 	}

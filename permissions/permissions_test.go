@@ -31,7 +31,7 @@ func TestNeedsRefuseWhatIsUnknown(t *testing.T) {
 }
 
 func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		operation permissions.Operation
 		provider  permissions.Provider
 		want      []string
@@ -46,17 +46,18 @@ func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
 			"remove-all", permissions.Azure, []string{"containers/blobs/delete", "containers/write"},
 		},
 		"letters in a signature's order": {"move", permissions.AzureSAS, []string{"r", "w", "d"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			needs, err := test.operation.Needs(test.provider)
+			needs, err := tt.operation.Needs(tt.provider)
 			require.NoError(t, err)
-			require.Equal(t, test.want, needs)
+			require.Equal(t, tt.want, needs)
 		})
 	}
 }
 
 func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		names []string
 		want  []permissions.Operation
 	}{
@@ -72,11 +73,12 @@ func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
 			[]string{"-tags", "read"}, []permissions.Operation{"download", "download-version"},
 		},
 		"an operation without its group": {[]string{"list", "download", "-read"}, []permissions.Operation{"list"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := permissions.Parse(test.names...)
+			got, err := permissions.Parse(tt.names...)
 			require.NoError(t, err)
-			require.Equal(t, test.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
 	for _, names := range [][]string{nil, {"fly"}, {"-fly", "list"}, {"list", "-list"}, {""}} {
@@ -141,7 +143,7 @@ func TestNeedsOfMinIOAreTheLeast(t *testing.T) {
 	documents, err := grant("", "list", "list-versions", "download-missing", "copy-tagged", "upload-with-tags").
 		Documents(permissions.MinIO)
 	require.NoError(t, err)
-	policy := read[amazonForm](t, documents[0].Text)
+	policy := parseForm[amazonForm](t, documents[0].Text)
 	require.Equal(t, []string{"s3:ListBucket"}, policy.Statement[0].Action)
 	require.Equal(t, []string{"s3:GetObject", "s3:PutObject"}, policy.Statement[1].Action)
 }

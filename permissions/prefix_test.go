@@ -14,42 +14,40 @@ import (
 // hostile has what stands for a prefix in a document of each provider, or "" if the provider cannot express it. Tests
 // with our S3 server and MinIO show what the policies of these then permit.
 var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string }{
-	"a folder":        {"users/", "users/", "users/", "users/", "sr=d&sdd=1"},
-	"a folder below":  {"users/ann/", "users/ann/", "users/ann/", "users/ann/", "sr=d&sdd=2"},
-	"a text":          {"users", "users", "users", "users", ""},
-	"a star":          {"users/*/", "users/${*}/", "", "users/*/", "sr=d&sdd=2"},
-	"a question mark": {"a?", "a${?}", "", "a?", ""},
-	"a variable":      {"${aws:username}/", "${$}{aws:username}/", "", "${aws:username}/", "sr=d&sdd=1"},
-	"an escape":       {"${*}/", "${$}{${*}}/", "", "${*}/", "sr=d&sdd=1"},
-	"a dollar sign":   {"$/", "${$}/", "$/", "$/", "sr=d&sdd=1"},
-	"quotes":          {`a"/`, `a"/`, `a"/`, "", "sr=d&sdd=1"},
-	"single quotes":   {`a'/`, `a'/`, `a'/`, "", "sr=d&sdd=1"},
-	"a backslash":     {`a\/`, `a\/`, `a\/`, "", "sr=d&sdd=1"},
+	"a folder":        {prefix: "users/", amazon: "users/", minio: "users/", azure: "users/", directory: "sr=d&sdd=1"},
+	"a folder below":  {prefix: "users/ann/", amazon: "users/ann/", minio: "users/ann/", azure: "users/ann/", directory: "sr=d&sdd=2"},
+	"a text":          {prefix: "users", amazon: "users", minio: "users", azure: "users"},
+	"a star":          {prefix: "users/*/", amazon: "users/${*}/", azure: "users/*/", directory: "sr=d&sdd=2"},
+	"a question mark": {prefix: "a?", amazon: "a${?}", azure: "a?"},
+	"a variable":      {prefix: "${aws:username}/", amazon: "${$}{aws:username}/", azure: "${aws:username}/", directory: "sr=d&sdd=1"},
+	"an escape":       {prefix: "${*}/", amazon: "${$}{${*}}/", azure: "${*}/", directory: "sr=d&sdd=1"},
+	"a dollar sign":   {prefix: "$/", amazon: "${$}/", minio: "$/", azure: "$/", directory: "sr=d&sdd=1"},
+	"quotes":          {prefix: `a"/`, amazon: `a"/`, minio: `a"/`, directory: "sr=d&sdd=1"},
+	"single quotes":   {prefix: `a'/`, amazon: `a'/`, minio: `a'/`, directory: "sr=d&sdd=1"},
+	"a backslash":     {prefix: `a\/`, amazon: `a\/`, minio: `a\/`, directory: "sr=d&sdd=1"},
 	"an expression": {
-		`users/") || true || ("/`,
-		`users/") || true || ("/`,
-		`users/") || true || ("/`,
-		"",
-		"sr=d&sdd=2",
+		prefix:    `users/") || true || ("/`,
+		amazon:    `users/") || true || ("/`,
+		minio:     `users/") || true || ("/`,
+		directory: "sr=d&sdd=2",
 	},
 	"a condition": {
-		`a') OR (1 NumericEquals 1/`,
-		`a') OR (1 NumericEquals 1/`,
-		`a') OR (1 NumericEquals 1/`,
-		"",
-		"sr=d&sdd=1",
+		prefix:    `a') OR (1 NumericEquals 1/`,
+		amazon:    `a') OR (1 NumericEquals 1/`,
+		minio:     `a') OR (1 NumericEquals 1/`,
+		directory: "sr=d&sdd=1",
 	},
-	"letters":          {"日本/𝄞/", "日本/𝄞/", "日本/𝄞/", "日本/𝄞/", "sr=d&sdd=2"},
-	"a slash at first": {"/a/", "/a/", "/a/", "", ""},
-	"an empty segment": {"a//", "a//", "a//", "a//", ""},
+	"letters":          {prefix: "日本/𝄞/", amazon: "日本/𝄞/", minio: "日本/𝄞/", azure: "日本/𝄞/", directory: "sr=d&sdd=2"},
+	"a slash at first": {prefix: "/a/", amazon: "/a/", minio: "/a/"},
+	"an empty segment": {prefix: "a//", amazon: "a//", minio: "a//", azure: "a//"},
 	"the longest": {
-		strings.Repeat("k", 1023) + "/",
-		strings.Repeat("k", 1023) + "/",
-		strings.Repeat("k", 1023) + "/",
-		strings.Repeat("k", 1023) + "/",
-		"sr=d&sdd=1",
+		prefix:    strings.Repeat("k", 1023) + "/",
+		amazon:    strings.Repeat("k", 1023) + "/",
+		minio:     strings.Repeat("k", 1023) + "/",
+		azure:     strings.Repeat("k", 1023) + "/",
+		directory: "sr=d&sdd=1",
 	},
-	"HTML and an entity": {"<&>/", "<&>/", "<&>/", "<&>/", "sr=d&sdd=1"},
+	"HTML and an entity": {prefix: "<&>/", amazon: "<&>/", minio: "<&>/", azure: "<&>/", directory: "sr=d&sdd=1"},
 }
 
 // If a prefix has characters that mean something in a policy, Documents escapes them. If the provider cannot
@@ -57,17 +55,27 @@ var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string 
 func TestDocumentsPrefixStandsForItself(t *testing.T) {
 	for name, test := range hostile {
 		t.Run(name, func(t *testing.T) {
-			t.Run("aws", func(t *testing.T) { standsFor(t, permissions.AWS, test.prefix, test.amazon) })
-			t.Run("minio", func(t *testing.T) { standsFor(t, permissions.MinIO, test.prefix, test.minio) })
-			t.Run("google", func(t *testing.T) { onGoogle(t, test.prefix) })
-			t.Run("azure", func(t *testing.T) { onAzure(t, test.prefix, test.azure) })
-			t.Run("azure-sas", func(t *testing.T) { ofDirectory(t, test.prefix, test.directory) })
+			t.Run("aws", func(t *testing.T) {
+				requireDocument(t, permissions.AWS, test.prefix, test.amazon)
+			})
+			t.Run("minio", func(t *testing.T) {
+				requireDocument(t, permissions.MinIO, test.prefix, test.minio)
+			})
+			t.Run("google", func(t *testing.T) {
+				requireGoogleDocument(t, test.prefix)
+			})
+			t.Run("azure", func(t *testing.T) {
+				requireAzureDocument(t, test.prefix, test.azure)
+			})
+			t.Run("azure-sas", func(t *testing.T) {
+				requireDirectoryDocument(t, test.prefix, test.directory)
+			})
 		})
 	}
 }
 
-// refused checks that a provider cannot express a prefix, if nothing stands for it.
-func refused(t *testing.T, p permissions.Provider, prefix, want string) ([]permissions.Document, bool) {
+// requireRefused checks that a provider cannot express a prefix, if nothing stands for it.
+func requireRefused(t *testing.T, p permissions.Provider, prefix, want string) ([]permissions.Document, bool) {
 	t.Helper()
 	operations := []permissions.Operation{"download", "list"}
 	if p == permissions.MinIO { // its policies cannot limit listings
@@ -83,12 +91,13 @@ func refused(t *testing.T, p permissions.Provider, prefix, want string) ([]permi
 	return documents, false
 }
 
-func standsFor(t *testing.T, p permissions.Provider, prefix, want string) {
-	documents, no := refused(t, p, prefix, want)
+func requireDocument(t *testing.T, p permissions.Provider, prefix, want string) {
+	documents, no := requireRefused(t, p, prefix, want)
 	if no {
 		return
 	}
-	statements := read[amazonForm](t, documents[0].Text).Statement
+	statements := parseForm[amazonForm](t, documents[0].Text).Statement
+
 	last := len(statements) - 1
 	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[last].Resource)
 	if p == permissions.MinIO {
@@ -106,21 +115,23 @@ var expression = regexp.MustCompile(
 		`api\.getAttribute\("storage\.googleapis\.com/objectListPrefix", ""\)\.startsWith\("((?:[^"\\]|\\.)*)"\)$`,
 )
 
-func onGoogle(t *testing.T, prefix string) {
-	documents, _ := refused(t, permissions.Google, prefix, prefix)
-	condition := read[googleBindingForm](t, documents[1].Text).Condition
+func requireGoogleDocument(t *testing.T, prefix string) {
+	documents, _ := requireRefused(t, permissions.Google, prefix, prefix)
+	condition := parseForm[googleBindingForm](t, documents[1].Text).Condition
+
 	texts := expression.FindStringSubmatch(condition.Expression)
 	require.NotNil(t, texts, condition.Expression)
 	unescaped := strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 	require.Equal(t, prefix, unescaped.Replace(texts[1]))
 	require.Equal(t, prefix, unescaped.Replace(texts[2]))
+
 	same, err := permissions.GoogleCondition("photos", prefix)
 	require.NoError(t, err)
 	require.Equal(t, condition.Expression, same)
 }
 
-func onAzure(t *testing.T, prefix, want string) {
-	documents, no := refused(t, permissions.Azure, prefix, want)
+func requireAzureDocument(t *testing.T, prefix, want string) {
+	documents, no := requireRefused(t, permissions.Azure, prefix, want)
 	if no {
 		return
 	}
@@ -131,8 +142,8 @@ func onAzure(t *testing.T, prefix, want string) {
 	require.Equal(t, want, texts[6])
 }
 
-func ofDirectory(t *testing.T, prefix, want string) {
-	documents, no := refused(t, permissions.AzureSAS, prefix, want)
+func requireDirectoryDocument(t *testing.T, prefix, want string) {
+	documents, no := requireRefused(t, permissions.AzureSAS, prefix, want)
 	if no {
 		return
 	}
@@ -153,9 +164,9 @@ func TestDocumentsWithoutAPrefix(t *testing.T) {
 
 // If the bucket or the prefix is empty or invalid, GoogleCondition fails with InvalidArgument.
 func TestGoogleCondition(t *testing.T) {
-	for _, of := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
-		_, err := permissions.GoogleCondition(of[0], of[1])
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", of)
+	for _, pair := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
+		_, err := permissions.GoogleCondition(pair[0], pair[1])
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", pair)
 	}
 }
 
@@ -166,9 +177,11 @@ func TestDocumentsOfMinIOLimitNoListing(t *testing.T) {
 		_, err := grant("users/", "download", o).Documents(permissions.MinIO)
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), o)
 		require.ErrorContains(t, err, string(o))
-		var failed *storage.Error
-		require.ErrorAs(t, err, &failed)
-		require.Contains(t, failed.Hint, "s3:prefix")
+
+		var storageErr *storage.Error
+		require.ErrorAs(t, err, &storageErr)
+		require.Contains(t, storageErr.Hint, "s3:prefix")
+
 		_, err = grant("", "download", o).Documents(permissions.MinIO)
 		require.NoError(t, err, o)
 	}
