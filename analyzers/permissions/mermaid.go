@@ -17,7 +17,8 @@ func printMermaid(w io.Writer, all []report) {
 		fmt.Fprintf(w, "  p%d[%s]\n", i+1, mermaidText(r.Program))
 		for _, b := range r.Buckets {
 			key := b.Name
-			if b.Unknown { // two programs may have the same name for different buckets
+			if b.Unknown {
+				// Two programs may have the same name for different buckets.
 				key += " of " + r.Program
 			}
 			number, exists := numbers[key]

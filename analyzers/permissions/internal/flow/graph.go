@@ -50,11 +50,11 @@ type Graph struct {
 
 // A store is an assignment of a value to a variable.
 type store struct {
-	root ssa.Value     // the object that contains the variable
-	to   path          // leads from root to the variable
-	from ssa.Value     // the object that contains the value
-	of   path          // leads to the value, from the object that contains it
-	in   *ssa.Function // the function with the assignment
+	root    ssa.Value     // the object that contains the variable
+	dstPath path          // leads from root to the variable
+	src     ssa.Value     // the object that contains the value
+	srcPath path          // leads to the value, from the object that contains it
+	fn      *ssa.Function // the function with the assignment
 }
 
 // New returns the Graph of code.
@@ -119,6 +119,7 @@ func (g *Graph) addStore(s store) {
 func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	g.siteOf[site] = len(g.sites)
 	g.sites = append(g.sites, site)
+
 	call := site.Common()
 	if call.IsInvoke() {
 		g.invoked[call.Method.Name()] = append(g.invoked[call.Method.Name()], site)
@@ -131,6 +132,7 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 		}
 		return
 	}
+
 	callee := call.StaticCallee()
 	switch {
 	case callee == nil:
@@ -154,7 +156,7 @@ func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 		if isPointer(arg.Type()) {
 			root, sub := g.location(arg)
 			n := g.shape(root.Type())
-			g.escapes[n] = append(g.escapes[n], store{root: root, to: sub, in: f})
+			g.escapes[n] = append(g.escapes[n], store{root: root, dstPath: sub, fn: f})
 		}
 	}
 }

@@ -15,24 +15,27 @@ func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 		shape int
 		to    path
 	}{{t.g.shape(object.Type()), sub}}
-	if array, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
+	if array, ok := arrayOf(object.Type()); ok {
+		// An assignment through a slice of the array changes the array, too.
 		if rest, ok := strings.CutPrefix(sub, deref); ok && rest != "" {
 			shapes = append(shapes, shapes[0])
 			shapes[1].shape = t.g.number(types.NewSlice(array.Elem()))
 			shapes[1].to = rest
 		}
 	}
+
 	visits := t.visits
 	for _, s := range shapes {
 		for _, st := range t.g.stores[s.shape] {
-			if rest, ok := strings.CutPrefix(s.to, st.to); ok && t.g.mayBe(st.root, object) {
-				t.visitStored(st, st.of+rest, object, calls)
+			if rest, ok := strings.CutPrefix(s.to, st.dstPath); ok && t.g.mayBe(st.root, object) {
+				t.visitStored(st, st.srcPath+rest, object, calls)
 			}
 		}
 		if t.text || t.value && t.visits == visits {
 			t.addEscaped(object, s.shape, s.to, calls)
 		}
 	}
+
 	t.inner(object, sub)
 	global, ok := object.(*ssa.Global)
 	switch {
@@ -50,23 +53,23 @@ func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 // the value, the stack stays the same. Another function may have received the object as an argument
 // and stored the value. In this case, visitStored adds the call of that function to the stack.
 func (t *trace) visitStored(s store, sub path, object ssa.Value, calls stack) {
-	if s.in == object.Parent() {
-		t.visit(s.from, sub, calls)
+	if s.fn == object.Parent() {
+		t.visit(s.src, sub, calls)
 		return
 	}
 	p, ok := s.root.(*ssa.Parameter)
-	if !ok || t.g.Code.Values[s.in] || t.g.isInvoked(s.in) {
-		t.visit(s.from, sub, "")
+	if !ok || t.g.Code.Values[s.fn] || t.g.isInvoked(s.fn) {
+		t.visit(s.src, sub, "")
 		return
 	}
-	for _, site := range t.g.static[s.in] {
-		arg := argumentOf(site.Common(), indexOf(s.in, p))
+	for _, site := range t.g.static[s.fn] {
+		arg := argumentOf(site.Common(), indexOf(s.fn, p))
 		switch {
 		case arg == nil || !t.g.mayBe(arg, object):
 		case site.Parent() == object.Parent():
-			t.visit(s.from, sub, push(t.g.siteOf[site], calls))
+			t.visit(s.src, sub, push(t.g.siteOf[site], calls))
 		default:
-			t.visit(s.from, sub, push(t.g.siteOf[site], ""))
+			t.visit(s.src, sub, push(t.g.siteOf[site], ""))
 		}
 	}
 }
@@ -87,7 +90,7 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 // given path leads from the object to the variable.
 func (t *trace) addEscaped(object ssa.Value, shape int, sub path, calls stack) {
 	for _, e := range t.g.escapes[shape] {
-		if strings.HasPrefix(sub, e.to) && t.g.mayBe(e.root, object) {
+		if strings.HasPrefix(sub, e.dstPath) && t.g.mayBe(e.root, object) {
 			t.unknown(object, calls)
 		}
 	}
@@ -109,8 +112,8 @@ func (t *trace) inner(object ssa.Value, sub path) {
 		return
 	}
 	for _, s := range t.g.stores[t.g.number(types.NewPointer(fields.Field(index).Type()))] {
-		if below, ok := strings.CutPrefix(deref+rest, s.to); ok && t.g.mayBeField(s.root, typ, index) {
-			t.visit(s.from, s.of+below, "")
+		if below, ok := strings.CutPrefix(deref+rest, s.dstPath); ok && t.g.mayBeField(s.root, typ, index) {
+			t.visit(s.src, s.srcPath+below, "")
 		}
 	}
 }
@@ -124,7 +127,8 @@ func (g *Graph) mayBe(root, object ssa.Value) bool {
 		if o.Value == object || o.Unknown {
 			return true
 		}
-		if _, ok := o.Value.(*ssa.Call); ok { // the result of a call may be any object of its type
+		if _, ok := o.Value.(*ssa.Call); ok {
+			// The result of a call may be any object of its type.
 			return true
 		}
 	}

@@ -276,17 +276,18 @@ func (g *Graph) assert(typ types.Type) path {
 func (t *trace) stepExtract(v *ssa.Extract, sub path, calls stack) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Next:
-		of, ok := tuple.Iter.(*ssa.Range)
+		iteration, ok := tuple.Iter.(*ssa.Range)
 		switch {
 		case !ok || tuple.IsString:
 			t.unknown(v, calls)
 		case v.Index == 1:
-			t.visit(of.X, mapKey+sub, calls)
+			t.visit(iteration.X, mapKey+sub, calls)
 		case v.Index == 2:
-			t.visit(of.X, mapped+sub, calls)
+			t.visit(iteration.X, mapped+sub, calls)
 		}
 	case *ssa.Select:
-		receives := 2 // the first two results of a select are its case and whether it received a value
+		// The first two results of a select are its case and whether it received a value.
+		receives := 2
 		for _, state := range tuple.States {
 			if state.Dir == types.RecvOnly {
 				if receives == v.Index {

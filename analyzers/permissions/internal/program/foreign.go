@@ -37,14 +37,14 @@ func textInterfaces() map[string]*types.Interface {
 	variable := func(t types.Type) *types.Var { return types.NewVar(0, nil, "", t) }
 	text := variable(types.NewSlice(types.Typ[types.Byte]))
 	failure := variable(types.Universe.Lookup("error").Type())
-	plain := func(params, results *types.Tuple) *types.Signature {
+	newSignature := func(params, results *types.Tuple) *types.Signature {
 		return types.NewSignatureType(nil, nil, nil, params, results, false)
 	}
 	all := map[string]*types.Interface{}
 	for _, kind := range []string{"Text", "Binary"} {
 		for name, signature := range map[string]*types.Signature{
-			"Unmarshal" + kind: plain(types.NewTuple(text), types.NewTuple(failure)),
-			"Marshal" + kind:   plain(nil, types.NewTuple(text, failure)),
+			"Unmarshal" + kind: newSignature(types.NewTuple(text), types.NewTuple(failure)),
+			"Marshal" + kind:   newSignature(nil, types.NewTuple(text, failure)),
 		} {
 			method := types.NewFunc(0, nil, name, signature)
 			all[name] = types.NewInterfaceType([]*types.Func{method}, nil).Complete()

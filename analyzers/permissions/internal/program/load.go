@@ -149,11 +149,13 @@ func programs(
 		}
 		byPath[p.Pkg.Path()] = p
 	}
+
 	library := &Program{SSA: prog, All: built, Dir: moduleDir(pkgs)}
 	for _, p := range pkgs {
 		root := byPath[p.PkgPath]
 		switch {
-		case root == nil: // the package does not import the library
+		case root == nil:
+			// The package does not import the library.
 		case p.Name == "main":
 			all = append(all, &Program{
 				Name:  nameOf(p),
@@ -167,6 +169,7 @@ func programs(
 			library.Name = strings.TrimPrefix(library.Name+" "+nameOf(p), " ")
 		}
 	}
+
 	if len(all) == 0 {
 		all = []*Program{library}
 	}

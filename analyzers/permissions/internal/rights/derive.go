@@ -101,6 +101,7 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
 	uses, ok := functions[name]
+
 	switch {
 	case ok:
 		for _, u := range uses {
@@ -131,10 +132,12 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 	if object := objectOf(callee); object != nil {
 		declared = object.Signature()
 	}
+
 	args := site.Common().Args
 	if declared.Recv() != nil {
 		args = args[1:]
 	}
+
 	unknown := false
 	for i, arg := range args {
 		_, parameter := declared.Params().At(i).Type().(*types.TypeParam)
@@ -147,10 +150,12 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 		}
 		unknown = unknown || len(all) == 0
 	}
+
 	for i, arg := range callee.TypeArgs() {
 		iface, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
 		unknown = unknown || ok && iface.NumMethods() > 0 && d.hasBucketMethod(arg)
 	}
+
 	if unknown {
 		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
 		d.addPlace(place, names(Anything), d.position(f, site.Pos()))

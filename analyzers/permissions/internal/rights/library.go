@@ -87,7 +87,8 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 		if u.method != "" {
 			all = append(all, methodOf(d.types.bucket, u.method))
 		}
-		if u.method == "Attrs" { // functions that read attributes may also call Exists
+		if u.method == "Attrs" {
+			// Functions that read attributes may also call Exists.
 			all = append(all, methodOf(d.types.bucket, "Exists"))
 		}
 	}

@@ -84,6 +84,7 @@ func (d *deriver) opened(call *ssa.Call, calls string) []Place {
 	case "storage.Prefixed":
 		return d.prefixed(call, calls)
 	}
+
 	if account := accounts[name]; account != "" {
 		return []Place{{Name: account, open: call}}
 	}
@@ -187,7 +188,8 @@ func (d *deriver) texts(
 	for _, o := range origins {
 		if isVariable(o) {
 			unknown = true
-		} else if !o.Zero && !isEmpty(o.Value) { // an empty name opens no bucket
+		} else if !o.Zero && !isEmpty(o.Value) {
+			// An empty name opens no bucket.
 			place := newPlace(constant.StringVal(o.Value.(*ssa.Const).Value))
 			place.open = call
 			all = append(all, place)
@@ -239,7 +241,13 @@ func (d *deriver) configured(call *ssa.Call, config ssa.Value, calls, scheme str
 
 func isEmpty(v ssa.Value) bool {
 	c, ok := v.(*ssa.Const)
-	return ok && (c.Value == nil || c.Value.Kind() == constant.String && constant.StringVal(c.Value) == "")
+	if !ok {
+		return false
+	}
+	if c.Value == nil {
+		return true
+	}
+	return c.Value.Kind() == constant.String && constant.StringVal(c.Value) == ""
 }
 
 func fieldIndex(t types.Type, name string) int {
@@ -282,7 +290,8 @@ func (d *deriver) prefixed(call *ssa.Call, calls string) (all []Place) {
 	for _, base := range d.places(call.Call.Args[0], calls, "") {
 		for _, p := range prefixes {
 			view := base
-			if !p.Unknown { // if the prefix is not known, the view counts as the whole bucket
+			if !p.Unknown {
+				// If the prefix is not known, the view counts as the whole bucket.
 				view.Prefix += p.Prefix
 			}
 			all = append(all, view)

@@ -14,7 +14,8 @@ import (
 // position returns the file and line of a call. The file is relative to the module's directory. In
 // a package of another module, it begins with the import path.
 func (d *deriver) position(f *ssa.Function, pos token.Pos) string {
-	if f.Synthetic != "" { // for a method value, use the position where the value is made
+	if f.Synthetic != "" {
+		// For a method value, use the position where the value is made.
 		if p := d.graph.Made(f); p.IsValid() {
 			pos = p
 		}
