@@ -85,13 +85,15 @@ func golden(t *testing.T, file, got string) {
 func TestPrograms(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./programs/...")
 	require.Zero(t, status, stderr)
-	again, _, _ := analyze(t, "./programs/...")
-	require.Equal(t, stdout, again)
+	second, _, _ := analyze(t, "./programs/...")
+	require.Equal(t, stdout, second)
+
 	texts := map[string]string{}
 	for text := range strings.SplitSeq("\n"+stdout, "\nprograms/") {
 		name, rights, _ := strings.Cut(text, "\n")
 		texts[name] = strings.TrimSuffix(rights, "\n") + "\n"
 	}
+
 	folders, err := os.ReadDir(filepath.Join("testdata", "programs"))
 	require.NoError(t, err)
 	for _, folder := range folders {
@@ -116,7 +118,7 @@ func TestBuildTagsSelectFiles(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		name string
 		args []string
 		want string
@@ -130,12 +132,13 @@ func TestErrors(t *testing.T) {
 			"must be the name of an unknown bucket",
 		},
 		{"no such file", []string{"-check", "missing.txt", "./programs/refs"}, "missing.txt"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			stdout, stderr, status := analyze(t, test.args...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stdout, stderr, status := analyze(t, tt.args...)
 			require.Equal(t, statusError, status)
 			require.Empty(t, stdout)
-			require.Contains(t, stderr, test.want)
+			require.Contains(t, stderr, tt.want)
 		})
 	}
 }
@@ -203,9 +206,11 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
 	require.Zero(t, status, stderr)
+
 	stdout, stderr, status := analyze(t, "-check", file, "./programs/tagged")
 	require.Zero(t, status, stderr)
 	require.Empty(t, stdout)
+
 	stdout, stderr, status = analyze(t, "-check", file, "-tags", "extra", "./programs/tagged")
 	require.Equal(t, statusFound, status, stderr)
 	require.Equal(
@@ -219,13 +224,15 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 // bucket.
 func TestCheckUnknownBuckets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
-	known := "programs/named\n  location photos\n    download\n    download-missing\n"
-	require.NoError(t, os.WriteFile(file, []byte(known), 0o600))
+	want := "programs/named\n  location photos\n    download\n    download-missing\n"
+	require.NoError(t, os.WriteFile(file, []byte(want), 0o600))
+
 	stdout, stderr, status := analyze(t, "-check", file, "./programs/named")
 	require.Equal(t, statusFound, status, stderr)
 	require.Contains(t, stdout, "programs/named/main.go:29: ")
 	require.NotContains(t, stdout, "main.go:27")
-	allowed := known + "  unknown bucket: locations.Open in main.main\n    download\n    download-missing\n"
+
+	allowed := want + "  unknown bucket: locations.Open in main.main\n    download\n    download-missing\n"
 	require.NoError(t, os.WriteFile(file, []byte(allowed), 0o600))
 	stdout, _, status = analyze(t, "-check", file, "./programs/named")
 	require.Zero(t, status, stdout)
@@ -259,6 +266,7 @@ func TestVendoredModules(t *testing.T) {
 		output, err := command.CombinedOutput()
 		require.NoError(t, err, string(output))
 	}
+
 	stdout, stderr, status := analyzeIn(t, dir, ".")
 	require.Zero(t, status, stderr)
 	want, err := os.ReadFile(filepath.Join("testdata", "programs", "layers", "want.txt"))

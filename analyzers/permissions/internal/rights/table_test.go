@@ -23,8 +23,8 @@ func TestTablesHaveEachMethod(t *testing.T) {
 }
 
 // namesOfMethods returns the sorted names of the methods of an interface.
-func namesOfMethods(of reflect.Type) (all []string) {
-	for method := range of.Methods() {
+func namesOfMethods(typ reflect.Type) (all []string) {
+	for method := range typ.Methods() {
 		all = append(all, method.Name)
 	}
 	return all
