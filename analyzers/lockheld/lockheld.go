@@ -6,7 +6,7 @@
 //
 // A call counts as a request if its first argument is a context. A lock that is held meanwhile makes others wait
 // without their contexts, and for as long as the store likes. The function of a [sync.Once] counts as one that holds
-// a lock. Use package internal/ctxlock instead, or a channel of capacity 1, which can be waited for together with a
+// a lock. Use package internal/running instead, or a channel of capacity 1, which can be waited for together with a
 // context. Tests may hold a lock.
 package lockheld
 
@@ -249,7 +249,7 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 		return
 	}
 	for _, lock := range slices.Sorted(maps.Keys(locks)) {
-		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package ctxlock", lock)
+		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package running", lock)
 	}
 }
 

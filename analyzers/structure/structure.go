@@ -95,6 +95,8 @@ func isTest(pass *analysis.Pass, pos token.Pos) bool {
 }
 
 func isOurs(p *types.Package) bool {
-	return p != nil &&
-		(p.Path() == module || strings.HasPrefix(p.Path(), module+"/") || strings.HasPrefix(p.Path(), module+"_test"))
+	if p == nil {
+		return false
+	}
+	return p.Path() == module || strings.HasPrefix(p.Path(), module+"/") || strings.HasPrefix(p.Path(), module+"_test")
 }
