@@ -19,9 +19,11 @@ func TestStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
 	for _, row := range regexp.MustCompile(`(?m)^    (\w+) +\w`).FindAllStringSubmatch(list, -1) {
 		want = append(want, row[1])
 	}
+
 	for _, a := range standard {
 		have = append(have, a.Name)
 	}
+
 	require.NotEmpty(t, want)
 	require.ElementsMatch(t, want, have)
 }
