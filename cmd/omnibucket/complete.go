@@ -90,7 +90,10 @@ func completePaths(text string) []string {
 	if parent == "" {
 		parent = "."
 	}
-	entries, _ := os.ReadDir(parent) // if the directory cannot be read to its end, entries has what could be read
+
+	// If the directory cannot be read to its end, entries has what could be read.
+	entries, _ := os.ReadDir(parent)
+
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
@@ -123,17 +126,20 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 	if l.InAccount && !strings.Contains(text, "/") {
 		return completeBuckets(ctx, p, text, l)
 	}
+
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil
 	}
+
 	var names []string
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
 		if err != nil {
 			break
 		}
 		if entry.Key == l.Key && !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
-			continue // the marker object of the folder that the argument already names
+			// This is the marker object of the folder that the argument already names.
+			continue
 		}
 		if completed := withKey(text, l, entry.Key); completed != "" {
 			names = append(names, completed)
@@ -179,6 +185,7 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 		return nil
 	}
 	defer service.Close()
+
 	var names []string
 	for info, err := range service.Buckets(ctx) {
 		if err != nil || len(names) == completionLimit {

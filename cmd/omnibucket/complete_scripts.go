@@ -57,7 +57,8 @@ var scriptMends = map[string][][2]string{
 // bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
 	var script bytes.Buffer
-	root.SetOut(&script) // InitDefaultCompletionCmd makes commands that keep this output
+	// InitDefaultCompletionCmd makes commands that keep this output.
+	root.SetOut(&script)
 	root.InitDefaultCompletionCmd()
 	root.SetOut(p.Out)
 	parent, _, err := root.Find([]string{"completion"})

@@ -42,9 +42,9 @@ environment variables and files.`,
 	}
 	var replace bool
 	add := &cobra.Command{
-		Use:     "add [flags] NAME ADDRESS",
+		Use:     "add [flags] NAME LOCATION",
 		Short:   "Add a named location",
-		Long:    `Adds a name for an address, or for a directory of this machine.`,
+		Long:    `Adds a name for a location: an address, or a directory of this machine.`,
 		Example: "  omnibucket config add photos 's3://photos?region=eu-west-1'\n  omnibucket config add disk ./files",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -113,7 +113,7 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	if !locations.IsAddress(address) {
 		l, err := p.Stores.Locate(address)
 		if err == nil && l.Kind != location.LocalPath {
-			err = argument.Invalid("address must be an address or a path", location.AddressHint)
+			err = argument.Invalid("location must be an address or a path", location.AddressHint)
 		}
 		if err == nil {
 			l, err = l.AsBucket()
@@ -123,6 +123,7 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 		}
 		address = l.AddressWithKey()
 	}
+
 	added := locations.Config{Locations: map[string]locations.Location{name: {Address: address}}, Lookup: noVariables}
 	if err := added.Check(); err != nil {
 		return err
@@ -130,11 +131,12 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	if err := checkOpens(address); err != nil {
 		return err
 	}
+
 	return changeConfig(ctx, p, func(f *config.File) error {
-		for was, other := range f.Config.Locations {
-			same := locations.Variable(was) == locations.Variable(name)
-			if same && (other.Address != address || was != name) && !replace {
-				return argument.Invalid("name "+was+" must not exist already", "to replace its address, use --replace")
+		for otherName, other := range f.Config.Locations {
+			same := locations.Variable(otherName) == locations.Variable(name)
+			if same && (other.Address != address || otherName != name) && !replace {
+				return argument.Invalid("name "+otherName+" must not exist already", "to replace its address, use --replace")
 			}
 		}
 		f.Set("locations", name, address)
@@ -163,14 +165,14 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	if err != nil {
 		return err
 	}
-	was := flag.Value.String()
+	oldValue := flag.Value.String()
 	if err := flag.Value.Set(value); err != nil {
 		return argument.Invalid("value must be valid for --"+name, "")
 	}
 	ok := flag.Changed
 	flag.Changed = true
 	err = p.CheckGlobals(p.Command)
-	_ = flag.Value.Set(was)
+	_ = flag.Value.Set(oldValue)
 	flag.Changed = ok
 	if err != nil {
 		return err
@@ -203,7 +205,8 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 		}
 		return nil
 	})
-	if err == nil && len(missing) > 0 { // the names that exist were removed; report the rest
+	if err == nil && len(missing) > 0 {
+		// The names that exist were removed; report the rest.
 		err = &storage.Error{
 			Code: storage.ObjectNotFound,
 			Err:  fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
@@ -221,9 +224,12 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 		return argument.Invalid("the system must have a directory of configurations, such as that of HOME",
 			"use --config to name a file")
 	}
+
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // if the file is a link, write to its target, so that the link stays
+		// If the file is a link, write to its target, so that the link stays.
+		path = target
 	}
+
 	if !p.Global.DryRun {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
@@ -234,6 +240,7 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 		}
 		defer unlock()
 	}
+
 	f, err := config.ReadFile(path)
 	if err == nil {
 		err = change(f)

@@ -19,8 +19,8 @@ func helpCommand(root *cobra.Command) *cobra.Command {
   omnibucket help config add`,
 		Args: cobra.ArbitraryArgs,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, text string) (names []string, _ cobra.ShellCompDirective) {
-			if above, _, err := root.Find(args); err == nil {
-				for _, c := range above.Commands() {
+			if parent, _, err := root.Find(args); err == nil {
+				for _, c := range parent.Commands() {
 					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), text) {
 						names = append(names, c.Name()+"\t"+c.Short)
 					}
@@ -29,12 +29,12 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			about, _, err := root.Find(args)
+			command, _, err := root.Find(args)
 			if err != nil {
 				return argument.Invalid("argument must be a command", `"omnibucket help" lists the commands`)
 			}
-			about.InitDefaultHelpFlag()
-			return about.Help()
+			command.InitDefaultHelpFlag()
+			return command.Help()
 		},
 	}
 }

@@ -34,11 +34,14 @@ import (
 func main() {
 	limitMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup makes a program ignore SIGHUP
-		signals = append(signals, syscall.SIGHUP) // SIGHUP means that the terminal was closed
+	if !signal.Ignored(syscall.SIGHUP) {
+		// The command nohup makes a program ignore SIGHUP.
+		// SIGHUP means that the terminal was closed.
+		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
+	// A second signal ends the program immediately.
+	context.AfterFunc(ctx, stop)
 	// Without SIGPIPE, a write to a broken pipe returns an error, and run can clean up.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(

@@ -35,7 +35,8 @@ func init() {
 // asMarkdown converts the help of a command and its subcommands to Markdown, because the generator
 // of manual pages reads Markdown.
 func asMarkdown(c *cobra.Command) {
-	c.Short, c.Long = markdownOf(c.Short), markdownOf(c.Long)
+	c.Short = markdownOf(c.Short)
+	c.Long = markdownOf(c.Long)
 	for _, flags := range []*pflag.FlagSet{c.LocalNonPersistentFlags(), c.PersistentFlags()} {
 		flags.VisitAll(func(flag *pflag.Flag) {
 			flag.Usage = markdownOf(flag.Usage)

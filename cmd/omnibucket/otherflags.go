@@ -34,10 +34,23 @@ var otherFlags = map[string]string{
 	"no-verify-ssl":             trusted,
 	"insecure":                  trusted,
 
+	"exact-timestamps": "leave it out, or use --checksum",
+	"fast-list":        "leave it out: a tree is listed with few requests",
+	"filter":           "use --include and --exclude",
+	"head":             "use the command head, or --range 0:COUNT",
+	"offset":           "use --range OFFSET or OFFSET:LENGTH",
+	"overwrite":        "leave it out: a file that differs is replaced",
+	"progress":         "leave it out: a terminal shows the progress",
+	"stats":            "leave it out: a terminal shows the progress, and the last line counts the files",
+	"summarize":        "use the command du, which adds up sizes",
+	"update":           "leave it out: sync and cp -r copy what differs; --ignore-existing keeps what is there",
+	"versions":         "use ls --versions to list them, and expire --old-versions to remove them",
+
 	"dryrun":           "--dry-run",
 	"endpoint-url":     "--endpoint",
 	"only-show-errors": "--quiet",
 	"human-readable":   "--human",
+	"humanize":         "--human",
 	"follow-symlinks":  "--links",
 	"copy-links":       "--links",
 	"readonly":         "--read-only",
@@ -73,10 +86,13 @@ func explainFlag(c *cobra.Command, err error) error {
 	if !errors.As(err, &unknown) {
 		return err
 	}
-	if unknown.GetSpecifiedShortnames() != "" {
+	name := unknown.GetSpecifiedName()
+	if letters := unknown.GetSpecifiedShortnames(); otherFlags[letters] != "" {
+		// This is a long flag with one dash, as in find -name.
+		name = letters
+	} else if letters != "" {
 		return explainLetter(c, unknown)
 	}
-	name := unknown.GetSpecifiedName()
 	hint := otherFlags[name]
 	flag, isFlag := strings.CutPrefix(hint, "--")
 	if isFlag && c.Flag(flag) != nil {

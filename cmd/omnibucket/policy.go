@@ -35,7 +35,7 @@ Amazon or MinIO, a role and binding of Google, a role and condition of Azure, or
 parameters of a shared access signature. It makes no request. Replace the words in upper
 case, such as PROJECT.
 
-The key of the address, or --prefix, limits the policy to keys that begin with it: "users/"
+The key of the location, or --prefix, limits the policy to keys that begin with it: "users/"
 is a folder, and "users" also includes "users2/". A policy of MinIO cannot limit listings to
 a prefix, so leave list and list-versions out there. Its s3:GetObject also permits reads of
 old versions.
@@ -61,12 +61,12 @@ A note names the permissions that only failures need, such as the one to abort a
 		nil,
 		"`operations` and groups, separated by commas; \"-\" before one takes it away",
 	)
-	flags.StringVar(&f.prefix, "prefix", "", "`beginning` of the keys, for an address without a key")
+	flags.StringVar(&f.prefix, "prefix", "", "`beginning` of the keys, for a location without a key")
 	flags.StringVar(
 		&f.provider,
 		"provider",
 		"",
-		"`name` of the provider in place of the address's own: aws, minio, google, azure, azure-sas",
+		"`name` of the provider in place of the location's own: aws, minio, google, azure, azure-sas",
 	)
 	flags.StringVar(&f.kmsKey, "kms-key", "", "`ARN` of the key of AWS, for operations with a key of KMS")
 	return c
@@ -106,6 +106,7 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	if err != nil {
 		return err
 	}
+
 	parameters, err := url.ParseQuery(l.Query)
 	if err != nil {
 		return argument.Invalid("the address must have a valid query", "escape % as %25 and & as %26")
@@ -114,17 +115,21 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	if err != nil {
 		return err
 	}
+
 	documents, err := grant.Documents(provider)
 	if err != nil {
 		return err
 	}
+
 	if provider == permissions.MinIO && strings.Contains(documents[0].Text, `"s3:GetObject"`) {
 		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
 	}
 	failures := grant.OnlyAfterFailures(provider)
-	if len(failures) > 0 && !p.Global.JSON { // in JSON, each document has them
+	if len(failures) > 0 && !p.Global.JSON {
+		// In JSON, each document has them.
 		p.Note("only failures need %s", strings.Join(failures, ", "))
 	}
+
 	// A single JSON document is printed without headings, so that the output can be used as a file.
 	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))
 	for i, d := range documents {
@@ -154,6 +159,7 @@ func (f *policyFlags) grant(
 	if err != nil {
 		return g, "", err
 	}
+
 	if len(f.operations) == 0 {
 		return g, "", argument.Invalid("--for must name operations", "see \"omnibucket policy --help\"")
 	}
@@ -161,16 +167,19 @@ func (f *policyFlags) grant(
 	if err != nil {
 		return g, "", err
 	}
+
 	if l.HasWildcard {
-		return g, "", argument.Invalid("address must not have wildcards", "set --prefix, whose text is literal")
+		return g, "", argument.Invalid("location must not have wildcards", "set --prefix, whose text is literal")
 	}
+
 	prefix := l.Prefix + l.Key
 	if f.prefix != "" {
 		if l.Key != "" {
-			return g, "", argument.Invalid("--prefix must not be set if the address has a key", "leave one of them out")
+			return g, "", argument.Invalid("--prefix must not be set if the location has a key", "leave one of them out")
 		}
 		prefix = l.Prefix + f.prefix
 	}
+
 	return permissions.Grant{
 		Operations: operations,
 		Bucket:     l.Host,
@@ -190,6 +199,7 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 			Hint: "set modes of files, or open a read-only view",
 		}
 	}
+
 	if f.provider != "" {
 		return permissions.Provider(f.provider), nil
 	}
@@ -199,6 +209,7 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 	if l.Scheme == "azblob" {
 		return permissions.Azure, nil
 	}
+
 	endpoint, _ := url.Parse(parameters.Get("endpoint"))
 	if profile, _ := s3.NamedProfile(parameters.Get("profile")); profile.Name == "minio" {
 		return permissions.MinIO, nil

@@ -23,7 +23,7 @@ func probeCommand(p *program.Program) *cobra.Command {
 		Short: "Test what an S3 server enforces, and name its profile",
 		Long: `Tests what an S3 server really enforces, with about 1,500 small requests, and names the
 value of profile= for its address if the server names itself. The requests write below the
-folder of the address, in a new folder that is removed afterwards.`,
+folder of the location, in a new folder that is removed afterwards.`,
 		Example: `  omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:9000'
   omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:3900&profile=garage'`,
 		Args: cobra.ExactArgs(1),
@@ -35,10 +35,12 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
+
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
+
 	folder := location.AsFolder(l.Prefix + l.Key)
 	l.Prefix = ""
 	l.Key = ""
@@ -46,16 +48,19 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	if err != nil {
 		return err
 	}
+
 	client, isS3 := storage.As[*awss3.Client](bucket)
 	if !isS3 {
-		return argument.Invalid("address must be that of an S3 server", "use an address that begins with s3://")
+		return argument.Invalid("location must be on an S3 server", "use an address that begins with s3://")
 	}
+
 	config := s3.Config{Bucket: l.Host, Client: client}
 	if parameters, err := url.ParseQuery(l.Query); err == nil {
 		if profile, ok := s3.NamedProfile(parameters.Get("profile")); ok {
 			config.Profile = &profile
 		}
 	}
+
 	report, err := s3probe.Run(ctx, config, folder)
 	if err != nil {
 		return err

@@ -18,37 +18,42 @@ import (
 )
 
 // run runs the command line and returns the exit code.
-func run(ctx context.Context, args []string, around program.Environment) int {
-	return runShared(ctx, args, around, nil)
+func run(ctx context.Context, args []string, env program.Environment) int {
+	return runShared(ctx, args, env, nil)
 }
 
 // runShared does the same as the function run, but for a line of "omnibucket run". It uses the open
 // buckets in shared, and does not close these buckets.
-func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
-	working, cancel := context.WithCancel(ctx)
+func runShared(ctx context.Context, args []string, env program.Environment, shared *program.OpenBuckets) int {
+	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := program.New(around, console.NewOutput(around.Out, cancel), shared)
+	p := program.New(env, console.NewOutput(env.Out, cancel), shared)
 	p.InBatch = shared != nil
+
 	name := ""
 	if shared != nil {
 		name = commandOf(args)
 	}
+
 	root := rootWith(p, name)
 	// If the arguments were nil, cobra would read those of the process.
 	root.SetArgs(append([]string{}, args...))
-	root.SetIn(around.In)
+	root.SetIn(env.In)
 	root.SetOut(p.Out)
-	root.SetErr(around.Err)
+	root.SetErr(env.Err)
+
 	command := root
 	err := checkLeading(root, args)
 	if err == nil {
-		command, err = root.ExecuteContextC(working)
+		command, err = root.ExecuteContextC(runCtx)
 	}
+
 	if shared == nil {
 		err = errors.Join(err, p.Stores.Buckets.Close())
 		p.SummarizeRequests()
 	}
 	p.Out.Flush()
+
 	// After an invalid command line, the flag --json may not have been read.
 	if p.Command == nil {
 		p.Global.JSON = p.WantsJSON(args)
@@ -139,9 +144,9 @@ Exit codes:
 	}
 	// Cobra's own version flag uses package text/template. Without templates, the linker can remove
 	// methods that nothing calls, which makes the program much smaller.
-	ofProgram := root.Flags().Bool("version", false, "print the version of the program")
+	showVersion := root.Flags().Bool("version", false, "print the version of the program")
 	root.RunE = func(c *cobra.Command, _ []string) error {
-		if !*ofProgram {
+		if !*showVersion {
 			return c.Help()
 		}
 		return printProgram(p)

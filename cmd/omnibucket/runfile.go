@@ -72,44 +72,49 @@ type batch struct {
 	flags   *runFlags
 	global  []string // global flags that apply to all lines
 
-	mu     sync.Mutex // locked while the output of one command line is printed
-	lines  int
-	failed int
-	first  int // number of the first line that failed, or 0
-	code   int // exit code of the first line that failed
+	mu          sync.Mutex // locked while the output of one command line is printed
+	lines       int
+	failures    int
+	firstFailed int // number of the first line that failed, or 0
+	code        int // exit code of the first line that failed
 }
 
 func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) error {
 	if p.InBatch {
 		return argument.Invalid("run must not be used in a file of run", "")
 	}
+
 	src, release, err := openLines(c.Context(), p, path)
 	if err != nil {
 		return err
 	}
 	defer release()
+
 	b := &batch{program: p, flags: f, global: changedGlobals(c)}
 	// After a call of stop, no command of the file is started. Running commands continue to their
 	// end.
-	beginning, stop := context.WithCancel(c.Context())
+	startCtx, stop := context.WithCancel(c.Context())
 	defer stop()
-	err = b.run(c.Context(), beginning, stop, src)
+
+	err = b.run(c.Context(), startCtx, stop, src)
 	if c.Context().Err() != nil {
 		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
 	}
 	if err != nil {
 		return err
 	}
+
 	if p.Global.JSON {
-		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failed}) // p.Out keeps the error
+		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failures}) // p.Out keeps the error
 	} else {
 		commands := "commands"
 		if b.lines == 1 {
 			commands = "command"
 		}
-		p.Note("%d %s, %d failed", b.lines, commands, b.failed)
+		p.Note("%d %s, %d failed", b.lines, commands, b.failures)
 	}
-	if b.failed > 0 {
+
+	if b.failures > 0 {
 		return program.Reported(program.ExitStatus(b.code))
 	}
 	return nil
@@ -140,12 +145,14 @@ func changedGlobals(c *cobra.Command) (args []string) {
 
 // run runs the lines in parallel and waits for them. After a call of stop, or when ctx is done, run
 // starts no further line.
-func (b *batch) run(ctx, beginning context.Context, stop func(), src io.Reader) error {
-	var running sync.WaitGroup
-	defer running.Wait()
+func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+
 	slots := make(chan struct{}, b.flags.lines)
 	lines := bufio.NewScanner(argument.WithoutMark(src))
 	lines.Buffer(nil, longestLine)
+
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
 		if err != nil {
@@ -155,30 +162,34 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), src io.Reader) 
 			b.report(stop, number, lines.Text(), program.ExitUsage, nil, errs.String(), 0)
 			continue
 		}
+
 		if len(words) == 0 {
 			continue
 		}
 		if len(words) == 1 && words[0] == "wait" {
-			running.Wait()
+			wg.Wait()
 			continue
 		}
+
 		select {
 		case slots <- struct{}{}:
-		case <-beginning.Done():
+		case <-startCtx.Done():
 			return nil
 		}
-		if beginning.Err() != nil {
+		if startCtx.Err() != nil {
 			return nil
 		}
+
 		text := lines.Text()
-		running.Go(func() {
+		wg.Go(func() {
 			defer func() { <-slots }()
 			b.line(ctx, stop, number, text, words)
 		})
 	}
+
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return argument.Invalid("a line must have at most 1 MiB", "")
-	} else if err != nil && beginning.Err() == nil {
+	} else if err != nil && startCtx.Err() == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
 	}
 	return nil
@@ -193,8 +204,8 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	defer output.end()
 	var errs bytes.Buffer
 	start := time.Now()
-	around := program.Environment{In: noInput{}, Out: output, Err: &errs, Lookup: b.program.Around.Lookup}
-	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Stores.Buckets)
+	env := program.Environment{In: failingInput{}, Out: output, Err: &errs, Lookup: b.program.Around.Lookup}
+	code := runShared(ctx, append(slices.Clone(b.global), words...), env, b.program.Stores.Buckets)
 	b.report(stop, number, text, code, output, errs.String(), time.Since(start))
 }
 
@@ -227,38 +238,41 @@ type batchLine struct {
 
 // report prints the output of a line, and then its result.
 func (b *batch) report(
-	stop func(), number int, text string, code int, output *lineOutput, errs string, took time.Duration,
+	stop func(), number int, text string, code int, output *lineOutput, errs string, duration time.Duration,
 ) {
 	if output != nil {
 		output.flush()
 	} else {
 		b.mu.Lock()
 	}
+
 	for line := range strings.Lines(errs) {
 		if b.program.Global.JSON {
-			_, _ = fmt.Fprintf(
-				b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"),
-			) // each line of errs is a JSON object, which gets a member "line"
+			// Each line of errs is a JSON object, which gets a member "line".
+			_, _ = fmt.Fprintf(b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"))
 			continue
 		}
 		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)
 	}
+
 	b.lines++
 	if b.program.Global.JSON {
-		_ = b.program.Out.JSON(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
+		_ = b.program.Out.JSON(commandLine{"command", number, text, code, duration.Round(time.Millisecond).Seconds()})
 	} else if b.program.Global.Verbose {
 		b.program.Out.Printf("line %d: exit code %d: %s\n", number, code, b.program.Out.Printable(text))
 	}
+
 	if code != 0 {
-		b.failed++
-		if b.first == 0 || number < b.first {
-			b.first = number
+		b.failures++
+		if b.firstFailed == 0 || number < b.firstFailed {
+			b.firstFailed = number
 			b.code = code
 		}
 		if b.flags.stopOnError {
 			stop()
 		}
 	}
+
 	if output == nil {
 		b.mu.Unlock()
 	}
@@ -268,14 +282,14 @@ func (b *batch) report(
 // there are more than keptOutput bytes, it prints all output immediately, and other lines wait
 // until this one ends.
 type lineOutput struct {
-	batch *batch
-	kept  bytes.Buffer
-	holds bool // true while it holds the lock of the batch
+	batch   *batch
+	buffer  bytes.Buffer
+	hasLock bool // true while it holds the lock of the batch
 }
 
 func (o *lineOutput) Write(data []byte) (int, error) {
-	if !o.holds && o.kept.Len()+len(data) <= keptOutput {
-		return o.kept.Write(data)
+	if !o.hasLock && o.buffer.Len()+len(data) <= keptOutput {
+		return o.buffer.Write(data)
 	}
 	o.flush()
 	return o.batch.program.Out.Write(data)
@@ -283,24 +297,25 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 
 // flush prints the kept output, and locks the batch. Other lines cannot print until this line ends.
 func (o *lineOutput) flush() {
-	if !o.holds {
+	if !o.hasLock {
 		o.batch.mu.Lock()
-		o.holds = true
+		o.hasLock = true
 	}
-	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // a write error is stored in Out.Err
-	o.kept.Reset()
+	// A write error is stored in Out.Err.
+	_, _ = o.batch.program.Out.Write(o.buffer.Bytes())
+	o.buffer.Reset()
 }
 
 // end releases the lock of the batch, so that other lines can print.
 func (o *lineOutput) end() {
-	if o.holds {
+	if o.hasLock {
 		o.batch.mu.Unlock()
 	}
 }
 
-// noInput is the standard input of each line. Its Read fails, because lines run in parallel.
-type noInput struct{}
+// failingInput is the standard input of each line. Its Read fails, because lines run in parallel.
+type failingInput struct{}
 
-func (noInput) Read([]byte) (int, error) {
+func (failingInput) Read([]byte) (int, error) {
 	return 0, errors.New("a line of run has no standard input")
 }

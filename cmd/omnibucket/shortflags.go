@@ -35,11 +35,17 @@ func addLetter(flags *pflag.FlagSet, letter string, value pflag.Value) {
 	alias.Hidden = true
 }
 
-// otherLetters maps a command and a one-letter flag of another program to a hint.
+// otherLetters maps a one-letter flag of another program to a hint, either for one command or for
+// all commands.
 var otherLetters = map[string]string{
-	"cp -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
-	"mv -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
-	"cp -a": "use -r",
+	"cp -n":   "use --ignore-existing to keep what is there, or --dry-run to change nothing",
+	"mv -n":   "use --ignore-existing to keep what is there, or --dry-run to change nothing",
+	"cp -a":   "use -r",
+	"sync -c": "use --checksum",
+	"diff -c": "use --checksum",
+	"mb -p":   "leave it out: omnibucket mb fails if the bucket exists, and changes nothing",
+	"-P":      "leave it out: a terminal shows the progress",
+	"-u":      "leave it out: sync and cp -r copy what differs; --ignore-existing keeps what is there",
 }
 
 // checkLeading refuses an unknown flag before the name of a command. Cobra would read the name of
@@ -48,13 +54,14 @@ func checkLeading(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
 		flag, ok := rootFlag(root, args[i])
 		switch {
-		case !ok && commandOf(args[i:]) == "": // without a command, cobra's error is clear enough
+		case !ok && commandOf(args[i:]) == "":
+			// Without a command, cobra's error is clear enough.
 			return nil
 		case !ok:
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),
-				Hint: leadingHint(args[i]),
+				Hint: leadingHint(root, args[i]),
 			}
 		case flag != nil && flag.NoOptDefVal == "" && !strings.Contains(args[i], "="):
 			i++
@@ -82,7 +89,12 @@ func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	return nil, true
 }
 
-func leadingHint(arg string) string {
+func leadingHint(root *cobra.Command, arg string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	flag := strings.TrimPrefix(otherFlags[name], "--")
+	if flag != "" && root.PersistentFlags().Lookup(flag) != nil {
+		return "use --" + flag
+	}
 	if arg == "-m" { // a flag of gsutil
 		return "leave -m out: requests are made in parallel, and --concurrency sets how many"
 	}
@@ -92,6 +104,9 @@ func leadingHint(arg string) string {
 // explainLetter adds a hint to the error of an unknown one-letter flag that another program has.
 func explainLetter(c *cobra.Command, unknown *pflag.NotExistError) error {
 	hint := otherLetters[c.Name()+" -"+unknown.GetSpecifiedName()]
+	if hint == "" {
+		hint = otherLetters["-"+unknown.GetSpecifiedName()]
+	}
 	if hint == "" {
 		return unknown
 	}

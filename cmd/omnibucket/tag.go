@@ -41,12 +41,16 @@ object stay.
 				return argument.Invalid("--clear and --remove must not be used together", "")
 			}
 			if c.Flags().Changed("version") {
-				f.attrs, f.change = append(f.attrs, storage.WithVersion(version)),
-					append(f.change, storage.WithVersion(version))
+				f.attrs = append(f.attrs, storage.WithVersion(version))
+				f.change = append(f.change, storage.WithVersion(version))
 			}
 			set, err := argument.ParsePairs("--set", f.set)
 			if err != nil {
 				return err
+			}
+			if args[0] == "set" || args[0] == "list" {
+				return argument.Invalid(args[0]+" must not be a location",
+					"use --set KEY=VALUE to set a tag, and only the location to list tags; ./"+args[0]+" is a file")
 			}
 			return program.Each(c.Context(), p, args, func(text string) error {
 				return p.EachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location.Location) error {
@@ -55,6 +59,7 @@ object stay.
 			})
 		},
 	}
+
 	flags := c.Flags()
 	flags.StringArrayVar(&f.set, "set", nil, "add or replace the tag `key=value`; may be repeated")
 	flags.StringArrayVar(&f.remove, "remove", nil, "remove the tag of this `key`; may be repeated")
@@ -75,6 +80,7 @@ func tag(
 ) error {
 	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
 	tags := map[string]string{}
+
 	// With --clear, the old tags are not needed, because all of them are removed. A dry run reads
 	// the old tags nevertheless, so that it fails if the object does not exist.
 	if !changes || !f.clear || p.Global.DryRun {
@@ -84,9 +90,11 @@ func tag(
 		}
 		maps.Copy(tags, old)
 	}
+
 	if !changes {
 		return printTags(p, key, tags)
 	}
+
 	if f.clear {
 		clear(tags)
 	}
@@ -94,6 +102,7 @@ func tag(
 		delete(tags, name)
 	}
 	maps.Copy(tags, set)
+
 	if err := program.OfDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
 		return err
 	}

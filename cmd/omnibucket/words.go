@@ -51,6 +51,7 @@ func splitWords(line string) ([]string, error) {
 			inWord = true
 		}
 	}
+
 	if inWord {
 		words = append(words, word.String())
 	}

@@ -21,30 +21,35 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 	if !isUnicode(raw) {
 		return refusal("arguments must have only whole characters of Unicode")
 	}
-	var given map[string]json.RawMessage
-	if len(raw) > 0 && json.Unmarshal(raw, &given) != nil {
+
+	var arguments map[string]json.RawMessage
+	if len(raw) > 0 && json.Unmarshal(raw, &arguments) != nil {
 		return refusal("arguments must be an object")
 	}
+
 	isChanged := false
-	for _, name := range slices.Sorted(maps.Keys(given)) {
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		property, ok := schema.Properties[name]
 		if !ok {
 			return refusal(tool + " has no argument " + strconv.Quote(name[:min(len(name), maxNameInError)]))
 		}
-		value, rule := conforming(property, given[name])
+		value, rule := conformValue(property, arguments[name])
 		if rule != "" {
 			return refusal(name + " " + rule)
 		}
-		isChanged = isChanged || len(value) != len(given[name])
-		given[name] = value
+		isChanged = isChanged || len(value) != len(arguments[name])
+		arguments[name] = value
 	}
+
 	for _, name := range schema.Required {
-		if _, ok := given[name]; !ok {
+		if _, ok := arguments[name]; !ok {
 			return refusal(name + " must be given")
 		}
 	}
+
 	if isChanged {
-		raw, _ = json.Marshal(given) // cannot fail, because all values were decoded from JSON
+		// This cannot fail, because all values were decoded from JSON.
+		raw, _ = json.Marshal(arguments)
 	}
 	if len(raw) > 0 && json.Unmarshal(raw, input) != nil {
 		return refusal("arguments must fit the schema of the tool")
@@ -65,7 +70,8 @@ func isUnicode(raw json.RawMessage) bool {
 		high, ok := escapedUnit(raw[i:])
 		switch {
 		case !ok:
-			i++ // another escape, of two bytes
+			// This is another escape, of two bytes.
+			i++
 		case !utf16.IsSurrogate(high):
 			i += unitLength - 1
 		default:
@@ -93,13 +99,14 @@ func escapedUnit(raw []byte) (unit rune, ok bool) {
 
 const maxNameInError = 64 // bytes
 
-// conforming returns the value of an argument, or the rule that the value breaks. An integer such
+// conformValue returns the value of an argument, or the rule that the value breaks. An integer such
 // as 1.0 becomes 1.
-func conforming(property *jsonschema.Schema, value json.RawMessage) (json.RawMessage, string) {
+func conformValue(property *jsonschema.Schema, value json.RawMessage) (json.RawMessage, string) {
 	types := property.Types
 	if property.Type != "" {
 		types = []string{property.Type}
 	}
+
 	c := value[0]
 	switch {
 	case c == 'n' && slices.Contains(types, "null"):
@@ -113,7 +120,8 @@ func conforming(property *jsonschema.Schema, value json.RawMessage) (json.RawMes
 			return nil, "must be true or false"
 		}
 	case slices.Contains(types, "integer"):
-		if len(value) > maxNameInError { // a valid integer is never that long
+		if len(value) > maxNameInError {
+			// A valid integer is never that long.
 			return nil, "must be an integer"
 		}
 		number, err := strconv.ParseFloat(string(value), 64)

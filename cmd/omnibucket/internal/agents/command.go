@@ -17,7 +17,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // flags are the flags of mcp.
@@ -83,6 +82,7 @@ const maxMaxWrite = 4 << 20
 // rules checks the flags and returns what they permit an agent to do.
 func (f *flags) rules(c *cobra.Command) (rules, error) {
 	r := rules{overwrite: f.overwrite}
+
 	for _, name := range f.allow {
 		if !slices.Contains(toolNames, name) {
 			return r, argument.Invalid("--allow must have only "+strings.Join(toolNames, ", "), "")
@@ -91,16 +91,19 @@ func (f *flags) rules(c *cobra.Command) (rules, error) {
 			r.tools = append(r.tools, name)
 		}
 	}
+
 	if len(r.tools) == 0 {
 		return r, argument.Invalid("--allow must have at least one of "+strings.Join(toolNames, ", "), "")
 	}
+
 	var err error
-	if r.maxWrite, err = quantity.Size("--max-write", f.maxWrite); err != nil {
+	if r.maxWrite, err = argument.Size("--max-write", f.maxWrite); err != nil {
 		return r, err
 	}
 	if r.maxWrite < 1 || r.maxWrite > maxMaxWrite {
 		return r, argument.Invalid("--max-write must be from 1 to 4M", "")
 	}
+
 	if f.overwrite && !r.allows(toolWrite) && !r.allows(toolMove) {
 		return r, argument.Invalid("--overwrite must be used with --allow write or --allow move", "")
 	}
@@ -117,9 +120,11 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
+
 	if p.InBatch && f.listen == "" {
 		return argument.Invalid("mcp must be used with --listen in a file of run", "")
 	}
+
 	r.concurrency = p.Global.Concurrency
 	if r.concurrency == 0 {
 		r.concurrency = defaultConcurrency
@@ -129,6 +134,7 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	if err != nil {
 		return err
 	}
+
 	if r.allows(toolLink) && !storage.Supports(bucket, storage.SignedURLs) {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -137,11 +143,13 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 			Hint: "leave link out of --allow",
 		}
 	}
+
 	s := newServer(bucket, r, p.PrintError)
 	if f.listen == "" {
 		err := s.serveLines(ctx, p.Around.In, p.Out)
 		if err == nil {
-			p.Global.JSON = false // so that --requests prints to standard error: standard output carries messages
+			// Standard output carries messages, so --requests must print to standard error.
+			p.Global.JSON = false
 		}
 		return err
 	}
@@ -154,9 +162,9 @@ func open(ctx context.Context, p *program.Program, text string) (storage.Bucket,
 	if err != nil {
 		return nil, err
 	}
-	bucket, unlisted, err := p.Stores.OpenServed(ctx, l)
-	if unlisted != nil && ctx.Err() == nil {
-		p.PrintError(fmt.Errorf("the server starts, but cannot list its location: %w", unlisted))
+	bucket, listErr, err := p.Stores.OpenServed(ctx, l)
+	if listErr != nil && ctx.Err() == nil {
+		p.PrintError(fmt.Errorf("the server starts, but cannot list its location: %w", listErr))
 	}
 	return bucket, err
 }

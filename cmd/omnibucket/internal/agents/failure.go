@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // A refusal is an error of this server itself, not of a store. So it holds no secrets, and an agent
@@ -41,8 +41,8 @@ var advice = map[storage.Code]string{
 // failure returns an error for the agent that reveals nothing about the store. If the owner of the
 // server can act on err, failure also reports err to the owner.
 func (s *server) failure(ctx context.Context, tool string, err error) error {
-	var own refusal
-	if err == nil || errors.As(err, &own) {
+	var refusalErr refusal
+	if err == nil || errors.As(err, &refusalErr) {
 		return err
 	}
 	code := storage.AsError(ctx, err).Code
@@ -67,9 +67,9 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 	return errors.New(string(code) + ": " + hint)
 }
 
-// orForeign returns err, unless err says that the revision is not one of this store. Then orForeign
+// revisionError returns err, unless err says that the revision is not one of this store. Then revisionError
 // returns a refusal about the argument ifRevision.
-func orForeign(err error, revision string) error {
+func revisionError(err error, revision string) error {
 	if revision != "" && storage.CodeOf(err) == storage.InvalidArgument {
 		return refusal("ifRevision must be a revision that stat or read returned")
 	}
@@ -78,7 +78,7 @@ func orForeign(err error, revision string) error {
 
 // checkKey refuses a key that no store accepts, such as one that leads out of a folder.
 func checkKey(argument, key string) error {
-	if rule := keyrule.Any(key); rule != "" {
+	if rule := objectkey.Rule(key); rule != "" {
 		return refusal(argument + " " + rule)
 	}
 	return nil
@@ -86,7 +86,7 @@ func checkKey(argument, key string) error {
 
 // checkNewKey refuses a key for a new object if some store could not hold it.
 func checkNewKey(argument, key string) error {
-	if rule := keyrule.Write(key); rule != "" {
+	if rule := objectkey.WriteRule(key); rule != "" {
 		return refusal(argument + " " + rule)
 	}
 	return nil

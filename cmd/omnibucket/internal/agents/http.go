@@ -20,9 +20,7 @@ import (
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/drain"
-	"github.com/omnibucket/storage/internal/hostname"
-	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/webserver"
 )
 
 const (
@@ -61,7 +59,7 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 		return err
 	}
 	defer listener.Close()
-	names := hostname.WithOwn(f.domains)
+	names := webserver.WithOwnHost(f.domains)
 	if generated {
 		_, _ = fmt.Fprintf(
 			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
@@ -74,8 +72,8 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 			"# The token travels without TLS: put a proxy with TLS in front of this server.",
 		)
 	}
-	p.PrintURL("http://" + httpserver.ReachableAddress(listener.Addr()) + path)
-	return httpserver.Serve(ctx, listener, s.timed(httpserver.Guard(listener.Addr(), names, s.handler(token))))
+	p.PrintURL("http://" + webserver.ReachableAddress(listener.Addr()) + path)
+	return webserver.Serve(ctx, listener, s.setDeadlines(webserver.Guard(listener.Addr(), names, s.handler(token))))
 }
 
 // tokenOf returns the token from the environment. If the environment has none, tokenOf generates
@@ -103,12 +101,12 @@ func (s *server) handler(token string) http.Handler {
 			PropagateRequestCancellation: true,
 			MaxRequestBodyBytes:          int64(s.maxMessage()),
 			// The SDK's check of the Host header would refuse the names of --domain.
-			// httpserver.Guard checks the header instead.
+			// webserver.Guard checks the header instead.
 			DisableLocalhostProtection: true,
 		},
 	)
 	mux := http.NewServeMux()
-	mux.Handle(path, withToken(token, s.oneAtATime(protocol)))
+	mux.Handle(path, withToken(token, s.limitRequests(protocol)))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
@@ -127,12 +125,12 @@ func withToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// oneAtATime limits how many requests are in memory. Further requests wait. It refuses a batch of
+// limitRequests limits how many requests are in memory. Further requests wait. It refuses a batch of
 // calls, because all responses to a batch would be in memory at the same time.
-func (s *server) oneAtATime(next http.Handler) http.Handler {
-	working := make(chan struct{}, s.rules.concurrency)
+func (s *server) limitRequests(next http.Handler) http.Handler {
+	slots := make(chan struct{}, s.rules.concurrency)
 	waiting := make(chan struct{}, maxWaiting)
-	large := make(chan struct{}, maxLarge)
+	largeSlots := make(chan struct{}, maxLarge)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case waiting <- struct{}{}:
@@ -142,32 +140,38 @@ func (s *server) oneAtATime(next http.Handler) http.Handler {
 			http.Error(w, "too many requests wait", http.StatusServiceUnavailable)
 			return
 		}
+
 		if r.ContentLength > int64(s.maxMessage()) {
-			drain.Respond(r.Context(), w, r.Body, maxDrain, func() {
+			webserver.Refuse(r.Context(), w, r.Body, maxDrain, func() {
 				tooLong(w)
 			})
 			return
 		}
+
+		// Only a few large messages are in memory at a time.
 		if length := r.ContentLength; s.maxMessage() > largeBody && (length < 0 || length > largeBody) {
 			select {
-			case large <- struct{}{}:
-				defer func() { <-large }()
+			case largeSlots <- struct{}{}:
+				defer func() { <-largeSlots }()
 			case <-r.Context().Done():
 				return
 			}
 		}
+
 		select {
-		case working <- struct{}{}:
-			defer func() { <-working }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 		case <-r.Context().Done():
 			return
 		}
+
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
 		message, err := s.messageOf(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))
 			return
 		}
+
 		r = r.WithContext(withEnd(r.Context()))
 		r.Body = io.NopCloser(bytes.NewReader(message))
 		next.ServeHTTP(w, r)
@@ -181,7 +185,8 @@ func tooLong(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(http.StatusRequestEntityTooLarge)
-	_, _ = io.WriteString(w, text) // an error means that the client has disconnected
+	// An error means that the client has disconnected.
+	_, _ = io.WriteString(w, text)
 }
 
 // messageOf reads the body of a request. It refuses a message that would need much memory to
@@ -196,7 +201,8 @@ func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	_, err := parse(message.Bytes())
 	if errors.Is(err, errNoMessage) {
-		err = nil // the SDK responds to an invalid message with its own error
+		// The SDK responds to an invalid message with its own error.
+		err = nil
 	}
 	return message.Bytes(), err
 }
@@ -211,7 +217,7 @@ func statusOf(err error) int {
 
 // This method sets deadlines for a client. Without deadlines, a client that does not read its
 // response would block the requests of others. The deadlines also apply to clients without a token.
-func (s *server) timed(next http.Handler) http.Handler {
+func (s *server) setDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)
 		// A connection keeps its deadlines between requests. So the write deadline of the previous
@@ -228,8 +234,8 @@ type response struct {
 	http.ResponseWriter
 	connection *http.ResponseController
 	sendTime   time.Duration
-	begun      bool
-	failed     bool
+	isStarted  bool
+	hasFailed  bool
 }
 
 // Unwrap returns the underlying writer, which [http.ResponseController] needs.
@@ -239,7 +245,7 @@ func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 // still be sending its request.
 func (r *response) WriteHeader(status int) {
 	if status >= http.StatusBadRequest {
-		r.failed = true
+		r.hasFailed = true
 		r.Header().Set("Connection", "close")
 		_ = r.connection.SetReadDeadline(time.Now())
 	}
@@ -249,23 +255,23 @@ func (r *response) WriteHeader(status int) {
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
 	size := len(p)
-	if !r.begun {
-		p = shortenedJSON(p, r.failed)
-	} else if r.failed {
+	if !r.isStarted {
+		p = shortenErrorJSON(p, r.hasFailed)
+	} else if r.hasFailed {
 		return size, nil
 	}
-	r.begun = true
+	r.isStarted = true
 	if n, err := r.ResponseWriter.Write(p); err != nil {
 		return min(n, size), err
 	}
 	return size, nil
 }
 
-// shortenedJSON shortens the error in a response to maxError bytes. It does not change a response
+// shortenErrorJSON shortens the error in a response to maxError bytes. It does not change a response
 // with the field "result", because such a response has no error. To find the field, it searches for
 // "result" in quotation marks. A text inside JSON cannot match, because JSON escapes quotation
 // marks there. If isError is true, the response may also be plain text.
-func shortenedJSON(p []byte, isError bool) []byte {
+func shortenErrorJSON(p []byte, isError bool) []byte {
 	if len(p) <= maxError || bytes.Contains(p, []byte(`"result":`)) {
 		return p
 	}
@@ -276,7 +282,7 @@ func shortenedJSON(p []byte, isError bool) []byte {
 	if err != nil {
 		return p
 	}
-	if short, err := jsonrpc.EncodeMessage(shortened(message)); err == nil {
+	if short, err := jsonrpc.EncodeMessage(shortenError(message)); err == nil {
 		return short
 	}
 	return p

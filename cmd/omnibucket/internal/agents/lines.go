@@ -59,7 +59,7 @@ type lines struct {
 	closed   chan struct{}
 	closing  sync.Once
 
-	writing sync.Mutex // held while a line is written
+	writeLock sync.Mutex // held while a line is written
 
 	mu sync.Mutex
 	// open has each request that waits for its response, by the id of the request. For a call of a
@@ -199,14 +199,15 @@ func (l *lines) Write(ctx context.Context, message jsonrpc.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	line, err := jsonrpc.EncodeMessage(shortened(message))
+	line, err := jsonrpc.EncodeMessage(shortenError(message))
 	if err != nil {
 		return err
 	}
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writeLock.Lock()
+	defer l.writeLock.Unlock()
 	if response, ok := message.(*jsonrpc.Response); ok {
-		l.end(response.ID) // before writing: a client may send its next call as soon as it reads the response
+		// End the call before writing: a client may send its next call as soon as it reads the response.
+		l.end(response.ID)
 	}
 	return l.writeLine(line)
 }
@@ -217,8 +218,8 @@ func (l *lines) refuse(reason error) error {
 	if err != nil {
 		return err
 	}
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writeLock.Lock()
+	defer l.writeLock.Unlock()
 	return l.writeLine(line)
 }
 
@@ -236,7 +237,8 @@ func (l *lines) Close() error {
 	l.closing.Do(func() {
 		close(l.closed)
 		if closer, ok := l.in.(io.Closer); ok {
-			_ = closer.Close() // if the input is a pipe, this ends a blocked read
+			// If the input is a pipe, this ends a blocked read.
+			_ = closer.Close()
 		}
 	})
 	return nil

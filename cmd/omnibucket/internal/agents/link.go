@@ -34,6 +34,7 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		if err := checkKey("key", args.Key); err != nil {
 			return nil, linkOut{}, err
 		}
+
 		ttl := time.Duration(args.Seconds) * time.Second
 		if args.Seconds < 0 || args.Seconds > int(maxLink/time.Second) {
 			return nil, linkOut{}, refusal("seconds must be from 1 to 3600")
@@ -41,6 +42,7 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		if args.Seconds == 0 {
 			ttl = defaultLink
 		}
+
 		signedURL, err := b.SignedDownloadURL(ctx, args.Key, storage.WithTTL(ttl))
 		if err != nil {
 			return nil, linkOut{}, err
@@ -48,6 +50,7 @@ func (s *server) addLink(b storage.SignedDownloader) {
 		if len(signedURL.Header) > 0 {
 			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
 		}
+
 		output := linkOut{signedURL.URL, signedURL.ExpiresAt}
 		// The URL is also sent as plain text, because JSON escapes each "&" in it.
 		return &mcp.CallToolResult{Content: []mcp.Content{

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
-	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/internal/words"
 )
 
 const (
@@ -119,29 +119,29 @@ func contentOf(message jsonrpc.Message) int {
 // methodCall is the method of the protocol that calls a tool.
 const methodCall = "tools/call"
 
-// shortened returns a response whose error text is cut to maxError bytes. If the error has no code,
+// shortenError returns a response whose error text is cut to maxError bytes. If the error has no code,
 // as errors of the SDK before the request initialize, its code is that of an invalid request.
-func shortened(message jsonrpc.Message) jsonrpc.Message {
+func shortenError(message jsonrpc.Message) jsonrpc.Message {
 	response, ok := message.(*jsonrpc.Response)
 	if !ok || response.Error == nil {
 		return message
 	}
-	short := jsonrpc.Error{Message: response.Error.Error()}
-	var whole *jsonrpc.Error
-	if errors.As(response.Error, &whole) {
-		short.Code = whole.Code
-		short.Data = whole.Data
+	rpcErr := jsonrpc.Error{Message: response.Error.Error()}
+	var full *jsonrpc.Error
+	if errors.As(response.Error, &full) {
+		rpcErr.Code = full.Code
+		rpcErr.Data = full.Data
 	}
-	if short.Code == 0 {
-		short.Code = jsonrpc.CodeInvalidRequest
-		response = &jsonrpc.Response{ID: response.ID, Error: &short}
+	if rpcErr.Code == 0 {
+		rpcErr.Code = jsonrpc.CodeInvalidRequest
+		response = &jsonrpc.Response{ID: response.ID, Error: &rpcErr}
 	}
-	if len(short.Message)+len(short.Data) <= maxError {
+	if len(rpcErr.Message)+len(rpcErr.Data) <= maxError {
 		return response
 	}
-	short.Message = beginning(short.Message)
-	short.Data = nil
-	return &jsonrpc.Response{ID: response.ID, Error: &short}
+	rpcErr.Message = beginning(rpcErr.Message)
+	rpcErr.Data = nil
+	return &jsonrpc.Response{ID: response.ID, Error: &rpcErr}
 }
 
 // beginning cuts the text of an error to maxError bytes.
@@ -150,7 +150,7 @@ func beginning(text string) string {
 		return text
 	}
 	const mark = "…"
-	return webapi.Beginning(text, maxError-len(mark)) + mark
+	return words.Beginning(text, maxError-len(mark)) + mark
 }
 
 // A refusedCall is the error of a call that the server does not process. The client receives it as

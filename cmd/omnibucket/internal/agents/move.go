@@ -21,16 +21,16 @@ type moveOut struct {
 }
 
 func (s *server) addMove(b storage.ReadWriter) {
-	about := "Gives an object another key, inside the store."
+	description := "Gives an object another key, inside the store."
 	if s.rules.overwrite {
-		about += " It fails if an object has the new key, unless overwrite is given."
+		description += " It fails if an object has the new key, unless overwrite is given."
 	} else {
-		about += " It fails if an object has the new key: nothing can be replaced."
+		description += " It fails if an object has the new key: nothing can be replaced."
 	}
 	add(s, &mcp.Tool{
 		Name:        toolMove,
 		Annotations: hints("Move an object", false, true, false),
-		Description: about,
+		Description: description,
 		InputSchema: schemaOf[moveIn](s.rules.overwrite, "overwrite"),
 	}, func(ctx context.Context, args moveIn) (*mcp.CallToolResult, moveOut, error) {
 		if err := checkKey("from", args.From); err != nil {

@@ -84,7 +84,7 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 	}
 	r, err := b.Download(ctx, args.Key, opts...)
 	if err != nil {
-		return nil, nil, orForeign(err, args.IfRevision)
+		return nil, nil, revisionError(err, args.IfRevision)
 	}
 	defer r.Close()
 	data := make([]byte, max(0, min(args.Length, r.Attrs().Size-args.Offset)))
@@ -110,8 +110,9 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	end := in.Offset + int64(len(data))
 	start, stop := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
 	if isText(data[start:stop]) {
-		stop = start + fitting(data[start:stop], maxJSON)
-		output.Offset, end = in.Offset+int64(start), in.Offset+int64(stop)
+		stop = start + fittingLength(data[start:stop], maxJSON)
+		output.Offset = in.Offset + int64(start)
+		end = in.Offset + int64(stop)
 		output.Text = string(data[start:stop])
 	} else {
 		output.Binary = true

@@ -30,6 +30,6 @@ func (s *server) addRemove(b storage.Remover) {
 		if args.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(args.IfRevision))
 		}
-		return nil, removeOut{args.Key}, orForeign(b.Remove(ctx, args.Key, opts...), args.IfRevision)
+		return nil, removeOut{args.Key}, revisionError(b.Remove(ctx, args.Key, opts...), args.IfRevision)
 	})
 }

@@ -68,6 +68,7 @@ func newServer(b storage.Bucket, r rules, report func(error)) *server {
 	s := &server{rules: r, slots: make(chan struct{}, r.concurrency), report: report}
 	s.bodyTime = defaultBodyTime
 	s.sendTime = defaultSendTime
+
 	s.protocol = mcp.NewServer(
 		&mcp.Implementation{Name: "omnibucket", Title: "Object storage", Version: r.version},
 		&mcp.ServerOptions{
@@ -76,6 +77,7 @@ func newServer(b storage.Bucket, r rules, report func(error)) *server {
 		},
 	)
 	s.protocol.AddReceivingMiddleware(withoutSubscriptions)
+
 	for _, tool := range r.tools {
 		switch tool {
 		case toolList:
@@ -117,16 +119,18 @@ func add[In, Out any](
 	if !ok {
 		input = schemaOf[In](true)
 	}
-	t.InputSchema, t.OutputSchema = input, schemaOf[Out](true)
+	t.InputSchema = input
+	t.OutputSchema = schemaOf[Out](true)
 	s.protocol.AddTool(t, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		ctx, cancel := untilEnd(ctx)
+		ctx, cancel := contextUntilEnd(ctx)
 		defer cancel()
-		result, err := s.inSlot(ctx, func() (*mcp.CallToolResult, error) {
+		result, err := s.runInSlot(ctx, func() (*mcp.CallToolResult, error) {
 			var in In
 			if err := decode(t.Name, input, r.Params.Arguments, &in); err != nil {
 				return nil, err
 			}
-			r.Params.Arguments = nil // so that a large text is in memory only once
+			// Drop the arguments, so that a large text is in memory only once.
+			r.Params.Arguments = nil
 			return resultOf(do(ctx, in))
 		})
 		if err := s.failure(ctx, t.Name, err); err != nil {
@@ -137,8 +141,8 @@ func add[In, Out any](
 	})
 }
 
-// inSlot waits until fewer than s.rules.concurrency calls are being processed, and then calls do.
-func (s *server) inSlot(ctx context.Context, do func() (*mcp.CallToolResult, error)) (*mcp.CallToolResult, error) {
+// runInSlot waits until fewer than s.rules.concurrency calls are being processed, and then calls do.
+func (s *server) runInSlot(ctx context.Context, do func() (*mcp.CallToolResult, error)) (*mcp.CallToolResult, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -167,14 +171,14 @@ func resultOf(result *mcp.CallToolResult, output any, err error) (*mcp.CallToolR
 
 // An endKey is the key of a context value. The value is another context, which ends with the
 // connection or the HTTP request. The SDK does not cancel a call when the connection or the request
-// ends. The function untilEnd uses the value to cancel the call.
+// ends. The function contextUntilEnd uses the value to cancel the call.
 type endKey struct{}
 
 func withEnd(ctx context.Context) context.Context { return context.WithValue(ctx, endKey{}, ctx) }
 
-// untilEnd returns the context of a call. It is also canceled when the connection or the HTTP
+// contextUntilEnd returns the context of a call. It is also canceled when the connection or the HTTP
 // request of the call ends.
-func untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+func contextUntilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	end, ok := ctx.Value(endKey{}).(context.Context)
 	if !ok {

@@ -20,9 +20,9 @@ func isText(data []byte) bool {
 	return true
 }
 
-// fitting returns how many bytes of text can be sent, counted from the beginning. The JSON form of
+// fittingLength returns how many bytes of text can be sent, counted from the beginning. The JSON form of
 // the first n bytes has at most limit bytes. The first n bytes end with a whole character.
-func fitting(text []byte, limit int) (n int) {
+func fittingLength(text []byte, limit int) (n int) {
 	for n < len(text) {
 		r, size := utf8.DecodeRune(text[n:])
 		limit -= lengthInJSON(r, size)

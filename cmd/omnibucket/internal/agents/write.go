@@ -28,16 +28,17 @@ type writeOut struct {
 }
 
 func (s *server) addWrite(b storage.Uploader) {
-	about := "Stores a new object of at most " + strconv.FormatInt(s.rules.maxWrite, 10) + " bytes."
+	description := "Stores a new object of at most " + strconv.FormatInt(s.rules.maxWrite, 10) + " bytes."
 	if s.rules.overwrite {
-		about += " It fails if an object has the key, unless overwrite or ifRevision is given."
+		description += " It fails if an object has the key, unless overwrite or ifRevision is given."
 	} else {
-		about += " It fails if an object has the key: nothing can be replaced."
+		description += " It fails if an object has the key: nothing can be replaced."
 	}
+
 	add(s, &mcp.Tool{
 		Name:        toolWrite,
 		Annotations: hints("Write an object", false, s.rules.overwrite, false),
-		Description: about,
+		Description: description,
 		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
 	}, func(ctx context.Context, args writeIn) (*mcp.CallToolResult, writeOut, error) {
 		if err := checkNewKey("key", args.Key); err != nil {
@@ -47,6 +48,7 @@ func (s *server) addWrite(b storage.Uploader) {
 		if err != nil {
 			return nil, writeOut{}, err
 		}
+
 		var opts []storage.UploadOption
 		if s.rules.overwrite && args.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(args.IfRevision))
@@ -56,9 +58,10 @@ func (s *server) addWrite(b storage.Uploader) {
 		if args.ContentType != "" {
 			opts = append(opts, storage.WithContentType(args.ContentType))
 		}
+
 		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
 		if err != nil && args.ContentType == "" {
-			err = orForeign(err, args.IfRevision)
+			err = revisionError(err, args.IfRevision)
 		}
 		if err != nil {
 			return nil, writeOut{}, err
@@ -79,7 +82,8 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 	if in.Text != nil {
 		return []byte(*in.Text), nil
 	}
-	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2 { // up to 2 bytes of padding are counted
+	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2 {
+		// Up to 2 bytes of padding are counted.
 		return nil, tooLarge
 	}
 	content, err := base64.StdEncoding.DecodeString(*in.Base64)
@@ -97,7 +101,8 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 func schemaOf[In any](allowed bool, names ...string) *jsonschema.Schema {
 	schema, err := jsonschema.For[In](nil)
 	if err != nil {
-		panic(err) // a programming error: the types of this package have valid schemas
+		// This is a programming error: the types of this package have valid schemas.
+		panic(err)
 	}
 	for _, name := range names {
 		if !allowed {

@@ -3,6 +3,7 @@ package argument
 import (
 	"errors"
 	"io/fs"
+	"regexp"
 	"syscall"
 
 	"github.com/omnibucket/storage"
@@ -17,10 +18,20 @@ func Invalid(rule, hint string) error {
 // ObjectNotFound.
 func OfPath(path string, err error) error {
 	code := storage.Internal
+	hint := ""
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		code = storage.ObjectNotFound
+		if IsBucketName(path) {
+			hint = "write a bucket with its store, such as s3://" + path +
+				", or give it a name with \"omnibucket config add\""
+		}
 	} else if errors.Is(err, fs.ErrPermission) {
 		code = storage.PermissionDenied
 	}
-	return &storage.Error{Code: code, Key: path, Err: err}
+	return &storage.Error{Code: code, Key: path, Err: err, Hint: hint}
 }
+
+var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]+$`)
+
+// IsBucketName reports whether a path is probably the name of a bucket: it has no slash and no dot.
+func IsBucketName(path string) bool { return bucketForm.MatchString(path) }

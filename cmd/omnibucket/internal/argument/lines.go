@@ -15,12 +15,14 @@ func ReadPatterns(flag, path string) ([]string, error) {
 		return nil, OfPath(path, err)
 	}
 	defer file.Close()
+
 	var patterns []string
 	lines := bufio.NewScanner(WithoutMark(file))
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		switch {
-		case strings.IndexByte(line, 0) >= 0: // UTF-16, which PowerShell writes; no pattern would match
+		case strings.IndexByte(line, 0) >= 0:
+			// This is UTF-16, which PowerShell writes. No pattern would match.
 			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
 		case line == "" || strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):
@@ -32,6 +34,7 @@ func ReadPatterns(flag, path string) ([]string, error) {
 			patterns = append(patterns, line)
 		}
 	}
+
 	err = lines.Err()
 	if errors.Is(err, bufio.ErrTooLong) {
 		return nil, Invalid(flag+" must have patterns of at most 64 KiB", "")
@@ -47,7 +50,8 @@ func ReadPatterns(flag, path string) ([]string, error) {
 func WithoutMark(text io.Reader) io.Reader {
 	const mark = "\uFEFF"
 	b := bufio.NewReader(text)
-	if start, _ := b.Peek(len(mark)); string(start) == mark { // an error of Peek comes again when the caller reads
+	// An error of Peek comes again when the caller reads.
+	if start, _ := b.Peek(len(mark)); string(start) == mark {
 		_, _ = b.Discard(len(mark))
 	}
 	return b

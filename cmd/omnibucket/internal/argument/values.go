@@ -5,13 +5,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/quantity"
+	"github.com/omnibucket/storage/internal/argument"
 )
+
+// Size parses a size in bytes, or in units of 1024, such as 10k or 2GiB.
+func Size(flag, text string) (int64, error) { return argument.Size(flag, text) }
+
+// Duration parses a Go duration. Weeks and days may precede it, as in 2w or 1d12h.
+func Duration(flag, text string) (time.Duration, error) { return argument.Duration(flag, text) }
 
 // ParseTime parses a time, or a duration, which is subtracted from now. A time without a zone is
 // local.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
-	if age, err := quantity.Duration(flag, text); err == nil {
+	if age, err := Duration(flag, text); err == nil {
 		return now.Add(-age), nil
 	}
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {

@@ -45,10 +45,13 @@ type s3Lifecycle struct {
 // ParseLifecycle reads lifecycle rules as JSON, in the form of this program or of S3. Its errors
 // have no hint.
 func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
-	f := form{list: "Rules", names: []string{
-		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
-		"Transitions",
-	}}
+	f := form{
+		list: "Rules",
+		names: []string{
+			"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
+			"Transitions",
+		},
+	}
 	return parse(src, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) },
 		s3Lifecycle.rule)
 }
@@ -60,6 +63,7 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	if len(l.Transitions) > 1 {
 		return storage.LifecycleRule{}, errors.New("the Transitions must have at most one member")
 	}
+
 	rule := storage.LifecycleRule{
 		// A rule of S3 has its prefix in one of these three places.
 		ID:                         l.ID,
@@ -68,6 +72,7 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 		ExpireOldVersionsAfterDays: l.NoncurrentVersionExpiration.NoncurrentDays,
 		AbortUploadsAfterDays:      l.AbortIncompleteMultipartUpload.DaysAfterInitiation,
 	}
+
 	tags := l.Filter.And.Tags
 	if l.Filter.Tag != nil {
 		tags = append(tags, *l.Filter.Tag)
@@ -78,6 +83,7 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 		}
 		rule.Tags[tag.Key] = tag.Value
 	}
+
 	for _, t := range l.Transitions {
 		rule.TransitionAfterDays = t.Days
 		rule.TransitionTo = t.StorageClass

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
-	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // An age is a duration in JSON with its units, such as "1h0m0s".
@@ -27,7 +26,7 @@ func (a *age) UnmarshalJSON(text []byte) error {
 	if json.Unmarshal(text, &body) != nil {
 		return errors.New(`maxAge must be text with a unit, such as "1h"; S3's MaxAgeSeconds is a number`)
 	}
-	d, err := quantity.Duration("maxAge", body)
+	d, err := argument.Duration("maxAge", body)
 	*a = age(d)
 	return err
 }
@@ -40,7 +39,7 @@ type form struct {
 
 // parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
 // and text after the rules, because a mistake in the input must not remove rules from a bucket.
-func parse[Own, S3, Rule any](src io.Reader, f form, ofOwn func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
+func parse[Own, S3, Rule any](src io.Reader, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error)) ([]Rule, error) {
 	decoder := json.NewDecoder(argument.WithoutMark(src))
 	var document json.RawMessage
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
@@ -49,6 +48,8 @@ func parse[Own, S3, Rule any](src io.Reader, f form, ofOwn func(Own) Rule, ofS3 
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("nothing may follow the rules")
 	}
+
+	// The rules may be the only member of an object, as in the documents of AWS.
 	var object map[string]json.RawMessage
 	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
 		for name, list := range object {
@@ -57,13 +58,15 @@ func parse[Own, S3, Rule any](src io.Reader, f form, ofOwn func(Own) Rule, ofS3 
 			}
 		}
 	}
+
 	var texts []json.RawMessage
 	if err := json.Unmarshal(document, &texts); err != nil || texts == nil {
 		return nil, errors.New("it has no array of rules")
 	}
+
 	rules := make([]Rule, 0, len(texts))
 	for i, text := range texts {
-		rule, err := parseRule(text, f, ofOwn, ofS3)
+		rule, err := parseRule(text, f, fromOwn, fromS3)
 		if err != nil {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
@@ -72,8 +75,8 @@ func parse[Own, S3, Rule any](src io.Reader, f form, ofOwn func(Own) Rule, ofS3 
 	return rules, nil
 }
 
-func parseRule[Own, S3, Rule any](text []byte, f form, ofOwn func(Own) Rule,
-	ofS3 func(S3) (Rule, error)) (rule Rule, err error) {
+func parseRule[Own, S3, Rule any](text []byte, f form, fromOwn func(Own) Rule,
+	fromS3 func(S3) (Rule, error)) (rule Rule, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		return rule, err
@@ -85,7 +88,7 @@ func parseRule[Own, S3, Rule any](text []byte, f form, ofOwn func(Own) Rule,
 				if err := strictly(text, &line); err != nil {
 					return rule, err
 				}
-				return ofS3(line)
+				return fromS3(line)
 			}
 		}
 	}
@@ -93,7 +96,7 @@ func parseRule[Own, S3, Rule any](text []byte, f form, ofOwn func(Own) Rule,
 	if err := strictly(text, &line); err != nil {
 		return rule, err
 	}
-	return ofOwn(line), nil
+	return fromOwn(line), nil
 }
 
 func strictly(text []byte, line any) error {

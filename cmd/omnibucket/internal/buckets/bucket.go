@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/bucketrules"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
-	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // bucketFlags are the flags of bucket.
@@ -90,6 +89,7 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 			return nil, argument.Invalid("--"+flag.name+" must be on or off", "")
 		}
 	}
+
 	if c.Flags().Changed("cors") {
 		rules, err := readRules(p, "--cors", f.cors, bucketrules.ParseCORS)
 		if err != nil {
@@ -97,6 +97,7 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 		}
 		opts = append(opts, storage.WithCORS(rules...))
 	}
+
 	if c.Flags().Changed("lifecycle") {
 		rules, err := readRules(p, "--lifecycle", f.lifecycle, bucketrules.ParseLifecycle)
 		if err != nil {
@@ -104,6 +105,7 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 		}
 		opts = append(opts, storage.WithLifecycle(rules...))
 	}
+
 	if c.Flags().Changed("retention") {
 		mode, days, err := parseRetention(f.retention)
 		if err != nil {
@@ -111,8 +113,9 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 		}
 		opts = append(opts, storage.WithDefaultRetention(mode, days))
 	}
+
 	if c.Flags().Changed("soft-delete") {
-		keep, err := quantity.Duration("--soft-delete", f.softDelete)
+		keep, err := argument.Duration("--soft-delete", f.softDelete)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +169,10 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
 		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
-			_, err = s.BucketInfo(ctx, bucket)
+			info, denied := s.BucketInfo(ctx, bucket)
+			if info == nil {
+				err = denied
+			}
 		}
 		if err != nil {
 			return err

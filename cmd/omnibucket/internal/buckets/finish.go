@@ -44,6 +44,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	if err != nil {
 		return err
 	}
+
 	if p.Global.DryRun {
 		remaining, err := overlay.Left(ctx, bucket)
 		if err != nil {
@@ -51,10 +52,12 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		}
 		return print(p, map[string]int64{"left": remaining}, "%d objects left\n", remaining)
 	}
+
 	report, err := copyRest(ctx, p, bucket, c)
 	if err != nil && report == (overlay.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
+
 	failure := print(p, map[string]int64{
 		"copied":     report.Copied,
 		"bytes":      report.Bytes,
@@ -64,6 +67,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		"ignored":    report.Ignored,
 	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
+
 	if err == nil {
 		err = failure
 	}

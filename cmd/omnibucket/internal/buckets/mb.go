@@ -13,7 +13,7 @@ import (
 
 // Mb returns the command mb.
 func Mb(p *program.Program) *cobra.Command {
-	var public, versioned bool
+	var public, isVersioned bool
 	c := &cobra.Command{
 		Use:   "mb [flags] LOCATION",
 		Short: "Create a bucket",
@@ -29,7 +29,7 @@ object_lock=true in its address, the bucket keeps versions, or can lock objects.
 			if public {
 				opts = append(opts, storage.WithPublicAccess(true))
 			}
-			if versioned {
+			if isVersioned {
 				opts = append(opts, storage.WithVersioning(true))
 			}
 			if c.Flags().Changed("region") {
@@ -38,8 +38,9 @@ object_lock=true in its address, the bucket keeps versions, or can lock objects.
 			return mb(c.Context(), p, args[0], opts)
 		},
 	}
+
 	c.Flags().BoolVar(&public, "public", false, "let anyone read all objects")
-	c.Flags().BoolVar(&versioned, "versioned", false, "keep old versions of objects")
+	c.Flags().BoolVar(&isVersioned, "versioned", false, "keep old versions of objects")
 	return c
 }
 
@@ -72,7 +73,7 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 // mustBeMissing fails if a bucket exists, with the error that creating it would return.
 func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
 	info, err := s.BucketInfo(ctx, bucket)
-	if err == nil {
+	if info != nil {
 		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}
 	}
 	if errors.Is(err, storage.BucketNotFound) {

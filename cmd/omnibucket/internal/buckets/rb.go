@@ -41,8 +41,13 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 				e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
 			}
 		}()
+
 		if p.Global.DryRun {
 			info, err := s.BucketInfo(ctx, bucket)
+			if info != nil {
+				// The bucket exists, even if its settings may not be read.
+				err = nil
+			}
 			if err == nil && !force {
 				err = useBucket(
 					s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) },
@@ -51,11 +56,13 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 			}
 			return err
 		}
+
+		// With force, empty the bucket only if it cannot be deleted as it is.
 		err = s.DeleteBucket(ctx, bucket)
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
 		}
-		for _, empty := range emptying(ctx, s, bucket) {
+		for _, empty := range emptyingSteps(ctx, s, bucket) {
 			if err := empty(ctx, s, bucket); err != nil {
 				return err
 			}
@@ -67,15 +74,15 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	})
 }
 
-// emptying returns functions that empty a bucket, in the order to try them. Versions may exist even
+// emptyingSteps returns functions that empty a bucket, in the order to try them. Versions may exist even
 // if versioning is suspended or unknown, so removeVersions always follows removeObjects. If the
 // bucket certainly keeps versions, removeVersions is also the first function. In such a bucket,
 // removeObjects would only add a delete marker for each object.
-func emptying(
+func emptyingSteps(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {
 	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
-	if info, err := s.BucketInfo(ctx, bucket); err == nil && info.Versioning {
+	if info, _ := s.BucketInfo(ctx, bucket); info != nil && info.Versioning {
 		ways = slices.Insert(ways, 0, removeVersions)
 	}
 	return ways
@@ -126,16 +133,16 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 		if !storage.Supports(b, storage.Versioning) {
 			return nil
 		}
-		var listed error
+		var listErr error
 		_, err := storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) {
 			for v, err := range storage.Versions(ctx, b) {
-				listed = err
+				listErr = err
 				if err != nil || !yield(v) {
 					return
 				}
 			}
 		})
-		return errors.Join(listed, program.InLines(err))
+		return errors.Join(listErr, program.InLines(err))
 	}, storage.WithVersioning(true))
 }
 

@@ -60,7 +60,7 @@ func repair(ctx context.Context, p *program.Program, text string) error {
 		return print(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
 	}
 	report, err := mirror.Repair(ctx, bucket)
-	return repaired(ctx, p, bucket, report, err)
+	return printRepair(ctx, p, bucket, report, err)
 }
 
 func repairAll(ctx context.Context, p *program.Program, text string, right bool) error {
@@ -79,11 +79,11 @@ func repairAll(ctx context.Context, p *program.Program, text string, right bool)
 		opts = append(opts, mirror.WithDryRun())
 	}
 	report, err := mirror.RepairAll(ctx, bucket, opts...)
-	return repaired(ctx, p, bucket, report, err)
+	return printRepair(ctx, p, bucket, report, err)
 }
 
-// repaired prints the report of a repair.
-func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
+// printRepair prints the report of a repair.
+func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
 	if err != nil && r == (mirror.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
 	}

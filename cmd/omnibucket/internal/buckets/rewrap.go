@@ -45,6 +45,7 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	if err != nil {
 		return err
 	}
+
 	if !p.Stores.IsEncrypted(l) {
 		return argument.Invalid("the location must have the layer encrypt",
 			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
@@ -55,9 +56,11 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	if !recursive && l.IsFolder() {
 		return argument.Invalid("key must not be that of a folder", "use -r to rewrap everything in the folder")
 	}
+
 	if !recursive {
 		return rewrapOne(ctx, p, l)
 	}
+
 	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
@@ -67,6 +70,7 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	if err != nil {
 		return err
 	}
+
 	report, err := encrypt.RewrapAll(ctx, bucket, encrypt.RewrapConfig{
 		Concurrency: p.Global.Concurrency,
 		Former:      keys,
@@ -75,6 +79,7 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 			emitRewrapped(p, folder+attrs.Key, attrs.Size)
 		},
 	})
+
 	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
 		numbers := map[string]int64{"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed}
 		failure := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",

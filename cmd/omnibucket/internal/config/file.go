@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/locations"
 )
@@ -47,11 +47,12 @@ func (f *File) Set(section, name, value string) {
 		node = &yaml.Node{Kind: yaml.MappingNode}
 		top.Content = append(top.Content, text(section), node)
 	}
-	if was := valueOf(node, name); was != nil {
-		if address := valueOf(was, "address"); was.Kind == yaml.MappingNode && address != nil {
-			was = address // only the address changes: the location keeps its credentials and layers
+	if oldValue := valueOf(node, name); oldValue != nil {
+		if address := valueOf(oldValue, "address"); oldValue.Kind == yaml.MappingNode && address != nil {
+			// Only the address changes. The location keeps its credentials and layers.
+			oldValue = address
 		}
-		was.SetString(value)
+		oldValue.SetString(value)
 		return
 	}
 	node.Content = append(node.Content, text(name), text(value))
@@ -97,10 +98,12 @@ func (f *File) Write() error {
 	if err := encoder.Encode(&f.document); err != nil {
 		return err
 	}
+
 	temp, err := partfile.Replace(partfile.System{}, f.path, 0o600) // for the user only
 	if err != nil {
-		return durable.OfFile(err, f.path)
+		return localfile.WithPath(err, f.path)
 	}
+
 	if _, err = temp.OS().Write(b.Bytes()); err == nil {
 		err = temp.OS().Sync()
 	}
@@ -111,9 +114,10 @@ func (f *File) Write() error {
 	if err == nil {
 		err = os.Rename(temp.Path(), f.path)
 	}
+
 	if err != nil {
 		temp.Remove()
-		return durable.OfFile(err, f.path)
+		return localfile.WithPath(err, f.path)
 	}
 	temp.Renamed()
 	return nil

@@ -2,12 +2,11 @@ package config
 
 import (
 	"context"
-	"errors"
 	"os"
-	"runtime"
 	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // LockBeside locks the file at path, so that other processes that call LockBeside wait. The lock is
@@ -24,10 +23,11 @@ func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 			_ = f.Close()
 			return nil, err
 		}
-		if isAt(f, path) {
+		if isFileAt(f, path) {
 			return func() { removeLocked(f, path) }, nil
 		}
-		_ = f.Close() // the process that held the lock has removed this file
+		// The process that held the lock has removed this file.
+		_ = f.Close()
 	}
 }
 
@@ -35,15 +35,17 @@ func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 // system call, because ctx could not interrupt that.
 func waitForLock(ctx context.Context, f *os.File) error {
 	const pause = 5 * time.Millisecond
-	for errors.Is(tryLock(f), errLocked) {
-		if err := ctxtime.Sleep(ctx, pause); err != nil {
+	for {
+		if free, _ := localfile.TryLock(f); free {
+			return nil
+		}
+		if err := running.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-func isAt(f *os.File, path string) bool {
+func isFileAt(f *os.File, path string) bool {
 	current, err := f.Stat()
 	if err != nil {
 		return false
@@ -53,9 +55,9 @@ func isAt(f *os.File, path string) bool {
 }
 
 // removeLocked removes the lock file before unlocking it, so that a waiting process sees that the
-// file is gone. Windows cannot remove an open file, so the lock file stays there.
+// file is gone. The lock file stays on a system that cannot remove an open file, such as Windows.
 func removeLocked(f *os.File, path string) {
-	if runtime.GOOS != "windows" {
+	if localfile.RemovesOpenFiles() {
 		_ = os.Remove(path)
 	}
 	_ = f.Close()

@@ -23,7 +23,7 @@ import (
 // An Output is standard output. It buffers what is written, unless it is a terminal. After a write
 // error it keeps that error and cancels the command, because nobody reads the output any longer.
 type Output struct {
-	to       *bufio.Writer
+	dst      *bufio.Writer
 	Terminal bool
 	cancel   func()
 	Err      error
@@ -34,7 +34,7 @@ type Output struct {
 
 // NewOutput returns an output to w. It calls giveUp when w fails.
 func NewOutput(w io.Writer, giveUp func()) *Output {
-	return &Output{to: bufio.NewWriterSize(w, 64<<10), Terminal: IsTerminal(w), cancel: giveUp}
+	return &Output{dst: bufio.NewWriterSize(w, 64<<10), Terminal: IsTerminal(w), cancel: giveUp}
 }
 
 // Write prints above the progress bar, if there is one.
@@ -42,7 +42,7 @@ func (o *Output) Write(p []byte) (int, error) {
 	if above := o.bar(); above != nil {
 		return above.Write(p)
 	}
-	n, err := o.to.Write(p)
+	n, err := o.dst.Write(p)
 	o.fail(err)
 	if o.Terminal {
 		o.Flush()
@@ -68,7 +68,7 @@ func (o *Output) bar() io.Writer {
 }
 
 // Flush writes the buffered output.
-func (o *Output) Flush() { o.fail(o.to.Flush()) }
+func (o *Output) Flush() { o.fail(o.dst.Flush()) }
 
 // Printf prints formatted text. The Output keeps a write error, so Printf does not return it.
 func (o *Output) Printf(format string, arguments ...any) {
@@ -123,7 +123,8 @@ func Printable(text string) string {
 // IsTerminal reports whether w writes to a terminal.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	return ok && cupwriter.New(file, false).IsTerminal() // /dev/null is a character device, too
+	// /dev/null is a character device, too.
+	return ok && cupwriter.New(file, false).IsTerminal()
 }
 
 // IsBrokenPipe reports whether err means that the reader of a pipe has closed it.

@@ -34,7 +34,8 @@ const assumedWidth = 80
 func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBar {
 	b := &ProgressBar{}
 	options := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
-	if !hasSize(terminal) { // mpb would draw nothing in 0 columns
+	if !hasSize(terminal) {
+		// The bar would be empty, because mpb draws nothing in 0 columns.
 		options = append(options, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth),
 			mpb.WithAutoRefresh())
 	}
@@ -51,7 +52,8 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
-		return true // if the writer is not a file, mpb assumes a size
+		// If the writer is not a file, mpb assumes a size.
+		return true
 	}
 	screen := cupwriter.New(file, false)
 	if !screen.IsTerminal() {
@@ -105,7 +107,8 @@ func (b *ProgressBar) text() string {
 	defer b.mu.Unlock()
 	s := b.state
 	extra := ""
-	if !s.Listed { // the listing of the source has not ended, so there may be more files
+	if !s.Listed {
+		// The listing of the source has not ended, so there may be more files.
 		extra = "+"
 	}
 	line := " "
@@ -117,15 +120,15 @@ func (b *ProgressBar) text() string {
 	if s.Listed || s.TotalBytes > s.Bytes {
 		line += "/" + FormatSize(s.TotalBytes) + extra
 	}
-	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remaining(s))
+	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remainingTime(s))
 	if s.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", s.Failed)
 	}
 	return line
 }
 
-// remaining returns the time that a job will take, or "-" if that is not known.
-func remaining(s transfer.Progress) string {
+// remainingTime returns the time that a job will take, or "-" if that is not known.
+func remainingTime(s transfer.Progress) string {
 	if !s.Listed || s.Rate < 1 || s.TotalBytes < s.Bytes {
 		return "-"
 	}

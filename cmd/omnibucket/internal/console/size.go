@@ -10,7 +10,8 @@ func FormatSize(n int64) string {
 	}
 	size := float64(n) / (1 << 10)
 	unit := 0
-	for size >= 1023.95 && unit < len(units)-1 { // a larger size would round to 1024.0
+	// A larger size would round to 1024.0.
+	for size >= 1023.95 && unit < len(units)-1 {
 		size = size / (1 << 10)
 		unit++
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -24,7 +25,7 @@ type compareFlags struct {
 const differenceHelp = `
 Prints a line for each file that differs: "<" if only the first tree has it, ">" if only
 the second has it, "!" if they differ, and "?" if it could not be compared. If a line was
-printed, the exit code is 1.`
+printed, the exit code is 1. The lines are in the order of the keys.`
 
 // Diff returns the command diff.
 func Diff(p *program.Program) *cobra.Command {
@@ -82,11 +83,11 @@ func (f *compareFlags) register(c *cobra.Command) {
 func (f *compareFlags) options() ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
 	for _, flag := range []struct {
-		given bool
-		with  func() transfer.Option
+		isSet  bool
+		option func() transfer.Option
 	}{{f.size, transfer.WithSizeOnly}, {f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}} {
-		if flag.given {
-			opts = append(opts, flag.with())
+		if flag.isSet {
+			opts = append(opts, flag.option())
 		}
 	}
 	return opts, err
@@ -102,6 +103,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	if f.size && (f.checksum || f.times) {
 		return argument.Invalid("--size must not be used with --checksum or --times", "")
 	}
+
 	opts, err := f.options()
 	if err != nil {
 		return err
@@ -110,36 +112,86 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	if err != nil {
 		return err
 	}
+
 	if f.inventory != "" {
 		l, err := p.Stores.Locate(first)
 		if err != nil {
 			return err
 		}
-		listed, err := listedBy(ctx, p, f.inventory, l)
+		listOpts, err := inventoryOptions(ctx, p, f.inventory, l)
 		if err != nil {
 			return err
 		}
-		opts = append(opts, listed...)
+		opts = append(opts, listOpts...)
 	}
+
 	if p.Global.Concurrency > 0 {
 		opts = append(opts, transfer.WithConcurrency(p.Global.Concurrency))
 	}
-	different := false
+
+	diffs := differences{sorter: keysort.New(differencesMemory), errs: map[string]error{}}
+	// Its files are temporary, so an error does not matter.
+	defer func() { _ = diffs.sorter.Close() }()
 	result, err := transfer.Compare(ctx, pair[0], pair[1], func(d transfer.Difference) {
-		if f.oneWay && d.Kind == transfer.OnlySecond {
-			return
+		if !f.oneWay || d.Kind != transfer.OnlySecond {
+			diffs.add(ctx, d)
 		}
-		different = true
-		printDifference(p, d)
 	}, opts...)
-	err = program.InLines(err)
+
+	printErr := diffs.print(context.WithoutCancel(ctx), p)
+	err = program.InLines(errors.Join(err, printErr))
 	if ctx.Err() == nil && result.Same+result.Different+result.OnlyFirst+result.OnlySecond+result.NotCompared > 0 {
 		summarizeComparison(p, result)
 	}
-	if err == nil && different {
+
+	if err == nil && diffs.hasAny {
 		return program.Reported(errDiffer)
 	}
 	return err
+}
+
+// differencesMemory limits the memory for differences, in bytes. The rest are in temporary files.
+const differencesMemory = 16 << 20
+
+// maxCompareErrors is the largest number of errors that are printed with their files.
+const maxCompareErrors = 1000
+
+// differences sorts the differences of two trees by key. A comparison finds them in the order in
+// which its requests end, and the files that only the second tree has at its end.
+type differences struct {
+	sorter *keysort.Sorter
+	errs   map[string]error // errors of files that could not be compared
+	hasAny bool
+	err    error // first error of the sorter
+}
+
+func (s *differences) add(ctx context.Context, d transfer.Difference) {
+	s.hasAny = true
+	if d.Err != nil && len(s.errs) < maxCompareErrors {
+		s.errs[d.Key] = d.Err
+	}
+	if s.err == nil {
+		s.err = s.sorter.Add(ctx, []byte(d.Key), []byte(d.Kind))
+	}
+}
+
+// print prints the differences in the order of their keys.
+func (s *differences) print(ctx context.Context, p *program.Program) error {
+	if s.err != nil {
+		return s.err
+	}
+	for r, err := range s.sorter.Sorted(ctx) {
+		if err != nil {
+			return err
+		}
+		key := string(r.Key)
+		printDifference(p, transfer.Difference{
+			Kind: transfer.DifferenceKind(r.Value),
+			Key:  key,
+			Err:  s.errs[key],
+		})
+	}
+	return nil
 }
 
 func summarizeComparison(p *program.Program, c *transfer.Comparison) {
@@ -182,7 +234,8 @@ func printDifference(p *program.Program, d transfer.Difference) {
 		if d.Err != nil {
 			line.Error = p.Explain(d.Err).What
 		}
-		_ = p.Out.JSON(line) // p.Out keeps the error
+		// p.Out keeps the error.
+		_ = p.Out.JSON(line)
 		return
 	}
 	p.Out.Printf("%s %s\n", signs[d.Kind], p.Out.Printable(d.Key))
@@ -191,12 +244,12 @@ func printDifference(p *program.Program, d transfer.Difference) {
 // existingEnd returns an end of a comparison. If the end is a folder without objects, existingEnd
 // fails with ObjectNotFound.
 func existingEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
-	end, err := end(ctx, p, l)
+	end, err := jobEnd(ctx, p, l)
 	if err != nil || l.Kind != location.InBucket || l.Key == "" {
 		return end, err
 	}
-	full, err := hasObjects(ctx, p, l)
-	if err == nil && !full {
+	hasContent, err := hasObjects(ctx, p, l)
+	if err == nil && !hasContent {
 		err = location.NothingUnder(location.AsFolder(l.Key))
 	}
 	return end, err

@@ -18,7 +18,7 @@ import (
 // with one file.
 type oneObject struct {
 	storage.Core
-	found *storage.Attrs
+	attrs *storage.Attrs
 	name  string
 }
 
@@ -28,7 +28,7 @@ func (o oneObject) Source(key string) storage.CopySource { return storage.NewCop
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	startAfter := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
-		entry := program.EntryOf(o.found)
+		entry := program.EntryOf(o.attrs)
 		entry.Key = o.name
 		if startAfter < o.name {
 			yield(entry, nil)
@@ -37,18 +37,19 @@ func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[sto
 }
 
 func (o oneObject) Attrs(ctx context.Context, _ string, r *storage.DownloadOptions) (*storage.Attrs, error) {
-	return o.Core.Attrs(ctx, o.found.Key, r)
+	return o.Core.Attrs(ctx, o.attrs.Key, r)
 }
 
 func (o oneObject) Download(ctx context.Context, _ string, r *storage.DownloadOptions) (*storage.Reader, error) {
-	return o.Core.Download(ctx, o.found.Key, r)
+	return o.Core.Download(ctx, o.attrs.Key, r)
 }
 
 // oneFile returns the location of a file or object in its bucket. If the argument names a tree, it
 // returns false.
 func oneFile(ctx context.Context, p *program.Program, l location.Location) (location.Location, bool, error) {
 	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
-		return l, false, nil // the comparison reports the error
+		// The comparison reports the error.
+		return l, false, nil
 	}
 	if l.Kind == location.LocalPath {
 		if _, err := os.Stat(l.Path); err != nil {
@@ -79,9 +80,11 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 			return ends, err
 		}
 	}
+
 	if one[0] != one[1] {
-		return ends, argument.Invalid("arguments must be two trees or two objects", "end the address of a folder in \"/\"")
+		return ends, argument.Invalid("arguments must be two trees or two objects", "end the location of a folder in \"/\"")
 	}
+
 	for i, l := range at {
 		if !one[i] {
 			if ends[i], err = existingEnd(ctx, p, l); err != nil {
@@ -89,7 +92,8 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 			}
 			continue
 		}
-		l.Key, l.Prefix = l.Prefix+l.Key, "" // a Core takes whole keys
+		l.Key = l.Prefix + l.Key
+		l.Prefix = "" // a Core takes whole keys
 		bucket, err := p.Stores.Open(ctx, l)
 		if err != nil {
 			return ends, err

@@ -29,14 +29,14 @@ const ignoreExistingUsage = "skip files that the destination has, although they 
 
 // cpFlags are the flags of cp.
 type cpFlags struct {
-	recursive bool
-	noSync    bool
-	missing   bool // true if --ignore-existing was given
-	move      bool // true if the command is mv
-	literal   bool
-	filter    program.FilterFlags
-	write     program.WriteOptions
-	version   []storage.VersionOption // version of the source, or nil
+	recursive   bool
+	noSync      bool
+	onlyMissing bool // true if --ignore-existing was given
+	move        bool // true if the command is mv
+	literal     bool
+	filter      program.FilterFlags
+	write       program.WriteOptions
+	version     []storage.VersionOption // version of the source, or nil
 }
 
 // Cp returns the command cp.
@@ -85,13 +85,13 @@ in which the wildcards begin.
 
 // register registers the flags of cp and mv.
 func (f *cpFlags) register(c *cobra.Command) {
-	what := "copy trees"
+	action := "copy trees"
 	if f.move {
-		what = "move trees"
+		action = "move trees"
 	}
-	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, what)
+	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, action)
 	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
-	c.Flags().BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
+	c.Flags().BoolVar(&f.onlyMissing, "ignore-existing", false, ignoreExistingUsage)
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
 }
@@ -101,6 +101,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 	if err != nil {
 		return err
 	}
+
 	if f.recursive && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
 	}
@@ -108,6 +109,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst) {
 		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
+
 	sources := locateSources(p, f, args)
 	if len(sources) > 1 {
 		err := checkNames(sources)
@@ -118,16 +120,24 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 			return err
 		}
 	}
+
 	if len(sources) == 1 || f.recursive ||
-		slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // one by one, as each job is parallel
-		return program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
+		// Run the jobs one by one, because each job is parallel.
+		slices.ContainsFunc(sources, func(s cpSource) bool { return s.hasWildcard }) {
+		err := program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
+		p.SummarizeDone("transferred", len(sources), err)
+		return err
 	}
+
 	p.Together = p.StartTogether(len(sources))
-	defer p.Together.End()
-	return program.EachAtOnce(ctx, p, sources, func(ctx context.Context, source cpSource) func() error {
+	err = program.EachAtOnce(ctx, p, sources, func(ctx context.Context, source cpSource) func() error {
 		err := copySource(ctx, p, f, source, dst)
 		return func() error { return err }
 	})
+	// The line below must not be part of the bar.
+	p.Together.End()
+	p.SummarizeDone("transferred", len(sources), err)
+	return err
 }
 
 // copySource copies the files or objects that one source names.
@@ -138,16 +148,16 @@ func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSo
 	if err := checkEnds(f, source, dst); err != nil {
 		return err
 	}
-	if source.wild {
-		return cpMatching(ctx, p, f, source.at, dst)
+	if source.hasWildcard {
+		return cpMatching(ctx, p, f, source.location, dst)
 	}
 	if f.recursive {
-		return cpTree(ctx, p, f, source.at, dst)
+		return cpTree(ctx, p, f, source.location, dst)
 	}
 	if f.filter.Given() {
 		return argument.Invalid("flags that select files need -r or wildcards", "")
 	}
-	return cpOne(ctx, p, f, source.at, dst)
+	return cpOne(ctx, p, f, source.location, dst)
 }
 
 // cpOne copies one file or object. If the destination is a folder, the source's name
@@ -157,29 +167,33 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if err != nil {
 		return err
 	}
+
 	if location.IsFolderTarget(dst) {
 		if dst, err = location.InFolder(dst, name); err != nil {
 			return err
 		}
 	}
-	if f.missing {
+
+	if f.onlyMissing {
 		clone, exists, err := f.ifMissing(ctx, p, dst)
 		if exists || err != nil {
 			return err
 		}
 		f = &clone
 	}
+
 	if f.move {
 		err = mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
 	} else {
 		err = cpTo(ctx, p, f, src, dst)
 	}
+
 	// Another program has written the destination since ifMissing looked. --ignore-existing skips
 	// the file.
-	if f.missing && errors.Is(err, fs.ErrExist) {
+	if f.onlyMissing && errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return f.ofMissing(ctx, p, src, err)
+	return f.addFolderHint(ctx, p, src, err)
 }
 
 // ifMissing reports whether the destination exists. The destination must not be a folder. ifMissing
@@ -187,10 +201,11 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 // conditional. A conditional write fails if another program has stored the destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
-) (own cpFlags, there bool, err error) {
+) (result cpFlags, exists bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
-		return f, err == nil, nil // if Lstat fails because the path cannot be used, the write fails, too
+		// If Lstat fails because the path cannot be used, the write fails, too.
+		return f, err == nil, nil
 	}
 	if dst.Kind != location.InBucket {
 		return f, false, nil
@@ -202,8 +217,8 @@ func (f cpFlags) ifMissing(
 	if !f.write.Conditional && storage.Supports(bucket, storage.ConditionalCreate) {
 		f.write.Attributes = program.With(f.write.Attributes, []storage.WriteOption{storage.IfAbsent()})
 	}
-	there, err = bucket.Exists(ctx, dst.Key)
-	return f, there, err
+	exists, err = bucket.Exists(ctx, dst.Key)
+	return f, exists, err
 }
 
 // cpTo copies one file or object to a destination that is not a folder.
@@ -211,29 +226,34 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 	if src.Kind == location.LocalPath && dst.Kind == location.LocalPath {
 		return cpFile(ctx, p, f, src, dst)
 	}
+
 	if dst.Kind != location.InBucket {
 		return cpOut(ctx, p, f, src, dst)
 	}
 	if src.Kind == location.InBucket {
 		return cpBetween(ctx, p, f, src, dst)
 	}
+
 	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
+
 	if src.Kind == location.LocalPath {
-		return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-			return p.UploadPath(ctx, bucket, dst.Key, src.Path, program.With(f.write.ForUpload(), moving))
+		return transferOne(ctx, p, f, "uploaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
+			return p.UploadPath(ctx, bucket, dst.Key, src.Path, program.With(f.write.ForUpload(), moveOpts))
 		})
 	}
-	return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+
+	return transferOne(ctx, p, f, "uploaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
 		var body io.Reader = strings.NewReader("")
-		if !p.Global.DryRun { // a dry run must not wait for input
+		if !p.Global.DryRun {
+			// A dry run must not wait for input.
 			var release func()
 			body, release = p.Input(ctx)
 			defer release()
 		}
-		return bucket.Upload(ctx, dst.Key, body, program.With(f.write.ForUpload(), moving)...)
+		return bucket.Upload(ctx, dst.Key, body, program.With(f.write.ForUpload(), moveOpts)...)
 	})
 }
 
@@ -253,11 +273,11 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if err := checkFile(dst); err != nil {
 		return err
 	}
-	return one(ctx, p, f, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+	return transferOne(ctx, p, f, "downloaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
 		if err := makeDirectory(ctx, p, f, bucket, src.Key, filepath.Dir(dst.Path)); err != nil {
 			return nil, err
 		}
-		opts := program.With(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
+		opts := program.With(append(opts, storage.WithConcurrency(rangesAtOnce)), moveOpts)
 		return storage.DownloadFile(ctx, bucket, src.Key, dst.Path, opts...)
 	})
 }
@@ -280,14 +300,15 @@ func checkFile(dst location.Location) error {
 func checkDirectory(dir string) error {
 	for {
 		info, err := os.Stat(dir)
-		above := filepath.Dir(dir)
+		parent := filepath.Dir(dir)
 		if err == nil && !info.IsDir() {
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
 		}
-		if err == nil || above == dir {
-			return nil // any other problem, such as missing permissions, makes the write fail
+		if err == nil || parent == dir {
+			// Any other problem, such as missing permissions, makes the write fail.
+			return nil
 		}
-		dir = above
+		dir = parent
 	}
 }
 
@@ -302,7 +323,8 @@ func makeDirectory(
 	ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string,
 ) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // the download reports any other error
+		// The download reports any other error.
+		return nil
 	}
 	if _, err := bucket.Attrs(ctx, key, program.With[storage.AttrsOption](nil, f.version)...); err != nil {
 		return err
@@ -320,7 +342,7 @@ func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst loc
 		return err
 	}
 	opts := program.With(f.write.ForCopy(), f.version)
-	return one(ctx, p, f, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-		return storage.Copy(ctx, dstBucket, dst.Key, srcBucket, src.Key, program.With(opts, moving)...)
+	return transferOne(ctx, p, f, "copied", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
+		return storage.Copy(ctx, dstBucket, dst.Key, srcBucket, src.Key, program.With(opts, moveOpts)...)
 	})
 }

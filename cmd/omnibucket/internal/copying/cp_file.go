@@ -12,10 +12,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // cpFile copies a file of this machine to another path. It keeps the permissions and the
@@ -33,7 +32,7 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	if err := checkContent(src.Path, dst.Path); err != nil {
 		return err
 	}
-	return one(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		n, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
 		return &storage.Attrs{Size: n}, err
 	})
@@ -45,12 +44,13 @@ var errSame = argument.Invalid("source and destination must not be the same", ""
 func checkContent(source, destination string) error {
 	info, err := os.Stat(source)
 	if err != nil {
-		return nil // opening the file reports the error
+		// Opening the file reports the error.
+		return nil
 	}
 	if !info.Mode().IsRegular() { // opening a pipe may block
 		return argument.Invalid("source must be a regular file", `for standard input, use "-" as the source`)
 	}
-	if existing, err := os.Stat(destination); err == nil && os.SameFile(existing, info) {
+	if current, err := os.Stat(destination); err == nil && os.SameFile(current, info) {
 		return errSame
 	}
 	return nil
@@ -61,34 +61,41 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() // nothing was written to it
+	// Nothing was written to the file, so an error of Close does not matter.
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
+
 	dir := filepath.Dir(destination)
 	if err := makeDirectories(dir, sync); err != nil {
 		return 0, err
 	}
+
 	temp, err := partfile.Replace(partfile.System{}, destination, 0o600)
 	if err != nil {
-		return 0, durable.OfFile(err, destination)
+		return 0, localfile.WithPath(err, destination)
 	}
-	renamed := false
+	isRenamed := false
 	defer func() {
-		if !renamed {
+		if !isRenamed {
 			temp.Remove()
 		}
 	}()
+
 	dst := temp.OS()
 	content := io.Reader(f)
-	if info.Size() > 0 { // files of /proc have content although their size is 0
+	if info.Size() > 0 {
+		// Files of /proc have content although their size is 0.
 		content = localfile.NewStable(f, info).Reader()
 	}
-	n, err = io.Copy(dst, ctxtime.Reader(ctx, content))
+
+	n, err = io.Copy(dst, running.Reader(ctx, content))
 	if errors.Is(err, localfile.ErrChanged) {
 		return n, program.ChangedFile(source)
 	}
+
 	if err == nil {
 		err = finishFile(dst, info, sync)
 	}
@@ -97,18 +104,19 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	}
 	if err == nil {
 		temp.Renamed()
-		renamed = true
+		isRenamed = true
 	}
+
 	if err != nil || !sync {
-		return n, durable.OfFile(err, destination)
+		return n, localfile.WithPath(err, destination)
 	}
-	return n, durable.SyncDir(dir)
+	return n, localfile.SyncDir(dir)
 }
 
 // finishFile gives a complete file the permissions and modification time of another file, and
 // closes it.
-func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
-	err := os.Chmod(f.Name(), like.Mode().Perm())
+func finishFile(f *os.File, info fs.FileInfo, sync bool) error {
+	err := os.Chmod(f.Name(), info.Mode().Perm())
 	if err == nil && sync {
 		err = f.Sync()
 	}
@@ -117,7 +125,7 @@ func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Chtimes(f.Name(), like.ModTime(), like.ModTime())
+		err = os.Chtimes(f.Name(), info.ModTime(), info.ModTime())
 	}
 	return err
 }
@@ -125,10 +133,11 @@ func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 // makeDirectories creates a directory that does not exist. With sync, it waits until the name is on the disk.
 func makeDirectories(dir string, sync bool) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // if Stat has failed for another reason, the later write fails, too
+		// If Stat has failed for another reason, the later write fails, too.
+		return nil
 	}
 	if sync {
-		return durable.MkdirAll(dir, 0o777)
+		return localfile.MkdirAll(dir, 0o777)
 	}
 	return os.MkdirAll(dir, 0o777)
 }

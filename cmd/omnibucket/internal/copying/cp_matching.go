@@ -22,11 +22,13 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	if !location.IsFolderTarget(dst) {
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
+
 	root, rest := location.WildFolder(src)
 	matches, err := location.Matcher(rest, f.recursive)
 	if err != nil {
 		return err
 	}
+
 	opts, err := f.treeOptions()
 	if err == nil {
 		err = checkAttributes(ctx, p, f, dst)
@@ -34,21 +36,26 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	if err != nil {
 		return err
 	}
+
 	start, _ := location.LiteralStart(rest)
-	apart, err := keepApart(ctx, p, dst, root, start, matches)
+	overlapOpts, err := excludeOverlap(ctx, p, dst, root, start, matches)
 	if err != nil {
 		return err
 	}
-	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) { // the job creates dst even without a match
+
+	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) {
+		// The job creates dst even without a match.
 		if err := mustMatch(ctx, p, src, f.recursive); err != nil {
 			return err
 		}
 	}
+
 	report, err := syncTrees(ctx, p, dst, root,
-		append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+		append(append(opts, overlapOpts...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
 	summarizeCopy(p, root, report, err)
 	if report != nil && program.IsEmpty(report) && err == nil {
-		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all objects
+		// The filter may have skipped all objects.
+		return mustMatch(ctx, p, src, f.recursive)
 	}
 	return err
 }
@@ -79,7 +86,7 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	return location.NoMatch(l, "object")
 }
 
-// keepApart prevents that a job reads what the job itself has written. A job could do so if the
+// excludeOverlap prevents that a job reads what the job itself has written. A job could do so if the
 // source contains the destination, or if the destination contains the source.
 //
 // If the source contains the destination, as in "mv '*.jpg' old/", the returned option excludes the
@@ -87,9 +94,9 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 //
 // If the destination contains the source, as in "mv -r 'new/*' .", the job may write into the
 // source. For example, the job would move new/new/a to new/a, and new/a is in the source. If a
-// matching key would be written into the source, keepApart returns no option. Without an option,
+// matching key would be written into the source, excludeOverlap returns no option. Without an option,
 // the job fails, because the source and the destination overlap.
-func keepApart(
+func excludeOverlap(
 	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
 	target, err := place(ctx, p, dst)
@@ -104,7 +111,7 @@ func keepApart(
 	if !ok {
 		folder, ok = serving.Below(source, target)
 		if ok && folder != "" {
-			exists, err := anyBelow(ctx, p, src, folder, start, matches)
+			exists, err := hasMatchBelow(ctx, p, src, folder, start, matches)
 			if exists || err != nil {
 				return nil, err
 			}
@@ -116,9 +123,9 @@ func keepApart(
 	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}, nil
 }
 
-// anyBelow reports whether a folder of a location has a matching key. matches is the
+// hasMatchBelow reports whether a folder of a location has a matching key. matches is the
 // function that selects keys.
-func anyBelow(
+func hasMatchBelow(
 	ctx context.Context, p *program.Program, src location.Location, folder, start string,
 	matches func(key string) bool,
 ) (bool, error) {

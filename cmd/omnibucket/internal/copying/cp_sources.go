@@ -19,9 +19,9 @@ import (
 
 // A cpSource is a source of cp or mv.
 type cpSource struct {
-	at   location.Location
-	wild bool  // true if its wildcards are expanded
-	err  error // error of parsing the argument; returned when this source is copied
+	location    location.Location
+	hasWildcard bool  // true if its wildcards are expanded
+	err         error // error of parsing the argument; returned when this source is copied
 }
 
 // locateSources parses each source once.
@@ -39,11 +39,11 @@ func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 func checkNames(sources []cpSource) error {
 	names := map[string]bool{}
 	for _, source := range sources {
-		if source.err != nil || source.wild {
+		if source.err != nil || source.hasWildcard {
 			continue
 		}
 		name := ""
-		src := source.at
+		src := source.location
 		if src.Kind == location.InBucket && !src.IsFolder() {
 			name = path.Base(src.Key)
 		} else if src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path) {
@@ -66,13 +66,14 @@ func checkNames(sources []cpSource) error {
 func checkContents(sources []cpSource) error {
 	folders := map[string]bool{}
 	contents := false
+
 	for _, source := range sources {
 		if source.err != nil {
 			continue
 		}
-		src := source.at
+		src := source.location
 		switch {
-		case source.wild:
+		case source.hasWildcard:
 			src, _ = location.WildFolder(src)
 			contents = true
 		case treeName(src) == "":
@@ -87,6 +88,7 @@ func checkContents(sources []cpSource) error {
 		}
 		folders[src.Path+src.AddressWithKey()] = true
 	}
+
 	if contents && len(folders) > 1 {
 		return argument.Invalid(
 			"sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name",
@@ -99,13 +101,15 @@ func checkContents(sources []cpSource) error {
 // checkEnds refuses sources and destinations that cp does not support. It also refuses flags that
 // would have no effect.
 func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
-	src := source.at
+	src := source.location
 	if src.Kind == location.Account || dst.Kind == location.Account {
-		return argument.Invalid("address must have a bucket", location.AddressHint)
+		return argument.Invalid("location must have a bucket", location.AddressHint)
 	}
+
 	if src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream) {
 		return argument.Invalid("source or destination must be in a bucket", location.AddressHint)
 	}
+
 	if dst.Kind != location.InBucket && !f.write.IsEmpty() {
 		return argument.Invalid("flags for attributes and conditions need a destination in a bucket", "")
 	}
@@ -115,10 +119,11 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	if f.noSync && dst.Kind != location.LocalPath {
 		return argument.Invalid("--no-sync needs a destination on this machine", "")
 	}
+
 	if f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream) {
 		return argument.Invalid("-r must not be used with standard input or output", "")
 	}
-	if source.wild && (f.write.Conditional || f.version != nil) {
+	if source.hasWildcard && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid(
 			"--if-absent, --if-revision and --version must not be used with wildcards",
 			"use --literal to take wildcards literally",
@@ -158,18 +163,18 @@ func (f *cpFlags) treeHint() string {
 	return "use -r to copy a tree"
 }
 
-// ofMissing adds a hint to err if src is not an object but a folder. It adds the hint only if err
+// addFolderHint adds a hint to err if src is not an object but a folder. It adds the hint only if err
 // has the Code ObjectNotFound. Otherwise it returns err unchanged.
-func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src location.Location, err error) error {
-	notFound, ok := errors.AsType[*storage.Error](err)
-	if !ok || notFound.Code != storage.ObjectNotFound || notFound.Hint != "" || src.Kind != location.InBucket {
+func (f *cpFlags) addFolderHint(ctx context.Context, p *program.Program, src location.Location, err error) error {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Code != storage.ObjectNotFound || storageErr.Hint != "" || src.Kind != location.InBucket {
 		return err
 	}
 	bucket, failure := p.Stores.Open(ctx, src)
 	if failure != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
 		return err
 	}
-	hinted := *notFound
-	hinted.Hint = f.treeHint() + ": a folder has this name"
-	return &hinted
+	result := *storageErr
+	result.Hint = f.treeHint() + ": a folder has this name"
+	return &result
 }

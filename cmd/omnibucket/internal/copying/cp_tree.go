@@ -54,7 +54,7 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	if f.move {
 		opts = append(opts, transfer.WithMove())
 	}
-	if f.missing {
+	if f.onlyMissing {
 		opts = append(opts, transfer.WithMissingOnly())
 	}
 	if f.noSync {
@@ -84,7 +84,7 @@ func isTree(ctx context.Context, p *program.Program, src location.Location) (boo
 	if src.Kind == location.LocalPath {
 		return location.IsDirectory(src.Path), nil
 	}
-	if full, err := hasObjects(ctx, p, src); full || err != nil || src.Key == "" {
+	if hasContent, err := hasObjects(ctx, p, src); hasContent || err != nil || src.Key == "" {
 		return true, err
 	}
 	bucket, err := p.Stores.Open(ctx, src)
@@ -131,11 +131,11 @@ func syncTrees(
 			return nil, err
 		}
 	}
-	dstEnd, err := end(ctx, p, dst)
+	dstEnd, err := jobEnd(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
-	srcEnd, err := end(ctx, p, src)
+	srcEnd, err := jobEnd(ctx, p, src)
 	if err != nil {
 		return nil, err
 	}
@@ -146,9 +146,9 @@ func syncTrees(
 	return report, err
 }
 
-// end converts a location to the source or destination of a job: a directory, or a folder in a
+// jobEnd converts a location to the source or destination of a job: a directory, or a folder in a
 // bucket.
-func end(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
+func jobEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	switch l.Kind {
 	case location.LocalPath:
 		return transfer.Dir(l.Path), nil
@@ -158,5 +158,5 @@ func end(ctx context.Context, p *program.Program, l location.Location) (transfer
 	case location.Stream:
 		return transfer.End{}, argument.Invalid("location must not be standard input or output", "")
 	}
-	return transfer.End{}, argument.Invalid("address must have a bucket", location.AddressHint)
+	return transfer.End{}, argument.Invalid("location must have a bucket", location.AddressHint)
 }

@@ -78,7 +78,8 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 		return err
 	}
 	jobs := map[string]*jobState{}
-	if state != nil { // in a dry run, the directory may be missing
+	if state != nil {
+		// In a dry run, the directory may be missing.
 		err = readJobs(ctx, state, jobs)
 	}
 	if err == nil && len(jobs) == 0 {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
-	"github.com/omnibucket/storage/internal/storedform"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -42,10 +42,10 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// The type announced wraps the Core of the folder with the journals. Upload updates the job's
+// The type announcingCore wraps the Core of the folder with the journals. Upload updates the job's
 // report object before it writes a journal for the first time. A job that is refused earlier
 // therefore leaves neither a journal nor a report.
-type announced struct {
+type announcingCore struct {
 	storage.Core
 	job  *migration
 	done bool // true after the report was updated; no lock, because journal writes never overlap
@@ -53,7 +53,7 @@ type announced struct {
 
 // Upload uploads an object. If the object is a journal, and no journal was uploaded before, Upload
 // first updates the job's report.
-func (a *announced) Upload(
+func (a *announcingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	if !a.done && strings.HasPrefix(path.Base(key), journalPrefix) {
@@ -117,7 +117,7 @@ func parseReport(key string, text []byte) (*jobReport, error) {
 	if text == nil {
 		return r, nil
 	}
-	if err := storedform.Check("Sync", key, text, lastReportForm); err != nil {
+	if err := argument.CheckForm("Sync", key, text, lastReportForm); err != nil {
 		return nil, err
 	}
 	if json.Unmarshal(text, r) != nil || r.Done == nil {
@@ -137,10 +137,10 @@ func placeOf(l location.Location) string {
 	if l.Kind == location.LocalPath {
 		return l.Path
 	}
-	return fmt.Sprintf("%s://%s%s%s", l.Scheme, l.Host, l.Dir, slashed(l.Prefix+l.Key))
+	return fmt.Sprintf("%s://%s%s%s", l.Scheme, l.Host, l.Dir, addSlash(l.Prefix+l.Key))
 }
 
-func slashed(key string) string {
+func addSlash(key string) string {
 	if key == "" {
 		return ""
 	}

@@ -37,6 +37,7 @@ func newMigration(
 	ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location,
 ) (*migration, error) {
 	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
+
 	// An empty value, as from --shard "$UNSET", is an error, because it must not mean all keys.
 	if f.filter.Flags.Changed("shard") {
 		i, n, err := parseShard(p, f.shard)
@@ -47,6 +48,7 @@ func newMigration(
 		m.part = fmt.Sprintf("%d-of-%d", i, n)
 		m.shards = n
 	}
+
 	if f.filter.Flags.Changed("shard-bounds") {
 		bounds, err := readBounds(ctx, p, f.shardBounds)
 		if err != nil {
@@ -60,14 +62,17 @@ func newMigration(
 		}
 		m.opts = append(m.opts, transfer.WithShardBounds(bounds...))
 	}
+
 	if !f.filter.Flags.Changed("journal") {
 		return m, nil
 	}
-	announce := func(c storage.Core) storage.Core { return &announced{Core: c, job: m} }
+
+	announce := func(c storage.Core) storage.Core { return &announcingCore{Core: c, job: m} }
 	var err error
 	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce); err != nil || m.state == nil {
 		return m, err
 	}
+
 	// Each pair of source and destination has its own journal, so that one folder can hold the
 	// journals of many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
@@ -86,7 +91,8 @@ func jobName(src, dst location.Location) string {
 			fmt.Fprintf(&text, "%q ", full)
 			continue
 		}
-		if l.Dir != "" { // file:///a/ and file:///a are the same
+		if l.Dir != "" {
+			// The addresses file:///a/ and file:///a are the same.
 			l.Dir = path.Clean(l.Dir)
 		}
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
@@ -104,6 +110,7 @@ func journalBucket(
 	if err != nil {
 		return nil, err
 	}
+
 	if l.Kind == location.InBucket {
 		bucket, err := p.Stores.OpenWrapped(ctx, l, wrap)
 		if err != nil {
@@ -111,6 +118,7 @@ func journalBucket(
 		}
 		return program.WithPrefix(bucket, location.AsFolder(l.Key)), nil
 	}
+
 	if l.Kind != location.LocalPath {
 		return nil, argument.Invalid("--journal must be a directory or a folder in a bucket", "")
 	}
@@ -118,6 +126,7 @@ func journalBucket(
 	if err != nil {
 		return nil, err
 	}
+
 	if !create {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
@@ -125,6 +134,7 @@ func journalBucket(
 	} else if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
 	}
+
 	if l, err = l.InDirectory(path, ""); err != nil {
 		return nil, err
 	}

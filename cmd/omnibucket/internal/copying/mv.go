@@ -17,11 +17,10 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/jobends"
+	"github.com/omnibucket/storage/internal/inquiry"
 	"github.com/omnibucket/storage/internal/localfile"
-	"github.com/omnibucket/storage/internal/removefile"
+	"github.com/omnibucket/storage/internal/revisions"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // Mv returns the command mv.
@@ -50,6 +49,7 @@ at the same time if one end is on S3 or a compatible server: both copies may be 
 			return cp(c.Context(), p, &f, args[:len(args)-1], args[len(args)-1])
 		},
 	}
+
 	f.register(c)
 	a.Register(c)
 	return c
@@ -61,20 +61,24 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	// The object that is removed must be the object that was read. Without failover, both come from
 	// the same store.
 	ctx = driver.WithoutFailover(ctx)
+
 	if err := checkTwo(ctx, p, src, dst); err != nil {
 		return err
 	}
+
 	if src.Kind == location.InBucket && dst.Kind == location.InBucket && !p.Global.DryRun {
 		if err := mvInOneStep(ctx, p, f, src, dst); !errors.Is(err, errSeveralSteps) {
 			return err
 		}
 	}
+
 	if src.Kind == location.LocalPath {
 		info, err := os.Stat(src.Path)
 		if err != nil {
 			return argument.OfPath(src.Path, err)
 		}
-		if !info.Mode().IsRegular() { // a device or a pipe cannot be moved by reading it
+		if !info.Mode().IsRegular() {
+			// A device or a pipe cannot be moved by reading it.
 			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
 		}
 		if err := cp(); err != nil || p.Global.DryRun {
@@ -82,6 +86,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 		return removeFile(src.Path, info)
 	}
+
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
@@ -90,9 +95,11 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if err != nil {
 		return err
 	}
+
 	if err := checkOther(ctx, p, attrs, src, dst); err != nil {
 		return err
 	}
+
 	if err := cp(); err != nil || p.Global.DryRun {
 		return err
 	}
@@ -112,10 +119,13 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	if err != nil {
 		return err
 	}
-	return one(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		attrs, done, err := serving.MoveInOneStep(ctx, dstBucket, dst.Key, srcBucket, src.Key, f.write.ForCopy())
 		if !done {
-			return nil, cmp.Or(err, errSeveralSteps)
+			if err != nil {
+				return nil, err
+			}
+			return nil, errSeveralSteps
 		}
 		return attrs.(*storage.Attrs), nil
 	})
@@ -137,7 +147,8 @@ func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src
 		return argument.Invalid("source and destination seem to be one object",
 			"check that they are not two addresses of one bucket")
 	}
-	return nil // the copy reports any other error
+	// The copy reports any other error.
+	return nil
 }
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")
@@ -161,9 +172,10 @@ func removeFile(path string, old fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close() // nothing was written through it
-	err = removefile.Unchanged(root, name, same)
-	if err == removefile.ErrChanged {
+	// Nothing was written through root, so an error of Close does not matter.
+	defer root.Close()
+	err = localfile.RemoveUnchanged(root, name, same)
+	if err == localfile.ErrReplaced {
 		return conflict
 	}
 	return err
@@ -188,7 +200,7 @@ func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 // removeCopied removes an object. old has the attributes that the object must still have. If the
 // object has changed, removeCopied fails with Changed.
 func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs) error {
-	err := unchanged.Remove(ctx, bucket, old.Key, old)
+	err := revisions.RemoveUnchanged(ctx, bucket, old.Key, old)
 	if errors.Is(err, storage.Changed) {
 		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: old.Key, Err: errMoving}
 	}
@@ -199,9 +211,14 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs
 // addresses differ. If the addresses do not decide, it stores an object beside the destination. If
 // that object appears beside the source, the two are the same.
 func checkTwo(ctx context.Context, p *program.Program, src, dst location.Location) error {
-	if same, err := isSame(ctx, p, src, dst); same || err != nil {
-		return cmp.Or(err, errSame)
+	same, err := isSame(ctx, p, src, dst)
+	if err != nil {
+		return err
 	}
+	if same {
+		return errSame
+	}
+
 	source, err := place(ctx, p, src)
 	if err != nil {
 		return err
@@ -210,6 +227,7 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	if err != nil || p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
 		return err
 	}
+
 	dstEnd, folder, name, err := openEnd(ctx, p, dst)
 	if err != nil {
 		return err
@@ -220,11 +238,13 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	if err != nil || name != srcName {
 		return err
 	}
+
 	ok, err := evidence.Appears(ctx, dstEnd, folder, srcEnd, ofSource)
 	if ok {
 		return errors.Join(errSame, err)
 	}
-	if errors.Is(err, fs.ErrNotExist) { // the destination's folder does not exist yet
+	if errors.Is(err, fs.ErrNotExist) {
+		// The destination's folder does not exist yet.
 		return nil
 	}
 	return err
@@ -235,14 +255,14 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 func openEnd(ctx context.Context, p *program.Program,
 	l location.Location) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {
-		return jobends.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
+		return inquiry.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
 	}
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil, "", "", err
 	}
 	folder, name = path.Split(l.Key)
-	return jobends.OfBucket(bucket, bucket), folder, name, nil
+	return inquiry.OfBucket(bucket, bucket), folder, name, nil
 }
 
 // isSame reports whether two locations certainly name the same file or object.

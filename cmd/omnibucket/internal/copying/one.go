@@ -3,22 +3,25 @@ package copying
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// The function named one copies or moves an object. It calls its parameter move, shows the progress
+// transferOne copies or moves an object. It calls its parameter move, shows the progress
 // and reports an event. With --dry-run it only checks two things: the source exists, and the
 // destination can be written.
-func one(
+func transferOne(
 	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
 	move func([]storage.TransferOption) (*storage.Attrs, error),
 ) error {
 	e := program.Event{Event: name, Source: program.NameOf(src), Destination: program.NameOf(dst)}
 	text := name + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
+
 	if p.Global.DryRun {
 		err := checkDestination(ctx, p, f, dst, move)
 		if err == nil {
@@ -29,17 +32,26 @@ func one(
 		}
 		return err
 	}
-	var moving []storage.TransferOption
+
+	var moveOpts []storage.TransferOption
 	if p.Global.Concurrency > 0 {
-		moving = append(moving, storage.WithConcurrency(p.Global.Concurrency))
+		moveOpts = append(moveOpts, storage.WithConcurrency(p.Global.Concurrency))
 	}
-	attrs, err := withBar(p, move, moving)
+	attrs, err := withBar(p, move, moveOpts)
 	if err != nil {
 		return err
 	}
+
 	e.Bytes = attrs.Size
 	e.Version = attrs.Version
 	p.Emit(e, text)
+	if f.move {
+		name = "moved"
+	}
+	p.CountDone(fmt.Sprintf(
+		"%s %s to %s (%s)", name, console.Printable(e.Source), console.Printable(e.Destination),
+		console.FormatSize(e.Bytes),
+	))
 	return nil
 }
 
@@ -53,6 +65,7 @@ func checkDestination(
 	if dst.Kind != location.InBucket {
 		return nil
 	}
+
 	_, refusal := move(nil)
 	if err := program.OfDryRun(refusal); err != nil {
 		return err
@@ -61,40 +74,42 @@ func checkDestination(
 	if err != nil {
 		return err
 	}
+
 	revision := program.With[storage.AttrsOption](nil, f.write.Revision)
 	_, err = bucket.Attrs(ctx, dst.Key, revision...)
 	code := storage.CodeOf(err)
 	if code == storage.InvalidArgument || code == storage.BucketNotFound || code == storage.PreconditionFailed {
 		return err
 	}
+
 	if f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound {
-		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
+		conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 		// The error of the dry run contains the bucket's name.
 		if e, ok := errors.AsType[*storage.Error](refusal); ok {
-			unmet.Provider = e.Provider
-			unmet.Bucket = e.Bucket
-			unmet.Key = e.Key
+			conditionErr.Provider = e.Provider
+			conditionErr.Bucket = e.Bucket
+			conditionErr.Key = e.Key
 		}
-		return unmet
+		return conditionErr
 	}
 	return nil
 }
 
 // withBar calls the function move, and shows the progress in a bar meanwhile.
 func withBar(
-	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption,
+	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moveOpts []storage.TransferOption,
 ) (*storage.Attrs, error) {
 	if p.Together != nil {
 		report, end := p.Together.Begin()
 		defer end()
-		return move(append(moving, storage.WithProgress(report)))
+		return move(append(moveOpts, storage.WithProgress(report)))
 	}
 	bar := p.StartProgress()
 	defer p.EndProgress(bar)
 	if bar != nil {
-		moving = append(moving, bar.Bytes())
+		moveOpts = append(moveOpts, bar.Bytes())
 	}
-	return move(moving)
+	return move(moveOpts)
 }
 
 // sizeOf returns the size of a source that exists.

@@ -41,11 +41,12 @@ const (
 func parseShard(p *program.Program, text string) (i, n int, err error) {
 	first, second, _ := strings.Cut(text, "/")
 	if first == "auto" {
-		if first, second, err = scheduled(p, second, strings.Contains(text, "/")); err != nil {
+		if first, second, err = taskIndex(p, second, strings.Contains(text, "/")); err != nil {
 			return 0, 0, err
 		}
 	}
-	index, err := strconv.ParseUint(first, 10, 31) // ParseUint accepts no sign
+	// ParseUint accepts no sign.
+	index, err := strconv.ParseUint(first, 10, 31)
 	count, failure := strconv.ParseUint(second, 10, 31)
 	if err != nil || failure != nil || index >= count {
 		return 0, 0, argument.Invalid(shardRule, "")
@@ -53,35 +54,35 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 	return int(index), int(count), nil
 }
 
-// The function scheduled returns the index of this task and the number of tasks. If counted is
+// taskIndex returns the index of this task and the number of tasks. If hasCount is
 // true, the number of tasks is count. If not, the function reads the number from the
 // scheduler's environment variable.
-func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
+func taskIndex(p *program.Program, count string, hasCount bool) (index, total string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)
 		if !ok {
 			continue
 		}
-		if !counted {
+		if !hasCount {
 			count, _ = p.Around.Lookup(s.count)
 			if count == "" {
 				return "", "", argument.Invalid("--shard auto must have the number of tasks, which "+s.index+
 					" does not tell", "use auto/N")
 			}
 		}
-		index, err := s.fromZero(p, id)
+		index, err := s.zeroBased(p, id)
 		return index, count, err
 	}
 	return "", "", argument.Invalid("--shard auto must be used in a task of a scheduler", autoHint)
 }
 
-// fromZero converts the id of a task to an index that begins with 0. Ids of a Slurm array may begin
+// zeroBased converts the id of a task to an index that begins with 0. Ids of a Slurm array may begin
 // with another number and have gaps, as in --array=10-40:10.
-func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
+func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 	if index, err := strconv.Atoi(id); err == nil && s.first != "" {
 		first, failure := lookupNumber(p, s.first, 0)
-		step, failedToo := lookupNumber(p, s.step, 1)
-		if failure != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
+		step, stepErr := lookupNumber(p, s.step, 1)
+		if failure != nil || stepErr != nil || step < 1 || (index-first)%step != 0 {
 			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
 		}
 		id = strconv.Itoa((index - first) / step)
@@ -89,10 +90,10 @@ func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
 	return id, nil
 }
 
-func lookupNumber(p *program.Program, variable string, otherwise int) (int, error) {
+func lookupNumber(p *program.Program, variable string, fallback int) (int, error) {
 	text, ok := p.Around.Lookup(variable)
 	if !ok {
-		return otherwise, nil
+		return fallback, nil
 	}
 	return strconv.Atoi(text)
 }

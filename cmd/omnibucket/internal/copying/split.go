@@ -45,13 +45,13 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if err != nil {
 		return err
 	}
-	listed, err := p.Stores.OpenInventory(ctx, inventory, bucket)
+	listing, err := p.Stores.OpenInventory(ctx, inventory, bucket)
 	if err != nil {
 		return err
 	}
 	var src storage.Lister = bucket
-	if listed != nil {
-		src = listed
+	if listing != nil {
+		src = listing
 	}
 	bounds, err := transfer.ShardBounds(ctx, src, n)
 	if err != nil {

@@ -16,14 +16,14 @@ import (
 
 // syncFlags are the flags of sync.
 type syncFlags struct {
-	remove, checksum, links, noSync bool
-	emptySource, sizeOnly, missing  bool
-	filter                          program.FilterFlags
-	shard, shardBounds, journal     string
-	resume, backup, inventory       string
-	maxDelete                       int64
-	limited, watch                  bool // limited is true if --max-delete was given
-	verify                          bool
+	remove, checksum, links, noSync    bool
+	emptySource, sizeOnly, onlyMissing bool
+	filter                             program.FilterFlags
+	shard, shardBounds, journal        string
+	resume, backup, inventory          string
+	maxDelete                          int64
+	limited, watch                     bool // limited is true if --max-delete was given
+	verify                             bool
 }
 
 // Sync returns the command sync.
@@ -84,7 +84,7 @@ note says before the first removal that more than half of the destination goes. 
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.verify, "verify", false, "compare all files, also those that an earlier run has found to be the same")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
-	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
+	flags.BoolVar(&f.onlyMissing, "ignore-existing", false, ignoreExistingUsage)
 	flags.StringVar(
 		&f.shard, "shard", "",
 		"do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler",
@@ -108,18 +108,20 @@ note says before the first removal that more than half of the destination goes. 
 
 func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
+
 	for _, flag := range []struct {
-		given bool
-		with  func() transfer.Option
+		isSet  bool
+		option func() transfer.Option
 	}{
 		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
 		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
-		{f.sizeOnly, transfer.WithSizeOnly}, {f.missing, transfer.WithMissingOnly},
+		{f.sizeOnly, transfer.WithSizeOnly}, {f.onlyMissing, transfer.WithMissingOnly},
 	} {
-		if flag.given {
-			opts = append(opts, flag.with())
+		if flag.isSet {
+			opts = append(opts, flag.option())
 		}
 	}
+
 	if f.filter.Flags.Changed("resume") {
 		l, err := p.Stores.Locate(f.resume)
 		if err != nil {
@@ -130,6 +132,7 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 		}
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
+
 	if f.remove {
 		opts = append(opts, transfer.WithBeforeDelete(func(files, compared int64) error {
 			announceRemoval(p, files, compared)
@@ -148,11 +151,11 @@ func announceRemoval(p *program.Program, files, compared int64) {
 	if files <= compared/2 {
 		return
 	}
-	removing := "removing"
+	action := "removing"
 	if p.Global.DryRun {
-		removing = "would remove"
+		action = "would remove"
 	}
-	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", removing, files, compared)
+	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", action, files, compared)
 }
 
 func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {
@@ -160,6 +163,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	if err != nil {
 		return err
 	}
+
 	opts, err := syncOptions(p, f)
 	if err != nil {
 		return err
@@ -169,6 +173,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 	opts = append(opts, m.opts...)
+
 	// The value may be empty by mistake, as in --backup-dir "$UNSET". Locate fails for an empty
 	// value. Without this error, sync would run without a backup.
 	if f.filter.Flags.Changed("backup-dir") {
@@ -176,25 +181,29 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		if err != nil {
 			return err
 		}
-		end, err := end(ctx, p, l)
+		end, err := jobEnd(ctx, p, l)
 		if err != nil {
 			return err
 		}
 		opts = append(opts, transfer.WithBackup(end))
 	}
-	listed, err := listedBy(ctx, p, f.inventory, src)
+
+	listOpts, err := inventoryOptions(ctx, p, f.inventory, src)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, listed...)
-	if !f.verify && !f.watch { // a watch syncs one folder at a time, and each would have a file in the cache
-		opts = append(opts, cached(p)...)
+	opts = append(opts, listOpts...)
+	if !f.verify && !f.watch {
+		// A watch syncs one folder at a time, and each would have a file in the cache.
+		opts = append(opts, cacheOptions(p)...)
 	}
+
 	run := func(extra ...transfer.Option) (*transfer.Report, error) {
 		report, err := syncTrees(ctx, p, dst, src, append(slices.Clone(opts), extra...))
 		p.Summarize(report, err)
 		return report, err
 	}
+
 	if f.watch {
 		w, err := watchOf(f, src, opts)
 		if err != nil {
@@ -202,13 +211,14 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		}
 		return w.run(ctx, p, run)
 	}
+
 	report, err := run()
 	return errors.Join(err, m.recordEnd(ctx, report, err))
 }
 
-// cached returns the option that remembers which files were the same. If the system has no directory
-// for caches, cached returns none.
-func cached(p *program.Program) []transfer.Option {
+// cacheOptions returns the option that remembers which files were the same. If the system has no directory
+// for caches, cacheOptions returns none.
+func cacheOptions(p *program.Program) []transfer.Option {
 	dir, err := p.CacheDir("sync")
 	if err != nil {
 		return nil
@@ -216,8 +226,8 @@ func cached(p *program.Program) []transfer.Option {
 	return []transfer.Option{transfer.WithCache(dir)}
 }
 
-// listedBy returns the option that lists a source from its inventory.
-func listedBy(
+// inventoryOptions returns the option that lists a source from its inventory.
+func inventoryOptions(
 	ctx context.Context, p *program.Program, inventory string, src location.Location,
 ) ([]transfer.Option, error) {
 	if inventory == "" {
@@ -247,6 +257,7 @@ func syncEnds(
 	if dst, err = p.Stores.Locate(destination); err != nil {
 		return src, dst, err
 	}
+
 	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) &&
 		!f.emptySource {
 		// A folder without objects is probably misspelled, or written with wildcards, which sync

@@ -1,7 +1,6 @@
 package copying
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -38,12 +37,12 @@ type watch struct {
 	watcher *fsnotify.Watcher
 	folders map[string]bool // paths that watcher watches
 
-	changed   bool
-	scope     string    // folder that contains all changes: "" or ending in "/"
-	due       time.Time // time of the next sync; at most latest
-	latest    time.Time
-	notBefore time.Time // no sync before this time, after a failed one
-	moved     bool      // true if watcher may have lost a renamed folder
+	changed      bool
+	scope        string    // folder that contains all changes: "" or ending in "/"
+	due          time.Time // time of the next sync; at most latest
+	latest       time.Time
+	earliest     time.Time // no sync before this time, after a failed one
+	mayHaveMoved bool      // true if watcher may have lost a renamed folder
 }
 
 // watchOf checks the flags of --watch, and begins to watch the source.
@@ -71,7 +70,7 @@ func (w *watch) begin() error {
 	}
 	w.watcher = watcher
 	w.folders = map[string]bool{}
-	w.moved = false
+	w.mayHaveMoved = false
 	if err := w.add(w.root); err != nil {
 		w.close()
 		return err
@@ -89,7 +88,8 @@ func (w *watch) close() {
 // meantime, because the watcher of the parent folder reports the removal.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && name != w.root { // the root is watched even if it is a link
+		if err == nil && name != w.root {
+			// The root is watched even if it is a link.
 			if !entry.IsDir() {
 				return nil
 			}
@@ -102,7 +102,8 @@ func (w *watch) add(folder string) error {
 			err = w.watcher.Add(name)
 		}
 		if name != w.root && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-			return fs.SkipDir // no permission, which the sync reports
+			// The permission is missing, which the sync reports.
+			return fs.SkipDir
 		}
 		return watchError(name, err)
 	})
@@ -132,7 +133,8 @@ func watchError(name string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE): // errors of the limits of inotify
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE):
+		// These are the errors of the limits of inotify.
 		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
 	return e
@@ -144,17 +146,18 @@ func (w *watch) next(ctx context.Context) (string, error) {
 		var due <-chan time.Time
 		if w.changed {
 			t := w.due
-			if w.notBefore.After(t) {
-				t = w.notBefore
+			if w.earliest.After(t) {
+				t = w.earliest
 			}
 			due = time.After(time.Until(t))
 		}
+
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-due:
 			w.changed = false
-			if !w.moved {
+			if !w.mayHaveMoved {
 				return w.scope, nil
 			}
 			return "", w.begin()
@@ -166,7 +169,8 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return "", watchError(w.root, err)
 			}
-			w.moved = true // events were lost, perhaps the event of a renamed folder
+			// Events were lost, perhaps the event of a renamed folder.
+			w.mayHaveMoved = true
 			w.note("")
 		}
 	}
@@ -175,9 +179,11 @@ func (w *watch) next(ctx context.Context) (string, error) {
 // take handles an event of the watcher: it notes the changed folder and watches new folders.
 func (w *watch) take(event fsnotify.Event) error {
 	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
+
 	switch {
 	case event.Op == fsnotify.Chmod:
-		return nil // permissions are not synced
+		// Permissions are not synced.
+		return nil
 	case evidence.IsKey(filepath.Base(event.Name)):
 		// This program made the file for a check. Each sync with --delete makes such a file. The
 		// file must not cause another sync.
@@ -185,7 +191,7 @@ func (w *watch) take(event fsnotify.Event) error {
 	case event.Name == w.root && isRemoval:
 		return watchError(w.root, fs.ErrNotExist)
 	case isRemoval && w.folders[event.Name]:
-		w.moved = w.moved || event.Has(fsnotify.Rename)
+		w.mayHaveMoved = w.mayHaveMoved || event.Has(fsnotify.Rename)
 		delete(w.folders, event.Name)
 	case event.Has(fsnotify.Create):
 		if info, err := os.Lstat(event.Name); err == nil && info.IsDir() {
@@ -194,6 +200,7 @@ func (w *watch) take(event fsnotify.Event) error {
 			}
 		}
 	}
+
 	folder := w.key(filepath.Dir(event.Name))
 	if folder != "" {
 		folder += "/"
@@ -206,7 +213,9 @@ func (w *watch) take(event fsnotify.Event) error {
 func (w *watch) note(folder string) {
 	now := time.Now()
 	if !w.changed {
-		w.changed, w.scope, w.latest = true, folder, now.Add(longest)
+		w.changed = true
+		w.scope = folder
+		w.latest = now.Add(longest)
 	}
 	w.scope = commonFolder(w.scope, folder)
 	w.due = now.Add(quiet)
@@ -230,6 +239,7 @@ func (w *watch) run(
 	ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error),
 ) error {
 	defer w.close()
+
 	report, err := sync()
 	if err != nil && (report == nil || program.IsEmpty(report)) {
 		return err
@@ -237,16 +247,20 @@ func (w *watch) run(
 	for folder, retry := "", firstRetry; ; {
 		switch {
 		case ctx.Err() != nil:
-			return cmp.Or(err, ctx.Err())
+			if err != nil {
+				return err
+			}
+			return ctx.Err()
 		case err != nil:
 			p.PrintError(err)
 			p.Note("omnibucket: the next attempt is in %s", retry)
-			w.notBefore = time.Now().Add(retry)
+			w.earliest = time.Now().Add(retry)
 			w.note(folder)
 			retry = min(2*retry, lastRetry)
 		default:
 			retry = firstRetry
 		}
+
 		// A reader of the output sees the changes of each sync without delay.
 		p.Out.Flush()
 		if folder, err = w.next(ctx); err != nil {

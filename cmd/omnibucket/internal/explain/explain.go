@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 var (
@@ -92,6 +92,8 @@ var shellHints = map[string]string{
 	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+
+	"leave profile out for other servers; to select credentials in the files of AWS, set AWS_PROFILE": "leave profile out for other servers; to select credentials in the files of AWS, use --aws-profile",
 
 	"check OMNIBUCKET_CONFIG": "check --config and OMNIBUCKET_CONFIG",
 
@@ -185,8 +187,8 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 			x.Hints = append(x.Hints, hint)
 		}
 	})
-	if hint := durable.Hint(err); hint != "" &&
-		// durable.Hint has hints for errors of this machine, such as a failed write to standard
+	if hint := localfile.ErrorHint(err); hint != "" &&
+		// localfile.ErrorHint has hints for errors of this machine, such as a failed write to standard
 		// output.
 		!slices.Contains(x.Hints, hint) {
 		x.Hints = append(x.Hints, hint)
@@ -229,11 +231,13 @@ func withoutNoise(e *storage.Error, text string) string {
 		storage.PreconditionFailed,
 		storage.BucketExists,
 		storage.BucketNotEmpty:
-		if e.Status != 0 { // the error came from a server
+		if e.Status != 0 {
+			// The error came from a server.
 			return strings.TrimSuffix(text, ": "+cause)
 		}
 	}
-	if !strings.Contains(text, cause) { // the text masks a part of the cause
+	if !strings.Contains(text, cause) {
+		// The text masks a part of the cause.
 		head, tail, _ := strings.Cut(text, string(e.Code)+": ")
 		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(tail, ""), ": ")
 	}

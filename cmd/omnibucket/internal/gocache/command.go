@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/quantity"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -79,11 +78,12 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 	if bucket == nil {
 		s.remote.leave()
 	}
-	err = s.serve(p.Around.In, flushed{p.Out})
+	err = s.serve(p.Around.In, flushWriter{p.Out})
 	if f.stats {
 		s.stats.print(p.Around.Err, p.Global.JSON, time.Since(start), s.closing)
 	}
-	p.Global.JSON = false // so that --requests prints to standard error: standard output carries messages
+	// Standard output carries messages, so --requests must print to standard error.
+	p.Global.JSON = false
 	return err
 }
 
@@ -128,10 +128,10 @@ func (f *flags) open(ctx context.Context, p *program.Program, text string) (stor
 	return nil, nil
 }
 
-// A flushed is a writer that flushes the output after each write.
-type flushed struct{ output *console.Output }
+// A flushWriter is a writer that flushes the output after each write.
+type flushWriter struct{ output *console.Output }
 
-func (w flushed) Write(p []byte) (int, error) {
+func (w flushWriter) Write(p []byte) (int, error) {
 	n, err := w.output.Write(p)
 	w.output.Flush()
 	return n, errors.Join(err, w.output.Err)
@@ -157,7 +157,7 @@ is stored in the folder and removed.`,
 }
 
 func trim(ctx context.Context, p *program.Program, text, age string) error {
-	maxAge, err := quantity.Duration("--max-age", age)
+	maxAge, err := argument.Duration("--max-age", age)
 	if err != nil {
 		return err
 	}

@@ -127,8 +127,8 @@ func (o *newOutput) discard() {
 	_ = os.Remove(o.file.Name())
 }
 
-// keep makes the temporary file the output of an entry, and returns its path.
-func (d *disk) keep(o *newOutput, e entry) (string, error) {
+// install makes the temporary file the output of an entry, and returns its path.
+func (d *disk) install(o *newOutput, e entry) (string, error) {
 	path, err := d.place(o)
 	if err != nil {
 		return "", err

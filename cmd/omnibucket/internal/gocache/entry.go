@@ -24,10 +24,10 @@ func parseID(data []byte) (id, error) {
 
 // An entry says which output an action has.
 type entry struct {
-	action id
-	output id
-	size   int64     // size of the output in bytes
-	stored time.Time // when the output was first put
+	action   id
+	output   id
+	size     int64     // size of the output in bytes
+	storedAt time.Time // when the output was first put
 }
 
 const (
@@ -41,7 +41,7 @@ var errEntry = errors.New("it has no entry of a build cache")
 // line returns the entry as a line of text. An index file consists of this line. An object in the
 // store begins with it, and the output follows.
 func (e entry) line() string {
-	return fmt.Sprintf("%s %x %x %d %d\n", entryFormat, e.action, e.output, e.size, e.stored.UnixNano())
+	return fmt.Sprintf("%s %x %x %d %d\n", entryFormat, e.action, e.output, e.size, e.storedAt.UnixNano())
 }
 
 // parseEntry parses a line, which must be an entry of the given action.
@@ -51,9 +51,11 @@ func parseEntry(line string, action id) (entry, error) {
 	if !complete || len(fields) != 5 || fields[0] != entryFormat {
 		return entry{}, errEntry
 	}
+
 	if fields[1] != hex.EncodeToString(action[:]) {
 		return entry{}, errors.New("it has the entry of another action")
 	}
+
 	hash, err := hex.DecodeString(fields[2])
 	if err != nil {
 		return entry{}, errEntry
@@ -62,13 +64,14 @@ func parseEntry(line string, action id) (entry, error) {
 	if err != nil {
 		return entry{}, errEntry
 	}
+
 	size, err := strconv.ParseInt(fields[3], 10, 64)
 	if err != nil || size < 0 {
 		return entry{}, errEntry
 	}
-	stored, err := strconv.ParseInt(fields[4], 10, 64)
-	if err != nil || stored < 0 {
+	storedAt, err := strconv.ParseInt(fields[4], 10, 64)
+	if err != nil || storedAt < 0 {
 		return entry{}, errEntry
 	}
-	return entry{action: action, output: output, size: size, stored: time.Unix(0, stored)}, nil
+	return entry{action: action, output: output, size: size, storedAt: time.Unix(0, storedAt)}, nil
 }

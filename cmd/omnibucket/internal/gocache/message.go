@@ -88,25 +88,25 @@ func (r *requestReader) body(size int64) io.Reader {
 		return bytes.NewReader(nil)
 	}
 	text := &stringReader{src: r.src}
-	return &bodyReader{src: base64.NewDecoder(base64.StdEncoding, text), text: text, left: size}
+	return &bodyReader{src: base64.NewDecoder(base64.StdEncoding, text), text: text, remaining: size}
 }
 
 // A bodyReader reads a decoded body of a known size.
 type bodyReader struct {
-	src  io.Reader
-	text *stringReader
-	left int64
+	src       io.Reader
+	text      *stringReader
+	remaining int64
 }
 
 var errBody = errors.New("a body must have its BodySize, as a JSON string in base64")
 
 func (r *bodyReader) Read(p []byte) (int, error) {
 	n, err := r.src.Read(p)
-	r.left -= int64(n)
-	if r.left < 0 {
+	r.remaining -= int64(n)
+	if r.remaining < 0 {
 		return 0, errBody
 	}
-	if err == io.EOF && (r.left > 0 || !r.text.ended) {
+	if err == io.EOF && (r.remaining > 0 || !r.text.isClosed) {
 		return n, errBody
 	}
 	if err != nil && err != io.EOF {
@@ -117,25 +117,27 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 
 // A stringReader reads the content of a JSON string that needs no escapes.
 type stringReader struct {
-	src   *bufio.Reader
-	begun bool // the opening quote was read
-	ended bool // the closing quote was read
+	src      *bufio.Reader
+	isOpen   bool // the opening quote was read
+	isClosed bool // the closing quote was read
 }
 
 func (r *stringReader) Read(p []byte) (int, error) {
 	if err := r.begin(); err != nil {
 		return 0, err
 	}
-	if r.ended {
+
+	if r.isClosed {
 		return 0, io.EOF
 	}
 	if _, err := r.src.Peek(1); err != nil {
 		return 0, noEOF(err)
 	}
+
 	data, _ := r.src.Peek(min(len(p), r.src.Buffered()))
 	for i, c := range data {
 		if c == '"' {
-			r.ended = true
+			r.isClosed = true
 			copy(p, data[:i])
 			_, _ = r.src.Discard(i + 1)
 			if i == 0 {
@@ -143,10 +145,12 @@ func (r *stringReader) Read(p []byte) (int, error) {
 			}
 			return i, nil
 		}
-		if c < ' ' { // base64.NewDecoder would skip line breaks
+		if c < ' ' {
+			// base64.NewDecoder would skip line breaks.
 			return 0, errors.New("a string has a control character")
 		}
 	}
+
 	copy(p, data)
 	_, _ = r.src.Discard(len(data))
 	return len(data), nil
@@ -154,13 +158,13 @@ func (r *stringReader) Read(p []byte) (int, error) {
 
 // begin reads the opening quote.
 func (r *stringReader) begin() error {
-	for !r.begun {
+	for !r.isOpen {
 		c, err := r.src.ReadByte()
 		if err != nil {
 			return noEOF(err)
 		}
 		if c == '"' {
-			r.begun = true
+			r.isOpen = true
 		} else if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 			return errors.New("a string must begin with a quote")
 		}
@@ -183,7 +187,8 @@ type responseWriter struct {
 }
 
 func (w *responseWriter) write(resp *response) {
-	line, _ := json.Marshal(resp) // never fails for these types
+	// Marshal never fails for these types.
+	line, _ := json.Marshal(resp)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {

@@ -31,8 +31,8 @@ func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
 	if n == len(p) {
 		return n, nil
 	}
-	more, err := b.file.ReadAt(p[n:], offset+int64(n)-int64(len(b.line)))
-	return n + more, err
+	fileBytes, err := b.file.ReadAt(p[n:], offset+int64(n)-int64(len(b.line)))
+	return n + fileBytes, err
 }
 
 // A timeLimit ends a download that is slow. Each byte that arrives extends the time.
@@ -65,9 +65,9 @@ func (l *timeLimit) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.received += int64(len(p))
-	usual := usualWait + bodyTime(l.received) - time.Since(l.start)
+	extra := usualWait + bodyTime(l.received) - time.Since(l.start)
 	if l.timer.Stop() {
-		l.timer.Reset(l.patience + min(usual, 0))
+		l.timer.Reset(l.patience + min(extra, 0))
 	}
 	return len(p), nil
 }

@@ -7,68 +7,68 @@ import (
 
 const (
 	// usualWait is the time in which a store usually begins to answer. Only longer waits use up
-	// patience.
+	// the budget.
 	usualWait = 250 * time.Millisecond
 	// slowest is the rate, in bytes a second, below which a body is slow.
 	slowest = 1 << 20
-	// refund is the patience that a fast hit returns, because it saves the time of a compilation.
+	// refund is the time that a fast hit returns, because it saves the time of a compilation.
 	refund = 50 * time.Millisecond
 	// maxFailures is the number of failures in a row after which the store is left alone.
 	maxFailures = 5
 )
 
-// A patience bounds the time for which a build waits in vain. Failures and slow answers use it up.
+// A timeBudget bounds the time for which a build waits in vain. Failures and slow answers use it up.
 // Hits return some of it. Once it is used up, the store is left alone.
-type patience struct {
+type timeBudget struct {
 	limit time.Duration
 
 	mu       sync.Mutex
-	left     time.Duration
+	budget   time.Duration
 	counted  time.Time // waits before it have been counted, so that waits at the same time count once
 	failures int       // in a row
 }
 
-func newPatience(limit time.Duration) *patience { return &patience{limit: limit, left: limit} }
+func newTimeBudget(limit time.Duration) *timeBudget { return &timeBudget{limit: limit, budget: limit} }
 
 // remaining returns the time that is left.
-func (p *patience) remaining() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return max(p.left, 0)
+func (b *timeBudget) remaining() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(b.budget, 0)
 }
 
-// failed counts a request that failed, and reports whether the patience is used up.
-func (p *patience) failed(start time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failures++
-	p.spend(start)
-	return p.left <= 0 || p.failures >= maxFailures
+// addFailure counts a request that failed, and reports whether the budget is used up.
+func (b *timeBudget) addFailure(start time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures++
+	b.spend(start)
+	return b.budget <= 0 || b.failures >= maxFailures
 }
 
-// answered counts a request that was answered, and reports whether the patience is used up. size is
+// addAnswer counts a request that was answered, and reports whether the budget is used up. size is
 // the number of bytes that were received, or 0 for a miss or a wrong object.
-func (p *patience) answered(start time.Time, size int64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failures = 0
-	usual := start.Add(usualWait + bodyTime(size))
-	if time.Now().After(usual) {
-		p.spend(usual)
+func (b *timeBudget) addAnswer(start time.Time, size int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures = 0
+	expectedEnd := start.Add(usualWait + bodyTime(size))
+	if time.Now().After(expectedEnd) {
+		b.spend(expectedEnd)
 	} else if size > 0 {
-		p.left = min(p.left+refund, p.limit)
+		b.budget = min(b.budget+refund, b.limit)
 	}
-	return p.left <= 0
+	return b.budget <= 0
 }
 
-// spend takes the time since start from the patience.
-func (p *patience) spend(start time.Time) {
+// spend takes the time since start from the budget.
+func (b *timeBudget) spend(start time.Time) {
 	now := time.Now()
-	if start.Before(p.counted) {
-		start = p.counted
+	if start.Before(b.counted) {
+		start = b.counted
 	}
-	p.left -= max(now.Sub(start), 0)
-	p.counted = now
+	b.budget -= max(now.Sub(start), 0)
+	b.counted = now
 }
 
 // bodyTime returns the time in which a body of this size usually arrives.

@@ -35,19 +35,19 @@ var (
 // A remote is the part of the cache that is in a store. It never fails: without a response from the
 // store, an action has no output, and the build continues.
 type remote struct {
-	bucket   storage.Bucket
-	disk     *disk
-	stats    *stats
-	patience *patience
-	warn     func(text string, err error) // prints a warning, each text once
-	ctx      context.Context              // done if the store is left alone
-	leave    context.CancelFunc
-	left     atomic.Bool // the store is left alone
-	wrong    sync.Map    // set of actions whose object was refused, so that upload replaces it
+	bucket     storage.Bucket
+	disk       *disk
+	stats      *stats
+	patience   *timeBudget
+	warn       func(text string, err error) // prints a warning, each text once
+	ctx        context.Context              // done if the store is left alone
+	leave      context.CancelFunc
+	isStopped  atomic.Bool // the store is left alone
+	badActions sync.Map    // set of actions whose object was refused, so that upload replaces it
 }
 
-// A fetched is the result of a request for an action.
-type fetched struct {
+// A fetchResult is the result of a request for an action.
+type fetchResult struct {
 	entry entry
 	path  string
 	err   error
@@ -68,9 +68,9 @@ func (r *remote) get(action id) (entry, string, bool) {
 	defer limit.stop()
 
 	// A driver may ignore ctx, such as one of a directory on a server that is gone.
-	done := make(chan fetched, 1)
+	done := make(chan fetchResult, 1)
 	go func() { done <- r.download(ctx, action, limit) }()
-	var f fetched
+	var f fetchResult
 	select {
 	case f = <-done:
 	case <-ctx.Done():
@@ -78,18 +78,20 @@ func (r *remote) get(action id) (entry, string, bool) {
 	if ctx.Err() != nil && f.path == "" {
 		f.err = context.Cause(ctx)
 	}
-	return f.entry, f.path, r.judge(action, start, f)
+	return f.entry, f.path, r.countResult(action, start, f)
 }
 
-// judge counts the result of a request, and reports whether it is a hit.
-func (r *remote) judge(action id, start time.Time, f fetched) bool {
-	if r.ctx.Err() != nil { // the store was left alone meanwhile
+// countResult counts the result of a request, and reports whether it is a hit.
+func (r *remote) countResult(action id, start time.Time, f fetchResult) bool {
+	if r.ctx.Err() != nil {
+		// The store was left alone meanwhile.
 		return f.err == nil
 	}
-	usedUp := false
+
+	isExhausted := false
 	err := f.err
 	if err == nil || errors.Is(err, storage.ObjectNotFound) {
-		usedUp = r.patience.answered(start, f.entry.size)
+		isExhausted = r.patience.addAnswer(start, f.entry.size)
 		if err == nil {
 			r.stats.remoteHits.Add(1)
 			r.stats.downloadedBytes.Add(f.entry.size)
@@ -100,24 +102,25 @@ func (r *remote) judge(action id, start time.Time, f fetched) bool {
 		case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
 			// The store has answered. If wrong objects counted as failures, five of them would end
 			// the use of the store before they are replaced.
-			usedUp = r.patience.answered(start, f.entry.size)
-			r.wrong.Store(action, true)
+			isExhausted = r.patience.addAnswer(start, f.entry.size)
+			r.badActions.Store(action, true)
 			r.warn("an output of the build cache was refused and is built again", err)
 		case errors.Is(err, errLocal):
 			r.warn("the local directory of the build cache cannot take an output", err)
 		default:
-			usedUp = r.patience.failed(start) || isPermanent(err)
+			isExhausted = r.patience.addFailure(start) || isPermanent(err)
 		}
 	}
-	if usedUp {
-		r.leaveAlone(f.err)
+
+	if isExhausted {
+		r.stop(f.err)
 	}
 	return err == nil
 }
 
-// leaveAlone ends all requests, and prevents more of them.
-func (r *remote) leaveAlone(err error) {
-	if r.left.Swap(true) {
+// stop ends all requests, and prevents more of them.
+func (r *remote) stop(err error) {
+	if r.isStopped.Swap(true) {
 		return
 	}
 	if err == nil || errors.Is(err, storage.ObjectNotFound) {
@@ -137,34 +140,39 @@ func isPermanent(err error) bool {
 }
 
 // download reads the object of an action into the local directory.
-func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetched {
+func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetchResult {
 	object, err := r.bucket.Download(ctx, key(action))
 	if err != nil {
-		return fetched{err: err}
+		return fetchResult{err: err}
 	}
 	defer func() { _ = object.Close() }()
+
 	body := bufio.NewReaderSize(io.TeeReader(object, limit), 32<<10)
 	e, err := readEntry(body, action, object.Attrs().Size)
 	if err != nil {
-		return fetched{err: err}
+		return fetchResult{err: err}
 	}
+
 	output, err := r.disk.create()
 	if err != nil {
-		return fetched{err: fmt.Errorf("%w: %w", errLocal, err)}
+		return fetchResult{err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
-	n, err := io.Copy(output, io.LimitReader(body, e.size+1)) // the end of an object verifies its checksum
+
+	// The end of an object verifies its checksum.
+	n, err := io.Copy(output, io.LimitReader(body, e.size+1))
 	if err == nil && (n != e.size || output.hash() != e.output) {
 		err = fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
 	}
 	if err != nil {
 		output.discard()
-		return fetched{err: err}
+		return fetchResult{err: err}
 	}
-	path, err := r.disk.keep(output, e)
+
+	path, err := r.disk.install(output, e)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errLocal, err)
 	}
-	return fetched{entry: e, path: path, err: err}
+	return fetchResult{entry: e, path: path, err: err}
 }
 
 // readEntry reads the entry with which an object of the given size begins.
@@ -193,8 +201,8 @@ func (r *remote) upload(ctx context.Context, e entry, progress func()) error {
 	defer func() { _ = body.file.Close() }()
 	section := io.NewSectionReader(body, 0, int64(len(body.line))+e.size)
 	opts := []storage.UploadOption{storage.WithContentType("application/octet-stream"), storage.WithConcurrency(1)}
-	_, wrong := r.wrong.Load(e.action)
-	if !wrong && storage.Supports(r.bucket, storage.ConditionalCreate) {
+	_, isBad := r.badActions.Load(e.action)
+	if !isBad && storage.Supports(r.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	_, err = r.bucket.Upload(ctx, key(e.action), section, opts...)

@@ -45,7 +45,7 @@ type server struct {
 // the given function. If ctx is done, the server no longer uses the store.
 func newServer(ctx context.Context, d *disk, bucket storage.Bucket, set settings, warn func(error)) *server {
 	s := &server{settings: set, disk: d, warn: warnOnce(warn)}
-	s.remote = &remote{bucket: bucket, disk: d, stats: &s.stats, patience: newPatience(set.patience), warn: s.warn}
+	s.remote = &remote{bucket: bucket, disk: d, stats: &s.stats, patience: newTimeBudget(set.patience), warn: s.warn}
 	s.remote.ctx, s.remote.leave = context.WithCancel(ctx)
 	s.uploads = newUploads(s.remote, set.uploads)
 	return s
@@ -71,7 +71,7 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 	defer s.remote.leave()
 	w := &responseWriter{dst: out}
 	w.write(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
-	closing, err := s.answerAll(newRequestReader(in), w)
+	closeReq, err := s.answerAll(newRequestReader(in), w)
 	start := time.Now()
 	if err != nil {
 		s.remote.leave()
@@ -82,18 +82,19 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if closing != nil {
-		w.write(&response{ID: closing.ID})
+	if closeReq != nil {
+		w.write(&response{ID: closeReq.ID})
 	}
 	return w.failure()
 }
 
 // answerAll answers all requests before the request close. It returns that request, or nil if the
 // input ended without one.
-func (s *server) answerAll(r *requestReader, w *responseWriter) (closing *request, err error) {
+func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *request, err error) {
 	var gets sync.WaitGroup
 	defer gets.Wait()
 	free := make(chan struct{}, maxGets)
+
 	for w.failure() == nil {
 		req, err := r.next()
 		if err == io.EOF {
@@ -102,6 +103,7 @@ func (s *server) answerAll(r *requestReader, w *responseWriter) (closing *reques
 		if err != nil {
 			return nil, invalidInput(err)
 		}
+
 		switch req.Command {
 		case commandGet:
 			free <- struct{}{}
@@ -149,13 +151,14 @@ func (s *server) get(req *request) *response {
 	if !ok {
 		return &response{ID: req.ID, Miss: true}
 	}
-	return &response{ID: req.ID, OutputID: e.output[:], Size: e.size, Time: &e.stored, DiskPath: path}
+	return &response{ID: req.ID, OutputID: e.output[:], Size: e.size, Time: &e.storedAt, DiskPath: path}
 }
 
 // put stores an output. It fails if the body cannot be read. All other errors are in the response.
 func (s *server) put(req *request, body io.Reader) (*response, error) {
 	s.stats.puts.Add(1)
 	s.stats.putBytes.Add(req.BodySize)
+
 	e, err := putEntry(req)
 	var output *newOutput
 	if err == nil {
@@ -165,15 +168,17 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 		_, bodyErr := io.Copy(io.Discard, body)
 		return &response{ID: req.ID, Err: err.Error()}, bodyErr
 	}
-	written := &firstError{dst: output}
-	if _, err := io.Copy(written, body); err != nil {
+
+	writer := &firstError{dst: output}
+	if _, err := io.Copy(writer, body); err != nil {
 		output.discard()
 		return nil, err
 	}
-	if written.err != nil {
+	if writer.err != nil {
 		output.discard()
-		return &response{ID: req.ID, Err: written.err.Error()}, nil
+		return &response{ID: req.ID, Err: writer.err.Error()}, nil
 	}
+
 	if output.hash() != e.output {
 		s.warn("an output is not kept for later builds", errors.New("its id is not the SHA-256 of its content"))
 		// The content of a file may change while the go command sends it. This build gets the file, and
@@ -181,7 +186,8 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 		path, err := s.disk.place(output)
 		return putResponse(req, path, err), nil
 	}
-	path, err := s.disk.keep(output, e)
+
+	path, err := s.disk.install(output, e)
 	if err == nil && !s.settings.readOnly {
 		s.uploads.add(e)
 	}
@@ -205,7 +211,7 @@ func putEntry(req *request) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("OutputID: %w", err)
 	}
-	return entry{action: action, output: output, size: req.BodySize, stored: time.Now()}, nil
+	return entry{action: action, output: output, size: req.BodySize, storedAt: time.Now()}, nil
 }
 
 // A firstError is a writer that never fails. It keeps the first error of dst, and skips what

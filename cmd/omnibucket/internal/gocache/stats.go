@@ -55,12 +55,14 @@ func (s *stats) print(w io.Writer, asJSON bool, total, closing time.Duration) {
 		Seconds:       total.Seconds(),
 		SecondsAtLast: closing.Seconds(),
 	}
+
 	line.Misses = line.Gets - line.LocalHits - line.RemoteHits
 	if asJSON {
 		text, _ := json.Marshal(line) // never fails for numbers
 		_, _ = fmt.Fprintf(w, "%s\n", text)
 		return
 	}
+
 	_, _ = fmt.Fprintf(w,
 		"gocache: %d gets: %d from this machine, %d from the store (%s), %d misses; "+
 			"%d puts (%s): %d uploaded (%s), %d not uploaded; %d failures; %.1f s, %.1f s of them for uploads at the end\n",

@@ -26,14 +26,14 @@ type uploads struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	moved   atomic.Int64 // time of the last progress, in nanoseconds
-	workers sync.WaitGroup
+	lastProgress atomic.Int64 // time of the last progress, in nanoseconds
+	workers      sync.WaitGroup
 
 	mu       sync.Mutex
-	waiting  []entry
+	queue    []entry
 	running  int // number of workers
 	failures int // in a row
-	ended    bool
+	isClosed bool
 }
 
 func newUploads(r *remote, limit int) *uploads {
@@ -46,11 +46,11 @@ func newUploads(r *remote, limit int) *uploads {
 func (u *uploads) add(e entry) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.ended || u.ctx.Err() != nil || e.size > maxOutput || len(u.waiting) == maxWaiting {
+	if u.isClosed || u.ctx.Err() != nil || e.size > maxOutput || len(u.queue) == maxWaiting {
 		u.remote.stats.dropped.Add(1)
 		return
 	}
-	u.waiting = append(u.waiting, e)
+	u.queue = append(u.queue, e)
 	if u.running < u.limit {
 		u.running++
 		u.workers.Go(u.work)
@@ -67,26 +67,26 @@ func (u *uploads) work() {
 		u.progress()
 		err := u.remote.upload(u.ctx, e, u.progress)
 		u.progress()
-		u.judge(err)
+		u.countResult(err)
 	}
 }
 
-func (u *uploads) progress() { u.moved.Store(time.Now().UnixNano()) }
+func (u *uploads) progress() { u.lastProgress.Store(time.Now().UnixNano()) }
 
 func (u *uploads) next() (entry, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.waiting) == 0 || u.ctx.Err() != nil {
+	if len(u.queue) == 0 || u.ctx.Err() != nil {
 		u.running--
 		return entry{}, false
 	}
-	e := u.waiting[0]
-	u.waiting = u.waiting[1:]
+	e := u.queue[0]
+	u.queue = u.queue[1:]
 	return e, true
 }
 
-// judge counts the result of an upload. After too many failures it drops what waits.
-func (u *uploads) judge(err error) {
+// countResult counts the result of an upload. After too many failures it drops what waits.
+func (u *uploads) countResult(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err == nil {
@@ -110,7 +110,7 @@ func (u *uploads) judge(err error) {
 // for the time silence, it drops the rest.
 func (u *uploads) finish(limit, silence time.Duration) {
 	u.mu.Lock()
-	u.ended = true
+	u.isClosed = true
 	u.mu.Unlock()
 	idle := make(chan struct{})
 	go func() {
@@ -121,13 +121,14 @@ func (u *uploads) finish(limit, silence time.Duration) {
 	u.cancel()
 	select {
 	case <-idle:
-	case <-time.After(silence / stallChecks): // a driver may ignore its context
+	case <-time.After(silence / stallChecks):
+		// A driver may ignore its context.
 	}
 
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.remote.stats.dropped.Add(int64(len(u.waiting)))
-	u.waiting = nil
+	u.remote.stats.dropped.Add(int64(len(u.queue)))
+	u.queue = nil
 }
 
 func (u *uploads) wait(idle chan struct{}, limit, silence time.Duration) {
@@ -144,7 +145,7 @@ func (u *uploads) wait(idle chan struct{}, limit, silence time.Duration) {
 			u.remote.warn("not all outputs of this build were uploaded", errors.New("--close-timeout is over"))
 			return
 		case <-check.C:
-			if time.Since(time.Unix(0, u.moved.Load())) >= silence {
+			if time.Since(time.Unix(0, u.lastProgress.Load())) >= silence {
 				u.remote.warn("not all outputs of this build were uploaded", errSlow)
 				return
 			}

@@ -44,10 +44,12 @@ func (e *expansion) walk(folder string, segments []string) bool {
 		folder += text + "/"
 		segments = segments[1:]
 	}
+
 	start, _ := LiteralStart(segments[0])
 	if segments[0] == "**" {
-		return e.everything(folder, strings.Join(segments, "/"))
+		return e.yieldAll(folder, strings.Join(segments, "/"))
 	}
+
 	rest := segments[1:]
 	onlyFolders := len(rest) == 1 && rest[0] == ""
 	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/")) {
@@ -73,9 +75,9 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	return true
 }
 
-// everything yields the objects in a folder that match a pattern. The pattern begins with **, so
+// yieldAll yields the objects in a folder that match a pattern. The pattern begins with **, so
 // the objects may be at any depth.
-func (e *expansion) everything(folder, pattern string) bool {
+func (e *expansion) yieldAll(folder, pattern string) bool {
 	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
 		if err != nil {
 			e.yield(entry, err)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // AsBucket returns the location of a path in a bucket. A directory is a bucket, and a file is an
@@ -19,7 +19,8 @@ func (l Location) AsBucket() (Location, error) {
 		return l.InDirectory(l.Path, "")
 	}
 	dir, key := splitWildcards(filepath.Clean(l.Path))
-	exact := key == "" // true if the path has no wildcards, or a file has this name
+	// exact is true if the path has no wildcards, or a file has this name.
+	exact := key == ""
 	if exact {
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}
@@ -46,7 +47,8 @@ func (l Location) AsEntry() (Location, error) {
 		key = AsFolder(key)
 	}
 	loc, err := l.InDirectory(filepath.Dir(path), key)
-	loc.HasWildcard = false // characters such as "*" are literal here
+	// Characters such as "*" are literal here.
+	loc.HasWildcard = false
 	return loc, err
 }
 
@@ -96,7 +98,7 @@ func (l Location) Directory() string {
 	if err != nil {
 		return ""
 	}
-	return urlpath.File(dir, runtime.GOOS == "windows")
+	return localfile.FromURL(dir, runtime.GOOS == "windows")
 }
 
 // AddressWithKey returns the address of a location in a bucket, including its prefix and key.

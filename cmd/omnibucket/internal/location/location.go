@@ -51,7 +51,7 @@ var (
 )
 
 const (
-	AddressHint = "use an address: scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+	AddressHint = "use a location: scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
 	nameHint    = "add it with \"omnibucket config add\", or set the variable"
 	PathHint    = "write the path of a file as ./name:key"
 )
@@ -65,19 +65,23 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	if text == "-" {
 		return Location{Kind: Stream}, nil
 	}
+
 	if locations.IsAddress(text) {
 		return ParseAddress(text)
 	}
+
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
 	if !ok {
 		return Location{Kind: LocalPath, Path: text}, nil
 	}
+
 	isName := locations.IsName(name)
 	if isName {
 		if address, set := lookup(locations.Variable(name)); set {
 			return parseName(name, address, key)
 		}
 	}
+
 	if schemeForm.MatchString(text) {
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	}
@@ -138,10 +142,12 @@ func parseName(name, address, key string) (Location, error) {
 func ParseAddress(text string) (Location, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	l := Location{Scheme: strings.ToLower(scheme)}
+
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, l.Query, _ = strings.Cut(rest, "?")
 	host, escaped, _ := strings.Cut(rest, "/")
 	l.Host = host
+
 	switch {
 	case strings.Contains(host, "@"):
 		return Location{}, argument.Invalid("address must not hold credentials",
@@ -156,9 +162,11 @@ func ParseAddress(text string) (Location, error) {
 	case host == "":
 		return Location{}, argument.Invalid("address with a key must have a bucket", AddressHint)
 	}
+
 	if err := l.takePrefix(); err != nil {
 		return Location{}, err
 	}
+
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
 		return Location{}, argument.Invalid(
@@ -167,6 +175,7 @@ func ParseAddress(text string) (Location, error) {
 		)
 	}
 	l.Key = key
+
 	l.HasWildcard = strings.ContainsAny(escaped, wildcards)
 	if l.HasWildcard {
 		l.Pattern = PatternOf(escaped, true)
@@ -218,14 +227,15 @@ func (l Location) Parameters() string {
 // SplitAccount returns the address of the account, for storage.OpenService, and the name of the
 // bucket in it.
 func (l Location) SplitAccount() (address, bucket string, err error) {
-	if l.Path != "" { // a directory is a bucket here, even before it exists
+	if l.Path != "" {
+		// A directory is a bucket here, even before it exists.
 		// A path without a slash is probably the name of a location whose colon was forgotten.
 		if !strings.ContainsAny(l.Path, `/\`) {
 			return "", "", &storage.Error{
 				Code: storage.InvalidArgument,
 				Key:  l.Path,
 				Err:  ErrNotInBucket,
-				Hint: "write the path of a directory as ./name",
+				Hint: "write a bucket as s3://" + l.Path + ", and the path of a directory as ./" + l.Path,
 			}
 		}
 		if l, err = l.AsEntry(); err != nil {
@@ -233,12 +243,14 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 		}
 		return l.Address(), strings.TrimSuffix(l.Key, "/"), nil
 	}
+
 	if l.Kind != InBucket || l.Key != "" || l.Prefix != "" {
 		return "", "", argument.Invalid("location must be a bucket without a key", AddressHint)
 	}
 	if l.Scheme != "file" {
 		return l.Scheme + "://" + l.Parameters(), l.Host, nil
 	}
+
 	parent, last := path.Split(strings.TrimRight(l.Dir, "/"))
 	if last == "" {
 		return "", "", argument.Invalid("address must not be the root directory", "")
@@ -277,5 +289,5 @@ func AsFolder(key string) string {
 	return key + "/"
 }
 
-// ErrNotInBucket is the error of an argument that must be an address but is a path.
-var ErrNotInBucket = errors.New("argument must be an address")
+// ErrNotInBucket is the error of a location that must be in a bucket but is a path.
+var ErrNotInBucket = errors.New("location must be in a bucket")

@@ -51,9 +51,9 @@ func isPattern(segment string) bool {
 	return !complete
 }
 
-// LiteralStart returns the literal text before the first wildcard of a pattern. whole is true if
+// LiteralStart returns the literal text before the first wildcard of a pattern. isWhole is true if
 // the pattern has no wildcard.
-func LiteralStart(pattern string) (text string, whole bool) {
+func LiteralStart(pattern string) (text string, isWhole bool) {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; c {

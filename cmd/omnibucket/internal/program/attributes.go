@@ -45,9 +45,9 @@ type WriteOptions struct {
 func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 	var w WriteOptions
 	for _, flag := range []struct {
-		name  string
-		value string
-		with  func(string) storage.WriteOption
+		name   string
+		value  string
+		option func(string) storage.WriteOption
 	}{
 		{"content-type", a.contentType, storage.WithContentType},
 		{"content-encoding", a.contentEncoding, storage.WithContentEncoding},
@@ -57,9 +57,10 @@ func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 		{"storage-class", a.storageClass, storage.WithStorageClass},
 	} {
 		if c.Flags().Changed(flag.name) {
-			w.Attributes = append(w.Attributes, flag.with(flag.value))
+			w.Attributes = append(w.Attributes, flag.option(flag.value))
 		}
 	}
+
 	if len(a.metadata) > 0 {
 		metadata, err := argument.ParsePairs("--metadata", a.metadata)
 		if err != nil {
@@ -67,6 +68,7 @@ func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 		}
 		w.Attributes = append(w.Attributes, storage.WithMetadata(metadata))
 	}
+
 	if len(a.tags) > 0 {
 		tags, err := argument.ParsePairs("--tag", a.tags)
 		if err != nil {
@@ -74,12 +76,14 @@ func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 		}
 		w.Attributes = append(w.Attributes, storage.WithTags(tags))
 	}
+
 	if a.public {
 		w.Attributes = append(w.Attributes, storage.WithPublicRead())
 	}
 	if a.ifAbsent {
 		w.Attributes = append(w.Attributes, storage.IfAbsent())
 	}
+
 	if c.Flags().Changed("if-revision") {
 		w.Revision = append(w.Revision, storage.IfRevision(a.revision))
 	}

@@ -54,7 +54,8 @@ func (p *Program) LoadConfig() error {
 		return nil
 	}
 	if isMissing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config" {
-		return nil // "config add" creates the file
+		// "config add" creates the file.
+		return nil
 	}
 	if err != nil {
 		return err

@@ -58,9 +58,42 @@ func (p *Program) Emit(e Event, text string) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	if p.Global.JSON {
-		_ = p.Out.JSON(e) // p.Out keeps a write error
+		// p.Out keeps a write error.
+		_ = p.Out.JSON(e)
 	} else if e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun) {
 		p.Out.Printf("%s\n", text)
+	}
+}
+
+// A doneCount counts the files that CountDone has counted.
+type doneCount struct {
+	files int64
+	text  string // what was done to the last one
+}
+
+// CountDone counts a file that the command has copied, moved or removed, for
+// [Program.SummarizeDone]. text says what was done. It must be printable.
+func (p *Program) CountDone(text string) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	p.done.files++
+	p.done.text = text
+}
+
+// SummarizeDone prints a line on standard error: what the command did to its only argument, or how
+// many files it has done. It prints nothing if the events were printed, or for a line of
+// "omnibucket run".
+func (p *Program) SummarizeDone(verb string, arguments int, err error) {
+	p.printing.Lock()
+	done := p.done
+	p.printing.Unlock()
+	if done.files == 0 || p.InBatch || p.Global.JSON || p.Global.Verbose || p.Global.DryRun {
+		return
+	}
+	if arguments == 1 && err == nil {
+		p.Note("%s", done.text)
+	} else if arguments > 1 {
+		p.Note("%d %s", done.files, verb)
 	}
 }
 
@@ -99,9 +132,10 @@ func (p *Program) emitChange(c transfer.Change) {
 // otherwise a line on standard error. If the job failed before it did anything, Summarize prints
 // nothing.
 func (p *Program) Summarize(r *transfer.Report, err error) {
-	switch {
-	case r == nil || err != nil && IsEmpty(r):
-	case p.Global.JSON:
+	if r == nil || err != nil && IsEmpty(r) {
+		return
+	}
+	if p.Global.JSON {
 		_ = p.Out.JSON(summary{
 			Event:       "summary",
 			Transferred: r.Transferred,
@@ -115,11 +149,11 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 			DryRun:      r.DryRun,
 			Forecast:    (*forecast)(r.Forecast),
 		})
-	default:
-		// The first line has the numbers. The other lines are failures, which are printed
-		// separately as errors.
-		p.Note("%s", FirstLine(r.String()))
+		return
 	}
+	// The first line has the numbers. The other lines are failures, which are printed separately
+	// as errors.
+	p.Note("%s", FirstLine(r.String()))
 }
 
 // IsEmpty reports whether all counts of a job's report are 0.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/explain"
-	"github.com/omnibucket/storage/internal/joined"
+	"github.com/omnibucket/storage/internal/piecemeal"
 )
 
 // These are the exit codes, which the help of the root command lists.
@@ -38,7 +39,7 @@ func (e reportedError) Unwrap() error { return e.error }
 func Reported(err error) error { return reportedError{err} }
 
 // InLines returns err in a form that is printed with one line for each joined error.
-func InLines(err error) error { return errors.Join(joined.Errors(err)...) }
+func InLines(err error) error { return errors.Join(piecemeal.Errors(err)...) }
 
 // ExitCodeFor prints err and returns the exit code. If writing the output failed, it uses that
 // error instead, because that error ended the command.
@@ -62,9 +63,11 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 	case !errors.As(err, &shown):
 		p.PrintError(err)
 	}
+
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
+
 	var status ExitStatus
 	if errors.As(err, &status) {
 		return int(status)
@@ -89,41 +92,77 @@ func (p *Program) printUsageError(err error, usage string) {
 // commandHints has, for names of other programs' commands, a hint that is more than the name of a
 // command.
 var commandHints = map[string]string{
-	"env":      "use config list, which shows the locations of the environment, too",
-	"pipe":     "use cp with - as the source",
-	"rcat":     "use cp with - as the source",
-	"s3":       "leave out s3, as in omnibucket ls LOCATION",
-	"s3api":    "leave out s3api; omnibucket --help lists the commands",
-	"versions": "use ls --versions",
+	"alias":          "use config add NAME LOCATION, and config list",
+	"anonymous":      "use bucket --public on for a whole bucket, or sign for one object",
+	"bucket-version": "use bucket --versioning on",
+	"config create":  "use config add NAME LOCATION",
+	"copy":           "use cp -r, or cp for one file",
+	"delete":         "use rm -r, or rm for one object",
+	"env":            "use config list, which shows the locations of the environment, too",
+	"ilm":            "use bucket --lifecycle, or expire to remove old objects now",
+	"listremotes":    "use config list",
+	"lsf":            "use ls, or ls -r for a tree",
+	"lsjson":         "use ls --json",
+	"lsl":            "use ls -r -l",
+	"mirror":         "use sync, with --delete for --remove",
+	"mount":          "use serve --ui to look into a bucket in a browser; it cannot be mounted",
+	"pipe":           "use cp with - as the source",
+	"purge":          "use rm -r",
+	"rcat":           "use cp with - as the source",
+	"retention":      "use bucket --retention MODE:DAYS",
+	"s3":             "leave out s3, as in omnibucket ls LOCATION",
+	"s3api":          "leave out s3api; omnibucket --help lists the commands",
+	"share":          "use sign, or sign --upload",
+	"touch":          "use cp with - as the source",
+	"undo":           "use undelete, or restore --at",
+	"version enable": "use bucket --versioning on",
+	"versions":       "use ls --versions",
+	"watch":          "use sync --watch",
 }
+
+// argumentHints has, for commands, a hint for a wrong number of arguments.
+var argumentHints = map[string]string{
+	"ls":    "use ls s3:// to list the buckets of an account, and config list to list the named locations",
+	"serve": "for HTTP, give only the location: serve LOCATION",
+}
+
+var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for "omnibucket ?([^"]*)"`)
 
 // withSuggestion adds a hint to the error of an unknown command. Another program may use the
 // unknown name for a command that this program has under a different name. The hint lists such
 // commands. If there are none, the hint lists cobra's suggestions, which are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
-	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-	for name, hint := range commandHints {
-		if strings.HasPrefix(what, fmt.Sprintf("unknown command %q ", name)) {
-			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: hint}
-		}
+	message, suggestions, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+
+	hint := ""
+	if unknown := unknownCommand.FindStringSubmatch(message); unknown != nil {
+		hint = commandHints[strings.TrimSpace(unknown[2]+" "+unknown[1])]
+	} else if strings.Contains(message, " arg(s), ") {
+		hint = argumentHints[root.Name()]
 	}
-	if !suggested {
+	if hint != "" {
+		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(message), Hint: hint}
+	}
+
+	if !ok {
 		return err
 	}
+
 	var names []string
 	for _, c := range root.Commands() {
 		if slices.ContainsFunc(c.SuggestFor,
-			func(other string) bool { return strings.Contains(what, fmt.Sprintf(" %q ", other)) }) {
+			func(other string) bool { return strings.Contains(message, fmt.Sprintf(" %q ", other)) }) {
 			names = append(names, c.Name())
 		}
 	}
 	if len(names) == 0 {
-		names = strings.Fields(others)
+		names = strings.Fields(suggestions)
 	}
 	slices.Sort(names)
+
 	return &storage.Error{
 		Code: storage.InvalidArgument,
-		Err:  errors.New(what),
+		Err:  errors.New(message),
 		Hint: "use " + strings.Join(slices.Compact(names), " or "),
 	}
 }
@@ -145,14 +184,15 @@ func exitCode(code storage.Code) int {
 func (p *Program) PrintError(err error) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
+
 	x := p.Explain(err)
 	if p.Global.JSON {
-		text, _ := json.Marshal(
-			errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests},
-		) // Marshal never fails for text
+		// Marshal never fails for text.
+		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests})
 		_, _ = fmt.Fprintf(p.Around.Err, "%s\n", text)
 		return
 	}
+
 	printed := 0
 	for line := range strings.SplitSeq(x.What, "\n") {
 		line = strings.TrimSpace(line)
@@ -166,12 +206,14 @@ func (p *Program) PrintError(err error) {
 		printed++
 		_, _ = fmt.Fprintf(p.Around.Err, "omnibucket: %s\n", console.Printable(line))
 	}
+
 	for i, hint := range x.Hints {
 		if i == maxPrintedErrors {
 			break
 		}
 		_, _ = fmt.Fprintf(p.Around.Err, "hint: %s\n", console.Printable(hint))
 	}
+
 	for i, id := range x.Requests {
 		if i == maxPrintedErrors {
 			break

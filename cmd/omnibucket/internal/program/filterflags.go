@@ -11,8 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
-	"github.com/omnibucket/storage/internal/quantity"
-	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/inquiry"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -71,13 +70,13 @@ func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, fold
 	if !f.countsFromNow() {
 		return f, nil
 	}
-	now, err := storeclock.Ask(ctx, bucket, folder)
+	now, err := inquiry.AskTime(ctx, bucket, folder)
 	if err != nil {
 		return nil, err
 	}
-	clocked := *f
-	clocked.now = func() time.Time { return now }
-	return &clocked, nil
+	flags := *f
+	flags.now = func() time.Time { return now }
+	return &flags, nil
 }
 
 // countsFromNow reports whether --older or --newer is a duration.
@@ -96,10 +95,11 @@ func (f *FilterFlags) countsFromNow() bool {
 // Options returns the filter as options of a job.
 func (f *FilterFlags) Options() ([]transfer.Option, error) {
 	var opts []transfer.Option
+
 	for _, list := range []struct {
 		name            string
 		patterns, files []string
-		with            func(...string) transfer.Option
+		option          func(...string) transfer.Option
 	}{{"--include-from", f.include, f.includeFrom, transfer.WithInclude}, {"--exclude-from", f.exclude, f.excludeFrom, transfer.WithExclude}} {
 		patterns := slices.Clone(list.patterns)
 		for _, path := range list.files {
@@ -116,32 +116,34 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 				"leave that pattern out: --include '*.jpg' alone selects nothing else, "+
 					"and exclusions win, whatever their order is")
 		case len(patterns) > 0:
-			opts = append(opts, list.with(patterns...))
+			opts = append(opts, list.option(patterns...))
 		// A file without patterns would select everything.
 		case len(list.files) > 0 && list.name == "--include-from":
 			return nil, argument.Invalid("--include-from must have a pattern", "")
 		}
 	}
+
 	for _, flag := range []struct {
 		name, value string
-		with        func(int64) transfer.Option
+		option      func(int64) transfer.Option
 	}{{"min-size", f.minSize, transfer.WithMinSize}, {"max-size", f.maxSize, transfer.WithMaxSize}} {
 		if f.Flags == nil || !f.Flags.Changed(flag.name) {
 			continue
 		}
-		size, err := quantity.Size("--"+flag.name, flag.value)
+		size, err := argument.Size("--"+flag.name, flag.value)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, flag.with(size))
+		opts = append(opts, flag.option(size))
 	}
+
 	now := time.Now()
 	if f.now != nil {
 		now = f.now()
 	}
 	for _, flag := range []struct {
 		name, value string
-		with        func(time.Time) transfer.Option
+		option      func(time.Time) transfer.Option
 	}{{"newer", f.newer, transfer.WithModifiedAfter}, {"older", f.older, transfer.WithModifiedBefore}} {
 		if f.Flags == nil || !f.Flags.Changed(flag.name) {
 			continue
@@ -150,7 +152,7 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, flag.with(t))
+		opts = append(opts, flag.option(t))
 	}
 	return opts, nil
 }

@@ -38,6 +38,7 @@ func (f *globalFlags) Register(root *cobra.Command) {
 		"print each change, and in errors request ids and all that the server says")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
+
 	flags.BoolVar(
 		&f.requests, "requests", false,
 		"print at the end how many requests were made and bytes moved, as providers bill them",
@@ -55,6 +56,7 @@ func (f *globalFlags) Register(root *cobra.Command) {
 		&f.retries, "retries", 4,
 		"how many `times` a failed request is tried again; by default more if a store throttles",
 	)
+
 	flags.StringVar(&f.Endpoint, "endpoint", "", "`URL` of the server, for addresses without endpoint=")
 	flags.StringVar(&f.Region, "region", "", "`region`, for addresses without region=")
 	flags.StringVar(
@@ -87,15 +89,18 @@ func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 // from the environment, and else from the configuration file.
 func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
+
 	switch c.Name() {
 	case "mcp", "serve", "sign":
 		// These commands may use a store in memory. For mcp and serve, the store lasts until the
 		// server stops. The command sign needs no object in the store.
-		p.Stores.ends = false
+		p.Stores.isTemporary = false
 	}
+
 	if err := p.LoadConfig(); err != nil && needsConfig(c) {
 		return err
 	}
+
 	var failure error
 	Settings(c.Root(), func(flag *pflag.Flag) {
 		if failure != nil || flag.Changed || c.Flags().Lookup(flag.Name) != flag {
@@ -119,11 +124,13 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		}
 		flag.Changed = true
 	})
+
 	if failure == nil {
 		failure = p.CheckGlobals(c)
 	}
 	if parent := c.Parent(); failure != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
-		return nil // so that "config unset" can remove an invalid setting
+		// Without an error, "config unset" can remove an invalid setting.
+		return nil
 	}
 	return failure
 }

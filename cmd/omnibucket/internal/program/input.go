@@ -31,9 +31,11 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 		src, err := open()
 		if err == nil {
 			_, err = io.Copy(writer, src)
-			_ = src.Close() // nothing was written to it
+			// Nothing was written to the file, so an error of Close does not matter.
+			_ = src.Close()
 		}
-		_ = writer.CloseWithError(err) // if err is nil, the reader receives io.EOF
+		// If err is nil, the reader receives io.EOF.
+		_ = writer.CloseWithError(err)
 	}()
 	return reader, func() {
 		stop()
@@ -48,7 +50,8 @@ func (p *Program) UploadPath(
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
 		return uploadFile(ctx, bucket, key, path, opts)
 	}
-	if p.Global.DryRun { // a dry run must not read the pipe
+	if p.Global.DryRun {
+		// A dry run must not read the pipe.
 		return bucket.Upload(ctx, key, strings.NewReader(""), opts...)
 	}
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
@@ -63,9 +66,11 @@ func uploadFile(
 ) (*storage.Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return storage.UploadFile(ctx, bucket, key, path, opts...) // UploadFile returns the error of the path
+		// UploadFile returns the error of the path.
+		return storage.UploadFile(ctx, bucket, key, path, opts...)
 	}
-	defer file.Close() // nothing was written to it
+	// Nothing was written to the file, so an error of Close does not matter.
+	defer file.Close()
 	info, err := file.Stat()
 	// A file of /proc has content although its size is 0.
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {

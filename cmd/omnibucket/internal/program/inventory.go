@@ -59,14 +59,14 @@ func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket
 		return b, err
 	}
 	p.Note("the inventory is %s old", time.Since(i.Taken).Round(time.Second))
-	return inventoried{b, i}, nil
+	return inventoryBucket{b, i}, nil
 }
 
-type inventoried struct {
+type inventoryBucket struct {
 	storage.Bucket
 	inventory *transfer.Inventory
 }
 
-func (i inventoried) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (i inventoryBucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return i.inventory.List(ctx, opts...)
 }

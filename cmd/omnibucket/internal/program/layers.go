@@ -15,7 +15,7 @@ import (
 
 // namedLayers holds the open layers of named locations. All buckets of a location share its layers.
 type namedLayers struct {
-	by      map[string][]driver.Layer
+	byName  map[string][]driver.Layer
 	closers []io.Closer
 }
 
@@ -110,19 +110,21 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 	if err := s.checkOneBucket(l); err != nil {
 		return nil, err
 	}
-	layers, err := s.madeLayers(ctx, l)
+	layers, err := s.layersFor(ctx, l)
 	return slices.Concat(s.layers, layers), err
 }
 
-func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
+func (s *Stores) layersFor(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	name := s.hasLayers(l)
 	cache := &s.Buckets.layers
+
 	if name == "" {
 		return nil, nil
 	}
-	if layers, ok := cache.by[name]; ok {
+	if layers, ok := cache.byName[name]; ok {
 		return layers, nil
 	}
+
 	cfg := *s.Config
 	cfg.Lookup = s.Lookup
 	cfg.OpenBucket = s.openOther
@@ -134,15 +136,17 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 		}
 		layered.Address = dir.Address()
 	}
+
 	result, err := cfg.OpenLayers(ctx, l.Name, layered)
 	if err != nil {
 		return nil, err
 	}
+
 	cache.closers = append(cache.closers, result)
-	if cache.by == nil {
-		cache.by = map[string][]driver.Layer{}
+	if cache.byName == nil {
+		cache.byName = map[string][]driver.Layer{}
 	}
-	cache.by[name] = result.Layers
+	cache.byName[name] = result.Layers
 	return result.Layers, nil
 }
 

@@ -16,6 +16,7 @@ func (s *Stores) startLimit() error {
 	if s.flags.bwlimit == "" {
 		return nil
 	}
+
 	timetable, err := limit.Parse(s.flags.bwlimit)
 	var e *storage.Error
 	if errors.As(err, &e) {
@@ -27,10 +28,12 @@ func (s *Stores) startLimit() error {
 	if err != nil {
 		return err
 	}
+
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
 	layer, ok := s.Buckets.limits[s.flags.bwlimit]
-	if !ok { // lines of "omnibucket run" with the same flag share a limit
+	if !ok {
+		// Lines of "omnibucket run" with the same flag share a limit.
 		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
 			return err
 		}
@@ -39,6 +42,7 @@ func (s *Stores) startLimit() error {
 		}
 		s.Buckets.limits[s.flags.bwlimit] = layer
 	}
+
 	s.layers = append(s.layers, layer)
 	return nil
 }

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/omnibucket/storage"
@@ -30,7 +32,7 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 		return l, err
 	}
 	if l.Kind == location.Account {
-		return l, argument.Invalid("address must have a bucket", location.AddressHint)
+		return l, argument.Invalid("location must have a bucket", location.AddressHint)
 	}
 	if l.Kind == location.LocalPath {
 		return l.AsBucket()
@@ -44,6 +46,19 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 		Err:  location.ErrNotInBucket,
 		Hint: location.AddressHint,
 	}
+}
+
+// LocateExisting does the same as [Stores.LocateInBucket], for an argument that a command only
+// reads. It refuses the name of a bucket without its address, unless a file has this name.
+func (s *Stores) LocateExisting(text string) (location.Location, error) {
+	l, err := s.LocateInBucket(text)
+	if err != nil || l.Path == "" || !argument.IsBucketName(l.Path) {
+		return l, err
+	}
+	if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
+		return l, argument.OfPath(l.Path, err)
+	}
+	return l, nil
 }
 
 // LocateEntry parses an argument that must name something in a bucket. For a local path without

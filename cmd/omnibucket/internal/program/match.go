@@ -20,9 +20,11 @@ func (p *Program) EachMatch(
 	if err != nil {
 		return err
 	}
+
 	if !l.HasWildcard || literal {
 		return do(bucket, l)
 	}
+
 	ok := false
 	var first error
 	for entry, err := range location.Expand(ctx, bucket, l) {
@@ -47,6 +49,7 @@ func (p *Program) EachMatch(
 			}
 		}
 	}
+
 	if !ok {
 		return location.NoMatch(l, "object")
 	}

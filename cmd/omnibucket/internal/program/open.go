@@ -17,7 +17,7 @@ import (
 // "omnibucket run" share one OpenBuckets.
 type OpenBuckets struct {
 	mu     sync.Mutex
-	by     map[bucketKey]storage.Bucket
+	byKey  map[bucketKey]storage.Bucket
 	limits map[string]driver.Layer // by value of --bwlimit
 	meter  *meter.Meter            // counts requests for --requests, or nil
 	layers namedLayers
@@ -44,10 +44,12 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 	if err := s.checkMemory(l.Scheme); err != nil {
 		return nil, err
 	}
+
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
+
 	key := s.bucketKey(l)
-	bucket, ok := s.Buckets.by[key]
+	bucket, ok := s.Buckets.byKey[key]
 	if !ok {
 		layers, err := s.layersOf(ctx, l)
 		if err != nil {
@@ -65,10 +67,10 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 			_ = storage.Close(bucket)
 			return nil, err
 		}
-		if s.Buckets.by == nil {
-			s.Buckets.by = map[bucketKey]storage.Bucket{}
+		if s.Buckets.byKey == nil {
+			s.Buckets.byKey = map[bucketKey]storage.Bucket{}
 		}
-		s.Buckets.by[key] = bucket
+		s.Buckets.byKey[key] = bucket
 	}
 	return WithPrefix(bucket, l.Prefix), nil
 }
@@ -76,7 +78,7 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 // checkMemory refuses a store in memory if the process ends after this command. For example, mv
 // would lose the objects.
 func (s *Stores) checkMemory(scheme string) error {
-	if scheme != "mem" || !s.ends {
+	if scheme != "mem" || !s.isTemporary {
 		return nil
 	}
 	return argument.Invalid(
@@ -121,7 +123,7 @@ func WithPrefix(b storage.Bucket, prefix string) storage.Bucket {
 
 // openObject parses an argument that must name something in a bucket, and opens that bucket.
 func (s *Stores) openObject(ctx context.Context, text string) (storage.Bucket, location.Location, error) {
-	l, err := s.LocateInBucket(text)
+	l, err := s.LocateExisting(text)
 	if err != nil {
 		return nil, l, err
 	}
@@ -164,7 +166,7 @@ func (s *Stores) UseService(
 // Close closes the buckets, and then their layers.
 func (o *OpenBuckets) Close() error {
 	var failures []error
-	for _, bucket := range o.by {
+	for _, bucket := range o.byKey {
 		failures = append(failures, storage.Close(bucket))
 	}
 	return errors.Join(append(failures, o.layers.close())...)

@@ -32,9 +32,10 @@ type Program struct {
 	Out      *console.Output
 	printing sync.Mutex // held while a goroutine prints lines
 	Stores   Stores
-	InBatch  bool           // true if the command is a line of "omnibucket run"
-	Together *together      // progress of several objects in one bar, or nil
-	Command  *cobra.Command // nil if the command line is invalid
+	InBatch  bool // true if the command is a line of "omnibucket run"
+	done     doneCount
+	Together *sharedProgress // progress of several objects in one bar, or nil
+	Command  *cobra.Command  // nil if the command line is invalid
 	Global   globalFlags
 }
 
@@ -43,11 +44,11 @@ type Program struct {
 func New(around Environment, output *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: output}
 	p.Stores = Stores{
-		Config:  &locations.Config{},
-		Lookup:  around.Lookup,
-		Buckets: cmp.Or(shared, &OpenBuckets{}),
-		flags:   &p.Global,
-		ends:    around.Ends,
+		Config:      &locations.Config{},
+		Lookup:      around.Lookup,
+		Buckets:     cmp.Or(shared, &OpenBuckets{}),
+		flags:       &p.Global,
+		isTemporary: around.Ends,
 	}
 	return p
 }

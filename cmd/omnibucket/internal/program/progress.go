@@ -30,30 +30,30 @@ func (p *Program) EndProgress(b *console.ProgressBar) {
 }
 
 // This type shows the progress of several objects in one bar.
-type together struct {
-	program *Program
-	bar     *console.ProgressBar
-	began   time.Time
+type sharedProgress struct {
+	program   *Program
+	bar       *console.ProgressBar
+	startTime time.Time
 
-	mu    sync.Mutex
-	begun int64
-	state transfer.Progress
+	mu         sync.Mutex
+	startCount int64
+	state      transfer.Progress
 }
 
 // StartTogether returns one bar for n objects. It returns nil if there is no terminal, or if a flag
 // turns progress off.
-func (p *Program) StartTogether(n int) *together {
+func (p *Program) StartTogether(n int) *sharedProgress {
 	bar := p.StartProgress()
 	if bar == nil {
 		return nil
 	}
-	t := &together{program: p, bar: bar, began: time.Now()}
+	t := &sharedProgress{program: p, bar: bar, startTime: time.Now()}
 	t.state.TotalFiles = int64(n)
 	return t
 }
 
 // End removes the bar.
-func (t *together) End() {
+func (t *sharedProgress) End() {
 	if t != nil {
 		t.program.EndProgress(t.bar)
 	}
@@ -62,11 +62,11 @@ func (t *together) End() {
 // Begin returns two functions for one object. report updates the object's progress, as for
 // storage.WithProgress, and end counts the object as done. The total is complete only after Begin
 // was called for every object.
-func (t *together) Begin() (report func(done, total int64), end func()) {
+func (t *sharedProgress) Begin() (report func(done, total int64), end func()) {
 	var shown, known int64
 	t.add(func(s *transfer.Progress) {
-		t.begun++
-		s.Listed = t.begun == s.TotalFiles
+		t.startCount++
+		s.Listed = t.startCount == s.TotalFiles
 	})
 	report = func(done, total int64) {
 		t.add(func(s *transfer.Progress) {
@@ -84,11 +84,11 @@ func (t *together) Begin() (report func(done, total int64), end func()) {
 }
 
 // add applies change to the progress of all objects, and updates the bar.
-func (t *together) add(change func(*transfer.Progress)) {
+func (t *sharedProgress) add(change func(*transfer.Progress)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change(&t.state)
-	t.state.Elapsed = time.Since(t.began)
+	t.state.Elapsed = time.Since(t.startTime)
 	if t.state.Elapsed > 0 {
 		t.state.Rate = float64(t.state.Bytes) / t.state.Elapsed.Seconds()
 	}

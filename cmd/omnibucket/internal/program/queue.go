@@ -12,11 +12,11 @@ const atOnce = 16
 // function fails, the queue prints the error and continues. Only one goroutine may call Add and
 // Wait.
 type queue struct {
-	ctx    context.Context
-	Cancel func() // cancels the context of the running functions
-	limit  int
-	begun  []chan func() error
-	failed failures
+	ctx     context.Context
+	Cancel  func() // cancels the context of the running functions
+	limit   int
+	pending []chan func() error
+	failed  failures
 }
 
 // NewQueue returns an empty queue. The caller must call Cancel at the end.
@@ -28,10 +28,11 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	}
 	q.Cancel = func() {
 		cancel()
-		for _, done := range q.begun { // wait, so that no goroutine outlives the command
+		// Wait, so that no goroutine outlives the command.
+		for _, done := range q.pending {
 			<-done
 		}
-		q.begun = nil
+		q.pending = nil
 	}
 	return q
 }
@@ -41,27 +42,27 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 // if the context of the queue is done, Add returns that error instead.
 func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
-	if len(q.begun) == q.limit {
-		err = q.next()
+	if len(q.pending) == q.limit {
+		err = q.finishOldest()
 	}
 	done := make(chan func() error, 1)
-	q.begun = append(q.begun, done)
+	q.pending = append(q.pending, done)
 	go func() { done <- work(q.ctx) }()
 	return err
 }
 
-// next waits until the oldest function returns. The oldest function returns a finish function, and
-// next calls that function.
-func (q *queue) next() error {
-	done := q.begun[0]
-	q.begun = q.begun[1:]
+// finishOldest waits until the oldest function returns. The oldest function returns a finish function, and
+// finishOldest calls that function.
+func (q *queue) finishOldest() error {
+	done := q.pending[0]
+	q.pending = q.pending[1:]
 	return q.failed.add(q.ctx, (<-done)())
 }
 
 // Wait finishes all functions and returns the first error.
 func (q *queue) Wait() error {
-	for len(q.begun) > 0 {
-		if err := q.next(); err != nil {
+	for len(q.pending) > 0 {
+		if err := q.finishOldest(); err != nil {
 			q.Cancel()
 			return errors.Join(err, q.failed.first)
 		}

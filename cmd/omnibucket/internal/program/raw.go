@@ -19,6 +19,7 @@ type fileDriver struct{ driver.Driver }
 // Get returns a range of the file, which consists of the header and the stored bytes. To find the
 // range, Get reads the object from its start. It skips the bytes of the file before the range.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	// Read the whole file, because the range counts from the start of the header.
 	req := *r
 	req.Offset = 0
 	req.Length = -1
@@ -27,26 +28,31 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	if err != nil {
 		return nil, nil, err
 	}
+
 	header, err := encrypt.Header(attrs.Metadata)
 	if len(header) > 0 {
 		attrs.Size += int64(len(header))
 		attrs.CRC32C = storage.CRC32C{}
 		attrs.MD5 = nil
 	}
+
 	var start, end int64
 	if err == nil {
 		start, end, err = r.Span(attrs.Size)
 	}
+
 	file := io.MultiReader(bytes.NewReader(header), body)
 	if err == nil {
 		if _, err = io.CopyN(io.Discard, file, start); err != nil {
 			err = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 		}
 	}
+
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err
 	}
+
 	return attrs, struct {
 		io.Reader
 		io.Closer

@@ -37,7 +37,7 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 
 // withRegion adds the bucket's region, which Amazon returns, to a location's address. If err does
 // not say that the region is unknown, withRegion adds nothing.
-func withRegion(ctx context.Context, l location.Location, err error) (with location.Location, found bool) {
+func withRegion(ctx context.Context, l location.Location, err error) (result location.Location, found bool) {
 	if l.Scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument ||
 		!strings.Contains(err.Error(), "region is not known") {
 		return l, false
@@ -63,7 +63,8 @@ func regionOf(ctx context.Context, bucket string) string {
 	if err != nil {
 		return ""
 	}
-	_ = response.Body.Close() // the response to a HEAD request has no body
+	// The response to a HEAD request has no body.
+	_ = response.Body.Close()
 	client.CloseIdleConnections()
 	return response.Header.Get("x-amz-bucket-region")
 }

@@ -19,9 +19,9 @@ func (s *Stores) LocateServed(text string) (location.Location, error) {
 
 // OpenServed opens the folder of a location for a server. If the bucket does not exist, OpenServed
 // fails. If listing the folder fails with any other error, OpenServed returns that error as the
-// result unlisted, and the server still starts. The error may be temporary. Clients may also be
+// result listErr, and the server still starts. The error may be temporary. Clients may also be
 // able to read objects without permission to list.
-func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files storage.Bucket, unlisted, err error) {
+func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files storage.Bucket, listErr, err error) {
 	if files, err = s.OpenFolder(ctx, l); err != nil {
 		return nil, nil, err
 	}
@@ -30,9 +30,9 @@ func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files sto
 		case storage.BucketNotFound, storage.InvalidArgument:
 			return nil, nil, err
 		}
-		unlisted = err
+		listErr = err
 	}
-	return files, unlisted, nil
+	return files, listErr, nil
 }
 
 // PrintURL prints the URL of a server. The server must already accept requests.

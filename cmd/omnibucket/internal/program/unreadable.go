@@ -6,7 +6,7 @@ import (
 	"iter"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/folderwalk"
+	"github.com/omnibucket/storage/internal/piecemeal"
 )
 
 // maxUnreadable is the largest number of errors that ListBelow keeps.
@@ -28,7 +28,7 @@ func ListBelow(
 	return func(yield func(storage.ListEntry, error) bool) {
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)
-		for entry, err := range folderwalk.Continue(ctx, bucket, folder, "", list) {
+		for entry, err := range piecemeal.List(ctx, bucket, folder, "", list) {
 			if err != nil && entry.IsPrefix {
 				if len(unreadable) < maxUnreadable {
 					unreadable = append(unreadable, err)

@@ -42,6 +42,7 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 	if err != nil {
 		return err
 	}
+
 	if !l.HasWildcard || w.literal {
 		entry, err := entryOf(ctx, bucket, l)
 		if err != nil {
@@ -49,6 +50,7 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 		}
 		return visit(Root{bucket, entry, topOf(entry)})
 	}
+
 	top, _ := location.SplitPattern(l.Glob())
 	ok := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
@@ -60,6 +62,7 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 			return err
 		}
 	}
+
 	if !ok {
 		return location.NoMatch(l, "object or folder")
 	}
@@ -84,7 +87,8 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 			ok = true
 		}
 		if (ok || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
-			break // in an ordered listing, the object comes before its folder
+			// In an ordered listing, the object comes before its folder.
+			break
 		}
 	}
 	if !ok {
@@ -138,9 +142,9 @@ func IsMarker(e storage.ListEntry) bool {
 func (p *Program) EachFile(
 	ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error,
 ) error {
-	enough := false
+	isDone := false
 	return Each(ctx, p, args, func(text string) error {
-		if enough {
+		if isDone {
 			return nil
 		}
 		err := p.EachRoot(ctx, text, w, func(r Root) error {
@@ -155,7 +159,7 @@ func (p *Program) EachFile(
 			return nil
 		})
 		if errors.Is(err, ErrEnough) {
-			enough = true
+			isDone = true
 			return nil
 		}
 		return err

@@ -40,6 +40,7 @@ bytes; a negative OFFSET counts from the end, and has no LENGTH.
 			})
 		},
 	}
+
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
 	c.Flags().StringVar(&version, "version", "", "read this `version`")
 	c.Flags().BoolVar(&p.Stores.Raw, "raw", false, "read what the store has, without the layers of the location")
@@ -65,13 +66,13 @@ func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOpti
 
 // parseRange parses OFFSET[:LENGTH]. If there is no length, it returns -1, which means the rest of the object.
 func parseRange(text string) (offset, length int64, err error) {
-	first, second, bounded := strings.Cut(text, ":")
+	first, second, hasEnd := strings.Cut(text, ":")
 	offset, err = strconv.ParseInt(first, 10, 64)
 	length = -1
-	if err == nil && bounded {
+	if err == nil && hasEnd {
 		length, err = strconv.ParseInt(second, 10, 64)
 	}
-	if err != nil || bounded && length < 0 {
+	if err != nil || hasEnd && length < 0 {
 		return 0, 0, argument.Invalid("--range must have the form OFFSET or OFFSET:LENGTH, in bytes", "")
 	}
 	return offset, length, nil

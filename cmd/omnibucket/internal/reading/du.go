@@ -39,8 +39,8 @@ func Du(p *program.Program) *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return du(c.Context(), p, &f, args) },
 	}
-	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the address")
-	c.Flags().BoolVarP(&f.summarize, "summarize", "s", false, "print only a total for each address, as without --depth")
+	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the location")
+	c.Flags().BoolVarP(&f.summarize, "summarize", "s", false, "print only a total for each location, as without --depth")
 	program.HumanFlag(c, &f.human, "print sizes in KiB, MiB and so on")
 	program.InventoryFlag(c.Flags(), &f.inventory)
 	program.LiteralFlag(c, &f.literal)
@@ -60,7 +60,7 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 		return argument.Invalid("--depth must not be negative, or positive beside --summarize", "")
 	}
 	if f.inventory != "" && len(args) > 1 {
-		return argument.Invalid("--inventory must be used with one address", "")
+		return argument.Invalid("--inventory must be used with one location", "")
 	}
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
@@ -83,6 +83,7 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 	folders := map[string]usage{}
 	last := r.Name()
 	folders[last] = usage{Key: last}
+
 	printAll := func(complete func(folder string) bool) error {
 		compare := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
 		for _, key := range slices.SortedFunc(maps.Keys(folders), compare) {
@@ -96,17 +97,19 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 		}
 		return nil
 	}
+
 	ordered := storage.Supports(r.Bucket, storage.OrderedListing)
 	for entry, err := range w.Files(ctx, r) {
 		if err == nil && ordered && !strings.HasPrefix(entry.Key, last) {
 			err = printAll(func(folder string) bool { return !strings.HasPrefix(entry.Key, folder) })
 		}
-		if _, leftOut := errors.AsType[program.Unreadable](err); leftOut && folders[r.Name()].Objects > 0 {
+		if _, ok := errors.AsType[program.Unreadable](err); ok && folders[r.Name()].Objects > 0 {
 			return errors.Join(err, printAll(func(string) bool { return true }))
 		}
 		if err != nil {
 			return err
 		}
+
 		last = r.Name()
 		for level := 0; ; level++ {
 			u := folders[last]
@@ -124,7 +127,8 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 func printUsage(p *program.Program, f *duFlags, u usage) error {
 	name := u.Key
 	if name == "" {
-		name = "." // the root is the whole bucket
+		// The root is the whole bucket.
+		name = "."
 	}
 	switch {
 	case p.Global.JSON:

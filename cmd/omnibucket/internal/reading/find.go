@@ -43,11 +43,12 @@ slash matches at any depth. Nothing selected is no error.
 			return find(c.Context(), p, &f, args)
 		},
 	}
+
 	flags := c.Flags()
 	flags.BoolVarP(&f.ls.long, "long", "l", false, "print size, time and key")
 	program.HumanFlag(c, &f.ls.human, "with -l: print sizes in KiB, MiB and so on")
 	flags.BoolVarP(&f.print0, "print0", "0", false, "end each key with a zero byte, for xargs -0")
-	flags.IntVar(&f.maxDepth, "max-depth", 0, "find only objects of up to this `number` of levels below the address")
+	flags.IntVar(&f.maxDepth, "max-depth", 0, "find only objects of up to this `number` of levels below the location")
 	flags.IntVar(&f.limit, "limit", 0, "print at most this `number`")
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)

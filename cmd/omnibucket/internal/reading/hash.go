@@ -77,16 +77,18 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 	if !ok {
 		return argument.Invalid("--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "")
 	}
+
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
+
 	// Objects are read in parallel, but their checksums are printed in order.
 	q := p.NewQueue(ctx)
 	defer q.Cancel()
 	err = p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
 		return q.Add(func(ctx context.Context) func() error {
-			sum, size, err := f.sum(ctx, r.Bucket, e.Key, make())
+			sum, size, err := f.computeSum(ctx, r.Bucket, e.Key, make())
 			return func() error {
 				if err != nil {
 					return err
@@ -102,9 +104,9 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 	return errors.Join(err, q.Wait())
 }
 
-// sum returns the checksum and the size of an object. If the store has no such checksum, it reads
+// computeSum returns the checksum and the size of an object. If the store has no such checksum, it reads
 // the object.
-func (f *hashFlags) sum(
+func (f *hashFlags) computeSum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {
 	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {

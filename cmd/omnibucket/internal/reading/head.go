@@ -49,6 +49,7 @@ func Head(p *program.Program) *cobra.Command {
 			})
 		},
 	}
+
 	c.Flags().Int64VarP(&lines, "lines", "n", 10, "write this `number` of lines")
 	c.Flags().Int64VarP(&bytes, "bytes", "c", 0, "write this `number` of bytes")
 	c.Flags().StringVar(&version, "version", "", "read this `version`")
@@ -69,11 +70,14 @@ func head(
 	if err != nil {
 		return err
 	}
-	defer reader.Close() // close early: the rest of the object is not needed
+	// Close early, because the rest of the object is not needed.
+	defer reader.Close()
+
 	if bytes >= 0 {
 		_, err := reader.WriteTo(p.Out)
 		return err
 	}
+
 	src := bufio.NewReader(reader)
 	for lines > 0 {
 		line, err := src.ReadSlice('\n')
@@ -83,7 +87,8 @@ func head(
 		switch {
 		case err == nil:
 			lines--
-		case errors.Is(err, bufio.ErrBufferFull): // the next read returns the rest of the line
+		case errors.Is(err, bufio.ErrBufferFull):
+			// The next read returns the rest of the line.
 		case errors.Is(err, io.EOF):
 			return nil
 		default:

@@ -53,13 +53,14 @@ objects that consoles and other tools store for folders.
 			return program.Each(c.Context(), p, args, func(text string) error { return ls(c.Context(), p, &f, text) })
 		},
 	}
+
 	flags := c.Flags()
-	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the location, not only one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
 	program.HumanFlag(c, &f.human, "with -l: print sizes in KiB, MiB and so on")
-	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number` for each address")
+	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number` for each location")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
-	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
+	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the location, newest first")
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
 	flags.BoolVar(
@@ -74,6 +75,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if err != nil {
 		return err
 	}
+
 	if f.buckets && l.Kind == location.LocalPath {
 		if l, err = l.InDirectory(l.Path, ""); err != nil {
 			return err
@@ -82,31 +84,37 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if f.buckets || l.Kind == location.Account {
 		return lsBuckets(ctx, p, f, l)
 	}
-	if l, err = p.Stores.LocateInBucket(text); err != nil {
+
+	if l, err = p.Stores.LocateExisting(text); err != nil {
 		return err
 	}
 	if f.versions {
 		l = program.WithVersions(l)
 	}
+
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
+
 	if f.versions && f.startAfter != "" {
 		return argument.Invalid("--start-after must not be used with --versions", "")
 	}
 	if f.versions && (f.filter.Given() || l.HasWildcard && !f.literal) {
 		return argument.Invalid("--versions must not be used with wildcards, or with flags that select files", "")
 	}
+
 	if f.versions {
 		if err := program.NeedVersions(bucket); err != nil {
 			return err
 		}
 		return lsVersions(ctx, p, f, bucket, l.Key)
 	}
+
 	if f.filter.Given() && f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
+
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
@@ -114,6 +122,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if l.HasWildcard && !f.literal {
 		return lsMatching(ctx, p, f, w, bucket, l)
 	}
+
 	if !l.IsFolder() {
 		attrs, err := bucket.Attrs(ctx, l.Key)
 		if err == nil {
@@ -123,6 +132,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 			return err
 		}
 	}
+
 	return lsFolder(ctx, p, f, w, bucket, l.Key)
 }
 
@@ -134,6 +144,7 @@ func lsMatching(
 	if f.startAfter != "" {
 		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
 	}
+
 	top, _ := location.SplitPattern(l.Glob())
 	printed := 0
 	ok := false
@@ -161,6 +172,7 @@ func lsMatching(
 			}
 		}
 	}
+
 	if !ok {
 		return location.NoMatch(l, "object or folder")
 	}
@@ -181,18 +193,23 @@ func lsFolder(
 	if f.limit != nil && !f.filter.Given() {
 		limit := f.limitCount
 		if !f.recursive && limit > 0 && limit < math.MaxInt {
-			limit++ // the marker of the folder is left out, so one more entry is needed
+			// The marker of the folder is left out, so one more entry is needed.
+			limit++
 		}
 		opts = append(opts, storage.WithLimit(limit))
 	}
+
 	if f.startAfter != "" {
 		opts = append(opts, storage.WithStartAfter(f.startAfter))
 	}
+
 	listed := bucket.List(ctx, opts...)
 	if f.recursive && f.startAfter == "" && f.limit == nil {
 		listed = program.ListBelow(ctx, bucket, folder)
 	}
-	ok, printed := false, 0
+
+	ok := false
+	printed := 0
 	for entry, err := range listed {
 		if err != nil {
 			return err
@@ -209,6 +226,7 @@ func lsFolder(
 			break
 		}
 	}
+
 	if !ok && key != "" && f.startAfter == "" {
 		return location.NothingUnder(key)
 	}

@@ -22,16 +22,18 @@ type BucketLine struct {
 func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) (result error) {
 	if l.Kind != location.Account && l.Kind != location.InBucket || l.Key != "" {
 		return argument.Invalid(
-			"address must be that of an account, such as s3://?region=… or file:///parent",
+			"location must be that of an account, such as s3://?region=… or file:///parent",
 			location.AddressHint,
 		)
 	}
+
 	if f.recursive || f.versions || f.startAfter != "" {
 		return argument.Invalid("--recursive, --versions and --start-after must not be used for buckets", "")
 	}
 	if f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
+
 	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
 		return p.Stores.OpenService(ctx, l.Address())
 	})
@@ -41,6 +43,7 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	defer func() {
 		result = errors.Join(result, service.Close())
 	}()
+
 	count := 0
 	for info, err := range service.Buckets(ctx) {
 		if err != nil {

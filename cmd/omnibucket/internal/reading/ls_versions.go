@@ -27,7 +27,8 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 				return err
 			}
 			if v.Key != prefix && prefix != location.AsFolder(key) {
-				break // another key: in an ordered listing, all versions of the object came before
+				// This is another key. In an ordered listing, all versions of the object came before.
+				break
 			}
 			if err := printVersion(p, f, v); err != nil {
 				return err
@@ -38,6 +39,7 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 			return nil
 		}
 	}
+
 	// The listing found no versions, but objects such as a folder's marker exist.
 	if program.HasAny(ctx, bucket, key) {
 		return program.ErrNoVersions

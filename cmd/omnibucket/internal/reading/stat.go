@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,7 @@ bucket. Unknown attributes are omitted.
 			)
 		},
 	}
+
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
 	program.LiteralFlag(c, &literal)
 	return c
@@ -56,29 +58,32 @@ bucket. Unknown attributes are omitted.
 func stat(
 	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, count *int,
 ) error {
-	separate := func() {
+	addBlankLine := func() {
 		*count++
 		if *count > 1 && !p.Global.JSON {
 			p.Out.Printf("\n")
 		}
 	}
-	l, err := p.Stores.LocateInBucket(text)
+
+	l, err := p.Stores.LocateExisting(text)
 	if err != nil {
 		return err
 	}
+
 	if l.Key == "" {
 		if len(opts) > 0 {
 			return argument.Invalid("--version must be used with a key", "")
 		}
-		separate()
+		addBlankLine()
 		return StatBucket(ctx, p, l, p.Global.JSON)
 	}
+
 	return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
 		attrs, err := b.Attrs(ctx, l.Key, opts...)
 		if err != nil {
 			return err
 		}
-		separate()
+		addBlankLine()
 		return printAttrs(p, attrs, p.Global.JSON)
 	})
 }
@@ -113,6 +118,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 			RestoredUntil:      attrs.Restore.Until,
 		})
 	}
+
 	rows := [][2]string{
 		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
 		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
@@ -204,6 +210,7 @@ type InfoLine struct {
 	ObjectLock       bool                        `json:"objectLock,omitempty"`
 	DefaultRetention retentionLine               `json:"defaultRetention,omitzero"`
 	SoftDelete       string                      `json:"softDelete,omitempty"` // such as "168h"
+	Unread           []string                    `json:"unread,omitempty"`     // such as "Lifecycle"
 }
 
 type retentionLine struct {
@@ -223,6 +230,7 @@ func infoLine(i *storage.BucketInfo) InfoLine {
 		CORS:             bucketrules.CORSLines(i.CORS),
 		Lifecycle:        bucketrules.LifecycleLines(i.Lifecycle),
 		DefaultRetention: retentionLine{string(i.DefaultRetention.Mode), i.DefaultRetention.Days},
+		Unread:           i.Unread,
 	}
 	if i.SoftDelete > 0 {
 		line.SoftDelete = i.SoftDelete.String()
@@ -234,17 +242,29 @@ func infoLine(i *storage.BucketInfo) InfoLine {
 func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
-		if err != nil {
+		if info == nil {
 			return err
+		}
+		if err != nil {
+			// Some settings may not be read.
+			p.Note("omnibucket: not all settings may be read: %s", console.Printable(err.Error()))
 		}
 		if asJSON {
 			return p.Out.JSON(infoLine(info))
 		}
+
+		known := func(field string, value bool) string {
+			if slices.Contains(info.Unread, field) {
+				return "unknown"
+			}
+			return strconv.FormatBool(value)
+		}
 		rows := [][2]string{
 			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region},
 			{"created", console.FormatTimeIfSet(info.Created)},
-			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
+			{"public", known("Public", info.Public)}, {"versioning", known("Versioning", info.Versioning)},
 		}
+
 		if info.ObjectLock {
 			rows = append(rows, [2]string{"object lock", "true"})
 		}
@@ -254,11 +274,16 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		if info.SoftDelete > 0 {
 			rows = append(rows, [2]string{"soft delete", "for " + info.SoftDelete.String()})
 		}
+
 		for _, rule := range bucketrules.CORSLines(info.CORS) {
 			rows = append(rows, [2]string{"cors", ruleText(rule)})
 		}
 		for _, rule := range bucketrules.LifecycleLines(info.Lifecycle) {
 			rows = append(rows, [2]string{"lifecycle", ruleText(rule)})
+		}
+
+		if len(info.Unread) > 0 {
+			rows = append(rows, [2]string{"unread", strings.Join(info.Unread, ", ")})
 		}
 		return p.Out.Table(rows)
 	})

@@ -2,6 +2,7 @@ package removing
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/quantity"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -61,6 +61,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if err != nil {
 		return err
 	}
+
 	if l.HasWildcard {
 		return argument.Invalid("key must not have wildcards", "use --include")
 	}
@@ -73,6 +74,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if !f.lifecycle && l.Prefix == "" && l.Key == "" && !f.all {
 		return argument.Invalid("a whole bucket needs --all", "")
 	}
+
 	rules, err := expireRules(ctx, p, f, l)
 	if err != nil {
 		return err
@@ -81,6 +83,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if err != nil {
 		return err
 	}
+
 	if f.oldVersions != "" || f.lifecycle {
 		l = program.WithVersions(l)
 	}
@@ -88,11 +91,13 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if err != nil {
 		return err
 	}
+
 	listed, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
 	if err != nil {
 		return err
 	}
 	opts = append(opts, listed...)
+
 	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, rules, append(extra, opts...)...)
 	})
@@ -110,29 +115,32 @@ func expireRules(
 		var rules []transfer.ExpireRule
 		err := p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			info, err := s.BucketInfo(ctx, bucket)
-			if err == nil {
-				rules = transfer.ExpireRules(info.Lifecycle...)
+			if info == nil || slices.Contains(info.Unread, "Lifecycle") {
+				return err
 			}
-			return err
+			rules = transfer.ExpireRules(info.Lifecycle...)
+			return nil
 		})
 		return rules, err
 	}
+
 	tags, err := argument.ParsePairs("--tag", f.tags)
 	if err != nil {
 		return nil, err
 	}
+
 	rule := transfer.ExpireRule{Tags: tags}
 	for _, flag := range []struct {
 		name, value string
-		to          *time.Duration
+		dst         *time.Duration
 	}{{"--age", f.age, &rule.Age}, {"--old-versions", f.oldVersions, &rule.OldVersionsAge}} {
 		if flag.value == "" {
 			continue
 		}
-		if *flag.to, err = quantity.Duration(flag.name, flag.value); err != nil {
+		if *flag.dst, err = argument.Duration(flag.name, flag.value); err != nil {
 			return nil, err
 		}
-		if *flag.to == 0 {
+		if *flag.dst == 0 {
 			return nil, argument.Invalid(flag.name+" must be positive", "")
 		}
 	}

@@ -35,7 +35,7 @@ func Rm(p *program.Program) *cobra.Command {
 		Use:   "rm [flags] LOCATION...",
 		Short: "Remove objects, or the content of folders with -r",
 		Long: `Removes objects. If an object does not exist, a message on standard error says so, but
-the command does not fail. With -r, the address is a folder: "photos" means everything
+the command does not fail. With -r, the location is a folder: "photos" means everything
 under "photos/", and nothing else. A whole bucket also needs --all. With -v, prints the
 removed keys. With --dry-run, prints them and removes nothing.
 
@@ -47,12 +47,12 @@ With -r or wildcards, flags such as --older select what is removed.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") {
-				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)),
-					append(f.attrsOptions, storage.WithVersion(version))
+				f.options = append(f.options, storage.WithVersion(version))
+				f.attrsOptions = append(f.attrsOptions, storage.WithVersion(version))
 			}
 			if c.Flags().Changed("if-revision") {
-				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)),
-					append(f.attrsOptions, storage.IfRevision(revision))
+				f.options = append(f.options, storage.IfRevision(revision))
+				f.attrsOptions = append(f.attrsOptions, storage.IfRevision(revision))
 			}
 			return rm(c.Context(), p, &f, args)
 		},
@@ -77,19 +77,22 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 		return argument.Invalid("--version and --if-revision must not be used with -r", "")
 	}
 	if f.inventory != "" && (!f.recursive || len(args) > 1) {
-		return argument.Invalid("--inventory must be used with -r and one address", "")
+		return argument.Invalid("--inventory must be used with -r and one location", "")
 	}
 	filter, err := f.filter.Filter()
 	if err != nil {
 		return err
 	}
-	if f.recursive { // one argument at a time, because a recursive removal is already parallel
+	if f.recursive {
+		// Remove one argument at a time, because a recursive removal is already parallel.
 		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
 	}
-	return program.EachAtOnce(
+	err = program.EachAtOnce(
 		ctx, p, args,
 		func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) },
 	)
+	p.SummarizeDone("deleted", len(args), err)
+	return err
 }
 
 // rmArgument removes what an argument names. It returns a function that reports the removal.
@@ -97,16 +100,19 @@ func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
 ) (finish func() error) {
 	done := func(err error) func() error { return func() error { return err } }
+
 	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
 		return done(err)
 	}
+
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
 		return done(
 			argument.Invalid("removing \".\" or \"..\" needs --all",
 				"use the path of the directory, which shows what is removed"),
 		)
 	}
+
 	bucket, dir, err := openPlain(ctx, p, l)
 	if err == nil && dir == nil && !p.Global.DryRun {
 		f, filter, err = byStoreClock(ctx, f, filter, bucket, l)
@@ -114,18 +120,22 @@ func rmArgument(
 	if err != nil {
 		return done(err)
 	}
+
 	if l.HasWildcard && !f.literal {
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
 	}
+
 	if f.recursive && l.Key == "" && !f.all {
 		return done(
 			argument.Invalid("removing everything in a bucket needs --all",
 				"use -r --all to remove everything in the bucket"),
 		)
 	}
+
 	if f.inventory != "" {
 		return done(rmListed(ctx, p, f, l))
 	}
+
 	if f.recursive && !f.filter.Given() && dir.isLink(l) {
 		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 	}
@@ -137,6 +147,7 @@ func rmArgument(
 		}
 		return done(err)
 	}
+
 	if f.filter.Given() {
 		return done(argument.Invalid("flags that select files need -r or wildcards", ""))
 	}
@@ -197,35 +208,37 @@ func rmOne(
 		err = failure
 	}
 	return func() error {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case isMissing && f.force:
-		case isMissing:
-			printNothingRemoved(ctx, p, bucket, key)
-		default:
-			emitRemoved(p, key, 0)
 		}
+		if isMissing {
+			if !f.force {
+				printNothingRemoved(ctx, p, bucket, key)
+			}
+			return nil
+		}
+		emitRemoved(p, key, 0)
+		p.CountDone("deleted " + console.Printable(key))
 		return nil
 	}
 }
 
 // printNothingRemoved reports that an object does not exist.
 func printNothingRemoved(ctx context.Context, p *program.Program, bucket storage.Lister, key string) {
-	what := fmt.Sprintf("object %q does not exist", key)
+	message := fmt.Sprintf("object %q does not exist", key)
 	if program.HasAny(ctx, bucket, location.AsFolder(key)) {
-		what += fmt.Sprintf(" (to remove everything under %q, use -r)", location.AsFolder(key))
+		message += fmt.Sprintf(" (to remove everything under %q, use -r)", location.AsFolder(key))
 	}
-	p.Note("omnibucket: nothing was removed: %s", console.Printable(what))
+	p.Note("omnibucket: nothing was removed: %s", console.Printable(message))
 }
 
 // printNothingBelow reports that a folder has no objects, or none that the flags select.
 func printNothingBelow(ctx context.Context, p *program.Program, bucket storage.Lister, folder string) {
-	what := fmt.Sprintf("no object is under %q", folder)
+	message := fmt.Sprintf("no object is under %q", folder)
 	if program.HasAny(ctx, bucket, folder) {
-		what = fmt.Sprintf("the flags select no object under %q", folder)
+		message = fmt.Sprintf("the flags select no object under %q", folder)
 	}
-	p.Note("omnibucket: nothing was removed: %s", console.Printable(what))
+	p.Note("omnibucket: nothing was removed: %s", console.Printable(message))
 }
 
 // emitRemoved reports a removed object.
@@ -238,7 +251,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	prefix, top string) error {
 	ok := false
-	selected := func(yield func(storage.ListEntry, error) bool) {
+	entries := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
 			if err == nil && !program.SelectsBelow(filter, top, entry) {
 				continue
@@ -249,7 +262,7 @@ func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *trans
 			}
 		}
 	}
-	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
+	if err := removeOrShow(ctx, p, bucket, entries); err != nil {
 		return err
 	}
 	if !ok && !f.force && ctx.Err() == nil {

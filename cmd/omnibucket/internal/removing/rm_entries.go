@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removeeach"
+	"github.com/omnibucket/storage/internal/piecemeal"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // maxRemoveFailures is the number of failures after which rm stops.
@@ -47,8 +47,8 @@ func removeEntries(
 			}
 		}
 	}
-	_, failures := parallel.Groups(
-		listed, removeeach.Most, maxRemoveFailures,
+	_, failures := running.EachGroup(
+		listed, piecemeal.MaxFailures, maxRemoveFailures,
 		func(group []storage.VersionEntry) ([]error, bool) {
 			return removeGroup(ctx, p, bucket, group, &removed), ctx.Err() == nil
 		},
@@ -67,14 +67,15 @@ func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
 	count *removedCount,
 ) []error {
-	errs, early := removeeach.Of(ctx, bucket, group, false)
+	errs, early := piecemeal.Remove(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {
 		if err == nil {
 			count.objects.Add(1)
 			count.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
-		} else if err != early { // err == early means that the entry was not tried
+		} else if err != early {
+			// If err is early, the entry was not tried.
 			failures = append(failures, err)
 			if ctx.Err() == nil {
 				p.EmitFailure(group[i].Key, err)

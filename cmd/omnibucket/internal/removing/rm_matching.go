@@ -22,9 +22,12 @@ func rmMatching(
 	if location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all {
 		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
+
 	// The patterns of the filter are relative to the folder top, as in the command cp.
 	top, _ := location.SplitPattern(l.Glob())
-	objects, folders := 0, 0
+	objects := 0
+	folders := 0
+
 	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
 			if err == nil && entry.IsPrefix {
@@ -45,6 +48,7 @@ func rmMatching(
 	if err != nil {
 		return err
 	}
+
 	switch {
 	case f.recursive && folders > 0:
 		return rmFolders(ctx, p, f, filter, bucket, l, top)

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/partfile"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/piecemeal"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // A plainDirectory is the Core of a local directory that is not used as a bucket. It removes files
@@ -84,22 +84,22 @@ func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.Remo
 
 // RemoveAll removes files in parallel.
 func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	removed, failures := parallel.Groups(
-		keys, removal.Together, removal.MaxFailures,
+	removed, failures := running.EachGroup(
+		keys, piecemeal.Together, piecemeal.MaxFailures,
 		func(group []string) (errs []error, more bool) {
 			if err := ctx.Err(); err != nil {
 				return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
 			}
-			return parallel.All(len(group), removal.AtOnce, func(i int) error {
-				return keyed(group[i], d.remove(group[i]))
+			return running.All(len(group), piecemeal.AtOnce, func(i int) error {
+				return keyError(group[i], d.remove(group[i]))
 			}), true
 		},
 	)
 	return removed, errors.Join(failures...)
 }
 
-// keyed converts an error of the file system to an error of the library that names the key.
-func keyed(key string, err error) error {
+// keyError converts an error of the file system to an error of the library that names the key.
+func keyError(key string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -117,7 +117,8 @@ func (d *plainDirectory) remove(key string) error {
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		info, err := root.Lstat(filepath.FromSlash(dir))
-		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil { // dir is a link, or not empty
+		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil {
+			// dir is a link, or not empty.
 			break
 		}
 	}

@@ -1,7 +1,6 @@
 package removing
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -33,7 +32,7 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
   omnibucket undelete --include '*.jpg' photos:`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return revert(
+			return runOnVersions(
 				c.Context(), p, args[0], &filter, literal, storage.SoftDelete, nil,
 				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 					return transfer.Undelete(c.Context(), b, opts...)
@@ -41,6 +40,7 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
 			)
 		},
 	}
+
 	program.LiteralFlag(c, &literal)
 	filter.Register(c)
 	return c
@@ -86,13 +86,13 @@ stat shows when they can be read.
 					opts = append(opts, storage.WithRestoreTier(tier))
 				}
 				if isSet("version") {
-					opts, attrs = append(opts, storage.WithVersion(version)),
-						append(attrs, storage.WithVersion(version))
+					opts = append(opts, storage.WithVersion(version))
+					attrs = append(attrs, storage.WithVersion(version))
 				}
 				return unarchive(c.Context(), p, args, literal, opts, attrs)
 			}
 			if len(args) != 1 {
-				return argument.Invalid("--at must be used with one address", "")
+				return argument.Invalid("--at must be used with one location", "")
 			}
 			t, err := argument.ParseTime("--at", at, time.Now())
 			if err != nil {
@@ -102,7 +102,7 @@ stat shows when they can be read.
 			if remove {
 				own = append(own, transfer.WithDelete())
 			}
-			return revert(
+			return runOnVersions(
 				c.Context(), p, args[0], &filter, literal, 0, own,
 				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 					return transfer.RestoreAt(c.Context(), b, t, opts...)
@@ -121,23 +121,25 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names. Some jobs can use other
-// features in place of versions, such as soft delete. The caller passes these features to revert.
-// If the bucket has neither versions nor these features, revert fails.
-func revert(
+// runOnVersions runs a job on the versions of the objects that an argument names. Some jobs can use other
+// features in place of versions, such as soft delete. The caller passes these features to runOnVersions.
+// If the bucket has neither versions nor these features, runOnVersions fails.
+func runOnVersions(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
 	substitutes storage.Features,
-	extra []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
+	jobOpts []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
 ) error {
-	l, err := p.Stores.LocateInBucket(text)
+	l, err := p.Stores.LocateExisting(text)
 	if err != nil {
 		return err
 	}
+
 	l = program.WithVersions(l)
 	opts, err := f.Options()
 	if err != nil {
 		return err
 	}
+
 	scope, start, match, err := versionScope(ctx, p, l, literal)
 	if err == nil && (substitutes == 0 || !storage.Supports(scope, substitutes)) {
 		err = program.NeedVersions(scope)
@@ -145,19 +147,24 @@ func revert(
 	if err != nil {
 		return err
 	}
-	opts = append(append(opts, extra...), transfer.WithPrefix(start), transfer.WithKeys(match))
-	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
-		return job(scope, append(extra, opts...))
+
+	opts = append(append(opts, jobOpts...), transfer.WithPrefix(start), transfer.WithKeys(match))
+	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
+		return job(scope, append(progressOpts, opts...))
 	})
 	err = program.InLines(err)
+
 	if err == nil && report.Transferred+report.Deleted == 0 && (substitutes != 0 || report.Skipped == 0) {
 		if report.Skipped == 0 && l.Key != "" {
-			err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
+			err = requireVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
 		}
 		if err == nil || errors.Is(err, storage.ObjectNotFound) {
-			err = cmp.Or(mustKeepVersions(ctx, p, l, scope), err)
+			if keepErr := mustKeepVersions(ctx, p, l, scope); keepErr != nil {
+				err = keepErr
+			}
 		}
 	}
+
 	p.Summarize(report, err)
 	return err
 }
@@ -178,22 +185,22 @@ func mustKeepVersions(ctx context.Context, p *program.Program, l location.Locati
 			return nil // not known
 		})
 	}
-	none := false
+	hasUnversioned := false
 	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
 		// On S3, the version is "null" only if the object was written without versioning.
 		if err != nil || v.Version != "null" {
 			return nil
 		}
-		none = true
+		hasUnversioned = true
 	}
-	if none || program.HasAny(ctx, scope, "") {
+	if hasUnversioned || program.HasAny(ctx, scope, "") {
 		return program.ErrNoVersions
 	}
 	return nil
 }
 
-// anyVersion fails with ObjectNotFound if no object or version matches a location.
-func anyVersion(
+// requireVersion fails with ObjectNotFound if no object or version matches a location.
+func requireVersion(
 	ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string,
 	match func(key string) bool,
 ) error {

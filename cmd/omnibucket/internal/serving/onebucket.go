@@ -49,10 +49,11 @@ func (s oneBucketService) DeleteBucket(ctx context.Context, name string) error {
 
 func (s oneBucketService) ListBuckets(ctx context.Context, _ string) ([]storage.BucketInfo, string, error) {
 	info, err := s.ServiceDriver.BucketInfo(ctx, s.name)
-	switch storage.CodeOf(err) {
-	case "":
+	if info != nil {
+		// The settings are incomplete if some of them may not be read.
 		return []storage.BucketInfo{*info}, "", nil
-	case storage.BucketNotFound:
+	}
+	if storage.CodeOf(err) == storage.BucketNotFound {
 		return nil, "", nil
 	}
 	return nil, "", err

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/s3server/cmd/s3server/s3command"
 	"github.com/omnibucket/storage/serve"
 )
@@ -118,14 +118,14 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 		return err
 	}
 	defer listener.Close()
-	base := "http://" + httpserver.ReachableAddress(listener.Addr())
-	guard := func(files http.Handler) http.Handler { return httpserver.Guard(listener.Addr(), names, files) }
+	base := "http://" + webserver.ReachableAddress(listener.Addr())
+	guard := func(files http.Handler) http.Handler { return webserver.Guard(listener.Addr(), names, files) }
 	handler, err := handler(ctx, p, l, base, listing, guard)
 	if err != nil {
 		return err
 	}
 	p.PrintURL(base + "/")
-	return httpserver.Serve(ctx, listener, handler)
+	return webserver.Serve(ctx, listener, handler)
 }
 
 // handler serves a folder as files. If the store cannot serve signed URLs itself, it also serves
@@ -147,15 +147,16 @@ func handler(
 		serving = append(serving, serve.WithListing(files))
 	}
 	all := guard(serve.FileServer(files, serving...))
-	if mount == "" || l.Prefix != "" { // signed URLs need the whole bucket, not a folder
+	if mount == "" || l.Prefix != "" {
+		// Signed URLs need the whole bucket, not a folder.
 		return all, nil
 	}
-	return atMount(mount, serve.NewHandler(bucket), all), nil
+	return routeMount(mount, serve.NewHandler(bucket), all), nil
 }
 
-// atMount returns a handler that passes each request to one of two handlers. Requests below the
+// routeMount returns a handler that passes each request to one of two handlers. Requests below the
 // given path go to the first handler. All other requests go to the second handler.
-func atMount(mount string, signed, others http.Handler) http.Handler {
+func routeMount(mount string, signed, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, mount) {
 			signed.ServeHTTP(w, r)
@@ -167,28 +168,29 @@ func atMount(mount string, signed, others http.Handler) http.Handler {
 
 // openSigning opens a bucket that can sign URLs. Some stores cannot serve signed URLs themselves.
 // For such a store, this program serves the signed URLs at the path that is returned as mount. If
-// the address of the store has no signing_base_url, own is false. In this case, signed URLs begin
+// the address of the store has no signing_base_url, isOwn is false. In this case, signed URLs begin
 // with base, followed by mount.
 func openSigning(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
-) (bucket storage.Bucket, mount string, own bool, err error) {
-	own = true
+) (bucket storage.Bucket, mount string, isOwn bool, err error) {
+	isOwn = true
 	if l.Scheme == "file" || l.Scheme == "mem" {
-		mount, own = signingMount(l)
-		if !own {
+		mount, isOwn = signingMount(l)
+		if !isOwn {
 			opts = append(opts, storage.WithSigningBaseURL(base+mount))
 		}
 	}
 	bucket, err = p.Stores.Open(ctx, l, opts...)
-	return bucket, mount, own, err
+	return bucket, mount, isOwn, err
 }
 
 // signingMount returns the path below which this program serves signed URLs. If the bucket's
 // address has the parameter signing_base_url, signingMount returns its path and true. If
 // signing_base_url has no path, signingMount returns "" and true. In this case, the program serves
 // no signed URLs, because the root is for files.
-func signingMount(l location.Location) (path string, own bool) {
-	query, _ := url.ParseQuery(l.Query) // storage.Open refuses a malformed query
+func signingMount(l location.Location) (path string, isOwn bool) {
+	// storage.Open refuses a malformed query.
+	query, _ := url.ParseQuery(l.Query)
 	if !query.Has("signing_base_url") {
 		return defaultMount, false
 	}

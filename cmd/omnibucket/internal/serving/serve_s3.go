@@ -49,6 +49,8 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
+
+	// No other flag has a meaning with --health.
 	ctx := c.Context()
 	var other *pflag.Flag
 	c.Flags().Visit(func(set *pflag.Flag) {
@@ -56,6 +58,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 			other = set
 		}
 	})
+
 	if f.server.Health == "" && c.Flags().Changed("health") {
 		return argument.Invalid("--health must be the URL of a server", "")
 	}
@@ -65,9 +68,11 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if f.server.Health != "" {
 		return s3command.CheckHealth(ctx, f.server.Health)
 	}
+
 	if c.Flags().Changed("listing") {
 		return argument.Invalid("--listing must not be used with --s3", "")
 	}
+
 	f.server.Listen = s3command.DefaultListen
 	if c.Flags().Changed("listen") {
 		f.server.Listen = listen
@@ -75,6 +80,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if len(args) == 0 && (p.Stores.CacheDir != "" || p.Stores.ReadOnly) {
 		return argument.Invalid("--cache and --read-only must be used with a location", "")
 	}
+
 	var service driver.ServiceDriver
 	if len(args) > 0 {
 		var err error
@@ -82,6 +88,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 			return err
 		}
 	}
+
 	return f.server.Serve(
 		ctx,
 		s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: p.PrintURL},
@@ -97,7 +104,7 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if err != nil {
 		return nil, err
 	}
-	address, bucket, err := served(p, l)
+	address, bucket, err := servedAccount(p, l)
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +126,10 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	return service, nil
 }
 
-// served returns the address of a location's account. If only one bucket is served, it also returns
+// servedAccount returns the address of a location's account. If only one bucket is served, it also returns
 // the name of that bucket. A directory is usually an account. If the location of the directory has
 // a layer of two stores, such as mirror, the directory is one bucket.
-func served(p *program.Program, l location.Location) (address, bucket string, err error) {
+func servedAccount(p *program.Program, l location.Location) (address, bucket string, err error) {
 	if l.Kind == location.LocalPath {
 		path, err := filepath.Abs(l.Path)
 		if err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // signFlags are the flags of sign.
@@ -26,7 +25,7 @@ type signFlags struct {
 	disposition                    string
 	head                           bool
 	size                           int64
-	given                          func(flag string) bool
+	isGiven                        func(flag string) bool
 }
 
 // Sign returns the command sign.
@@ -45,10 +44,11 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
   omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.given = c.Flags().Changed
+			f.isGiven = c.Flags().Changed
 			return sign(c.Context(), p, &f, args[0])
 		},
 	}
+
 	flags := c.Flags()
 	flags.BoolVar(&f.upload, "upload", false, "sign an upload instead of a download")
 	flags.StringVar(&f.ttl, "ttl", "1h", "`duration` for which the URL is valid, from 1s to 7d")
@@ -74,7 +74,7 @@ func sign(ctx context.Context, p *program.Program, f *signFlags, text string) er
 }
 
 func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket storage.Bucket, key string) error {
-	ttl, err := quantity.Duration("--ttl", f.ttl)
+	ttl, err := argument.Duration("--ttl", f.ttl)
 	if err != nil {
 		return err
 	}
@@ -101,29 +101,31 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 func signedDownload(
 	ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
-	if f.given("size") || f.ifAbsent {
+	if f.isGiven("size") || f.ifAbsent {
 		return nil, argument.Invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
-	if f.given("filename") && f.given("disposition") {
+
+	if f.isGiven("filename") && f.isGiven("disposition") {
 		return nil, argument.Invalid(
 			"--filename and --disposition must not be used together",
 			`write the name as in --disposition 'inline; filename="report.pdf"'`,
 		)
 	}
+
 	opts := []storage.SignedDownloadOption{storage.WithTTL(ttl)}
 	if f.head {
 		opts = append(opts, storage.WithMethod(http.MethodHead))
 	}
-	if f.given("disposition") {
+	if f.isGiven("disposition") {
 		opts = append(opts, storage.WithResponseContentDisposition(f.disposition))
 	}
-	if f.given("content-type") {
+	if f.isGiven("content-type") {
 		opts = append(opts, storage.WithResponseContentType(f.contentType))
 	}
-	if f.given("filename") {
+	if f.isGiven("filename") {
 		opts = append(opts, storage.WithDownloadName(f.filename))
 	}
-	if f.given("version") {
+	if f.isGiven("version") {
 		opts = append(opts, storage.WithVersion(f.version))
 	}
 	return b.SignedDownloadURL(ctx, key, opts...)
@@ -132,14 +134,14 @@ func signedDownload(
 func signedUpload(
 	ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
-	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
+	if f.isGiven("filename") || f.isGiven("disposition") || f.isGiven("version") || f.head {
 		return nil, argument.Invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
 	}
 	opts := []storage.SignedUploadOption{storage.WithTTL(ttl)}
-	if f.given("content-type") {
+	if f.isGiven("content-type") {
 		opts = append(opts, storage.WithContentType(f.contentType))
 	}
-	if f.given("size") {
+	if f.isGiven("size") {
 		opts = append(opts, storage.WithSize(f.size))
 	}
 	if f.ifAbsent {
@@ -153,7 +155,8 @@ func signedUpload(
 func Curl(signedURL *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
-	if strings.ContainsAny(signedURL.URL, "[]{}") { // curl would otherwise expand these characters
+	if strings.ContainsAny(signedURL.URL, "[]{}") {
+		// The program curl would otherwise expand these characters.
 		b.WriteString(" --globoff")
 	}
 	if signedURL.Method != http.MethodPut {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/webserver"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/serve/console"
 )
@@ -64,6 +64,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 		return err
 	}
 	defer listener.Close()
+
 	base := "http://" + addressFor(listener.Addr(), names)
 	t, err := openForUI(ctx, p, text, base)
 	if err != nil {
@@ -72,6 +73,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	defer func() {
 		err = errors.Join(err, t.close())
 	}()
+
 	c := console.Config{Title: t.title, Write: write && !t.readOnly, Token: rand.Text(), Hosts: names}
 	content, err := listenForContent(ctx, listener.Addr())
 	if err != nil {
@@ -81,19 +83,22 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 		defer content.Close()
 		c.ContentURL = "http://" + content.Addr().String()
 	}
+
 	page, err := console.New(t.source, c)
 	if err != nil {
 		return err
 	}
 	var all http.Handler = page
-	if t.signed != nil {
-		all = atMount(defaultMount, t.signed, page)
+	if t.signedHandler != nil {
+		all = routeMount(defaultMount, t.signedHandler, page)
 	}
+
 	p.PrintURL(base + "/" + c.Token + "/")
 	err = serveBoth(ctx, listener, all, content, page.Content())
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	return errors.Join(err, page.Close(ending))
+	return errors.Join(err, page.Close(closeCtx))
 }
 
 // addressFor returns the host and port in the page's URL. If other machines can connect, the host
@@ -103,16 +108,16 @@ func addressFor(listening net.Addr, names []string) string {
 	if addr, ok := listening.(*net.TCPAddr); ok && addr.IP.IsUnspecified() && len(names) > 1 {
 		return net.JoinHostPort(names[1], strconv.Itoa(addr.Port))
 	}
-	return httpserver.ReachableAddress(listening)
+	return webserver.ReachableAddress(listening)
 }
 
 // A target is the bucket or account that the web page shows.
 type target struct {
-	source   console.Source
-	title    string
-	readOnly bool
-	signed   http.Handler // serves signed URLs; nil if the store itself serves them
-	close    func() error
+	source        console.Source
+	title         string
+	readOnly      bool
+	signedHandler http.Handler // serves signed URLs; nil if the store itself serves them
+	close         func() error
 }
 
 // openForUI opens the bucket or account that an argument names.
@@ -121,6 +126,7 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 	if err != nil {
 		return nil, err
 	}
+
 	if l.Kind == location.Account {
 		driver, err := serviceDriver(ctx, p, text)
 		if err != nil {
@@ -134,19 +140,21 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 			close:    service.Close,
 		}, nil
 	}
+
 	if l, err = p.Stores.LocateServed(text); err != nil {
 		return nil, err
 	}
+
 	info := infoOf(ctx, p, l)
-	files, links, err := openFolderForUI(ctx, p, l, base, info.Versioning)
+	files, signed, err := openFolderForUI(ctx, p, l, base, info.Versioning)
 	if err != nil {
 		return nil, err
 	}
 	return &target{
-		source:   console.One(info, files),
-		readOnly: p.Stores.IsReadOnly(l),
-		signed:   links,
-		close:    func() error { return nil }, // the program closes its buckets
+		source:        console.One(info, files),
+		readOnly:      p.Stores.IsReadOnly(l),
+		signedHandler: signed,
+		close:         func() error { return nil }, // the program closes its buckets
 	}, nil
 }
 
@@ -211,7 +219,7 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	l.Key = ""
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		b, err := s.BucketInfo(ctx, bucket)
-		if err == nil {
+		if b != nil {
 			info.Versioning = b.Versioning
 			info.SoftDelete = b.SoftDelete
 		}
@@ -239,16 +247,16 @@ func serveBoth(
 	ctx context.Context, listener net.Listener, page http.Handler, content net.Listener, bytes http.Handler,
 ) error {
 	if content == nil {
-		return httpserver.Serve(ctx, listener, page)
+		return webserver.Serve(ctx, listener, page)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errc := make(chan error, 1)
 	go func() {
 		defer cancel()
-		errc <- httpserver.Serve(ctx, content, bytes)
+		errc <- webserver.Serve(ctx, content, bytes)
 	}()
-	err := httpserver.Serve(ctx, listener, page)
+	err := webserver.Serve(ctx, listener, page)
 	cancel()
 	return errors.Join(err, <-errc)
 }
