@@ -30,11 +30,13 @@ func TestFindAndDuListInAnyOrder(t *testing.T) {
 		s.put(fmt.Sprintf("box:both%d", i), "1")
 		s.put(fmt.Sprintf("box:both%d/x", i), "1")
 	}
+
 	var want strings.Builder
 	for i := range 8 {
 		fmt.Fprintf(&want, "5 2 photos/%d/\n", i)
 		require.Equal(t, fmt.Sprintf("both%d\n", i), s.ok("find", fmt.Sprintf("box:both%d", i)), "the object, and not the folder")
 	}
+
 	want.WriteString("40 16 photos/\n")
 	var got strings.Builder
 	for line := range strings.Lines(s.ok("du", "--depth", "1", "box:photos")) {

@@ -8,11 +8,12 @@ import (
 
 func TestCat(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "0123456789")
 	s.put(bucket+"/b", "abc")
 	s.in = "typed"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, want string
 		args       []string
 	}{
@@ -23,17 +24,18 @@ func TestCat(t *testing.T) {
 		{"more than the object has", "89", []string{"--range", "8:100", bucket + "/a"}},
 		{"none", "", []string{"--range", "3:0", bucket + "/a"}},
 		{"the last", "89", []string{"--range", "-2", bucket + "/a"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Equal(t, row.want, s.ok(append([]string{"cat"}, row.args...)...))
+			require.Equal(t, tt.want, s.ok(append([]string{"cat"}, tt.args...)...))
 		})
 	}
 }
 
 func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "0123456789")
 	for _, text := range []string{"", "x", "1:", ":1", "1:-1", "1:2:3", "-2:1", "99999999999999999999"} {
 		t.Run(text, func(t *testing.T) {
@@ -48,7 +50,7 @@ func TestCatRefusesInvalidRanges(t *testing.T) {
 
 func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/b", "b")
 	stdout, stderr := s.exits(3, "cat", bucket+"/none", bucket+"/b")
 	require.Equal(t, "b", stdout)

@@ -23,7 +23,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	s.env["XDG_CONFIG_HOME"] = dir
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.ok("config", "add", "box", bucket)
 	names := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
 	for _, bad := range []string{"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~", "#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b"} {
@@ -33,13 +33,16 @@ func TestCompletionsAreHarmless(t *testing.T) {
 		s.put("box:"+name, "")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
+
 	for _, name := range []string{"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
+
 	require.ElementsMatch(t, []string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"}, s.completions("ls", "box:"))
 	require.ElementsMatch(t, []string{"box:", "a@b%+,c", "omnibucket/", "year=2026", "é 1", "🙂"}, s.completions("ls", ""))
 	all := s.completions("ls", bucket+"/")
 	require.Len(t, all, len(names))
+
 	for _, address := range all {
 		require.Regexp(t, `^[A-Za-z0-9_./:@%+,=-]+$`, address)
 		require.Empty(t, s.ok("cat", address), "the address is that of the object")
@@ -49,7 +52,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 func TestCompletions(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"reports/a.txt": "", "rest": "", ".hidden": "", "box/photos/1.jpg": "", "box/100%.txt": ""})
 	s.env["XDG_CONFIG_HOME"] = dir
@@ -57,7 +60,8 @@ func TestCompletions(t *testing.T) {
 	s.put(bucket+"/photos/a b.jpg", "")
 	s.put(bucket+"/photos/c.jpg", "")
 	s.put(bucket+"/plans", "")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		args []string
 		want []string
@@ -80,17 +84,19 @@ func TestCompletions(t *testing.T) {
 		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
 		{"commands for help", []string{"help", "syn"}, []string{"sync"}},
 		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			var got []string
-			for _, line := range s.completions(row.args...) {
+			for _, line := range s.completions(tt.args...) {
 				text, _, _ := strings.Cut(line, "\t")
 				got = append(got, text)
 			}
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
 		})
 	}
+
 	s.t = t
 	for _, name := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, s.ok("completion", name))
@@ -107,6 +113,7 @@ func TestCompletionScriptForPowerShell(t *testing.T) {
 	} {
 		require.Contains(t, script, part)
 	}
+
 	var open []byte
 	closing := map[byte]byte{'(': ')', '{': '}', '[': ']'}
 	for number, line := range splitLines(script) {

@@ -16,7 +16,7 @@ import (
 
 // If several commands change the configuration at the same time, no change is lost.
 func TestConfigChangesAtOnce(t *testing.T) {
-	s, path := configured(t, "")
+	s, path := newConfiguredShell(t, "")
 	const commands = 40
 	codes := make([]int, commands)
 	var running sync.WaitGroup
@@ -28,6 +28,7 @@ func TestConfigChangesAtOnce(t *testing.T) {
 	running.Wait()
 	require.Equal(t, make([]int, commands), codes)
 	require.Len(t, splitLines(s.ok("config", "list")), commands)
+
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no lock and no temporary file stays")
@@ -36,7 +37,7 @@ func TestConfigChangesAtOnce(t *testing.T) {
 // If two commands add the same name at the same time, only one succeeds.
 func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 	for range 10 {
-		s, _ := configured(t, "")
+		s, _ := newConfiguredShell(t, "")
 		var codes [4]int
 		var running sync.WaitGroup
 		for i := range codes {
@@ -51,23 +52,25 @@ func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 				added++
 			}
 		}
+
 		require.Equal(t, 1, added, codes)
 	}
 }
 
 // An interrupt ends a command that waits for the lock of the configuration.
 func TestConfigInterruptedInItsWait(t *testing.T) {
-	s, path := configured(t, "")
+	s, path := newConfiguredShell(t, "")
 	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int)
+	exit := make(chan int)
 	go func() {
-		ended <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.around(nil, io.Discard, io.Discard))
+		exit <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.around(nil, io.Discard, io.Discard))
 	}()
 	s.ok("config", "list") // reading waits for nobody
+
 	cancel()
-	require.Equal(t, 130, <-ended)
+	require.Equal(t, 130, <-exit)
 	unlock()
 	require.Empty(t, s.ok("config", "list"))
 	s.ok("config", "add", "box", "mem://box")

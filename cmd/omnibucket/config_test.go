@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// configured returns a shell with a configuration file.
-func configured(t *testing.T, text string) (s *shell, path string) {
+// newConfiguredShell returns a shell with a configuration file.
+func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 	t.Helper()
 	s = newShell(t)
 	dir := t.TempDir()
@@ -26,12 +26,13 @@ func configured(t *testing.T, text string) (s *shell, path string) {
 func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
 	home := filepath.Join(t.TempDir(), "new", "home")
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.env["XDG_CONFIG_HOME"] = home
 	t.Chdir(dir)
 	s.ok("config", "add", "box", bucket+"/folder")
 	s.ok("config", "add", "disk", "./disk")
+
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", bucket+"/folder/a"))
 	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
@@ -48,26 +49,28 @@ func TestConfigNamedLocations(t *testing.T) {
 	s.exits(3, "config", "remove", "box")
 	_, stderr = s.exits(2, "cat", "box:a")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set, and the configuration has no location box")
+
 	_, stderr = s.exits(2, "cat", "disk")
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
 func TestConfigAddRefuses(t *testing.T) {
-	s, path := configured(t, "locations: {}\n")
-	for _, row := range []struct{ name, location, address, says string }{
-		{"credentials", "a", "s3://key:secret@bucket", "must not hold credentials"},
-		{"no address", "a", "-", "must be an address or a path"},
-		{"a name with a dot", "a.b", "mem://a", "must have letters, digits"},
-		{"a name of the program's variables", "flag-quiet", "mem://a", "has another meaning"},
-		{"a scheme of web pages", "a", "http://localhost:9000/photos", "known are: "},
-		{"a misspelled parameter", "a", "s3://photos?endpont=http://localhost:9000", "endpont"},
-		{"a misspelled parameter of an account", "a", "s3://?regon=eu-west-1", "regon"},
-		{"the name of the file's variable", "config", "mem://a", "has another meaning"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	s, path := newConfiguredShell(t, "locations: {}\n")
+	tests := []struct{ name, location, address, says string }{
+		{name: "credentials", location: "a", address: "s3://key:secret@bucket", says: "must not hold credentials"},
+		{name: "no address", location: "a", address: "-", says: "must be an address or a path"},
+		{name: "a name with a dot", location: "a.b", address: "mem://a", says: "must have letters, digits"},
+		{name: "a name of the program's variables", location: "flag-quiet", address: "mem://a", says: "has another meaning"},
+		{name: "a scheme of web pages", location: "a", address: "http://localhost:9000/photos", says: "known are: "},
+		{name: "a misspelled parameter", location: "a", address: "s3://photos?endpont=http://localhost:9000", says: "endpont"},
+		{name: "a misspelled parameter of an account", location: "a", address: "s3://?regon=eu-west-1", says: "regon"},
+		{name: "the name of the file's variable", location: "config", address: "mem://a", says: "has another meaning"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, "config", "add", row.location, row.address)
-			require.Contains(t, stderr, row.says)
+			_, stderr := s.exits(2, "config", "add", tt.location, tt.address)
+			require.Contains(t, stderr, tt.says)
 			require.NotContains(t, stderr, "secret")
 		})
 	}
@@ -77,7 +80,7 @@ func TestConfigAddRefuses(t *testing.T) {
 // If one of several names to remove is misspelled, config remove still removes the others.
 func TestConfigRemoveSeveralLocations(t *testing.T) {
 	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
-	for _, row := range []struct {
+	tests := []struct {
 		name, left string
 		args       []string
 	}{
@@ -86,12 +89,13 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 		{"settings", "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n",
 			[]string{"unset", "none", "concurrency", "other"}},
 		{"a dry run", text, []string{"remove", "--dry-run", "none", "a", "other"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s, path := configured(t, text)
-			_, stderr := s.exits(3, append([]string{"config"}, row.args...)...)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, path := newConfiguredShell(t, text)
+			_, stderr := s.exits(3, append([]string{"config"}, tt.args...)...)
 			require.Contains(t, stderr, "the configuration has no none and no other")
-			require.Equal(t, row.left, readFile(t, path))
+			require.Equal(t, tt.left, readFile(t, path))
 		})
 	}
 }
@@ -99,17 +103,20 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 // The name of an account in the configuration works for all its buckets.
 func TestConfigNameOfAnAccount(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	bucket, query, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
 	s.env["OMNIBUCKET_ALL"] = "s3://?" + query
 	name := strings.TrimPrefix(bucket, "s3://")
+
 	s.put("all:"+name+"/in/a.txt", "text")
 	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
 	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+name))
+
 	s.ok("mb", "all:second")
 	s.ok("cp", "all:"+name+"/in/a.txt", "all:second/b.txt")
 	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))
 	require.Equal(t, "b.txt\n", s.ok("ls", "all:second/*.txt"))
+
 	_, stderr := s.exits(2, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
 	for text, want := range map[string][]string{
@@ -123,8 +130,9 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 }
 
 func TestConfigSettings(t *testing.T) {
-	s, path := configured(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
+	s, path := newConfiguredShell(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
 	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
+
 	require.Equal(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
 	effective := func(flag string, args ...string) string {
 		for _, line := range splitLines(s.ok(append([]string{"config", "show"}, args...)...)) {
@@ -137,23 +145,26 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, path, effective("file"))
 	require.Equal(t, "3", effective("concurrency"))
 	require.Equal(t, "08:00,512K 19:00,off", effective("bwlimit"))
+
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
 	require.Equal(t, "4", effective("concurrency"), "the environment comes before the file")
 	require.Equal(t, "5", effective("concurrency", "--concurrency", "5"), "a flag comes first")
+
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.ok("config", "unset", "concurrency")
 	require.Equal(t, "-", effective("concurrency"), "the library decides")
 	require.Equal(t, "-", effective("timeout"))
 	require.Equal(t, "0", effective("retries", "--retries", "0"))
 
-	for _, row := range []struct{ name, says string }{
+	tests := []struct{ name, says string }{
 		{"concurrency", "value must be valid for --concurrency"},
 		{"speed", "must be a global flag"},
 		{"dry-run", "must be a global flag"},
 		{"bwlimit", "--bwlimit: timetable must have rates"},
-	} {
-		_, stderr := s.exits(2, "config", "set", row.name, "fast")
-		require.Contains(t, stderr, row.says)
+	}
+	for _, tt := range tests {
+		_, stderr := s.exits(2, "config", "set", tt.name, "fast")
+		require.Contains(t, stderr, tt.says)
 	}
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
 	_, stderr := s.exits(2, "ls", "mem://a")
@@ -161,7 +172,7 @@ func TestConfigSettings(t *testing.T) {
 }
 
 func TestConfigInvalid(t *testing.T) {
-	for _, row := range []struct{ name, text, says string }{
+	tests := []struct{ name, text, says string }{
 		{"no YAML", "locations: [", "line 1: the file must be YAML"},
 		{
 			"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
@@ -179,17 +190,20 @@ func TestConfigInvalid(t *testing.T) {
 		{"a path", "locations:\n  a: hunter2/b\n", "location a: it must have an address"},
 		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},
 		{"a value of a setting", "settings:\n  concurrency: hunter2\n", "must be a valid value of --concurrency"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s, _ := configured(t, row.text)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := newConfiguredShell(t, tt.text)
 			_, stderr := s.exits(2, "ls", "mem://a")
-			require.Contains(t, stderr, row.says)
+			require.Contains(t, stderr, tt.says)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
+
 	s := newShell(t)
 	_, stderr := s.exits(2, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
 	require.Contains(t, stderr, "configuration file must be readable")
+
 	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
 	s.ok("config", "add", "a", "mem://a")
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
@@ -197,9 +211,9 @@ func TestConfigInvalid(t *testing.T) {
 
 // A command checks only the location that it opens. "config check" checks all locations.
 func TestConfigCheck(t *testing.T) {
-	s, _ := configured(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
+	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
-	for _, row := range []struct{ text, says string }{
+	tests := []struct{ text, says string }{
 		{
 			"locations:\n  a: mem://a\n  c:\n    address: mem://c\n    layers: [{mirror: none}]\n",
 			"a known location: a, c",
@@ -209,18 +223,19 @@ func TestConfigCheck(t *testing.T) {
 			"config.yaml:3: location c: address has parameter",
 		},
 		{"locations:\n  a: mem://a\n  c: smb://c\n", "config.yaml:3: location c: address has scheme"},
-	} {
-		s, _ := configured(t, row.text)
+	}
+	for _, tt := range tests {
+		s, _ := newConfiguredShell(t, tt.text)
 		s.ok("ls", "a:")
 		_, stderr := s.exits(2, "config", "check")
-		require.Contains(t, stderr, row.says)
+		require.Contains(t, stderr, tt.says)
 	}
 }
 
 // If a location requires a feature that its store lacks, ls of the location fails and names the feature.
 func TestLocationRequiresFeatures(t *testing.T) {
-	s, _ := configured(t, "locations:\n  a: {address: "+directory(t)+", require: [ConditionalCreate]}\n"+
-		"  b: {address: "+directory(t)+", require: [SignedForms, ConditionalCreate]}\n")
+	s, _ := newConfiguredShell(t, "locations:\n  a: {address: "+newDirectoryAddress(t)+", require: [ConditionalCreate]}\n"+
+		"  b: {address: "+newDirectoryAddress(t)+", require: [SignedForms, ConditionalCreate]}\n")
 	s.put("a:k", "text")
 	_, stderr := s.exits(1, "ls", "b:")
 	require.Contains(t, stderr, "does not support signed forms")
@@ -228,18 +243,18 @@ func TestLocationRequiresFeatures(t *testing.T) {
 
 // config refuses a setting with which no command would work. If the file already has one, config can remove it.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
-	s, _ := configured(t, "")
+	s, _ := newConfiguredShell(t, "")
 	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
 	s.ok("config", "set", "quiet", "true")
 	s.exits(2, "config", "set", "verbose", "true")
 	s.ok("config", "list")
 	for _, text := range []string{"settings:\n  concurrency: \"0\"\n", "settings:\n  concurrency: many\n"} {
-		s, _ = configured(t, text)
-		s.exits(2, "ls", memory(t))
+		s, _ = newConfiguredShell(t, text)
+		s.exits(2, "ls", newMemoryAddress(t))
 		s.ok("config", "show")
 		s.ok("config", "unset", "concurrency")
-		s.ok("ls", memory(t))
+		s.ok("ls", newMemoryAddress(t))
 	}
 }
 
@@ -250,10 +265,12 @@ func TestConfigWithoutHome(t *testing.T) {
 	for _, variable := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
 		t.Setenv(variable, "")
 	}
+
 	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": "locations:\n  box: mem://other\n"})
 	s := newShell(t)
 	delete(s.env, "OMNIBUCKET_CONFIG")
 	delete(s.env, "XDG_CONFIG_HOME")
+
 	_, stderr := s.exits(2, "ls", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set")
 	_, stderr = s.exits(2, "config", "add", "box", "mem://box")
@@ -265,15 +282,17 @@ func TestAddressFlags(t *testing.T) {
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
 	p.Global.Region = "eu-west-1"
 	p.Global.Profile = "minio"
-	for _, row := range []struct{ address, want string }{
+
+	tests := []struct{ address, want string }{
 		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
 		{"s3://b/k?region=us-east-1&endpoint=x", "s3://b?region=us-east-1&endpoint=x&profile=minio"},
 		{"gs://b/k", "gs://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"},
 		{"mem://b/k", "mem://b"},
-	} {
-		l, err := p.Stores.Locate(row.address)
+	}
+	for _, tt := range tests {
+		l, err := p.Stores.Locate(tt.address)
 		require.NoError(t, err)
-		require.Equal(t, row.want, l.Address())
+		require.Equal(t, tt.want, l.Address())
 	}
 }
 
@@ -282,6 +301,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
+
 	writeFiles(t, dir, map[string]string{"site/a b.txt": "a", "site/sub/c%": "c"})
 	require.Equal(t, "a b.txt\nsub/\n", s.ok("ls", "./site"))
 	require.Equal(t, "a b.txt\nsub/c%\n", s.ok("ls", "-r", "site"))
@@ -290,11 +310,13 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	require.Equal(t, "site\n", s.ok("ls", "--buckets", "."))
 	require.Contains(t, s.ok("stat", "./site"), "provider")
 	require.Contains(t, s.ok("stat", "site/a b.txt"), "size")
+
 	s.ok("mb", "./made")
 	require.DirExists(t, "made")
 	s.ok("rb", "./made")
 	require.NoDirExists(t, "made")
 	require.Equal(t, "sub/c%\n", s.ok("rm", "-v", "-r", "site/sub"))
+
 	s.exits(2, "rm", "site")
 	s.ok("rm", "site/a b.txt")
 	s.exits(3, "ls", "nowhere/else")

@@ -14,40 +14,45 @@ import (
 func TestCpBetweenPaths(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	at := func(path string) string { return filepath.Join(dir, filepath.FromSlash(path)) }
+	pathOf := func(path string) string { return filepath.Join(dir, filepath.FromSlash(path)) }
 	writeFiles(t, dir, map[string]string{"run.sh": "echo", "tree/1": "1", "tree/x/2": "2"})
-	written := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	require.NoError(t, os.Chmod(at("run.sh"), 0o750))
-	require.NoError(t, os.Chtimes(at("run.sh"), written, written))
-	require.Equal(t, "copied "+at("run.sh")+" to "+at("new/deep/run.sh")+"\n", s.ok("cp", "-v", at("run.sh"), at("new/deep")+"/"))
-	require.Equal(t, "echo", readFile(t, at("new/deep/run.sh")))
-	info, err := os.Stat(at("new/deep/run.sh"))
+	modified := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.NoError(t, os.Chmod(pathOf("run.sh"), 0o750))
+
+	require.NoError(t, os.Chtimes(pathOf("run.sh"), modified, modified))
+	require.Equal(t, "copied "+pathOf("run.sh")+" to "+pathOf("new/deep/run.sh")+"\n", s.ok("cp", "-v", pathOf("run.sh"), pathOf("new/deep")+"/"))
+	require.Equal(t, "echo", readFile(t, pathOf("new/deep/run.sh")))
+
+	info, err := os.Stat(pathOf("new/deep/run.sh"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o750), info.Mode().Perm())
-	require.True(t, info.ModTime().Equal(written))
+	require.True(t, info.ModTime().Equal(modified))
 
-	s.ok("cp", "--no-sync", at("tree/1"), at("new/deep/run.sh"))
-	require.Equal(t, "1", readFile(t, at("new/deep/run.sh")))
-	s.ok("cp", "-r", at("tree"), at("copies")+"/")
-	require.Equal(t, "2", readFile(t, at("copies/tree/x/2")))
-	s.ok("mv", at("tree/1"), at("copies"))
-	require.NoFileExists(t, at("tree/1"))
-	require.Equal(t, "1", readFile(t, at("copies/1")))
-	s.ok("mv", "-r", at("copies")+"/", at("moved"))
-	require.Equal(t, "1", readFile(t, at("moved/1")))
-	s.ok("cp", at("moved/*"), at("matched")+"/")
-	require.Equal(t, "1", readFile(t, at("matched/1")))
-	require.NoDirExists(t, at("matched/tree"))
+	s.ok("cp", "--no-sync", pathOf("tree/1"), pathOf("new/deep/run.sh"))
+	require.Equal(t, "1", readFile(t, pathOf("new/deep/run.sh")))
+	s.ok("cp", "-r", pathOf("tree"), pathOf("copies")+"/")
+	require.Equal(t, "2", readFile(t, pathOf("copies/tree/x/2")))
 
-	require.NoError(t, os.Link(at("moved/1"), at("linked")))
-	s.exits(2, "cp", at("moved/1"), at("linked"))
-	s.exits(2, "mv", at("moved/1"), at("moved/1"))
-	s.exits(2, "mv", at("moved/1"), at("linked"))
-	s.exits(3, "cp", at("none"), at("moved/1"))
-	s.exits(2, "cp", at("moved/1"), os.DevNull)
-	s.exits(2, "cp", os.DevNull, at("moved/1"))
-	require.Equal(t, "1", readFile(t, at("moved/1")))
-	entries, err := os.ReadDir(at("new/deep"))
+	s.ok("mv", pathOf("tree/1"), pathOf("copies"))
+	require.NoFileExists(t, pathOf("tree/1"))
+	require.Equal(t, "1", readFile(t, pathOf("copies/1")))
+
+	s.ok("mv", "-r", pathOf("copies")+"/", pathOf("moved"))
+	require.Equal(t, "1", readFile(t, pathOf("moved/1")))
+	s.ok("cp", pathOf("moved/*"), pathOf("matched")+"/")
+	require.Equal(t, "1", readFile(t, pathOf("matched/1")))
+	require.NoDirExists(t, pathOf("matched/tree"))
+
+	require.NoError(t, os.Link(pathOf("moved/1"), pathOf("linked")))
+	s.exits(2, "cp", pathOf("moved/1"), pathOf("linked"))
+	s.exits(2, "mv", pathOf("moved/1"), pathOf("moved/1"))
+	s.exits(2, "mv", pathOf("moved/1"), pathOf("linked"))
+	s.exits(3, "cp", pathOf("none"), pathOf("moved/1"))
+	s.exits(2, "cp", pathOf("moved/1"), os.DevNull)
+	s.exits(2, "cp", os.DevNull, pathOf("moved/1"))
+
+	require.Equal(t, "1", readFile(t, pathOf("moved/1")))
+	entries, err := os.ReadDir(pathOf("new/deep"))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file stays")
 }
@@ -60,7 +65,7 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 	s := newShell(t)
 	for _, args := range [][]string{
 		{"mv", loop, filepath.Join(dir, "new")}, {"cp", loop, filepath.Join(dir, "new")}, {"run", loop}, {"diff", loop, dir},
-		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")}, {"bucket", "--cors", loop, directory(t)},
+		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")}, {"bucket", "--cors", loop, newDirectoryAddress(t)},
 	} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "too many levels of symbolic links", args)
@@ -90,7 +95,8 @@ func TestCpOfAChangingFile(t *testing.T) {
 	defer changing.Wait()
 	defer close(stop)
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
+
 	for _, args := range [][]string{{"cp", file, filepath.Join(dir, "copy")}, {"cp", file, bucket + "#copy"}, {"mv", file, filepath.Join(dir, "copy")}} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "object changed while it was read", args)
@@ -105,13 +111,14 @@ func TestCpOfAChangingFile(t *testing.T) {
 // link by a file.
 func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a")
+	putObjects(t, s, newMemoryAddress(t), "a")
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
 	if _, err := os.Stat("/proc/self/exe"); err != nil || os.Symlink("/proc/self/exe", link) != nil {
 		t.Skip("this system has no such file")
 	}
 	writeFiles(t, dir, map[string]string{"a": "a"})
+
 	for _, source := range []string{"box:a", filepath.Join(dir, "a")} {
 		_, stderr := s.exits(2, "cp", source, link)
 		require.Contains(t, stderr, "must be a regular file")
@@ -126,9 +133,11 @@ func TestCpErrorHidesTemporaryFile(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	long := filepath.Join(dir, strings.Repeat("x", 300))
+
 	_, stderr := s.exits(1, "cp", filepath.Join(dir, "a"), long)
 	require.Contains(t, stderr, "rename "+long+": ")
 	require.NotContains(t, stderr, ".omnibucket-")
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)

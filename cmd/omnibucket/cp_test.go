@@ -16,7 +16,7 @@ var hostile = []string{
 
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
 	s.put(bucket+"/source/object.txt", "object")
@@ -25,53 +25,58 @@ func TestCpOfOneFile(t *testing.T) {
 	file := filepath.Join(dir, "file.txt")
 	object := bucket + "/source/object.txt"
 	text := filepath.Join(dir, "there")
-	for _, row := range []struct{ name, from, to, at, want string }{
-		{"a file under a key", file, bucket + "/k1", bucket + "/k1", "file"},
-		{"a file into a folder", file, bucket + "/f/", bucket + "/f/file.txt", "file"},
-		{"a file into a bucket", file, bucket, bucket + "/file.txt", "file"},
-		{"a file under a name", file, "pics:a?b", bucket + "/pics/a%3Fb", "file"},
-		{"standard input", "-", bucket + "/k2", bucket + "/k2", "typed"},
-		{"an object under another key", object, bucket + "/k3", bucket + "/k3", "object"},
-		{"an object into a folder", object, bucket + "/f/", bucket + "/f/object.txt", "object"},
-		{"an object into a file", object, filepath.Join(dir, "new"), "", "object"},
-		{"over a file", object, filepath.Join(dir, "new"), "", "object"},
-		{"an object into a directory", object, text, "there/object.txt", "object"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+
+	tests := []struct{ name, from, to, at, want string }{
+		{name: "a file under a key", from: file, to: bucket + "/k1", at: bucket + "/k1", want: "file"},
+		{name: "a file into a folder", from: file, to: bucket + "/f/", at: bucket + "/f/file.txt", want: "file"},
+		{name: "a file into a bucket", from: file, to: bucket, at: bucket + "/file.txt", want: "file"},
+		{name: "a file under a name", from: file, to: "pics:a?b", at: bucket + "/pics/a%3Fb", want: "file"},
+		{name: "standard input", from: "-", to: bucket + "/k2", at: bucket + "/k2", want: "typed"},
+		{name: "an object under another key", from: object, to: bucket + "/k3", at: bucket + "/k3", want: "object"},
+		{name: "an object into a folder", from: object, to: bucket + "/f/", at: bucket + "/f/object.txt", want: "object"},
+		{name: "an object into a file", from: object, to: filepath.Join(dir, "new"), want: "object"},
+		{name: "over a file", from: object, to: filepath.Join(dir, "new"), want: "object"},
+		{name: "an object into a directory", from: object, to: text, at: "there/object.txt", want: "object"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Empty(t, s.ok("cp", row.from, row.to))
-			if strings.HasPrefix(row.at, bucket) {
-				require.Equal(t, row.want, s.ok("cat", row.at))
+			require.Empty(t, s.ok("cp", tt.from, tt.to))
+			if strings.HasPrefix(tt.at, bucket) {
+				require.Equal(t, tt.want, s.ok("cat", tt.at))
 				return
 			}
-			if row.at == "" {
-				row.at = "new"
+			if tt.at == "" {
+				tt.at = "new"
 			}
-			require.Equal(t, row.want, readFile(t, filepath.Join(dir, row.at)))
+			require.Equal(t, tt.want, readFile(t, filepath.Join(dir, tt.at)))
 		})
 	}
+
 	s.t = t
 	require.Equal(t, "object", s.ok("cp", object, "-"))
 }
 
 func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
 	_, stderr := s.exits(3, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
-	require.Len(t, splitLines(stderr), 1)
+	require.Len(t, splitLines(stderr), 2)
+	require.Contains(t, stderr, "\n2 transferred\n")
 	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
 }
 
 func TestCpRefuses(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
 	s.put(bucket+"/a", "a")
 	file := filepath.Join(dir, "a")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, says string
 		args       []string
 	}{
@@ -98,13 +103,15 @@ func TestCpRefuses(t *testing.T) {
 		{"two conditions", "", []string{"--if-absent", "--if-revision", "x", file, bucket}},
 		{"an invalid type", "", []string{"--content-type", "picture", file, bucket}},
 		{"a device, which would be replaced", "must be a regular file", []string{bucket + "/a", os.DevNull}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, append([]string{"cp"}, row.args...)...)
-			require.Contains(t, stderr, row.says)
+			_, stderr := s.exits(2, append([]string{"cp"}, tt.args...)...)
+			require.Contains(t, stderr, tt.says)
 		})
 	}
+
 	s.t = t
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
 }
@@ -113,10 +120,11 @@ func TestCpRefuses(t *testing.T) {
 // it is.
 func TestCpConditions(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	key := bucket + "#a"
 	s.in = "first"
 	s.ok("cp", "--if-absent", "-", key)
+
 	_, stderr := s.exits(4, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
 	revision := statOf(s, key).Revision
@@ -132,15 +140,17 @@ func TestCpConditions(t *testing.T) {
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
+	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = newMemoryAddress(t), newDirectoryAddress(t)
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
 			s.t = t
 			s.in = key
+
 			s.ok("cp", "-", "memory:"+key)
 			require.Equal(t, key+"\n", s.ok("ls", "--literal", "memory:"+key))
 			s.ok("cp", "--literal", "memory:"+key, "disk:"+key)
 			require.Equal(t, key, s.ok("cat", "--literal", "disk:"+key))
+
 			s.ok("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 			s.ok("rm", "--literal", "memory:"+key)
@@ -152,11 +162,12 @@ func TestCpOfHostileKeys(t *testing.T) {
 // If the source of cp is missing, cp keeps the file at the destination and creates no other file.
 func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "a"))
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
+
 	require.Equal(t, "old", readFile(t, filepath.Join(dir, "a")))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -165,21 +176,24 @@ func TestCpMissingSourceChangesNoFile(t *testing.T) {
 
 func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/x", "new")
-	for _, row := range []struct{ name, to, at string }{
+
+	tests := []struct{ name, to, at string }{
 		{"a folder", "dl/", "dl/x"},
 		{"folders", "a/b/c/", "a/b/c/x"},
 		{"a file in one", "one/file", "one/file"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			dir := t.TempDir()
-			s.ok("cp", bucket+"/x", dir+"/"+row.to)
-			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(row.at))))
-			s.ok("cp", bucket+"/x", dir+"/"+row.to) // it is there now
+			s.ok("cp", bucket+"/x", dir+"/"+tt.to)
+			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.at))))
+			s.ok("cp", bucket+"/x", dir+"/"+tt.to) // it is there now
 		})
 	}
+
 	s.t = t
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
@@ -187,6 +201,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	_, stderr := s.exits(2, "cp", bucket+"/x", filepath.Join(dir, "file", "x"))
 	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing was created")
@@ -195,12 +210,13 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 // If the source of cp or sync is missing, the exit code is 3, as in docs/cli.md.
 func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.put(bucket+"/a", "a")
 	none := filepath.Join(dir, "none")
 	writeFiles(t, dir, map[string]string{"file": ""})
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		args []string
 	}{
@@ -218,54 +234,58 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 		{"an object to sync", []string{"sync", bucket + "/a", dir}},
 		{"wildcards to sync", []string{"sync", bucket + "/*.txt", dir}},
 		{"a bucket to sync", []string{"sync", "file://" + filepath.ToSlash(none), bucket}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(3, row.args...)
+			_, stderr := s.exits(3, tt.args...)
 			require.Contains(t, stderr, "not found")
 		})
 	}
+
 	s.t = t
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket))
 }
 
 func TestCpOfTrees(t *testing.T) {
 	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		from string // below the place that has the tree
 		to   string
 		want string // below the bucket
 	}{
-		{"a directory under a name", "photos", "new", "new/1 new/2026/2"},
-		{"its content under a name", "photos/", "new", "new/1 new/2026/2"},
-		{"a directory into a folder", "photos", "to/", "to/photos/1 to/photos/2026/2"},
-		{"its content into a folder", "photos/", "to/", "to/1 to/2026/2"},
-		{"a directory into a bucket", "photos", "", "photos/1 photos/2026/2"},
-		{"its content into a bucket", "photos/", "", "1 2026/2"},
-		{"one file", "photos/1", "to/", "to/1"},
-		{"one file under a name", "photos/1", "to", "to"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a directory under a name", from: "photos", to: "new", want: "new/1 new/2026/2"},
+		{name: "its content under a name", from: "photos/", to: "new", want: "new/1 new/2026/2"},
+		{name: "a directory into a folder", from: "photos", to: "to/", want: "to/photos/1 to/photos/2026/2"},
+		{name: "its content into a folder", from: "photos/", to: "to/", want: "to/1 to/2026/2"},
+		{name: "a directory into a bucket", from: "photos", want: "photos/1 photos/2026/2"},
+		{name: "its content into a bucket", from: "photos/", want: "1 2026/2"},
+		{name: "one file", from: "photos/1", to: "to/", want: "to/1"},
+		{name: "one file under a name", from: "photos/1", to: "to", want: "to"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			first := memory(t)
-			second := directory(t)
+			first := newMemoryAddress(t)
+			second := newDirectoryAddress(t)
 			dir := t.TempDir()
 			back := t.TempDir()
 			writeFiles(t, dir, tree)
-			s.ok("cp", "-r", dir+"/"+row.from, first+"/"+row.to)
-			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)))
+
+			s.ok("cp", "-r", dir+"/"+tt.from, first+"/"+tt.to)
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)))
 
 			s.ok("cp", "-r", dir+"/", second)
 			s.ok("rm", "-r", "--all", first)
-			s.ok("cp", "-r", second+"#"+row.from, first+"/"+row.to)
-			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)), "from a bucket")
-			s.ok("cp", "-r", second+"#"+row.from, first+"/"+row.to)
-			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)), "the same command again")
+			s.ok("cp", "-r", second+"#"+tt.from, first+"/"+tt.to)
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)), "from a bucket")
+			s.ok("cp", "-r", second+"#"+tt.from, first+"/"+tt.to)
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)), "the same command again")
 
-			if !strings.HasPrefix(row.name, "one file") { // no directory is made for one
-				s.ok("cp", "-r", second+"#"+row.from, back+"/"+row.to)
-				for want := range strings.FieldsSeq(row.want) {
+			if !strings.HasPrefix(tt.name, "one file") { // no directory is made for one
+				s.ok("cp", "-r", second+"#"+tt.from, back+"/"+tt.to)
+				for want := range strings.FieldsSeq(tt.want) {
 					require.FileExists(t, filepath.Join(back, want))
 				}
 			}
@@ -275,20 +295,21 @@ func TestCpOfTrees(t *testing.T) {
 
 func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
 	s.ok("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
-	before := statOf(s, bucket+"/b/c.txt")
-	require.Equal(t, "no-cache", before.CacheControl)
+
+	line := statOf(s, bucket+"/b/c.txt")
+	require.Equal(t, "no-cache", line.CacheControl)
 	s.ok("cp", "-r", dir+"/", bucket)
-	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
+	require.Equal(t, line, statOf(s, bucket+"/b/c.txt"))
 }
 
 // If the source tree is missing, the exit code is 3.
 func TestMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.exits(3, "cp", "-r", bucket+"/none", dir)
 	s.exits(3, "cp", "-r", bucket+"/none/", dir)
@@ -299,7 +320,7 @@ func TestMissingTreeIsNotFound(t *testing.T) {
 // cp refuses to copy a tree into itself.
 func TestCpOfATreeIntoItself(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a/b", "")
 	s.env["OMNIBUCKET_BOX"] = bucket + "/a"
 	for _, args := range [][]string{

@@ -133,6 +133,7 @@ func testTwoAccounts(t *testing.T, s *shell) {
 	require.Equal(t, "one", s.ok("cat", "new:1.txt"))
 	s.ok("-q", "sync", "old:", "new:")
 	require.Equal(t, "1.txt\na/2.txt\n", s.ok("ls", "-r", "new:"))
+
 	s.ok("-q", "diff", "old:", "new:")
 	s.ok("-q", "mv", "old:1.txt", "new:3.txt")
 	require.Equal(t, "1.txt\n3.txt\na/2.txt\n", s.ok("ls", "-r", "new:"))

@@ -29,12 +29,15 @@ func TestManualHasEveryCommand(t *testing.T) {
 	text := readFile(t, manual)
 	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	root := rootCommand(p)
+
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")
 	}
+
 	for _, code := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(root.Long, -1) {
 		require.Contains(t, text, "\n| "+code[1]+" |", "docs/cli.md")
 	}
+
 	for _, flag := range flagsIn(text) {
 		ok := root.PersistentFlags().Lookup(flag) != nil
 		for _, c := range root.Commands() {
@@ -57,12 +60,12 @@ func TestManualOfS3Server(t *testing.T) {
 	var f serving.S3Flags
 	c := &cobra.Command{}
 	f.Register(c)
-	named := flagsIn(readFile(t, s3Manual))
+	flags := flagsIn(readFile(t, s3Manual))
 	names := append(f.Names, "domain")
 	for _, name := range names {
-		require.Contains(t, named, name)
+		require.Contains(t, flags, name)
 	}
-	for _, name := range named {
+	for _, name := range flags {
 		require.Contains(t, append(names, "s3", "listen", "version"), name) // version is of s3server alone
 	}
 }
@@ -78,7 +81,7 @@ func TestManualSession(t *testing.T) {
 	cmd.Env = append(os.Environ(), "PROGRAM="+program, asProgram+"=1")
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(data))
-	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(data))
+	require.Regexp(t, `^uploaded - to .*\n +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(data))
 }
 
 // The Job of the manual has a valid command line: tools/release checks that the rest of the manifest is a Job.
@@ -101,21 +104,23 @@ func TestManualJob(t *testing.T) {
 	args := job.Spec.Template.Spec.Containers[0].Args
 
 	s := newShell(t)
-	s.env["OMNIBUCKET_STATE"], s.env["OMNIBUCKET_OLD"], s.env["OMNIBUCKET_NEW"] = memory(t)+"-state", memory(t)+"-old", memory(t)+"-new"
+	s.env["OMNIBUCKET_STATE"], s.env["OMNIBUCKET_OLD"], s.env["OMNIBUCKET_NEW"] = newMemoryAddress(t)+"-state", newMemoryAddress(t)+"-old", newMemoryAddress(t)+"-new"
 	s.env["JOB_COMPLETION_INDEX"] = "63" // Kubernetes sets it
 	s.put("old:a", "a")
+
 	for i, arg := range args {
 		for address, name := range map[string]string{"s3://migration-state/": "state:", "s3://old-bucket": "old:", "gs://new-bucket": "new:"} {
-			before, after, ok := strings.Cut(arg, address)
+			prefix, suffix, ok := strings.Cut(arg, address)
 			if ok {
-				l, err := location.Parse(address+after, nil)
+				l, err := location.Parse(address+suffix, nil)
 				require.NoError(t, err)
-				arg = before + name + l.Key
+				arg = prefix + name + l.Key
 			}
 		}
 		require.NotContains(t, arg, "://", "an address that this test does not replace")
 		args[i] = arg
 	}
+
 	s.ok(args...)
 	for i := range 64 { // the key has one of the shards
 		s.ok(append(args, "--shard="+strconv.Itoa(i)+"/64")...)

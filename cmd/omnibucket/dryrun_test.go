@@ -15,10 +15,11 @@ import (
 // A dry run refuses the same arguments as the command, with the same error, and changes nothing.
 func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
-	parent := directory(t)
+	parent := newDirectoryAddress(t)
 	s.ok("mb", parent+"/made")
 	s.put(parent+"/made#a", "a")
 	s.put(parent+"/made#b", "b")
+
 	for code, rows := range map[int][][]string{
 		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
 		2: {{"cp", parent + "/made#a", parent + "/made#..%2Fa"}},
@@ -26,14 +27,16 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	} {
 		for _, args := range rows {
 			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
-			_, without := s.exits(code, args...)
-			require.Equal(t, strings.SplitN(without, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
+			_, stderr := s.exits(code, args...)
+			require.Equal(t, strings.SplitN(stderr, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
 		}
 	}
-	for to, code := range map[string]int{"b": 4, "c": 0} {
-		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+to)
-		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+to)
+
+	for dst, code := range map[string]int{"b": 4, "c": 0} {
+		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+dst)
+		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+dst)
 	}
+
 	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
 	require.NoError(t, err)
 }
@@ -45,12 +48,12 @@ func TestDryRunRefuses(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a", "folder/x": "x"})
 	t.Chdir(dir)
 	require.NoError(t, os.Link("a", "hard"))
-	parent := directory(t)
+	parent := newDirectoryAddress(t)
 	s.ok("mb", parent+"/made")
 	s.ok("mb", "--versioned", parent+"/kept")
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_PLAIN"] = s.env["OMNIBUCKET_BOX"] + "&profile=r2"
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"], s.env["OMNIBUCKET_KEPT"] = memory(t), parent+"/made", parent+"/kept"
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"], s.env["OMNIBUCKET_KEPT"] = newMemoryAddress(t), parent+"/made", parent+"/kept"
 	s.put("kept:a", "a")
 	s.put("plain:a", "a")
 	for _, box := range []string{"box:", "disk:"} {
@@ -58,7 +61,8 @@ func TestDryRunRefuses(t *testing.T) {
 		s.put(box+"folder/x", "x")
 		s.put(box+"folder/hard", "h")
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		code int
 		args []string
@@ -100,12 +104,13 @@ func TestDryRunRefuses(t *testing.T) {
 		{"a journal in the source", 2, []string{"sync", "--journal", "folder", "folder", "box:"}},
 		{"a journal on standard output", 2, []string{"sync", "--journal", "-", "folder", "box:"}},
 		{"a tree below itself", 2, []string{"cp", "-r", "folder", "folder/inner/"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, withDryRun := s.exits(row.code, append([]string{"--dry-run"}, row.args...)...)
-			_, without := s.exits(row.code, row.args...)
-			require.Equal(t, program.FirstLine(without), program.FirstLine(withDryRun))
+			_, withDryRun := s.exits(tt.code, append([]string{"--dry-run"}, tt.args...)...)
+			_, stderr := s.exits(tt.code, tt.args...)
+			require.Equal(t, program.FirstLine(stderr), program.FirstLine(withDryRun))
 		})
 	}
 }
@@ -115,9 +120,10 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=r2"
 	s.put("box:in/x", "x")
+
 	for _, args := range [][]string{{"cp", "-r", dir + "/", "box:"}, {"cp", dir + "/*", "box:"}, {"cp", "-r", "box:in/", "box:out"}} {
 		for _, extra := range [][]string{nil, {"--dry-run"}} {
 			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), extra...)...)
@@ -131,24 +137,26 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 // process.
 func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t)
-	in, _, err := os.Pipe()
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	stdin, _, err := os.Pipe()
 	require.NoError(t, err)
-	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.around(in, &strings.Builder{}, &strings.Builder{})))
-	require.NoError(t, in.Close())
+	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.around(stdin, &strings.Builder{}, &strings.Builder{})))
+	require.NoError(t, stdin.Close())
 }
 
 // A dry run of rb refuses a bucket with versions, too.
 func TestRbDryRunWithVersions(t *testing.T) {
 	s := newShell(t)
-	address := directory(t) + "/kept"
+	address := newDirectoryAddress(t) + "/kept"
 	s.ok("mb", "--versioned", address)
 	s.put(address+"#a", "a")
 	s.ok("rm", address+"#a")
+
 	for _, extra := range [][]string{{"--dry-run"}, nil} {
 		_, stderr := s.exits(1, append([]string{"rb", address}, extra...)...)
 		require.Contains(t, stderr, "not empty")
 	}
+
 	s.exits(0, "rb", "--force", "--dry-run", address)
 	s.ok("rb", "--force", address)
 }
@@ -162,23 +170,27 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 // With --requests, sync prints the requests that it has sent. A dry run also prints those that the job would send.
 func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
-	from := directory(t)
-	to := directory(t)
+	src := newDirectoryAddress(t)
+	dst := newDirectoryAddress(t)
 	for _, key := range []string{"a", "b"} {
-		s.put(from+"#"+key, "12345")
+		s.put(src+"#"+key, "12345")
 	}
-	_, stderr := s.exits(0, "sync", "--dry-run", "--requests", from, to)
+
+	_, stderr := s.exits(0, "sync", "--dry-run", "--requests", src, dst)
 	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
 	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
-	stdout, _ := s.exits(0, "sync", "--dry-run", "--requests", "--json", from, to)
+
+	stdout, _ := s.exits(0, "sync", "--dry-run", "--requests", "--json", src, dst)
 	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
 	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)
-	_, stderr = s.exits(0, "sync", "--requests", from, to)
+
+	_, stderr = s.exits(0, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 	dir := t.TempDir()
-	_, stderr = s.exits(0, "sync", "--requests", from, dir)
+	_, stderr = s.exits(0, "sync", "--requests", src, dir)
 	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")
-	s.in = "cat " + from + "#a\ncat --requests " + from + "#b\n"
+
+	s.in = "cat " + src + "#a\ncat --requests " + src + "#b\n"
 	_, stderr = s.exits(0, "run", "--requests", "-")
 	require.Equal(t, 1, strings.Count(stderr, "requests:"), "once, for all lines")
 }

@@ -25,11 +25,12 @@ func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr
 
 func TestEvents(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one", "tree/b": "two", `tree/bad\name`: ""})
 	a := filepath.Join(dir, "a")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		args []string
 		want map[string]any
@@ -39,20 +40,23 @@ func TestEvents(t *testing.T) {
 		{"cp", []string{"cp", a, bucket + "/a"}, map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0}},
 		{"cp between buckets", []string{"cp", bucket + "/a", bucket + "/c d"}, map[string]any{"event": "copied", "source": bucket + "/a", "destination": bucket + "/c%20d", "bytes": 3.0}},
 		{"rm", []string{"rm", bucket + "/a"}, map[string]any{"event": "removed", "key": "a"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			lines, stderr := s.events(0, row.args...)
+			lines, stderr := s.events(0, tt.args...)
 			require.Empty(t, stderr)
 			require.Len(t, lines, 1)
-			for field, value := range row.want {
+			for field, value := range tt.want {
 				require.Equal(t, value, lines[0][field], field)
 			}
 		})
 	}
+
 	s.t = t
 	lines, stderr := s.events(2, "sync", filepath.Join(dir, "tree"), bucket+"/tree")
 	require.Len(t, lines, 3)
+
 	kinds := map[any]map[string]any{}
 	for _, line := range lines {
 		kinds[line["event"]] = line
@@ -62,6 +66,7 @@ func TestEvents(t *testing.T) {
 	require.NotEmpty(t, kinds["failed"]["error"])
 	require.Equal(t, "summary", lines[2]["event"])
 	require.Equal(t, 1.0, lines[2]["failed"])
+
 	var failure map[string]any
 	require.NoError(t, json.Unmarshal([]byte(stderr), &failure), "standard error has lines of JSON, too: %s", stderr)
 	require.Equal(t, "error", failure["event"])
@@ -69,25 +74,27 @@ func TestEvents(t *testing.T) {
 
 func TestJSONErrors(t *testing.T) {
 	s := newShell(t)
-	for _, row := range []struct {
+	tests := []struct {
 		name, variable string
 		args           []string
 		json           bool
 	}{
-		{"a flag", "", []string{"ls", "--json", "--nothing"}, true},
-		{"a flag with a value", "", []string{"cp", "--json=1"}, true},
-		{"a flag that is off", "true", []string{"cp", "--json=false"}, false},
-		{"the environment", "true", []string{"cp"}, true},
-		{"the environment, off", "0", []string{"cp"}, false},
-		{"an unknown command", "1", []string{"nothing"}, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a flag", args: []string{"ls", "--json", "--nothing"}, json: true},
+		{name: "a flag with a value", args: []string{"cp", "--json=1"}, json: true},
+		{name: "a flag that is off", variable: "true", args: []string{"cp", "--json=false"}},
+		{name: "the environment", variable: "true", args: []string{"cp"}, json: true},
+		{name: "the environment, off", variable: "0", args: []string{"cp"}},
+		{name: "an unknown command", variable: "1", args: []string{"nothing"}, json: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			s.env["OMNIBUCKET_FLAG_JSON"] = row.variable
-			_, stderr := s.exits(2, row.args...)
-			require.Equal(t, row.json, json.Valid([]byte(stderr)), stderr)
+			s.env["OMNIBUCKET_FLAG_JSON"] = tt.variable
+			_, stderr := s.exits(2, tt.args...)
+			require.Equal(t, tt.json, json.Valid([]byte(stderr)), stderr)
 		})
 	}
+
 	s.t = t
 	s.env["OMNIBUCKET_FLAG_JSON"] = ""
 	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
@@ -104,12 +111,13 @@ func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 // A dry run of any command changes nothing.
 func TestDryRunChangesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one"})
 	s.put(bucket+"/a", "old")
 	s.put(bucket+"/folder/b", "b")
-	before := s.ok("ls", "-r", "-l", bucket)
+	list := s.ok("ls", "-r", "-l", bucket)
+
 	for _, args := range [][]string{
 		{"cp", filepath.Join(dir, "a"), bucket}, {"cp", "-r", dir + "/", bucket}, {"cp", bucket + "/a", bucket + "/c"}, {"sync", "--delete", dir, bucket},
 		{"rm", bucket + "/a"}, {"rm", "-r", "--all", bucket}, {"rb", "--force", bucket}, {"mv", bucket + "/a", bucket + "/c"},
@@ -117,7 +125,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			s.t = t
 			s.exits(0, append(args, "--dry-run")...)
-			require.Equal(t, before, s.ok("ls", "-r", "-l", bucket))
+			require.Equal(t, list, s.ok("ls", "-r", "-l", bucket))
 		})
 	}
 }
@@ -127,10 +135,11 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	files := filepath.Join(dir, "files")
 	created := "file://" + filepath.ToSlash(dir) + "/new?create=true"
+
 	for _, args := range [][]string{
 		{"cp", filepath.Join(files, "a"), created}, {"cp", "-r", files, created}, {"sync", files, created}, {"sync", "--delete", bucket, created + "#x"},
 		{"mv", filepath.Join(files, "a"), created}, {"rm", created + "#a"}, {"cp", bucket + "/a", filepath.Join(dir, "new", "a")},
@@ -143,19 +152,22 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 1, args)
 	}
+
 	_, stderr := s.exits(2, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
 func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one"})
+
 	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
 		stdout, stderr := s.exits(0, append(args, "-q")...)
 		require.Empty(t, stdout+stderr)
 	}
+
 	_, stderr := s.exits(3, "cat", "-q", bucket+"/none")
 	require.NotEmpty(t, stderr)
 	s.exits(2, "ls", "-q", "-v", bucket)
@@ -164,9 +176,10 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 // --bwlimit limits the bandwidth of a command.
 func TestBwlimitOfACommand(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.in = strings.Repeat("x", 100<<10)
 	start := time.Now()
+
 	s.ok("cp", "--bwlimit", "200K", "-", bucket+"/a")
 	require.Greater(t, time.Since(start), 300*time.Millisecond)
 	_, stderr := s.exits(2, "ls", "--bwlimit", "fast", bucket)
@@ -176,19 +189,22 @@ func TestBwlimitOfACommand(t *testing.T) {
 
 func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	kept := filepath.Join(t.TempDir(), "kept")
+	backup := filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "new"})
 	s.put(bucket+"/site/a", "older")
 	s.put(bucket+"/site/b", "b")
 	s.put(bucket+"/site/c", "c")
+
 	_, stderr := s.exits(2, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
 	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
 	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
-	s.synced("--delete", "--max-delete", "2", "--backup-dir", kept, dir, bucket+"/site")
+
+	s.synced("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
 	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
-	require.Equal(t, [3]string{"older", "b", "c"}, [3]string{readFile(t, filepath.Join(kept, "a")), readFile(t, filepath.Join(kept, "b")), readFile(t, filepath.Join(kept, "c"))})
+	require.Equal(t, [3]string{"older", "b", "c"}, [3]string{readFile(t, filepath.Join(backup, "a")), readFile(t, filepath.Join(backup, "b")), readFile(t, filepath.Join(backup, "c"))})
+
 	_, stderr = s.exits(2, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }

@@ -71,14 +71,14 @@ type goCacheReport struct {
 // and what else was printed.
 func (b *goBuild) build() (compiled int, report goCacheReport, warnings []string) {
 	b.t.Helper()
-	out, err := b.command("build", "-x", "./...").CombinedOutput()
-	require.NoError(b.t, err, string(out))
-	return b.parse(string(out))
+	output, err := b.command("build", "-x", "./...").CombinedOutput()
+	require.NoError(b.t, err, string(output))
+	return b.parse(string(output))
 }
 
-func (b *goBuild) parse(out string) (compiled int, report goCacheReport, warnings []string) {
+func (b *goBuild) parse(output string) (compiled int, report goCacheReport, warnings []string) {
 	b.t.Helper()
-	for line := range strings.Lines(out) {
+	for line := range strings.Lines(output) {
 		if strings.Contains(line, "/compile ") || strings.Contains(line, "compile.exe ") {
 			compiled++
 		}
@@ -88,14 +88,14 @@ func (b *goBuild) parse(out string) (compiled int, report goCacheReport, warning
 			warnings = append(warnings, line)
 		}
 	}
-	require.Equal(b.t, "gocache", report.Event, out)
+	require.Equal(b.t, "gocache", report.Event, output)
 	return compiled, report, warnings
 }
 
 // The go command compiles nothing in a second clone, on another machine, and on the same machine without the
 // store.
 func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
-	store := directory(t)
+	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), store).build()
 	require.Equal(t, 3, compiled)
 	require.Zero(t, report.RemoteHits)
@@ -104,12 +104,12 @@ func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	require.Empty(t, warnings)
 
 	dir := t.TempDir()
-	for _, read := range []string{"the store", "the directory"} {
+	for _, source := range []string{"the store", "the directory"} {
 		compiled, report, warnings = newGoBuild(t, dir, store).build()
-		require.Zero(t, compiled, read)
-		require.Zero(t, report.Misses+report.Puts+report.Uploads, read)
-		require.NotZero(t, report.Gets, read)
-		if read == "the directory" {
+		require.Zero(t, compiled, source)
+		require.Zero(t, report.Misses+report.Puts+report.Uploads, source)
+		require.NotZero(t, report.Gets, source)
+		if source == "the directory" {
 			require.Equal(t, report.Gets, report.LocalHits)
 		}
 		require.Empty(t, warnings)
@@ -122,6 +122,7 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	store := t.TempDir()
+
 	for _, want := range []int{3, 0} {
 		b := newGoBuild(t, t.TempDir(), "ci:folder")
 		writeFiles(t, b.clone, map[string]string{
@@ -135,16 +136,18 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 		require.Empty(t, warnings)
 		require.Zero(t, report.Failures)
 	}
+
 	objects, err := filepath.Glob(filepath.Join(store, "folder", "gocache-v1", "*", "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, objects)
+
 	for _, path := range objects {
 		require.NotContains(t, readFile(t, path), "gocache1")
 	}
 }
 
 func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
-	store := directory(t)
+	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), "--read-only", store).build()
 	require.Equal(t, 3, compiled)
 	require.Zero(t, report.Uploads+report.Failures)
@@ -155,19 +158,20 @@ func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 // Eight concurrent builds, each in its own clone, share a cache directory and a store.
 func TestGocacheBuildsAtOnce(t *testing.T) {
 	testserver.Further(t)
-	store := directory(t)
+	store := newDirectoryAddress(t)
 	dir := t.TempDir()
 	var all sync.WaitGroup
 	for range 8 {
 		b := newGoBuild(t, dir, store)
 		all.Go(func() {
-			out, err := b.command("build", "./...").CombinedOutput()
+			output, err := b.command("build", "./...").CombinedOutput()
 			if err != nil {
-				t.Errorf("%v: %s", err, out)
+				t.Errorf("%v: %s", err, output)
 			}
 		})
 	}
 	all.Wait()
+
 	compiled, _, warnings := newGoBuild(t, t.TempDir(), store).build()
 	require.Zero(t, compiled)
 	require.Empty(t, warnings)
@@ -193,8 +197,9 @@ var killsAfter = []int{0, 1, 3, 6, 10}
 // If gocache is killed during a build, the next build is correct, with the same directory and with a new one.
 func TestGocacheIsKilled(t *testing.T) {
 	testserver.Further(t)
-	store := directory(t)
+	store := newDirectoryAddress(t)
 	dir := t.TempDir()
+
 	for _, files := range killsAfter {
 		b := newGoBuild(t, dir, store)
 		pid := filepath.Join(b.clone, "pid")
@@ -204,12 +209,14 @@ func TestGocacheIsKilled(t *testing.T) {
 		cmd := b.command("build", "./...")
 		require.NoError(t, cmd.Start())
 		killWhen(t, pid, func() bool {
-			found, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
-			return len(found) >= files
+			leftovers, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
+			return len(leftovers) >= files
 		})
+
 		_ = cmd.Wait() // it may have been finished before the kill
 		requireRightFiles(t, dir)
 	}
+
 	for _, dir := range []string{dir, t.TempDir()} {
 		b := newGoBuild(t, dir, store)
 		_, _, warnings := b.build()
@@ -241,17 +248,21 @@ func killWhen(t *testing.T, path string, holds func() bool) {
 func TestGocacheWithoutAnAnswer(t *testing.T) {
 	hanging, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, hanging.Close()) }()
+	defer func() {
+		require.NoError(t, hanging.Close())
+	}()
 	down, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, down.Close())
+
 	for _, address := range []net.Addr{hanging.Addr(), down.Addr()} {
 		b := newGoBuild(t, t.TempDir(), "--patience=500ms", fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", address))
 		cmd := b.command("build", "-x", "./...")
 		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
-		compiled, report, warnings := b.parse(string(out))
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(output))
+
+		compiled, report, warnings := b.parse(string(output))
 		require.Equal(t, 3, compiled)
 		require.NotEmpty(t, warnings)
 		require.LessOrEqual(t, len(warnings), 2, "one for the store, or for its uploads")
@@ -272,20 +283,23 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	for _, name := range []string{"gocache-v1/ab/old", "other"} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), long, long))
 	}
+
 	s.exits(0, "gocache", "trim", "--dry-run", store)
 	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.ok("ls", "-r", store))
 	s.exits(0, "gocache", "trim", "--max-age", "30d", store)
 	require.Equal(t, "gocache-v1/ab/new\nother\n", s.ok("ls", "-r", store))
+
 	s.exits(2, "gocache", "trim", "--max-age", "0s", store)
 	s.exits(2, "gocache", "trim", "--max-age", "soon", store)
 }
 
 func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
-	store := directory(t)
+	store := newDirectoryAddress(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
+
 	for _, tt := range []struct {
 		name string
 		code int
@@ -308,6 +322,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 			require.NotEmpty(t, stderr)
 		})
 	}
+
 	s.t = t
 	s.in = "gocache " + store + "\n"
 	_, stderr := s.exits(2, "run", "-")
@@ -316,11 +331,12 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 
 // After a close request, gocache responds, ends its output and exits with 0.
 func TestGocacheAnswersRequests(t *testing.T) {
-	process, in, out := started(t, "gocache", "--dir", t.TempDir(), directory(t))
-	lines := bufio.NewScanner(out)
+	process, stdin, stdout := startProcess(t, "gocache", "--dir", t.TempDir(), newDirectoryAddress(t))
+	lines := bufio.NewScanner(stdout)
 	require.True(t, lines.Scan())
 	require.Equal(t, `{"ID":0,"KnownCommands":["get","put","close"]}`, lines.Text())
-	_, err := io.WriteString(in, `{"ID":1,"Command":"close"}`+"\n")
+
+	_, err := io.WriteString(stdin, `{"ID":1,"Command":"close"}`+"\n")
 	require.NoError(t, err)
 	require.True(t, lines.Scan())
 	require.Equal(t, `{"ID":1}`, lines.Text())

@@ -18,7 +18,7 @@ import (
 
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	p := &program.Program{}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		command string
 		err     error
 		want    string
@@ -95,7 +95,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"sign", &storage.Error{
 				Code: storage.Unsupported,
 				Err:  errors.New("local does not support SignedUploadURL here"),
-				Hint: "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted",
+				Hint: "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted",
 			},
 			"unsupported: local does not support signed upload URL here\nhint: set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 		},
@@ -124,7 +124,10 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"invalid argument: request_payer=requester must not be set with Anonymous: nobody would pay",
 		},
 		"a list of names": {
-			"sign", &storage.Error{Code: storage.Unsupported, Hint: "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"},
+			"sign", &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it",
+			},
 			"unsupported\nhint: to sign, set the key of a service account (signing_key=)",
 		},
 		"a function": {
@@ -158,11 +161,12 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			),
 			"a: unsupported\ninternal: unsupported\nhint: omit --public\nhint: use --if-absent",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			command, _, err := rootCommand(p).Find([]string{row.command})
+			command, _, err := rootCommand(p).Find([]string{tt.command})
 			require.NoError(t, err)
-			require.Equal(t, row.want, printed(explain.Error(command, row.err, false)))
+			require.Equal(t, tt.want, printed(explain.Error(command, tt.err, false)))
 		})
 	}
 }
@@ -171,23 +175,27 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 func TestHintForServerWithoutProfile(t *testing.T) {
 	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
 	require.NoError(t, err)
-	for _, row := range []struct{ server, want string }{
+	tests := []struct{ server, want string }{
 		{"MinIO", "hint: this endpoint answers as MinIO: open it with profile=minio"},
 		{"nginx", "hint: name the server with profile= (minio, ceph, …)"},
-	} {
-		t.Run(row.server, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.server, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Server", row.server)
+				w.Header().Set("Server", tt.server)
 				w.WriteHeader(http.StatusNotFound)
 			}))
 			defer server.Close()
 			b, err := storage.Open(t.Context(), "s3://photos?anonymous=true&path_style=true&endpoint="+server.URL)
 			require.NoError(t, err)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
+
 			_, err = b.Attrs(t.Context(), "k") // its response names the server
 			require.Error(t, err)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
-			require.True(t, strings.HasSuffix(printed(explain.Error(command, err, false)), row.want), printed(explain.Error(command, err, false)))
+			require.True(t, strings.HasSuffix(printed(explain.Error(command, err, false)), tt.want), printed(explain.Error(command, err, false)))
 		})
 	}
 }
@@ -195,13 +203,15 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 // An error of a server is printed in one line. --verbose adds the request ids.
 func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
+
 	for _, command := range []string{"cat", "stat"} {
 		_, stderr := s.exits(3, command, "box:none")
 		require.Equal(t, `omnibucket: "none" in s3 bucket "photos": object not found`+"\n", stderr)
 		_, stderr = s.exits(3, command, "-v", "box:none")
 		require.Regexp(t, `StatusCode: 404(.|\n)*\nrequest: \w+\n$`, stderr)
 	}
+
 	server.Inject(s3server.Fail("*", "AccessDenied"))
 	for _, args := range [][]string{{"cat", "box:a"}, {"ls", "box:"}, {"cp", "-", "box:a"}, {"bucket", "box:"}} {
 		_, stderr := s.exits(1, args...)
@@ -209,12 +219,13 @@ func TestErrorsOfServers(t *testing.T) {
 		require.Regexp(t, `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`, first, args)
 		require.NotContains(t, stderr, "request")
 	}
+
 	_, stderr := s.exits(1, "cat", "--json", "-v", "box:a")
 	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
 	_, stderr = s.exits(2, "ls", "ftp://a/b")
 	require.NotContains(t, stderr, "package")
 
-	onGCS(t, s, func(path, _ string) (int, string) {
+	startGCSBox(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
 			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}

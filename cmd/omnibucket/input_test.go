@@ -14,18 +14,21 @@ const mark = "\uFEFF"
 // Commands ignore a byte order mark at the beginning of a file.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a", "b")
+	putObjects(t, s, newMemoryAddress(t), "a", "b")
 	file := filepath.Join(t.TempDir(), "file")
 	write := func(text string) {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	}
+
 	write(mark + "a\r\n")
 	require.Equal(t, "a\n", s.ok("ls", "--include-from", file, "box:"))
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
+
 	write(mark + "# a comment\na\n")
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
 	write("a\n" + mark + "b\n")
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"), "only at the start")
+
 	write(mark)
 	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
 
@@ -41,13 +44,13 @@ func TestByteOrderMark(t *testing.T) {
 	stdout, _ = s.exits(0, "run", "-")
 	require.Equal(t, "b", stdout)
 
-	write(mark + "locations:\n  marked: " + memory(t) + "\n")
+	write(mark + "locations:\n  marked: " + newMemoryAddress(t) + "\n")
 	require.Equal(t, "a\n", s.ok("ls", "--config", file, "--exclude", "b", "marked:"))
 	s.ok("config", "add", "--config", file, "other", "mem://other")
-	require.Equal(t, "marked  "+memory(t)+"\nother   mem://other\n", s.ok("config", "list", "--config", file))
+	require.Equal(t, "marked  "+newMemoryAddress(t)+"\nother   mem://other\n", s.ok("config", "list", "--config", file))
 
-	made := directory(t) + "/made"
-	s.ok("mb", made)
+	path := newDirectoryAddress(t) + "/made"
+	s.ok("mb", path)
 	write(mark + `[{"Prefix":"tmp/","ExpireAfterDays":7}]`)
-	s.ok("bucket", "--lifecycle", file, made)
+	s.ok("bucket", "--lifecycle", file, path)
 }

@@ -54,7 +54,7 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 // Commands take an inventory.
 func TestInventoryOfCommands(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	for _, key := range []string{"2026/a", "2026/b", "2025/c"} {
 		s.put("box:"+key, key)
 	}
@@ -81,20 +81,22 @@ func TestInventoryOfCommands(t *testing.T) {
 
 func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.put("box:a", "a")
 	manifest := inventoryOfBox(t, s)
-	for _, row := range []struct {
+
+	tests := []struct {
 		args []string
 		says string
 	}{
 		{[]string{"du", "--inventory", "reports:", "box:"}, "--inventory must be the location of a manifest"},
-		{[]string{"du", "--inventory", manifest, "box:", "box:"}, "--inventory must be used with one address"},
+		{[]string{"du", "--inventory", manifest, "box:", "box:"}, "--inventory must be used with one location"},
 		{[]string{"rm", "--inventory", manifest, "box:a"}, "--inventory must be used with -r"},
 		{[]string{"sync", "--inventory", manifest, t.TempDir(), "box:"}, "--inventory must be used with a bucket"},
 		{[]string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()}, "--delete must not be used with --inventory"},
-	} {
-		_, stderr := s.exits(2, row.args...)
-		require.Contains(t, stderr, row.says)
+	}
+	for _, tt := range tests {
+		_, stderr := s.exits(2, tt.args...)
+		require.Contains(t, stderr, tt.says)
 	}
 }

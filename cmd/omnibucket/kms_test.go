@@ -17,8 +17,8 @@ const (
 	secondKey = "arn:aws:kms:eu-west-1:111122223333:key/second"
 )
 
-// withKMS starts AWS KMS with two keys, and makes the environment lead to it.
-func withKMS(t *testing.T) *kmsserver.Server {
+// startKMS starts AWS KMS with two keys, and makes the environment lead to it.
+func startKMS(t *testing.T) *kmsserver.Server {
 	kms := kmsserver.StartAWS(t)
 	kms.AddKey(firstKey)
 	kms.AddKey(secondKey)
@@ -31,19 +31,20 @@ func withKMS(t *testing.T) *kmsserver.Server {
 }
 
 func TestKMSLocation(t *testing.T) {
-	kms := withKMS(t)
+	kms := startKMS(t)
 	offline, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	address := directory(t)
-	layer := func(of string) string {
-		return "    address: " + address + "\n    layers:\n    - encrypt: {" + of + "}\n"
+	address := newDirectoryAddress(t)
+	layer := func(key string) string {
+		return "    address: " + address + "\n    layers:\n    - encrypt: {" + key + "}\n"
 	}
-	s, _ := configured(t, "locations:\n  plain: "+address+
+	s, _ := newConfiguredShell(t, "locations:\n  plain: "+address+
 		"\n  box:\n"+layer("recipients: [awskms:"+firstKey+", "+offline.Recipient().String()+"]")+
 		"  rotating:\n"+layer("recipients: [awskms:"+secondKey+"], decrypt_with: [awskms:"+firstKey+"]")+
 		"  rotated:\n"+layer("recipients: [awskms:"+secondKey+"]")+
 		"  emergency:\n"+layer("identity_variable: OFFLINE"))
 	s.env["OFFLINE"] = offline.String()
+
 	s.put("box:a", "secret")
 	require.Equal(t, "secret", s.ok("cat", "box:a"))
 	require.Equal(t, "secret", s.ok("cat", "emergency:a"), "without the service")
@@ -55,6 +56,7 @@ func TestKMSLocation(t *testing.T) {
 	require.Equal(t, "secret", s.ok("cat", "rotated:a"))
 	_, stderr := s.exits(1, "cat", "box:a")
 	require.Contains(t, stderr, "permission denied")
+
 	kms.SetState(secondKey, "disabled")
 	_, stderr = s.exits(1, "cat", "rotated:a")
 	require.Contains(t, stderr, "permission denied")
@@ -68,10 +70,11 @@ func TestKMSLocation(t *testing.T) {
 }
 
 func TestKMSGateway(t *testing.T) {
-	kms := withKMS(t)
+	kms := startKMS(t)
 	dir := filepath.ToSlash(t.TempDir())
-	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {recipients: ['awskms:"+firstKey+"']}}]\n")
+	s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {recipients: ['awskms:"+firstKey+"']}}]\n")
 	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--create", "year", "box:")
+
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
@@ -79,18 +82,19 @@ func TestKMSGateway(t *testing.T) {
 }
 
 func TestKMSInvalidKeys(t *testing.T) {
-	for _, row := range []struct{ name, encrypt, says string }{
+	tests := []struct{ name, encrypt, says string }{
 		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: the key must be the ARN"},
 		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: the key must be projects/PROJECT"},
 		{"no URL", "recipients: ['azurekeyvault:hunter2']", "encrypt: the key must be https://"},
 		{"another service", "recipients: ['vault:hunter2']", "or keys of a service: awskms:ARN"},
 		{"an identity that decrypts", "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]", "decrypt_with must be keys of a service"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			withKMS(t)
-			s := withLayers(t, "    - encrypt: {"+row.encrypt+"}\n")
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			startKMS(t)
+			s := newLayeredShell(t, "    - encrypt: {"+tt.encrypt+"}\n")
 			_, stderr := s.exits(2, "cat", "box:a")
-			require.Contains(t, stderr, row.says)
+			require.Contains(t, stderr, tt.says)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}

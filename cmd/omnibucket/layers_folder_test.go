@@ -8,13 +8,14 @@ import (
 
 // finish and repair refuse a folder, because a layer of two stores works on whole buckets.
 func TestFinishAndRepairRefuseAFolder(t *testing.T) {
-	first := directory(t)
-	second := directory(t)
-	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+
+	first := newDirectoryAddress(t)
+	second := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  first: "+first+"\n  second: "+second+
 		"\n  mirrored:\n    address: "+first+"?prefix=tenant/\n    layers: [{mirror: second}]"+
 		"\n  moving:\n    address: "+first+"?prefix=tenant/\n    layers: [{overlay: {old: second}}]\n")
 	s.put("first:other/a", "of another tenant")
 	s.put("second:other/b", "of another tenant")
+
 	for _, args := range [][]string{
 		{"finish", "moving:"}, {"finish", "--dry-run", "moving:"}, {"repair", "mirrored:"},
 		{"repair", "--all", "mirrored:"}, {"repair", "--all", "--primary-is-right", "mirrored:"},

@@ -15,9 +15,10 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	link := filepath.Join(top, "link")
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
-	s, _ := configured(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+
+	s, _ := newConfiguredShell(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+
 		"/c}}]\n")
 	const rule = "the directory of a cache must not overlap with that of the location"
+
 	for name, args := range map[string][]string{
 		"of a folder":                     {"serve", "--listing", "--cache", data + "/c", "file://" + data},
 		"of a path":                       {"serve", "--cache", data + "/c", data},
@@ -39,7 +40,7 @@ func TestCacheInsideItsLocation(t *testing.T) {
 // If two layers of a location name the same store, the location is refused. One layer could remove objects that
 // the other has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
-	for _, row := range []struct{ name, layers, says string }{
+	tests := []struct{ name, layers, says string }{
 		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},
 		{"a mirror and an overlay", "[{mirror: b}, {overlay: {old: a}}]", ""},
 		{"a mirror of the old store", "[{overlay: {old: a}}, {mirror: a}]", "must name different stores"},
@@ -49,18 +50,19 @@ func TestLayersNameDifferentStores(t *testing.T) {
 		{"overlay, mirror, overlay", "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
 			"must have overlay only once"},
 		{"two mirrors", "[{mirror: a}, {mirror: b}]", "must have mirror only once"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a := directory(t)
-			s, _ := configured(t, "locations:\n  a: "+a+"\n  again: "+a+"\n  b: "+directory(t)+"\n  c: "+directory(t)+
-				"\n  box:\n    address: "+directory(t)+"\n    layers: "+row.layers+"\n")
-			if row.says == "" {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newDirectoryAddress(t)
+			s, _ := newConfiguredShell(t, "locations:\n  a: "+a+"\n  again: "+a+"\n  b: "+newDirectoryAddress(t)+"\n  c: "+newDirectoryAddress(t)+
+				"\n  box:\n    address: "+newDirectoryAddress(t)+"\n    layers: "+tt.layers+"\n")
+			if tt.says == "" {
 				s.put("box:x", "text")
 				return
 			}
 			for _, args := range [][]string{{"ls", "box:"}, {"repair", "--all", "box:"}, {"finish", "box:"}} {
 				_, stderr := s.exits(2, args...)
-				require.Contains(t, stderr, row.says)
+				require.Contains(t, stderr, tt.says)
 				require.Contains(t, stderr, "location box")
 			}
 		})

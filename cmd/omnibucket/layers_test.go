@@ -20,16 +20,16 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// withLayers configures the location box with layers, and plain without them, for the same bucket.
-func withLayers(t *testing.T, layers string) *shell {
+// newLayeredShell configures the location box with layers, and plain without them, for the same bucket.
+func newLayeredShell(t *testing.T, layers string) *shell {
 	t.Helper()
-	address := directory(t)
-	s, _ := configured(t, "locations:\n  plain: "+address+"\n  box:\n    address: "+address+"\n    layers:\n"+layers)
+	address := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  plain: "+address+"\n  box:\n    address: "+address+"\n    layers:\n"+layers)
 	return s
 }
 
 func TestLocationReadOnly(t *testing.T) {
-	s := withLayers(t, "    - readonly: {}\n")
+	s := newLayeredShell(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
 	require.Equal(t, "text", s.ok("cat", "box:a"))
 	require.Equal(t, "a\n", s.ok("ls", "box:"))
@@ -44,7 +44,7 @@ func TestLocationReadOnly(t *testing.T) {
 }
 
 func TestLocationLimited(t *testing.T) {
-	s := withLayers(t, "    - limit: {bytes: 1G, reads: 4}\n")
+	s := newLayeredShell(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
 	start := time.Now()
 	s.in = "cat box:a\ncat box:a\ncat box:a\n"
@@ -54,14 +54,14 @@ func TestLocationLimited(t *testing.T) {
 
 func TestLocationCached(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
-	s := withLayers(t, "    - diskcache: {dir: "+dir+", max: 10M, trust: 1m}\n")
+	s := newLayeredShell(t, "    - diskcache: {dir: "+dir+", max: 10M, trust: 1m}\n")
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "box:a"))
 	require.DirExists(t, dir)
 }
 
 func TestLocationWithNamedCredentials(t *testing.T) {
-	s, path := configured(t, "locations:\n  photos:\n    address: s3://photos?region=eu-west-1\n    credentials: old\n    layers: [{readonly: {}}]\n")
+	s, path := newConfiguredShell(t, "locations:\n  photos:\n    address: s3://photos?region=eu-west-1\n    credentials: old\n    layers: [{readonly: {}}]\n")
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `"layers":["readonly"]`)
 	_, stderr := s.exits(1, "ls", "photos:")
@@ -74,9 +74,10 @@ func TestGatewayReadOnly(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	dir := filepath.ToSlash(t.TempDir())
-	s, _ := configured(t, "locations:\n  reports:\n    address: file://"+dir+"\n    layers: [{readonly: {}}]\n")
+	s, _ := newConfiguredShell(t, "locations:\n  reports:\n    address: file://"+dir+"\n    layers: [{readonly: {}}]\n")
 	s.ok("mb", "file://"+dir+"/year")
 	s.put("file://"+dir+"/year#a", "text")
+
 	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("reports:")
 	require.Equal(t, "text", s.ok("cat", "s3://year/a"+parameters))
 	for _, args := range [][]string{{"rm", "s3://year/a" + parameters}, {"rb", "--force", "s3://year/" + parameters}, {"mb", "s3://other/" + parameters}} {
@@ -86,19 +87,20 @@ func TestGatewayReadOnly(t *testing.T) {
 	require.Equal(t, "text", s.ok("cat", "file://"+dir+"/year#a"))
 }
 
-// encrypting configures the location box with encryption, and plain without it. The identity is in a file.
-func encrypting(t *testing.T) (s *shell, identity *age.X25519Identity) {
+// newEncryptingShell configures the location box with encryption, and plain without it. The identity is in a file.
+func newEncryptingShell(t *testing.T) (s *shell, identity *age.X25519Identity) {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "identity.txt")
 	require.NoError(t, os.WriteFile(file, []byte("# of a test\n"+identity.String()+"\n"), 0o600))
-	return withLayers(t, "    - encrypt: {identity_file: "+file+"}\n"), identity
+	return newLayeredShell(t, "    - encrypt: {identity_file: "+file+"}\n"), identity
 }
 
 func TestLocationEncrypted(t *testing.T) {
-	s, _ := encrypting(t)
+	s, _ := newEncryptingShell(t)
 	dir := t.TempDir()
+
 	s.put("box:a", "secret")
 	require.Equal(t, "secret", s.ok("cat", "box:a"))
 	require.Equal(t, "cre", s.ok("cat", "--range", "2:3", "box:a"))
@@ -110,14 +112,17 @@ func TestLocationEncrypted(t *testing.T) {
 	require.Equal(t, "secret", s.ok("cat", "box:copy"))
 	s.ok("cp", "box:a", "plain:opened")
 	require.Equal(t, "secret", s.ok("cat", "plain:opened"))
+
 	writeFiles(t, dir, map[string]string{"1": "one", "2/3": "three"})
 	s.ok("-q", "sync", dir, "box:tree/")
 	require.Equal(t, "three", s.ok("cat", "box:tree/2/3"))
 	require.Empty(t, s.ok("-q", "diff", dir, "box:tree/"))
+
 	s.ok("mv", "box:tree/1", "box:moved")
 	require.Equal(t, "one", s.ok("cat", "box:moved"))
 	_, stderr := s.exits(1, "cat", "box:opened")
 	require.Contains(t, stderr, "checksum mismatch", "a plain object")
+
 	_, stderr = s.exits(1, "sign", "box:a")
 	require.Contains(t, stderr, "encrypted by this program")
 }
@@ -128,21 +133,23 @@ func TestLocationIdentities(t *testing.T) {
 	require.NoError(t, err)
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
-	address := directory(t)
-	layers := func(of string) string {
-		return "    address: " + address + "\n    layers:\n    - encrypt: {" + of + "}\n"
+	address := newDirectoryAddress(t)
+	layers := func(keys string) string {
+		return "    address: " + address + "\n    layers:\n    - encrypt: {" + keys + "}\n"
 	}
-	s, _ := configured(t, "locations:\n  plain: "+address+
+	s, _ := newConfiguredShell(t, "locations:\n  plain: "+address+
 		"\n  box:\n"+layers("identity_variable: BOX_KEYS")+
 		"  write:\n"+layers("recipients: ["+identity.Recipient().String()+"]")+
 		"  quantum:\n"+layers("identity_variable: BOX_KEYS, recipients: ["+hybrid.Recipient().String()+"]")+
 		"  old:\n"+layers("identity_variable: BOX_KEYS, allow_plain: true")+
 		"  none:\n"+layers("identity_file: "+filepath.Join(t.TempDir(), "none")))
 	s.put("plain:plain", "plain")
+
 	_, stderr := s.exits(2, "cat", "box:a")
 	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
 	_, stderr = s.exits(2, "cat", "none:a")
 	require.Contains(t, stderr, "identity_file must be readable")
+
 	s.env["BOX_KEYS"] = "hunter2"
 	_, stderr = s.exits(2, "cat", "box:a")
 	require.Contains(t, stderr, "identities must be a file of age-keygen")
@@ -160,21 +167,24 @@ func TestLocationIdentities(t *testing.T) {
 
 // A raw object is a file of age.
 func TestRawObjectIsAnAgeFile(t *testing.T) {
-	s, identity := encrypting(t)
+	s, identity := newEncryptingShell(t)
 	content := strings.Repeat("a long text ", 20_000)
 	s.put("box:a", content)
+
 	s.put("plain:b", "plain")
 	require.Equal(t, "plain", s.ok("cat", "--raw", "plain:b"))
 	for _, location := range []string{"box:a", "plain:a"} {
 		file := s.ok("cat", "--raw", location)
-		plain, err := age.Decrypt(strings.NewReader(file), identity)
+		r, err := age.Decrypt(strings.NewReader(file), identity)
 		require.NoError(t, err, location)
-		got, err := io.ReadAll(plain)
+
+		got, err := io.ReadAll(r)
 		require.NoError(t, err, location)
 		require.True(t, content == string(got), location)
 		require.Equal(t, file[100:150], s.ok("cat", "--raw", "--range", "100:50", location))
 		require.Equal(t, file[len(file)-7:], s.ok("cat", "--raw", "--range", "-7", location))
 	}
+
 	raw := s.ok("cat", "--raw", "box:a")
 	s.in = "cat box:a\ncat --raw box:a\n"
 	require.Contains(t, []string{content + raw, raw + content}, s.ok("-q", "run", "-"), "lines have layers of their own")
@@ -185,17 +195,18 @@ func TestRawObjectDecryptedByAge(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "age")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "filippo.io/age/cmd/age").CombinedOutput()
 	require.NoError(t, err, "%s", built)
-	s, identity := encrypting(t)
+	s, identity := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.ok("cat", "--raw", "box:a")})
+
 	data, err := exec.CommandContext(t.Context(), program, "--decrypt", "-i", filepath.Join(dir, "identity"), filepath.Join(dir, "file")).Output()
 	require.NoError(t, err)
 	require.Equal(t, "secret", string(data))
 }
 
 func TestServeWithAllLayers(t *testing.T) {
-	s, _ := encrypting(t)
+	s, _ := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	cache := filepath.Join(t.TempDir(), "cache")
 	url := s.serving("--cache", cache, "--read-only", "box:")
@@ -214,7 +225,7 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 		parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
 		return func() string { return s.ok("cat", "s3://photos/a"+parameters) }
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		layer bool // of the location
 		begin func(t *testing.T, s *shell, cache string) (read func() string)
@@ -235,28 +246,31 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 		{"of a location", true, func(_ *testing.T, s *shell, _ string) func() string {
 			return func() string { return s.ok("cat", "box:a") }
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			cache := filepath.Join(t.TempDir(), "cache")
 			layers := "[]"
-			if row.layer {
+			if tt.layer {
 				layers = "[{diskcache: {dir: " + cache + "}}]"
 			}
-			s, _ := configured(t, "locations:\n  box:\n    address: s3://photos\n    layers: "+layers+"\n")
-			var sent atomic.Int64 // bytes of objects
-			s3Box(t, s, s3server.Config{Log: func(e s3server.Entry) {
+			s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: s3://photos\n    layers: "+layers+"\n")
+			var bytesSent atomic.Int64 // bytes of objects
+			startS3Box(t, s, s3server.Config{Log: func(e s3server.Entry) {
 				if e.Operation == "GetObject" && e.Status < http.StatusMultipleChoices {
-					sent.Add(e.Sent)
+					bytesSent.Add(e.Sent)
 				}
 			}})
 			s.put("box:a", "first content")
-			read := row.begin(t, s, cache)
+			readText := tt.begin(t, s, cache)
+
 			for range 2 {
-				require.Equal(t, "first content", read())
+				require.Equal(t, "first content", readText())
 			}
-			require.EqualValues(t, len("first content"), sent.Load(), "the second time, it comes from the cache")
+			require.EqualValues(t, len("first content"), bytesSent.Load(), "the second time, it comes from the cache")
+
 			s.put("box:a", "second content")
-			require.Equal(t, "second content", read())
+			require.Equal(t, "second content", readText())
 		})
 	}
 }
@@ -266,9 +280,10 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	require.NoError(t, err)
 	dir := filepath.ToSlash(t.TempDir())
 	cache := filepath.Join(t.TempDir(), "cache")
-	s, _ := configured(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
+	s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
 	parameters := s.atGateway("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
+
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
@@ -285,10 +300,11 @@ func TestGatewayWithAllLayers(t *testing.T) {
 }
 
 func TestLocationMirrored(t *testing.T) {
-	first := directory(t)
-	second := directory(t)
-	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
-		"  other:\n    address: "+directory(t)+"\n    layers: [{mirror: second}]\n  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
+	first := newDirectoryAddress(t)
+	second := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
+		"  other:\n    address: "+newDirectoryAddress(t)+"\n    layers: [{mirror: second}]\n  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
+
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
@@ -307,6 +323,7 @@ func TestLocationMirrored(t *testing.T) {
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
 	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the mark")
 	require.Contains(t, s.ok("ls", "first:.omnibucket-mirror/"), "pair", "unless it is named")
+
 	s.ok("rm", "box:a")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
 	s.put("second:c", "nobody knows whose")
@@ -315,17 +332,21 @@ func TestLocationMirrored(t *testing.T) {
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
+
 	_, stderr = s.exits(4, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
 	require.Equal(t, "nobody knows whose", s.ok("cat", "second:c"))
+
 	_, stderr = s.exits(2, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
 	s.ok("repair", "--all", "--primary-is-right", "other:")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
+
 	_, stderr = s.exits(2, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
+
 	for _, args := range [][]string{{"serve", "--s3", "account:"}, {"ls", "account:photos"},
 		{"rm", "account:photos/a"}} {
 		_, stderr = s.exits(2, args...)
@@ -352,6 +373,7 @@ func TestWhenAStoreIsGone(t *testing.T) {
 	} {
 		fmt.Fprintf(&text, "  %s:\n    address: %s\n    layers: [{mirror: %s}]\n", name, address(roles[0]), roles[1])
 	}
+
 	equal := func(s *shell, a, b string, objects map[string]string) {
 		for _, name := range []string{a, b} {
 			lines := ""
@@ -362,7 +384,8 @@ func TestWhenAStoreIsGone(t *testing.T) {
 			require.Equal(t, lines, s.ok("ls", name+":"))
 		}
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		do   func(s *shell)
 	}{
@@ -395,50 +418,56 @@ func TestWhenAStoreIsGone(t *testing.T) {
 			s.put("photos:c", "new")
 			require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 			require.NoError(t, os.Rename(filepath.Join(root, "snapshot"), filepath.Join(root, "first")))
+
 			stdout, _ := s.exits(4, "repair", "--all", "--dry-run", "photos:")
 			require.ElementsMatch(t, []string{"undecided a", "undecided c"}, strings.Split(stdout, "\n")[:2])
 			s.exits(4, "repair", "--all", "photos:")
 			s.ok("repair", "--all", "--primary-is-right", "swapped:")
 			equal(s, "first", "second", map[string]string{"a": "changed", "b": "two", "c": "new"})
+
 			s.ok("repair", "--all", "photos:")
 			s.ok("rm", "photos:a")
 			equal(s, "first", "second", map[string]string{"b": "two", "c": "new"})
 		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, name := range []string{"first", "second", "third", "snapshot"} {
 				require.NoError(t, os.RemoveAll(filepath.Join(root, name)))
 			}
-			s, _ := configured(t, text.String())
+			s, _ := newConfiguredShell(t, text.String())
 			s.put("photos:a", "one")
 			s.put("photos:b", "two")
 			s.ok("repair", "--all", "photos:")
-			row.do(s)
+			tt.do(s)
 		})
 	}
 }
 
 func TestLocationMoving(t *testing.T) {
-	before := directory(t)
-	after := directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n"+
-		"  later:\n    address: "+after+"\n    layers: [{overlay: {old: before, keep_old: true, new_only: true}}]\n")
+	oldDir := newDirectoryAddress(t)
+	newDir := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  before: "+oldDir+"\n  after: "+newDir+"\n  box:\n    address: "+newDir+"\n    layers: [{overlay: {old: before, keep_old: true}}]\n"+
+		"  later:\n    address: "+newDir+"\n    layers: [{overlay: {old: before, keep_old: true, new_only: true}}]\n")
 	s.put("before:a", "old")
 	s.put("before:b", "old")
 	s.put("before:c", "old")
 	s.put("box:b", "new")
+
 	s.ok("rm", "box:c")
 	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, "old", s.ok("cat", "before:c"), "keep_old")
 	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
 		s.ok("finish", "--json", "box:"))
+
 	s.ok("rm", "later:a")
 	require.Equal(t, "b\n", s.ok("ls", "box:"), "new_only")
 	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n",
 		s.ok("finish", "--remove-tombstones", "box:"))
 	require.Equal(t, "b\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
+
 	_, stderr := s.exits(2, "finish", "after:")
 	require.Contains(t, stderr, "must have the layer overlay")
 }
@@ -451,23 +480,39 @@ func (s *shell) atGateway(args ...string) string {
 }
 
 func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
-	before := directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n"+
-		"  both:\n    address: "+directory(t)+"\n    layers: [{mirror: before}, {overlay: {old: other}}]\n  other: "+directory(t)+"\n")
-	for _, row := range []struct {
+	oldDir := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  before: "+oldDir+"\n  same:\n    address: "+oldDir+"\n    layers: [{overlay: {old: before}}]\n"+
+		"  both:\n    address: "+newDirectoryAddress(t)+"\n    layers: [{mirror: before}, {overlay: {old: other}}]\n  other: "+newDirectoryAddress(t)+"\n")
+	tests := []struct {
 		name, command, location, says string
 	}{
-		{"finish without layers", "finish", "before:", `the location must have the layer overlay
-hint: add "layers: [{overlay: {old: NAME}}]" to it in the configuration`},
-		{"repair without layers", "repair", "before:", `the location must have the layer mirror
-hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
-		{"repair of a mirror below an overlay", "repair", "both:", "if another layer of two stores follows mirror, name a location of the same store without that one"},
-		{"finish of one store", "finish", "same:", "must not be the same bucket"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			for _, args := range [][]string{{row.command, row.location}, {row.command, "--dry-run", row.location}} {
+		{
+			name:     "finish without layers",
+			command:  "finish",
+			location: "before:",
+			says: `the location must have the layer overlay
+hint: add "layers: [{overlay: {old: NAME}}]" to it in the configuration`,
+		},
+		{
+			name:     "repair without layers",
+			command:  "repair",
+			location: "before:",
+			says: `the location must have the layer mirror
+hint: add "layers: [{mirror: NAME}]" to it in the configuration`,
+		},
+		{
+			name:     "repair of a mirror below an overlay",
+			command:  "repair",
+			location: "both:",
+			says:     "if another layer of two stores follows mirror, name a location of the same store without that one",
+		},
+		{name: "finish of one store", command: "finish", location: "same:", says: "must not be the same bucket"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, args := range [][]string{{tt.command, tt.location}, {tt.command, "--dry-run", tt.location}} {
 				_, stderr := s.exits(2, args...)
-				require.Contains(t, stderr, row.says)
+				require.Contains(t, stderr, tt.says)
 			}
 		})
 	}
@@ -477,12 +522,14 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	root := filepath.ToSlash(t.TempDir())
 	old := "file://" + root + "/old?create=true"
 	moving := "file://" + root + "/photos?create=true"
-	s, _ := configured(t, "locations:\n  old: "+old+"\n  photos:\n    address: "+moving+"\n    layers: [{overlay: {old: old}}]\n")
+	s, _ := newConfiguredShell(t, "locations:\n  old: "+old+"\n  photos:\n    address: "+moving+"\n    layers: [{overlay: {old: old}}]\n")
 	s.put("old:a", "old")
 	s.put("photos:b", "new")
+
 	parameters := s.atGateway("photos:")
 	require.Equal(t, "a\nb\n", s.ok("ls", "s3://photos/"+parameters))
 	require.Equal(t, "old", s.ok("cat", "s3://photos/a"+parameters))
+
 	s.ok("rm", "s3://photos/a"+parameters)
 	s.put("s3://photos/c"+parameters, "by a client of S3")
 	require.Equal(t, "b\nc\n", s.ok("ls", "photos:"))
@@ -493,42 +540,45 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	stores := newShell(t).atGateway("--create", "year", "--create", "other")
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	s, _ := configured(t, "locations:\n  plain: s3://year"+stores+"\n  box:\n    address: s3://year"+stores+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
+	s, _ := newConfiguredShell(t, "locations:\n  plain: s3://year"+stores+"\n  box:\n    address: s3://year"+stores+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
 	parameters := s.atGateway("box:")
+
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.Equal(t, "secret", s.ok("cat", "box:a"))
 	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
 	require.Equal(t, "year\n", s.ok("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, says string
 		code       int
 		args       []string
 	}{
-		{"another bucket of the account", "bucket not found", 3, []string{"ls", "s3://other/" + parameters}},
-		{"a new bucket", "permission denied", 1, []string{"mb", "s3://new-bucket/" + parameters}},
-		{"the removal of another bucket", "bucket not found", 3, []string{"rb", "s3://other/" + parameters}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, stderr := s.exits(row.code, row.args...)
-			require.Contains(t, stderr, row.says)
+		{name: "another bucket of the account", says: "bucket not found", code: 3, args: []string{"ls", "s3://other/" + parameters}},
+		{name: "a new bucket", says: "permission denied", code: 1, args: []string{"mb", "s3://new-bucket/" + parameters}},
+		{name: "the removal of another bucket", says: "bucket not found", code: 3, args: []string{"rb", "s3://other/" + parameters}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr := s.exits(tt.code, tt.args...)
+			require.Contains(t, stderr, tt.says)
 		})
 	}
 }
 
 // If a location is being moved, reading an object copies it to the new store.
 func TestLocationMovingCopiesOnRead(t *testing.T) {
-	before := directory(t)
-	after := directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  after: "+after+"\n  box:\n    address: "+after+"\n    layers: [{overlay: {old: before, copy_on_read: true}}]\n")
+	oldDir := newDirectoryAddress(t)
+	newDir := newDirectoryAddress(t)
+	s, _ := newConfiguredShell(t, "locations:\n  before: "+oldDir+"\n  after: "+newDir+"\n  box:\n    address: "+newDir+"\n    layers: [{overlay: {old: before, copy_on_read: true}}]\n")
 	s.put("before:a", "old")
 	require.Equal(t, "old", s.ok("cat", "box:a"))
 	require.Equal(t, "old", s.ok("cat", "after:a"))
 }
 
 func TestLayersInvalid(t *testing.T) {
-	for _, row := range []struct{ name, layers, says string }{
+	tests := []struct{ name, layers, says string }{
 		{
 			"an unknown layer", "    - hunter2: {}\n",
 			"a name that is known: diskcache, encrypt, limit, mirror, overlay, readonly",
@@ -559,11 +609,12 @@ func TestLayersInvalid(t *testing.T) {
 		{"no old store", "    - overlay: {keep_old: true}\n", "overlay: old must name the location of the old store"},
 		{"two layers of two stores in one", "    - {mirror: a, overlay: {old: hunter2}}\n", "must have one name"},
 		{"no duration", "    - diskcache: {dir: /c, trust: hunter2}\n", "diskcache: trust must be a duration"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := withLayers(t, row.layers)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newLayeredShell(t, tt.layers)
 			_, stderr := s.exits(2, "ls", "plain:")
-			require.Contains(t, stderr, row.says)
+			require.Contains(t, stderr, tt.says)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}

@@ -15,7 +15,7 @@ import (
 // A command removes the temporary files that killed commands left in a directory. It keeps files that only have
 // such a name.
 func TestLeftoversOfKilledCommands(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		args func(dir string) []string
 	}{
@@ -29,27 +29,29 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			return []string{"cp", os.Args[0], filepath.Join(dir, "sub", "a")}
 		}},
 		{"rm -r", func(dir string) []string { return []string{"rm", "-r", filepath.Join(dir, "sub")} }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
-			s.env["OMNIBUCKET_BOX"] = memory(t)
+			s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 			s.put("box:sub/a", "x")
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
 			killed, err := partfile.Create(partfile.System{}, filepath.Join(dir, "sub", "a"), 0o644)
 			require.NoError(t, err)
 			killed.Keep() // ends the lock, as a kill
-			require.Len(t, temporary(t, dir), 2)
+
+			require.Len(t, temporaryFiles(t, dir), 2)
 			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
 
-			s.exits(0, row.args(dir)...)
-			require.Equal(t, []string{foreign}, temporary(t, dir))
+			s.exits(0, tt.args(dir)...)
+			require.Equal(t, []string{foreign}, temporaryFiles(t, dir))
 		})
 	}
 }
 
-func temporary(t *testing.T, dir string) (paths []string) {
+func temporaryFiles(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if strings.HasPrefix(d.Name(), ".omnibucket-") {

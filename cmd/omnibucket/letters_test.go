@@ -10,39 +10,43 @@ import (
 // Commands accept the short flags of cp, rm, du, rsync and gsutil.
 func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.env["OMNIBUCKET_BOX"] = bucket
 	s.put("box:d/a", "1")
+
 	s.put("box:d/s/b", "22")
 	require.Equal(t, "d/a\nd/s/b\n", s.ok("ls", "-R", "box:"))
 	s.ok("cp", "-R", "box:d", "box:e")
 	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
+
 	s.ok("mv", "-R", "box:e", "box:f")
 	stdout, _ := s.exits(0, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
+
 	_, stderr := s.exits(0, "sync", "-n", "--delete", "box:d/", "box:f/")
 	require.Contains(t, stderr, "dry run")
 	require.Equal(t, "f/a\nf/s/b\n", s.ok("ls", "-r", "box:f"))
 	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
+
 	s.exits(2, "du", "-s", "--depth", "1", "box:d")
 	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
 }
 
 func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "1")
-	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"},
-		{bucket + "/a"}} {
+	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"}} {
 		stdout, stderr := s.exits(0, append([]string{"rm", "-f"}, args...)...)
 		require.Empty(t, stdout+stderr, args)
 	}
+	s.ok("rm", "-f", bucket+"/a")
 	require.Empty(t, s.ok("ls", bucket))
 }
 
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		args []string
 		says string
@@ -60,12 +64,13 @@ func TestInvalidCommandLines(t *testing.T) {
 		{"a letter with two meanings", []string{"cp", "-n", "a", "b"},
 			"hint: use --ignore-existing to keep what is there, or --dry-run to change nothing"},
 		{"a location without an address", []string{"ls", "bad:a"}, "location bad must have an address"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			s.env["OMNIBUCKET_BAD"] = "x"
-			_, stderr := s.exits(2, row.args...)
-			require.Contains(t, stderr, row.says)
+			_, stderr := s.exits(2, tt.args...)
+			require.Contains(t, stderr, tt.says)
 		})
 	}
 	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
@@ -76,18 +81,20 @@ func TestExcludeEverything(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"d/a.jpg": "1", "d/b.txt": "1"})
+
 	for _, pattern := range []string{"*", "**", "/*", "./**", "**/*"} {
 		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
-			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
+			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
 			_, stderr := s.exits(2, args...)
 			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else",
 				args)
 		}
 	}
+
 	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
 	require.Contains(t, stderr, "every key")
-	s.ok("check", "--exclude", "*", filepath.Join(dir, "d"), memory(t))
-	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
+	s.ok("check", "--exclude", "*", filepath.Join(dir, "d"), newMemoryAddress(t))
+	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
 }
 
 // If a tree is given without --recursive, the error has a hint.
@@ -96,33 +103,48 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"d/a": "1"})
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	s.put("box:tree/a", "1")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		code int
 		args []string
 		hint string
 	}{
-		{"mv of a directory", 2, []string{"mv", "d", "d2"}, "use -r to move a tree"},
-		{"cp of a directory", 2, []string{"cp", "d", "./x"}, "use -r to copy a tree"},
-		{"cp of a folder", 2, []string{"cp", "box:tree/", "./x"}, "use -r to copy a tree"},
-		{"cp of a folder without its slash", 3, []string{"cp", "box:tree", "./x"},
-			"use -r to copy a tree: a folder has this name"},
-		{"mv of a folder to another", 3, []string{"mv", "box:tree", "box:tree2"},
-			"use -r to move a tree: a folder has this name"},
-		{"mv of a folder to a directory", 3, []string{"mv", "box:tree", "./x"},
-			"use -r to move a tree: a folder has this name"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "mv of a directory", code: 2, args: []string{"mv", "d", "d2"}, hint: "use -r to move a tree"},
+		{name: "cp of a directory", code: 2, args: []string{"cp", "d", "./x"}, hint: "use -r to copy a tree"},
+		{name: "cp of a folder", code: 2, args: []string{"cp", "box:tree/", "./x"}, hint: "use -r to copy a tree"},
+		{
+			name: "cp of a folder without its slash",
+			code: 3,
+			args: []string{"cp", "box:tree", "./x"},
+			hint: "use -r to copy a tree: a folder has this name",
+		},
+		{
+			name: "mv of a folder to another",
+			code: 3,
+			args: []string{"mv", "box:tree", "box:tree2"},
+			hint: "use -r to move a tree: a folder has this name",
+		},
+		{
+			name: "mv of a folder to a directory",
+			code: 3,
+			args: []string{"mv", "box:tree", "./x"},
+			hint: "use -r to move a tree: a folder has this name",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(row.code, row.args...)
-			require.Contains(t, stderr, "hint: "+row.hint+"\n")
+			_, stderr := s.exits(tt.code, tt.args...)
+			require.Contains(t, stderr, "hint: "+tt.hint+"\n")
 			require.Equal(t, "1", readFile(t, "d/a"))
 			require.Equal(t, "1", s.ok("cat", "box:tree/a"))
 			require.NoFileExists(t, "x")
 		})
 	}
+
 	s.t = t
 	_, stderr := s.exits(3, "cp", "box:none", "./x")
 	require.NotContains(t, stderr, "hint:")
@@ -152,13 +174,15 @@ func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text", "b/c.txt": "text", "b/d.txt": "text"})
-	box := memory(t)
+	box := newMemoryAddress(t)
 	s.ok("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
 	s.ok("cp", "-r", filepath.Join(dir, "b"), box+"/b")
+
 	_, stderr := s.exits(0, "rm", "-r", box+"/b")
 	require.Equal(t, "2 deleted (8 B)\n", stderr)
 	_, stderr = s.exits(0, "expire", "--age", "100d", "--all", box)
 	require.Regexp(t, `^0 deleted in `, stderr)
+
 	_, stderr = s.exits(0, "--quiet", "rm", "-r", "--all", box)
 	require.Empty(t, stderr)
 }

@@ -17,12 +17,13 @@ import (
 
 func TestLs(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	for _, key := range []string{"a", "a/x", "photos/1.jpg", "photos/2026/2.jpg", "photos-old"} {
 		s.put(bucket+"/"+key, key)
 	}
 	s.env["OMNIBUCKET_PICS"] = bucket + "/photos"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		want string // lines
 		args []string
@@ -40,10 +41,11 @@ func TestLs(t *testing.T) {
 		{"a folder of a name", "2026/2.jpg", []string{"pics:2026"}},
 		{"a prefix in the address", "1.jpg 2026/", []string{bucket + "?prefix=photos/"}},
 		{"a folder below a prefix", "2026/2.jpg", []string{bucket + "/2026/?prefix=photos/"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok(append([]string{"ls"}, row.args...)...)))
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok(append([]string{"ls"}, tt.args...)...)))
 		})
 	}
 }
@@ -51,15 +53,15 @@ func TestLs(t *testing.T) {
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
-		_, stderr := s.exits(3, "ls", memory(t)+"/"+url.PathEscape(key))
+		_, stderr := s.exits(3, "ls", newMemoryAddress(t)+"/"+url.PathEscape(key))
 		require.Contains(t, stderr, "\nhint: check the key; there is no folder of this name either\n", key)
 	}
 }
 
 func TestLsRefuses(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
-	for _, row := range []struct {
+	bucket := newMemoryAddress(t)
+	tests := []struct {
 		name string
 		code int
 		args []string
@@ -70,10 +72,11 @@ func TestLsRefuses(t *testing.T) {
 		{"buckets in order of keys", 2, []string{"--buckets", "--start-after", "a", "mem://"}},
 		{"versions in the middle", 2, []string{"--versions", "--start-after", "a", bucket}},
 		{"versions of a bucket without versions", 1, []string{"--versions", bucket}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			stdout, _ := s.exits(row.code, append([]string{"ls"}, row.args...)...)
+			stdout, _ := s.exits(tt.code, append([]string{"ls"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}
@@ -82,12 +85,12 @@ func TestLsRefuses(t *testing.T) {
 // An empty bucket lists nothing.
 func TestLsEmptyBucket(t *testing.T) {
 	s := newShell(t)
-	require.Empty(t, s.ok("ls", directory(t)))
+	require.Empty(t, s.ok("ls", newDirectoryAddress(t)))
 }
 
 func TestLsLong(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a b.txt", "12345")
 	s.put(bucket+"/folder/c", "")
 	lines := strings.Split(s.ok("ls", "-l", bucket), "\n")
@@ -97,9 +100,10 @@ func TestLsLong(t *testing.T) {
 
 func TestLsJSON(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/<a>&\"é\".txt", "12345")
 	s.put(bucket+"/folder/c", "")
+
 	lines := strings.Split(strings.TrimSpace(s.ok("ls", "--json", bucket)), "\n")
 	require.Len(t, lines, 2)
 	var entry reading.EntryLine
@@ -113,13 +117,14 @@ func TestLsJSON(t *testing.T) {
 
 func TestLsLimitsManyKeys(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	b, err := storage.Open(t.Context(), bucket)
 	require.NoError(t, err)
 	for i := range 2_500 {
 		_, err := b.Upload(t.Context(), fmt.Sprintf("many/%05d", i), strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	require.NoError(t, storage.Close(b))
 	require.Equal(t, 2_500, strings.Count(s.ok("ls", "-r", bucket), "\n"))
 	lines := strings.Fields(s.ok("ls", "-r", "--limit", "1500", "--start-after", "many/00499", bucket))
@@ -128,23 +133,25 @@ func TestLsLimitsManyKeys(t *testing.T) {
 }
 
 func TestLsVersions(t *testing.T) {
-	for _, row := range []struct{ name, bucket string }{
-		{"memory", memory(t)},
-		{"directory", directory(t) + "#"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct{ name, bucket string }{
+		{"memory", newMemoryAddress(t)},
+		{"directory", newDirectoryAddress(t) + "#"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			at := func(key string) string {
-				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
+			addressOf := func(key string) string {
+				if address, isFile := strings.CutSuffix(tt.bucket, "#"); isFile {
 					return address + "?versions=true#" + key
 				}
-				return row.bucket + "/" + key + "?versions=true"
+				return tt.bucket + "/" + key + "?versions=true"
 			}
 			for _, text := range []string{"first", "second"} {
-				s.put(at("a"), text)
+				s.put(addressOf("a"), text)
 			}
-			s.put(at("a/b"), "other")
-			s.ok("rm", at("a"))
+			s.put(addressOf("a/b"), "other")
+			s.ok("rm", addressOf("a"))
+
 			states := func(args ...string) []string {
 				var all []string
 				for line := range strings.Lines(s.ok(append([]string{"ls", "--versions"}, args...)...)) {
@@ -153,39 +160,43 @@ func TestLsVersions(t *testing.T) {
 				}
 				return all
 			}
-			require.Equal(t, []string{"removed a", "old a", "old a"}, states(at("a")), "only of this object")
-			require.Equal(t, []string{"current a/b"}, states(at("a/")))
-			require.Len(t, states(at("")), 4)
-			require.Len(t, states("--limit", "2", at("")), 2)
+			require.Equal(t, []string{"removed a", "old a", "old a"}, states(addressOf("a")), "only of this object")
+			require.Equal(t, []string{"current a/b"}, states(addressOf("a/")))
+			require.Len(t, states(addressOf("")), 4)
+			require.Len(t, states("--limit", "2", addressOf("")), 2)
 
 			var first reading.VersionLine
-			lines := strings.Split(s.ok("ls", "--versions", "--json", at("a")), "\n")
+			lines := strings.Split(s.ok("ls", "--versions", "--json", addressOf("a")), "\n")
+
 			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
-			require.Equal(t, "first", s.ok("cat", "--version", first.Version, at("a")))
-			require.Contains(t, s.ok("stat", "--version", first.Version, at("a")), first.Version)
-			s.ok("cp", "--version", first.Version, at("a"), at("restored"))
-			require.Equal(t, "first", s.ok("cat", at("restored")))
-			s.ok("rm", "--version", first.Version, at("a"))
-			require.Equal(t, []string{"removed a", "old a"}, states(at("a")))
-			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", at("a")))
+			require.Equal(t, "first", s.ok("cat", "--version", first.Version, addressOf("a")))
+			require.Contains(t, s.ok("stat", "--version", first.Version, addressOf("a")), first.Version)
+
+			s.ok("cp", "--version", first.Version, addressOf("a"), addressOf("restored"))
+			require.Equal(t, "first", s.ok("cat", addressOf("restored")))
+			s.ok("rm", "--version", first.Version, addressOf("a"))
+			require.Equal(t, []string{"removed a", "old a"}, states(addressOf("a")))
+			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", addressOf("a")))
 		})
 	}
 }
 
 func TestLsBuckets(t *testing.T) {
 	s := newShell(t)
-	parent := directory(t)
+	parent := newDirectoryAddress(t)
 	for _, name := range []string{"photos", "backup", "site"} {
 		s.ok("mb", parent+"/"+name)
 	}
+
 	require.Equal(t, "backup\nphotos\nsite\n", s.ok("ls", "--buckets", parent))
 	require.Equal(t, "backup\nphotos\n", s.ok("ls", "--buckets", "--limit", "2", parent))
 	require.Regexp(t, `^\d{4}-\S+Z  backup\n`, s.ok("ls", "--buckets", "-l", parent))
+
 	var line reading.BucketLine
 	require.NoError(t, json.Unmarshal([]byte(strings.Split(s.ok("ls", "--buckets", "--json", parent), "\n")[1]), &line))
 	require.Equal(t, "photos", line.Name)
 
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "")
 	require.Regexp(t, regexp.MustCompile(`(?m)^`+path.Base(bucket)+`$`), s.ok("ls", "mem://"), "an address without a bucket is its account")
 }

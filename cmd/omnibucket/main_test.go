@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// started is the program in a process of its own.
-func started(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
+// startProcess starts the program in a process of its own.
+func startProcess(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func started(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser
 	return process, in, out
 }
 
-func exitOf(t *testing.T, process *exec.Cmd) int {
+func waitForExit(t *testing.T, process *exec.Cmd) int {
 	t.Helper()
 	var exit *exec.ExitError
 	require.ErrorAs(t, process.Wait(), &exit)
@@ -43,26 +43,27 @@ var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
 // A signal interrupts.
 func TestSignalInterrupts(t *testing.T) {
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		process, in, _ := started(t, "cp", "-", bucket+"#a")
-		_, err := io.WriteString(in, moreThanAPipeHolds) // it is being read
+		process, stdin, _ := startProcess(t, "cp", "-", bucket+"#a")
+		_, err := io.WriteString(stdin, moreThanAPipeHolds) // it is being read
 		require.NoError(t, err)
 		require.NoError(t, process.Process.Signal(signal))
-		require.Equal(t, 130, exitOf(t, process))
+		require.Equal(t, 130, waitForExit(t, process))
 	}
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
 // A signal ends a command that opens a named pipe, which blocks until another program writes to it.
 func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	s := newShell(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	timer := time.AfterFunc(100*time.Millisecond, cancel)
 	defer timer.Stop()
+
 	require.Equal(t, 130, run(ctx, []string{"cp", pipe, bucket + "#a"}, s.around(nil, io.Discard, io.Discard)))
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0) // ends the wait
 	require.NoError(t, err)
@@ -70,13 +71,14 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 
 	pipe += "2" // of the first one, a reader may still be ending
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	process, in, _ := started(t, "cp", pipe, bucket+"#b")
-	require.NoError(t, in.Close())
+	process, stdin, _ := startProcess(t, "cp", pipe, bucket+"#b")
+	require.NoError(t, stdin.Close())
 	writer, err = os.OpenFile(pipe, os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = io.WriteString(writer, "piped")
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())
+
 	require.NoError(t, process.Wait())
 	require.Equal(t, "piped", s.ok("cat", bucket+"#b"))
 }
@@ -84,13 +86,14 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 // If head closes the pipe, the command exits with 141.
 func TestBrokenPipeOfHead(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a", moreThanAPipeHolds)
-	process, _, out := started(t, "cat", bucket+"#a")
-	_, err := io.ReadFull(out, make([]byte, 10))
+	process, _, stdout := startProcess(t, "cat", bucket+"#a")
+	_, err := io.ReadFull(stdout, make([]byte, 10))
 	require.NoError(t, err)
-	require.NoError(t, out.Close())
-	require.Equal(t, 141, exitOf(t, process))
+	require.NoError(t, stdout.Close())
+
+	require.Equal(t, 141, waitForExit(t, process))
 }
 
 // If standard output is on a full disk, the command fails.
@@ -99,12 +102,15 @@ func TestOutputFull(t *testing.T) {
 	if err != nil {
 		t.Skip("this system has no /dev/full")
 	}
-	defer func() { require.NoError(t, full.Close()) }()
+	defer func() {
+		require.NoError(t, full.Close())
+	}()
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a", "a")
 	program, err := os.Executable()
 	require.NoError(t, err)
+
 	for _, args := range [][]string{{"ls", bucket}, {"cat", bucket + "#a"}, {"rm", "-v", bucket + "#a"}, {"run", "-"}, {"completion", "bash"}} {
 		process := exec.CommandContext(t.Context(), program, args...)
 		process.Env = append(os.Environ(), asProgram+"=1")
@@ -113,7 +119,8 @@ func TestOutputFull(t *testing.T) {
 		process.Stdout = full
 		process.Stderr = &errs
 		require.NoError(t, process.Start())
-		require.Equal(t, 1, exitOf(t, process), args)
+
+		require.Equal(t, 1, waitForExit(t, process), args)
 		require.Contains(t, errs.String(), "omnibucket: writing the output: ", args)
 		require.Contains(t, errs.String(), "hint: free some space: the disk is full\n", args)
 	}
@@ -130,7 +137,7 @@ func TestMvKilled(t *testing.T) {
 	}
 	writeFiles(t, dir, tree)
 	kills := 0
-	left := func() (n int) {
+	count := func() (n int) {
 		for key := range tree {
 			if _, err := os.Lstat(filepath.Join(dir, key)); err == nil {
 				n++
@@ -138,35 +145,38 @@ func TestMvKilled(t *testing.T) {
 		}
 		return n
 	}
-	for done := false; !done; {
-		process, in, out := started(t, "mv", "-r", dir+"/", "file://"+filepath.ToSlash(bucket)+"#moved")
-		require.NoError(t, in.Close())
-		before := left()
-		ended := make(chan struct{})
+
+	for finished := false; !finished; {
+		process, stdin, stdout := startProcess(t, "mv", "-r", dir+"/", "file://"+filepath.ToSlash(bucket)+"#moved")
+		require.NoError(t, stdin.Close())
+		filesBefore := count()
+		exited := make(chan struct{})
 		go func() {
-			defer close(ended)
-			_, _ = io.Copy(io.Discard, out)
+			defer close(exited)
+			_, _ = io.Copy(io.Discard, stdout)
 		}()
-		for running := true; running && left() > before-files/8; { // in its middle
+		for running := true; running && count() > filesBefore-files/8; { // in its middle
 			select {
-			case <-ended:
+			case <-exited:
 				running = false
 			default:
 			}
 		}
+
 		_ = process.Process.Kill()
-		<-ended
-		done = process.Wait() == nil
-		if !done {
+		<-exited
+		finished = process.Wait() == nil
+		if !finished {
 			kills++
 		}
+
 		for key, text := range tree {
-			_, here := os.ReadFile(filepath.Join(dir, key))
-			moved, there := os.ReadFile(filepath.Join(bucket, "moved", key))
-			require.True(t, here == nil || there == nil && string(moved) == text, key)
+			_, srcErr := os.ReadFile(filepath.Join(dir, key))
+			moved, dstErr := os.ReadFile(filepath.Join(bucket, "moved", key))
+			require.True(t, srcErr == nil || dstErr == nil && string(moved) == text, key)
 		}
 		require.Less(t, kills, 2*files)
 	}
-	require.Zero(t, left()) // a directory that became empty when mv was killed may stay
+	require.Zero(t, count()) // a directory that became empty when mv was killed may stay
 	require.Positive(t, kills)
 }

@@ -19,6 +19,7 @@ func TestManualPages(t *testing.T) {
 	dir := t.TempDir()
 	s := newShell(t)
 	s.ok("man", dir)
+
 	page := func(name string) string {
 		out, err := exec.CommandContext(t.Context(), testserver.Program(t, "man"), "-E", "ascii", "-l", filepath.Join(dir, name+".1")).Output()
 		require.NoError(t, err)

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// markedBox opens the bucket "box:" with these objects, as other tools store them: their keys may be any text.
-func markedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
+// newMarkedBox opens the bucket "box:" with these objects, as other tools store them: their keys may be any text.
+func newMarkedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:    "photos",
 		Endpoint:  server.URL,
@@ -59,7 +59,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
-			markedBox(t, s, tree...)
+			newMarkedBox(t, s, tree...)
 			require.Equal(t, row.want, s.ok(row.args...))
 		})
 	}
@@ -83,7 +83,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
-			b := markedBox(t, s, tree...)
+			b := newMarkedBox(t, s, tree...)
 			s.exits(0, row.args...)
 			require.Equal(t, row.left, foldermarker.Keys(t, b))
 		})
@@ -92,6 +92,6 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 
 func TestCompletionLeavesOutTheMarkerOfTheFolder(t *testing.T) {
 	s := newShell(t)
-	markedBox(t, s, "a/b/c", "a/d", "a/empty/")
+	newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/")
 	require.Equal(t, []string{"box:a/b/", "box:a/d", "box:a/empty/"}, s.completions("cat", "box:a/"))
 }

@@ -10,41 +10,44 @@ import (
 
 // Buckets are created and removed.
 func TestMbAndRb(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, address string
 		versions      string
 		key           func(address string) string
 	}{
-		{"memory", "mem://test-made", "?versions=true", func(a string) string { return a + "/a" }},
-		{"directory", directory(t) + "/made", "?versions=true", func(a string) string { return a + "#a" }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "memory", address: "mem://test-made", versions: "?versions=true", key: func(a string) string { return a + "/a" }},
+		{name: "directory", address: newDirectoryAddress(t) + "/made", versions: "?versions=true", key: func(a string) string { return a + "#a" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.ok("mb", row.address)
-			_, stderr := s.exits(1, "mb", row.address)
-			require.Contains(t, stderr, "bucket exists")
-			s.put(row.key(row.address), "x")
-			_, stderr = s.exits(1, "rb", row.address)
-			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
-			s.ok("rb", "--force", row.address)
-			s.exits(3, "rb", row.address)
-			s.exits(3, "rb", "--force", row.address)
+			s.ok("mb", tt.address)
 
-			s.ok("mb", "--versioned", "--public", row.address)
-			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", row.address))
-			kept := row.key(row.address)
-			if row.name == "memory" {
-				kept += row.versions
+			_, stderr := s.exits(1, "mb", tt.address)
+			require.Contains(t, stderr, "bucket exists")
+			s.put(tt.key(tt.address), "x")
+			_, stderr = s.exits(1, "rb", tt.address)
+			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
+
+			s.ok("rb", "--force", tt.address)
+			s.exits(3, "rb", tt.address)
+			s.exits(3, "rb", "--force", tt.address)
+
+			s.ok("mb", "--versioned", "--public", tt.address)
+			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", tt.address))
+			key := tt.key(tt.address)
+			if tt.name == "memory" {
+				key += tt.versions
 			} else {
-				kept = row.key(row.address + row.versions)
+				key = tt.key(tt.address + tt.versions)
 			}
 			for range 3 {
-				s.put(kept, "x")
+				s.put(key, "x")
 			}
-			s.ok("rm", kept)
-			s.exits(1, "rb", row.address)
-			s.ok("rb", "--force", row.address)
-			s.exits(3, "stat", row.address)
+			s.ok("rm", key)
+			s.exits(1, "rb", tt.address)
+			s.ok("rb", "--force", tt.address)
+			s.exits(3, "stat", tt.address)
 		})
 	}
 }
@@ -53,18 +56,19 @@ func TestMbAndRb(t *testing.T) {
 // later.
 func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
-	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + s3Box(t, s, s3server.Config{}).URL
-	for _, row := range []struct{ name, address, parameter, shows string }{
-		{"versions of a directory", directory(t) + "/kept", "?versions=true", `(?m)^versioning +true$`},
-		{"locks of a directory", directory(t) + "/locked", "?object_lock=true", `(?m)^object lock +true$`},
-		{"versions on S3", "s3://kept" + server, "&versions=true", `(?m)^versioning +true$`},
-		{"locks on S3", "s3://locked" + server, "&object_lock=true", `(?m)^object lock +true$`},
-		{"neither", "s3://plain" + server, "&versions=false", `(?m)^versioning +false$`},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + startS3Box(t, s, s3server.Config{}).URL
+	tests := []struct{ name, address, parameter, shows string }{
+		{name: "versions of a directory", address: newDirectoryAddress(t) + "/kept", parameter: "?versions=true", shows: `(?m)^versioning +true$`},
+		{name: "locks of a directory", address: newDirectoryAddress(t) + "/locked", parameter: "?object_lock=true", shows: `(?m)^object lock +true$`},
+		{name: "versions on S3", address: "s3://kept" + server, parameter: "&versions=true", shows: `(?m)^versioning +true$`},
+		{name: "locks on S3", address: "s3://locked" + server, parameter: "&object_lock=true", shows: `(?m)^object lock +true$`},
+		{name: "neither", address: "s3://plain" + server, parameter: "&versions=false", shows: `(?m)^versioning +false$`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			s.ok("mb", row.address+row.parameter)
-			require.Regexp(t, row.shows, s.ok("stat", row.address))
+			s.ok("mb", tt.address+tt.parameter)
+			require.Regexp(t, tt.shows, s.ok("stat", tt.address))
 		})
 	}
 }

@@ -17,17 +17,17 @@ import (
 func (s *shell) servingMcp(args ...string) (address string, log *lockedBuffer) {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
-	out, printed := io.Pipe()
+	stdout, printed := io.Pipe()
 	log = &lockedBuffer{}
-	ended := make(chan int, 1)
+	exit := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"mcp", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, log))
+		exit <- run(ctx, append([]string{"mcp", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, log))
 		_ = printed.Close()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err := bufio.NewReader(stdout).ReadString('\n')
 	s.t.Cleanup(func() {
 		interrupt()
-		require.Zero(s.t, <-ended, log.String())
+		require.Zero(s.t, <-exit, log.String())
 	})
 	require.NoError(s.t, err, log.String())
 	return strings.TrimSpace(line), log
@@ -65,98 +65,153 @@ func httpAgent(t *testing.T, address, token string) *mcp.ClientSession {
 
 func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	s.put("box:a.txt", "text")
 	address, log := s.servingMcp("--allow=list,read,write", "box:")
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
 	require.True(t, ok)
+
 	client := httpAgent(t, address, strings.TrimSpace(token))
-	require.Equal(t, []string{"list", "read", "write"}, offered(t, client))
-	require.Equal(t, "text", called(t, client, "read", arguments{"key": "a.txt"})["text"])
-	called(t, client, "write", arguments{"key": "b.txt", "text": "new"})
-	require.Contains(t, refused(t, client, "write", arguments{"key": "b.txt", "text": "new"}), "precondition failed")
-	require.Equal(t, []string{"a.txt", "b.txt"}, listed(t, client, nil))
+	require.Equal(t, []string{"list", "read", "write"}, offeredTools(t, client))
+	require.Equal(t, "text", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
+
+	callTool(t, client, "write", arguments{"key": "b.txt", "text": "new"})
+	require.Contains(t, callRefusedTool(t, client, "write", arguments{"key": "b.txt", "text": "new"}), "precondition failed")
+	require.Equal(t, []string{"a.txt", "b.txt"}, listKeys(t, client, nil))
 }
 
 func TestMcpOverHTTPRefuses(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = memory(t), tokenOfTest
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
+
 	address, log := s.servingMcp("--domain=files.test", "box:")
 	require.NotContains(t, log.String(), tokenOfTest)
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		change func(r *http.Request)
 		body   string
 		want   int
 	}{
-		{"nothing that is right", func(*http.Request) {}, list, http.StatusOK},
+		{name: "nothing that is right", change: func(*http.Request) {}, body: list, want: http.StatusOK},
 		{
-			"no request without a token", func(r *http.Request) { r.Header.Del("Authorization") }, list,
-			http.StatusUnauthorized,
+			name: "no request without a token",
+			change: func(r *http.Request) {
+				r.Header.Del("Authorization")
+			},
+			body: list,
+			want: http.StatusUnauthorized,
 		},
 		{
-			"another token", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+tokenOfTest+"4") }, list,
-			http.StatusUnauthorized,
+			name: "another token",
+			change: func(r *http.Request) {
+				r.Header.Set("Authorization", "Bearer "+tokenOfTest+"4")
+			},
+			body: list,
+			want: http.StatusUnauthorized,
 		},
 		{
-			"the token as a password", func(r *http.Request) { r.SetBasicAuth("x", tokenOfTest) }, list,
-			http.StatusUnauthorized,
+			name: "the token as a password",
+			change: func(r *http.Request) {
+				r.SetBasicAuth("x", tokenOfTest)
+			},
+			body: list,
+			want: http.StatusUnauthorized,
 		},
 		{
-			"the token in the address",
-			func(r *http.Request) {
+			name: "the token in the address",
+			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 				r.URL.RawQuery = "token=" + tokenOfTest
-			}, list,
-			http.StatusUnauthorized,
+			},
+			body: list,
+			want: http.StatusUnauthorized,
 		},
-		{"no known name", func(r *http.Request) {
-			r.Host = "files.test:80"
-		}, list, http.StatusOK},
 		{
-			"the name of another site", func(r *http.Request) {
+			name: "no known name",
+			change: func(r *http.Request) {
+				r.Host = "files.test:80"
+			},
+			body: list,
+			want: http.StatusOK,
+		},
+		{
+			name: "the name of another site",
+			change: func(r *http.Request) {
 				r.Host = "evil.example"
-			}, list,
-			http.StatusMisdirectedRequest,
+			},
+			body: list,
+			want: http.StatusMisdirectedRequest,
 		},
 		{
-			"a page of another site", func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, list,
-			http.StatusForbidden,
+			name: "a page of another site",
+			change: func(r *http.Request) {
+				r.Header.Set("Origin", "https://evil.example")
+			},
+			body: list,
+			want: http.StatusForbidden,
 		},
-		{"a page of a file", func(r *http.Request) { r.Header.Set("Origin", "null") }, list, http.StatusForbidden},
 		{
-			"a cross-site request", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, list,
-			http.StatusForbidden,
+			name: "a page of a file",
+			change: func(r *http.Request) {
+				r.Header.Set("Origin", "null")
+			},
+			body: list,
+			want: http.StatusForbidden,
 		},
 		{
-			"a large body", func(*http.Request) {},
-			`{"jsonrpc":"2.0","id":1,"method":"` + strings.Repeat("x", 3<<20) + `"}`, http.StatusRequestEntityTooLarge,
+			name: "a cross-site request",
+			change: func(r *http.Request) {
+				r.Header.Set("Sec-Fetch-Site", "cross-site")
+			},
+			body: list,
+			want: http.StatusForbidden,
 		},
-		{"a batch", func(*http.Request) {}, " \r\n[" + list + "]", http.StatusBadRequest},
-		{"no JSON", func(*http.Request) {}, "hello", http.StatusBadRequest},
-		{"GET", func(r *http.Request) {
-			r.Method = http.MethodGet
-		}, "", http.StatusMethodNotAllowed},
-		{"DELETE", func(r *http.Request) {
-			r.Method = http.MethodDelete
-		}, "", http.StatusMethodNotAllowed},
 		{
-			"another type", func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, list,
-			http.StatusUnsupportedMediaType,
+			name:   "a large body",
+			change: func(*http.Request) {},
+			body:   `{"jsonrpc":"2.0","id":1,"method":"` + strings.Repeat("x", 3<<20) + `"}`,
+			want:   http.StatusRequestEntityTooLarge,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := request(t, http.MethodPost, address, row.body)
+		{name: "a batch", change: func(*http.Request) {}, body: " \r\n[" + list + "]", want: http.StatusBadRequest},
+		{name: "no JSON", change: func(*http.Request) {}, body: "hello", want: http.StatusBadRequest},
+		{
+			name: "GET",
+			change: func(r *http.Request) {
+				r.Method = http.MethodGet
+			},
+			want: http.StatusMethodNotAllowed,
+		},
+		{
+			name: "DELETE",
+			change: func(r *http.Request) {
+				r.Method = http.MethodDelete
+			},
+			want: http.StatusMethodNotAllowed,
+		},
+		{
+			name: "another type",
+			change: func(r *http.Request) {
+				r.Header.Set("Content-Type", "text/plain")
+			},
+			body: list,
+			want: http.StatusUnsupportedMediaType,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := request(t, http.MethodPost, address, tt.body)
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Accept", "application/json, text/event-stream")
 			r.Header.Set("Authorization", "Bearer "+tokenOfTest)
-			row.change(r)
+			tt.change(r)
+
 			status, body := ask(t, r)
-			require.Equal(t, row.want, status, body)
+			require.Equal(t, tt.want, status, body)
 			require.NotContains(t, body, tokenOfTest)
 		})
 	}
+
 	s.env["OMNIBUCKET_MCP_TOKEN"] = "short"
 	_, stderr := s.exits(2, "mcp", "--listen", "127.0.0.1:0", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_MCP_TOKEN must have at least 16")
@@ -165,7 +220,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 
 func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = memory(t), tokenOfTest
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
 	const want = "The token travels without TLS"
 	_, log := s.servingMcp("box:")
 	require.NotContains(t, log.String(), want)

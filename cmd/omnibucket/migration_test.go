@@ -24,7 +24,7 @@ func TestSyncShardsAddUp(t *testing.T) {
 		files[fmt.Sprintf("%d/%d", i%3, i)] = "x"
 	}
 	writeFiles(t, dir, files)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/gone/1", "x")
 	transferred, deleted := 0, 0
 	for i := range shards {
@@ -32,9 +32,11 @@ func TestSyncShardsAddUp(t *testing.T) {
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
 	}
+
 	require.Equal(t, len(files), transferred)
 	require.Equal(t, 1, deleted)
 	require.Equal(t, len(files), strings.Count(s.ok("ls", "-r", bucket), "\n"))
+
 	for _, shard := range []string{"", "3", "3/3", "-1/3", "1/0", "a/b", "1/3/4"} {
 		s.exits(2, "sync", "--shard", shard, dir, bucket)
 	}
@@ -43,8 +45,8 @@ func TestSyncShardsAddUp(t *testing.T) {
 // Shards of sync may be ranges of keys.
 func TestSyncShardsOfKeyRanges(t *testing.T) {
 	s := newShell(t)
-	src := memory(t) + "/src"
-	dst := memory(t) + "/dst"
+	src := newMemoryAddress(t) + "/src"
+	dst := newMemoryAddress(t) + "/dst"
 	for i := range 40 {
 		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
 	}
@@ -54,6 +56,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 	transferred, deleted := 0, 0
+
 	for i := range 4 {
 		_, report := s.synced("--delete", "--shard", fmt.Sprintf("%d/4", i), "--shard-bounds", bounds, src+"/in/", dst+"/in/")
 		require.InDelta(t, 10, numberBefore(t, report, "transferred"), 1)
@@ -79,7 +82,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 
 // sync takes its shard number from the environment variable of the scheduler.
 func TestSyncShardsByScheduler(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		env   map[string]string
 		shard string
 		want  string // I/N; "" if it is refused
@@ -97,23 +100,26 @@ func TestSyncShardsByScheduler(t *testing.T) {
 		"an index that is none":               {map[string]string{"JOB_COMPLETION_INDEX": ""}, "auto/3", ""},
 		"no number after the slash":           {map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"}, "auto/", ""},
 		"no scheduler":                        {nil, "auto", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
-			kept := t.TempDir()
+			journals := t.TempDir()
 			writeFiles(t, dir, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5", "f": "6"})
-			bucket := memory(t)
-			same := memory(t) + "-same"
-			for name, value := range row.env {
+			bucket := newMemoryAddress(t)
+			same := newMemoryAddress(t) + "-same"
+			for name, value := range tt.env {
 				s.env[name] = value
 			}
-			if row.want == "" {
-				s.exits(2, "sync", "--shard", row.shard, dir, bucket)
+
+			if tt.want == "" {
+				s.exits(2, "sync", "--shard", tt.shard, dir, bucket)
 				return
 			}
-			s.ok("-q", "sync", "--shard", row.shard, "--journal", kept, dir, bucket)
-			s.ok("-q", "sync", "--shard", row.want, dir, same)
+			s.ok("-q", "sync", "--shard", tt.shard, "--journal", journals, dir, bucket)
+
+			s.ok("-q", "sync", "--shard", tt.want, dir, same)
 			require.Equal(t, s.ok("ls", "-r", same), s.ok("ls", "-r", bucket))
 		})
 	}
@@ -124,17 +130,19 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	const files, shards = 40, 4
 	s := newShell(t)
 	dir := t.TempDir()
-	kept := filepath.Join(t.TempDir(), "journals")
-	dst := memory(t)
+	journals := filepath.Join(t.TempDir(), "journals")
+	dst := newMemoryAddress(t)
 	for i := range files {
 		writeFiles(t, dir, map[string]string{strconv.Itoa(i): "12345"})
 	}
-	status := func() string { return s.ok("job", "status", kept) }
+
+	status := func() string { return s.ok("job", "status", journals) }
 	shard := func(i int) []string {
-		return []string{"-q", "sync", "--journal", kept, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
+		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
 	}
-	s.exits(3, "job", "status", kept)
-	require.NoDirExists(t, kept)
+
+	s.exits(3, "job", "status", journals)
+	require.NoDirExists(t, journals)
 	for i := range 2 {
 		s.ok(shard(i)...)
 	}
@@ -149,6 +157,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 			failures++
 		}
 	}
+
 	require.NotZero(t, failures)
 	require.Contains(t, status(), fmt.Sprintf("4: %d done, %d begun", shards-failures, failures))
 	require.NoError(t, os.Remove(locked))
@@ -158,9 +167,9 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	}
 	require.Contains(t, status(), "4: 4 done, 0 begun")
 	require.Regexp(t, `files +\d+ transferred`, status())
-	require.Contains(t, s.ok("--json", "job", "status", kept), `"shards":4,"done":4,"begun":0`)
+	require.Contains(t, s.ok("--json", "job", "status", journals), `"shards":4,"done":4,"begun":0`)
 
-	s.ok("-q", "sync", "--journal", kept, dir, dst) // now as one job
+	s.ok("-q", "sync", "--journal", journals, dir, dst) // now as one job
 	require.Contains(t, status(), "1: 1 done, 0 begun")
 	require.Contains(t, status(), "40 the same")
 }
@@ -168,15 +177,16 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 // Different spellings of the address of a directory name one job.
 func TestJobOfADirectoryAddress(t *testing.T) {
 	s := newShell(t)
-	src := directory(t)
-	dst := memory(t)
-	kept := filepath.Join(t.TempDir(), "journals")
+	src := newDirectoryAddress(t)
+	dst := newMemoryAddress(t)
+	journals := filepath.Join(t.TempDir(), "journals")
 	s.put(src+"#a", "x")
 	address, parameters, _ := strings.Cut(src, "?")
 	for _, source := range []string{src, address + "/?" + parameters, address + "/.?" + parameters} {
-		s.ok("-q", "sync", "--journal", kept, source, dst)
+		s.ok("-q", "sync", "--journal", journals, source, dst)
 	}
-	require.Equal(t, 1, strings.Count(s.ok("--json", "job", "status", kept), "\n"))
+
+	require.Equal(t, 1, strings.Count(s.ok("--json", "job", "status", journals), "\n"))
 }
 
 // numberBefore returns the number before a word of a report, or 0.
@@ -210,8 +220,8 @@ func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
 	src := t.TempDir()
-	dst := memory(t)
-	kept := filepath.Join(t.TempDir(), "new", "journals")
+	dst := newMemoryAddress(t)
+	newJournals := filepath.Join(t.TempDir(), "new", "journals")
 	tree := map[string]string{}
 	for i := range files {
 		tree[fmt.Sprintf("%04d%s", i, strings.Repeat("x", 200))] = "x" // long names, so that the output is written
@@ -220,9 +230,10 @@ func TestSyncJournalContinues(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	args := []string{"sync", "-v", "--concurrency", "1", "--journal", kept, "--shard", "0/1", src, dst}
+
+	args := []string{"sync", "-v", "--concurrency", "1", "--journal", newJournals, "--shard", "0/1", src, dst}
 	require.Equal(t, 130, run(ctx, args, s.around(nil, &cancelsAfter{1, cancel}, io.Discard)))
-	entries, err := os.ReadDir(kept)
+	entries, err := os.ReadDir(newJournals)
 	require.NoError(t, err)
 	journals := 0
 	for _, entry := range entries {
@@ -231,6 +242,7 @@ func TestSyncJournalContinues(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, journals)
+
 	stdout, stderr := s.exits(0, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
 	require.NotContains(t, stdout, "transferred 0000")

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// onMinIO returns the address of a new bucket, which does not exist yet, and its
+// newMinIOBucket returns the address of a new bucket, which does not exist yet, and its
 // parameters separately.
-func onMinIO(t *testing.T) (bucket, parameters string) {
+func newMinIOBucket(t *testing.T) (bucket, parameters string) {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
@@ -33,10 +33,10 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 
 func TestRealServerCommands(t *testing.T) {
 	s := newShell(t)
-	bucket, parameters := onMinIO(t)
+	bucket, parameters := newMinIOBucket(t)
 	dir := t.TempDir()
 	back := t.TempDir()
-	at := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
+	addressOf := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
 	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})
 
@@ -49,30 +49,35 @@ func TestRealServerCommands(t *testing.T) {
 
 	s.ok("cp", "--if-absent", "--metadata", "owner=me", filepath.Join(dir, "report.txt"), bucket+parameters)
 	s.exits(4, "cp", "--if-absent", filepath.Join(dir, "report.txt"), bucket+parameters)
-	s.exits(4, "cp", "--if-revision", statOf(s, at("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
-	attrs := statOf(s, at("report.txt"))
+	s.exits(4, "cp", "--if-revision", statOf(s, addressOf("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
+
+	attrs := statOf(s, addressOf("report.txt"))
 	require.EqualValues(t, 10, attrs.Size)
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
-	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", at("report.txt")))
-	s.exits(3, "cat", at("none"))
-	s.ok("cp", at("report.txt"), back)
+	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", addressOf("report.txt")))
+
+	s.exits(3, "cat", addressOf("none"))
+	s.ok("cp", addressOf("report.txt"), back)
 	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
 
 	s.ok("cp", "-r", filepath.Join(dir, "photos"), "box:")
 	require.Equal(t, "photos/\nreport.txt\n", s.ok("ls", "box:"))
-	s.ok("cp", at("photos/1.jpg"), at("photos/3.jpg"))
+	s.ok("cp", addressOf("photos/1.jpg"), addressOf("photos/3.jpg"))
 	changes, _ := s.synced("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
 	require.Len(t, changes, 3)
+
 	require.NoError(t, os.Remove(filepath.Join(back, "photos", "3.jpg")))
 	changes, _ = s.synced("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, []string{"deleted 3.jpg"}, changes)
+
 	s.synced("--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
 
 	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))
 	s.ok("rm", "-r", "box:photos")
 	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
+
 	_, stderr := s.exits(1, "rb", "box:")
 	require.Contains(t, stderr, "bucket not empty")
 	s.ok("rm", "-r", "--all", "box:")
@@ -82,11 +87,12 @@ func TestRealServerCommands(t *testing.T) {
 
 func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
-	bucket, parameters := onMinIO(t)
+	bucket, parameters := newMinIOBucket(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
 	s.ok("mb", "box:")
+
 	for _, key := range hostile {
-		status, answer := upload(t, s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key), key)
+		status, answer := sendSignedCurl(t, s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key), key)
 		require.Equal(t, http.StatusOK, status, answer)
 		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
 		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
@@ -101,13 +107,15 @@ func TestRealServerHostileKeys(t *testing.T) {
 // MinIO refuses lifecycle rules that only abort uploads.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
-	bucket, parameters := onMinIO(t)
+	bucket, parameters := newMinIOBucket(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters
 	s.ok("mb", "box:")
 	s.in = `[{"AbortUploadsAfterDays":3}]`
+
 	_, stderr := s.exits(1, "bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, stderr, "unsupported")
 	require.Contains(t, stderr, "hint: this server has no rules that only abort uploads")
+
 	s.in = `[{"Prefix":"tmp/","ExpireAfterDays":3}]`
 	s.ok("bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, s.ok("bucket", "box:"), "tmp/")
@@ -116,22 +124,26 @@ func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 
 func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
-	bucket, parameters := onMinIO(t)
+	bucket, parameters := newMinIOBucket(t)
 	s.env["OMNIBUCKET_BOX"] = bucket + parameters + "&versions=true"
 	s.ok("mb", "--versioned", bucket+parameters)
 	s.put("box:a", "first")
 	s.put("box:a", "second")
 	s.ok("rm", "box:a")
+
 	lines := splitLines(s.ok("ls", "--versions", "box:a"))
 	require.Len(t, lines, 3)
 	require.Equal(t, "removed", strings.Fields(lines[0])[0])
+
 	first := strings.Fields(lines[2])[1]
 	require.Equal(t, "first", s.ok("cat", "--version", first, "box:a"))
 	s.ok("cp", "--version", first, "box:a", "box:a")
 	require.Equal(t, "first", s.ok("cat", "box:a"))
+
 	status, body := get(t, strings.TrimSpace(s.ok("sign", "--version", first, "box:a")))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "first", body)
+
 	s.ok("rb", "--force", "box:")
 	s.exits(3, "stat", "box:")
 }

@@ -22,13 +22,15 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	s := newShell(t)
 	address := "s3://photos?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
-	withObjects(t, s, address, "a", "tree/1", "tree/x/2")
+	putObjects(t, s, address, "a", "tree/1", "tree/x/2")
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
+
 	for _, args := range [][]string{{"box:a", "same:a"}, {"box:a", "same:"}, {"-r", "box:tree", "same:"}, {"box:tree/*", "same:tree/"}, {"-r", "box:", "same:"}} {
 		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "must not", args)
 		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
 	}
+
 	s.ok("mv", "box:a", "same:b")
 	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
 }
@@ -49,7 +51,9 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 			writeFiles(t, root, files)
 			account, err := local.NewServiceDriver(root, local.Config{})
 			require.NoError(t, err)
-			defer func() { require.NoError(t, account.Close()) }()
+			defer func() {
+				require.NoError(t, account.Close())
+			}()
 			server, err := s3server.Start(s3server.Config{Service: account})
 			require.NoError(t, err)
 			defer server.Close()
@@ -57,13 +61,14 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 			t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 			dir := filepath.Join(root, "photos")
 			address := "file://" + filepath.ToSlash(dir)
-			s, _ := configured(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+
+			s, _ := newConfiguredShell(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+
 				s3server.DefaultRegion+"&endpoint="+server.URL+
-				"\n  both:\n    address: "+directory(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+
-				directory(t)+"\n    layers: [{overlay: {old: box}}]\n")
+				"\n  both:\n    address: "+newDirectoryAddress(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+
+				newDirectoryAddress(t)+"\n    layers: [{overlay: {old: box}}]\n")
 			for i := range args {
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}
+
 			_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
 			require.Regexp(t, "must not (overlap|be the same)", stderr)
 			for name, text := range files {
@@ -78,13 +83,13 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 // mv refuses a device as its source, and does not remove it.
 func TestMvRemovesNoDevice(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	device := filepath.Join(t.TempDir(), "device")
 	if err := os.Symlink(os.DevNull, device); err != nil { // if mv has a bug, it removes the link
 		t.Skip(err)
 	}
-	for _, to := range []string{"box:a", filepath.Join(t.TempDir(), "a")} {
-		_, stderr := s.exits(2, "mv", device, to)
+	for _, dst := range []string{"box:a", filepath.Join(t.TempDir(), "a")} {
+		_, stderr := s.exits(2, "mv", device, dst)
 		require.Contains(t, stderr, "must be a regular file")
 		_, err := os.Lstat(device)
 		require.NoError(t, err)
@@ -97,28 +102,30 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content", "lines": "cp " + filepath.ToSlash(filepath.Join(dir, "file")) + " mem://lines/\nwait\ncat mem://lines/file"})
 	file := filepath.Join(dir, "file")
-	ends := func(args ...string) (code int, errs string) {
-		process, in, out := started(t, args...)
-		require.NoError(t, in.Close())
-		_, err := io.Copy(io.Discard, out)
+	run := func(args ...string) (code int, errs string) {
+		process, stdin, stdout := startProcess(t, args...)
+		require.NoError(t, stdin.Close())
+		_, err := io.Copy(io.Discard, stdout)
 		require.NoError(t, err)
 		_ = process.Wait()
 		return process.ProcessState.ExitCode(), process.Stderr.(*strings.Builder).String()
 	}
+
 	for _, args := range [][]string{
 		{"mv", file, "mem://x/"}, {"cp", file, "mem://x/"}, {"mv", "-r", dir + "/", "mem://x"}, {"sync", dir, "mem://x"}, {"mb", "mem://x"},
 		{"sync", "--delete", "--backup-dir", "mem://x", dir, "file://" + filepath.ToSlash(t.TempDir())},
 	} {
-		code, errs := ends(args...)
+		code, errs := run(args...)
 		require.Equal(t, 2, code, "%s: %s", args, errs)
 		require.Contains(t, errs, "a bucket in memory ends with the command", args)
 		require.Contains(t, errs, "hint: use mem: in the lines", args)
 		require.Equal(t, "content", readFile(t, file), args)
 	}
+
 	for _, args := range [][]string{
 		{"run", filepath.Join(dir, "lines")}, {"sign", "mem://x/key?signing_base_url=http://127.0.0.1:8080/.signed"},
 	} {
-		code, errs := ends(args...)
+		code, errs := run(args...)
 		require.Zero(t, code, "%s: %s", args, errs)
 	}
 }
@@ -128,19 +135,21 @@ func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
-	withObjects(t, s, s.env["OMNIBUCKET_BOX"], "a", "tree/1", "tree/x/2", "there")
-	same := func(from, to string, args ...string) {
-		before, err := os.Stat(filepath.Join(dir, from))
+	putObjects(t, s, s.env["OMNIBUCKET_BOX"], "a", "tree/1", "tree/x/2", "there")
+
+	same := func(src, dst string, args ...string) {
+		oldInfo, err := os.Stat(filepath.Join(dir, src))
 		require.NoError(t, err)
 		s.ok(append([]string{"mv"}, args...)...)
-		after, err := os.Stat(filepath.Join(dir, to))
+		newInfo, err := os.Stat(filepath.Join(dir, dst))
 		require.NoError(t, err)
-		require.True(t, os.SameFile(before, after), args)
-		require.NoFileExists(t, filepath.Join(dir, from))
+		require.True(t, os.SameFile(oldInfo, newInfo), args)
+		require.NoFileExists(t, filepath.Join(dir, src))
 	}
 	same("a", "b", "box:a", "box:b")
 	same("b", "c/b", "--if-absent", "box:b", "box:c/")
 	same("tree/x/2", "moved/x/2", "-r", "box:tree/", "box:moved/")
+
 	_, stderr := s.exits(4, "mv", "--if-absent", "box:c/b", "box:there")
 	require.Contains(t, stderr, "exists")
 	s.exits(3, "mv", "box:missing", "box:d")

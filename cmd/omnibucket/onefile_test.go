@@ -17,7 +17,7 @@ import (
 func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	for _, row := range []struct{ name, layers string }{
+	tests := []struct{ name, layers string }{
 		{"no layer", "[]"},
 		{"limit", "[{limit: {bytes: 1G, reads: 10000}}]"},
 		{"diskcache", "[{diskcache: {dir: CACHE, trust: 1m}}]"},
@@ -29,12 +29,13 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			"[{limit: {reads: 10000}}, {mirror: second}, {overlay: {old: third}}, {diskcache: {dir: " +
 				"CACHE}}, {encrypt: {identity_variable: BOX_KEYS}}]",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			const profile = "&profile=omnibucket"
 			store := newShell(t).atGateway("--create", "box", "--create", "second", "--create", "third") + profile
-			s, path := configured(t, "locations:\n  box:\n    address: s3://box"+store+"\n    layers: "+
-				strings.ReplaceAll(row.layers, "CACHE", filepath.ToSlash(t.TempDir()))+
+			s, path := newConfiguredShell(t, "locations:\n  box:\n    address: s3://box"+store+"\n    layers: "+
+				strings.ReplaceAll(tt.layers, "CACHE", filepath.ToSlash(t.TempDir()))+
 				"\n  second: s3://second"+store+"\n  third: s3://third"+store+"\n")
 			s.env["BOX_KEYS"] = identity.String()
 			c, err := locations.ReadFile(path)
@@ -45,23 +46,25 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			}
 			program, err := c.Open(t.Context(), "box")
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
+			t.Cleanup(func() {
+				require.NoError(t, storage.Close(program))
+			})
 			attrs, err := program.Upload(t.Context(), "photos/a.txt", strings.NewReader("text"),
 				storage.WithMetadata(map[string]string{"of": "the program"}), storage.WithContentType("text/csv"))
 			require.NoError(t, err)
 
 			require.Equal(t, "text", s.ok("cat", "box:photos/a.txt"))
-			var shown struct {
+			var object struct {
 				Size                        int64
 				ContentType, ETag, Revision string
 				Metadata                    map[string]string
 			}
-			require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", "box:photos/a.txt")), &shown))
-			require.Equal(t, attrs.Size, shown.Size)
-			require.Equal(t, attrs.ContentType, shown.ContentType)
-			require.Equal(t, attrs.Revision, shown.Revision)
-			require.Equal(t, attrs.ETag, shown.ETag)
-			require.Equal(t, attrs.Metadata, shown.Metadata)
+			require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", "box:photos/a.txt")), &object))
+			require.Equal(t, attrs.Size, object.Size)
+			require.Equal(t, attrs.ContentType, object.ContentType)
+			require.Equal(t, attrs.Revision, object.Revision)
+			require.Equal(t, attrs.ETag, object.ETag)
+			require.Equal(t, attrs.Metadata, object.Metadata)
 
 			parameters := s.atGateway("box:") + profile
 			require.Equal(t, "text", s.ok("cat", "s3://box/photos/a.txt"+parameters))
@@ -77,6 +80,7 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			s.exits(3, "stat", "s3://box/none"+parameters)
 			_, err = program.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
+
 			s.in = "x"
 			s.exits(4, "cp", "--if-absent", "-", "box:b")
 			s.in = "x"

@@ -13,7 +13,7 @@ import (
 func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_USERS"] = "s3://photos/users/?region=eu-west-1"
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		args []string
 		want []string
 	}{
@@ -60,11 +60,12 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 			[]string{"--for", "download,list", "--provider", "azure-sas", "azblob://photos?account=acme"},
 			[]string{"sr=c&sp=rl\n"},
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			out := s.ok(append([]string{"policy"}, test.args...)...)
-			for _, want := range test.want {
-				require.Contains(t, out, want)
+			output := s.ok(append([]string{"policy"}, tt.args...)...)
+			for _, want := range tt.want {
+				require.Contains(t, output, want)
 			}
 		})
 	}
@@ -120,7 +121,7 @@ func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 
 func TestPolicyRefuses(t *testing.T) {
 	s := newShell(t)
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		exit int
 		args []string
 		want string
@@ -137,16 +138,17 @@ func TestPolicyRefuses(t *testing.T) {
 		"a key of KMS that is not": {2, []string{"--for", "upload-encrypted", "s3://photos"}, "KMSKey must be the ARN"},
 		"a malformed query":        {2, []string{"--for", "list", "s3://photos?region=%zz"}, "valid query"},
 		"an account":               {2, []string{"--for", "list", "s3://"}, "must have a bucket"},
-		"a directory":              {1, []string{"--for", "list", directory(t)}, "have no policies"},
-		"memory":                   {1, []string{"--for", "list", memory(t)}, "have no policies"},
+		"a directory":              {1, []string{"--for", "list", newDirectoryAddress(t)}, "have no policies"},
+		"memory":                   {1, []string{"--for", "list", newMemoryAddress(t)}, "have no policies"},
 		"a listing of MinIO": {
 			1, []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"}, "s3:prefix",
 		},
 		"what has no prefix": {1, []string{"--for", "everything", "s3://photos/users/"}, "list-uploads"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, stderr := s.exits(test.exit, append([]string{"policy"}, test.args...)...)
-			require.Contains(t, stderr, test.want)
+			_, stderr := s.exits(tt.exit, append([]string{"policy"}, tt.args...)...)
+			require.Contains(t, stderr, tt.want)
 		})
 	}
 }

@@ -13,12 +13,14 @@ import (
 
 func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	s := newShell(t)
-	bucket, parameters := onMinIO(t)
+	bucket, parameters := newMinIOBucket(t)
+
 	parameters = strings.Replace(parameters, "profile=minio&", "", 1)
 	require.NotContains(t, parameters, "profile")
 	s.ok("mb", bucket+parameters)
 	_, stderr := s.exits(1, "cp", "--if-absent", "-", bucket+"/a"+parameters)
 	require.Contains(t, stderr, "profile=")
+
 	report := s.ok("probe", bucket+"/tmp"+parameters)
 	require.Contains(t, report, "The server answers as minio: open it with profile=minio.\n")
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, report)
@@ -33,11 +35,13 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+
 	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.ok("probe", address))
 	var report probeLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("probe", "--json", address+"&profile=garage")), &report))
 	require.Equal(t, "photos", report.Bucket)
+
 	i := slices.IndexFunc(report.Checks, func(c checkLine) bool { return c.Name == "create-only on Put" })
 	require.GreaterOrEqual(t, i, 0)
 	require.Equal(t, "ignored", report.Checks[i].Verdict)
@@ -45,6 +49,6 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 
 func TestProbeIsForS3(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(2, "probe", memory(t))
+	_, stderr := s.exits(2, "probe", newMemoryAddress(t))
 	require.Contains(t, stderr, "s3://")
 }

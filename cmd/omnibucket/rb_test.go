@@ -16,7 +16,7 @@ import (
 // Versions are removed and brought back in batches.
 func TestVersionsInBatches(t *testing.T) {
 	const files = 30
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		removed bool // before
 		args    []string
@@ -24,14 +24,15 @@ func TestVersionsInBatches(t *testing.T) {
 		clock   int // requests of each kind that read the clock of the store
 		left    int
 	}{
-		{"rb", false, []string{"rb", "--force", "box:"}, 1, 0, 0},
-		{"expire", true, []string{"expire", "--all", "--old-versions", "1m", "box:"}, 1, 1, 0},
-		{"undelete", true, []string{"undelete", "box:"}, 1, 0, files},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "rb", args: []string{"rb", "--force", "box:"}, batches: 1},
+		{name: "expire", removed: true, args: []string{"expire", "--all", "--old-versions", "1m", "box:"}, batches: 1, clock: 1},
+		{name: "undelete", removed: true, args: []string{"undelete", "box:"}, batches: 1, left: files},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			var ahead atomic.Int64 // of the clock of the server
-			server := s3Box(t, s, s3server.Config{Now: func() time.Time {
+			server := startS3Box(t, s, s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(ahead.Load()))
 			}})
 			s.ok("bucket", "--versioning", "on", "box:")
@@ -42,20 +43,23 @@ func TestVersionsInBatches(t *testing.T) {
 			}
 			writeFiles(t, dir, tree)
 			s.exits(0, "sync", dir, "box:")
-			if row.removed {
+			if tt.removed {
 				s.ok("rm", "-r", "--all", "box:")
 			}
 			ahead.Store(int64(2 * time.Minute))
 			server.Reset()
-			s.exits(0, row.args...)
-			require.Equal(t, row.batches, server.Count("DeleteObjects"))
+
+			s.exits(0, tt.args...)
+			require.Equal(t, tt.batches, server.Count("DeleteObjects"))
 			require.Zero(t, server.Count("CopyObject"))
+
 			for _, single := range []string{"DeleteObject", "PutObject"} {
-				require.Equal(t, row.clock, server.Count(single), single)
+				require.Equal(t, tt.clock, server.Count(single), single)
 			}
-			require.LessOrEqual(t, server.Count("HeadObject"), 2*row.clock)
-			if row.left > 0 {
-				require.Len(t, strings.Fields(s.ok("ls", "box:")), row.left)
+			require.LessOrEqual(t, server.Count("HeadObject"), 2*tt.clock)
+
+			if tt.left > 0 {
+				require.Len(t, strings.Fields(s.ok("ls", "box:")), tt.left)
 				require.NotContains(t, s.ok("ls", "--versions", "box:"), "delete marker")
 			}
 		})
@@ -65,11 +69,14 @@ func TestVersionsInBatches(t *testing.T) {
 // Removing a hundred thousand versions takes a hundred requests.
 func TestVersionsHundredThousand(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	b, err := storage.Open(t.Context(), s.env["OMNIBUCKET_BOX"]+"&versions=true")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	server.Reset()
+
 	n, err := storage.RemoveVersions(t.Context(), b, func(yield func(storage.VersionEntry) bool) {
 		for i := range 100_000 {
 			if !yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: fmt.Sprint(i)}, Version: "null"}) {

@@ -12,9 +12,9 @@ import (
 
 // The region of a bucket is found.
 func TestRegionOfABucket(t *testing.T) {
-	asked := ""
+	region := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.Method + " " + r.URL.Path
+		region = r.Method + " " + r.URL.Path
 		require.Empty(t, r.Header.Get("Authorization"))
 		if r.URL.Path != "/none" {
 			w.Header().Set("x-amz-bucket-region", "eu-west-1")
@@ -35,11 +35,12 @@ func TestRegionOfABucket(t *testing.T) {
 	s := newShell(t)
 
 	require.Contains(t, s.ok("sign", "s3://photos/a"), "eu-west-1")
-	require.Equal(t, "HEAD /photos", asked)
-	asked = ""
+	require.Equal(t, "HEAD /photos", region)
+	region = ""
 	require.Contains(t, s.ok("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
 	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
-	require.Empty(t, asked)
+	require.Empty(t, region)
+
 	_, stderr := s.exits(2, "sign", "s3://none/a")
 	require.Contains(t, stderr, "hint: set region=")
 }

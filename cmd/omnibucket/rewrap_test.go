@@ -24,8 +24,8 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.NoError(t, err)
 	newer, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	bucket := directory(t) + "?create=true"
-	s, _ := configured(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+
+	bucket := newDirectoryAddress(t) + "?create=true"
+	s, _ := newConfiguredShell(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+
 		"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
 		"  strict:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+"}}]\n")
 	identities(older)
@@ -36,9 +36,11 @@ func TestRewrapRotatesATree(t *testing.T) {
 
 	identities(newer, older)
 	former := filepath.Join(t.TempDir(), "former.txt")
+
 	writeFiles(t, filepath.Dir(former), map[string]string{"former.txt": older.String()})
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
 		s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+
 	_, stderr := s.exits(1, "rewrap", "-r", "strict:in")
 	require.Contains(t, stderr, "not encrypted")
 	stdout, _ := s.exits(0, "rewrap", "-r", "--dry-run", "box:in")
@@ -48,6 +50,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.Equal(t, "rewrapped in/c\n", s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.ok("rewrap", "-r", "--former", former, "box:"))
 	require.Empty(t, s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+
 	_, stderr = s.exits(2, "rewrap", "--former", former, "box:other")
 	require.Contains(t, stderr, "must be used with -r")
 	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
@@ -56,12 +59,13 @@ func TestRewrapRotatesATree(t *testing.T) {
 
 	identities(newer)
 	require.Equal(t, "aabbbplaino", s.ok("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
-	for _, row := range []struct{ name, location, says string }{
+	tests := []struct{ name, location, says string }{
 		{"a location without the layer", "plain:in/a", "must have the layer encrypt"},
 		{"a folder", "box:in/", "use -r to rewrap"},
-	} {
-		_, stderr := s.exits(2, "rewrap", row.location)
-		require.Contains(t, stderr, row.says, row.name)
+	}
+	for _, tt := range tests {
+		_, stderr := s.exits(2, "rewrap", tt.location)
+		require.Contains(t, stderr, tt.says, tt.name)
 	}
 	s.exits(3, "rewrap", "box:none")
 }

@@ -73,7 +73,7 @@ func (s *shell) ok(args ...string) string {
 	return stdout
 }
 
-var summaries = regexp.MustCompile(`(?m)^\d+ (transferred|deleted) \(.*\n`)
+var summaries = regexp.MustCompile(`(?m)^(\d+ (transferred|deleted)|(uploaded|downloaded|copied|moved|deleted) ).*\n`)
 
 // put stores an object.
 func (s *shell) put(address, text string) {
@@ -84,8 +84,8 @@ func (s *shell) put(address, text string) {
 	s.in = was
 }
 
-// memory returns the address of a new bucket in memory, without a slash.
-func memory(t *testing.T) string {
+// newMemoryAddress returns the address of a new bucket in memory, without a slash.
+func newMemoryAddress(t *testing.T) string {
 	t.Helper()
 	name := strings.ToLower(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -100,8 +100,8 @@ func memory(t *testing.T) string {
 	return address
 }
 
-// directory returns the address of a new directory as a bucket, without a key.
-func directory(t *testing.T) string {
+// newDirectoryAddress returns the address of a new directory as a bucket, without a key.
+func newDirectoryAddress(t *testing.T) string {
 	t.Helper()
 	return "file://" + filepath.ToSlash(t.TempDir())
 }
@@ -124,47 +124,64 @@ func readFile(t *testing.T, path string) string {
 
 func TestExitCodes(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.put(bucket+"/a.txt", "a")
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		code int
 		says string // on standard error
 		args []string
 	}{
-		{"done", 0, "", []string{"ls", bucket}},
-		{"no command is help", 0, "", nil},
-		{"help", 0, "", []string{"help", "cp"}},
-		{"version", 0, "", []string{"--version"}},
-		{"completion", 0, "", []string{"completion", "bash"}},
-		{"an unknown command", 2, "unknown command \"copy\" for \"omnibucket\"\nhint: use cp\nRun \"omnibucket --help\" for usage.\n", []string{"copy"}},
-		{"help about an unknown command", 2, "must be a command", []string{"help", "nothing"}},
-		{"an unknown flag", 2, "unknown flag: --fast", []string{"ls", "--fast", bucket}},
-		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
-		{"too few arguments", 2, "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n", []string{"cp", "a"}},
-		{"too many arguments", 2, "accepts 1 arg(s)", []string{"mb", bucket, bucket}},
-		{"no address", 2, "argument must be an address", []string{"ls", "-"}},
-		{"a path that does not exist", 3, "object not found", []string{"ls", "photos"}},
-		{"a name that is not set", 2, "OMNIBUCKET_MY_PHOTOS is not set", []string{"ls", "my-photos:a"}},
-		{"an unknown scheme", 2, `has scheme "ftp"`, []string{"ls", "ftp://host/a"}},
-		{"an unknown parameter", 2, `has parameter "speed"`, []string{"ls", bucket + "?speed=1"}},
-		{"a key that none can store", 2, `empty segment`, []string{"cp", "-", bucket + "/a//b"}},
-		{"no such object", 3, "object not found", []string{"cat", bucket + "/none"}},
-		{"no such folder", 3, "object not found", []string{"ls", bucket + "/none/"}},
-		{"no such bucket", 3, "bucket not found", []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
-		{"a condition", 4, "precondition failed", []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
-		{"a revision", 4, "precondition failed", []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
-		{"a missing file", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
-		{"a missing directory", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
-		{"an unsupported operation", 1, "unsupported", []string{"sign", bucket + "/b"}},
-		{"the first of several failures", 3, "object not found", []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "done", args: []string{"ls", bucket}},
+		{name: "no command is help"},
+		{name: "help", args: []string{"help", "cp"}},
+		{name: "version", args: []string{"--version"}},
+		{name: "completion", args: []string{"completion", "bash"}},
+		{
+			name: "an unknown command",
+			code: 2,
+			says: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
+			args: []string{"copy"},
+		},
+		{name: "help about an unknown command", code: 2, says: "must be a command", args: []string{"help", "nothing"}},
+		{name: "an unknown flag", code: 2, says: "unknown flag: --fast", args: []string{"ls", "--fast", bucket}},
+		{name: "a flag's value", code: 2, says: "invalid argument", args: []string{"ls", "--limit", "many", bucket}},
+		{
+			name: "too few arguments",
+			code: 2,
+			says: "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
+			args: []string{"cp", "a"},
+		},
+		{name: "too many arguments", code: 2, says: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
+		{name: "no address", code: 2, says: "location must be in a bucket", args: []string{"ls", "-"}},
+		{name: "a path that does not exist", code: 3, says: "object not found", args: []string{"ls", "photos"}},
+		{name: "a name that is not set", code: 2, says: "OMNIBUCKET_MY_PHOTOS is not set", args: []string{"ls", "my-photos:a"}},
+		{name: "an unknown scheme", code: 2, says: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
+		{name: "an unknown parameter", code: 2, says: `has parameter "speed"`, args: []string{"ls", bucket + "?speed=1"}},
+		{name: "a key that none can store", code: 2, says: `empty segment`, args: []string{"cp", "-", bucket + "/a//b"}},
+		{name: "no such object", code: 3, says: "object not found", args: []string{"cat", bucket + "/none"}},
+		{name: "no such folder", code: 3, says: "object not found", args: []string{"ls", bucket + "/none/"}},
+		{name: "no such bucket", code: 3, says: "bucket not found", args: []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
+		{name: "a condition", code: 4, says: "precondition failed", args: []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
+		{name: "a revision", code: 4, says: "precondition failed", args: []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
+		{name: "a missing file", code: 3, says: "not found", args: []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{name: "a missing directory", code: 3, says: "not found", args: []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
+		{name: "an unsupported operation", code: 1, says: "unsupported", args: []string{"sign", bucket + "/b"}},
+		{
+			name: "the first of several failures",
+			code: 3,
+			says: "object not found",
+			args: []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(row.code, row.args...)
-			require.Contains(t, stderr, row.says)
-			if row.code != 0 {
+			_, stderr := s.exits(tt.code, tt.args...)
+			require.Contains(t, stderr, tt.says)
+			if tt.code != 0 {
 				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
 			}
 		})
@@ -174,11 +191,12 @@ func TestExitCodes(t *testing.T) {
 // An interrupted command exits with 130.
 func TestInterruptExitsWith130(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.put(bucket+"/a.txt", "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	for _, args := range [][]string{
 		{"ls", bucket},
 		{"cat", bucket + "/a.txt"},
@@ -190,6 +208,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 			require.Equal(t, 130, run(ctx, args, s.around(nil, io.Discard, io.Discard)))
 		})
 	}
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -199,15 +218,18 @@ func TestInterruptExitsWith130(t *testing.T) {
 // If an interrupt ends a command that reads typed input, nothing is stored.
 func TestInterruptStoresNoTypedInput(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	in, typing := io.Pipe() // nobody ever ends it
-	ended := make(chan int)
-	go func() { ended <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.around(in, io.Discard, io.Discard)) }()
+	stdin, typing := io.Pipe() // nobody ever ends it
+	exit := make(chan int)
+	go func() {
+		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.around(stdin, io.Discard, io.Discard))
+	}()
 	_, err := io.WriteString(typing, "half")
 	require.NoError(t, err)
+
 	cancel()
-	require.Equal(t, 130, <-ended)
+	require.Equal(t, 130, <-exit)
 	require.NoError(t, typing.Close())
 	s.exits(3, "cat", bucket+"/a")
 }
@@ -226,11 +248,12 @@ func (c *closedAfter) Write(p []byte) (int, error) {
 // A broken pipe ends a command silently.
 func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
 	for i := range 2_000 {
 		s.put(fmt.Sprintf("%s/many/%050d", bucket, i), "x")
 	}
+
 	for _, args := range [][]string{{"cat", bucket + "/large"}, {"ls", "-r", bucket}, {"rm", "-r", "-v", bucket + "/many"}} {
 		t.Run(args[0], func(t *testing.T) {
 			var errs bytes.Buffer
@@ -248,7 +271,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left
 // Output that cannot be written is a failure.
 func TestOutputCannotBeWritten(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a.txt", "a")
 	for _, args := range [][]string{{"cat", bucket + "/a.txt"}, {"ls", bucket}, {"stat", bucket + "/a.txt"}, {"--version"}} {
 		t.Run(args[0], func(t *testing.T) {
@@ -261,15 +284,16 @@ func TestOutputCannotBeWritten(t *testing.T) {
 
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
-	for _, row := range []struct{ name, address string }{
+	tests := []struct{ name, address string }{
 		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
 		{"credentials in an endpoint", "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1"},
 		{"credentials in an invalid address", "s3://AKIA:hunter2@pho tos/%zz"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			s.env["OMNIBUCKET_PHOTOS"] = row.address
-			for _, address := range []string{row.address, "photos:a"} {
+			s.env["OMNIBUCKET_PHOTOS"] = tt.address
+			for _, address := range []string{tt.address, "photos:a"} {
 				_, stderr := s.exits(2, "cat", address)
 				require.NotContains(t, stderr, "hunter2")
 			}
@@ -279,7 +303,7 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 
 func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	_, stderr := s.exits(3, "cat", "--literal", bucket+"/\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 	_, stderr = s.exits(2, "mb", "\x1b[31m")
@@ -295,7 +319,9 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, null.Close()) }()
+	defer func() {
+		require.NoError(t, null.Close())
+	}()
 	require.False(t, console.IsTerminal(null), "it is a character device, as a terminal is")
 }
 
@@ -311,6 +337,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			require.NotEmpty(t, c.Short)
 			require.NotEmpty(t, c.Long)
 			require.NotNil(t, c.Args, "wrong argument counts are refused")
+
 			examples := strings.Split(c.Example, "\n")
 			require.GreaterOrEqual(t, len(examples), 2)
 			for _, example := range examples {

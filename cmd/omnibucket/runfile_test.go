@@ -15,7 +15,7 @@ import (
 )
 
 func TestSplitWords(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		line string
 		want []string
 	}{
@@ -26,10 +26,11 @@ func TestSplitWords(t *testing.T) {
 		{`cp '# a' "#b" \#c`, []string{"cp", "# a", "#b", "#c"}}, {`ls ''#a`, []string{"ls", "#a"}},
 		{"cp file:///srv#a b: # c", []string{"cp", "file:///srv#a", "b:"}},
 		{"ls $HOME", []string{"ls", "$HOME"}},
-	} {
-		got, err := splitWords(row.line)
+	}
+	for _, tt := range tests {
+		got, err := splitWords(tt.line)
 		require.NoError(t, err)
-		require.Equal(t, row.want, got, row.line)
+		require.Equal(t, tt.want, got, tt.line)
 	}
 	for _, line := range []string{"'a", `"a`, `a\`} {
 		_, err := splitWords(line)
@@ -40,8 +41,8 @@ func TestSplitWords(t *testing.T) {
 func TestRunRunsEachLine(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	withObjects(t, s, memory(t), "a")
-	s.env["OMNIBUCKET_DISK"] = directory(t)
+	putObjects(t, s, newMemoryAddress(t), "a")
+	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
 	file := filepath.Join(dir, "commands")
 	write := func(lines ...string) {
 		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644))
@@ -51,9 +52,11 @@ func TestRunRunsEachLine(t *testing.T) {
 		many = append(many, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
 	}
 	write(append(many, "# a comment", "", "wait", "omnibucket ls -r disk:")...)
+
 	stdout, stderr := s.exits(0, "run", file)
 	require.Len(t, splitLines(stdout), 50)
 	require.Equal(t, "51 commands, 0 failed\n", stderr)
+
 	write("cat box:a")
 	_, stderr = s.exits(0, "run", file)
 	require.Equal(t, "1 command, 0 failed\n", stderr)
@@ -68,22 +71,27 @@ func TestRunRunsEachLine(t *testing.T) {
 
 	write("cat box:a", "cat box:none")
 	s.in = "cat box:a\nrm --dry-run box:a\n"
+
 	stdout, _ = s.exits(0, "run", "--lines", "1", "-")
 	require.Equal(t, "aa\n", stdout)
 	stdout, _ = s.exits(3, "run", "--lines", "1", "--json", file)
 	require.Contains(t, stdout, `{"event":"command","line":2,"command":"cat box:none","exitCode":3,`)
+
 	stdout, _ = s.exits(3, "run", "--lines", "1", "-v", file)
 	require.Contains(t, stdout, "line 1: exit code 0: cat box:a\n")
 	write("cat box:none", "rm box:a")
 	s.exits(3, "run", "--lines", "1", "--stop-on-error", file)
 	require.Equal(t, "a", s.ok("cat", "box:a"))
+
 	write("rm box:a")
 	s.exits(0, "run", "--dry-run", file)
 	require.Equal(t, "a", s.ok("cat", "box:a"), "global flags hold for all lines")
+
 	s.exits(3, "run", file+"-none")
 	write("cat " + strings.Repeat("a", longestLine))
 	_, stderr = s.exits(2, "run", file)
 	require.Contains(t, stderr, "a line must have at most 1 MiB")
+
 	_, stderr = s.exits(2, "ls", "--exclude-from", file, "box:")
 	require.Contains(t, stderr, "patterns of at most 64 KiB")
 	s.exits(2, "ls", "--exclude-from", dir, "box:")
@@ -93,7 +101,7 @@ func TestRunRunsEachLine(t *testing.T) {
 // A line of run may end with a comment, which is no argument.
 func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a", "b", "c#d")
+	putObjects(t, s, newMemoryAddress(t), "a", "b", "c#d")
 	s.in = "rm box:a # and not box:b\nrm 'box:c#d' #box:b\ncat box:b# #\n"
 	_, stderr := s.exits(3, "run", "--lines", "1", "-")
 	require.Contains(t, stderr, "line 3: ")
@@ -103,12 +111,13 @@ func TestRunCommentAfterACommand(t *testing.T) {
 // Lines with the same --bwlimit share it, whatever their buckets are.
 func TestRunLinesShareALimit(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"] = newMemoryAddress(t), newDirectoryAddress(t)
 	s.put("box:a", strings.Repeat("x", 100<<10))
 	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
 	s.put("disk:b", strings.Repeat("x", 100<<10))
 	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
 	start := time.Now()
+
 	s.exits(0, "--bwlimit", "200K", "run", "-")
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
@@ -116,13 +125,15 @@ func TestRunLinesShareALimit(t *testing.T) {
 // If one line of run has --dry-run, only that line changes nothing.
 func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a", "b")
+	putObjects(t, s, newMemoryAddress(t), "a", "b")
+
 	for _, lines := range []string{"rm --dry-run box:a\nrm box:b\n", "cat box:a\nrm --dry-run box:a\nrm box:b\n"} {
 		s.put("box:b", "b")
 		s.in = lines
 		s.exits(0, "run", "--lines", "1", "-")
 		require.Equal(t, "a\n", s.ok("ls", "box:"))
 	}
+
 	t.Setenv("AWS_PROFILE", "")
 	s.in = "--aws-profile other ls box:\n"
 	_, stderr := s.exits(2, "run", "-")
@@ -134,7 +145,7 @@ func TestRunLinesHaveTheirFlags(t *testing.T) {
 // progress.
 func TestRunStopOnError(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	s.put("box:a", strings.Repeat("x", 100<<10))
 	s.in = "cp --bwlimit 200K box:a box:b\ncp --bwlimit 200K box:a " + filepath.Join(t.TempDir(), "b") + "\ncat box:none\nwait\nrm box:a\n"
 	_, stderr := s.exits(3, "run", "--stop-on-error", "-")
@@ -145,13 +156,14 @@ func TestRunStopOnError(t *testing.T) {
 // run prints the output of one line after the other, even if a line prints more than run buffers.
 func TestRunDoesNotMixOutputs(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	var lines []string
 	for _, c := range "abcdef" {
 		s.put("box:"+string(c), strings.Repeat(string(c), keptOutput+1000))
 		lines = append(lines, "cat box:"+string(c))
 	}
 	s.in = strings.Join(lines, "\n")
+
 	stdout, _ := s.exits(0, "run", "-")
 	require.Len(t, stdout, len(lines)*(keptOutput+1000))
 	changes := 0
@@ -166,7 +178,7 @@ func TestRunDoesNotMixOutputs(t *testing.T) {
 // An interrupt ends run.
 func TestRunInterrupted(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a")
+	putObjects(t, s, newMemoryAddress(t), "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var errs bytes.Buffer

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// s3Box makes box: a bucket "photos" of a new S3 server, which records all requests.
-func s3Box(t *testing.T, s *shell, c s3server.Config) *s3server.Server {
+// startS3Box makes box: a bucket "photos" of a new S3 server, which records all requests.
+func startS3Box(t *testing.T, s *shell, c s3server.Config) *s3server.Server {
 	t.Helper()
 	c.Buckets = []string{"photos"}
 	server, err := s3server.Start(c)

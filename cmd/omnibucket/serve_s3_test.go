@@ -41,17 +41,18 @@ func TestServeS3(t *testing.T) {
 // Generated credentials are printed to standard error only.
 func TestServeS3GeneratedCredentials(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	out, printed := io.Pipe()
+	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
-	ended := make(chan int, 1)
+	exit := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--s3", "--listen", "127.0.0.1:0"}, newShell(t).around(nil, printed, &errs))
+		exit <- run(ctx, []string{"serve", "--s3", "--listen", "127.0.0.1:0"}, newShell(t).around(nil, printed, &errs))
 		_ = printed.Close()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
+
 	interrupt()
-	require.Zero(t, <-ended)
+	require.Zero(t, <-exit)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+\n$`, line)
 	require.Equal(t, 1, strings.Count(errs.String(), "export AWS_SECRET_ACCESS_KEY="), errs.String())
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+strings.TrimSpace(line)+"\n")
@@ -60,43 +61,61 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 
 func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
-	process, _, out := started(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", name)
-	line, err := bufio.NewReader(out).ReadString('\n')
+	process, _, stdout := startProcess(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", name)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
+
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, line, string(text))
+
 	require.NoError(t, process.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, process.Wait(), "exit code 0")
 	require.NoFileExists(t, name)
 }
 
 func TestServeS3Fails(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		code int
 		says string // on standard error
 		args []string
 	}{
-		{"a flag that needs --s3", 2, "--create must be used with --s3", []string{"--create", "photos", "mem://photos"}},
-		{"a flag that --s3 has not", 2, "--listing must not be used with --s3", []string{"--s3", "--listing"}},
-		{"two locations", 2, "accepts at most 1 arg", []string{"--s3", "a", "b"}},
-		{"no address", 2, "accepts 1 arg", nil},
-		{"a folder as location", 2, "must be a directory, a bucket or an account", []string{"--s3", "s3://photos/a?region=us-east-1"}},
-		{"standard input as location", 2, "must be a directory, a bucket or an account", []string{"--s3", "-"}},
-		{"an invalid bucket", 2, "must have 3 to 63 characters", []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"}},
-		{"an invalid size", 2, "must be a number of bytes", []string{"--s3", "--max-bytes", "many"}},
-		{"a certificate without a key", 2, "must be used together", []string{"--s3", "--cert", "cert.pem"}},
-		{"a certificate that is not there", 1, "no such file", []string{"--s3", "--cert", "none.pem", "--key", "none.pem"}},
-		{"nobody at the address", 1, "connection refused", []string{"--health", "http://127.0.0.1:1"}},
-		{"no URL", 2, "must be the URL of a server", []string{"--health", "127.0.0.1:9000"}},
-		{"an empty URL", 2, "must be the URL of a server", []string{"--health", ""}},
-		{"a health check with another flag", 2, "must not be used with --listen", []string{"--health", "http://127.0.0.1:1", "--listen", ":1"}},
-		{"a health check with an address", 2, "unknown command", []string{"--health", "http://127.0.0.1:1", "mem://photos"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, stderr := newShell(t).exits(row.code, append([]string{"serve"}, row.args...)...)
-			require.Contains(t, stderr, row.says)
+		{name: "a flag that needs --s3", code: 2, says: "--create must be used with --s3", args: []string{"--create", "photos", "mem://photos"}},
+		{name: "a flag that --s3 has not", code: 2, says: "--listing must not be used with --s3", args: []string{"--s3", "--listing"}},
+		{name: "two locations", code: 2, says: "accepts at most 1 arg", args: []string{"--s3", "a", "b"}},
+		{name: "no address", code: 2, says: "accepts 1 arg"},
+		{
+			name: "a folder as location",
+			code: 2,
+			says: "must be a directory, a bucket or an account",
+			args: []string{"--s3", "s3://photos/a?region=us-east-1"},
+		},
+		{name: "standard input as location", code: 2, says: "must be a directory, a bucket or an account", args: []string{"--s3", "-"}},
+		{
+			name: "an invalid bucket",
+			code: 2,
+			says: "must have 3 to 63 characters",
+			args: []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"},
+		},
+		{name: "an invalid size", code: 2, says: "must be a number of bytes", args: []string{"--s3", "--max-bytes", "many"}},
+		{name: "a certificate without a key", code: 2, says: "must be used together", args: []string{"--s3", "--cert", "cert.pem"}},
+		{name: "a certificate that is not there", code: 1, says: "no such file", args: []string{"--s3", "--cert", "none.pem", "--key", "none.pem"}},
+		{name: "nobody at the address", code: 1, says: "connection refused", args: []string{"--health", "http://127.0.0.1:1"}},
+		{name: "no URL", code: 2, says: "must be the URL of a server", args: []string{"--health", "127.0.0.1:9000"}},
+		{name: "an empty URL", code: 2, says: "must be the URL of a server", args: []string{"--health", ""}},
+		{
+			name: "a health check with another flag",
+			code: 2,
+			says: "must not be used with --listen",
+			args: []string{"--health", "http://127.0.0.1:1", "--listen", ":1"},
+		},
+		{name: "a health check with an address", code: 2, says: "unknown command", args: []string{"--health", "http://127.0.0.1:1", "mem://photos"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr := newShell(t).exits(tt.code, append([]string{"serve"}, tt.args...)...)
+			require.Contains(t, stderr, tt.says)
 		})
 	}
 }
@@ -105,19 +124,22 @@ func TestServeS3OverALocation(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	dir := filepath.ToSlash(t.TempDir())
-	for _, row := range []struct{ name, location, bucket string }{
+	tests := []struct{ name, location, bucket string }{
 		{"a path", dir + "/made", "file://" + dir + "/made/photos#"},
 		{"an address", "file://" + dir + "/made", "file://" + dir + "/made/photos#"},
 		{"another store", "mem://", "mem://photos/"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			url := s.servingS3("--create", "photos", row.location)
+			url := s.servingS3("--create", "photos", tt.location)
 			parameters := "?path_style=true&region=us-east-1&endpoint=" + url
+
 			s.put("s3://photos/folder/a.txt"+parameters, "hello")
 			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
-			require.Equal(t, "hello", s.ok("cat", row.bucket+"folder/a.txt"), "a natural object of the store")
-			s.put(row.bucket+"folder/b.txt", "from elsewhere")
+			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"), "a natural object of the store")
+
+			s.put(tt.bucket+"folder/b.txt", "from elsewhere")
 			require.Equal(t, "from elsewhere", s.ok("cat", "s3://photos/folder/b.txt"+parameters))
 		})
 	}

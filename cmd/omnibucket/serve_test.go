@@ -45,17 +45,17 @@ func get(t *testing.T, address string) (status int, body string) {
 func (s *shell) serving(args ...string) string {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
-	out, printed := io.Pipe()
+	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
-	ended := make(chan int, 1)
+	exit := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, &errs))
+		exit <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, &errs))
 		_ = printed.Close()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err := bufio.NewReader(stdout).ReadString('\n')
 	s.t.Cleanup(func() {
 		interrupt()
-		require.Zero(s.t, <-ended, errs.String())
+		require.Zero(s.t, <-exit, errs.String())
 	})
 	require.NoError(s.t, err)
 	return strings.TrimSpace(line)
@@ -64,7 +64,7 @@ func (s *shell) serving(args ...string) string {
 func TestServeURLAsJSON(t *testing.T) {
 	s := newShell(t)
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
-	for _, args := range [][]string{{directory(t)}, {"--s3"}} {
+	for _, args := range [][]string{{newDirectoryAddress(t)}, {"--s3"}} {
 		var line program.ServingLine
 		require.NoError(t, json.Unmarshal([]byte(s.serving(append(args, "--json")...)), &line))
 		require.Equal(t, "serving", line.Event)
@@ -75,18 +75,21 @@ func TestServeURLAsJSON(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	for _, key := range []string{"a b?.txt", "public/index.html", "public/x/y"} {
 		s.put(bucket+"#"+url.PathEscape(key), key)
 	}
+
 	base := s.serving(bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, base)
 	status, body := get(t, base+"a%20b%3F.txt")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "a b?.txt", body)
+
 	status, body = get(t, base+"public/")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "public/index.html", body)
+
 	status, _ = get(t, base)
 	require.Equal(t, http.StatusNotFound, status, "nothing is listed")
 	status, _ = ask(t, request(t, http.MethodPut, base+"new", "x"))
@@ -102,51 +105,59 @@ func TestServe(t *testing.T) {
 // serve answers only requests for names of this machine. Otherwise a web page could read files by DNS rebinding.
 func TestServeChecksHost(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a", "secret")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		args []string
 		host string
 		want int
 	}{
-		{"an address", nil, "127.0.0.1:8080", http.StatusOK},
-		{"an address of IPv6", nil, "[::1]:8080", http.StatusOK},
-		{"localhost", nil, "LocalHost:8080", http.StatusOK},
-		{"a subdomain of localhost", nil, "files.localhost", http.StatusOK},
-		{"the name of another site", nil, "evil.example:8080", http.StatusMisdirectedRequest},
-		{"a name that begins as an address", nil, "127.0.0.1.evil.example", http.StatusMisdirectedRequest},
-		{"a name that ends as a known one", nil, "evil-localhost", http.StatusMisdirectedRequest},
-		{"a name of --domain", []string{"--domain", "files.test"}, "Files.test:8080", http.StatusOK},
-		{"another name than that of --domain", []string{"--domain", "files.test"}, "evil.files.test", http.StatusMisdirectedRequest},
-		{"any name, if other machines can connect", []string{"--listen", "0.0.0.0:0"}, "files.example", http.StatusOK},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := request(t, http.MethodGet, s.serving(append(row.args, bucket)...)+"a", "")
-			r.Host = row.host
+		{name: "an address", host: "127.0.0.1:8080", want: http.StatusOK},
+		{name: "an address of IPv6", host: "[::1]:8080", want: http.StatusOK},
+		{name: "localhost", host: "LocalHost:8080", want: http.StatusOK},
+		{name: "a subdomain of localhost", host: "files.localhost", want: http.StatusOK},
+		{name: "the name of another site", host: "evil.example:8080", want: http.StatusMisdirectedRequest},
+		{name: "a name that begins as an address", host: "127.0.0.1.evil.example", want: http.StatusMisdirectedRequest},
+		{name: "a name that ends as a known one", host: "evil-localhost", want: http.StatusMisdirectedRequest},
+		{name: "a name of --domain", args: []string{"--domain", "files.test"}, host: "Files.test:8080", want: http.StatusOK},
+		{
+			name: "another name than that of --domain",
+			args: []string{"--domain", "files.test"},
+			host: "evil.files.test",
+			want: http.StatusMisdirectedRequest,
+		},
+		{name: "any name, if other machines can connect", args: []string{"--listen", "0.0.0.0:0"}, host: "files.example", want: http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := request(t, http.MethodGet, s.serving(append(tt.args, bucket)...)+"a", "")
+			r.Host = tt.host
 			status, body := ask(t, r)
-			require.Equal(t, row.want, status, body)
+			require.Equal(t, tt.want, status, body)
 		})
 	}
 }
 
 func TestServeAcceptsSignedURLs(t *testing.T) {
-	for _, row := range []struct{ name, bucket string }{{"memory", memory(t) + "/"}, {"directory", directory(t) + "#"}} {
+	for _, row := range []struct{ name, bucket string }{{"memory", newMemoryAddress(t) + "/"}, {"directory", newDirectoryAddress(t) + "#"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
 			base := s.serving(row.bucket)
 			parameters := "?signing_base_url=" + base + ".signed"
-			at := func(key string) string {
+			addressOf := func(key string) string {
 				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
 					return address + parameters + "#" + key
 				}
 				return row.bucket + key + parameters
 			}
-			status, body := upload(t, s.ok("sign", "--upload", at("a b")), "uploaded")
+
+			status, body := sendSignedCurl(t, s.ok("sign", "--upload", addressOf("a b")), "uploaded")
 			require.Equal(t, http.StatusOK, status, body)
-			status, body = get(t, strings.TrimSpace(s.ok("sign", at("a b"))))
+			status, body = get(t, strings.TrimSpace(s.ok("sign", addressOf("a b"))))
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
+
 			status, _ = get(t, base+".signed/a%20b")
 			require.Equal(t, http.StatusForbidden, status, "not without a signature")
 			status, body = get(t, base+"a%20b")
@@ -158,25 +169,27 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 
 func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	parameters := "?signing_base_url=https://files.example.com/private/x"
 	base := s.serving(bucket + parameters)
-	signed, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
+	u, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
 	require.NoError(t, err)
-	status, body := get(t, strings.TrimSuffix(base, "/")+signed.RequestURI())
+
+	status, body := get(t, strings.TrimSuffix(base, "/")+u.RequestURI())
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "a", body)
 }
 
 func TestServeFails(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
-	s.exits(3, "serve", "--listen", "127.0.0.1:0", directory(t)+"/none")
+	bucket := newMemoryAddress(t)
+	s.exits(3, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
 	s.exits(3, "serve", "photos")
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
-	_, stderr := s.exits(1, "serve", "--listen", taken.Addr().String(), bucket)
+	defer listener.Close()
+
+	_, stderr := s.exits(1, "serve", "--listen", listener.Addr().String(), bucket)
 	require.Contains(t, stderr, "address already in use")
 }

@@ -25,47 +25,54 @@ var uiStores = []struct {
 	remove  bool // the bucket after the test
 }{
 	{
-		"directory", consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
-		func(t *testing.T) (*shell, string) { return newShell(t), directory(t) }, false, false,
+		name: "directory",
+		has:  consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) { return newShell(t), newDirectoryAddress(t) },
 	},
 	{
-		"directory with versions",
-		consoletest.Features{Versions: true, Undelete: true, Tags: true, Sign: true, Resume: true, Conditions: true},
-		func(t *testing.T) (*shell, string) { return newShell(t), directory(t) + "?versions=true" }, false, false,
+		name: "directory with versions",
+		has:  consoletest.Features{Versions: true, Undelete: true, Tags: true, Sign: true, Resume: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) { return newShell(t), newDirectoryAddress(t) + "?versions=true" },
 	},
 	{
-		"MinIO with versions",
-		consoletest.Features{Versions: true, Undelete: true, Tags: true, Sign: true, Resume: true, Conditions: true},
-		func(t *testing.T) (*shell, string) {
+		name: "MinIO with versions",
+		has:  consoletest.Features{Versions: true, Undelete: true, Tags: true, Sign: true, Resume: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) {
 			s := newShell(t)
-			bucket, parameters := onMinIO(t)
+			bucket, parameters := newMinIOBucket(t)
 			s.ok("mb", "--versioned", bucket+parameters)
 			return s, bucket + parameters
-		}, true, true,
+		},
+		emptied: true,
+		remove:  true,
 	},
 	{
-		"Azurite", consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
-		func(t *testing.T) (*shell, string) {
+		name: "Azurite",
+		has:  consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) {
 			s := newShell(t)
 			address := realStores[2].address(t, "cli-page", testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"))
 			s.ok("mb", address)
 			return s, address
-		}, false, true,
+		},
+		remove: true,
 	},
 	{
-		"encrypted", consoletest.Features{Tags: true, Conditions: true},
-		func(t *testing.T) (*shell, string) {
-			s, _ := encrypting(t)
+		name: "encrypted",
+		has:  consoletest.Features{Tags: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) {
+			s, _ := newEncryptingShell(t)
 			return s, "box:"
-		}, false, false,
+		},
 	},
 	{
-		"mirrored", consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
-		func(t *testing.T) (*shell, string) {
-			s, _ := configured(t, "locations:\n  first: "+directory(t)+"\n  second: "+directory(t)+
-				"\n  box:\n    address: "+directory(t)+"\n    layers: [{mirror: second}]\n")
+		name: "mirrored",
+		has:  consoletest.Features{Tags: true, Sign: true, Resume: true, Conditions: true},
+		open: func(t *testing.T) (*shell, string) {
+			s, _ := newConfiguredShell(t, "locations:\n  first: "+newDirectoryAddress(t)+"\n  second: "+newDirectoryAddress(t)+
+				"\n  box:\n    address: "+newDirectoryAddress(t)+"\n    layers: [{mirror: second}]\n")
 			return s, "box:"
-		}, false, false,
+		},
 	},
 }
 
@@ -78,7 +85,7 @@ func TestServeUIInABrowser(t *testing.T) {
 				defer s.ok("rb", "--force", location)
 			}
 			page := s.serving("--ui", "--write", location)
-			empty := emptyFolder(t, location)
+			empty := newEmptyFolder(t, location)
 			var info struct{ One string }
 			_, body := askPage(t, "GET", page+"api/info", "")
 			require.NoError(t, json.Unmarshal([]byte(body), &info))
@@ -106,14 +113,14 @@ func TestServeUIInABrowser(t *testing.T) {
 	}
 }
 
-// emptyFolder returns a folder of a location in which there is nothing. The location is an address, or the name of one.
-func emptyFolder(t *testing.T, of string) string {
+// newEmptyFolder returns a folder of a location in which there is nothing. The location is an address, or the name of one.
+func newEmptyFolder(t *testing.T, name string) string {
 	t.Helper()
 	const folder = "nothing/"
-	if strings.HasSuffix(of, ":") {
-		return of + folder
+	if strings.HasSuffix(name, ":") {
+		return name + folder
 	}
-	l, err := location.ParseAddress(of)
+	l, err := location.ParseAddress(name)
 	require.NoError(t, err)
 	return l.AddressWith(folder)
 }

@@ -21,8 +21,9 @@ func askPage(t *testing.T, method, address, body string) (status int, answer str
 
 func TestServeUI(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#2026/a.txt", "text")
+
 	page := s.serving("--ui", bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/[A-Z2-7]{26}/$`, page)
 	status, body := get(t, page)
@@ -34,12 +35,14 @@ func TestServeUI(t *testing.T) {
 		Write bool
 	}
 	_, body = askPage(t, "GET", page+"api/info", "")
+
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
 	require.False(t, info.Write)
-	of := "bucket=" + url.QueryEscape(info.One)
-	_, body = askPage(t, "GET", page+"api/list?"+of, "")
+	query := "bucket=" + url.QueryEscape(info.One)
+	_, body = askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"2026/"`)
-	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+of, "x")
+
+	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+query, "x")
 	require.Equal(t, http.StatusForbidden, status)
 
 	u, err := url.Parse(page)
@@ -59,13 +62,15 @@ func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	page := s.serving("--ui", dir)
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
+
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
 	require.Equal(t, filepath.Base(dir), info.One, "the page does not show where the directory is")
 	_, body = askPage(t, "GET", page+"api/bucket?bucket="+url.QueryEscape(info.One), "")
 	require.Contains(t, body, `"sign":false`)
-	asked, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
+
+	linkRequest, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
 	require.NoError(t, err)
-	status, _ := askPage(t, "POST", page+"api/link", string(asked))
+	status, _ := askPage(t, "POST", page+"api/link", string(linkRequest))
 	require.GreaterOrEqual(t, status, http.StatusBadRequest)
 	require.NoDirExists(t, filepath.Join(dir, ".omnibucket"))
 }
@@ -73,22 +78,23 @@ func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 // The page of a folder changes only the folder.
 func TestServeUIOfAFolder(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#public/a.txt", "text")
 	s.put(bucket+"#secret.txt", "secret")
 	page := s.serving("--ui", "--write", bucket+"#public/")
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	of := "bucket=" + url.QueryEscape(info.One)
-	_, body = askPage(t, "GET", page+"api/list?"+of, "")
+	query := "bucket=" + url.QueryEscape(info.One)
+
+	_, body = askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"a.txt"`)
 	require.NotContains(t, body, "secret")
 
-	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+of, "new")
+	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+query, "new")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "new", s.ok("cat", bucket+"#public/b.txt"))
-	status, _ = askPage(t, "PUT", page+"api/upload?key="+url.QueryEscape("../secret.txt")+"&replace=1&"+of, "new")
+	status, _ = askPage(t, "PUT", page+"api/upload?key="+url.QueryEscape("../secret.txt")+"&replace=1&"+query, "new")
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
 }
@@ -96,19 +102,21 @@ func TestServeUIOfAFolder(t *testing.T) {
 // A link of the page also works for people who cannot open the page itself.
 func TestServeUILinks(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#public/a.txt", "text")
 	page := s.serving("--ui", "--write", bucket+"#public/")
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	asked, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
+	linkRequest, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
 	require.NoError(t, err)
-	status, body := askPage(t, "POST", page+"api/link", string(asked))
+
+	status, body := askPage(t, "POST", page+"api/link", string(linkRequest))
 	require.Equal(t, http.StatusOK, status, body)
 	var link struct{ URL string }
 	require.NoError(t, json.Unmarshal([]byte(body), &link))
 	require.NotContains(t, link.URL, strings.Split(page, "/")[3], "no link has the token")
+
 	status, body = get(t, link.URL)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "text", body)
@@ -117,7 +125,7 @@ func TestServeUILinks(t *testing.T) {
 // The page serves the bytes of an object from another origin than its own.
 func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a.pdf", "%PDF-1.7")
 	page := s.serving("--ui", bucket)
 	var info struct{ One string }
@@ -126,11 +134,13 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	_, body = askPage(t, "GET", page+"api/object?key=a.pdf&bucket="+url.QueryEscape(info.One), "")
 	var object struct{ View string }
 	require.NoError(t, json.Unmarshal([]byte(body), &object))
-	own, err := url.Parse(page)
+	u, err := url.Parse(page)
 	require.NoError(t, err)
+
 	other, err := url.Parse(object.View)
 	require.NoError(t, err)
-	require.NotEqual(t, own.Host, other.Host)
+	require.NotEqual(t, u.Host, other.Host)
+
 	status, body := get(t, object.View)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "%PDF-1.7", body)
@@ -138,7 +148,7 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 
 func TestServeUIRefusesFlags(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	for _, args := range [][]string{
 		{"--write", bucket}, {"--ui", "--listing", bucket}, {"--ui", "--s3"},
 		{"--ui", "--write", "--read-only", bucket},

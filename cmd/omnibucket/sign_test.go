@@ -18,7 +18,7 @@ const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
 
 func TestSignPrintsAURL(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	text := s.ok("sign", "--filename", "it's.txt", "--content-type", "text/plain", bucket+"/a b"+signingBase)
 	require.Len(t, splitLines(text), 1)
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
@@ -27,17 +27,20 @@ func TestSignPrintsAURL(t *testing.T) {
 // sign prints a curl command for an upload.
 func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = memory(t) + signingBase
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t) + signingBase
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
 			s.t = t
 			text := s.ok("sign", "--upload", "--content-type", "text/plain", "--if-absent", "--size", "3", "box:"+key)
+
 			words := shellWords(t, text)
 			require.Equal(t, []string{"curl", "-T", "FILE"}, words[:3])
 			require.Contains(t, words, "Content-Type: text/plain")
+
 			address := words[len(words)-1]
 			require.True(t, strings.HasPrefix(address, "http://127.0.0.1:1/.signed/"), address)
 			require.NotContains(t, address, " ")
+
 			if strings.ContainsAny(address, "[]{}") {
 				require.Contains(t, words, "--globoff")
 			}
@@ -54,8 +57,8 @@ func shellWords(t *testing.T, command string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
 }
 
-// upload sends the request of a signed curl command.
-func upload(t *testing.T, command, body string) (status int, answer string) {
+// sendSignedCurl sends the request of a signed curl command.
+func sendSignedCurl(t *testing.T, command, body string) (status int, answer string) {
 	t.Helper()
 	words := shellWords(t, command)
 	r := request(t, http.MethodPut, words[len(words)-1], body)
@@ -79,20 +82,21 @@ func TestShellQuote(t *testing.T) {
 
 func TestSignAsJSON(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
+
 	text := s.ok("sign", "--json", "--upload", "--ttl", "10m", "--content-type", "image/png", bucket+"/a"+signingBase)
 	require.NotContains(t, text, `\u0026`)
-	var signed storage.SignedURL
-	require.NoError(t, json.Unmarshal([]byte(text), &signed))
-	require.Equal(t, http.MethodPut, signed.Method)
-	require.Equal(t, "image/png", signed.Header.Get("Content-Type"))
-	require.WithinDuration(t, time.Now().Add(10*time.Minute), signed.ExpiresAt, time.Minute)
+	var result storage.SignedURL
+	require.NoError(t, json.Unmarshal([]byte(text), &result))
+	require.Equal(t, http.MethodPut, result.Method)
+	require.Equal(t, "image/png", result.Header.Get("Content-Type"))
+	require.WithinDuration(t, time.Now().Add(10*time.Minute), result.ExpiresAt, time.Minute)
 }
 
 func TestSignRefuses(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
-	for _, row := range []struct {
+	bucket := newMemoryAddress(t)
+	tests := []struct {
 		name string
 		code int
 		args []string
@@ -108,10 +112,11 @@ func TestSignRefuses(t *testing.T) {
 		{"a time that is too long", 2, []string{"--ttl", "169h", bucket + "/a" + signingBase}},
 		{"a bucket", 2, []string{bucket + signingBase}},
 		{"a bucket that cannot sign", 1, []string{bucket + "/a"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			stdout, _ := s.exits(row.code, append([]string{"sign"}, row.args...)...)
+			stdout, _ := s.exits(tt.code, append([]string{"sign"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}

@@ -17,7 +17,7 @@ func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(
 
 func TestStat(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.in = "123456789"
 	s.ok("cp", "--content-type", "text/plain", "--cache-control", "no-cache", "--content-language", "en",
 		"--content-encoding", "identity", "--content-disposition", "inline",
@@ -43,47 +43,56 @@ func TestStat(t *testing.T) {
 
 func TestStatShowsTagsAndLocks(t *testing.T) {
 	s := newShell(t)
-	from := directory(t) + "?object_lock=true"
-	to := memory(t)
+	src := newDirectoryAddress(t) + "?object_lock=true"
+	dst := newMemoryAddress(t)
 	s.in = "x"
-	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", from+"#a")
-	s.ok("cp", from+"#a", to+"/a")
-	s.ok("cp", "-r", from, to+"/tree")
-	for _, address := range []string{from + "#a", to + "/a", to + "/tree/a"} {
+	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
+	s.ok("cp", src+"#a", dst+"/a")
+	s.ok("cp", "-r", src, dst+"/tree")
+
+	for _, address := range []string{src + "#a", dst + "/a", dst + "/tree/a"} {
 		require.Equal(t, 2, statOf(s, address).TagCount)
 		require.Contains(t, splitLines(s.ok("stat", address)), "tags          2")
 	}
-	s.ok("cp", "--tag", "own=1", from+"#a", to+"/a")
-	require.Equal(t, 1, statOf(s, to+"/a").TagCount)
-	s.exits(2, "cp", "--tag", "none", "-", to+"/b")
-	s.exits(2, "cp", "--tag", "a,b=c", "-", to+"/b")
 
-	b, err := storage.Open(t.Context(), from)
+	s.ok("cp", "--tag", "own=1", src+"#a", dst+"/a")
+	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
+	s.exits(2, "cp", "--tag", "none", "-", dst+"/b")
+	s.exits(2, "cp", "--tag", "a,b=c", "-", dst+"/b")
+
+	b, err := storage.Open(t.Context(), src)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Governance, Until: end}))
 	require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
-	attrs := statOf(s, from+"#a")
+
+	attrs := statOf(s, src+"#a")
 	require.Equal(t, "governance", attrs.RetentionMode)
 	require.Equal(t, end, attrs.RetainUntil)
 	require.True(t, attrs.LegalHold)
-	text := s.ok("stat", from+"#a")
+
+	text := s.ok("stat", src+"#a")
 	require.Regexp(t, `(?m)^retention +governance until `, text)
 	require.Regexp(t, `(?m)^legal hold +true$`, text)
 }
 
 func TestStatOfABucket(t *testing.T) {
 	s := newShell(t)
-	bucket := directory(t) + "/photos"
+	bucket := newDirectoryAddress(t) + "/photos"
 	s.ok("mb", "--versioned", bucket)
+
 	text := s.ok("stat", bucket)
 	require.Regexp(t, `(?m)^bucket +photos$`, text)
 	require.Regexp(t, `(?m)^versioning +true$`, text)
+
 	var info reading.InfoLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket)), &info))
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
+
 	s.exits(2, "stat", "--version", "1", bucket)
 	s.exits(3, "stat", bucket+"-none")
 }

@@ -66,7 +66,9 @@ func TestRealServersNewCommands(t *testing.T) {
 func beginUpload(t *testing.T, address string) {
 	bucket, err := storage.Open(t.Context(), address)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
 	if !storage.Supports(bucket, storage.OpenUploads) {
 		return
 	}
@@ -82,6 +84,7 @@ func testNewCommands(t *testing.T, s *shell) {
 	writeFiles(t, dir, files)
 	s.exits(0, "sync", "--shard", "0/2", dir, "box:photos")
 	s.exits(0, "sync", "--shard", "1/2", dir, "box:photos")
+
 	s.exits(0, "check", dir, "box:photos")
 	require.Equal(t, "photos/a.jpg\nphotos/b.jpg\n", s.ok("ls", "box:photos/?.jpg"))
 	require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/deep/2.jpg\n", s.ok("ls", "box:photos/20*/**"))
@@ -93,9 +96,11 @@ func testNewCommands(t *testing.T, s *shell) {
 
 	s.ok("mv", "box:photos/a.jpg", "box:moved/x.jpg")
 	s.ok("mv", "box:photos/2*/*.jpg", "box:moved/")
+
 	s.ok("mv", "-r", "box:photos/2026/", "box:moved/2026/")
 	require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\nmoved/2026/deep/2.jpg\nmoved/x.jpg\n", s.ok("ls", "-r", "box:moved"))
 	require.Equal(t, "photos/2\nphotos/b.jpg\nphotos/c.png\n", s.ok("ls", "-r", "box:photos"))
+
 	s.exits(2, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
 	s.ok("mv", "-r", "box:moved", filepath.Join(t.TempDir(), "down")+"/")
 	s.exits(3, "ls", "box:moved")
@@ -126,18 +131,22 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			}
 			s.ok("cp", "-r", dir+"/", "box:from")
 			kills := 0
+
 			for wait := 20 * time.Millisecond; wait < time.Minute; wait += wait / 3 {
-				process, in, out := started(t, "mv", "-r", "box:from/", "box:to")
-				require.NoError(t, in.Close())
-				timer := time.AfterFunc(wait, func() { _ = process.Process.Kill() })
-				_, _ = io.Copy(io.Discard, out)
+				process, stdin, stdout := startProcess(t, "mv", "-r", "box:from/", "box:to")
+				require.NoError(t, stdin.Close())
+				timer := time.AfterFunc(wait, func() {
+					_ = process.Process.Kill()
+				})
+				_, _ = io.Copy(io.Discard, stdout)
 				timer.Stop()
 				err := process.Wait()
-				found := map[string]bool{}
+				keys := map[string]bool{}
 				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
-					found[path.Base(key)] = true
+					keys[path.Base(key)] = true
 				}
-				require.Len(t, found, objects)
+
+				require.Len(t, keys, objects)
 				if err == nil || process.ProcessState.ExitCode() == program.ExitNotFound { // the killed one had moved all
 					break
 				}
@@ -145,6 +154,7 @@ func TestMvKilledOnRealServers(t *testing.T) {
 				kills++
 			}
 			require.Positive(t, kills)
+
 			s.exits(3, "ls", "box:from")
 			s.exits(0, "check", dir, "box:to")
 			s.ok("rb", "--force", "box:")
@@ -162,11 +172,12 @@ func testVersionsOf(t *testing.T, s *shell) {
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:kept/a", "one")
 	s.put("box:kept/b", "b")
-	at := timeBetween(s)
+	timestamp := timeBetween(s)
 	s.put("box:kept/a", "two")
 	s.ok("rm", "box:kept/b")
+
 	s.exits(0, "undelete", "box:kept")
 	require.Equal(t, "b", s.ok("cat", "box:kept/b"))
-	s.exits(0, "restore", "--at", at, "box:kept")
+	s.exits(0, "restore", "--at", timestamp, "box:kept")
 	require.Equal(t, "one", s.ok("cat", "box:kept/a"))
 }

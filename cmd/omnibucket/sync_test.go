@@ -24,8 +24,8 @@ func (s *shell) synced(args ...string) (changes []string, report string) {
 
 func TestSync(t *testing.T) {
 	s := newShell(t)
-	first := memory(t)
-	second := directory(t)
+	first := newMemoryAddress(t)
+	second := newDirectoryAddress(t)
 	dir := t.TempDir()
 	back := filepath.Join(t.TempDir(), "new", "tree")
 	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
@@ -39,28 +39,30 @@ func TestSync(t *testing.T) {
 	_, report = s.synced(second+"#copy", back)
 	require.Contains(t, report, "3 transferred")
 	require.Equal(t, "f", readFile(t, filepath.Join(back, "e é", "f?")))
+
 	_, report = s.synced(back, first+"/site/")
 	require.Contains(t, report, "0 transferred (0 B), 3 the same")
 	_, report = s.synced("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
 	require.Contains(t, report, "2 transferred")
+
 	_, report = s.synced(dir, back)
 	require.Contains(t, report, "1 transferred")
 }
 
 func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	s.put(bucket+"/site/old", "")
 	s.put(bucket+"/site/kept/x", "")
 	s.put(bucket+"/site-other", "")
 
-	before := s.ok("ls", "-r", "-l", bucket)
+	list := s.ok("ls", "-r", "-l", bucket)
 	changes, report := s.synced("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, []string{"deleted site/old", "transferred a"}, prefixed(changes, "old", "site/old"))
 	require.Contains(t, report, "dry run: 1 transferred")
-	require.Equal(t, before, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
+	require.Equal(t, list, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
 	s.synced("--delete", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
@@ -77,13 +79,14 @@ func prefixed(changes []string, key, as string) []string {
 // Patterns without a slash match at any depth.
 func TestSyncPatternsWithoutASlash(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		flags []string
 		want  []string
@@ -92,21 +95,23 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 		{"excluded at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
 		{"included", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
 		{"included at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			changes, _ := s.synced(append(append([]string{"--delete", "--dry-run"}, row.flags...), dir, bucket)...)
-			require.Equal(t, row.want, changes)
+			changes, _ := s.synced(append(append([]string{"--delete", "--dry-run"}, tt.flags...), dir, bucket)...)
+			require.Equal(t, tt.want, changes)
 		})
 	}
 }
 
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
 	_, stderr := s.exits(2, "sync", dir, bucket)
+
 	lines := splitLines(stderr)
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "1 transferred (0 B), 0 the same, 2 failed")
@@ -117,20 +122,22 @@ func TestSyncFailures(t *testing.T) {
 	s.exits(2, "sync", bucket, "mem://")
 	s.exits(2, "sync", "--concurrency", "0", dir, bucket)
 	s.exits(2, "sync", "--include", "[", dir, bucket)
-	s.exits(3, "sync", directory(t)+"/none", dir)
+	s.exits(3, "sync", newDirectoryAddress(t)+"/none", dir)
 	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
 }
 
 func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	kept := filepath.Join(t.TempDir(), "kept")
+	partials := filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
-	_, report := s.synced("--resume", kept, dir, bucket)
+
+	_, report := s.synced("--resume", partials, dir, bucket)
 	require.Contains(t, report, "1 ignored")
-	require.DirExists(t, kept)
+	require.DirExists(t, partials)
+
 	_, report = s.synced("--links", dir, bucket)
 	require.Contains(t, report, "1 transferred")
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
@@ -139,13 +146,14 @@ func TestSyncResumesAndFollowsLinks(t *testing.T) {
 // An empty source removes nothing.
 func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	empty := t.TempDir()
 	s.put(bucket+"/photos/b", "b")
 	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
 	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, source string
 		code         int // without --delete
 	}{
@@ -155,23 +163,24 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 		{"an empty bucket", "mem://empty-source-of-a-sync", 0},
 		{"an empty directory", empty, 0},
 		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty), 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			writeFiles(t, dir, map[string]string{"a": "a"})
 			for _, extra := range [][]string{nil, {"--dry-run"}} {
 				args := append([]string{"sync", "--delete"}, extra...)
-				stdout, stderr := s.exits(3, append(args, row.source, dir)...)
+				stdout, stderr := s.exits(3, append(args, tt.source, dir)...)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")
 				require.NotContains(t, stderr, "WithEmptySource")
-				s.exits(3, append(args, row.source, "photos:")...)
+				s.exits(3, append(args, tt.source, "photos:")...)
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
-			s.exits(row.code, "sync", row.source, dir)
+			s.exits(tt.code, "sync", tt.source, dir)
 
-			_, report := s.synced("--delete", "--empty-source", row.source, dir)
+			_, report := s.synced("--delete", "--empty-source", tt.source, dir)
 			require.Contains(t, report, "1 deleted")
 			require.NoFileExists(t, filepath.Join(dir, "a"))
 		})
@@ -184,38 +193,42 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"src/a": "a"})
-	for _, row := range []struct{ address, says string }{
+
+	tests := []struct{ address, says string }{
 		{"nosuch:dst", "OMNIBUCKET_NOSUCH is not set"},
 		{"nosuch:", "OMNIBUCKET_NOSUCH is not set"},
 		{"s3:/site/x", "two slashes"},
 		{"file:/srv/files", "two slashes"},
 		{"no.such:dst", "name of letters"},
-	} {
-		t.Run(row.address, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
 			s.t = t
 			for _, args := range [][]string{
-				{"sync", "src", row.address}, {"sync", row.address, "dst"}, {"sync", "--delete", row.address, "src"},
-				{"cp", "src/a", row.address}, {"cp", row.address, "dst"}, {"cp", "-r", "src", row.address}, {"cp", "-r", row.address, "dst"},
-				{"ls", row.address}, {"cat", row.address}, {"stat", row.address}, {"rm", row.address}, {"sign", row.address},
-				{"mb", row.address}, {"rb", row.address}, {"serve", row.address},
+				{"sync", "src", tt.address}, {"sync", tt.address, "dst"}, {"sync", "--delete", tt.address, "src"},
+				{"cp", "src/a", tt.address}, {"cp", tt.address, "dst"}, {"cp", "-r", "src", tt.address}, {"cp", "-r", tt.address, "dst"},
+				{"ls", tt.address}, {"cat", tt.address}, {"stat", tt.address}, {"rm", tt.address}, {"sign", tt.address},
+				{"mb", tt.address}, {"rb", tt.address}, {"serve", tt.address},
 			} {
 				_, stderr := s.exits(2, args...)
-				require.Contains(t, stderr, row.says)
+				require.Contains(t, stderr, tt.says)
 			}
 		})
 	}
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing was created")
+
 	s.t = t
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	writeFiles(t, dir, map[string]string{"a:b": "colon"})
 	s.ok("cp", "./a:b", bucket)
 	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
 }
 
 func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
-	for _, row := range []struct{ name, from, to string }{
+	tests := []struct{ name, from, to string }{
 		{"a directory in the bucket", "site/public", "file://TOP/site"},
 		{"a bucket in the bucket", "file://TOP/site/public", "file://TOP/site"},
 		{"a folder of the bucket that is a directory", "file://TOP/site#public", "site/public"},
@@ -224,16 +237,18 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 		{"the directory around the destination", "site", "file://TOP/site/public"},
 		{"through a symbolic link", "link", "file://TOP/site"},
 		{"through ..", "site/public/../public", "file://TOP/site"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
 			t.Chdir(dir)
 			writeFiles(t, dir, map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one"})
 			require.NoError(t, os.Symlink("site/public", "link"))
 			address := func(text string) string { return strings.Replace(text, "TOP", filepath.ToSlash(dir), 1) }
+
 			for _, command := range [][]string{{"sync", "--delete"}, {"sync", "--delete", "--exclude", "*.tmp"}, {"cp", "-r"}} {
-				_, stderr := s.exits(2, append(command, address(row.from)+"/", address(row.to))...)
+				_, stderr := s.exits(2, append(command, address(tt.from)+"/", address(tt.to))...)
 				require.Contains(t, stderr, "must not overlap")
 			}
 			require.Equal(t, "one", readFile(t, "site/public/index.html"))
@@ -249,13 +264,14 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
-	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	for _, args := range [][]string{
 		{"--resume", ""}, {"--backup-dir", ""}, {"--resume", "box:"}, {"--resume", "none:"}, {"--journal", "none:"}, {"--backup-dir", "none:"},
 		{"--journal", "box:in/j"}, {"--journal", "files"}, {"--journal", filepath.Join(dir, "files", "x")},
 	} {
 		s.exits(2, append([]string{"sync", "files", "box:in"}, args...)...)
 	}
+
 	require.NoDirExists(t, "box:")
 	s.exits(3, "ls", "box:in")
 	s.exits(0, "sync", "--journal", "box:journals", "files", "box:in")

@@ -79,22 +79,25 @@ func (w *terminal) showsText(text string) string {
 func TestTerminalProgress(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
-	for _, row := range []struct{ name, command, shows string }{
+
+	tests := []struct{ name, command, shows string }{
 		{"a job", "omnibucket sync -v --bwlimit 2M src file://$PWD/out", "/2 files, "},
 		{"several files", "omnibucket cp --bwlimit 2M src/a src/b file://$PWD/out#both/", "/2 files, "},
 		{"a large file", "omnibucket cp --bwlimit 2M src/a file://$PWD/out#copy", " MiB, "},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w.t = t
-			w.types("clear; "+row.command+"; echo exit=$?", "Enter")
+			w.types("clear; "+tt.command+"; echo exit=$?", "Enter")
 			screen := w.shows("progress", func(screen string) bool {
-				return strings.Contains(screen, row.shows) && strings.Contains(screen, "MiB/s, ETA 0:0")
+				return strings.Contains(screen, tt.shows) && strings.Contains(screen, "MiB/s, ETA 0:0")
 			})
 			require.Contains(t, screen, "[")
 			screen = w.showsText("exit=0")
 			require.NotContains(t, screen, "ETA 0:", "the bar is removed at the end")
 		})
 	}
+
 	w.t = t
 	w.types("clear; omnibucket sync -v --bwlimit 2M src file://$PWD/out#again/ 2>log | cat; cat log; echo end=$?", "Enter")
 	screen := w.showsText("end=0")
@@ -105,6 +108,7 @@ func TestTerminalProgress(t *testing.T) {
 func TestTerminalControlC(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 1<<20), "out/.keep": ""})
+
 	w.types("clear; omnibucket sync --bwlimit 50K src file://$PWD/out; echo exit=$?", "Enter")
 	w.showsText("ETA 0:")
 	w.tmux("send-keys", "C-c")
@@ -135,10 +139,18 @@ func TestCompletionInShells(t *testing.T) {
 
 func testCompletion(t *testing.T, start []string, load string) {
 	w := newTerminal(t, start...)
-	writeFiles(t, w.dir, map[string]string{"disk/photos/2026/a.jpg": "a", "disk/photos/2026/b c.jpg": "b", "disk/photos/2026/d e1": "", "disk/photos/2026/d e2": "", "disk/notes.txt": "n", "site/index.html": "x"})
+	writeFiles(t, w.dir, map[string]string{
+		"disk/photos/2026/a.jpg":   "a",
+		"disk/photos/2026/b c.jpg": "b",
+		"disk/photos/2026/d e1":    "",
+		"disk/photos/2026/d e2":    "",
+		"disk/notes.txt":           "n",
+		"site/index.html":          "x",
+	})
+
 	w.types(load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 	w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
-	for _, row := range []struct{ name, text, becomes string }{
+	tests := []struct{ name, text, becomes string }{
 		{"a command", "omnibucket sy", "omnibucket sync "},
 		{"a flag", "omnibucket sync --max-d", "omnibucket sync --max-delete"},
 		{"a configured name", "omnibucket ls di", "omnibucket ls disk"},
@@ -148,11 +160,12 @@ func testCompletion(t *testing.T, start []string, load string) {
 		{"keys with a space", "omnibucket ls disk:photos/2026/d", `omnibucket ls disk:photos/2026/d\ e`},
 		{"a path", "omnibucket serve si", "omnibucket serve site/"},
 		{"a setting", "omnibucket config set bwl", "omnibucket config set bwlimit"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w.t = t
-			w.types(row.text, "Tab")
-			w.showsText("> " + strings.TrimSpace(row.becomes))
+			w.types(tt.text, "Tab")
+			w.showsText("> " + strings.TrimSpace(tt.becomes))
 			w.tmux("send-keys", "C-u")
 			w.types("clear; echo next", "Enter")
 			w.shows("next", func(screen string) bool { return strings.HasPrefix(screen, "next\n") })
@@ -178,12 +191,14 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 				files["files/"+name+"1/below"], files["files/"+name+"2/below"] = "", ""
 			}
 			writeFiles(t, w.dir, files)
+
 			w.types(shell.load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 			w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
 			texts := []string{"omnibucket ls disk:pair\\ x", "omnibucket cp 'disk:a$(touch pwned)1' disk:pair", "omnibucket ls 'disk:m-x=$(touch${IFS}pwned)="}
 			for _, name := range commandsAsNames {
 				texts = append(texts, "omnibucket ls disk:"+name[:1], "omnibucket ls files/"+name[:1], "omnibucket ls file://"+w.dir+"/disk#"+name[:1])
 			}
+
 			for i, text := range texts {
 				w.types(text, "Tab", "Tab")
 				w.types(strings.Repeat("'", strings.Count(text, "'")%2), "Enter", "Enter") // the first one chooses in fish
@@ -199,6 +214,7 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 					w.types("clear; echo "+next, "Enter")
 					w.shows(next+" after "+text, started)
 				}
+
 				require.NoFileExists(t, filepath.Join(w.dir, "pwned"), text)
 			}
 		})

@@ -122,6 +122,7 @@ func TestTrapsHaveTests(t *testing.T) {
 		name := fmt.Sprintf("D%d: %s", i+1, row.what)
 		require.NotEmpty(t, row.what)
 		require.Equal(t, row.in != "" || row.test == "", row.why != "", name)
+
 		if row.test == "" {
 			continue
 		}

@@ -20,17 +20,19 @@ import (
 // SeaweedFS lists all of a/ before a-b. sync --delete must not take the later key for missing.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
+	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
 	backup := t.TempDir()
 	keys := []string{"a-b", "a.json", "a/1", "a/2", "a/3", "z"}
 	for _, key := range keys {
 		s.put("box:"+key, "x")
 		writeFiles(t, backup, map[string]string{key: "x"})
 	}
+
 	for _, args := range [][]string{{"sync", "--delete", "box:", backup}, {"ls", "-r", "box:"}, {"du", "box:"}, {"rm", "-r", "--all", "--dry-run", "box:"}} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
+
 	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
 	s.exits(0, "sync", "--delete", "box:", backup)
 	for _, key := range keys {
@@ -42,7 +44,7 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 // A throttled store loses no file.
 func TestSyncThrottled(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
 	for i := range 60 {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
@@ -55,7 +57,7 @@ func TestSyncThrottled(t *testing.T) {
 // If a listing fails, the exit code says so, because a script must not take the bucket for empty.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
+	server := startS3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
 	for _, skip := range []int{0, 1} { // the first page, or the second one
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
@@ -80,36 +82,42 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 // A damaged download leaves no file.
 func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=minio" // it keeps checksums
 	dir := t.TempDir()
 	s.put("box:in/a", "0123456789")
 	server.Inject(s3server.FlipAt("GetObject", 3))
+
 	for _, args := range [][]string{{"cp", "box:in/a", dir}, {"cp", "-r", "box:in", dir}, {"sync", "box:in", dir}, {"mv", "box:in/a", dir}} {
 		s.exits(1, args...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, entries, args)
 	}
+
 	server.ClearFaults()
 	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
 }
 
-// If one setting of a bucket may not be read, the others are still printed.
+// If one setting of a bucket may not be read, the others are still printed, and a note names the missing permission.
 func TestBucketSettingsForbidden(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=aws"
 	server.Inject(s3server.Fail("GetBucketPolicy*", "AccessDenied"))
 	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
 	s.ok("bucket", "--cors", "-", "box:")
-	require.Contains(t, s.ok("bucket", "box:"), "GET")
+	stdout, stderr := s.exits(0, "bucket", "box:")
+	require.Contains(t, stdout, "GET")
+	require.Regexp(t, `public +unknown`, stdout)
+	require.Contains(t, stderr, "permit s3:GetBucketPolicy")
+	require.Contains(t, s.ok("--quiet", "bucket", "--json", "box:"), `"unread":["Public"]`)
 }
 
 // A missing bucket has a hint.
 func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1)
 	for _, args := range [][]string{{"ls", "box:"}, {"cat", "box:a"}, {"cp", "-", "box:a"}, {"stat", "box:a"}, {"sync", "box:", t.TempDir()}} {
 		_, stderr := s.exits(3, args...)
@@ -124,18 +132,20 @@ func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "token")
-	var signed storage.SignedURL
-	require.NoError(t, json.Unmarshal([]byte(s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")), &signed))
-	require.WithinDuration(t, time.Now().Add(12*time.Hour), signed.ExpiresAt, time.Minute)
+	var result storage.SignedURL
+	require.NoError(t, json.Unmarshal([]byte(s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")), &result))
+	require.WithinDuration(t, time.Now().Add(12*time.Hour), result.ExpiresAt, time.Minute)
 }
 
 func TestSignOtherKindsOfBuckets(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
 	u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?region=eu-west-1&request_payer=requester")))
 	require.NoError(t, err)
 	require.Equal(t, "requester", u.Query().Get("x-amz-request-payer"))
+
 	_, stderr := s.exits(1, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1") // FSx, which knows no signed URLs
 	require.Contains(t, stderr, "unsupported")
 }
@@ -143,15 +153,18 @@ func TestSignOtherKindsOfBuckets(t *testing.T) {
 // With --disposition inline, a browser shows the object of a signed URL instead of saving it.
 func TestSignInline(t *testing.T) {
 	s := newShell(t)
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.put("box:a", "text")
 	text := strings.TrimSpace(s.ok("sign", "--disposition", `inline; filename="test.pdf"`, "box:a"))
+
 	status, body := get(t, text)
 	require.Equal(t, 200, status, body)
 	require.Contains(t, text, "inline")
+
 	head := strings.TrimSpace(s.ok("sign", "--head", "box:a"))
 	status, _ = ask(t, request(t, "HEAD", head, ""))
 	require.Equal(t, 200, status)
+
 	status, _ = get(t, head)
 	require.Equal(t, 403, status)
 }
@@ -173,10 +186,12 @@ func TestCredentialsMissingAreOneError(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	process, in, out := started(t, "ls", "s3://photos?region=eu-west-1")
-	require.NoError(t, in.Close())
-	require.NoError(t, out.Close())
-	require.Equal(t, 1, exitOf(t, process))
+
+	process, stdin, stdout := startProcess(t, "ls", "s3://photos?region=eu-west-1")
+	require.NoError(t, stdin.Close())
+	require.NoError(t, stdout.Close())
+
+	require.Equal(t, 1, waitForExit(t, process))
 	text := process.Stderr.(fmt.Stringer).String()
 	require.Equal(t, 1, strings.Count(text, "omnibucket: "), text)
 	require.Len(t, splitLines(text), 2, text)

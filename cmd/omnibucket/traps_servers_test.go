@@ -21,7 +21,7 @@ import (
 // of metadata, as Ceph before Quincy does.
 func withoutUnderscores(t *testing.T, s *shell) {
 	t.Helper()
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	behind, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	transport := &http.Transport{}
@@ -52,26 +52,27 @@ func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	withoutUnderscores(t, s)
 	s.env["OMNIBUCKET_CEPH"] = s.env["OMNIBUCKET_BOX"] + "&profile=ceph"
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		want map[string]string
 	}{
 		{"ceph", map[string]string{"owner_id": "7", "a-b": "c"}},
 		{"box", map[string]string{"owner-id": "7", "a-b": "c"}}, // nobody said what server it is
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			s.in = strings.Repeat("x", 17<<20) // in parts, which have the library's own id
-			s.ok("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", row.name+":a")
-			require.Equal(t, row.want, statOf(s, row.name+":a").Metadata)
-			s.ok("cp", row.name+":a", row.name+":copy")
-			require.Equal(t, row.want, statOf(s, row.name+":copy").Metadata)
+			s.ok("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", tt.name+":a")
+			require.Equal(t, tt.want, statOf(s, tt.name+":a").Metadata)
+			s.ok("cp", tt.name+":a", tt.name+":copy")
+			require.Equal(t, tt.want, statOf(s, tt.name+":copy").Metadata)
 		})
 	}
 }
 
-// silent returns the address of a server that accepts connections and never responds.
-func silent(t *testing.T) string {
+// startSilentServer returns the address of a server that accepts connections and never responds.
+func startSilentServer(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -104,11 +105,12 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	at := silent(t)
+	address := startSilentServer(t)
+
 	for name, bucket := range map[string]string{
-		"s3":     "s3://photos?region=us-east-1&path_style=true&endpoint=" + at,
-		"gs":     "gs://photos?anonymous=true&endpoint=" + at,
-		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + at + "/me",
+		"s3":     "s3://photos?region=us-east-1&path_style=true&endpoint=" + address,
+		"gs":     "gs://photos?anonymous=true&endpoint=" + address,
+		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + address + "/me",
 	} {
 		s.env["OMNIBUCKET_BOX"] = bucket
 		for _, args := range [][]string{
@@ -124,7 +126,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 
 func TestRetriesAreCounted(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	server.Inject(s3server.Fail("GetObject", "InternalError"))
 	for retries, want := range map[string]int{"0": 1, "2": 3} {
 		server.Reset()
@@ -140,27 +142,30 @@ func TestRetriesAreCounted(t *testing.T) {
 // for created.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + "&profile=minio"
-	s3Box(t, s, s3server.Config{})
+	startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
 	s.put("from:a", "a")
 	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
-	for _, to := range []string{"box:a", memory(t) + "/a", directory(t) + "#a"} {
-		_, stderr := s.exits(1, "cp", "--if-absent", "from:a", to)
+
+	for _, dst := range []string{"box:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
+		_, stderr := s.exits(1, "cp", "--if-absent", "from:a", dst)
 		require.Contains(t, stderr, "changed")
-		s.exits(3, "stat", to)
+		s.exits(3, "stat", dst)
 	}
+
 	s.exits(1, "mv", "--if-absent", "from:a", "box:a")
 	server.ClearFaults()
 	require.Equal(t, "a", s.ok("cat", "from:a"))
+
 	s.ok("cp", "--if-absent", "from:a", "box:a")
 	s.exits(4, "cp", "--if-absent", "from:a", "box:a")
 }
 
-// onGCS makes box: a bucket of a server of Google's protocol with these responses by the path
+// startGCSBox makes box: a bucket of a server of Google's protocol with these responses by the path
 // and the query's prefix.
-func onGCS(t *testing.T, s *shell, respond func(path, prefix string) (status int, body string)) {
+func startGCSBox(t *testing.T, s *shell, respond func(path, prefix string) (status int, body string)) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, body := respond(r.URL.Path, r.URL.Query().Get("prefix"))
@@ -178,7 +183,7 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 	item := func(name string) string {
 		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1","updated":"2026-11-21T08:00:00Z"}`
 	}
-	onGCS(t, s, func(_, prefix string) (int, string) {
+	startGCSBox(t, s, func(_, prefix string) (int, string) {
 		if strings.HasPrefix(prefix, "a/") {
 			return 200, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
@@ -192,7 +197,7 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 // If an object is missing, the error does not say that the bucket is missing.
 func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
-	onGCS(t, s, func(path, _ string) (int, string) {
+	startGCSBox(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
 			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}
@@ -207,7 +212,7 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 // If the key of --start-after is before the folder, ls does not send it.
 func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	s.put("box:a/1", "x")
 	server.Reset()
 	require.Equal(t, "a/1\n", s.ok("ls", "--start-after", "a", "box:a/"))
@@ -219,7 +224,9 @@ func TestLsStartBeforeTheFolder(t *testing.T) {
 // If a credentials service fails temporarily, the error does not blame the user's credentials.
 func TestCredentialsServiceFails(t *testing.T) {
 	s := newShell(t)
-	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
 	t.Cleanup(sts.Close)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{
@@ -235,10 +242,12 @@ func TestCredentialsServiceFails(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		t.Setenv(name, "") // it is put back
 		require.NoError(t, os.Unsetenv(name))
 	}
+
 	_, stderr := s.exits(1, "cat", "--retries", "0", "s3://photos/a")
 	require.Contains(t, stderr, "unavailable")
 	require.NotContains(t, stderr, "unauthenticated")

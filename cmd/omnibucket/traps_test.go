@@ -41,14 +41,14 @@ func (c *cancels) Write(data []byte) (int, error) {
 // An interrupt ends a command in its middle.
 func TestInterruptEndsCat(t *testing.T) {
 	const size = 64 << 20
-	for _, bucket := range []func(*testing.T) string{memory, directory} {
+	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
 		s.put("box:large", strings.Repeat("x", size))
 		ctx, cancel := context.WithCancel(t.Context())
-		out := &cancels{cancel: cancel}
-		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.around(nil, out, io.Discard)))
-		require.Less(t, out.written, int64(size/2))
+		w := &cancels{cancel: cancel}
+		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.around(nil, w, io.Discard)))
+		require.Less(t, w.written, int64(size/2))
 	}
 }
 
@@ -61,11 +61,13 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 		writeFiles(t, dir, map[string]string{name: "old"})
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), 0o600))
 	}
-	from := memory(t)
-	s.put(from+"/a", "new")
+
+	src := newMemoryAddress(t)
+	s.put(src+"/a", "new")
 	s.put(bucket+"#object", "new")
-	s.ok("cp", from+"/a", filepath.Join(dir, "file"))
-	s.ok("mv", from+"/a", filepath.Join(dir, "moved"))
+	s.ok("cp", src+"/a", filepath.Join(dir, "file"))
+	s.ok("mv", src+"/a", filepath.Join(dir, "moved"))
+
 	for _, name := range []string{"object", "file", "moved"} {
 		require.Equal(t, "new", readFile(t, filepath.Join(dir, name)))
 		info, err := os.Stat(filepath.Join(dir, name))
@@ -79,24 +81,26 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	withObjects(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
+	putObjects(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
 	long := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "tmp", "a"), long, long))
 	for _, age := range []string{"213504d", "99999w", strconv.Itoa(math.MaxInt64) + "d"} {
 		s.exits(2, "expire", "--age", age, "box:tmp")
 		s.exits(2, "rm", "-r", "--older", age, "box:tmp")
 	}
+
 	s.in = `[{"ExpireAfterDays":213504}]`
 	s.ok("bucket", "--lifecycle", "-", "box:")
+
 	s.exits(0, "expire", "--lifecycle", "box:")
 	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
 }
 
 // If the range of cat begins after the end of the object, the error is not an internal one.
 func TestCatRangeAfterTheEnd(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{memory, directory} {
+	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		withObjects(t, s, bucket(t), "a")
+		putObjects(t, s, bucket(t), "a")
 		for _, span := range []string{strconv.Itoa(math.MaxInt64), "9:" + strconv.Itoa(math.MaxInt64)} {
 			_, stderr := s.exits(1, "cat", "--range", span, "box:a")
 			require.Contains(t, stderr, "range not satisfiable")
@@ -110,7 +114,7 @@ func TestErrorsShortenLongKeys(t *testing.T) {
 	key := strings.Repeat("k", 1<<20)
 	for _, command := range []string{"cat", "stat", "rm", "head", "hash"} {
 		var errs bytes.Buffer
-		require.NotZero(t, run(t.Context(), []string{command, memory(t) + "/" + key}, s.around(nil, io.Discard, &errs)))
+		require.NotZero(t, run(t.Context(), []string{command, newMemoryAddress(t) + "/" + key}, s.around(nil, io.Discard, &errs)))
 		require.Less(t, errs.Len(), 10_000, command)
 	}
 }
@@ -138,7 +142,7 @@ func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 // Without a flag for the content type, a signed upload accepts any.
 func TestSignBindsNoUnaskedType(t *testing.T) {
 	s := newShell(t)
-	key := memory(t) + "/a?signing_base_url=http://127.0.0.1:1/x"
+	key := newMemoryAddress(t) + "/a?signing_base_url=http://127.0.0.1:1/x"
 	require.NotContains(t, s.ok("sign", "--upload", key), "Content-Type")
 }
 
@@ -146,10 +150,12 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 // such folders.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, PathStyle: new(true)})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
+	defer func() {
+		require.NoError(t, storage.Close(b))
+	}()
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
 	for _, key := range []string{"mark/", "mark/inner/"} {
@@ -160,6 +166,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 
 	dir := t.TempDir()
 	s.ok("cp", "-r", "box:mark", dir+"/")
+
 	require.Equal(t, "x", readFile(t, filepath.Join(dir, "mark", "x")))
 	s.synced("--delete", "box:mark/", filepath.Join(dir, "synced"))
 	s.exits(0, "check", "box:mark", filepath.Join(dir, "mark"))
@@ -167,6 +174,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	require.Equal(t, "mark/x\n", s.ok("ls", "box:mark/*x"))
 	require.Equal(t, strings.Fields("1 1 mark/"), strings.Fields(s.ok("du", "box:mark")))
 	require.Equal(t, "mark/\n├── inner/\n└── x\n", s.ok("tree", "box:mark"))
+
 	s.ok("mv", "-r", "box:mark", "box:moved")
 	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
 	s.ok("rm", "-r", "box:mark")
@@ -177,13 +185,14 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 func TestSyncObjectOfTheFuture(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	there := t.TempDir()
-	bucket := "file://" + filepath.ToSlash(there)
+	dst := t.TempDir()
+	bucket := "file://" + filepath.ToSlash(dst)
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
 	s.exits(0, "sync", dir, bucket)
 	ahead := time.Now().Add(24 * time.Hour)
-	require.NoError(t, os.Chtimes(filepath.Join(there, "a"), ahead, ahead))
+	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), ahead, ahead))
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
+
 	_, report := s.synced(dir, bucket)
 	require.Contains(t, report, "1 transferred")
 	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
@@ -191,7 +200,7 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 
 // If reading standard input fails, cp stores nothing.
 func TestCpInputFails(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{memory, directory} {
+	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
 		s.put("box:old", "old")
@@ -215,10 +224,12 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	s.put(bucket+"#a", "one")
 	s.ok("sign", bucket+signingBase+"#a")
 	key := readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key"))
+
 	s.exits(1, "rb", bucket)
 	require.Regexp(t, `(?m)^versioning +true$`, s.ok("bucket", bucket))
 	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
 	require.Equal(t, key, readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key")))
+
 	s.ok("rm", bucket+"#a")
 	s.exits(0, "undelete", bucket+"#a")
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
@@ -226,7 +237,7 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 
 // Any text fits into metadata if it is encoded. Some stores trim values of metadata, and some cut them off.
 func TestMetadataEncoded(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{memory, directory} {
+	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		s.env["OMNIBUCKET_BOX"] = bucket(t)
 		for value, encoded := range map[string]string{" leading.txt": "%20leading.txt", "tab\t.txt": "tab%09.txt", "caf\xc3": "caf%C3"} {
@@ -245,18 +256,19 @@ func TestMetadataEncoded(t *testing.T) {
 func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	copied := filepath.Join(t.TempDir(), "copied")
-	at := func(dir string) string { return "file://" + filepath.ToSlash(dir) + "?sidecars=true#a/b" }
-	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", at(dir))
-	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
-	attrs := statOf(s, at(copied))
+	duplicate := filepath.Join(t.TempDir(), "copied")
+	addressOf := func(dir string) string { return "file://" + filepath.ToSlash(dir) + "?sidecars=true#a/b" }
+	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", addressOf(dir))
+	require.NoError(t, os.CopyFS(duplicate, os.DirFS(dir)))
+
+	attrs := statOf(s, addressOf(duplicate))
 	require.Equal(t, "text/x-test", attrs.ContentType)
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 }
 
 func TestBucketSettingsInMemory(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.ok("mb", bucket)
 	s.in = `[{"Origins":["https://example.com"],"Methods":["PUT"]}]`
 	s.ok("bucket", "--cors", "-", bucket)
@@ -266,28 +278,30 @@ func TestBucketSettingsInMemory(t *testing.T) {
 // If another program removes the temporary file of an upload, the upload fails.
 func TestCpTemporaryFileVanishes(t *testing.T) {
 	dir := t.TempDir()
-	process, in, _ := started(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
+	process, stdin, _ := startProcess(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
 	staged := filepath.Join(dir, ".omnibucket", "tmp")
-	written := 0
+	size := 0
+
 	for {
-		n, err := io.WriteString(in, moreThanAPipeHolds)
+		n, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
-		written += n
+		size += n
 		if entries, _ := os.ReadDir(staged); len(entries) > 0 {
 			break
 		}
-		require.Less(t, written, 1<<30)
+		require.Less(t, size, 1<<30)
 	}
+
 	require.NoError(t, os.RemoveAll(staged))
-	require.NoError(t, in.Close())
-	require.Equal(t, 1, exitOf(t, process))
+	require.NoError(t, stdin.Close())
+	require.Equal(t, 1, waitForExit(t, process))
 	newShell(t).exits(3, "stat", "file://"+filepath.ToSlash(dir)+"#a")
 }
 
 func TestMetadataKeysAreASCII(t *testing.T) {
 	s := newShell(t)
 	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
-		s.exits(2, "cp", "--metadata", pair, "-", memory(t)+"/a")
+		s.exits(2, "cp", "--metadata", pair, "-", newMemoryAddress(t)+"/a")
 	}
 }
 
@@ -295,17 +309,19 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 func TestOpenFilesOfManyBuckets(t *testing.T) {
 	var lines strings.Builder
 	for range 8 {
-		bucket := directory(t)
+		bucket := newDirectoryAddress(t)
 		for i := range 20 {
 			fmt.Fprintf(&lines, "cp main_test.go %s#%d\n", bucket, i)
 		}
 	}
+
 	file := filepath.Join(t.TempDir(), "lines")
 	require.NoError(t, os.WriteFile(file, []byte(lines.String()), 0o600))
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
+
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(data))
 	require.Contains(t, string(data), "160 commands, 0 failed")
@@ -315,10 +331,11 @@ func TestOpenFilesOfManyBuckets(t *testing.T) {
 func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	bucket := directory(t)
+	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#in/a", "new")
 	s.ok("bucket", "--public", "on", bucket)
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		args  []string
 		syncs bool
@@ -330,19 +347,21 @@ func TestDurabilityOrder(t *testing.T) {
 		{"into a bucket", []string{"cp", filepath.Join(dir, "a"), bucket + "#b"}, true},
 		{"settings", []string{"bucket", "--public", "off", bucket}, true},
 		{"--no-sync", []string{"cp", "--no-sync", bucket + "#in/a", filepath.Join(dir, "c")}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			program, err := os.Executable()
 			require.NoError(t, err)
 			trace := filepath.Join(t.TempDir(), "trace")
-			cmd := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, row.args...)...)
+			cmd := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, tt.args...)...)
 			cmd.Env = append(os.Environ(), asProgram+"=1")
 			data, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s: strace must be allowed", data)
 			calls := readFile(t, trace)
-			named := strings.LastIndex(calls, "rename")
-			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[:named], "sync("), calls)
-			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[named:], "sync("), calls)
+
+			renameIndex := strings.LastIndex(calls, "rename")
+			require.Equal(t, tt.syncs, renameIndex > 0 && strings.Contains(calls[:renameIndex], "sync("), calls)
+			require.Equal(t, tt.syncs, renameIndex > 0 && strings.Contains(calls[renameIndex:], "sync("), calls)
 		})
 	}
 }

@@ -11,10 +11,11 @@ import (
 // command: an excluded folder stays whatever the wildcards match.
 func TestFiltersWithWildcards(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
-	withObjects(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
+	bucket := newMemoryAddress(t)
+	putObjects(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
 	s.env["OMNIBUCKET_IN"] = bucket + "/in"
 	const left = "in/other/c\nin/top\n"
+
 	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {
 		for _, args := range [][]string{
 			{"ls", "-r", "box:in/*"}, {"ls", "-r", "box:in/**"}, {"find", "box:in/*"}, {"find", "box:in/**"},
@@ -25,6 +26,7 @@ func TestFiltersWithWildcards(t *testing.T) {
 	}
 	require.Equal(t, "in/other/\nin/top\n", s.ok("ls", "box:in/*", "--exclude", "keep/"))
 	require.NotContains(t, s.ok("tree", "box:in/*", "--exclude", "keep/**"), "deep")
+
 	s.ok("rm", "-r", "box:in/*", "--exclude", "keep/")
 	require.Equal(t, "in/keep/a\nin/keep/deep/b\n", s.ok("ls", "-r", "box:in"))
 	s.ok("cp", "-r", "in:*", "box:copy/", "--exclude", "/keep/a")
@@ -33,29 +35,31 @@ func TestFiltersWithWildcards(t *testing.T) {
 
 // As in a shell, a folder next to the objects can be their destination.
 func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, source, destination, want string
 	}{
-		{"beside", "a*.jpg", "x/", "b.png\nx/a1.jpg\nx/a2.jpg\nx/old.jpg\n"},
-		{"below", "**/*.jpg", "x/deep/", "b.png\nx/deep/a1.jpg\nx/deep/a2.jpg\nx/deep/x/old.jpg\n"},
-		{"what is there stays", "**", "x/", "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n"},
-		{"a name with wildcards", "*.jpg", "%5By%5D/", "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			for _, bucket := range []func(*testing.T) string{memory, directory} {
+		{name: "beside", source: "a*.jpg", destination: "x/", want: "b.png\nx/a1.jpg\nx/a2.jpg\nx/old.jpg\n"},
+		{name: "below", source: "**/*.jpg", destination: "x/deep/", want: "b.png\nx/deep/a1.jpg\nx/deep/a2.jpg\nx/deep/x/old.jpg\n"},
+		{name: "what is there stays", source: "**", destination: "x/", want: "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n"},
+		{name: "a name with wildcards", source: "*.jpg", destination: "%5By%5D/", want: "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 				s := newShell(t)
-				withObjects(t, s, bucket(t), "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
-				before := "/"
+				putObjects(t, s, bucket(t), "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
+				list := "/"
 				if strings.HasPrefix(s.env["OMNIBUCKET_BOX"], "file:") {
-					before = "#"
+					list = "#"
 				}
-				s.ok("mv", "box:"+row.source, s.env["OMNIBUCKET_BOX"]+before+row.destination)
-				require.Equal(t, row.want, s.ok("ls", "-r", "box:"))
+				s.ok("mv", "box:"+tt.source, s.env["OMNIBUCKET_BOX"]+list+tt.destination)
+				require.Equal(t, tt.want, s.ok("ls", "-r", "box:"))
 			}
 		})
 	}
+
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a/1", "a/2")
+	putObjects(t, s, newMemoryAddress(t), "a/1", "a/2")
 	s.exits(2, "mv", "-r", "box:a", "box:a/b/")
 	s.exits(2, "mv", "box:a/*", "box:a/")
 	s.ok("mv", "-r", "box:*", "box:a/")

@@ -15,8 +15,8 @@ import (
 
 var wild = []string{"a.jpg", "b.jpg", "b.png", "c[1].jpg", "photos/2025/1.jpg", "photos/2026/1.jpg", "photos/2026/2.png", "photos/2026/deep/3.jpg", "photos/note", "{x}"}
 
-// withObjects fills a bucket of a name with objects whose content is their key.
-func withObjects(t *testing.T, s *shell, bucket string, keys ...string) {
+// putObjects fills a bucket of a name with objects whose content is their key.
+func putObjects(t *testing.T, s *shell, bucket string, keys ...string) {
 	t.Helper()
 	s.env["OMNIBUCKET_BOX"] = bucket
 	for _, key := range keys {
@@ -26,8 +26,8 @@ func withObjects(t *testing.T, s *shell, bucket string, keys ...string) {
 
 func TestWildcardExpansion(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), wild...)
-	for _, row := range []struct{ name, key, want string }{
+	putObjects(t, s, newMemoryAddress(t), wild...)
+	tests := []struct{ name, key, want string }{
 		{"an asterisk stays in its folder", "*", "a.jpg b.jpg b.png c[1].jpg photos/ {x}"},
 		{"a part of a name", "*.jpg", "a.jpg b.jpg c[1].jpg"},
 		{"a question mark", "?.jpg", "a.jpg b.jpg"},
@@ -43,10 +43,11 @@ func TestWildcardExpansion(t *testing.T) {
 		{"any depth", "**/*.jpg", "a.jpg b.jpg c[1].jpg photos/2025/1.jpg photos/2026/1.jpg photos/2026/deep/3.jpg"},
 		{"any depth below a folder", "photos/2026/**", "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/3.jpg"},
 		{"any depth below folders", "photos/*6/**/*.jpg", "photos/2026/1.jpg photos/2026/deep/3.jpg"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "box:"+row.key)))
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "box:"+tt.key)))
 		})
 	}
 }
@@ -56,7 +57,8 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"d/sub/a": "a"})
-	withObjects(t, s, memory(t), "d/sub/a")
+	putObjects(t, s, newMemoryAddress(t), "d/sub/a")
+
 	for _, source := range []string{"box:d/*", "./d/*"} {
 		for command, says := range map[string]string{"cp": "to copy everything", "mv": "to copy everything"} {
 			_, stderr := s.exits(3, command, source, "./out/")
@@ -64,6 +66,7 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 			require.NoDirExists(t, "out")
 		}
 	}
+
 	s.ok("cp", "--older", "1d", "box:d/sub/*", "./out/") // matches, and is not selected
 	s.ok("cp", "-r", "box:d/*", "./out/")
 	require.FileExists(t, filepath.Join(dir, "out", "sub", "a"))
@@ -71,18 +74,20 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 
 // An escaped wildcard is literal.
 func TestWildcardEscapedIsLiteral(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		text, want string
 		escaped    bool
 	}{
 		{"a*", "a*", true}, {"a%2A", `a\*`, true}, {"a%2A*", `a\**`, true}, {"%5Ba%5D?", `\[a\]?`, true}, {"{a}", `\{a\}`, true}, {`a\b`, `a\\b`, true},
 		{"100%25", "100%", true}, {"a%2A", "a%2A", false}, {"é%C3%A9*", "éé*", true},
-	} {
-		require.Equal(t, row.want, location.PatternOf(row.text, row.escaped), row.text)
 	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, location.PatternOf(tt.text, tt.escaped), tt.text)
+	}
+
 	s := newShell(t)
-	bucket := directory(t)
-	withObjects(t, s, bucket, "a*", "ab", "a*c")
+	bucket := newDirectoryAddress(t)
+	putObjects(t, s, bucket, "a*", "ab", "a*c")
 	require.Equal(t, "a*\n", s.ok("ls", bucket+"#a%2A"))
 	require.Equal(t, "a*\na*c\n", s.ok("ls", bucket+"#a%2A*"))
 	require.Equal(t, "a*\nab\na*c\n", sortedAs(s.ok("ls", "box:a*"), "a*", "ab", "a*c"))
@@ -103,7 +108,8 @@ func sortedAs(text string, order ...string) string {
 func TestWildcardsMatchNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	withObjects(t, s, directory(t), "ex/1", "a[1]")
+	putObjects(t, s, newDirectoryAddress(t), "ex/1", "a[1]")
+
 	for _, args := range [][]string{
 		{"ls", "box:no*"}, {"ls", "-r", "box:no*"}, {"cp", "box:no*", dir + "/"}, {"cp", "-r", "box:ex/no*", dir + "/"}, {"mv", "box:no*", dir + "/"},
 		{"rm", "box:no*"}, {"rm", "-r", "box:no*"}, {"rm", "--dry-run", "box:no*"}, {"cat", "box:no*"}, {"stat", "box:no*"}, {"du", "box:no*"},
@@ -113,6 +119,7 @@ func TestWildcardsMatchNothing(t *testing.T) {
 		require.Contains(t, stderr, "matches the wildcards", args)
 		require.Contains(t, stderr, "--literal", args)
 	}
+
 	_, stderr := s.exits(3, "rm", "box:e*")
 	require.Contains(t, stderr, "use -r")
 	for _, command := range []string{"ls", "rm", "cat", "stat", "du", "head", "hash"} {
@@ -120,15 +127,17 @@ func TestWildcardsMatchNothing(t *testing.T) {
 		require.Contains(t, stderr, "malformed wildcards", command)
 	}
 	require.Equal(t, "a[1]\nex/1\n", s.ok("ls", "-r", "box:"))
+
 	s.ok("rm", "--literal", "box:a[1]")
 	require.Equal(t, "ex/1\n", s.ok("ls", "-r", "box:"))
 }
 
 func TestWildcardsInEachCommand(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{memory, directory} {
+	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		dir := t.TempDir()
-		withObjects(t, s, bucket(t), wild...)
+
+		putObjects(t, s, bucket(t), wild...)
 		require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/2.png\nphotos/2026/deep/3.jpg\n", s.ok("ls", "-r", "box:photos/20*"))
 		require.Equal(t, "a.jpgb.jpg", s.ok("cat", "box:?.jpg"))
 		require.Equal(t, 2, strings.Count(s.ok("stat", "box:?.jpg"), "\nsize "))
@@ -137,12 +146,15 @@ func TestWildcardsInEachCommand(t *testing.T) {
 
 		s.ok("cp", "box:*.jpg", dir)
 		s.ok("cp", "box:photos/**/*.jpg", filepath.Join(dir, "new")+"/")
+
 		require.Equal(t, "b.jpg", readFile(t, filepath.Join(dir, "b.jpg")))
 		require.Equal(t, "photos/2026/deep/3.jpg", readFile(t, filepath.Join(dir, "new", "2026", "deep", "3.jpg")), "names do not fall together")
 		require.NoFileExists(t, filepath.Join(dir, "photos"))
+
 		s.ok("cp", "-r", "box:photos/*6", filepath.Join(dir, "tree")+"/")
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "2.png"))
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "deep", "3.jpg"))
+
 		s.exits(2, "cp", "box:*.jpg", filepath.Join(dir, "none"))
 		s.exits(2, "cp", "box:?.jpg", "box:*/")
 		s.ok("cp", "box:a.jpg", "box:*") // a destination may have any name
@@ -162,7 +174,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 // If the wildcards of one argument match nothing, cat continues with the other arguments and exits with 3.
 func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
-	withObjects(t, s, memory(t), "a", "b")
+	putObjects(t, s, newMemoryAddress(t), "a", "b")
 	stdout, _ := s.exits(3, "cat", "box:none*", "box:a*", "box:b*")
 	require.Equal(t, "ab", stdout)
 }
@@ -185,7 +197,7 @@ func TestExpandListsLittle(t *testing.T) {
 
 func TestWildcardsOfAnAddress(t *testing.T) {
 	s := newShell(t)
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a.jpg", "a")
 	s.put(bucket+"/"+url.PathEscape("a?.jpg"), "b")
 	require.Equal(t, "a.jpg\na?.jpg\n", s.ok("ls", bucket+"/a*.jpg"))
@@ -197,23 +209,28 @@ func TestWildcardsOfAPath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "sub/1.jpg": "1", "sub/deep/2.jpg": "2"})
-	bucket := memory(t)
+	bucket := newMemoryAddress(t)
+
 	s.ok("cp", "*.jpg", bucket)
 	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "-r", bucket))
 	s.ok("cp", "./**/*.jpg", bucket+"/all/")
 	require.Equal(t, "all/a.jpg\nall/b.jpg\nall/sub/1.jpg\nall/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/all"))
+
 	s.ok("mv", "-r", "./s*", bucket+"/moved/")
 	require.Equal(t, "moved/sub/1.jpg\nmoved/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/moved"))
 	require.NoFileExists(t, "sub/1.jpg")
 	require.Equal(t, "ab", s.ok("cat", "./?.jpg"))
 	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "*.jpg"))
+
 	s.exits(3, "cp", "./no*", bucket)
 	s.exits(3, "rm", "./no*")
 	s.ok("rm", "./*.png")
 	require.NoFileExists(t, "c.png")
+
 	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
 	s.ok("cp", "[x].txt", bucket) // a file of this name exists
 	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
+
 	writeFiles(t, dir, map[string]string{"*": "star"})
 	require.Equal(t, "star", s.ok("cat", "./*"))
 	s.ok("rm", "./*")
@@ -223,12 +240,13 @@ func TestWildcardsOfAPath(t *testing.T) {
 // A copy lists only keys that begin as its wildcards do: for a few objects it must not list the whole folder.
 func TestWildcardsLimitTheListing(t *testing.T) {
 	s := newShell(t)
-	server := s3Box(t, s, s3server.Config{})
+	server := startS3Box(t, s, s3server.Config{})
 	keys := []string{"in/a1", "in/a2", "in/b1", "in/b2", "in/bb/3", "in/c1"}
 	for _, key := range keys {
 		s.put("box:"+key, key)
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name   string
 		args   []string
 		prefix string
@@ -240,15 +258,16 @@ func TestWildcardsLimitTheListing(t *testing.T) {
 		{"mv", []string{"mv", "box:in/c*", t.TempDir() + "/"}, "in/c"},
 		{"rm", []string{"rm", "box:in/a1*"}, "in/a1"},
 		{"ls", []string{"ls", "box:in/b*"}, "in/b"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			server.Reset()
-			s.ok(row.args...)
+			s.ok(tt.args...)
 			require.Positive(t, server.Count("ListObjectsV2"))
 			for _, r := range server.Requests() {
 				if r.Operation == "ListObjectsV2" {
-					require.True(t, strings.HasPrefix(r.Query.Get("prefix"), row.prefix), r.Query)
+					require.True(t, strings.HasPrefix(r.Query.Get("prefix"), tt.prefix), r.Query)
 				}
 			}
 		})
@@ -258,25 +277,27 @@ func TestWildcardsLimitTheListing(t *testing.T) {
 // cp with wildcards may copy within a tree, as the shell's cp does. Only cp -r refuses a source that contains the
 // destination.
 func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
-	for _, row := range []struct{ name, source, destination, want string }{
-		{"into a folder beside", "a/*", "a/sub/", "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3"},
-		{"into a new folder", "a/*", "a/new/", "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3"},
-		{"one level up", "a/*", "", "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
-		{"into the folder above", "a/sub/deep/*", "a/sub/", "a/1 a/2 a/sub/4 a/sub/deep/4 a/sub/sub/3"},
-		{"folders one level up", "a/sub/deep/**", "a/", "a/1 a/2 a/4 a/sub/deep/4 a/sub/sub/3"},
-	} {
+	tests := []struct{ name, source, destination, want string }{
+		{name: "into a folder beside", source: "a/*", destination: "a/sub/", want: "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3"},
+		{name: "into a new folder", source: "a/*", destination: "a/new/", want: "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3"},
+		{name: "one level up", source: "a/*", want: "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
+		{name: "into the folder above", source: "a/sub/deep/*", destination: "a/sub/", want: "a/1 a/2 a/sub/4 a/sub/deep/4 a/sub/sub/3"},
+		{name: "folders one level up", source: "a/sub/deep/**", destination: "a/", want: "a/1 a/2 a/4 a/sub/deep/4 a/sub/sub/3"},
+	}
+	for _, tt := range tests {
 		for base, kind := range map[string]string{"./": "a directory", "box:": "a bucket"} {
-			t.Run(row.name+" in "+kind, func(t *testing.T) {
+			t.Run(tt.name+" in "+kind, func(t *testing.T) {
 				s := newShell(t)
 				dir := t.TempDir()
 				t.Chdir(dir)
 				s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
 				writeFiles(t, dir, map[string]string{"a/1": "1", "a/2": "2", "a/sub/sub/3": "3", "a/sub/deep/4": "4"})
-				s.ok("cp", base+row.source, base+row.destination)
-				require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", "box:")))
+				s.ok("cp", base+tt.source, base+tt.destination)
+				require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", "box:")))
 			})
 		}
 	}
+
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -284,6 +305,7 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 	_, stderr := s.exits(2, "cp", "-r", "./a/*", "./") // a/a/1 would replace a/1
 	require.Contains(t, stderr, "must not overlap")
 	require.Equal(t, "1", readFile(t, filepath.Join(dir, "a", "1")))
+
 	s.ok("cp", "./a/*", "./")
 	require.Equal(t, "1", readFile(t, filepath.Join(dir, "1")))
 }

@@ -61,11 +61,13 @@ func (w *watched) begin() (end func()) {
 	for memory.HeapAlloc > heap && !w.heap.CompareAndSwap(heap, memory.HeapAlloc) {
 		heap = w.heap.Load()
 	}
-	return func() { w.now.Add(-1) }
+	return func() {
+		w.now.Add(-1)
+	}
 }
 
-// watching returns a server of a bucket with the longest text for one read, which is even longer in JSON.
-func watching(t *testing.T, r rules) (*server, *watched) {
+// newWatchedServer returns a server of a bucket with the longest text for one read, which is even longer in JSON.
+func newWatchedServer(t *testing.T, r rules) (*server, *watched) {
 	t.Helper()
 	w := &watched{}
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
@@ -75,7 +77,9 @@ func watching(t *testing.T, r rules) (*server, *watched) {
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("<", maxRead)))
 	require.NoError(t, err)
-	return newServer(bucket, r, func(err error) { t.Error(err) }), w
+	return newServer(bucket, r, func(err error) {
+		t.Error(err)
+	}), w
 }
 
 const (
@@ -89,14 +93,16 @@ const (
 		`"params":{"name":"write","arguments":{"key":"w%d","overwrite":true,"text":"TEXT"}}}` + "\n"
 )
 
-// onLines runs a server on pipes until the test ends.
-func onLines(t *testing.T, s *server) (in *io.PipeWriter, out *bufio.Reader) {
+// serveOnLines runs a server on pipes until the test ends.
+func serveOnLines(t *testing.T, s *server) (in *io.PipeWriter, out *bufio.Reader) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
 	fromClient, in := io.Pipe()
 	toRead, toClient := io.Pipe()
 	errc := make(chan error, 1)
-	go func() { errc <- s.serveLines(ctx, fromClient, console.NewOutput(toClient, interrupt)) }()
+	go func() {
+		errc <- s.serveLines(ctx, fromClient, console.NewOutput(toClient, interrupt))
+	}()
 	t.Cleanup(func() {
 		interrupt()
 		_ = toRead.Close()
@@ -114,8 +120,8 @@ var bursts = []struct {
 	{"many reads", 1000, func(id int) io.Reader { return strings.NewReader(fmt.Sprintf(read, id, 1<<10)) }},
 	{"large reads", 24, func(id int) io.Reader { return strings.NewReader(fmt.Sprintf(read, id, maxRead)) }},
 	{"large writes", 24, func(id int) io.Reader {
-		before, after, _ := strings.Cut(fmt.Sprintf(write, id, id%4), "TEXT")
-		return io.MultiReader(strings.NewReader(before), strings.NewReader(longText), strings.NewReader(after))
+		prefix, suffix, _ := strings.Cut(fmt.Sprintf(write, id, id%4), "TEXT")
+		return io.MultiReader(strings.NewReader(prefix), strings.NewReader(longText), strings.NewReader(suffix))
 	}},
 }
 
@@ -134,23 +140,24 @@ func (w *watched) requireBounded(t *testing.T) {
 func TestLinesManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
-			s, w := watching(t, rules{
+			s, w := newWatchedServer(t, rules{
 				tools:       []string{toolRead, toolWrite},
 				overwrite:   true,
 				concurrency: 8,
 				maxWrite:    1 << 20,
 			})
-			in, out := onLines(t, s)
+			stdin, stdout := serveOnLines(t, s)
 			go func() {
-				_, _ = io.WriteString(in, hello)
+				_, _ = io.WriteString(stdin, hello)
 				for i := range burst.calls {
-					_, _ = io.Copy(in, burst.call(i))
+					_, _ = io.Copy(stdin, burst.call(i))
 				}
 			}()
+
 			for range burst.calls + 1 {
 				size := 0
 				for hasMore := true; hasMore; {
-					part, prefix, err := out.ReadLine()
+					part, prefix, err := stdout.ReadLine()
 					require.NoError(t, err)
 					size += len(part)
 					hasMore = prefix
@@ -165,13 +172,13 @@ func TestLinesManyCalls(t *testing.T) {
 func TestHTTPManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
-			s, w := watching(t, rules{
+			s, w := newWatchedServer(t, rules{
 				tools:       []string{toolRead, toolWrite},
 				overwrite:   true,
 				concurrency: 8,
 				maxWrite:    1 << 20,
 			})
-			site := httptest.NewServer(s.timed(s.handler("token")))
+			site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 			defer site.Close()
 			var calls sync.WaitGroup
 			var answered atomic.Int64
@@ -215,32 +222,34 @@ func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
 
 // If a client sends calls and reads no responses, the server stops reading its calls.
 func TestLinesClientReadsNothing(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1 << 20})
-	in, out := onLines(t, s)
-	_, err := io.WriteString(in, hello)
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1 << 20})
+	stdin, stdout := serveOnLines(t, s)
+	_, err := io.WriteString(stdin, hello)
 	require.NoError(t, err)
-	_, err = out.ReadString('\n')
+	_, err = stdout.ReadString('\n')
 	require.NoError(t, err)
-	var sent atomic.Int64
+	var count atomic.Int64
 	stopped := make(chan struct{})
+
 	go func() {
 		defer close(stopped)
 		for i := range 1000 {
-			if _, err := fmt.Fprintf(in, read, i, 1<<10); err != nil {
+			if _, err := fmt.Fprintf(stdin, read, i, 1<<10); err != nil {
 				return
 			}
-			sent.Add(1)
+			count.Add(1)
 		}
 	}()
-	require.Never(t, func() bool { return sent.Load() > 500 }, 200*time.Millisecond, 20*time.Millisecond)
+	require.Never(t, func() bool { return count.Load() > 500 }, 200*time.Millisecond, 20*time.Millisecond)
 	require.LessOrEqual(t, w.most.Load(), int64(2))
-	require.NoError(t, in.CloseWithError(io.ErrClosedPipe))
+
+	require.NoError(t, stdin.CloseWithError(io.ErrClosedPipe))
 	<-stopped
 }
 
 // If a client cancels a call, the request to the store ends, too.
 func TestCanceledCallEndsAtStore(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
 	serverSide, clientSide := mcp.NewInMemoryTransports()
@@ -257,10 +266,12 @@ func TestCanceledCallEndsAtStore(t *testing.T) {
 			errc <- err
 		}()
 	}
+
 	<-w.began
 	cancel()
 	require.ErrorIs(t, <-errc, context.Canceled)
 	require.ErrorIs(t, <-errc, context.Canceled)
+
 	require.NoError(t, client.Close())
 	_ = session.Wait() // it ends only if no call works; its error depends on who closes the pipe first
 	require.Zero(t, w.now.Load())
@@ -268,63 +279,71 @@ func TestCanceledCallEndsAtStore(t *testing.T) {
 
 // An interrupt ends calls.
 func TestInterruptEndsCalls(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
-	in, out := onLines(t, s)
-	_, err := io.WriteString(in, hello+fmt.Sprintf(read, 1, 1<<10))
+	stdin, stdout := serveOnLines(t, s)
+	_, err := io.WriteString(stdin, hello+fmt.Sprintf(read, 1, 1<<10))
 	require.NoError(t, err)
-	_, err = out.ReadString('\n')
+	_, err = stdout.ReadString('\n')
 	require.NoError(t, err)
 	<-w.began // the cleanup interrupts, and waits for the end
 }
 
 // A call may take longer than the time limit for its request body.
 func TestHTTPCallOutlastsBody(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
 	wait := make(chan struct{})
 	w.wait = wait
 	w.began = make(chan struct{}, 1)
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
-	timer := time.AfterFunc(4*s.bodyTime, func() { close(wait) })
+	timer := time.AfterFunc(4*s.bodyTime, func() {
+		close(wait)
+	})
 	defer timer.Stop()
+
 	require.Greater(t, post(t.Context(), site, strings.NewReader(fmt.Sprintf(read, 1, 1<<10))), 1<<10)
 }
 
 // If a request body does not end in time, the server ends the request, and the client gets no successful response.
 func TestHTTPBodyWithoutEnd(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.bodyTime = 50 * time.Millisecond
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
 	body, unfinished := io.Pipe()
 	defer unfinished.Close()
-	go func() { _, _ = io.WriteString(unfinished, `{"jsonrpc"`) }()
+	go func() {
+		_, _ = io.WriteString(unfinished, `{"jsonrpc"`)
+	}()
+
 	require.Zero(t, post(t.Context(), site, body))
 }
 
 // A call with the ID of an open call is refused.
 func TestCallIDTwice(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	wait := make(chan struct{})
 	w.wait = wait
 	w.began = make(chan struct{}, 4)
-	in, out := onLines(t, s)
-	_, err := io.WriteString(in, hello+fmt.Sprintf(read, 1, 1<<10))
+	stdin, stdout := serveOnLines(t, s)
+	_, err := io.WriteString(stdin, hello+fmt.Sprintf(read, 1, 1<<10))
 	require.NoError(t, err)
-	_, err = out.ReadString('\n')
+	_, err = stdout.ReadString('\n')
 	require.NoError(t, err)
 	<-w.began
-	_, err = io.WriteString(in, fmt.Sprintf(read, 1, 1<<10))
+	_, err = io.WriteString(stdin, fmt.Sprintf(read, 1, 1<<10))
 	require.NoError(t, err)
-	line, err := out.ReadString('\n')
+
+	line, err := stdout.ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, "has the same id")
 	require.Contains(t, line, `"id":1`)
+
 	close(wait)
-	line, err = out.ReadString('\n')
+	line, err = stdout.ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, `"id":1,"result"`)
 }
@@ -336,6 +355,7 @@ func TestListPagesBoundedInBytes(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), fmt.Sprintf("%04d/%s", i, strings.Repeat("x", 900)), strings.NewReader(""))
 		require.NoError(t, err)
 	}
+
 	n, pages, cursor := 0, 0, ""
 	for {
 		page, err := pageOf(t.Context(), bucket, listIn{Recursive: true, Cursor: cursor}, maxPage)
@@ -344,6 +364,7 @@ func TestListPagesBoundedInBytes(t *testing.T) {
 		for _, entry := range page.Entries {
 			bytes += len(entry.Key)
 		}
+
 		require.LessOrEqual(t, bytes, maxListed)
 		n += len(page.Entries)
 		pages++

@@ -22,28 +22,29 @@ import (
 const readWith = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":%s}}`
 
 // answer sends a message and returns the response to it.
-func answer(t *testing.T, in io.Writer, out *bufio.Reader, message string) string {
+func answer(t *testing.T, w io.Writer, r *bufio.Reader, message string) string {
 	t.Helper()
-	sent := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
-		_, err := io.WriteString(in, message+"\n")
-		sent <- err
+		_, err := io.WriteString(w, message+"\n")
+		errc <- err
 	}()
-	line, err := out.ReadString('\n')
+	line, err := r.ReadString('\n')
 	require.NoError(t, err)
-	require.NoError(t, <-sent)
+	require.NoError(t, <-errc)
 	return line
 }
 
 func TestErrorsAreShort(t *testing.T) {
 	long := strings.Repeat("x", 60<<10)
 	many := strings.Repeat("{},", 10_000)
-	s, _ := watching(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
-	in, out := onLines(t, s)
-	answer(t, in, out, strings.TrimSpace(hello))
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
+	stdin, stdout := serveOnLines(t, s)
+	answer(t, stdin, stdout, strings.TrimSpace(hello))
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
-	for _, row := range []struct{ name, message, want string }{
+
+	tests := []struct{ name, message, want string }{
 		{"many values", fmt.Sprintf(readWith, `{"key":[`+many+`1]}`), errManyParts.Error()},
 		{"many names", fmt.Sprintf(readWith, `{"key":1`+strings.Repeat(`,"a":1`, 5000)+`}`), errManyParts.Error()},
 		{"a long read", fmt.Sprintf(readWith, `{"key":"`+long+long+`"}`), errLong.Error()},
@@ -54,12 +55,13 @@ func TestErrorsAreShort(t *testing.T) {
 		{"other params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`, "…"},
 		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + long + `"}}`, "…"},
 		{"an unknown method", `{"jsonrpc":"2.0","id":1,"method":"` + long + `"}`, "not"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			line := answer(t, in, out, row.message)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			line := answer(t, stdin, stdout, tt.message)
 			require.Less(t, len(line), 2*maxError)
-			require.Contains(t, line, row.want)
-			status, text := posted(t, site, row.message)
+			require.Contains(t, line, tt.want)
+			status, text := postMessage(t, site, tt.message)
 			require.Less(t, len(text), 2*maxError, "%d: %.200s", status, text)
 		})
 	}
@@ -67,8 +69,8 @@ func TestErrorsAreShort(t *testing.T) {
 
 // If a client sends a whole long message before it reads, it still gets a response.
 func TestLongMessageIsAnswered(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1})
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
 	address := strings.TrimPrefix(site.URL, "http://")
 	c, err := net.Dial("tcp", address)
@@ -82,14 +84,15 @@ func TestLongMessageIsAnswered(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Write(make([]byte, length))
 	require.NoError(t, err)
+
 	response, err := http.ReadResponse(bufio.NewReader(c), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 	require.NoError(t, response.Body.Close())
 }
 
-// posted returns the response to a message.
-func posted(t *testing.T, site *httptest.Server, message string) (status int, text string) {
+// postMessage returns the response to a message.
+func postMessage(t *testing.T, site *httptest.Server, message string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+path, strings.NewReader(message))
 	require.NoError(t, err)
@@ -108,11 +111,11 @@ func posted(t *testing.T, site *httptest.Server, message string) (status int, te
 }
 
 func TestMessagesAreShortWithoutWrite(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
 	require.Equal(t, 64<<10, s.maxMessage())
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
-	status, _ := posted(t, site, fmt.Sprintf(readWith, `{"key":"`+strings.Repeat("x", 64<<10)+`"}`))
+	status, _ := postMessage(t, site, fmt.Sprintf(readWith, `{"key":"`+strings.Repeat("x", 64<<10)+`"}`))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
@@ -126,14 +129,17 @@ func TestMessagePartsWithinText(t *testing.T) {
 func TestArguments(t *testing.T) {
 	schema := schemaOf[writeIn](true)
 	readSchema := schemaOf[readIn](true)
-	var written writeIn
-	require.NoError(t, decode("write", schema, json.RawMessage(`{"key":"a","text":null,"overwrite":true}`), &written))
-	require.Equal(t, writeIn{Key: "a", Overwrite: true}, written)
-	var read readIn
+
+	var writeArgs writeIn
+	require.NoError(t, decode("write", schema, json.RawMessage(`{"key":"a","text":null,"overwrite":true}`), &writeArgs))
+	require.Equal(t, writeIn{Key: "a", Overwrite: true}, writeArgs)
+
+	var readArgs readIn
 	text := json.RawMessage(` {"key" : "a" , "offset": 1e3, "length":16.0} `)
-	require.NoError(t, decode("read", readSchema, text, &read))
-	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, read)
-	for _, row := range []struct{ args, want string }{
+	require.NoError(t, decode("read", readSchema, text, &readArgs))
+	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, readArgs)
+
+	tests := []struct{ args, want string }{
 		{``, "key must be given"},
 		{`null`, "key must be given"},
 		{`[]`, "arguments must be an object"},
@@ -144,38 +150,44 @@ func TestArguments(t *testing.T) {
 		{`{"key":"a","offset":1.5}`, "offset must be an integer"},
 		{`{"key":"a","offset":1e999}`, "offset must be an integer"},
 		{`{"key":"a","offset":9223372036854775807}`, "offset must be at most 9007199254740991"},
-	} {
-		err := decode("read", readSchema, json.RawMessage(row.args), &readIn{})
-		require.EqualError(t, err, "invalid argument: "+row.want, row.args)
 	}
+	for _, tt := range tests {
+		err := decode("read", readSchema, json.RawMessage(tt.args), &readIn{})
+		require.EqualError(t, err, "invalid argument: "+tt.want, tt.args)
+	}
+
 	err := decode("write", schema, json.RawMessage(`{"key":"a","overwrite":1}`), &writeIn{})
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
 // If the server has as many calls as it permits, it still reads from its client.
 func TestFullServerReadsOn(t *testing.T) {
-	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	w.wait = make(chan struct{})
 	w.began = make(chan struct{}, 4)
-	in, out := onLines(t, s)
-	answer(t, in, out, strings.TrimSpace(hello))
+	stdin, stdout := serveOnLines(t, s)
+	answer(t, stdin, stdout, strings.TrimSpace(hello))
 	for id := range openCalls {
-		_, err := fmt.Fprintf(in, read, id, 16)
+		_, err := fmt.Fprintf(stdin, read, id, 16)
 		require.NoError(t, err)
 	}
+
 	<-w.began
 	require.JSONEq(
 		t, `{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
-		answer(t, in, out, strings.TrimSpace(fmt.Sprintf(read, 9, 16))),
+		answer(t, stdin, stdout, strings.TrimSpace(fmt.Sprintf(read, 9, 16))),
 	)
-	pong := answer(t, in, out, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
+
+	pong := answer(t, stdin, stdout, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
 	require.JSONEq(t, `{"jsonrpc":"2.0","id":10,"result":{}}`, pong)
-	canceled := answer(t, in, out, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
-	_, err := fmt.Fprintf(in, read, 11, 16) // there is room for it
+
+	_, err := fmt.Fprintf(stdin, read, 11, 16) // there is room for it
 	require.NoError(t, err)
-	require.Contains(t, answer(t, in, out, strings.TrimSpace(fmt.Sprintf(read, 12, 16))), "too many open calls")
-	require.NoError(t, in.Close())
+	require.Contains(t, answer(t, stdin, stdout, strings.TrimSpace(fmt.Sprintf(read, 12, 16))), "too many open calls")
+
+	require.NoError(t, stdin.Close())
 	require.Eventually(t, func() bool { return w.now.Load() == 0 }, 10*time.Second, time.Millisecond)
 }
 
@@ -196,9 +208,9 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 // If a client does not read its responses, the server ends its calls after a while. So a call of another client
 // succeeds.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.sendTime = 100 * time.Millisecond
-	handler := s.timed(s.handler("token"))
+	handler := s.setDeadlines(s.handler("token"))
 	site := httptest.NewUnstartedServer(handler)
 	site.Listener = smallBuffers{site.Listener}
 	site.Start()
@@ -212,8 +224,10 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 		_, err = fmt.Fprintf(connection, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
 		require.NoError(t, err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
+
 	require.Positive(t, post(ctx, site, strings.NewReader(fmt.Sprintf(read, 1, 16))))
 }
 
@@ -234,8 +248,8 @@ func headers(extra string) string {
 
 // If a client has no token, it gets an error at once, and the server closes the connection.
 func TestHTTPClientWithoutToken(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	site := httptest.NewServer(s.timed(s.handler("token")))
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
 	defer site.Close()
 	for _, extra := range []string{"", "Origin: https://other.test\r\n"} {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
@@ -243,6 +257,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 		require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
 		_, err = fmt.Fprintf(connection, headers(extra), 1000)
 		require.NoError(t, err)
+
 		response, err := io.ReadAll(connection) // until the server closes it
 		require.NoError(t, err)
 		require.Regexp(t, `^HTTP/1.1 40[13] `, string(response))
@@ -251,7 +266,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 }
 
 func TestAdviceForDamage(t *testing.T) {
-	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
 	s.report = func(error) {}
 	err := s.failure(t.Context(), toolRead, storage.ChecksumMismatch)
 	require.ErrorContains(t, err, "if a second call fails, its owner must act")

@@ -33,14 +33,14 @@ func TestReadContinues(t *testing.T) {
 		var all strings.Builder
 		for offset := int64(0); ; {
 			data := []byte(text)[offset:min(offset+length, int64(len(text)))]
-			out := readIn{Offset: offset, Length: length}.result(&storage.Attrs{Size: int64(len(text))}, data)
-			require.False(t, out.Binary)
-			all.WriteString(out.Text)
-			if out.NextOffset == 0 {
+			output := readIn{Offset: offset, Length: length}.result(&storage.Attrs{Size: int64(len(text))}, data)
+			require.False(t, output.Binary)
+			all.WriteString(output.Text)
+			if output.NextOffset == 0 {
 				break
 			}
-			require.Greater(t, out.NextOffset, offset)
-			offset = out.NextOffset
+			require.Greater(t, output.NextOffset, offset)
+			offset = output.NextOffset
 		}
 		require.Equal(t, text, all.String())
 	}
@@ -66,12 +66,13 @@ func TestLinesTooLong(t *testing.T) {
 func TestTextIsBoundedInJSON(t *testing.T) {
 	for _, part := range []string{"a", "ä", "😀", "<", "\n", "\"", "\\", "\x1b", "\u2028"} {
 		text := strings.Repeat(part, 1000)
-		n := fitting([]byte(text), 600)
-		written, err := json.Marshal(text[:n])
+		n := fittingLength([]byte(text), 600)
+
+		data, err := json.Marshal(text[:n])
 		require.NoError(t, err)
-		require.LessOrEqual(t, len(written), 602, part)
-		require.Greater(t, len(written), 590, part)
+		require.LessOrEqual(t, len(data), 602, part)
+		require.Greater(t, len(data), 590, part)
 		require.Zero(t, n%len(part))
-		require.Equal(t, len(text), fitting([]byte(text), 6000))
+		require.Equal(t, len(text), fittingLength([]byte(text), 6000))
 	}
 }

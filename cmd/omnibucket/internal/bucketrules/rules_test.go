@@ -13,7 +13,7 @@ import (
 )
 
 func TestCORSRules(t *testing.T) {
-	whole := storage.CORSRule{
+	rule := storage.CORSRule{
 		Origins:        []string{"https://example.com"},
 		Methods:        []string{"PUT"},
 		AllowedHeaders: []string{"content-type"},
@@ -22,14 +22,15 @@ func TestCORSRules(t *testing.T) {
 	}
 	const own = `{"origins":["https://example.com"],"methods":["PUT"],"allowedHeaders":["content-type"],"exposedHeaders":["ETag"],"maxAge":"1h"}`
 	const s3 = `{"ID":"web","AllowedOrigins":["https://example.com"],"AllowedMethods":["PUT"],"AllowedHeaders":["content-type"],"ExposeHeaders":["ETag"],"MaxAgeSeconds":3600}`
+
 	for _, row := range []struct {
 		name, text string
 		want       []storage.CORSRule
 	}{
-		{"own", "[" + own + "]", []storage.CORSRule{whole}},
-		{"as the console of S3 shows them", "[" + s3 + "]", []storage.CORSRule{whole}},
-		{"as the AWS CLI shows them", `{"CORSRules":[` + s3 + "]}", []storage.CORSRule{whole}},
-		{"of both kinds", "[" + own + "," + s3 + "]", []storage.CORSRule{whole, whole}},
+		{"own", "[" + own + "]", []storage.CORSRule{rule}},
+		{"as the console of S3 shows them", "[" + s3 + "]", []storage.CORSRule{rule}},
+		{"as the AWS CLI shows them", `{"CORSRules":[` + s3 + "]}", []storage.CORSRule{rule}},
+		{"of both kinds", "[" + own + "," + s3 + "]", []storage.CORSRule{rule, rule}},
 		{"none", "[]", []storage.CORSRule{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -38,6 +39,7 @@ func TestCORSRules(t *testing.T) {
 			require.Equal(t, row.want, got)
 		})
 	}
+
 	for _, row := range []struct{ name, text, want string }{
 		{"a bare number as an age", `[{"origins":["*"],"maxAge":3600}]`, `such as "1h"`},
 		{"an age without a unit", `[{"origins":["*"],"maxAge":"3600"}]`, "duration"},
@@ -56,7 +58,7 @@ func TestCORSRules(t *testing.T) {
 }
 
 func TestLifecycleRules(t *testing.T) {
-	whole := storage.LifecycleRule{
+	rule := storage.LifecycleRule{
 		ID:                         "old",
 		Prefix:                     "tmp/",
 		Tags:                       map[string]string{"a": "1", "b": "2"},
@@ -73,8 +75,8 @@ func TestLifecycleRules(t *testing.T) {
 		name, text string
 		want       storage.LifecycleRule
 	}{
-		{"own", `[{"id":"old","prefix":"tmp/","tags":{"a":"1","b":"2"},"expireAfterDays":7,"expireOldVersionsAfterDays":8,"abortUploadsAfterDays":9,"transitionAfterDays":5,"transitionTo":"GLACIER"}]`, whole},
-		{"as the AWS CLI shows them", `{"Rules":[` + s3 + `]}`, whole},
+		{"own", `[{"id":"old","prefix":"tmp/","tags":{"a":"1","b":"2"},"expireAfterDays":7,"expireOldVersionsAfterDays":8,"abortUploadsAfterDays":9,"transitionAfterDays":5,"transitionTo":"GLACIER"}]`, rule},
+		{"as the AWS CLI shows them", `{"Rules":[` + s3 + `]}`, rule},
 		{"S3's with one tag", `[{"Status":"Enabled","Filter":{"Tag":{"Key":"a","Value":"1"}},"Expiration":{"Days":1}}]`,
 			storage.LifecycleRule{Tags: map[string]string{"a": "1"}, ExpireAfterDays: 1}},
 		{"S3's with a prefix", `[{"Status":"Enabled","Filter":{"Prefix":"x"},"Expiration":{"Days":1}}]`,
@@ -110,9 +112,9 @@ func TestRulesRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `[{"origins":["*"],"methods":["GET"],"maxAge":"1m30s"},{"origins":["a"],"methods":["PUT"]}]`,
 		string(text))
-	again, err := bucketrules.ParseCORS(strings.NewReader(string(text)))
+	parsed, err := bucketrules.ParseCORS(strings.NewReader(string(text)))
 	require.NoError(t, err)
-	require.Equal(t, cors, again)
+	require.Equal(t, cors, parsed)
 
 	lifecycle := []storage.LifecycleRule{{ID: "x", Prefix: "tmp/", ExpireAfterDays: 3}}
 	text, err = json.Marshal(bucketrules.LifecycleLines(lifecycle))

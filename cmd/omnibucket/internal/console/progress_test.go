@@ -11,27 +11,41 @@ import (
 
 func TestProgressText(t *testing.T) {
 	const MiB = 1 << 20
-	for _, row := range []struct {
+	tests := []struct {
 		name  string
 		state transfer.Progress
 		files bool
 		want  string
 	}{
-		{"an object", transfer.Progress{Bytes: MiB, TotalBytes: 3 * MiB, Listed: true, Rate: MiB}, false,
-			" 1.0 MiB/3.0 MiB, 1.0 MiB/s, ETA 0:02"},
-		{"an object of unknown size", transfer.Progress{Bytes: 191 * MiB, Rate: MiB}, false,
-			" 191.0 MiB, 1.0 MiB/s, ETA -"},
-		{"a job that lists", transfer.Progress{Files: 1, TotalFiles: 3, Bytes: MiB, TotalBytes: 3 * MiB, Rate: MiB},
-			true, " 1/3+ files, 1.0 MiB/3.0 MiB+, 1.0 MiB/s, ETA -"},
-		{"several objects, of which none tells its size",
-			transfer.Progress{Files: 1, TotalFiles: 3, Bytes: MiB, Rate: MiB}, true,
-			" 1/3+ files, 1.0 MiB, 1.0 MiB/s, ETA -"},
-		{"a job of empty files", transfer.Progress{Files: 1, TotalFiles: 3, Listed: true, Elapsed: time.Second}, true,
-			" 1/3 files, 0 B/0 B, 0 B/s, ETA -"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			b := &ProgressBar{state: row.state, files: row.files}
-			require.Equal(t, row.want, b.text())
+		{
+			name:  "an object",
+			state: transfer.Progress{Bytes: MiB, TotalBytes: 3 * MiB, Listed: true, Rate: MiB},
+			want:  " 1.0 MiB/3.0 MiB, 1.0 MiB/s, ETA 0:02",
+		},
+		{name: "an object of unknown size", state: transfer.Progress{Bytes: 191 * MiB, Rate: MiB}, want: " 191.0 MiB, 1.0 MiB/s, ETA -"},
+		{
+			name:  "a job that lists",
+			state: transfer.Progress{Files: 1, TotalFiles: 3, Bytes: MiB, TotalBytes: 3 * MiB, Rate: MiB},
+			files: true,
+			want:  " 1/3+ files, 1.0 MiB/3.0 MiB+, 1.0 MiB/s, ETA -",
+		},
+		{
+			name:  "several objects, of which none tells its size",
+			state: transfer.Progress{Files: 1, TotalFiles: 3, Bytes: MiB, Rate: MiB},
+			files: true,
+			want:  " 1/3+ files, 1.0 MiB, 1.0 MiB/s, ETA -",
+		},
+		{
+			name:  "a job of empty files",
+			state: transfer.Progress{Files: 1, TotalFiles: 3, Listed: true, Elapsed: time.Second},
+			files: true,
+			want:  " 1/3 files, 0 B/0 B, 0 B/s, ETA -",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &ProgressBar{state: tt.state, files: tt.files}
+			require.Equal(t, tt.want, b.text())
 		})
 	}
 }

@@ -38,11 +38,11 @@ func TestTerminalWithoutASize(t *testing.T) {
 	b := NewProgressBar(terminal, mpb.WithManualRefresh(refresh))
 	b.Update(transfer.Progress{Files: 1, TotalFiles: 2, Listed: true})
 	refresh <- time.Time{}
-	shown := ""
-	for buffer := make([]byte, 1024); !strings.Contains(shown, "1/2 files"); {
+	output := ""
+	for buffer := make([]byte, 1024); !strings.Contains(output, "1/2 files"); {
 		n, err := screen.Read(buffer)
 		require.NoError(t, err)
-		shown += string(buffer[:n])
+		output += string(buffer[:n])
 	}
 	b.Bar.Abort(true)
 	b.Screen.Wait()

@@ -37,9 +37,9 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		e, err := parseEntry(text, a)
 		if err == nil {
-			again, err := parseEntry(e.line(), a)
+			second, err := parseEntry(e.line(), a)
 			require.NoError(t, err)
-			require.Equal(t, e, again)
+			require.Equal(t, e, second)
 		}
 	})
 }

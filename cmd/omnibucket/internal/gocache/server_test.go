@@ -49,10 +49,13 @@ func startContext(ctx context.Context, t *testing.T, dir string, bucket storage.
 	d, err := openDisk(dir)
 	require.NoError(t, err)
 	var warnings []string
-	s := newServer(ctx, d, bucket, set, func(err error) { warnings = append(warnings, err.Error()) })
-	fromGo, in := io.Pipe()
-	out, toGo := io.Pipe()
-	b := &build{t: t, server: s, in: in, out: json.NewDecoder(out), ended: make(chan error, 1), warnings: &warnings}
+	s := newServer(ctx, d, bucket, set, func(err error) {
+		warnings = append(warnings, err.Error())
+	})
+	fromGo, stdin := io.Pipe()
+	stdout, toGo := io.Pipe()
+	b := &build{t: t, server: s, in: stdin, out: json.NewDecoder(stdout), ended: make(chan error, 1), warnings: &warnings}
+
 	go func() {
 		err := s.serve(fromGo, toGo)
 		_ = toGo.CloseWithError(io.EOF)
@@ -85,6 +88,7 @@ func (b *build) request(command string, action, output []byte, body string) *res
 		text += `"` + base64.StdEncoding.EncodeToString([]byte(body)) + "\"\n"
 	}
 	b.send(text)
+
 	resp := b.response()
 	require.Equal(b.t, b.lastID, resp.ID)
 	return resp
@@ -118,6 +122,7 @@ func (b *build) hits(name, content string) {
 	resp := b.request("get", action(name), nil, "")
 	require.Empty(b.t, resp.Err)
 	require.False(b.t, resp.Miss, name)
+
 	sum := sha256.Sum256([]byte(content))
 	require.Equal(b.t, sum[:], resp.OutputID)
 	require.Equal(b.t, int64(len(content)), resp.Size)
@@ -147,8 +152,8 @@ func readText(t *testing.T, path string) string {
 	return string(data)
 }
 
-// keys returns the keys of a bucket.
-func keys(t *testing.T, b storage.Bucket) (keys []string) {
+// listKeys returns the keys of a bucket.
+func listKeys(t *testing.T, b storage.Bucket) (keys []string) {
 	t.Helper()
 	for e, err := range b.List(t.Context()) {
 		require.NoError(t, err)
@@ -177,7 +182,7 @@ func TestOutputsAreShared(t *testing.T) {
 		first.hits(name, content)
 	}
 	require.Empty(t, first.close())
-	require.Len(t, keys(t, bucket), len(outputs))
+	require.Len(t, listKeys(t, bucket), len(outputs))
 	require.Equal(t, len(outputs), injector.Count(faults.Put), "one request for each output")
 
 	injector.Reset()
@@ -187,6 +192,7 @@ func TestOutputsAreShared(t *testing.T) {
 		second.hits(name, content)
 		second.hits(name, content)
 	}
+
 	require.Empty(t, second.close())
 	require.Equal(t, len(outputs), injector.Count(faults.Any), "one request for each output")
 	require.EqualValues(t, len(outputs), second.server.stats.remoteHits.Load())
@@ -215,9 +221,10 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 	set.readOnly = true
 	b := start(t, t.TempDir(), bucket, set)
 	b.put("a", "text")
+
 	b.hits("a", "text")
 	require.Empty(t, b.close())
-	require.Empty(t, keys(t, bucket))
+	require.Empty(t, listKeys(t, bucket))
 }
 
 // If two machines store different outputs of one action, the first output stays, so that later builds agree.
@@ -225,11 +232,13 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	bucket := memstore.New()
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	second := start(t, t.TempDir(), bucket, defaultSettings())
+
 	first.put("a", "first")
 	require.Empty(t, first.close())
 	second.put("a", "second")
 	second.hits("a", "second")
 	require.Empty(t, second.close())
+
 	third := start(t, t.TempDir(), bucket, defaultSettings())
 	third.hits("a", "first")
 	require.Empty(t, third.close())
@@ -237,7 +246,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 
 // An invalid object counts as a cache miss with one warning. The next put replaces it.
 func TestWrongObjectsAreRefused(t *testing.T) {
-	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, stored: time.Now()}
+	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
 	right := other
 	right.action = id(action("a"))
 	long := right
@@ -246,6 +255,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 	negative.size = -4
 	huge := right
 	huge.size = maxOutput + 1
+
 	for _, tt := range []struct {
 		name   string
 		object string
@@ -273,6 +283,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			b.misses("a")
 			b.misses("a")
 			b.put("a", "text")
+
 			warnings := b.close()
 			require.Len(t, warnings, 1)
 			require.Contains(t, warnings[0], "an output of the build cache was refused and is built again")
@@ -328,6 +339,7 @@ func TestStoreFailures(t *testing.T) {
 					b.request("get", action(fmt.Sprint(i)), nil, "")
 					b.put("new"+fmt.Sprint(i), content)
 				}
+
 				warnings := b.close()
 				require.LessOrEqual(t, time.Since(begin), tt.limit)
 				require.NotEmpty(t, warnings)
@@ -341,12 +353,13 @@ func TestStoreFailures(t *testing.T) {
 // Each cache hit increases the remaining patience, so that a store that is sometimes slow stays in use.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPatience(2 * time.Second)
+		p := newTimeBudget(2 * time.Second)
 		wait := func(d time.Duration, size int64) bool {
 			begin := time.Now()
 			time.Sleep(d)
-			return p.answered(begin, size)
+			return p.addAnswer(begin, size)
 		}
+
 		for range 100 {
 			require.False(t, wait(usualWait+400*time.Millisecond, 10))
 			for range 8 {
@@ -355,6 +368,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 		require.False(t, wait(time.Minute, 60<<20), "a large body takes its time")
 		require.False(t, wait(usualWait+1900*time.Millisecond, 0))
+
 		for range 100 {
 			require.False(t, wait(100*time.Millisecond, 0), "a miss returns nothing")
 		}
@@ -364,12 +378,12 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 
 func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPatience(2 * time.Second)
+		p := newTimeBudget(2 * time.Second)
 		begin := time.Now()
 		time.Sleep(time.Second)
-		require.False(t, p.failed(begin))
-		require.False(t, p.failed(begin))
-		require.False(t, p.failed(begin.Add(100*time.Millisecond)))
+		require.False(t, p.addFailure(begin))
+		require.False(t, p.addFailure(begin))
+		require.False(t, p.addFailure(begin.Add(100*time.Millisecond)))
 		require.Equal(t, time.Second, p.remaining())
 	})
 }
@@ -385,11 +399,13 @@ func TestCloseTimeoutDropsUploads(t *testing.T) {
 		for i := range 100 {
 			b.put(fmt.Sprint(i), "text")
 		}
+
 		begin := time.Now()
 		warnings := b.close()
 		require.Equal(t, 10*time.Second, time.Since(begin).Round(time.Second))
 		require.Len(t, warnings, 1)
 		require.Contains(t, warnings[0], "--close-timeout")
+
 		stats := &b.server.stats
 		require.EqualValues(t, 100, stats.uploads.Load()+stats.dropped.Load())
 		require.NotZero(t, stats.dropped.Load())
@@ -405,6 +421,7 @@ func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
 	cancel()
 	b.misses("a")
 	b.put("a", "text")
+
 	b.hits("a", "text")
 	require.Empty(t, b.close())
 	require.Zero(t, injector.Count(faults.Any))
@@ -417,7 +434,7 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 	b.put("a", "text")
 	require.NoError(t, b.in.Close())
 	require.NoError(t, <-b.ended)
-	require.Len(t, keys(t, bucket), 1)
+	require.Len(t, listKeys(t, bucket), 1)
 }
 
 func TestDamagedFilesAreMisses(t *testing.T) {
@@ -425,17 +442,41 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 	set := defaultSettings()
 	set.readOnly = true
 	a := id(action("a"))
+
 	for _, tt := range []struct {
 		name   string
 		damage func(t *testing.T, d *disk, index, output string)
 	}{
-		{name: "output is missing", damage: func(t *testing.T, _ *disk, _, output string) { require.NoError(t, os.Remove(output)) }},
-		{name: "output is empty", damage: func(t *testing.T, _ *disk, _, output string) { require.NoError(t, os.Truncate(output, 0)) }},
-		{name: "index is empty", damage: func(t *testing.T, _ *disk, index, _ string) { require.NoError(t, os.Truncate(index, 0)) }},
-		{name: "index is cut", damage: func(t *testing.T, _ *disk, index, _ string) { require.NoError(t, os.Truncate(index, 100)) }},
-		{name: "index of another action", damage: func(t *testing.T, d *disk, index, _ string) {
-			require.NoError(t, os.Rename(d.indexPath(id(action("b"))), index))
-		}},
+		{
+			name: "output is missing",
+			damage: func(t *testing.T, _ *disk, _, output string) {
+				require.NoError(t, os.Remove(output))
+			},
+		},
+		{
+			name: "output is empty",
+			damage: func(t *testing.T, _ *disk, _, output string) {
+				require.NoError(t, os.Truncate(output, 0))
+			},
+		},
+		{
+			name: "index is empty",
+			damage: func(t *testing.T, _ *disk, index, _ string) {
+				require.NoError(t, os.Truncate(index, 0))
+			},
+		},
+		{
+			name: "index is cut",
+			damage: func(t *testing.T, _ *disk, index, _ string) {
+				require.NoError(t, os.Truncate(index, 100))
+			},
+		},
+		{
+			name: "index of another action",
+			damage: func(t *testing.T, d *disk, index, _ string) {
+				require.NoError(t, os.Rename(d.indexPath(id(action("b"))), index))
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -446,6 +487,7 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 			tt.damage(t, d, d.indexPath(a), d.outputPath(sha256.Sum256([]byte("text"))))
 			b.misses("a")
 			b.put("a", "text")
+
 			b.hits("a", "text")
 			require.Empty(t, b.close())
 		})
@@ -504,6 +546,7 @@ func TestInvalidRequests(t *testing.T) {
 				require.Empty(t, b.close())
 				return
 			}
+
 			err := <-b.ended
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, tt.says)
@@ -525,14 +568,16 @@ func TestPutContentWithOtherHash(t *testing.T) {
 	b := start(t, t.TempDir(), bucket, defaultSettings())
 	b.put("right", "right")
 	sum := sha256.Sum256([]byte("right"))
+
 	resp := b.request("put", action("a"), sum[:], "wrong")
 	require.Equal(t, "wrong", readText(t, resp.DiskPath))
 	require.True(t, b.request("get", action("a"), nil, "").Miss)
+
 	b.hits("right", "right")
 	warnings := b.close()
 	require.Len(t, warnings, 1)
 	require.Contains(t, warnings[0], "SHA-256")
-	require.Len(t, keys(t, bucket), 1)
+	require.Len(t, listKeys(t, bucket), 1)
 }
 
 // Wrong objects are no failures of the store: however many there are, the build replaces them, and the next build has
@@ -551,6 +596,7 @@ func TestGetManyWrongObjects(t *testing.T) {
 		b.misses(name)
 		b.put(name, "content of "+name)
 	}
+
 	require.Len(t, b.close(), 1)
 
 	next := start(t, t.TempDir(), bucket, defaultSettings())
@@ -565,6 +611,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 	const builds, actions = 8, 30
 	dir := t.TempDir()
 	bucket := memstore.New()
+
 	var all sync.WaitGroup
 	for range builds {
 		b := start(t, dir, bucket, defaultSettings())
@@ -581,7 +628,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Len(t, keys(t, bucket), actions)
+	require.Len(t, listKeys(t, bucket), actions)
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
@@ -591,6 +638,7 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	b := start(t, dir, bucket, defaultSettings())
 	b.put("old", "old")
 	b.put("used", "used")
+
 	d := b.server.disk
 	require.Empty(t, b.close())
 	files := func(name string) []string {

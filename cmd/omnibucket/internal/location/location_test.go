@@ -32,68 +32,94 @@ func lookupTestNames(name string) (string, bool) {
 
 func TestLocations(t *testing.T) {
 	const s3, query = "s3://photos", "?region=eu-west-1"
-	for _, row := range []struct {
+	tests := []struct {
 		name, text          string
 		kind                kind
 		address, under, key string // inBucket, account
 	}{
-		{"standard input and output", "-", Stream, "", "", ""},
-		{"a path", "photos/a.jpg", LocalPath, "", "", ""},
-		{"a path with a colon", "./photos:a", LocalPath, "", "", ""},
-		{"an absolute path with a colon", "/photos:a", LocalPath, "", "", ""},
-		{"a path above with a colon", "../photos:a", LocalPath, "", "", ""},
-		{"a path with a colon after its first slash", "dir/photos:a", LocalPath, "", "", ""},
-		{"a path with a scheme in its middle", "dir/s3://photos", LocalPath, "", "", ""},
-		{"a bucket", "s3://photos", InBucket, s3, "", ""},
-		{"a bucket with a slash", "s3://photos/", InBucket, s3, "", ""},
-		{"a bucket with parameters", "s3://photos?region=eu-west-1", InBucket, s3 + query, "", ""},
-		{"parameters after a slash", "s3://photos/?region=eu-west-1", InBucket, s3 + query, "", ""},
-		{"a key", "s3://photos/2026/a.jpg?region=eu-west-1", InBucket, s3 + query, "", "2026/a.jpg"},
-		{"a scheme in upper case", "S3://photos/a", InBucket, s3, "", "a"},
-		{"a folder", "s3://photos/2026/", InBucket, s3, "", "2026/"},
-		{"a key that is escaped", "s3://photos/100%25%20%3F%23%2F%C3%A9", InBucket, s3, "", "100% ?#/é"},
-		{"a plus is a plus", "s3://photos/a+b", InBucket, s3, "", "a+b"},
-		{"a key that is not escaped", "s3://photos/a b/é'\"&=:@", InBucket, s3, "", "a b/é'\"&=:@"},
-		{"a key that begins with a slash", "s3://photos//a", InBucket, s3, "", "/a"},
-		{"a prefix", "s3://photos?region=eu-west-1&prefix=users%2F42/", InBucket, s3 + query, "users/42/", ""},
-		{"a prefix and a key", "s3://photos/a?prefix=a%2Bb+c/&region=eu-west-1", InBucket, s3 + query, "a+b c/", "a"},
-		{"a prefix in a directory", "file:///srv/files?prefix=a/#b", InBucket, "file:///srv/files", "a/", "b"},
-		{"a name whose address has a prefix", "user:k", InBucket, s3, "users/42/", "k"},
-		{"a name whose address has a prefix and a folder", "folder:k", InBucket, s3, "users/42/", "k"},
-		{"an account", "s3://?region=eu-west-1", Account, "s3://" + query, "", ""},
-		{"the account of memory", "mem://", Account, "mem://", "", ""},
-		{"a directory", "file:///srv/files", InBucket, "file:///srv/files", "", ""},
-		{"a key in a directory", "file:///srv/files#a/b", InBucket, "file:///srv/files", "", "a/b"},
-		{"a key and parameters", "file:///srv/my%20files?create=true#a%23?%25/", InBucket, "file:///srv/my%20files?create=true", "", "a#?%/"},
-		{"an empty key", "file:///srv/files#", InBucket, "file:///srv/files", "", ""},
-		{"a name", "photos:", InBucket, s3 + query, "", ""},
-		{"the key of a name is literal", "photos:100%25 ?#/é", InBucket, s3 + query, "", "100%25 ?#/é"},
-		{"a colon in it", "photos:a:b", InBucket, s3 + query, "", "a:b"},
-		{"a name with a dash, of a folder", "my-photos:a", InBucket, "gs://photos", "people/", "a"},
-		{"a name of a folder in a directory", "disk:a", InBucket, "file:///srv/files?create=true", "a#b/", "a"},
-		{"a name with the name of a scheme", "file:a", InBucket, "mem://disk", "", "a"},
-		{"a name of an account", "account:", Account, "s3://" + query, "", ""},
-		{"a bucket of a named account", "account:photos", InBucket, "s3://photos" + query, "", ""},
-		{"one with a slash", "account:photos/", InBucket, "s3://photos" + query, "", ""},
-		{"a literal key of a named account", "account:photos/a/100%?.jpg", InBucket, "s3://photos" + query, "",
-			"a/100%?.jpg"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			l, err := Parse(row.text, lookupTestNames)
+		{name: "standard input and output", text: "-", kind: Stream},
+		{name: "a path", text: "photos/a.jpg", kind: LocalPath},
+		{name: "a path with a colon", text: "./photos:a", kind: LocalPath},
+		{name: "an absolute path with a colon", text: "/photos:a", kind: LocalPath},
+		{name: "a path above with a colon", text: "../photos:a", kind: LocalPath},
+		{name: "a path with a colon after its first slash", text: "dir/photos:a", kind: LocalPath},
+		{name: "a path with a scheme in its middle", text: "dir/s3://photos", kind: LocalPath},
+		{name: "a bucket", text: "s3://photos", kind: InBucket, address: s3},
+		{name: "a bucket with a slash", text: "s3://photos/", kind: InBucket, address: s3},
+		{name: "a bucket with parameters", text: "s3://photos?region=eu-west-1", kind: InBucket, address: s3 + query},
+		{name: "parameters after a slash", text: "s3://photos/?region=eu-west-1", kind: InBucket, address: s3 + query},
+		{name: "a key", text: "s3://photos/2026/a.jpg?region=eu-west-1", kind: InBucket, address: s3 + query, key: "2026/a.jpg"},
+		{name: "a scheme in upper case", text: "S3://photos/a", kind: InBucket, address: s3, key: "a"},
+		{name: "a folder", text: "s3://photos/2026/", kind: InBucket, address: s3, key: "2026/"},
+		{name: "a key that is escaped", text: "s3://photos/100%25%20%3F%23%2F%C3%A9", kind: InBucket, address: s3, key: "100% ?#/é"},
+		{name: "a plus is a plus", text: "s3://photos/a+b", kind: InBucket, address: s3, key: "a+b"},
+		{name: "a key that is not escaped", text: "s3://photos/a b/é'\"&=:@", kind: InBucket, address: s3, key: "a b/é'\"&=:@"},
+		{name: "a key that begins with a slash", text: "s3://photos//a", kind: InBucket, address: s3, key: "/a"},
+		{name: "a prefix", text: "s3://photos?region=eu-west-1&prefix=users%2F42/", kind: InBucket, address: s3 + query, under: "users/42/"},
+		{
+			name:    "a prefix and a key",
+			text:    "s3://photos/a?prefix=a%2Bb+c/&region=eu-west-1",
+			kind:    InBucket,
+			address: s3 + query,
+			under:   "a+b c/",
+			key:     "a",
+		},
+		{name: "a prefix in a directory", text: "file:///srv/files?prefix=a/#b", kind: InBucket, address: "file:///srv/files", under: "a/", key: "b"},
+		{name: "a name whose address has a prefix", text: "user:k", kind: InBucket, address: s3, under: "users/42/", key: "k"},
+		{name: "a name whose address has a prefix and a folder", text: "folder:k", kind: InBucket, address: s3, under: "users/42/", key: "k"},
+		{name: "an account", text: "s3://?region=eu-west-1", kind: Account, address: "s3://" + query},
+		{name: "the account of memory", text: "mem://", kind: Account, address: "mem://"},
+		{name: "a directory", text: "file:///srv/files", kind: InBucket, address: "file:///srv/files"},
+		{name: "a key in a directory", text: "file:///srv/files#a/b", kind: InBucket, address: "file:///srv/files", key: "a/b"},
+		{
+			name:    "a key and parameters",
+			text:    "file:///srv/my%20files?create=true#a%23?%25/",
+			kind:    InBucket,
+			address: "file:///srv/my%20files?create=true",
+			key:     "a#?%/",
+		},
+		{name: "an empty key", text: "file:///srv/files#", kind: InBucket, address: "file:///srv/files"},
+		{name: "a name", text: "photos:", kind: InBucket, address: s3 + query},
+		{name: "the key of a name is literal", text: "photos:100%25 ?#/é", kind: InBucket, address: s3 + query, key: "100%25 ?#/é"},
+		{name: "a colon in it", text: "photos:a:b", kind: InBucket, address: s3 + query, key: "a:b"},
+		{name: "a name with a dash, of a folder", text: "my-photos:a", kind: InBucket, address: "gs://photos", under: "people/", key: "a"},
+		{
+			name:    "a name of a folder in a directory",
+			text:    "disk:a",
+			kind:    InBucket,
+			address: "file:///srv/files?create=true",
+			under:   "a#b/",
+			key:     "a",
+		},
+		{name: "a name with the name of a scheme", text: "file:a", kind: InBucket, address: "mem://disk", key: "a"},
+		{name: "a name of an account", text: "account:", kind: Account, address: "s3://" + query},
+		{name: "a bucket of a named account", text: "account:photos", kind: InBucket, address: "s3://photos" + query},
+		{name: "one with a slash", text: "account:photos/", kind: InBucket, address: "s3://photos" + query},
+		{
+			name:    "a literal key of a named account",
+			text:    "account:photos/a/100%?.jpg",
+			kind:    InBucket,
+			address: "s3://photos" + query,
+			key:     "a/100%?.jpg",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := Parse(tt.text, lookupTestNames)
 			require.NoError(t, err)
-			require.Equal(t, row.kind, l.Kind)
-			switch row.kind {
+			require.Equal(t, tt.kind, l.Kind)
+			switch tt.kind {
 			case LocalPath:
-				require.Equal(t, row.text, l.Path)
+				require.Equal(t, tt.text, l.Path)
 			case InBucket, Account:
-				require.Equal(t, [3]string{row.address, row.under, row.key}, [3]string{l.Address(), l.Prefix, l.Key})
+				require.Equal(t, [3]string{tt.address, tt.under, tt.key}, [3]string{l.Address(), l.Prefix, l.Key})
 			}
 		})
 	}
 }
 
 func TestInvalidLocations(t *testing.T) {
-	for _, row := range []struct{ name, text, says string }{
+	tests := []struct{ name, text, says string }{
 		{"nothing", "", "must not be empty"},
 		{"credentials", "s3://key:secret@photos/a", "must not hold credentials"},
 		{"a key without a bucket", "s3:///a", "must have a bucket"},
@@ -120,11 +146,12 @@ func TestInvalidLocations(t *testing.T) {
 		{"one with credentials", "s3:/key:secret@photos/a", "two slashes"},
 		{"a file's", "mem:/srv/files", "two slashes"},
 		{"a scheme that is not a name", "git+ssh:/host/a", "two slashes"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := Parse(row.text, lookupTestNames)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(tt.text, lookupTestNames)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
@@ -132,25 +159,27 @@ func TestInvalidLocations(t *testing.T) {
 
 // A single letter before a colon is a drive only on Windows.
 func TestDriveLetters(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, text string
 		windows    bool
 		want       string
 	}{
-		{"a drive", `C:\photos`, true, ""},
-		{"a drive with a slash", "c:/photos", true, ""},
-		{"a path of a drive", "c:photos", true, ""},
-		{"a path with a colon", `dir\a:b`, true, ""},
-		{"a longer name", "cc:photos", true, "cc"},
-		{"a letter elsewhere", "c:photos", false, "c"},
-		{"a letter and a slash elsewhere", "c:/photos", false, "c"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			name, _, ok := cutName(row.text, row.windows)
-			require.Equal(t, row.want, name)
-			require.Equal(t, row.want != "", ok)
+		{name: "a drive", text: `C:\photos`, windows: true, want: ""},
+		{name: "a drive with a slash", text: "c:/photos", windows: true, want: ""},
+		{name: "a path of a drive", text: "c:photos", windows: true, want: ""},
+		{name: "a path with a colon", text: `dir\a:b`, windows: true, want: ""},
+		{name: "a longer name", text: "cc:photos", windows: true, want: "cc"},
+		{name: "a letter elsewhere", text: "c:photos", want: "c"},
+		{name: "a letter and a slash elsewhere", text: "c:/photos", want: "c"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			name, _, ok := cutName(tt.text, tt.windows)
+			require.Equal(t, tt.want, name)
+			require.Equal(t, tt.want != "", ok)
 		})
 	}
+
 	if runtime.GOOS == "windows" {
 		l, err := Parse("c:photos", lookupTestNames)
 		require.NoError(t, err)
@@ -160,27 +189,29 @@ func TestDriveLetters(t *testing.T) {
 	l, err := Parse("c:photos", lookupTestNames)
 	require.NoError(t, err)
 	require.Equal(t, [2]string{"mem://c", "photos"}, [2]string{l.Address(), l.Key})
+
 	_, err = Parse("d:photos", lookupTestNames)
 	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
 func TestAccountOfABucket(t *testing.T) {
-	for _, row := range []struct{ name, text, address, bucket string }{
-		{"in a cloud", "s3://photos?region=eu-west-1", "s3://?region=eu-west-1", "photos"},
-		{"in memory", "mem://photos", "mem://", "photos"},
-		{"a directory", "file:///srv/my%20files?create=true", "file:///srv/?create=true", "my files"},
-		{"with a slash at its end", "file:///srv/files/", "file:///srv/", "files"},
-		{"the root of the machine", "file:///", "", ""},
-		{"a key", "s3://photos/a", "", ""},
-		{"a name with a folder", "my-photos:", "", ""},
-		{"an account", "mem://", "", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			l, err := Parse(row.text, lookupTestNames)
+	tests := []struct{ name, text, address, bucket string }{
+		{name: "in a cloud", text: "s3://photos?region=eu-west-1", address: "s3://?region=eu-west-1", bucket: "photos"},
+		{name: "in memory", text: "mem://photos", address: "mem://", bucket: "photos"},
+		{name: "a directory", text: "file:///srv/my%20files?create=true", address: "file:///srv/?create=true", bucket: "my files"},
+		{name: "with a slash at its end", text: "file:///srv/files/", address: "file:///srv/", bucket: "files"},
+		{name: "the root of the machine", text: "file:///"},
+		{name: "a key", text: "s3://photos/a"},
+		{name: "a name with a folder", text: "my-photos:"},
+		{name: "an account", text: "mem://"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := Parse(tt.text, lookupTestNames)
 			require.NoError(t, err)
 			address, bucket, err := l.SplitAccount()
-			require.Equal(t, [2]string{row.address, row.bucket}, [2]string{address, bucket})
-			if row.address == "" {
+			require.Equal(t, [2]string{tt.address, tt.bucket}, [2]string{address, bucket})
+			if tt.address == "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			}
 		})
@@ -206,15 +237,15 @@ func FuzzLocation(f *testing.F) {
 		case l.Kind == InBucket && locations.IsAddress(text):
 			// The opened address has no key. The address with the escaped key leads
 			// back to the same location.
-			whole := l
+			location := l
 			if l.Prefix != "" {
-				whole = l.WithDefault("prefix", l.Prefix)
+				location = l.WithDefault("prefix", l.Prefix)
 			}
-			again := l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + whole.Parameters()
+			address := l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + location.Parameters()
 			if l.Scheme == "file" {
-				again = whole.Address() + "#" + url.PathEscape(l.Key)
+				address = location.Address() + "#" + url.PathEscape(l.Key)
 			}
-			same, err := Parse(again, lookupTestNames)
+			same, err := Parse(address, lookupTestNames)
 			require.NoError(t, err)
 			same.HasWildcard, same.Pattern = l.HasWildcard, l.Pattern // an escape quotes
 			require.Equal(t, l, same)

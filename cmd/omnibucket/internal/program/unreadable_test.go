@@ -56,11 +56,12 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	for folder, row := range map[string]struct{ listed, closed []string }{
+	tests := map[string]struct{ listed, closed []string }{
 		"":   {[]string{"a/1", "a/2", "a/3", "b-c", "b/y", "b/z/1", "d", "e/f/g"}, []string{"b/closed/", "closed/"}},
 		"b/": {[]string{"b/y", "b/z/1"}, []string{"b/closed/"}},
 		"e/": {[]string{"e/f/g"}, nil},
-	} {
+	}
+	for folder, tt := range tests {
 		t.Run(folder, func(t *testing.T) {
 			var listed []string
 			var last error
@@ -71,18 +72,20 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 					listed = append(listed, entry.Key)
 				}
 			}
-			require.Equal(t, row.listed, listed)
-			if len(row.closed) == 0 {
+
+			require.Equal(t, tt.listed, listed)
+			if len(tt.closed) == 0 {
 				require.NoError(t, last)
 			} else {
 				require.IsType(t, Unreadable{}, last)
 			}
-			for _, folder := range row.closed {
+			for _, folder := range tt.closed {
 				require.ErrorContains(t, last, folder)
 			}
+
 			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, folder) {
 				require.NoError(t, err)
-				require.Equal(t, row.listed[0], entry.Key)
+				require.Equal(t, tt.listed[0], entry.Key)
 				break // leaves nothing behind
 			}
 		})
