@@ -57,12 +57,14 @@ func (a *account) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*s
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}
-	isNew := a.made.add(r.Name) // first, because the bucket may exist even if the response is lost
+	// Note the name first, because the bucket may exist even if the response is lost.
+	isNew := a.made.add(r.Name)
 	info, err := a.ServiceDriver.CreateBucket(ctx, r)
 	switch storage.CodeOf(err) {
 	case storage.BucketExists, storage.PermissionDenied, storage.Unauthenticated:
 		if isNew {
-			a.made.remove(r.Name) // the bucket belongs to somebody else, or does not exist
+			// The bucket belongs to somebody else, or does not exist.
+			a.made.remove(r.Name)
 		}
 	}
 	return info, err
@@ -135,7 +137,8 @@ func (c *certification) erase(ctx context.Context, name string) error {
 	if err := c.service.DeleteBucket(ctx, name); storage.CodeOf(err) != storage.BucketNotFound {
 		return err
 	}
-	c.made.remove(name) // the bucket is gone, even if the account did not note its deletion
+	// The bucket is gone, even if the account did not note its deletion.
+	c.made.remove(name)
 	return nil
 }
 
@@ -143,7 +146,8 @@ func (c *certification) erase(ctx context.Context, name string) error {
 func empty(ctx context.Context, bucket storage.Bucket) error {
 	for upload, err := range storage.ListUploads(ctx, bucket) {
 		if err != nil {
-			break // the store does not list uploads, or the bucket is gone
+			// The store does not list uploads, or the bucket is gone.
+			break
 		}
 		if err := storage.AbortUpload(ctx, bucket, upload); err != nil {
 			return err
@@ -151,7 +155,8 @@ func empty(ctx context.Context, bucket storage.Bucket) error {
 	}
 	for version, err := range storage.Versions(ctx, bucket) {
 		if err != nil {
-			break // the store keeps no versions
+			// The store keeps no versions.
+			break
 		}
 		if err := bucket.Remove(ctx, version.Key, storage.WithVersion(version.Version)); err != nil {
 			return err

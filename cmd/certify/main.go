@@ -86,6 +86,7 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 	}
+
 	var s settings
 	flag.StringVar(&s.out, "o", "certified.json", "")
 	flag.BoolVar(&s.yes, "yes", false, "")
@@ -100,11 +101,13 @@ func main() {
 	flag.StringVar(&s.immutable, "immutable", "", "")
 	flag.DurationVar(&s.sasLimit, "sas-limit", 0, "")
 	flag.Parse()
+
 	if flag.NArg() != 1 || s.parallel < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	s.address = flag.Arg(0)
+
 	c, err := begin(context.Background(), s)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "certify:", err)
@@ -114,6 +117,7 @@ func main() {
 	if s.planOnly {
 		return
 	}
+
 	if !s.yes && !agreed(os.Stdin, os.Stdout) {
 		fmt.Fprintln(os.Stderr, "certify: nothing was done")
 		os.Exit(2)
@@ -122,6 +126,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "certify:", err)
 		os.Exit(2)
 	}
+
 	for name, value := range map[string]string{"test.parallel": strconv.Itoa(s.parallel), "test.timeout": "0"} {
 		_ = flag.Set(name, value)
 	}
@@ -134,6 +139,7 @@ func prepare(c *certification) error {
 	if err := writable(c.out); err != nil {
 		return fmt.Errorf("-o: %w", err)
 	}
+
 	if c.recorder != nil {
 		if err := c.recorder.Begin(); err != nil {
 			return fmt.Errorf("-record: %w", err)
@@ -141,6 +147,7 @@ func prepare(c *certification) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -160,6 +167,7 @@ func prepare(c *certification) error {
 		fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
 		os.Exit(1)
 	}()
+
 	if err := c.try(ctx); err != nil {
 		return err
 	}

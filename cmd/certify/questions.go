@@ -172,6 +172,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 		}
 		err = errors.Join(err, i.cleanUp(context.WithoutCancel(ctx)))
 	}()
+
 	text, err := q.ask(ctx, i)
 	var reason notHere
 	if errors.As(err, &reason) {
@@ -186,6 +187,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 		a.Open = "it failed: " + string(storage.CodeOf(err))
 		return a, err
 	}
+
 	if !slices.Contains(q.answers, text) {
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}

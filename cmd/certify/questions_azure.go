@@ -166,12 +166,14 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if _, err := storage.Tags(ctx, b, "a"); storage.CodeOf(err) != storage.PermissionDenied {
 		if err != nil {
 			return "", err
 		}
 		return "", notHere("the credentials may read tags")
 	}
+
 	attrs, err := b.Attrs(ctx, "a")
 	if err != nil {
 		return "", err
@@ -218,6 +220,7 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if err := put(ctx, b, "source"); err != nil {
 		return "", err
 	}
@@ -228,6 +231,8 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
+	// Use the signed URL as the source of a copy on the server.
 	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, link.URL, nil)
 	var refused *azcore.ResponseError
 	if err == nil {
@@ -236,6 +241,7 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	if !errors.As(err, &refused) {
 		return "", err
 	}
+
 	i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
 	if refused.ErrorCode == "CannotVerifyCopySource" {
 		return "yes", nil
@@ -275,6 +281,7 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
@@ -289,6 +296,8 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 		}
 		return props.TagCount != nil && *props.TagCount > 0, nil
 	}
+
+	// Wait until the scanner has given its verdict.
 	ok := false
 	for start := time.Now(); !ok && time.Since(start) < verdictTime; {
 		if i.c.interrupted.Load() {
@@ -302,6 +311,7 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if !ok {
 		return "", notHere("no scanner tagged an object")
 	}
+
 	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
 		i.note("%s", storage.CodeOf(err))
 		return "no, it fails", nil

@@ -115,6 +115,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	key := i.c.name + "/locked"
 	attrs, err := b.Upload(ctx, key, strings.NewReader("text"),
 		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
@@ -124,11 +125,14 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	end := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
 	i.clean = append(i.clean, end)
-	if err := b.Remove(ctx, key); err != nil { // removes the current version, which cannot be removed by its id
+	// Remove the current version, which cannot be removed by its id.
+	if err := b.Remove(ctx, key); err != nil {
 		return "", err
 	}
+
 	err = b.Remove(ctx, key, storage.WithVersion(attrs.Version))
 	if err == nil {
 		return "no, it is not kept", nil

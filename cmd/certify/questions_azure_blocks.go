@@ -94,7 +94,9 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithVersioning(true)) // a bucket without the option shows no version
+
+	// A bucket without the option shows no version.
+	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
@@ -105,6 +107,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if attrs.Version == "" {
 		return "", notHere("the account keeps no versions")
 	}
+
 	client, err := clientOf[*container.Client](b)
 	if err != nil {
 		return "", err
@@ -112,6 +115,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := completed(ctx, b); err != nil {
 		return "", err
 	}
+
 	count := 0
 	pages := client.NewListBlobsFlatPager(
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
@@ -127,6 +131,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 			}
 		}
 	}
+
 	i.note("%d", count)
 	if count > 0 {
 		return "yes", nil

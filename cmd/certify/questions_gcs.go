@@ -113,6 +113,7 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	o := &cachedObject{}
 	if o.bucket, err = i.open(i.name(), storage.WithPublicAccess(true)); err != nil {
 		return nil, err
@@ -124,6 +125,8 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 	if o.address, err = o.bucket.PublicURL("a"); err != nil {
 		return nil, err
 	}
+
+	// Fill the caches with the old object.
 	for range 3 {
 		status, _, err := i.get(ctx, http.MethodGet, o.address, nil, "")
 		if err != nil {
@@ -133,10 +136,12 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 			return nil, notHere("the object is not public: " + http.StatusText(status))
 		}
 	}
+
 	attrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("new"))
 	if err != nil {
 		return nil, err
 	}
+
 	_, o.oldGeneration, _ = strings.Cut(old.Revision, ":")
 	_, o.now, _ = strings.Cut(attrs.Revision, ":")
 	return o, nil
@@ -149,6 +154,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	var found []string
 	for _, way := range []struct {
 		name, address string
@@ -165,6 +171,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 		found = append(found, way.name+": "+text)
 	}
 	i.note("without credentials, %s", strings.Join(found, ", "))
+
 	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
 	if err != nil {
 		return "", err
@@ -282,6 +289,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.bucket(ctx); err != nil {
 		return "", err
 	}
+
 	twice := func(do func(token string) error) (repeated bool, err error) {
 		token := rand.Text()
 		if err := do(token); err != nil {
@@ -293,6 +301,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 		}
 		return err == nil, err
 	}
+
 	const header = "X-Goog-Gcs-Idempotency-Token"
 	inserts, err := twice(func(token string) error {
 		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).
@@ -301,6 +310,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 		_, err := call.Do()
 		return err
 	})
+
 	if err != nil {
 		return "", err
 	}
@@ -312,6 +322,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if inserts && deletes {
 		return "both", nil
 	}
@@ -413,7 +424,8 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	bucket := client.Bucket(i.name())
-	policy := func(ctx context.Context, period time.Duration) error { // a period of 0 removes the policy
+	// A period of 0 removes the policy.
+	policy := func(ctx context.Context, period time.Duration) error {
 		_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}})
 		return err
 	}

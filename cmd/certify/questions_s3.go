@@ -162,6 +162,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "source"); err != nil {
 		return "", err
 	}
+
 	key := aws.String("copy")
 	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
 		Bucket: aws.String(i.name()),
@@ -178,6 +179,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		})
 		return err
 	})
+
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
 		Bucket:            aws.String(i.name()),
 		Key:               key,
@@ -186,6 +188,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		CopySource:        aws.String(i.name() + "/source"),
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
+
 	status := statusOf(err)
 	if err == nil {
 		return "ignored", nil
@@ -208,6 +211,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	if endpoint := client.Options().BaseEndpoint; endpoint != nil && strings.HasPrefix(*endpoint, "http://") {
 		return "", notHere("a customer's key must not be sent without TLS")
 	}
+
 	key := bytes.Repeat([]byte{7}, 32)
 	sum := md5.Sum(key)
 	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
@@ -218,6 +222,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		SSECustomerKey:       aws.String(base64.StdEncoding.EncodeToString(key)),
 		SSECustomerKeyMD5:    aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	})
+
 	if status := statusOf(err); status > 0 {
 		i.note("status %d", status)
 		return "refused", nil
@@ -225,6 +230,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")})
 	if err == nil {
 		return "ignored", nil
@@ -252,6 +258,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 		}
 		return "", notHere("the credentials may decrypt")
 	}
+
 	_, err = client.HeadObject(
 		ctx,
 		&awss3.HeadObjectInput{
@@ -260,6 +267,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 			ChecksumMode: types.ChecksumModeEnabled,
 		},
 	)
+
 	status := statusOf(err)
 	if err == nil {
 		return "not refused", nil
@@ -278,6 +286,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	bucket := aws.String(i.name())
 	for n := range 10 {
 		key := aws.String(fmt.Sprint("k", n))
@@ -298,6 +307,8 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		if err != nil {
 			return "", err
 		}
+
+		// Another write of the key may come before the upload is complete.
 		var beside sync.WaitGroup
 		beside.Go(func() { _ = put(ctx, b, *key) })
 		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
@@ -312,9 +323,11 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 			o.Retryer = aws.NopRetryer{}
 		})
 		beside.Wait()
+
 		if statusOf(err) != http.StatusConflict {
 			continue
 		}
+
 		_, err = client.ListParts(ctx, &awss3.ListPartsInput{Bucket: bucket, Key: key, UploadId: upload.UploadId})
 		if err == nil {
 			return "yes", nil

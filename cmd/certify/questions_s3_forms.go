@@ -19,6 +19,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	form, err := awss3.NewPresignClient(client).PresignPostObject(
 		ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
 		func(o *awss3.PresignPostOptions) {
@@ -28,6 +29,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	var status [2]int
 	for n, text := range []string{"fits", "is too long"} {
 		if status[n], err = i.postForm(ctx, form.URL, form.Values, text); err != nil {
@@ -35,6 +37,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 		}
 	}
 	i.note("status %d, and %d for a body that is too long", status[0], status[1])
+
 	if status[0] >= 300 {
 		return "refused", nil
 	}
@@ -64,6 +67,7 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	const key = "a$b"
 	form, err := storage.SignedUploadForm(ctx, b, key, 1, 10)
 	if storage.CodeOf(err) == storage.Unsupported {
@@ -72,11 +76,13 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	status, err := i.postForm(ctx, form.URL, form.Fields, "text")
 	if err != nil {
 		return "", err
 	}
 	i.note("status %d", status)
+
 	exists, err := b.Exists(ctx, key)
 	if err != nil {
 		return "", err

@@ -19,12 +19,14 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	const keys, writes = 5, 3
 	for n := range keys * writes {
 		if err := put(ctx, b, string(rune('a'+n%keys))); err != nil {
 			return "", err
 		}
 	}
+
 	count := 0
 	for _, err := range storage.Versions(ctx, b) {
 		if err != nil {
@@ -32,6 +34,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 		}
 		count++
 	}
+
 	i.note("%d of %d", count, keys*writes)
 	if count < keys*writes {
 		return "some lost", nil
@@ -64,6 +67,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
@@ -71,6 +75,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
 	if err != nil {
 		return "", err
@@ -114,6 +119,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
@@ -128,6 +134,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	if status == http.StatusOK {
 		return "", notHere("the account has no block: the object can be read")
 	}
+
 	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
 	if err != nil {
 		return "", err

@@ -80,6 +80,7 @@ func (c *certification) write(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slices.Sort(c.failed)
+
 	r := result{
 		Address:   c.address,
 		Began:     c.began.UTC().Truncate(time.Second),
@@ -97,6 +98,7 @@ func (c *certification) write(t *testing.T) {
 	if c.speed.UploadMBps > 0 {
 		r.Speed = &c.speed
 	}
+
 	files, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
 	require.NoError(t, err)
 	for _, file := range files {
@@ -107,6 +109,7 @@ func (c *certification) write(t *testing.T) {
 		maps.DeleteFunc(s.Without, func(_, reason string) bool { return reason == notAsked })
 		r.Suites = append(r.Suites, s)
 	}
+
 	data, err := json.MarshalIndent(r, "", "\t")
 	require.NoError(t, err)
 	where := "in " + c.out

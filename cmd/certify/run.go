@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/recording"
+	"github.com/omnibucket/storage/internal/testing/recording"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -84,16 +84,20 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
 	}
+
 	c := &certification{
 		settings: s,
 		name:     "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]),
 		began:    time.Now(),
 		all:      questions,
 	}
+
 	if s.record != "" {
 		c.recorder = recording.New(s.record, s.address, os.Environ())
-		transport.Observe(c.recorder.Transport) // the drivers that are opened from now on
+		// Observe the drivers that are opened from now on.
+		transport.Observe(c.recorder.Transport)
 	}
+
 	var err error
 	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
@@ -108,6 +112,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 // planned returns a text about what the program will do and what it needs.
 func (c *certification) planned() string {
 	var b strings.Builder
+
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
 	cases := len(c.cases())
 	if !c.questions {
@@ -125,6 +130,7 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 			bytesOfACase*cases>>20,
 		)
 	}
+
 	if c.asksQuestions() {
 		questions := c.asked()
 		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(questions), c.name)

@@ -64,12 +64,14 @@ func (c *certification) measure(t *testing.T) {
 	} {
 		c.speed.Milliseconds[call.name] = timed(t, call.do)
 	}
+
 	large := make([]byte, largeBytes)
 	_, _ = rand.Read(large)
 	start := time.Now()
 	_, err := bucket.Upload(ctx, "large", bytes.NewReader(large))
 	require.NoError(t, err)
 	c.speed.UploadMBps = megabytesASecond(time.Since(start))
+
 	start = time.Now()
 	reader, err := bucket.Download(ctx, "large")
 	require.NoError(t, err)
