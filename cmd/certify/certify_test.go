@@ -64,12 +64,13 @@ func TestCertifyAccounts(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
-			out := filepath.Join(t.TempDir(), "result.json")
-			said, err := certify(t, "-yes", "-run", "K1,R1", "-o", out, address).CombinedOutput()
+			path := filepath.Join(t.TempDir(), "result.json")
+			said, err := certify(t, "-yes", "-run", "K1,R1", "-o", path, address).CombinedOutput()
 			require.NoError(t, err, "%s", said)
 			var r result
-			data, err := os.ReadFile(out)
+			data, err := os.ReadFile(path)
 			require.NoError(t, err)
+
 			require.NoError(t, json.Unmarshal(data, &r))
 			require.Empty(t, r.Failed)
 			require.Positive(t, r.Requests)
@@ -86,33 +87,36 @@ func TestCertifyAccounts(t *testing.T) {
 func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	dir := t.TempDir()
 	account := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
-	for _, test := range []struct {
+	tests := []struct {
 		name, answer string
 		args         []string
 		code         int
 		says         string
 	}{
-		{"a plan", "", []string{"-plan", account}, 0, "Requests: about"},
-		{"another answer than yes", "y\n", []string{account}, 2, "nothing was done"},
-		{"no answer", "", []string{account}, 2, "nothing was done"},
-		{"no address", "", nil, 2, "usage: certify"},
-		{"help", "", []string{"-h"}, 0, "-plan        say what would be done, and end"},
-		{"a plan of a recording", "", []string{"-plan", "-record", filepath.Join(dir, "recording"), account}, 0, "Requests: about"},
-		{"no answer to a recording", "", []string{"-record", filepath.Join(dir, "recording"), account}, 2, "nothing was done"},
-		{"a folder for a recording that has files", "", []string{"-yes", "-record", "..", account}, 2, "must be new, or empty"},
-		{"a bucket", "", []string{"s3://photos"}, 2, `without the bucket "photos"`},
-		{"a rule that no case has", "", []string{"-run", "W1,X9", account}, 2, `no case has the rule "X9"`},
-		{"an unknown scheme", "", []string{"ftp://"}, 2, "scheme"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			cmd := certify(t, test.args...)
-			cmd.Stdin = strings.NewReader(test.answer)
+		{name: "a plan", args: []string{"-plan", account}, says: "Requests: about"},
+		{name: "another answer than yes", answer: "y\n", args: []string{account}, code: 2, says: "nothing was done"},
+		{name: "no answer", args: []string{account}, code: 2, says: "nothing was done"},
+		{name: "no address", code: 2, says: "usage: certify"},
+		{name: "help", args: []string{"-h"}, says: "-plan        say what would be done, and end"},
+		{name: "a plan of a recording", args: []string{"-plan", "-record", filepath.Join(dir, "recording"), account}, says: "Requests: about"},
+		{name: "no answer to a recording", args: []string{"-record", filepath.Join(dir, "recording"), account}, code: 2, says: "nothing was done"},
+		{name: "a folder for a recording that has files", args: []string{"-yes", "-record", "..", account}, code: 2, says: "must be new, or empty"},
+		{name: "a bucket", args: []string{"s3://photos"}, code: 2, says: `without the bucket "photos"`},
+		{name: "a rule that no case has", args: []string{"-run", "W1,X9", account}, code: 2, says: `no case has the rule "X9"`},
+		{name: "an unknown scheme", args: []string{"ftp://"}, code: 2, says: "scheme"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := certify(t, tt.args...)
+			cmd.Stdin = strings.NewReader(tt.answer)
+
 			said, err := cmd.CombinedOutput()
-			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%v: %s", err, said)
-			require.Contains(t, string(said), test.says)
-			left, err := os.ReadDir(dir)
+			require.Equal(t, tt.code, cmd.ProcessState.ExitCode(), "%v: %s", err, said)
+			require.Contains(t, string(said), tt.says)
+
+			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Empty(t, left)
+			require.Empty(t, entries)
 		})
 	}
 }
@@ -120,7 +124,7 @@ func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 // If certify cannot write the result, may not create buckets or is interrupted, it leaves no bucket and writes no
 // result.
 func TestCertifyLeavesNoBucket(t *testing.T) {
-	left := func(t *testing.T, dir string) []string {
+	names := func(t *testing.T, dir string) []string {
 		t.Helper()
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
@@ -141,7 +145,7 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
 		require.Contains(t, string(said), "-o: ")
-		require.Empty(t, left(t, dir))
+		require.Empty(t, names(t, dir))
 	})
 	t.Run("credentials that create no bucket", func(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -150,26 +154,28 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}))
 		t.Cleanup(refusing.Close)
-		out := filepath.Join(t.TempDir(), "r.json")
-		cmd := certify(t, "-yes", "-o", out, "s3://?path_style=true&endpoint="+refusing.URL)
+		path := filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", path, "s3://?path_style=true&endpoint="+refusing.URL)
+
 		said, err := cmd.CombinedOutput()
 		require.Error(t, err)
 		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
 		require.Contains(t, string(said), "permission denied")
-		require.NoFileExists(t, out)
+		require.NoFileExists(t, path)
 	})
 	t.Run("an interruption", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process cannot interrupt another")
 		}
 		dir := t.TempDir()
-		out := filepath.Join(t.TempDir(), "r.json")
-		cmd := certify(t, "-yes", "-o", out, account(dir))
+		path := filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", path, account(dir))
 		var said bytes.Buffer
 		cmd.Stdout = &said
 		cmd.Stderr = &said
 		require.NoError(t, cmd.Start())
-		require.Eventually(t, func() bool { return len(left(t, dir)) > 3 }, time.Minute, time.Millisecond)
+
+		require.Eventually(t, func() bool { return len(names(t, dir)) > 3 }, time.Minute, time.Millisecond)
 		for range 2 { // as a sender does that signals a process and its group
 			require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		}
@@ -177,7 +183,7 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", &said)
 		require.Contains(t, said.String(), "stopping")
 		require.Contains(t, said.String(), "no result was written")
-		require.Empty(t, left(t, dir), "%s", &said)
-		require.NoFileExists(t, out)
+		require.Empty(t, names(t, dir), "%s", &said)
+		require.NoFileExists(t, path)
 	})
 }

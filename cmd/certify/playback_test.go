@@ -25,15 +25,18 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 		provider recorded.Provider
 		open     func(t *testing.T) string
 	}{
-		"s3server": {provider: recorded.Amazon, open: func(t *testing.T) string {
-			t.Setenv("AWS_ACCESS_KEY_ID", key)
-			t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
-			server := httptest.NewServer(s3server.New(s3server.Config{
-				Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
-			}))
-			t.Cleanup(server.Close)
-			return "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
-		}},
+		"s3server": {
+			provider: recorded.Amazon,
+			open: func(t *testing.T) string {
+				t.Setenv("AWS_ACCESS_KEY_ID", key)
+				t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+				server := httptest.NewServer(s3server.New(s3server.Config{
+					Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
+				}))
+				t.Cleanup(server.Close)
+				return "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
+			},
+		},
 		"fake-gcs-server": {provider: recorded.Google, open: accounts["fake-gcs-server"]},
 		"azurite":         {provider: recorded.Azure, open: accounts["azurite"]},
 	}
@@ -41,8 +44,8 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := store.open(t)
 			dir := filepath.Join(t.TempDir(), "recording")
-			out := filepath.Join(t.TempDir(), "r.json")
-			said, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", out, address).CombinedOutput()
+			path := filepath.Join(t.TempDir(), "r.json")
+			said, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path, address).CombinedOutput()
 			require.NoError(t, err, "%s", said)
 			require.Contains(t, string(said), "exchanges are in "+dir)
 
@@ -50,10 +53,10 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 			for _, name := range hidden {
 				require.NotContains(t, text, name)
 			}
-			found := recorded.ReadFolder(t, store.provider, dir)
+			recording := recorded.ReadFolder(t, store.provider, dir)
 			kinds := map[recorded.Kind]bool{}
-			for i := range found.Exchanges {
-				kinds[found.Exchanges[i].Kind] = true
+			for i := range recording.Exchanges {
+				kinds[recording.Exchanges[i].Kind] = true
 			}
 			require.True(t, kinds[recorded.Get] && kinds[recorded.Put], "%v", kinds)
 		})
@@ -74,14 +77,14 @@ func TestRecordingFails(t *testing.T) {
 		store.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	out := filepath.Join(t.TempDir(), "r.json")
+	path := filepath.Join(t.TempDir(), "r.json")
 	address := "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
 
-	cmd := certify(t, "-yes", "-run", "K1", "-record", dir, "-o", out, address)
+	cmd := certify(t, "-yes", "-run", "K1", "-record", dir, "-o", path, address)
 	said, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", said)
-	before, _, found := strings.Cut(string(said), "The result is in "+out)
-	require.True(t, found, "%s", said)
-	require.Contains(t, before, "the recording cannot be written")
+	text, _, ok := strings.Cut(string(said), "The result is in "+path)
+	require.True(t, ok, "%s", said)
+	require.Contains(t, text, "the recording cannot be written")
 }

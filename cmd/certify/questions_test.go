@@ -33,6 +33,7 @@ func TestQuestionsOfThePage(t *testing.T) {
 			listed = append(listed, strings.TrimSpace(line))
 		}
 	}
+
 	ids := map[string]bool{}
 	for _, q := range questions {
 		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s |", q.id, q.account, q.text, q.does))
@@ -47,15 +48,17 @@ func TestQuestionsOfThePage(t *testing.T) {
 // ask runs the program for the questions, and returns the answers by id.
 func ask(t *testing.T, address string, flags ...string) (answers map[string]answer, said string) {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "result.json")
-	cmd := certify(t, append(flags, "-yes", "-questions", "-o", out, address)...)
+	path := filepath.Join(t.TempDir(), "result.json")
+	cmd := certify(t, append(flags, "-yes", "-questions", "-o", path, address)...)
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", text)
-	data, err := os.ReadFile(out)
+	data, err := os.ReadFile(path)
 	require.NoError(t, err)
+
 	var r result
 	require.NoError(t, json.Unmarshal(data, &r))
 	require.Empty(t, r.Suites, "no case runs")
+
 	answers = map[string]answer{}
 	for _, a := range r.Questions {
 		require.True(t, (a.Answer == "") != (a.Open == ""), "%v", a)
@@ -109,6 +112,7 @@ func TestQuestionsToOurServer(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	address := "s3://?profile=aws&path_style=true&region=us-east-1&endpoint=" + server.URL
 	answers, said := ask(t, address, "-locks", "-kms", "1234abcd-12ab-34cd-56ef-1234567890ab")
+
 	for id, want := range map[string]answer{
 		"s3-part-copy-condition": {Answer: "enforced"},
 		"s3-customer-keys":       {Open: "a customer's key must not be sent without TLS"},
@@ -136,6 +140,7 @@ func TestQuestionsToOurServer(t *testing.T) {
 func TestPlanOfQuestions(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
 	said, err := certify(t, "-plan", "-questions", "s3://?region=us-east-1").CombinedOutput()
 	require.NoError(t, err, "%s", said)
 	require.NotContains(t, string(said), "Cases:")
@@ -147,47 +152,83 @@ func TestPlanOfQuestions(t *testing.T) {
 // However a question of certify ends, certify leaves no bucket behind.
 func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		ask  func(ctx context.Context, i *inquiry) (string, error)
 		want answer
 		err  string
 	}{
-		{"it has an answer", func(context.Context, *inquiry) (string, error) { return "yes", nil }, answer{Answer: "yes"}, ""},
-		{"it is not for this account", func(context.Context, *inquiry) (string, error) { return "", notHere("why") }, answer{Open: "why"}, ""},
-		{"it fails", func(context.Context, *inquiry) (string, error) { return "", broken }, answer{Open: "it failed: internal"}, "broken"},
-		{"it panics", func(context.Context, *inquiry) (string, error) { panic("oops") }, answer{Open: "it failed"}, "oops"},
-		{"it is interrupted", func(ctx context.Context, i *inquiry) (string, error) {
-			i.c.interrupted.Store(true)
-			_, err := i.bucket(ctx)
-			require.Error(t, err)
-			return "", nil
-		}, answer{Open: "it was interrupted"}, ""},
-		{"its own cleaning fails", func(_ context.Context, i *inquiry) (string, error) {
-			i.clean = append(i.clean, func(context.Context) error { return broken })
-			return "yes", nil
-		}, answer{Answer: "yes"}, "broken"},
-		{"an answer that it may not give", func(context.Context, *inquiry) (string, error) { return "perhaps", nil }, answer{}, "no answer"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "it has an answer", ask: func(context.Context, *inquiry) (string, error) { return "yes", nil }, want: answer{Answer: "yes"}},
+		{
+			name: "it is not for this account",
+			ask:  func(context.Context, *inquiry) (string, error) { return "", notHere("why") },
+			want: answer{Open: "why"},
+		},
+		{
+			name: "it fails",
+			ask:  func(context.Context, *inquiry) (string, error) { return "", broken },
+			want: answer{Open: "it failed: internal"},
+			err:  "broken",
+		},
+		{
+			name: "it panics",
+			ask: func(context.Context, *inquiry) (string, error) {
+				panic("oops")
+			},
+			want: answer{Open: "it failed"},
+			err:  "oops",
+		},
+		{
+			name: "it is interrupted",
+			ask: func(ctx context.Context, i *inquiry) (string, error) {
+				i.c.interrupted.Store(true)
+				_, err := i.bucket(ctx)
+				require.Error(t, err)
+				return "", nil
+			},
+			want: answer{Open: "it was interrupted"},
+		},
+		{
+			name: "its own cleaning fails",
+			ask: func(_ context.Context, i *inquiry) (string, error) {
+				i.clean = append(i.clean, func(context.Context) error { return broken })
+				return "yes", nil
+			},
+			want: answer{Answer: "yes"},
+			err:  "broken",
+		},
+		{
+			name: "an answer that it may not give",
+			ask:  func(context.Context, *inquiry) (string, error) { return "perhaps", nil },
+			want: answer{},
+			err:  "no answer",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := &certification{name: "omnibucket-certify-test"}
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
 			c.driver = driver
 			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
-			got, err := c.inquire(t.Context(), question{id: "q", answers: []string{"yes"}, ask: func(ctx context.Context, i *inquiry) (string, error) {
-				b, err := i.bucket(ctx, storage.WithVersioning(true))
-				require.NoError(t, err)
-				require.NoError(t, put(ctx, b, "a"))
-				require.NoError(t, put(ctx, b, "a"))
-				return row.ask(ctx, i)
-			}})
-			row.want.ID = "q"
-			require.Equal(t, row.want, got)
-			if row.err == "" {
+			got, err := c.inquire(t.Context(), question{
+				id:      "q",
+				answers: []string{"yes"},
+				ask: func(ctx context.Context, i *inquiry) (string, error) {
+					b, err := i.bucket(ctx, storage.WithVersioning(true))
+					require.NoError(t, err)
+					require.NoError(t, put(ctx, b, "a"))
+					require.NoError(t, put(ctx, b, "a"))
+					return tt.ask(ctx, i)
+				},
+			})
+
+			tt.want.ID = "q"
+			require.Equal(t, tt.want, got)
+			if tt.err == "" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorContains(t, err, row.err)
+				require.ErrorContains(t, err, tt.err)
 			}
 			require.Empty(t, c.made.all(), "no bucket stays")
 		})
@@ -196,7 +237,7 @@ func TestQuestionCleansUp(t *testing.T) {
 
 // The container of -immutable belongs to the user: after the question, it still exists and has no versions.
 func TestQuestionAboutRetainedVersions(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		container string
 		settings  []storage.BucketOption
 		want      answer
@@ -204,20 +245,23 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 		"a container with it":    {"mine", []storage.BucketOption{storage.WithObjectLock()}, answer{Answer: "yes"}},
 		"a container without it": {"mine", nil, answer{Open: "the container has no version-level immutability"}},
 		"no container":           {"", nil, answer{Open: "-immutable names no container"}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
-			c := &certification{name: "omnibucket-certify-test", driver: driver, settings: settings{immutable: row.container}}
+			c := &certification{name: "omnibucket-certify-test", driver: driver, settings: settings{immutable: tt.container}}
 			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
-			_, err := c.service.CreateBucket(t.Context(), "mine", row.settings...)
+			_, err := c.service.CreateBucket(t.Context(), "mine", tt.settings...)
 			require.NoError(t, err)
-			at := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })
-			require.True(t, questions[at].locks)
-			row.want.ID = questions[at].id
-			got, err := c.inquire(t.Context(), questions[at])
+
+			index := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })
+			require.True(t, questions[index].locks)
+			tt.want.ID = questions[index].id
+			got, err := c.inquire(t.Context(), questions[index])
 			require.NoError(t, err)
-			require.Equal(t, row.want, got)
+			require.Equal(t, tt.want, got)
+
 			b, err := c.service.Bucket("mine", storage.WithVersioning(true))
 			require.NoError(t, err)
 			for v, err := range storage.Versions(t.Context(), b) {
