@@ -64,6 +64,7 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 				yield(nil, err)
 				return
 			}
+
 			base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
 			var info fs.FileInfo
 			switch {

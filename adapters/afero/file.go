@@ -153,15 +153,15 @@ func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 		return nil
 	}
 	for _, property := range []struct {
-		value string
-		with  func(string) storage.WriteOption
+		value  string
+		option func(string) storage.WriteOption
 	}{
 		{a.ContentType, storage.WithContentType}, {a.ContentEncoding, storage.WithContentEncoding},
 		{a.ContentDisposition, storage.WithContentDisposition}, {a.ContentLanguage, storage.WithContentLanguage},
 		{a.CacheControl, storage.WithCacheControl},
 	} {
 		if property.value != "" {
-			opts = append(opts, property.with(property.value))
+			opts = append(opts, property.option(property.value))
 		}
 	}
 	if len(a.Metadata) > 0 && storage.Supports(b.bucket, storage.Metadata) {
@@ -304,7 +304,8 @@ func (f *writeFile) save() error {
 	}
 	err := f.store(f.options)
 	if errors.Is(err, storage.InvalidArgument) && f.options != nil {
-		err = f.store(nil) // another tool has set properties that this library cannot write
+		// Another tool has set properties that this library cannot write.
+		err = f.store(nil)
 	}
 	if err != nil {
 		return failed("sync", f.name, err)

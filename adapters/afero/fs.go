@@ -99,12 +99,15 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
 	const writes = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
+
+	// A read of an object needs no request for its attributes.
 	if flag&writes == 0 && keyOf(name) != "" {
 		f, err := b.read(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}
+
 	info, err := b.stat(name)
 	if err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
 		return nil, failed("open", name, fs.ErrExist)
@@ -115,6 +118,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	if err == nil && info.IsDir() {
 		return &dir{fs: b, name: name, info: info}, nil
 	}
+
 	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 {
 		return b.create(name, flag)
 	}
@@ -132,20 +136,24 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if keyOf(name) == "" || path.Base(keyOf(name)) == Marker {
 		return nil, failed("open", name, fs.ErrInvalid)
 	}
+
 	var opts []storage.UploadOption
 	if storage.Supports(b.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
+
 	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
 	if errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0 {
 		return nil, failed("open", name, fs.ErrExist)
 	}
-	if errors.Is(err, storage.PreconditionFailed) { // another writer created the object first
+	if errors.Is(err, storage.PreconditionFailed) {
+		// Another writer created the object first.
 		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	}
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
+
 	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
 		return b.read(name)
 	}
@@ -222,6 +230,7 @@ func (b *bucketFs) Rename(src, dst string) error {
 	if err != nil {
 		return failed("rename", src, err)
 	}
+
 	source := keyOf(src)
 	target := keyOf(dst)
 	if source == target {
@@ -230,15 +239,18 @@ func (b *bucketFs) Rename(src, dst string) error {
 	if err := b.replaces(info, dst); err != nil {
 		return failed("rename", dst, err)
 	}
+
 	if !info.IsDir() {
 		return failed("rename", src, b.move(source, target))
 	}
 	if source == "" || strings.HasPrefix(target+"/", source+"/") {
 		return failed("rename", src, fs.ErrInvalid)
 	}
+
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
 		moved := target + entry.Key[len(source):]
-		if strings.HasSuffix(moved, "/") { // this is another tool's marker of a folder
+		if strings.HasSuffix(moved, "/") {
+			// This is another tool's marker of a folder.
 			moved += Marker
 		}
 		if err == nil {

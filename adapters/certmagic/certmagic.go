@@ -120,12 +120,15 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 	if prefix != "" {
 		prefix += "/"
 	}
+
 	opts := []storage.ListOption{storage.WithPrefix(prefix)}
 	if !recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
+
 	var keys []string
-	last := prefix // folder of the previous key
+	// last is the folder of the previous key.
+	last := prefix
 	for entry, err := range s.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, err
@@ -139,11 +142,14 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		}
 		keys = append(keys, strings.TrimSuffix(entry.Key, "/"))
 	}
+
 	if len(keys) == 0 && prefix != "" {
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}
-	slices.Sort(keys) // for Compact, because a key that is also a folder occurs twice
+
+	// Sort for Compact, because a key that is also a folder occurs twice.
+	slices.Sort(keys)
 	return slices.Compact(keys), nil
 }
 

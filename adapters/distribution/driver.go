@@ -169,7 +169,8 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 		n++
 		err = d.bucket.Remove(ctx, key)
 	}
-	if err == nil && d.abort(ctx, key) { // a registry that died during Commit may leave the upload of a complete file
+	if err == nil && d.abort(ctx, key) {
+		// A registry that died during Commit may leave the upload of a complete file.
 		n++
 		err = d.bucket.Remove(ctx, key+stateSuffix)
 	}
@@ -190,7 +191,8 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 		return "", told(path, err)
 	}
 	if len(signedURL.Header) > 0 {
-		return "", nil // a redirect cannot send headers with the URL
+		// A redirect cannot send headers with the URL.
+		return "", nil
 	}
 	return signedURL.URL, nil
 }

@@ -35,7 +35,8 @@ func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimi
 // key may continue after the prefix.
 func escapePrefix(prefix string) string {
 	if !utf8.ValidString(prefix) {
-		return prefix // the library returns an error for it
+		// The library returns an error for it.
+		return prefix
 	}
 	runes := []rune(prefix)
 	var out strings.Builder
@@ -73,7 +74,8 @@ func unescapeKey(key string) string {
 		return key
 	}
 	original := decoded(key)
-	if escapeKey(original) != key && escapePrefix(original) != key { // a common prefix has no suffix
+	if escapeKey(original) != key && escapePrefix(original) != key {
+		// A common prefix has no suffix.
 		return key
 	}
 	return original
@@ -117,7 +119,8 @@ func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(ke
 // also returns a wrong result for the limit 1.
 func listed(ctx context.Context, b storage.Bucket, key string) bool {
 	if unescapeKey(key) != key {
-		return false // this key is the escaped form of another key, whose object this adapter has stored
+		// This key is the escaped form of another key, whose object this adapter has stored.
+		return false
 	}
 	for entry, err := range b.List(ctx, storage.WithPrefix(key), storage.WithLimit(2)) {
 		return err == nil && entry.Key == key

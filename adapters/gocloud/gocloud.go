@@ -129,7 +129,8 @@ func (b *bucket) As(target any) bool {
 
 // ErrorAs sets target to the *storage.Error in err, or to the provider's error that it wraps.
 func (b *bucket) ErrorAs(err error, target any) bool {
-	typ := reflect.TypeOf(target) // errors.As panics if target is not a pointer to an error type
+	// errors.As panics if target is not a pointer to an error type.
+	typ := reflect.TypeOf(target)
 	if typ.Kind() != reflect.Pointer ||
 		typ.Elem().Kind() != reflect.Interface && !typ.Elem().Implements(reflect.TypeFor[error]()) {
 		return false
@@ -258,6 +259,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		}
 		return addressOf(b.SignedDownloadURL(ctx, key, opts...))
 	}
+
 	if o.Method == http.MethodPut && !o.EnforceAbsentContentType {
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
@@ -275,6 +277,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		}
 		return addressOf(b.SignedUploadURL(ctx, key, opts...))
 	}
+
 	return "", errUnsupported("SignedURL", "a signed URL is for GET, or for PUT with or without a content type")
 }
 

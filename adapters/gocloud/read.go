@@ -18,6 +18,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if size <= 0 {
 		size = maxPage
 	}
+
 	opts := []storage.ListOption{storage.WithPrefix(escapePrefix(o.Prefix)), storage.WithPageSize(size)}
 	if o.Delimiter != "" {
 		opts = append(opts, storage.WithDelimiter(escapeDelimiter(o.Delimiter)))
@@ -25,10 +26,12 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if err := runCallback(o.BeforeList, &opts); err != nil {
 		return nil, err
 	}
+
 	page, err := storage.ListPage(ctx, b.Bucket, string(o.PageToken), opts...)
 	if err != nil {
 		return nil, err
 	}
+
 	list := &driver.ListPage{
 		Objects:       make([]*driver.ListObject, 0, len(page.Entries)),
 		NextPageToken: []byte(page.Token),
@@ -36,7 +39,8 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	for _, entry := range page.Entries {
 		key := unescapeKey(entry.Key)
 		if !strings.HasPrefix(key, o.Prefix) {
-			continue // the prefix only matched a part of an escape, and not the key itself
+			// The prefix only matched a part of an escape, and not the key itself.
+			continue
 		}
 		list.Objects = append(list.Objects, &driver.ListObject{
 			Key:     key,
@@ -73,14 +77,14 @@ func (b *bucket) NewRangeReader(
 	}
 	a := r.Attrs()
 	return &reader{
-		from:  r,
+		src:   r,
 		attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size},
 	}, nil
 }
 
 // A reader implements the Go CDK's reader with an open download.
 type reader struct {
-	from  *storage.Reader
+	src   *storage.Reader
 	attrs driver.ReaderAttributes
 }
 
@@ -88,16 +92,16 @@ type reader struct {
 // stay in the processor's cache between the read, the checksum and the write.
 const maxRead = 128 << 10
 
-func (r *reader) Read(p []byte) (int, error) { return r.from.Read(p[:min(len(p), maxRead)]) }
+func (r *reader) Read(p []byte) (int, error) { return r.src.Read(p[:min(len(p), maxRead)]) }
 
-func (r *reader) Close() error { return r.from.Close() }
+func (r *reader) Close() error { return r.src.Close() }
 
 func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
 
-func (r *reader) As(target any) bool { return attrsAs(r.from.Attrs())(target) }
+func (r *reader) As(target any) bool { return attrsAs(r.src.Attrs())(target) }
 
 // Download writes the content of the object to w.
 func (r *reader) Download(w io.Writer) error {
-	_, err := r.from.WriteTo(w)
+	_, err := r.src.WriteTo(w)
 	return err
 }

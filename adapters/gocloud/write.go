@@ -41,14 +41,14 @@ func (b *bucket) NewTypedWriter(
 func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 	for _, option := range []struct {
 		name  string
-		given bool
+		isSet bool
 		needs storage.Features
 	}{
 		{"IfNotExist", o.IfNotExist, storage.ConditionalCreate},
 		{"Metadata", len(o.Metadata) > 0, storage.Metadata},
 		{"CacheControl, ContentDisposition, ContentEncoding and ContentLanguage", o.CacheControl+o.ContentDisposition+o.ContentEncoding+o.ContentLanguage != "", storage.ContentProperties},
 	} {
-		if option.given && !storage.Supports(b.Bucket, option.needs) {
+		if option.isSet && !storage.Supports(b.Bucket, option.needs) {
 			return errUnsupported("NewWriter", "the store does not support "+option.name)
 		}
 	}
@@ -65,17 +65,19 @@ func (b *bucket) uploadOptions(
 	if len(metadata) > 0 {
 		opts = append(opts, storage.WithMetadata(metadata))
 	}
+
 	for _, property := range []struct {
-		value string
-		with  func(string) storage.WriteOption
+		value  string
+		option func(string) storage.WriteOption
 	}{
 		{o.CacheControl, storage.WithCacheControl}, {o.ContentDisposition, storage.WithContentDisposition},
 		{o.ContentEncoding, storage.WithContentEncoding}, {o.ContentLanguage, storage.WithContentLanguage},
 	} {
 		if property.value != "" {
-			opts = append(opts, property.with(property.value))
+			opts = append(opts, property.option(property.value))
 		}
 	}
+
 	if o.IfNotExist {
 		opts = append(opts, storage.IfAbsent())
 	}

@@ -112,16 +112,16 @@ func (o *IO) Create(location string) (iceio.FileWriter, error) {
 
 // A writer stores its file in Close. iceberg-go has no method that discards a writer.
 type writer struct {
-	to       *storage.Writer
+	dst      *storage.Writer
 	location string
 }
 
-func (w *writer) Write(p []byte) (int, error) { return w.to.Write(p) }
+func (w *writer) Write(p []byte) (int, error) { return w.dst.Write(p) }
 
-func (w *writer) ReadFrom(r io.Reader) (int64, error) { return w.to.ReadFrom(r) }
+func (w *writer) ReadFrom(r io.Reader) (int64, error) { return w.dst.ReadFrom(r) }
 
 func (w *writer) Close() error {
-	_, err := w.to.Commit()
+	_, err := w.dst.Commit()
 	return failed("close", w.location, err)
 }
 
@@ -149,7 +149,8 @@ func (o *IO) RenameNoReplace(src, dst string) error {
 	err := o.move(src, dst, storage.IfAbsent())
 	var e *storage.Error
 	if source, _ := o.key(src); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
-		return nil // the copy exists, and only the removal of the source has failed
+		// The copy exists, and only the removal of the source has failed.
+		return nil
 	}
 	return err
 }
@@ -173,14 +174,13 @@ func (o *IO) Remove(location string) error {
 		return failed("remove", location, err)
 	}
 	info, err := o.stat(key)
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = o.removeDirectory(pathOf(key))
-	default:
-		err = o.bucket.Remove(o.ctx, key)
+	if err != nil {
+		return failed("remove", location, err)
 	}
-	return failed("remove", location, err)
+	if info.IsDir() {
+		return failed("remove", location, o.removeDirectory(pathOf(key)))
+	}
+	return failed("remove", location, o.bucket.Remove(o.ctx, key))
 }
 
 // removeDirectory removes the markers in an empty directory: the [Marker] of this package, and the

@@ -29,8 +29,8 @@ func (o *IO) Open(location string) (iceio.File, error) {
 
 // A file is an object that is open for reading.
 type file struct {
-	content *storage.ReaderAt
-	whole   *download // set if the file is probably read from start to end
+	content  *storage.ReaderAt
+	download *download // set if the file is probably read from start to end
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.content.Attrs().FileInfo(), nil }
@@ -42,8 +42,8 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.content.ReadA
 func (f *file) Seek(offset int64, whence int) (int64, error) { return f.content.Seek(offset, whence) }
 
 func (f *file) Close() error {
-	if f.whole != nil {
-		f.whole.close()
+	if f.download != nil {
+		f.download.close()
 	}
 	return f.content.Close()
 }
@@ -102,6 +102,7 @@ func (d *download) Download(ctx context.Context, key string, opts ...storage.Dow
 
 func (d *download) close() {
 	if d.content != nil {
-		_ = d.content.Close() // Close of a storage.Reader returns nil
+		// Close of a storage.Reader returns nil.
+		_ = d.content.Close()
 	}
 }

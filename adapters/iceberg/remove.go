@@ -37,6 +37,7 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 		keys = append(keys, key)
 		files = append(files, location)
 	}
+
 	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
 	leftovers := map[string]bool{}
 	all := false
@@ -44,10 +45,12 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 		errs = append(errs, err)
 		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {
 			leftovers[e.Key] = true
-		} else { // the error names no file, so each of the files may still exist
+		} else {
+			// The error names no file, so each of the files may still exist.
 			all = true
 		}
 	}
+
 	for i, key := range keys {
 		if !all && !leftovers[key] {
 			deleted = append(deleted, files[i])

@@ -50,17 +50,17 @@ func New(b storage.Bucket, c Config) thanos.Bucket {
 	if c.Provider == "" {
 		c.Provider = "OMNIBUCKET"
 	}
-	return &bucket{own: b, config: c}
+	return &bucket{bucket: b, config: c}
 }
 
 type bucket struct {
-	own    storage.Bucket
+	bucket storage.Bucket
 	config Config
 }
 
 func (b *bucket) Name() string                 { return b.config.Name }
 func (b *bucket) Provider() thanos.ObjProvider { return b.config.Provider }
-func (b *bucket) Close() error                 { return storage.Close(b.own) }
+func (b *bucket) Close() error                 { return storage.Close(b.bucket) }
 
 func (b *bucket) IsObjNotFoundErr(err error) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound
@@ -83,14 +83,14 @@ func contentType(params thanos.UploadObjectParams) []storage.UploadOption {
 	return []storage.UploadOption{storage.WithContentType(params.ContentType)}
 }
 
-func (b *bucket) Delete(ctx context.Context, name string) error { return b.own.Remove(ctx, name) }
+func (b *bucket) Delete(ctx context.Context, name string) error { return b.bucket.Remove(ctx, name) }
 
 func (b *bucket) Exists(ctx context.Context, name string) (bool, error) {
-	return b.own.Exists(ctx, name)
+	return b.bucket.Exists(ctx, name)
 }
 
 func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttributes, error) {
-	a, err := b.own.Attrs(ctx, name)
+	a, err := b.bucket.Attrs(ctx, name)
 	if err != nil {
 		return thanos.ObjectAttributes{}, err
 	}
@@ -98,7 +98,7 @@ func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttr
 }
 
 func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	return sized(b.own.Download(ctx, name))
+	return sized(b.bucket.Download(ctx, name))
 }
 
 // GetRange reads length bytes from off. If length is -1, it reads to the end. For any other
@@ -113,7 +113,7 @@ func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (
 			Err:  errors.New("off must be at least 0, and length at least -1"),
 		}
 	}
-	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))
+	return sized(b.bucket.Download(ctx, name, storage.WithRange(off, length)))
 }
 
 // A reader is an open object. It also implements ObjectSize, which users of objstore call.
@@ -155,20 +155,24 @@ func (b *bucket) IterWithAttributes(
 	if err := thanos.ValidateIterOptions(b.SupportedIterOptions(), options...); err != nil {
 		return err
 	}
+
 	params := thanos.ApplyIterOptions(options...)
 	if dir != "" {
 		dir = strings.TrimSuffix(dir, thanos.DirDelim) + thanos.DirDelim
 	}
+
 	opts := []storage.ListOption{storage.WithPrefix(dir)}
 	if !params.Recursive {
 		opts = append(opts, storage.WithDelimiter(thanos.DirDelim))
 	}
-	for entry, err := range b.own.List(ctx, opts...) {
+
+	for entry, err := range b.bucket.List(ctx, opts...) {
 		if err != nil {
 			return err
 		}
 		if !entry.IsPrefix && strings.HasSuffix(entry.Key, thanos.DirDelim) {
-			continue // skip folder markers of consoles and rclone, which the caller would show as folders
+			// Skip folder markers of consoles and rclone, which the caller would show as folders.
+			continue
 		}
 		a := thanos.IterObjectAttributes{Name: entry.Key}
 		if params.LastModified {

@@ -13,7 +13,7 @@ import (
 
 // Upload stores an object. If r is a file, its parts are read and sent in parallel.
 func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
-	_, err := b.own.Upload(ctx, name, r, contentType(thanos.ApplyObjectUploadOptions(options...))...)
+	_, err := b.bucket.Upload(ctx, name, r, contentType(thanos.ApplyObjectUploadOptions(options...))...)
 	return err
 }
 

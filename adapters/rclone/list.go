@@ -17,6 +17,7 @@ import (
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	name := r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+
 	page := &storage.Page{}
 	dir := strings.TrimSuffix(folder, "/")
 	if dir != "" && !mayBe(dir) {
@@ -28,17 +29,20 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	} else if err != nil {
 		return nil, err
 	}
+
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Remote(), folder+name) && entry.Remote() != partials {
 			page.Entries = appendEntry(ctx, page.Entries, entry)
 		}
 	}
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
+
 	if r.Token != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
 			return compare(e.Key, folder+r.Token) <= 0
 		})
 	}
+
 	if len(page.Entries) > r.Limit {
 		page.Entries = page.Entries[:r.Limit]
 		page.Token = strings.TrimPrefix(page.Entries[r.Limit-1].Key, folder)

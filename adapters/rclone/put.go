@@ -25,16 +25,20 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if !mayBe(r.Key) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
+
 	replaced, err := d.replaced(ctx, r.Key)
 	if err != nil {
 		return nil, err
 	}
+
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
-	if r.Size == 0 { // a backend may store an empty object without reading its body
+	if r.Size == 0 {
+		// A backend may store an empty object without reading its body.
 		if err := body.check(); err != nil {
 			return nil, err
 		}
 	}
+
 	if d.features.BucketBased || d.features.Move == nil {
 		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))
 		if err != nil {
@@ -42,6 +46,7 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		}
 		return attrsOf(ctx, r.Key, obj), nil
 	}
+
 	partial, err := d.uploadPartial(ctx, body, r.Size, replaced)
 	if err != nil {
 		return nil, body.failed(err, false)
@@ -79,7 +84,9 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 			break
 		}
 	}
-	_ = partial.Remove(context.WithoutCancel(ctx)) // if the rename took effect, this fails
+
+	// If the rename took effect, this fails.
+	_ = partial.Remove(context.WithoutCancel(ctx))
 	return nil, failure
 }
 
@@ -208,17 +215,17 @@ func (d *remoteDriver) later(ctx context.Context, name string, obj fs.Object) (f
 // A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right. Some
 // backends make the object when the body ends. Without the check, they would make a damaged object.
 type checkedBody struct {
-	r    *driver.PutRequest
-	sum  hash.Hash32
-	read int64
-	err  error // first error of Read, except io.EOF
+	r         *driver.PutRequest
+	sum       hash.Hash32
+	bytesRead int64
+	err       error // first error of Read, except io.EOF
 }
 
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Body.Read(p)
 	b.sum.Write(p[:n])
-	b.read += int64(n)
-	if err == nil && b.read == b.r.Size || errors.Is(err, io.EOF) {
+	b.bytesRead += int64(n)
+	if err == nil && b.bytesRead == b.r.Size || errors.Is(err, io.EOF) {
 		if e := b.check(); e != nil {
 			n = 0
 			err = e

@@ -183,7 +183,8 @@ func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *stor
 	if err != nil {
 		return nil, nil, told(err)
 	}
-	if o.Size() < 0 { // an office document, whose bytes are generated when it is read
+	if o.Size() < 0 {
+		// This is an office document, whose bytes are generated when it is read.
 		return nil, nil, storage.ObjectNotFound
 	}
 	return o, attrsOf(ctx, key, o), nil

@@ -84,7 +84,8 @@ type sessionSet struct {
 func (set *sessionSet) add(s *session) (name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	name = rand.Text() // random, so that SQL on another connection cannot attach this file
+	// The name is random, so that SQL on another connection cannot attach this file.
+	name = rand.Text()
 	set.byName[name] = s
 	return name
 }

@@ -70,7 +70,8 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
 	}
-	if exists, _ := l.locker.bucket.Exists(ctx, l.key); exists { // the object with this key is not a lock
+	if exists, _ := l.locker.bucket.Exists(ctx, l.key); exists {
+		// The object with this key is not a lock.
 		return err
 	}
 	return orNotFound(err, func(key string) error {

@@ -24,16 +24,18 @@ const (
 // begin begins a multipart upload in the store, and chooses a part size that suffices for the whole
 // upload. If the store does not permit such large parts, the error is handler.ErrMaxSizeExceeded.
 func (u *upload) begin(ctx context.Context) error {
-	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
+	parts, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
 	if err != nil {
 		return err
 	}
-	limits := begun.Limits()
+	limits := parts.Limits()
 	size := partSize(limits, u.state.PartSize, u.state.Info.Size)
 	if limits.MaxSize > 0 && size > limits.MaxSize {
-		return errors.Join(handler.ErrMaxSizeExceeded, begun.Abort(context.WithoutCancel(ctx)))
+		return errors.Join(handler.ErrMaxSizeExceeded, parts.Abort(context.WithoutCancel(ctx)))
 	}
-	u.parts, u.state.Token, u.state.PartSize = begun, begun.Token(), size
+	u.parts = parts
+	u.state.Token = parts.Token()
+	u.state.PartSize = size
 	return nil
 }
 
@@ -160,6 +162,7 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	if u.state.TailRevision != "" {
 		condition = storage.IfRevision(u.state.TailRevision)
 	}
+
 	for {
 		attrs, err := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), about, condition)
 		if err == nil {
@@ -168,26 +171,30 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return err
 		}
-		found, failure := u.store.bucket.Attrs(ctx, u.tailKey())
+
+		tailAttrs, failure := u.store.bucket.Attrs(ctx, u.tailKey())
 		if storage.CodeOf(failure) == storage.ObjectNotFound {
 			if !u.isCurrent(ctx) {
-				return err // another server has finished the upload and removed the tail
+				// Another server has finished the upload and removed the tail.
+				return err
 			}
-			u.state.TailRevision, condition = "", storage.IfAbsent()
+			u.state.TailRevision = ""
+			condition = storage.IfAbsent()
 			continue
 		}
 		if failure != nil {
 			return failure
 		}
-		last, _ := strconv.Atoi(found.Metadata[tailPart])
+
+		last, _ := strconv.Atoi(tailAttrs.Metadata[tailPart])
 		if last > part {
 			return err
 		}
-		if last == part && found.Size >= b.n {
-			u.state.TailRevision = found.Revision
+		if last == part && tailAttrs.Size >= b.n {
+			u.state.TailRevision = tailAttrs.Revision
 			return nil
 		}
-		condition = storage.IfRevision(found.Revision)
+		condition = storage.IfRevision(tailAttrs.Revision)
 	}
 }
 
@@ -216,7 +223,8 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 		err = u.save(ctx)
 		saved = err == nil || errors.Is(err, storage.OutcomeUnknown)
 	}
-	if begins && !saved { // no saved state has the token of this multipart upload
+	if begins && !saved {
+		// No saved state has the token of this multipart upload.
 		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
 	}
 	return err

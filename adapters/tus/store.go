@@ -143,12 +143,14 @@ func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { retu
 // guess.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
 	u := &upload{store: s}
+
 	if info.ID == "" {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
 		info.ID = hex.EncodeToString(id)
 		u.state.OwnKey = info.Storage["Key"] == ""
 	}
+
 	key := info.Storage["Key"]
 	if key == "" {
 		key = info.ID
@@ -156,18 +158,23 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	if !u.state.OwnKey {
 		u.state.Mark = rand.Text()
 	}
+
 	u.id = info.ID
-	info.Offset, info.Storage = 0, map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
+	info.Offset = 0
+	info.Storage = map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
 	u.state.Info = info
 	u.state.PartSize = s.basePart
+
 	if info.SizeIsDeferred {
 		u.state.PartSize = deferredParts * s.basePart
-	} else if info.Size > s.basePart && !info.IsFinal { // an upload that joins others needs no parts
+	} else if info.Size > s.basePart && !info.IsFinal {
+		// An upload that joins others needs no parts.
 		if err := u.begin(ctx); err != nil {
 			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err
 		}
 	}
+
 	err := u.save(ctx, storage.IfAbsent())
 	if err == nil {
 		return u, nil

@@ -102,6 +102,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	if u.state.Done {
 		return nil
 	}
+
 	if u.state.Token == "" {
 		if err := u.withTail(ctx, func(tail io.Reader) error {
 			_, err := u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
@@ -111,12 +112,14 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 		}
 		return u.saveDone(ctx)
 	}
+
 	// If the client sent the length after the last byte, the tail object still has the last part.
 	if u.state.Tail > 0 {
 		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
 			return err
 		}
 	}
+
 	if err := u.open(ctx); err != nil {
 		return err
 	}
@@ -155,12 +158,13 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate can be repeated. If other programs may write to the key of the content, Terminate
 // removes the content only if this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
-	exists := u.state.Done
+	hasObject := u.state.Done
 	var err error
-	if !exists && !u.state.OwnKey {
-		exists, err = u.isMade(ctx)
+	if !hasObject && !u.state.OwnKey {
+		hasObject, err = u.isMade(ctx)
 	}
-	if err == nil && !exists && u.state.Token != "" {
+
+	if err == nil && !hasObject && u.state.Token != "" {
 		if err = u.open(ctx); err == nil {
 			err = u.parts.Abort(ctx)
 		}
@@ -168,11 +172,12 @@ func (u *upload) Terminate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	u.dropUnnamed(ctx)
 	keys := []string{u.tailKey()}
 	// If the key is random, the object belongs to this upload. The object may exist even if the
 	// state does not say so, because a server may have died before it saved the state.
-	if exists || u.state.OwnKey {
+	if hasObject || u.state.OwnKey {
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
@@ -283,7 +288,8 @@ func optionsOf[O any](u *upload) (opts []O) {
 		marked := map[string]string{markName: u.state.Mark}
 		var asked storage.UploadOptions
 		for _, o := range u.store.options(u.state.Info) {
-			_ = asked.Apply(o) // the call that receives an invalid option fails
+			// The call that receives an invalid option fails.
+			_ = asked.Apply(o)
 		}
 		maps.Copy(marked, asked.Metadata)
 		opts = append(opts, any(storage.WithMetadata(marked)).(O))

@@ -95,7 +95,8 @@ func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...str
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := exec.CommandContext(t.Context(), program, append([]string{"-test.v"}, flags...)...)
-			c.Dir, c.Env = j.work, append(os.Environ(), variable+"="+address)
+			c.Dir = j.work
+			c.Env = append(os.Environ(), variable+"="+address)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 			require.Equal(t, passed, strings.Count(string(output), "\n--- PASS"), "%s", output)
