@@ -21,6 +21,7 @@ func BenchmarkCost(b *testing.B) {
 	require.NoError(b, err)
 	small := make([]byte, 1<<10)
 	large := make([]byte, 8<<20)
+
 	for name, f := range map[string]afero.Fs{"ours": New(b.Context(), bucket), "OsFs": afero.NewBasePathFs(afero.NewOsFs(), b.TempDir())} {
 		require.NoError(b, f.MkdirAll("dir", 0o755))
 		for i := range 100 {
@@ -44,7 +45,9 @@ func BenchmarkCost(b *testing.B) {
 				return err
 			},
 		} {
-			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, do) })
+			b.Run(call+"/"+name, func(b *testing.B) {
+				cputime.Loop(b, do)
+			})
 		}
 	}
 }

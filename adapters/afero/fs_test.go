@@ -46,16 +46,18 @@ func TestFs(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		run  func(t *testing.T)
 	}{
 		{"a write appears at Close, whole", func(t *testing.T) {
 			f, err := files.Create("/a/b.txt")
 			require.NoError(t, err)
+
 			_, err = f.WriteString("text")
 			require.NoError(t, err)
 			require.Empty(t, content("a/b.txt"))
+
 			require.NoError(t, f.Close())
 			require.Equal(t, "text", content("a/b.txt"))
 			require.ErrorIs(t, f.Close(), fs.ErrClosed)
@@ -74,6 +76,7 @@ func TestFs(t *testing.T) {
 			_, err = f.WriteAt([]byte("TE"), 0)
 			require.NoError(t, err)
 			require.NoError(t, f.Truncate(8))
+
 			require.NoError(t, f.Sync())
 			require.Equal(t, "TExt and", content("a/b.txt"))
 			require.NoError(t, f.Close())
@@ -111,6 +114,7 @@ func TestFs(t *testing.T) {
 			empty, err := afero.IsEmpty(files, "empty")
 			require.NoError(t, err)
 			require.True(t, empty)
+
 			require.NoError(t, files.Remove("empty"))
 			require.ErrorIs(t, files.Remove("empty"), fs.ErrNotExist)
 			require.Error(t, files.Remove("z"), "it is not empty")
@@ -120,6 +124,7 @@ func TestFs(t *testing.T) {
 			require.ErrorIs(t, files.Chmod("z/b.txt", 0o600), errors.ErrUnsupported)
 			_, err := files.Open("none")
 			require.ErrorIs(t, err, fs.ErrNotExist)
+
 			_, err = files.Create("a\x00b")
 			require.ErrorIs(t, err, fs.ErrInvalid)
 			f, err := files.Open("z/b.txt")
@@ -134,40 +139,44 @@ func TestFs(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, entries)
 		}},
-	} {
-		t.Run(row.name, row.run)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
 	}
 }
 
 // Rename replaces what package os would replace, and refuses the rest.
 func TestRenameReplaces(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, from, to string
 		want           error
 	}{
-		{"a file replaces a file", "file", "other", nil},
-		{"a file does not replace a folder", "file", "full", syscall.EISDIR},
-		{"a file does not replace an empty folder", "file", "empty", syscall.EISDIR},
-		{"a folder does not replace a file", "full", "other", syscall.ENOTDIR},
-		{"a folder takes the place of an empty one", "full", "empty", nil},
-		{"a folder is not merged into another", "full", "second", syscall.ENOTEMPTY},
-		{"nothing replaces the root", "full", "/", fs.ErrInvalid},
-		{"the root stays", "/", "new", fs.ErrInvalid},
-		{"nothing gets the hidden name", "file", "full/" + Marker, fs.ErrInvalid},
-		{"a missing file", "none", "new", fs.ErrNotExist},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a file replaces a file", from: "file", to: "other", want: nil},
+		{name: "a file does not replace a folder", from: "file", to: "full", want: syscall.EISDIR},
+		{name: "a file does not replace an empty folder", from: "file", to: "empty", want: syscall.EISDIR},
+		{name: "a folder does not replace a file", from: "full", to: "other", want: syscall.ENOTDIR},
+		{name: "a folder takes the place of an empty one", from: "full", to: "empty", want: nil},
+		{name: "a folder is not merged into another", from: "full", to: "second", want: syscall.ENOTEMPTY},
+		{name: "nothing replaces the root", from: "full", to: "/", want: fs.ErrInvalid},
+		{name: "the root stays", from: "/", to: "new", want: fs.ErrInvalid},
+		{name: "nothing gets the hidden name", from: "file", to: "full/" + Marker, want: fs.ErrInvalid},
+		{name: "a missing file", from: "none", to: "new", want: fs.ErrNotExist},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			files := New(t.Context(), memstore.New())
 			for _, name := range []string{"file", "other", "full/a", "second/a"} {
 				require.NoError(t, afero.WriteFile(files, name, []byte(name), 0))
 			}
+
 			require.NoError(t, files.Mkdir("empty", 0))
-			require.ErrorIs(t, files.Rename(row.from, row.to), row.want)
+			require.ErrorIs(t, files.Rename(tt.from, tt.to), tt.want)
 			text, err := afero.ReadFile(files, "second/a")
 			require.NoError(t, err)
 			require.Equal(t, "second/a", string(text))
-			if row.want == nil {
-				_, err = files.Stat(row.from)
+
+			if tt.want == nil {
+				_, err = files.Stat(tt.from)
 				require.True(t, os.IsNotExist(err), "%v", err)
 			}
 		})
@@ -182,15 +191,18 @@ func TestRenameKeepsWritesOfOthers(t *testing.T) {
 		return renamed
 	}))
 	files := New(t.Context(), bucket)
-	for _, row := range []struct{ name, file, from, to string }{
-		{"a file", "file", "file", "moved"},
-		{"a folder", "full/a", "full", "folder"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.NoError(t, afero.WriteFile(files, row.file, []byte("old"), 0))
-			renamed.copied = func() { assert.NoError(t, afero.WriteFile(files, row.file, []byte("newer"), 0)) }
-			require.ErrorIs(t, files.Rename(row.from, row.to), storage.Changed)
-			text, err := afero.ReadFile(files, row.file)
+	tests := []struct{ name, file, from, to string }{
+		{name: "a file", file: "file", from: "file", to: "moved"},
+		{name: "a folder", file: "full/a", from: "full", to: "folder"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.NoError(t, afero.WriteFile(files, tt.file, []byte("old"), 0))
+			renamed.copied = func() {
+				assert.NoError(t, afero.WriteFile(files, tt.file, []byte("newer"), 0))
+			}
+			require.ErrorIs(t, files.Rename(tt.from, tt.to), storage.Changed)
+			text, err := afero.ReadFile(files, tt.file)
 			require.NoError(t, err)
 			require.Equal(t, "newer", string(text))
 		})
@@ -222,9 +234,11 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 	f, err := files.OpenFile("a", os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, f.(*writeFile).temp.Close()) // as a disk that takes no more
+
 	_, err = f.Write([]byte("new"))
 	require.Error(t, err)
 	require.Error(t, f.Close())
+
 	text, err := afero.ReadFile(files, "a")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
@@ -240,16 +254,20 @@ func TestOpenForReading(t *testing.T) {
 	_, err = io.ReadFull(f, make([]byte, 10))
 	require.NoError(t, err)
 	require.NoError(t, afero.WriteFile(files, "a", []byte(strings.Repeat("y", 1<<20)), 0))
+
 	_, err = f.ReadAt(make([]byte, 10), 1<<20-10)
 	require.ErrorIs(t, err, storage.Changed, "it is one revision throughout")
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, storage.Changed)
+
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, storage.Changed)
+
 	require.NoError(t, f.Close())
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, fs.ErrClosed)
+
 	_, err = f.Read(make([]byte, 1))
 	require.ErrorIs(t, err, fs.ErrClosed)
 	_, err = f.ReadAt(make([]byte, 1), 0)
@@ -271,15 +289,18 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 	_, err = f.Seek(4, io.SeekStart)
 	require.NoError(t, err)
 	requests.Store(0)
+
 	var text strings.Builder
 	n, err := io.Copy(&text, f)
 	require.NoError(t, err)
 	require.Equal(t, int64(6), n)
 	require.Equal(t, "456789", text.String())
 	require.Equal(t, int32(1), requests.Load())
+
 	n, err = io.Copy(&text, f)
 	require.NoError(t, err)
 	require.Zero(t, n, "at its end")
+
 	offset, err := f.Seek(-2, io.SeekCurrent)
 	require.NoError(t, err)
 	require.Equal(t, int64(8), offset)
@@ -306,13 +327,13 @@ func TestHostileNames(t *testing.T) {
 // If several callers open a file with O_EXCL at the same time, exactly one creates it.
 func TestCreateByOneOfSeveral(t *testing.T) {
 	files := New(t.Context(), memstore.New())
-	var made atomic.Int32
+	var created atomic.Int32
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
 			f, err := files.OpenFile("a", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
 			if err == nil {
-				made.Add(1)
+				created.Add(1)
 				assert.NoError(t, f.Close())
 				return
 			}
@@ -320,7 +341,7 @@ func TestCreateByOneOfSeveral(t *testing.T) {
 		})
 	}
 	group.Wait()
-	require.Equal(t, int32(1), made.Load())
+	require.Equal(t, int32(1), created.Load())
 
 	require.NoError(t, files.Mkdir("folder", 0))
 	_, err := files.OpenFile("folder", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
@@ -335,6 +356,7 @@ func TestWriteCanceledStoresNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.WriteString("half")
 	require.NoError(t, err)
+
 	cancel()
 	require.ErrorIs(t, f.Close(), context.Canceled)
 	exists, err := b.Exists(t.Context(), "a")
@@ -350,9 +372,11 @@ func TestCopyCanceledLeavesNoFile(t *testing.T) {
 	f, err := New(ctx, b).Create("a")
 	require.NoError(t, err)
 	cancel()
+
 	_, err = io.Copy(f, iotest.ErrReader(io.ErrUnexpectedEOF))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
+
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -369,6 +393,7 @@ func TestCloseFailsKeepsSyncedBytes(t *testing.T) {
 	require.NoError(t, f.Sync())
 	_, err = f.WriteString(" and more")
 	require.NoError(t, err)
+
 	cancel()
 	require.ErrorIs(t, f.Close(), context.Canceled)
 	text, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -382,9 +407,11 @@ func TestDirectoriesOfOtherTools(t *testing.T) {
 	_, err := b.Upload(t.Context(), "folder!", strings.NewReader(""))
 	require.NoError(t, err)
 	files := New(t.Context(), b)
+
 	info, err := files.Stat("folder")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
+
 	require.NoError(t, files.Remove("folder"))
 	_, err = files.Stat("folder")
 	require.True(t, os.IsNotExist(err), "%v", err)
@@ -397,9 +424,11 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	f, err := New(t.Context(), b).Open("d")
 	require.NoError(t, err)
 	require.Implements(t, (*fs.ReadDirFile)(nil), f)
+
 	d := f.(fs.ReadDirFile)
 	for _, want := range []struct {
 		name string
@@ -410,6 +439,7 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 		require.Equal(t, want.name, entries[0].Name())
 		require.Equal(t, want.dir, entries[0].IsDir())
 	}
+
 	_, err = d.ReadDir(1)
 	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, f.Close())
@@ -424,11 +454,13 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	}
 	files := New(t.Context(), b)
 	require.NoError(t, files.Rename("folder", "new"))
+
 	_, err := files.Stat("folder")
 	require.True(t, os.IsNotExist(err), "%v", err)
 	info, err := files.Stat("new/sub")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
+
 	infos, err := afero.ReadDir(files, "new")
 	require.NoError(t, err)
 	require.Len(t, infos, 2)
@@ -441,17 +473,18 @@ func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithContentType("image/png"), storage.WithContentLanguage("de"),
 			storage.WithContentDisposition("inline"), storage.WithContentEncoding("x-none"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		before, err := b.Attrs(t.Context(), "a")
+		oldAttrs, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		f, err := New(t.Context(), b).OpenFile("a", flag, 0)
 		require.NoError(t, err)
 		_, err = f.WriteString("more")
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		after, err := b.Attrs(t.Context(), "a")
+
+		attrsAfter, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
-		require.NotEqual(t, before.Revision, after.Revision)
-		require.Equal(t, before.Properties, after.Properties)
+		require.NotEqual(t, oldAttrs.Revision, attrsAfter.Revision)
+		require.Equal(t, oldAttrs.Properties, attrsAfter.Properties)
 	}
 }
 
@@ -460,9 +493,11 @@ func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
 	require.NoError(t, err)
+
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "binary", attrs.ContentType)
+
 	f, err := New(t.Context(), b).OpenFile("a", os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = f.WriteString(" and more")
@@ -487,20 +522,23 @@ func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 
 // If WriteAt or Truncate refuses its arguments, the file is unchanged, and later writes work.
 func TestWriteRefusedKeepsTheFile(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		flag int
 		call func(afero.File) error
 	}{
 		"WriteAt before the beginning":  {os.O_RDWR, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) }},
 		"WriteAt of O_APPEND":           {os.O_RDWR | os.O_APPEND, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) }},
 		"Truncate to less than nothing": {os.O_RDWR, func(f afero.File) error { return f.Truncate(-1) }},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys := New(t.Context(), memstore.New())
 			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
-			f, err := fsys.OpenFile("a", row.flag, 0o644)
+
+			f, err := fsys.OpenFile("a", tt.flag, 0o644)
 			require.NoError(t, err)
-			require.ErrorIs(t, row.call(f), fs.ErrInvalid)
+			require.ErrorIs(t, tt.call(f), fs.ErrInvalid)
+
 			_, err = f.Seek(0, io.SeekEnd)
 			require.NoError(t, err)
 			_, err = f.WriteString(" and more")
@@ -523,10 +561,11 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 	_, writeErr := f.Write([]byte("x"))
 	_, lateErr := f.Read(make([]byte, 1))
 	_, statErr := f.Stat()
+
 	for call, err := range map[string]error{"Seek": seekErr, "ReadAt": readErr, "Write": writeErr, "Read": lateErr, "Stat": statErr} {
-		of, ok := errors.AsType[*fs.PathError](err)
+		pathErr, ok := errors.AsType[*fs.PathError](err)
 		require.True(t, ok, "%s: %v", call, err)
-		require.Equal(t, "folder/a", of.Path, call)
+		require.Equal(t, "folder/a", pathErr.Path, call)
 	}
 }
 
@@ -534,32 +573,35 @@ func onlyError(_ int, err error) error { return err }
 
 // The flags of OpenFile mean the same as in package os.
 func TestOpenFileFlags(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		path string
 		flag int
 		read string
 		want error // of a write; nil if it succeeds
 	}{
-		"O_APPEND reads from the beginning":         {"a", os.O_RDWR | os.O_APPEND, "text", nil},
-		"O_CREATE alone does not write":             {"new", os.O_CREATE, "", fs.ErrPermission},
-		"O_CREATE alone does not write what exists": {"a", os.O_CREATE, "text", fs.ErrPermission},
-		"O_APPEND alone does not write":             {"a", os.O_APPEND, "text", fs.ErrPermission},
-		"O_APPEND alone opens a directory":          {"folder", os.O_APPEND, "", syscall.EISDIR},
-	} {
+		"O_APPEND reads from the beginning":         {path: "a", flag: os.O_RDWR | os.O_APPEND, read: "text", want: nil},
+		"O_CREATE alone does not write":             {path: "new", flag: os.O_CREATE, want: fs.ErrPermission},
+		"O_CREATE alone does not write what exists": {path: "a", flag: os.O_CREATE, read: "text", want: fs.ErrPermission},
+		"O_APPEND alone does not write":             {path: "a", flag: os.O_APPEND, read: "text", want: fs.ErrPermission},
+		"O_APPEND alone opens a directory":          {path: "folder", flag: os.O_APPEND, want: syscall.EISDIR},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			fsys := New(t.Context(), memstore.New())
 			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
 			require.NoError(t, fsys.Mkdir("folder", 0o755))
-			f, err := fsys.OpenFile(row.path, row.flag, 0o644)
+			f, err := fsys.OpenFile(tt.path, tt.flag, 0o644)
 			require.NoError(t, err)
 			text := make([]byte, 10)
+
 			n, _ := f.Read(text)
-			require.Equal(t, row.read, string(text[:n]))
+			require.Equal(t, tt.read, string(text[:n]))
 			_, err = f.WriteString(" and more")
-			require.ErrorIs(t, err, row.want)
+			require.ErrorIs(t, err, tt.want)
+
 			require.NoError(t, f.Close())
-			text, err = afero.ReadFile(fsys, row.path)
-			if row.want == nil {
+			text, err = afero.ReadFile(fsys, tt.path)
+			if tt.want == nil {
 				require.NoError(t, err)
 				require.Equal(t, "text and more", string(text))
 			}
@@ -597,6 +639,7 @@ func TestFileInGoroutines(t *testing.T) {
 	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
 	inParallel(func(int64) error { return f.Sync() })
 	require.NoError(t, f.Close())
+
 	text, err := afero.ReadFile(fsys, "a")
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("x", 64), string(text))
@@ -605,7 +648,9 @@ func TestFileInGoroutines(t *testing.T) {
 	require.NoError(t, err)
 	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
 	var group sync.WaitGroup
-	group.Go(func() { _, _ = f.ReadAt(make([]byte, 1), 0) })
+	group.Go(func() {
+		_, _ = f.ReadAt(make([]byte, 1), 0)
+	})
 	assert.NoError(t, f.Close())
 	group.Wait()
 }

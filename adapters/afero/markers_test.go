@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-func walked(t *testing.T, files afero.Fs, root string) (paths []string) {
+func walkPaths(t *testing.T, files afero.Fs, root string) (paths []string) {
 	t.Helper()
 	require.NoError(t, afero.Walk(files, root, func(path string, _ fs.FileInfo, err error) error {
 		paths = append(paths, path)
@@ -34,8 +34,8 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 	t.Run("is walked", func(t *testing.T) {
 		files, _ := open(t)
 		want := []string{"a", "a/b", "a/b/file", "a/empty", "a/file", "a/marked"}
-		require.Equal(t, want, walked(t, files, "a"))
-		require.Equal(t, append(append([]string{""}, want...), "z"), walked(t, files, ""))
+		require.Equal(t, want, walkPaths(t, files, "a"))
+		require.Equal(t, append(append([]string{""}, want...), "z"), walkPaths(t, files, ""))
 	})
 	t.Run("is removed", func(t *testing.T) {
 		files, b := open(t)
@@ -55,6 +55,6 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		plant("a/b/file", "a/empty/", "a/", "a/b/")
 		files := New(t.Context(), b)
 		require.NoError(t, files.Rename("a", "new"))
-		require.Equal(t, []string{"new", "new/b", "new/b/file", "new/empty"}, walked(t, files, "new"))
+		require.Equal(t, []string{"new", "new/b", "new/b/file", "new/empty"}, walkPaths(t, files, "new"))
 	})
 }

@@ -17,10 +17,11 @@ import (
 func BenchmarkCost(b *testing.B) {
 	bucket, err := local.Open(filepath.Join(b.TempDir(), "bucket"), local.Config{Create: true})
 	require.NoError(b, err)
-	ours, err := New(bucket)
+	store, err := New(bucket)
 	require.NoError(b, err)
 	value := make([]byte, 4<<10)
-	for name, s := range map[string]certmagic.Storage{"ours": ours, "FileStorage": &certmagic.FileStorage{Path: b.TempDir()}} {
+
+	for name, s := range map[string]certmagic.Storage{"ours": store, "FileStorage": &certmagic.FileStorage{Path: b.TempDir()}} {
 		for call, f := range map[string]func() error{
 			"Store": func() error { return s.Store(b.Context(), "a/b", value) },
 			"Load": func() error {
@@ -35,7 +36,9 @@ func BenchmarkCost(b *testing.B) {
 			},
 		} {
 			require.NoError(b, s.Store(b.Context(), "a/b", value))
-			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, f) })
+			b.Run(call+"/"+name, func(b *testing.B) {
+				cputime.Loop(b, f)
+			})
 		}
 	}
 }

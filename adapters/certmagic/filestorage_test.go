@@ -71,9 +71,10 @@ func TestFileStorageDoesTheSame(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
-			ours := newStorage(t, open(t))
+			s := newStorage(t, open(t))
 			theirs := &certmagic.FileStorage{Path: t.TempDir()}
-			missing := 0
+			absent := 0
+
 			for number := range 600 {
 				name := names[random.IntN(len(names))]
 				key := []string{"a", "a-b", "a/c", "a/c/e", "d", "d.x"}[random.IntN(6)]
@@ -82,12 +83,12 @@ func TestFileStorageDoesTheSame(t *testing.T) {
 				}
 				want := calls[name](t, theirs, key, number)
 				removeEmpty(t, theirs.Path)
-				require.Equal(t, want, calls[name](t, ours, key, number), "%d: %s(%q)", number, name, key)
+				require.Equal(t, want, calls[name](t, s, key, number), "%d: %s(%q)", number, name, key)
 				if want.missing {
-					missing++
+					absent++
 				}
 			}
-			require.Greater(t, missing, 20)
+			require.Greater(t, absent, 20)
 		})
 	}
 }
@@ -111,6 +112,7 @@ func TestListRoot(t *testing.T) {
 	keys, err := s.List(t.Context(), "", true)
 	require.NoError(t, err)
 	require.Empty(t, keys)
+
 	require.NoError(t, s.Store(t.Context(), "acme/users/a.json", nil))
 	for recursive, want := range map[bool][]string{false: {"acme"}, true: {"acme", "acme/users", "acme/users/a.json"}} {
 		keys, err = s.List(t.Context(), "", recursive)
@@ -127,9 +129,11 @@ func TestListKeyThatIsValueAndFolder(t *testing.T) {
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c"} {
 		require.NoError(t, s.Store(t.Context(), key, []byte(key)))
 	}
+
 	keys, err := s.List(t.Context(), "", true)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "a-b", "a/b", "a/b/c"}, keys)
+
 	keys, err = s.List(t.Context(), "", false)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "a-b"}, keys)

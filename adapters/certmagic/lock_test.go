@@ -58,6 +58,7 @@ func TestLockOfADeadServer(t *testing.T) {
 		cut()
 		start := time.Now()
 		second := newStorage(t, b)
+
 		require.NoError(t, second.Lock(t.Context(), "a"))
 		require.LessOrEqual(t, time.Since(start), ttl+2*time.Second)
 		require.NoError(t, first.Unlock(t.Context(), "a"), "the other one has it")
@@ -79,9 +80,11 @@ func TestLockOfTwoCallers(t *testing.T) {
 		time.Sleep(ttl)
 		require.NoError(t, s.Lock(t.Context(), "a"))
 		require.NoError(t, s.Unlock(t.Context(), "a"))
+
 		exists, err := b.Exists(t.Context(), lockKey("a"))
 		require.NoError(t, err)
 		require.True(t, exists, "one of both still works")
+
 		require.NoError(t, s.Unlock(t.Context(), "a"))
 		require.ErrorIs(t, s.Unlock(t.Context(), "a"), storage.InvalidArgument)
 	})
@@ -105,7 +108,9 @@ func newSwitch() (dead, b storage.Bucket, cut func()) {
 		}
 		return nil, nil, nil
 	})
-	return engine.New(d, hook), engine.New(d), func() { off.Store(true) }
+	return engine.New(d, hook), engine.New(d), func() {
+		off.Store(true)
+	}
 }
 
 // If a server with FileStorage has died and left its lock file, Lock still succeeds.

@@ -19,31 +19,32 @@ import (
 
 // Consoles and rclone mark a folder by an empty object, whose key is that of the folder and a slash.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name      string
 		keys      []string
 		folder    string
 		recursive bool
 		want      []string
 	}{
-		{"its own", []string{"a/", "a/b", "a/c/d"}, "a", false, []string{"a/b", "a/c"}},
-		{"its own, with a slash", []string{"a/", "a/b"}, "a/", false, []string{"a/b"}},
-		{"its own, recursive", []string{"a/", "a/b"}, "a", true, []string{"a/b"}},
-		{"of a folder in it", []string{"a/c/", "a/c/d"}, "a", false, []string{"a/c"}},
-		{"of a folder in it, recursive", []string{"a/c/", "a/c/d"}, "a", true, []string{"a/c", "a/c/d"}},
-		{"of an empty folder in it, recursive", []string{"a/b", "a/c/"}, "a", true, []string{"a/b", "a/c"}},
-		{"of the root", []string{"/", "a"}, "", false, []string{"a"}},
-		{"of the root, recursive", []string{"/", "a"}, "", true, []string{"a"}},
-		{"in a folder without a name", []string{"a//", "a//x", "a/b"}, "a", false, []string{"a/b"}},
-		{"in a folder without a name, recursive", []string{"a//", "a//x", "a/b"}, "a", true, []string{"a/b"}},
-		{"an empty folder", []string{"a/"}, "a", false, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "its own", keys: []string{"a/", "a/b", "a/c/d"}, folder: "a", want: []string{"a/b", "a/c"}},
+		{name: "its own, with a slash", keys: []string{"a/", "a/b"}, folder: "a/", want: []string{"a/b"}},
+		{name: "its own, recursive", keys: []string{"a/", "a/b"}, folder: "a", recursive: true, want: []string{"a/b"}},
+		{name: "of a folder in it", keys: []string{"a/c/", "a/c/d"}, folder: "a", want: []string{"a/c"}},
+		{name: "of a folder in it, recursive", keys: []string{"a/c/", "a/c/d"}, folder: "a", recursive: true, want: []string{"a/c", "a/c/d"}},
+		{name: "of an empty folder in it, recursive", keys: []string{"a/b", "a/c/"}, folder: "a", recursive: true, want: []string{"a/b", "a/c"}},
+		{name: "of the root", keys: []string{"/", "a"}, want: []string{"a"}},
+		{name: "of the root, recursive", keys: []string{"/", "a"}, recursive: true, want: []string{"a"}},
+		{name: "in a folder without a name", keys: []string{"a//", "a//x", "a/b"}, folder: "a", want: []string{"a/b"}},
+		{name: "in a folder without a name, recursive", keys: []string{"a//", "a//x", "a/b"}, folder: "a", recursive: true, want: []string{"a/b"}},
+		{name: "an empty folder", keys: []string{"a/"}, folder: "a", want: nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b, plant := foldermarker.New(t)
-			plant(row.keys...)
-			keys, err := newStorage(t, b).List(t.Context(), row.folder, row.recursive)
+			plant(tt.keys...)
+			keys, err := newStorage(t, b).List(t.Context(), tt.folder, tt.recursive)
 			require.NoError(t, err)
-			require.Equal(t, row.want, keys)
+			require.Equal(t, tt.want, keys)
 		})
 	}
 	b, _ := foldermarker.New(t)
@@ -65,6 +66,7 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 		plant(foldermarker.Of(key)...)
 	}
 	require.NoError(t, certmagic.CleanStorage(t.Context(), s, certmagic.CleanStorageOptions{ExpiredCerts: true, OCSPStaples: true}))
+
 	keys, err := s.List(t.Context(), "certificates", true)
 	require.NoError(t, err)
 	require.Equal(t, []string{

@@ -36,15 +36,15 @@ func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	for _, path := range []string{"/a/b/c", "/a/d"} {
 		require.NoError(t, d.PutContent(t.Context(), path, nil))
 	}
-	var seen []string
+	var paths []string
 	require.NoError(t, d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
-		seen = append(seen, info.Path())
+		paths = append(paths, info.Path())
 		if info.Path() == "/a/b" {
 			return d.Delete(t.Context(), "/a/b")
 		}
 		return nil
 	}))
-	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, seen)
+	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, paths)
 }
 
 // If Commit has completed the file but cannot remove the state of the upload, calling Commit again succeeds.
@@ -62,6 +62,7 @@ func TestCommitTwice(t *testing.T) {
 			require.NoError(t, write(t, b, false, content[:5]).Close())
 			w := write(t, b, true, content[5:])
 			refuse = true
+
 			require.ErrorIs(t, w.Commit(t.Context()), storage.Unavailable)
 			refuse = false
 			require.NoError(t, w.Commit(t.Context()))
@@ -69,6 +70,7 @@ func TestCommitTwice(t *testing.T) {
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
 			require.Len(t, got, size)
+
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.Equal(t, "up/data", entry.Key, "no state is left")
@@ -85,6 +87,7 @@ func TestDeleteRemovesStateOfACommit(t *testing.T) {
 	d := newDriver(t, b)
 	require.NoError(t, d.PutContent(t.Context(), "/up/data", []byte("text")))
 	require.NoError(t, d.Delete(t.Context(), "/up/data"))
+
 	_, err := d.Writer(t.Context(), "/up/data", true)
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 	require.ErrorAs(t, d.Delete(t.Context(), "/up/data"), &registry.PathNotFoundError{})

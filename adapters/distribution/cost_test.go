@@ -20,12 +20,13 @@ import (
 func BenchmarkCost(b *testing.B) {
 	bucket, err := local.Open(filepath.Join(b.TempDir(), "bucket"), local.Config{Create: true})
 	require.NoError(b, err)
-	ours, err := New(bucket)
+	ourDriver, err := New(bucket)
 	require.NoError(b, err)
 	theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: b.TempDir(), MaxThreads: 100})
 	manifest := make([]byte, 4<<10)
 	layer := make([]byte, 16<<20)
-	for name, d := range map[string]registry.StorageDriver{"ours": ours, "filesystem": theirs} {
+
+	for name, d := range map[string]registry.StorageDriver{"ours": ourDriver, "filesystem": theirs} {
 		require.NoError(b, d.PutContent(b.Context(), "/manifest", manifest))
 		require.NoError(b, d.PutContent(b.Context(), "/layer", layer))
 		for call, f := range map[string]func() error{
@@ -41,7 +42,9 @@ func BenchmarkCost(b *testing.B) {
 				return err
 			},
 		} {
-			b.Run(call+"/"+name, func(b *testing.B) { cputime.Loop(b, f) })
+			b.Run(call+"/"+name, func(b *testing.B) {
+				cputime.Loop(b, f)
+			})
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// marked returns a driver over a bucket with these objects, and a marker in each of their folders.
-func marked(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
+// newMarkedDriver returns a driver over a bucket with these objects, and a marker in each of their folders.
+func newMarkedDriver(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
 	t.Helper()
 	b, plant := foldermarker.New(t)
 	plant(keys...)
@@ -26,33 +26,37 @@ func marked(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucke
 
 // Objects that mark folders are not entries of a listing.
 func TestListAndWalkSkipFolderMarkers(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		keys []string
 		list map[string][]string
 		walk []string
 	}{
 		{
-			"at every level", []string{"a/b/c", "a/d"},
-			map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
-			[]string{"/a", "/a/b", "/a/b/c", "/a/d"},
+			name: "at every level",
+			keys: []string{"a/b/c", "a/d"},
+			list: map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
+			walk: []string{"/a", "/a/b", "/a/b/c", "/a/d"},
 		},
-		{"of an empty folder", []string{"a/b/"}, map[string][]string{"/a": {"/a/b"}, "/a/b": {}}, []string{"/a", "/a/b"}},
-		{"beside an object of the folder's name", []string{"a", "a/"}, map[string][]string{"/a": {}}, nil},
-		{"of the root", []string{"/", "a"}, map[string][]string{"/": {"/a"}}, []string{"/a"}},
-		{"a key that begins with a slash", []string{"/x", "a"}, map[string][]string{"/": {"/a"}}, []string{"/a"}},
-		{"a folder without a name", []string{"a//x", "a/y"}, map[string][]string{"/a": {"/a/y"}}, []string{"/a", "/a/y"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			d, _ := marked(t, row.keys...)
+		{name: "of an empty folder", keys: []string{"a/b/"}, list: map[string][]string{"/a": {"/a/b"}, "/a/b": {}}, walk: []string{"/a", "/a/b"}},
+		{name: "beside an object of the folder's name", keys: []string{"a", "a/"}, list: map[string][]string{"/a": {}}},
+		{name: "of the root", keys: []string{"/", "a"}, list: map[string][]string{"/": {"/a"}}, walk: []string{"/a"}},
+		{name: "a key that begins with a slash", keys: []string{"/x", "a"}, list: map[string][]string{"/": {"/a"}}, walk: []string{"/a"}},
+		{name: "a folder without a name", keys: []string{"a//x", "a/y"}, list: map[string][]string{"/a": {"/a/y"}}, walk: []string{"/a", "/a/y"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, _ := newMarkedDriver(t, tt.keys...)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			for folder, want := range row.list {
+
+			for folder, want := range tt.list {
 				got, err := d.List(ctx, folder)
 				require.NoError(t, err, folder)
 				require.Equal(t, want, got, folder)
 			}
-			if row.walk == nil {
+
+			if tt.walk == nil {
 				return
 			}
 			var walked []string
@@ -63,7 +67,7 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 				}
 				return nil
 			}))
-			require.Equal(t, row.walk, walked)
+			require.Equal(t, tt.walk, walked)
 		})
 	}
 }
@@ -74,7 +78,7 @@ const root = "docker/registry/v2/"
 func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	const before, now = "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1", "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
 	const uploads = root + "repositories/team/app/_uploads/"
-	d, b := marked(t, uploads+before+"/data", uploads+now+"/data")
+	d, b := newMarkedDriver(t, uploads+before+"/data", uploads+now+"/data")
 	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+before+"/startedat", []byte("2026-01-01T00:00:00Z")))
 	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+now+"/startedat", []byte("2026-03-01T00:00:00Z")))
 

@@ -37,9 +37,11 @@ func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {
 		short := flag.Lookup("test.short").Value
-		before := short.String()
+		head := short.String()
 		require.NoError(t, short.Set("true"))
-		defer func() { require.NoError(t, short.Set(before)) }()
+		defer func() {
+			require.NoError(t, short.Set(head))
+		}()
 	}
 	t.Run("settled", settleContents)
 	t.Run("on", func(t *testing.T) {
@@ -60,9 +62,11 @@ func TestRegistrysSuite(t *testing.T) {
 // settleContents runs the test of the suite that appends to a slice of the bytes which all its tests write and compare. It
 // changes them the first time: beside another suite, that one would read what it has not written.
 func settleContents(t *testing.T) {
-	only := flag.Lookup("testify.m").Value
-	require.NoError(t, only.Set("^TestReaderWithOffset$"))
-	defer func() { require.NoError(t, only.Set("")) }()
+	value := flag.Lookup("testify.m").Value
+	require.NoError(t, value.Set("^TestReaderWithOffset$"))
+	defer func() {
+		require.NoError(t, value.Set(""))
+	}()
 	d, err := New(memstore.New())
 	require.NoError(t, err)
 	testsuites.Driver(t, func() (registry.StorageDriver, error) { return d, nil }, false)

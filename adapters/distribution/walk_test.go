@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// seen returns what a walk calls. It leaves out some folders, and ends early.
-func seen(t *testing.T, d registry.StorageDriver, from, hint string, limit int) (paths []string) {
+// walkAfter returns what a walk calls. It leaves out some folders, and ends early.
+func walkAfter(t *testing.T, d registry.StorageDriver, startAfter, hint string, limit int) (paths []string) {
 	t.Helper()
-	err := d.Walk(t.Context(), from, func(info registry.FileInfo) error {
+	err := d.Walk(t.Context(), startAfter, func(info registry.FileInfo) error {
 		paths = append(paths, fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
 		if len(paths) == limit {
 			return registry.ErrFilledBuffer
@@ -27,7 +27,7 @@ func seen(t *testing.T, d registry.StorageDriver, from, hint string, limit int) 
 		}
 		return nil
 	}, registry.WithStartAfterHint(hint))
-	if _, missing := errors.AsType[registry.PathNotFoundError](err); !missing { // of the folder to begin in
+	if _, notFound := errors.AsType[registry.PathNotFoundError](err); !notFound { // of the folder to begin in
 		require.NoError(t, err)
 	}
 	return paths
@@ -46,27 +46,29 @@ func TestWalkAsTheRegistryDoes(t *testing.T) {
 			}
 			return p
 		}
-		ours, err := New(memstore.New())
+		d, err := New(memstore.New())
 		require.NoError(t, err)
 		theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: t.TempDir(), MaxThreads: 25})
 		for range 25 {
 			p := anyPath() + "/data" // a file and a folder have different names
-			require.NoError(t, ours.PutContent(t.Context(), p, []byte("text")))
+			require.NoError(t, d.PutContent(t.Context(), p, []byte("text")))
 			require.NoError(t, theirs.PutContent(t.Context(), p, []byte("text")))
 		}
+
 		for range 40 {
-			from := "/"
+			lastPath := "/"
 			hint := ""
 			maximum := 1 + random.IntN(60)
 			if random.IntN(2) == 0 {
-				from = anyPath()
+				lastPath = anyPath()
 			}
 			if random.IntN(3) > 0 {
 				hint = anyPath()
 			}
-			want := seen(t, theirs, from, hint, maximum)
+			want := walkAfter(t, theirs, lastPath, hint, maximum)
+
 			want = want[:min(len(want), maximum)] // after a hint, theirs does not end with the first folder
-			require.Equal(t, want, seen(t, ours, from, hint, maximum), "seed %d: from %s after %q", seed, from, hint)
+			require.Equal(t, want, walkAfter(t, d, lastPath, hint, maximum), "seed %d: from %s after %q", seed, lastPath, hint)
 		}
 	}
 }

@@ -59,11 +59,13 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 			second := bytes.Repeat([]byte("c"), 100)
 			w := write(t, b, true, second)
 			require.EqualValues(t, len(first)+len(second), w.Size())
+
 			require.NoError(t, w.Commit(t.Context()))
 			require.NoError(t, w.Close())
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(append(first, second...), got))
+
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.Equal(t, "up/data", entry.Key, "no state is left")
@@ -83,13 +85,16 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
 			require.NoError(t, write(t, b, false, make([]byte, partSize+1)).Close())
+
 			require.Equal(t, 1, uploads(t, b))
 			d := newDriver(t, b)
 			_, err := d.Stat(t.Context(), "/up/data")
 			require.ErrorAs(t, err, &registry.PathNotFoundError{}, "it is not committed")
+
 			paths, err := d.List(t.Context(), "/up")
 			require.NoError(t, err)
 			require.Empty(t, paths, "a state is not a file")
+
 			require.NoError(t, drop(t, b))
 			require.Zero(t, uploads(t, b))
 			_, err = d.Writer(t.Context(), "/up/data", true)
@@ -108,6 +113,7 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	cancel()
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close(), "again")
+
 	_, err = w.Write([]byte("more"))
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorIs(t, w.Commit(t.Context()), errEnded)
@@ -132,12 +138,14 @@ func TestFromParametersAddress(t *testing.T) {
 	d, err := factory.Create(t.Context(), "omnibucket", map[string]any{"address": "file://" + dir})
 	require.NoError(t, err)
 	require.NoError(t, d.PutContent(t.Context(), "/a", nil))
+
 	for _, parameters := range []map[string]any{
 		nil, {"address": ""}, {"address": 1}, {"address": "file://" + dir, "rootdirectory": "/"},
 	} {
 		_, err := factory.Create(t.Context(), "omnibucket", parameters)
 		require.ErrorIs(t, err, storage.InvalidArgument, "%v", parameters)
 	}
+
 	_, err = New(nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -148,9 +156,11 @@ func TestErrorsWrapThoseOfTheStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := d.GetContent(ctx, "/a")
+
 	e, ok := errors.AsType[registry.Error](err)
 	require.True(t, ok, "%v", err)
 	require.ErrorIs(t, e.Detail, storage.Canceled)
+
 	for _, p := range []string{"/a b", "/ä", "a"} {
 		require.ErrorAs(t, d.PutContent(t.Context(), p, nil), &registry.InvalidPathError{}, p)
 	}

@@ -37,32 +37,32 @@ import (
 
 // The Go CDK's conformance tests pass on each store.
 func TestConformance(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) (bucket, missing storage.Bucket){
+	for name, open := range map[string]func(t *testing.T) (bucket, emptyBucket storage.Bucket){
 		"memory": func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			return served(t, func(base string) (storage.Bucket, error) { return memstore.New(storage.WithSigningBaseURL(base)), nil }), nil
+			return serveBucket(t, func(base string) (storage.Bucket, error) { return memstore.New(storage.WithSigningBaseURL(base)), nil }), nil
 		},
 		"local": func(t *testing.T) (storage.Bucket, storage.Bucket) {
 			dir := t.TempDir()
-			missing, err := local.Open(filepath.Join(dir, "missing"), local.Config{Create: true})
+			emptyBucket, err := local.Open(filepath.Join(dir, "missing"), local.Config{Create: true})
 			require.NoError(t, err)
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "missing")))
-			return served(t, func(base string) (storage.Bucket, error) {
+			return serveBucket(t, func(base string) (storage.Bucket, error) {
 				return local.Open(filepath.Join(dir, "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base))
-			}), missing
+			}), emptyBucket
 		},
-		"minio": onMinIO,
+		"minio": openMinIO,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, missing := open(t)
+			b, emptyBucket := open(t)
 			drivertest.RunConformanceTests(t, func(context.Context, *testing.T) (drivertest.Harness, error) {
-				return harness{b, missing}, nil
+				return harness{b, emptyBucket}, nil
 			}, []drivertest.AsTest{asTest{}})
 		})
 	}
 }
 
-// served opens a bucket whose signed addresses are answered.
-func served(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
+// serveBucket opens a bucket whose signed addresses are answered.
+func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(open)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 	return server.Bucket
 }
 
-func onMinIO(t *testing.T) (b, missing storage.Bucket) {
+func openMinIO(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
 	c := minioserver.NewBucket(t)
 	b, err := s3.Open(t.Context(), c)
@@ -162,8 +162,8 @@ func (asTest) ReaderCheck(r *blob.Reader) error {
 }
 
 func (asTest) ListObjectCheck(o *blob.ListObject) error {
-	var own storage.ListEntry
-	return want(o.As(&own) && own.IsPrefix == o.IsDir, "the ListEntry")
+	var entry storage.ListEntry
+	return want(o.As(&entry) && entry.IsPrefix == o.IsDir, "the ListEntry")
 }
 
 func want(ok bool, what string) error {
@@ -179,7 +179,9 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	dir := t.TempDir()
 	directory, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(directory)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(directory))
+	})
 	onS3, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    "http://127.0.0.1:1",
@@ -188,7 +190,8 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 		SecretKey:   "secret",
 	})
 	require.NoError(t, err)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		bucket       storage.Bucket
 		root, client bool
 	}{
@@ -196,15 +199,18 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 		"S3":          {bucket: onS3, client: true},
 		"a prefix":    {bucket: storage.Prefixed(onS3, "2024/")}, // the client would reach all keys
 		"memory":      {bucket: memstore.New()},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := OpenBucket(row.bucket)
+			b := OpenBucket(tt.bucket)
 			var root *os.Root
-			require.Equal(t, row.root, b.As(&root))
-			require.Equal(t, row.root, root != nil)
+			require.Equal(t, tt.root, b.As(&root))
+			require.Equal(t, tt.root, root != nil)
+
 			var client *awss3.Client
-			require.Equal(t, row.client, b.As(&client))
-			require.Equal(t, row.client, client != nil)
+			require.Equal(t, tt.client, b.As(&client))
+			require.Equal(t, tt.client, client != nil)
+
 			var other int
 			require.False(t, b.As(&other))
 		})
@@ -227,24 +233,28 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	require.NoError(t, err)
 	b := OpenBucket(onS3)
 	_, err = b.ReadAll(t.Context(), "absent")
+
 	var api smithy.APIError
 	require.True(t, b.ErrorAs(err, &api))
 	require.Equal(t, "NoSuchKey", api.ErrorCode())
+
 	var e *storage.Error
 	require.True(t, b.ErrorAs(err, &e))
 	var number int
 	require.False(t, b.ErrorAs(err, &number))
+
 	var text *strings.Builder
 	require.False(t, b.ErrorAs(err, &text))
 }
 
 func TestOpenByAddress(t *testing.T) {
-	for name, row := range map[string]struct{ address, key string }{
+	tests := map[string]struct{ address, key string }{
 		"memory":      {"omnibucket://mem/gocloud-address", ""},
 		"a directory": {"omnibucket://file/" + filepath.ToSlash(t.TempDir()) + "?sync=false", ""},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b, err := blob.OpenBucket(t.Context(), row.address)
+			b, err := blob.OpenBucket(t.Context(), tt.address)
 			require.NoError(t, err)
 			require.NoError(t, b.WriteAll(t.Context(), "a/b", []byte("text"), nil))
 			got, err := b.ReadAll(t.Context(), "a/b")
@@ -307,6 +317,7 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 			prefixes[key[:end+1]] = true
 		}
 	}
+
 	for prefix := range prefixes {
 		var want, listed []string
 		for _, key := range keys {
@@ -378,9 +389,11 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 			attrs, err := b.Attributes(t.Context(), key)
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"note": "100% of it"}, attrs.Metadata)
+
 			text, err := b.ReadAll(t.Context(), key)
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
+
 			require.NoError(t, b.Copy(t.Context(), "copy", key, nil))
 			require.NoError(t, b.Delete(t.Context(), key))
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), key)))
@@ -409,10 +422,12 @@ func TestEscapedKeyIsAnotherOne(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			b := OpenBucket(memstore.New())
 			require.NoError(t, b.WriteAll(t.Context(), key, []byte("text"), nil))
+
 			_, err := b.ReadAll(t.Context(), other)
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Copy(t.Context(), "copy", other, nil)))
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), other)))
+
 			require.NoError(t, b.WriteAll(t.Context(), other, []byte("other"), nil))
 			require.NoError(t, b.Delete(t.Context(), other))
 			text, err := b.ReadAll(t.Context(), key)
@@ -424,13 +439,15 @@ func TestEscapedKeyIsAnotherOne(t *testing.T) {
 
 // The keys "/a" and "a" name different objects, although MinIO responds to a request for "/a" with the object "a".
 func TestKeyWithALeadingSlash(t *testing.T) {
-	bucket, _ := onMinIO(t)
+	bucket, _ := openMinIO(t)
 	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
+
 	exists, err := b.Exists(t.Context(), "/a")
 	require.NoError(t, err)
 	require.False(t, exists)
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), "/a")))
+
 	require.NoError(t, b.WriteAll(t.Context(), "/a", []byte("other"), nil))
 	require.NoError(t, b.Delete(t.Context(), "/a"))
 	text, err := b.ReadAll(t.Context(), "a")
@@ -461,6 +478,7 @@ func TestWriters(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close(), "again")
+
 	attrs, err := bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Zero(t, attrs.Size)
@@ -491,12 +509,15 @@ func TestContentMD5IsVerified(t *testing.T) {
 	b := OpenBucket(bucket)
 	w, err := b.NewWriter(t.Context(), "a", &blob.WriterOptions{ContentMD5: make([]byte, 16)})
 	require.NoError(t, err)
+
 	_, err = fmt.Fprint(w, "text")
 	require.NoError(t, err)
 	require.Error(t, w.Close())
+
 	exists, err := bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
+
 	require.NoError(t, b.Close())
 	require.NoError(t, storage.Close(bucket), "Close of the adapter leaves the bucket open")
 }
@@ -565,10 +586,12 @@ func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 	half := func() io.Reader {
 		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
 	}
+
 	err := b.Upload(t.Context(), "a", half(), &blob.WriterOptions{ContentType: "text/plain"})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	sum := md5.Sum([]byte("half and whole"))
 	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{ContentType: "text/plain", ContentMD5: sum[:]}))
+
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))

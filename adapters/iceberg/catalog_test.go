@@ -25,8 +25,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// inSQLite returns a catalog whose warehouse is in the registered bucket.
-func inSQLite(t *testing.T, root string) *sqlcatalog.Catalog {
+// newSQLiteCatalog returns a catalog whose warehouse is in the registered bucket.
+func newSQLiteCatalog(t *testing.T, root string) *sqlcatalog.Catalog {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "catalog.db"))
 	require.NoError(t, err)
@@ -36,8 +36,8 @@ func inSQLite(t *testing.T, root string) *sqlcatalog.Catalog {
 	return c
 }
 
-// inBucket returns a catalog that keeps everything in the registered bucket.
-func inBucket(t *testing.T, root string) *hadoop.Catalog {
+// newBucketCatalog returns a catalog that keeps everything in the registered bucket.
+func newBucketCatalog(t *testing.T, root string) *hadoop.Catalog {
 	t.Helper()
 	c, err := hadoop.NewCatalog("test", root+"/warehouse", iceberg.Properties{"allow-unsafe-commits": "true"})
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func inBucket(t *testing.T, root string) *hadoop.Catalog {
 
 // Iceberg-go's test suite for catalogs passes with its two catalogs that need no server.
 func TestCatalogSuite(t *testing.T) {
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		count := 0
 		fresh := func(t *testing.T) string {
 			count++
@@ -56,12 +56,12 @@ func TestCatalogSuite(t *testing.T) {
 		t.Run("in SQLite", func(t *testing.T) {
 			catalogtest.RunCatalogTests(t, catalogtest.Config{
 				SupportsNamespaceProperties: true,
-				NewCatalog:                  func(t *testing.T) catalog.Catalog { return inSQLite(t, fresh(t)) },
+				NewCatalog:                  func(t *testing.T) catalog.Catalog { return newSQLiteCatalog(t, fresh(t)) },
 			})
 		})
 		t.Run("in the bucket", func(t *testing.T) {
 			catalogtest.RunCatalogTests(t, catalogtest.Config{
-				NewCatalog: func(t *testing.T) catalog.Catalog { return inBucket(t, fresh(t)) },
+				NewCatalog: func(t *testing.T) catalog.Catalog { return newBucketCatalog(t, fresh(t)) },
 			})
 		})
 	})
@@ -72,8 +72,8 @@ var tripSchema = iceberg.NewSchema(0,
 	iceberg.NestedField{ID: 2, Name: "city", Type: iceberg.PrimitiveTypes.String},
 )
 
-// trips returns rows of a table, the first with that id.
-func trips(t *testing.T, tbl *table.Table, first, count int) array.RecordReader {
+// newTrips returns rows of a table, the first with that id.
+func newTrips(t *testing.T, tbl *table.Table, first, count int) array.RecordReader {
 	t.Helper()
 	schema, err := table.SchemaToArrowSchema(tbl.Schema(), nil, false, false)
 	require.NoError(t, err)
@@ -94,6 +94,7 @@ func ids(t *testing.T, tbl *table.Table, opts ...table.ScanOption) (all []int64)
 	t.Helper()
 	_, batches, err := tbl.Scan(opts...).ToArrowRecords(t.Context())
 	require.NoError(t, err)
+
 	for batch, err := range batches {
 		require.NoError(t, err)
 		ids := column[*array.Int64](batch, "id")
@@ -104,6 +105,7 @@ func ids(t *testing.T, tbl *table.Table, opts ...table.ScanOption) (all []int64)
 		}
 		batch.Release()
 	}
+
 	slices.Sort(all)
 	return all
 }
@@ -121,12 +123,12 @@ func upTo(first, end int64) (all []int64) {
 
 // A table can be written, read and purged over the adapter.
 func TestCatalogTable(t *testing.T) {
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		root := register(t, b)
 		for name, c := range map[string]interface {
 			catalog.Catalog
 			catalog.PurgeableTable
-		}{"in SQLite": inSQLite(t, root), "in the bucket": inBucket(t, root)} {
+		}{"in SQLite": newSQLiteCatalog(t, root), "in the bucket": newBucketCatalog(t, root)} {
 			t.Run(name, func(t *testing.T) {
 				ctx := t.Context()
 				require.NoError(t, c.CreateNamespace(ctx, table.Identifier{"travel"}, nil))
@@ -134,10 +136,10 @@ func TestCatalogTable(t *testing.T) {
 				tbl, err := c.CreateTable(ctx, name, tripSchema)
 				require.NoError(t, err)
 
-				tbl, err = tbl.Append(ctx, trips(t, tbl, 0, 1000), nil)
+				tbl, err = tbl.Append(ctx, newTrips(t, tbl, 0, 1000), nil)
 				require.NoError(t, err)
 				first := tbl.CurrentSnapshot().SnapshotID
-				tbl, err = tbl.Append(ctx, trips(t, tbl, 1000, 500), nil)
+				tbl, err = tbl.Append(ctx, newTrips(t, tbl, 1000, 500), nil)
 				require.NoError(t, err)
 				_, err = tbl.Delete(ctx, iceberg.LessThan(iceberg.Reference("id"), int64(100)), nil)
 				require.NoError(t, err)
@@ -149,14 +151,15 @@ func TestCatalogTable(t *testing.T) {
 				require.Equal(t, upTo(1490, 1500), ids(t, tbl, table.WithRowFilter(iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490)))))
 				require.True(t, strings.HasPrefix(tbl.MetadataLocation(), root+"/warehouse/"))
 
-				before := count(t, b)
+				objects := count(t, b)
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
 				transaction := tbl.NewTransaction()
 				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
 				tbl, err = transaction.Commit(ctx)
 				require.NoError(t, err)
-				require.Less(t, count(t, b), before+1, "what no snapshot needs is removed")
+
+				require.Less(t, count(t, b), objects+1, "what no snapshot needs is removed")
 				require.Equal(t, upTo(100, 1500), ids(t, tbl))
 
 				require.NoError(t, c.PurgeTable(ctx, name))
@@ -179,8 +182,8 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 // If several appends commit at the same time, the table has exactly those that succeeded. The catalog commits by
 // RenameNoReplace, which has one winner.
 func TestCatalogCommitsAtOnce(t *testing.T) {
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
-		c := inBucket(t, register(t, b))
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
+		c := newBucketCatalog(t, register(t, b))
 		require.NoError(t, c.CreateNamespace(t.Context(), table.Identifier{"travel"}, nil))
 		name := table.Identifier{"travel", "trips"}
 		tbl, err := c.CreateTable(t.Context(), name, tripSchema)
@@ -189,7 +192,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		errs := make([]error, writers)
 		for i := range writers {
-			rows := trips(t, tbl, 10*i, 10)
+			rows := newTrips(t, tbl, 10*i, 10)
 			all.Go(func() {
 				_, errs[i] = tbl.Append(t.Context(), rows, nil)
 			})
@@ -201,6 +204,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 				want = append(want, upTo(int64(10*i), int64(10*i+10))...)
 			}
 		}
+
 		require.NotEmpty(t, want, "one succeeds: %v", errs)
 		tbl, err = c.LoadTable(t.Context(), name)
 		require.NoError(t, err)

@@ -47,11 +47,11 @@ func ExampleRegister() {
 	if err != nil {
 		panic(err)
 	}
-	found, err := trips.Scan(table.WithRowFilter(lake.EqualTo(lake.Reference("city"), "Lima"))).ToArrowTable(ctx)
+	result, err := trips.Scan(table.WithRowFilter(lake.EqualTo(lake.Reference("city"), "Lima"))).ToArrowTable(ctx)
 	if err != nil {
 		panic(err)
 	}
-	defer found.Release()
-	fmt.Println(found.NumRows(), trips.Location())
+	defer result.Release()
+	fmt.Println(result.NumRows(), trips.Location())
 	// Output: 1 s3://example/warehouse/travel/trips
 }

@@ -42,14 +42,14 @@ var _ interface {
 } = (*IO)(nil)
 
 func TestIO(t *testing.T) {
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake/")
 		content := func(location string) string {
 			text, err := o.ReadFile(location)
 			require.NoError(t, err)
 			return string(text)
 		}
-		for _, row := range []struct {
+		tests := []struct {
 			name string
 			run  func(t *testing.T)
 		}{
@@ -60,11 +60,13 @@ func TestIO(t *testing.T) {
 				require.NoError(t, err)
 				_, err = w.ReadFrom(strings.NewReader("text"))
 				require.NoError(t, err)
+
 				_, err = o.ReadFile("s3://lake/a/b c%20d#?.txt")
 				require.ErrorIs(t, err, fs.ErrNotExist)
 				require.NoError(t, w.Close())
 				require.NoError(t, w.Close())
 				require.Equal(t, "some text", content("a/b c%20d#?.txt"), "a key is a location, too")
+
 				_, err = b.Attrs(t.Context(), "a/b c%20d#?.txt")
 				require.NoError(t, err)
 			}},
@@ -72,9 +74,11 @@ func TestIO(t *testing.T) {
 				w, err := o.Create("s3://lake/half")
 				require.NoError(t, err)
 				broken := errors.New("broken")
+
 				_, err = w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
 				require.ErrorIs(t, err, broken)
 				require.ErrorIs(t, w.Close(), storage.BodyFailed)
+
 				_, err = o.Stat("s3://lake/half")
 				require.ErrorIs(t, err, fs.ErrNotExist)
 			}},
@@ -82,14 +86,17 @@ func TestIO(t *testing.T) {
 				require.NoError(t, o.WriteFile("s3://lake/n", []byte("0123456789")))
 				f, err := o.Open("s3://lake/n")
 				require.NoError(t, err)
+
 				info, err := f.Stat()
 				require.NoError(t, err)
 				require.Equal(t, int64(10), info.Size())
 				require.Equal(t, "n", info.Name())
+
 				p := make([]byte, 4)
 				_, err = f.ReadAt(p, 3)
 				require.NoError(t, err)
 				require.Equal(t, "3456", string(p))
+
 				_, err = f.Seek(-2, io.SeekEnd)
 				require.NoError(t, err)
 				rest, err := io.ReadAll(f)
@@ -111,11 +118,13 @@ func TestIO(t *testing.T) {
 				require.ErrorIs(t, err, fs.ErrNotExist)
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, "s3://lake/none", e.Path)
+
 				for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
 					_, err = o.Open(location)
 					require.ErrorIs(t, err, fs.ErrInvalid, location)
 					require.ErrorIs(t, o.WriteFile(location, nil), storage.InvalidArgument)
 				}
+
 				w, err := o.Create("s3://lake/a\x00b")
 				require.NoError(t, err)
 				require.ErrorIs(t, w.Close(), fs.ErrInvalid)
@@ -126,6 +135,7 @@ func TestIO(t *testing.T) {
 				require.NoError(t, o.Rename("s3://lake/from", "s3://lake/n"))
 				require.Equal(t, "new", content("s3://lake/n"))
 				require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/n"), fs.ErrNotExist)
+
 				require.NoError(t, o.RenameNoReplace("s3://lake/n", "s3://lake/m"))
 				require.NoError(t, o.Rename("s3://lake/m", "s3://lake/m"))
 				require.Equal(t, "new", content("s3://lake/m"))
@@ -152,6 +162,7 @@ func TestIO(t *testing.T) {
 				require.NoError(t, o.MkdirAll("s3://lake/d/e"))
 				require.NoError(t, o.MkdirAll("s3://lake/d/e/"))
 				require.ErrorIs(t, o.MkdirAll("s3://lake/m"), syscall.ENOTDIR)
+
 				require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
 				info, err := o.Stat("s3://lake/d/e")
 				require.NoError(t, err)
@@ -160,6 +171,7 @@ func TestIO(t *testing.T) {
 				require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
 				require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
 				require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
+
 				require.NoError(t, o.Remove("s3://lake/d/e"))
 				require.ErrorIs(t, o.Remove("s3://lake/d/e"), fs.ErrNotExist)
 				require.NoError(t, o.RemoveAll("s3://lake/d"))
@@ -175,8 +187,9 @@ func TestIO(t *testing.T) {
 				require.Empty(t, deleted)
 				require.NoError(t, err)
 			}},
-		} {
-			t.Run(row.name, row.run)
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, tt.run)
 		}
 	})
 }
@@ -222,6 +235,7 @@ func TestRenameLeavesTheOldFile(t *testing.T) {
 	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
 	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
+
 	text, err := o.ReadFile("s3://lake/b")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
@@ -235,11 +249,13 @@ func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
 	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
 	injector.SetSleep(func(context.Context, time.Duration) error { return o.WriteFile("s3://lake/a", []byte("new")) })
+
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("old")))
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/b"), storage.Changed)
 	text, err := o.ReadFile("s3://lake/a")
 	require.NoError(t, err)
 	require.Equal(t, "new", string(text))
+
 	text, err = o.ReadFile("s3://lake/b")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
@@ -249,9 +265,11 @@ func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 func TestIORequests(t *testing.T) {
 	var requests atomic.Int64
 	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
+		return ctx, func(outcome storage.Outcome) {
+			requests.Add(int64(outcome.Requests))
+		}, nil
 	})
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
 		content := strings.Repeat("manifest", 10_000)
 		for _, key := range []string{"m/a.avro", "m/a.parquet"} {
@@ -265,13 +283,18 @@ func TestIORequests(t *testing.T) {
 			require.Equal(t, content, string(text))
 			require.NoError(t, f.Close())
 		}
-		for _, row := range []struct {
+
+		tests := []struct {
 			name string
 			want int64
 			run  func(t *testing.T)
 		}{
-			{"reading a manifest", 1, func(t *testing.T) { readAll(t, "m/a.avro") }},
-			{"reading a data file from start to end", 2, func(t *testing.T) { readAll(t, "m/a.parquet") }},
+			{"reading a manifest", 1, func(t *testing.T) {
+				readAll(t, "m/a.avro")
+			}},
+			{"reading a data file from start to end", 2, func(t *testing.T) {
+				readAll(t, "m/a.parquet")
+			}},
 			{"opening a manifest", 1, func(t *testing.T) {
 				f, err := o.Open("m/a.avro")
 				require.NoError(t, err)
@@ -283,13 +306,18 @@ func TestIORequests(t *testing.T) {
 				require.Equal(t, "a.parquet", info.Name())
 				require.Equal(t, int64(len(content)), info.Size())
 			}},
-			{"walking a directory", 2, func(t *testing.T) { require.Len(t, walk(t, o, "m"), 3) }},
-			{"removing a file", 2, func(t *testing.T) { require.NoError(t, o.Remove("m/a.parquet")) }},
-		} {
-			t.Run(row.name, func(t *testing.T) {
+			{"walking a directory", 2, func(t *testing.T) {
+				require.Len(t, walk(t, o, "m"), 3)
+			}},
+			{"removing a file", 2, func(t *testing.T) {
+				require.NoError(t, o.Remove("m/a.parquet"))
+			}},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				requests.Store(0)
-				row.run(t)
-				require.Equal(t, row.want, requests.Load())
+				tt.run(t)
+				require.Equal(t, tt.want, requests.Load())
 			})
 		}
 	}, hook)
@@ -297,34 +325,40 @@ func TestIORequests(t *testing.T) {
 
 // A manifest file supports ReadAt and Seek.
 func TestOpenManifestAtOffsets(t *testing.T) {
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
 		require.NoError(t, o.WriteFile("a.avro", []byte("0123456789")))
 		f, err := o.Open("a.avro")
 		require.NoError(t, err)
-		read := func(length int) string {
+
+		readAll := func(length int) string {
 			p := make([]byte, length)
 			_, err := io.ReadFull(f, p)
 			require.NoError(t, err)
 			return string(p)
 		}
-		require.Equal(t, "012", read(3))
+		require.Equal(t, "012", readAll(3))
+
 		p := make([]byte, 4)
 		_, err = f.ReadAt(p, 5)
 		require.NoError(t, err)
 		require.Equal(t, "5678", string(p))
-		require.Equal(t, "34", read(2))
+		require.Equal(t, "34", readAll(2))
+
 		_, err = f.Seek(1, io.SeekStart)
 		require.NoError(t, err)
-		require.Equal(t, "123", read(3))
+		require.Equal(t, "123", readAll(3))
+
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
-		require.Equal(t, "0123456789", read(10), "the first request is used once")
+		require.Equal(t, "0123456789", readAll(10), "the first request is used once")
+
 		require.NoError(t, o.WriteFile("a.avro", []byte("abcdefghij")))
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
 		_, err = f.Read(p)
 		require.ErrorIs(t, err, storage.Changed)
+
 		require.NoError(t, f.Close())
 		_, err = o.Open("none.avro")
 		require.ErrorIs(t, err, fs.ErrNotExist)
@@ -336,9 +370,11 @@ func TestOpenBesideADirectory(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
 	require.NoError(t, o.WriteFile("s3://lake/a/b", nil))
+
 	info, err := o.Stat("s3://lake/a")
 	require.NoError(t, err)
 	require.False(t, info.IsDir())
+
 	require.NoError(t, o.Remove("s3://lake/a"))
 	info, err = o.Stat("s3://lake/a")
 	require.NoError(t, err)

@@ -39,20 +39,21 @@ func TestFSFilesAreReadByArrow(t *testing.T) {
 			bytes.Add(outcome.Bytes)
 		}, nil
 	})
-	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		attrs, err := writeTable(t.Context(), b, "tables/remarks.parquet", batch)
 		require.NoError(t, err)
 
 		requests.Store(0)
 		bytes.Store(0)
-		opened, err := openTable(t.Context(), b, "tables/remarks.parquet")
+		r, err := openTable(t.Context(), b, "tables/remarks.parquet")
 		require.NoError(t, err)
-		reader, err := pqarrow.NewFileReader(opened, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+		reader, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 		require.NoError(t, err)
 		table, err := reader.ReadRowGroups(t.Context(), []int{0}, []int{0})
 		require.NoError(t, err)
 		defer table.Release()
-		require.NoError(t, opened.Close())
+
+		require.NoError(t, r.Close())
 		require.Equal(t, int64(rows), table.NumRows())
 		var next int64
 		for _, chunk := range table.Column(0).Data().Chunks() {
@@ -61,6 +62,7 @@ func TestFSFilesAreReadByArrow(t *testing.T) {
 				next++
 			}
 		}
+
 		t.Logf("%d requests, %d of %d bytes", requests.Load(), bytes.Load(), attrs.Size)
 		require.Less(t, bytes.Load(), attrs.Size/4, "the other column is not read")
 		require.LessOrEqual(t, requests.Load(), int64(12))

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// onEachStore runs a test on an empty bucket of each store.
-func onEachStore(t *testing.T, run func(t *testing.T, b storage.Bucket), opts ...storage.OpenOption) {
+// runOnEachStore runs a test on an empty bucket of each store.
+func runOnEachStore(t *testing.T, run func(t *testing.T, b storage.Bucket), opts ...storage.OpenOption) {
 	for name, open := range map[string]func(t *testing.T) storage.Bucket{
 		"memory": func(*testing.T) storage.Bucket { return memstore.New(opts...) },
 		"local": func(t *testing.T) storage.Bucket {

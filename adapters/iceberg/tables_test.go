@@ -23,9 +23,9 @@ func openTable(ctx context.Context, bucket storage.Bucket, key string) (*parquet
 }
 
 func writeTable(ctx context.Context, bucket storage.Uploader, key string, rows arrow.RecordBatch) (*storage.Attrs, error) {
-	to := storage.NewWriter(ctx, bucket, key)
-	defer to.Close()
-	w, err := pqarrow.NewFileWriter(rows.Schema(), struct{ io.Writer }{to}, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	dst := storage.NewWriter(ctx, bucket, key)
+	defer dst.Close()
+	w, err := pqarrow.NewFileWriter(rows.Schema(), struct{ io.Writer }{dst}, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, err
 	}
@@ -35,5 +35,5 @@ func writeTable(ctx context.Context, bucket storage.Uploader, key string, rows a
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return to.Commit()
+	return dst.Commit()
 }

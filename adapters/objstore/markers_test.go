@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-func iterated(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterOption) (names []string) {
+func iterate(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterOption) (names []string) {
 	t.Helper()
 	require.NoError(t, b.Iter(t.Context(), dir, func(name string) error {
 		names = append(names, name)
@@ -25,20 +25,28 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 	plant("block/chunks/1", "block/meta.json", "empty/", "/")
 	plant(foldermarker.Of("block/chunks/1")...)
 	b := New(bucket, Config{})
+
 	for _, row := range []struct {
 		name, dir string
 		options   []thanos.IterOption
 		want      []string
 	}{
-		{"of the root", "", nil, []string{"/", "block/", "empty/"}},
-		{"of a folder", "block", nil, []string{"block/chunks/", "block/meta.json"}},
-		{"of a folder with a slash", "block/", nil, []string{"block/chunks/", "block/meta.json"}},
-		{"of an empty folder", "empty", nil, nil},
-		{"of the folder without a name", "/", nil, nil},
-		{"everything", "", []thanos.IterOption{thanos.WithRecursiveIter()}, []string{"block/chunks/1", "block/meta.json"}},
-		{"everything in a folder", "block", []thanos.IterOption{thanos.WithRecursiveIter()}, []string{"block/chunks/1", "block/meta.json"}},
+		{name: "of the root", want: []string{"/", "block/", "empty/"}},
+		{name: "of a folder", dir: "block", want: []string{"block/chunks/", "block/meta.json"}},
+		{name: "of a folder with a slash", dir: "block/", want: []string{"block/chunks/", "block/meta.json"}},
+		{name: "of an empty folder", dir: "empty", want: nil},
+		{name: "of the folder without a name", dir: "/", want: nil},
+		{name: "everything", options: []thanos.IterOption{thanos.WithRecursiveIter()}, want: []string{"block/chunks/1", "block/meta.json"}},
+		{
+			name:    "everything in a folder",
+			dir:     "block",
+			options: []thanos.IterOption{thanos.WithRecursiveIter()},
+			want:    []string{"block/chunks/1", "block/meta.json"},
+		},
 	} {
-		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, iterated(t, b, row.dir, row.options...)) })
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, row.want, iterate(t, b, row.dir, row.options...))
+		})
 	}
 }
 
@@ -56,5 +64,6 @@ func TestDeleteFolderWithMarkers(t *testing.T) {
 		return b.Delete(t.Context(), name)
 	}
 	require.NoError(t, remove("block/"))
-	require.Equal(t, []string{"other/meta.json"}, iterated(t, b, "", thanos.WithRecursiveIter()))
+
+	require.Equal(t, []string{"other/meta.json"}, iterate(t, b, "", thanos.WithRecursiveIter()))
 }

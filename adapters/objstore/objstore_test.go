@@ -93,12 +93,12 @@ func TestBucketFailuresChangeNothing(t *testing.T) {
 		require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("text")))
 	}
 	stopped := errors.New("enough")
-	seen := 0
+	count := 0
 	require.ErrorIs(t, b.Iter(t.Context(), "a/", func(string) error {
-		seen++
+		count++
 		return stopped
 	}), stopped)
-	require.Equal(t, 1, seen, "the first error ends the listing")
+	require.Equal(t, 1, count, "the first error ends the listing")
 	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }), "no object is below the root's slash")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -112,18 +112,22 @@ func TestBucketFailuresChangeNothing(t *testing.T) {
 
 	r, err := b.GetRange(t.Context(), "a/1", 1, 2)
 	require.NoError(t, err)
+
 	size, err := thanos.TryToGetSize(r)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), size)
+
 	text, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Equal(t, "ex", string(text))
+
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close(), "again")
 	_, err = b.GetRange(t.Context(), "a/1", 5, 1)
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
-	for _, of := range [][2]int64{{-1, -1}, {-1, 1}, {0, -2}, {2, -5}} {
-		_, err = b.GetRange(t.Context(), "a/1", of[0], of[1])
-		require.ErrorIs(t, err, storage.InvalidArgument, "%v", of)
+
+	for _, span := range [][2]int64{{-1, -1}, {-1, 1}, {0, -2}, {2, -5}} {
+		_, err = b.GetRange(t.Context(), "a/1", span[0], span[1])
+		require.ErrorIs(t, err, storage.InvalidArgument, "%v", span)
 	}
 }

@@ -46,6 +46,7 @@ func TestUploadConditions(t *testing.T) {
 			for _, name := range []string{"there", "changed", "removed"} {
 				require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("old")))
 			}
+
 			versions := map[string]*thanos.ObjectVersion{}
 			for _, name := range []string{"there", "changed", "removed"} {
 				a, err := b.Attributes(t.Context(), name)
@@ -54,6 +55,7 @@ func TestUploadConditions(t *testing.T) {
 			}
 			require.NoError(t, b.Upload(t.Context(), "changed", strings.NewReader("newer")))
 			require.NoError(t, b.Delete(t.Context(), "removed"))
+
 			for name, row := range map[string]struct {
 				key     string
 				option  thanos.ObjectUploadOption
@@ -78,6 +80,7 @@ func TestUploadConditions(t *testing.T) {
 				})
 			}
 			require.Equal(t, "newer", read(t, b, "changed"), "no refused upload wrote")
+
 			there, err := b.Exists(t.Context(), "removed")
 			require.NoError(t, err)
 			require.False(t, there, "no refused upload made it again")
@@ -99,6 +102,7 @@ func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 			}
 			wg.Wait()
 			won := -1
+
 			for i, err := range errs {
 				if err == nil {
 					require.Negative(t, won, "two won")

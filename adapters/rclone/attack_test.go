@@ -24,8 +24,8 @@ type brokenFs struct {
 
 func (b *brokenFs) Features() *fs.Features { return b.features }
 
-// broken returns a bucket of a local remote, whose features change has replaced.
-func broken(t *testing.T, change func(*fs.Features), opts ...storage.OpenOption) storage.Bucket {
+// newBrokenBucket returns a bucket of a local remote, whose features change has replaced.
+func newBrokenBucket(t *testing.T, change func(*fs.Features), opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	f, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func broken(t *testing.T, change func(*fs.Features), opts ...storage.OpenOption)
 }
 
 func TestRenameFails(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		err  error
 		code storage.Code
 	}{
@@ -45,26 +45,28 @@ func TestRenameFails(t *testing.T) {
 		"permission":               {&os.PathError{Op: "rename", Err: syscall.EACCES}, storage.PermissionDenied},
 		"the folder is missing":    {&os.PathError{Op: "rename", Err: syscall.ENOENT}, storage.Unavailable},
 		"another error":            {errors.New("broken"), storage.Internal},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := broken(t, func(f *fs.Features) {
-				f.Move = func(context.Context, fs.Object, string) (fs.Object, error) { return nil, row.err }
+			b := newBrokenBucket(t, func(f *fs.Features) {
+				f.Move = func(context.Context, fs.Object, string) (fs.Object, error) { return nil, tt.err }
 			}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
-			require.ErrorIs(t, err, row.code)
+			require.ErrorIs(t, err, tt.code)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "the whole object still has its first name")
+
 			remote, ok := storage.As[*brokenFs](b)
 			require.True(t, ok)
-			left, err := remote.List(t.Context(), partials)
+			entries, err := remote.List(t.Context(), partials)
 			require.NoError(t, err)
-			require.Empty(t, left)
+			require.Empty(t, entries)
 		})
 	}
 }
 
 // If Remove drops an empty folder while Upload renames a file into it, both succeed.
 func TestUploadBesideRemove(t *testing.T) {
-	b := broken(t, func(*fs.Features) {})
+	b := newBrokenBucket(t, func(*fs.Features) {})
 	var calls sync.WaitGroup
 	for _, key := range []string{"f/g/a", "f/g/b", "f/c", "f/g/h/d"} {
 		calls.Go(func() {
@@ -114,7 +116,7 @@ func TestDownloadOfABrokenRemote(t *testing.T) {
 	failing := func(err error) func(io.ReadCloser) (io.ReadCloser, error) {
 		return func(body io.ReadCloser) (io.ReadCloser, error) { return nil, errors.Join(err, body.Close()) }
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		open func(body io.ReadCloser) (io.ReadCloser, error)
 		code storage.Code
 	}{
@@ -126,16 +128,18 @@ func TestDownloadOfABrokenRemote(t *testing.T) {
 		}},
 		"removed before it is opened": {failing(&os.PathError{Op: "open", Err: syscall.ENOENT}), storage.ObjectNotFound},
 		"permission":                  {failing(&os.PathError{Op: "open", Err: syscall.EACCES}), storage.PermissionDenied},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			f, err := fs.NewFs(t.Context(), t.TempDir())
 			require.NoError(t, err)
-			b, err := New(openedFs{f, row.open})
+			b, err := New(openedFs{f, tt.open})
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("seven ."))
 			require.NoError(t, err)
+
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, "seven .", string(got))
 			}

@@ -22,6 +22,7 @@ func BenchmarkCost(b *testing.B) {
 	require.NoError(b, err)
 	bucket, err := New(remote)
 	require.NoError(b, err)
+
 	for size, content := range map[string][]byte{"4KiB": make([]byte, 4<<10), "16MiB": make([]byte, 16<<20)} {
 		_, err = bucket.Upload(b.Context(), "f/"+size, bytes.NewReader(content))
 		require.NoError(b, err)

@@ -29,13 +29,13 @@ type marker struct {
 func (m marker) Remote() string { return m.name }
 
 func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
-	found, err := f.Fs.List(ctx, dir)
-	for _, entry := range found {
+	entries, err := f.Fs.List(ctx, dir)
+	for _, entry := range entries {
 		if _, folder := entry.(fs.Directory); folder {
-			found = append(found, marker{f.marker, entry.Remote() + "/"})
+			entries = append(entries, marker{f.marker, entry.Remote() + "/"})
 		}
 	}
-	return append(found, marker{f.marker, strings.TrimPrefix(dir+"/", "/")}), err
+	return append(entries, marker{f.marker, strings.TrimPrefix(dir+"/", "/")}), err
 }
 
 // A listing does not show objects that mark folders.

@@ -35,8 +35,8 @@ var backends = map[string]backend{
 	"memory": func(t *testing.T) func(string) string { return func(root string) string { return ":memory:" + root } },
 }
 
-// ofRclone is SFTP by a server of rclone.
-func ofRclone(t *testing.T) func(root string) string {
+// newRcloneRemote returns a remote of SFTP by a server of rclone.
+func newRcloneRemote(t *testing.T) func(root string) string {
 	host, port := serve(t, "sftp")
 	return func(root string) string {
 		return fmt.Sprintf(":sftp,host=%s,port=%s,user=user,pass=%s:%s", host, port, obscure.MustObscure("secret"), root)
@@ -46,18 +46,18 @@ func ofRclone(t *testing.T) func(root string) string {
 // serve runs a server of rclone for a directory, until the test ends.
 func serve(t *testing.T, kind string) (host, port string) {
 	t.Helper()
-	call := func(path string, in rc.Params) rc.Params {
+	call := func(path string, params rc.Params) rc.Params {
 		c := rc.Calls.Get(path)
 		require.NotNil(t, c, path)
-		out, err := c.Fn(t.Context(), in)
+		output, err := c.Fn(t.Context(), params)
 		require.NoError(t, err)
-		return out
+		return output
 	}
 	host = "127.0.0.1"
 	port = freePort(t)
-	out := call("serve/start", rc.Params{"type": kind, "fs": t.TempDir(), "addr": host + ":" + port, "user": "user", "pass": "secret"})
+	output := call("serve/start", rc.Params{"type": kind, "fs": t.TempDir(), "addr": host + ":" + port, "user": "user", "pass": "secret"})
 	t.Cleanup(func() {
-		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": out["id"]})
+		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": output["id"]})
 	})
 	return host, port
 }
@@ -65,7 +65,9 @@ func serve(t *testing.T, kind string) (host, port string) {
 // The conformance suite of this library's drivers passes on each rclone backend.
 func TestConformance(t *testing.T) {
 	for name, open := range backends {
-		t.Run(name, func(t *testing.T) { conforms(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			requireConformance(t, open(t))
+		})
 	}
 }
 
@@ -74,7 +76,7 @@ func TestServerOfRclone(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
 		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too")
 	}
-	conforms(t, ofRclone(t), idle, lazy)
+	requireConformance(t, newRcloneRemote(t), idle, lazy)
 }
 
 // idle leaves out the case that counts goroutines.
@@ -83,8 +85,8 @@ var idle = storagetest.Skip("nothing is left running", "rclone keeps connections
 // lazy leaves out the case in which a file is replaced while it is opened. OpenSSH has it.
 var lazy = storagetest.Skip("readers see whole objects while a writer overwrites", "rclone's server opens a file with the first read of it")
 
-// conforms runs the suite on fresh roots.
-func conforms(t *testing.T, remote func(root string) string, opts ...storagetest.Option) {
+// requireConformance runs the suite on fresh roots.
+func requireConformance(t *testing.T, remote func(root string) string, opts ...storagetest.Option) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {

@@ -97,7 +97,9 @@ func TestRealServers(t *testing.T) {
 		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root")
 	}
 	for name, open := range realServers {
-		t.Run(name, func(t *testing.T) { conforms(t, open(t), idle) })
+		t.Run(name, func(t *testing.T) {
+			requireConformance(t, open(t), idle)
+		})
 	}
 }
 
@@ -137,6 +139,7 @@ func start(t *testing.T, port, program string, args ...string) {
 	require.NoError(t, err)
 	c.Stdout = file
 	c.Stderr = file
+
 	require.NoError(t, c.Start())
 	t.Cleanup(func() {
 		_ = c.Process.Kill()

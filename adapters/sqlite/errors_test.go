@@ -23,9 +23,9 @@ import (
 // scan is a query that reads the whole table.
 const scan = "SELECT number FROM parts WHERE length(picture) > 0"
 
-// opened uploads parts, and opens them as a database with small blocks and few of them, whose
+// openDB uploads parts, and opens them as a database with small blocks and few of them, whose
 // first block is in memory.
-func opened(t *testing.T, b storage.Bucket, count int) *sql.DB {
+func openDB(t *testing.T, b storage.Bucket, count int) *sql.DB {
 	t.Helper()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, count))
 	require.NoError(t, err)
@@ -57,14 +57,18 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 700))
 			require.NoError(t, err)
 		},
-		"removed": func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "parts.db")) },
+		"removed": func(t *testing.T, b storage.Bucket) {
+			require.NoError(t, b.Remove(t.Context(), "parts.db"))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
-			db := opened(t, b, 500)
+			db := openDB(t, b, 500)
+
 			rows, err := db.Query(scan)
 			require.NoError(t, err)
 			require.True(t, rows.Next())
+
 			change(t, b)
 			count := 1
 			for rows.Next() {
@@ -75,8 +79,9 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 			}
 			require.ErrorIs(t, rows.Err(), storage.Changed)
 			require.Less(t, count, 500)
-			var failed *sqlite.Error
-			require.ErrorAs(t, rows.Err(), &failed, "the driver's error is there, too")
+
+			var sqliteErr *sqlite.Error
+			require.ErrorAs(t, rows.Err(), &sqliteErr, "the driver's error is there, too")
 			require.NoError(t, rows.Close())
 
 			_, err = readAll(t.Context(), db, scan)
@@ -102,7 +107,10 @@ func TestQueryOfNoDatabase(t *testing.T) {
 	require.NoError(t, err)
 	db, err := Open(t.Context(), b, "text")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	defer func() {
+		require.NoError(t, db.Close())
+	}()
+
 	_, err = readAll(t.Context(), db, "SELECT * FROM parts")
 	require.ErrorContains(t, err, "file is not a database")
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
@@ -128,10 +136,13 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 			require.NoError(t, err)
 			db, err := Open(t.Context(), b, "a.db")
 			require.NoError(t, err)
-			defer func() { require.NoError(t, db.Close()) }()
+			defer func() {
+				require.NoError(t, db.Close())
+			}()
 			_, err = readAll(t.Context(), db, scan)
-			var failed *sqlite.Error
-			require.ErrorAs(t, err, &failed)
+
+			var sqliteErr *sqlite.Error
+			require.ErrorAs(t, err, &sqliteErr)
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
 		})
 	}
@@ -139,7 +150,7 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 
 // Statements that write fail.
 func TestExecIsRefused(t *testing.T) {
-	db := opened(t, memstore.New(), 10)
+	db := openDB(t, memstore.New(), 10)
 	for _, statement := range []string{
 		"INSERT INTO parts (number) VALUES (100)",
 		"UPDATE parts SET price = 0",
@@ -150,10 +161,11 @@ func TestExecIsRefused(t *testing.T) {
 		"PRAGMA user_version = 7",
 	} {
 		_, err := db.Exec(statement)
-		var failed *sqlite.Error
-		require.ErrorAs(t, err, &failed, statement)
+		var sqliteErr *sqlite.Error
+		require.ErrorAs(t, err, &sqliteErr, statement)
 		require.ErrorContains(t, err, "attempt to write a readonly database", statement)
 	}
+
 	_, err := db.Exec("CREATE TEMP TABLE chosen AS SELECT * FROM parts WHERE number < 5")
 	require.NoError(t, err, "a temporary table is in memory")
 	count, err := readAll(t.Context(), db, scan)
@@ -168,7 +180,7 @@ func TestQueryConnectionLost(t *testing.T) {
 		t.Run(lost.Error(), func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			db := opened(t, b, 500)
+			db := openDB(t, b, 500)
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("connection: %w", lost)}))
 			count, err := readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Unavailable)
@@ -188,7 +200,7 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(driver.WithLayer(injector.Layer()))
-			db := opened(t, b, 500)
+			db := openDB(t, b, 500)
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == storage.DeadlineExceeded {
 				ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -202,6 +214,7 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 				return reading.Err()
 			})
 			injector.Set(faults.Delay(faults.Get, time.Hour))
+
 			_, err := readAll(ctx, db, scan)
 			require.Equal(t, code, storage.CodeOf(err), "%v", err)
 			require.ErrorIs(t, err, ctx.Err())
@@ -209,11 +222,12 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	}
 	t.Run("the context of Open", func(t *testing.T) {
 		b := memstore.New()
-		opened(t, b, 500)
+		openDB(t, b, 500)
 		ctx, cancel := context.WithCancel(t.Context())
 		db, err := Open(ctx, b, "parts.db")
 		require.NoError(t, err)
 		cancel()
+
 		_, err = readAll(t.Context(), db, scan)
 		require.ErrorIs(t, err, storage.Canceled)
 		require.NoError(t, db.Close())
@@ -223,21 +237,24 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 // Rows that are open when the database is closed can still be read.
 func TestCloseLeavesOpenRows(t *testing.T) {
 	b := memstore.New()
-	opened(t, b, 500)
+	openDB(t, b, 500)
 	others := len(sessions.byName)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
+
 	rows, err := db.Query(scan)
 	require.NoError(t, err)
 	require.True(t, rows.Next())
+
 	require.NoError(t, db.Close())
 	require.NoError(t, db.Close())
-	read := 1
+	n := 1
 	for rows.Next() {
-		read++
+		n++
 	}
+
 	require.NoError(t, rows.Err())
-	require.Equal(t, 500, read)
+	require.Equal(t, 500, n)
 	require.NoError(t, rows.Close())
 	_, err = db.Query(scan)
 	require.Error(t, err, "no query begins after Close")

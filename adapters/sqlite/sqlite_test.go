@@ -60,8 +60,9 @@ func (t *traffic) take() (requests, bytes int64) { return t.requests.Swap(0), t.
 func TestQueryReadsLittle(t *testing.T) {
 	const count = 13_000 // 53 MB
 	path := build(t, count)
-	var seen traffic
-	hook := storage.WithHook(seen.hook)
+	var counts traffic
+	hook := storage.WithHook(counts.hook)
+
 	for name, open := range map[string]func(t *testing.T) storage.Bucket{
 		"memory": func(*testing.T) storage.Bucket { return memstore.New(hook) },
 		"local": func(t *testing.T) storage.Bucket {
@@ -77,37 +78,56 @@ func TestQueryReadsLittle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
-			defer func() { require.NoError(t, storage.Close(b)) }()
+			defer func() {
+				require.NoError(t, storage.Close(b))
+			}()
 			attrs, err := storage.UploadFile(t.Context(), b, "catalogs/parts.db", path)
 			require.NoError(t, err)
-			seen.take()
+			counts.take()
 			db, err := Open(t.Context(), b, "catalogs/parts.db")
 			require.NoError(t, err)
-			defer func() { require.NoError(t, db.Close()) }()
-			for _, row := range []struct {
+			defer func() {
+				require.NoError(t, db.Close())
+			}()
+
+			tests := []struct {
 				name, query string
 				argument    any
 				want        int
 				requests    int64 // at most
 				bytes       int64 // at most; 0: eight blocks of 64 KiB, some of them read ahead for the query before
 			}{
-				{"by the primary key", "SELECT price FROM parts WHERE number = ?", 11_415, 415, 5, 0},
-				{"the same again", "SELECT price FROM parts WHERE number = ?", 11_415, 415, 2, 0},
-				{"its neighbor", "SELECT price FROM parts WHERE number = ?", 11_416, 416, 2, 0},
-				{"by an index", "SELECT number FROM parts WHERE name = ?", "part-7919", 1, 4, 0},
-				{"the whole table", "SELECT sum(price) FROM parts WHERE number >= ?", 0, count / 1000 * 999 * 500, 80, attrs.Size * 11 / 10},
-				{"sorted without an index", "SELECT number FROM parts WHERE number > ? ORDER BY price DESC, number DESC LIMIT 1", 0, 12_999, 80, attrs.Size * 11 / 10},
-			} {
+				{name: "by the primary key", query: "SELECT price FROM parts WHERE number = ?", argument: 11_415, want: 415, requests: 5},
+				{name: "the same again", query: "SELECT price FROM parts WHERE number = ?", argument: 11_415, want: 415, requests: 2},
+				{name: "its neighbor", query: "SELECT price FROM parts WHERE number = ?", argument: 11_416, want: 416, requests: 2},
+				{name: "by an index", query: "SELECT number FROM parts WHERE name = ?", argument: "part-7919", want: 1, requests: 4},
+				{
+					name:     "the whole table",
+					query:    "SELECT sum(price) FROM parts WHERE number >= ?",
+					want:     count / 1000 * 999 * 500,
+					requests: 80,
+					bytes:    attrs.Size * 11 / 10,
+				},
+				{
+					name:     "sorted without an index",
+					query:    "SELECT number FROM parts WHERE number > ? ORDER BY price DESC, number DESC LIMIT 1",
+					want:     12_999,
+					requests: 80,
+					bytes:    attrs.Size * 11 / 10,
+				},
+			}
+			for _, tt := range tests {
 				var got int
-				require.NoError(t, db.QueryRowContext(t.Context(), row.query, row.argument).Scan(&got), row.name)
-				require.Equal(t, row.want, got, row.name)
-				requests, bytes := seen.take()
-				t.Logf("%s: %d requests, %d of %d bytes", row.name, requests, bytes, attrs.Size)
-				if row.bytes == 0 {
-					row.bytes = 512 << 10
+				require.NoError(t, db.QueryRowContext(t.Context(), tt.query, tt.argument).Scan(&got), tt.name)
+				require.Equal(t, tt.want, got, tt.name)
+
+				requests, bytes := counts.take()
+				t.Logf("%s: %d requests, %d of %d bytes", tt.name, requests, bytes, attrs.Size)
+				if tt.bytes == 0 {
+					tt.bytes = 512 << 10
 				}
-				require.LessOrEqual(t, requests, row.requests, row.name)
-				require.LessOrEqual(t, bytes, row.bytes, row.name)
+				require.LessOrEqual(t, requests, tt.requests, tt.name)
+				require.LessOrEqual(t, bytes, tt.bytes, tt.name)
 			}
 		})
 	}
@@ -115,11 +135,11 @@ func TestQueryReadsLittle(t *testing.T) {
 
 // If several connections need the same block, they read it from the store once.
 func TestConnectionsReadABlockOnce(t *testing.T) {
-	var seen traffic
-	b := memstore.New(storage.WithHook(seen.hook))
+	var counts traffic
+	b := memstore.New(storage.WithHook(counts.hook))
 	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 500))
 	require.NoError(t, err)
-	seen.take()
+	counts.take()
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
 	var all sync.WaitGroup
@@ -135,7 +155,8 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 	}
 	all.Wait()
 	require.NoError(t, db.Close())
-	_, bytes := seen.take()
+
+	_, bytes := counts.take()
 	require.LessOrEqual(t, bytes, attrs.Size)
 }
 
@@ -146,7 +167,9 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	require.NoError(t, err)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	defer func() {
+		require.NoError(t, db.Close())
+	}()
 	rows, err := db.QueryContext(t.Context(), "SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
 	require.NoError(t, err)
 	var sorted []int
@@ -155,6 +178,7 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 		require.NoError(t, rows.Scan(&number))
 		sorted = append(sorted, number)
 	}
+
 	require.NoError(t, rows.Err())
 	require.Len(t, sorted, 2500)
 	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
@@ -163,17 +187,20 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 // A database in the journal mode WAL can be read.
 func TestQueryOfAWriteAheadLog(t *testing.T) {
 	path := build(t, 10)
-	written, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
+	writer, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
 	require.NoError(t, err)
-	_, err = written.Exec("UPDATE parts SET price = 77 WHERE number = 7")
+	_, err = writer.Exec("UPDATE parts SET price = 77 WHERE number = 7")
 	require.NoError(t, err)
-	require.NoError(t, written.Close()) // which ends the log
+	require.NoError(t, writer.Close()) // which ends the log
 	b := memstore.New()
 	_, err = storage.UploadFile(t.Context(), b, "parts.db", path)
 	require.NoError(t, err)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	defer func() {
+		require.NoError(t, db.Close())
+	}()
+
 	var price int
 	require.NoError(t, db.QueryRow("SELECT price FROM parts WHERE number = 7").Scan(&price))
 	require.Equal(t, 77, price)
@@ -186,7 +213,9 @@ func TestStatementsAndColumns(t *testing.T) {
 	require.NoError(t, err)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	defer func() {
+		require.NoError(t, db.Close())
+	}()
 	require.NoError(t, db.PingContext(t.Context()))
 	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
@@ -194,11 +223,13 @@ func TestStatementsAndColumns(t *testing.T) {
 	require.NoError(t, err)
 	rows, err := statement.QueryContext(t.Context(), sql.Named("below", 2))
 	require.NoError(t, err)
+
 	types, err := rows.ColumnTypes()
 	require.NoError(t, err)
 	require.Equal(t, "INTEGER", types[0].DatabaseTypeName())
 	require.Equal(t, "TEXT", types[1].DatabaseTypeName())
 	require.True(t, rows.Next())
+
 	require.NoError(t, rows.Close())
 	require.NoError(t, statement.Close())
 	require.NoError(t, tx.Commit())

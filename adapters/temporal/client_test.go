@@ -44,7 +44,9 @@ func TestClientOfTemporal(t *testing.T) {
 			workflowservice.RegisterWorkflowServiceServer(server, s)
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			go func() { _ = server.Serve(listener) }()
+			go func() {
+				_ = server.Serve(listener)
+			}()
 			defer server.Stop()
 			c, err := client.DialContext(t.Context(), client.Options{
 				HostPort: listener.Addr().String(),
@@ -60,6 +62,7 @@ func TestClientOfTemporal(t *testing.T) {
 			_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "a", TaskQueue: "q"}, "workflow", large, "small")
 			require.NoError(t, err)
 			require.Less(t, len(s.input.String()), 1<<10, "the service has a reference")
+
 			value, err := c.QueryWorkflow(t.Context(), "a", "", "input")
 			require.NoError(t, err)
 			var got string

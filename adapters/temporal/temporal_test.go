@@ -65,9 +65,12 @@ func TestStoreAndRetrieve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
 			b := open(t, storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-				return nil, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
+				return nil, func(outcome storage.Outcome) {
+					requests.Add(int64(outcome.Requests))
+				}, nil
 			}))
 			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 3<<20)), {}, payload("one")}
+
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
 			require.Equal(t, claims[0], claims[3])
@@ -98,7 +101,8 @@ func TestRetrieveFails(t *testing.T) {
 	damaged := store(t, d, payload("damaged"))[0]
 	_, err := b.Upload(t.Context(), damaged.ClaimData["key"], strings.NewReader("other"))
 	require.NoError(t, err)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		claim map[string]string
 		code  storage.Code
 	}{
@@ -108,10 +112,11 @@ func TestRetrieveFails(t *testing.T) {
 		"an empty claim":  {nil, storage.InvalidArgument},
 		"no key":          {map[string]string{"hash_algorithm": "sha256"}, storage.InvalidArgument},
 		"no hash to find": {map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"}, storage.ChecksumMismatch},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: row.claim})
-			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: tt.claim})
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
 	}
 }

@@ -22,7 +22,7 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes")
 	}
-	own, err := filepath.Abs("../..")
+	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	run := func(t *testing.T, in string, env []string, name string, args ...string) string {
@@ -41,10 +41,11 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	tusd := judge.Dir
 	binary := filepath.Join(dir, "tusd.bin")
 	run(t, tusd, nil, "go", "mod", "edit",
-		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+own,
-		"-require", "github.com/omnibucket/storage/adapters/tus@v0.0.0", "-replace", "github.com/omnibucket/storage/adapters/tus="+filepath.Join(own, "adapters", "tus"))
+		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+root,
+		"-require", "github.com/omnibucket/storage/adapters/tus@v0.0.0", "-replace", "github.com/omnibucket/storage/adapters/tus="+filepath.Join(root, "adapters", "tus"))
 	run(t, tusd, nil, "go", "mod", "tidy")
 	run(t, tusd, nil, "go", "build", "-o", binary, "./cmd/tusd")
+
 	for name, address := range map[string]string{
 		"memory": "mem://tus",
 		"local":  "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false",

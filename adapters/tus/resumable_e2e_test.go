@@ -43,18 +43,20 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	for _, d := range endToEndDifferences {
 		judge.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
 	}
+
 	program := filepath.Join(t.TempDir(), "e2e.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/e2e")
 	build.Dir = judge.Dir
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", built)
-	own, err := os.Executable()
+	executable, err := os.Executable()
 	require.NoError(t, err)
+
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
 			address := store.address(t)
 			c := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
-			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+own, serveVariable+"="+address)
+			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+executable, serveVariable+"="+address)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 			require.Equal(t, strings.Count(endToEndTests, "|")+1, strings.Count(string(output), "\n--- PASS"), "%s", output)

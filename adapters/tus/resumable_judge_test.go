@@ -74,27 +74,35 @@ func TestTusdsCasesJudgeResumable(t *testing.T) {
 	leftovers := map[string]bool{}
 	differs := map[string]bool{}
 	cases := tusdCases(t, caseFiles, func(name string) bool {
-		_, out := leftOutCases[name]
-		leftovers[name] = out
-		return out
+		_, leftOut := leftOutCases[name]
+		leftovers[name] = leftOut
+		return leftOut
 	})
+
 	for name := range leftOutCases {
 		require.True(t, leftovers[name], "tusd has no case %s", name)
 	}
+
 	for _, c := range cases {
 		differs[c.name] = true
 	}
+
 	for name := range caseDifferences {
 		require.True(t, differs[name], "tusd has no case %s", name)
 	}
 	require.GreaterOrEqual(t, len(cases), 30)
+
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
 			bucket, err := storage.Open(t.Context(), store.address(t))
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+			t.Cleanup(func() {
+				require.NoError(t, storage.Close(bucket))
+			})
 			for _, c := range cases {
-				t.Run(c.name, func(t *testing.T) { newReplay(t, bucket, c).run() })
+				t.Run(c.name, func(t *testing.T) {
+					newReplay(t, bucket, c).run()
+				})
 			}
 		})
 	}
@@ -144,16 +152,17 @@ func (r *replay) run() {
 	}
 	var body []byte
 	for _, q := range r.asked.requests {
-		before := len(r.completed())
+		count := len(r.completed())
 		response := r.send(r.judged, r.path(q.id), q)
 		code := q.code
 		if r.differ.code != 0 {
 			code = r.differ.code
 		}
+
 		require.Equal(r.t, code, response.StatusCode)
 		r.compare(q, response)
 		body = append(body, q.body...)
-		if len(r.completed()) > before && q.id != "" {
+		if len(r.completed()) > count && q.id != "" {
 			r.requireFile(q.id, body)
 		}
 	}
@@ -171,8 +180,8 @@ func (r *replay) completed() []string {
 
 // requireFile requires that the last file has the bytes of the upload, and those that were sent.
 func (r *replay) requireFile(id string, body []byte) {
-	made := r.completed()
-	content, _, err := storage.ReadAll(r.t.Context(), r.bucket, made[len(made)-1])
+	files := r.completed()
+	content, _, err := storage.ReadAll(r.t.Context(), r.bucket, files[len(files)-1])
 	require.NoError(r.t, err)
 	for _, u := range r.asked.uploads {
 		if u.id == id {
@@ -212,6 +221,7 @@ func (r *replay) make(u *tusdUpload) {
 		metadata = append(metadata, name+" "+base64.StdEncoding.EncodeToString([]byte(value)))
 	}
 	header["Upload-Metadata"] = strings.Join(metadata, ",")
+
 	response := r.send(r.open, "/tus/", tusdRequest{method: http.MethodPost, header: header})
 	require.Equal(r.t, http.StatusCreated, response.StatusCode)
 	r.paths[u.id] = response.Header.Get("Location")

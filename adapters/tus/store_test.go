@@ -83,11 +83,13 @@ func (s server) do(method, url string, body io.Reader, want int, headers ...stri
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(s.t, err)
 	text, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	require.NoError(s.t, response.Body.Close())
+
 	response.Body = io.NopCloser(bytes.NewReader(text))
 	require.Equal(s.t, want, response.StatusCode, "%s", text)
 	return response
@@ -141,24 +143,28 @@ func TestUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			s := serve(t, store.open(t), store.part)
-			for _, row := range []struct {
+			tests := []struct {
 				name        string
 				size, chunk int64
 			}{
 				{"empty", 0, 1}, {"small", 100, 100}, {"small, in chunks", 100, 33},
 				{"one part", store.part, store.part}, {"parts in one chunk", 2*store.part + 7, 2*store.part + 7},
 				{"parts in odd chunks", 2*store.part + 7, store.part*3/4 + 1}, {"whole parts", 2 * store.part, store.part},
-			} {
-				t.Run(row.name, func(t *testing.T) {
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
 					s.t = t
-					content := random(row.size)
+					content := random(tt.size)
 					url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
-					s.send(url, content, int(row.chunk))
+
+					s.send(url, content, int(tt.chunk))
 					require.Equal(t, len(content), s.offset(url))
 					require.True(t, bytes.Equal(content, s.content(url)))
+
 					got, err := io.ReadAll(s.do(http.MethodGet, url, nil, http.StatusOK).Body)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(content, got))
+
 					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 					s.do(http.MethodHead, url, nil, http.StatusNotFound)
 					require.Empty(t, s.keys())
@@ -213,23 +219,27 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	require.NoError(t, err)
 	info, err := u.GetInfo(t.Context())
 	require.NoError(t, err)
+
 	n, err := u.WriteChunk(t.Context(), 0, io.MultiReader(strings.NewReader("twenty-three characters"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, int64(23), n)
+
 	_, err = u.GetReader(t.Context())
 	require.ErrorIs(t, err, ErrIncomplete)
 
-	again, err := store.GetUpload(t.Context(), info.ID) // as another server would
+	reopened, err := store.GetUpload(t.Context(), info.ID) // as another server would
 	require.NoError(t, err)
-	info, err = again.GetInfo(t.Context())
+
+	info, err = reopened.GetInfo(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(23), info.Offset)
-	_, err = again.WriteChunk(t.Context(), 22, strings.NewReader("x"))
+
+	_, err = reopened.WriteChunk(t.Context(), 22, strings.NewReader("x"))
 	require.ErrorIs(t, err, handler.ErrMismatchOffset)
-	_, err = again.WriteChunk(t.Context(), 23, strings.NewReader(strings.Repeat("x", 77)))
+	_, err = reopened.WriteChunk(t.Context(), 23, strings.NewReader(strings.Repeat("x", 77)))
 	require.NoError(t, err)
-	require.NoError(t, again.FinishUpload(t.Context()))
-	require.NoError(t, again.FinishUpload(t.Context()), "again")
+	require.NoError(t, reopened.FinishUpload(t.Context()))
+	require.NoError(t, reopened.FinishUpload(t.Context()), "again")
 
 	_, err = u.WriteChunk(t.Context(), 23, strings.NewReader("y"))
 	require.Error(t, err, "a server that has lost its lock stores nothing")
@@ -247,13 +257,14 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			require.NoError(t, err)
 			store.basePart = row.part
 			content := random(2*row.part - 1)
-			begun, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
+			upload, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
 			write := func(u handler.Upload, start, end int64) error {
 				_, err := u.WriteChunk(t.Context(), start, bytes.NewReader(content[start:end]))
 				return err
 			}
-			require.NoError(t, write(begun, 0, 100))
+			require.NoError(t, write(upload, 0, 100))
+
 			for _, offset := range []int64{300, row.part, row.part + 50, row.part + 200} {
 				holder, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
@@ -261,10 +272,12 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				require.NoError(t, err)
 				stale, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
+
 				require.NoError(t, write(holder, info.Offset, offset))
 				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
-				require.ErrorIs(t, write(begun, 100, 150), handler.ErrFileLocked, "with the oldest state")
+				require.ErrorIs(t, write(upload, 100, 150), handler.ErrFileLocked, "with the oldest state")
 			}
+
 			last, err := store.GetUpload(t.Context(), "a")
 			require.NoError(t, err)
 			require.NoError(t, write(last, row.part+200, int64(len(content))))
@@ -272,10 +285,11 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
-			require.Error(t, write(begun, 100, 150), "after the end")
-			left, err := store.bucket.Exists(t.Context(), "a.part")
+			require.Error(t, write(upload, 100, 150), "after the end")
+
+			exists, err := store.bucket.Exists(t.Context(), "a.part")
 			require.NoError(t, err)
-			require.False(t, left)
+			require.False(t, exists)
 		})
 	}
 }
@@ -289,12 +303,14 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 			store, err := New(s.bucket, Config{})
 			require.NoError(t, err)
 			store.basePart = row.part
+
 			for id, size := range map[string]int64{"whole": 2 * row.part, "odd": row.part + 7} {
 				content := random(size)
 				u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: size})
 				require.NoError(t, err)
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
+
 				exists, err := s.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
 				require.False(t, exists)
@@ -314,6 +330,7 @@ func TestGetInfoFinishFails(t *testing.T) {
 	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
 	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError, "Upload-Offset", "0")
 	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+
 	injector.Set()
 	require.Equal(t, 10, s.offset(url))
 	require.True(t, bytes.Equal(content, s.content(url)))
@@ -327,7 +344,7 @@ func TestGetInfoFinishFails(t *testing.T) {
 
 // If the store fails after the object was made, so that the state does not name it, Terminate removes the object.
 func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		info handler.FileInfo
 		sent int64
 		make func(t *testing.T, u handler.Upload) error
@@ -346,28 +363,30 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			return failure
 		}},
 		"empty, at the key of a hook": {handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}}, 0, finish},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(driver.WithLayer(injector.Layer()))
 			store, err := New(b, Config{})
 			require.NoError(t, err)
 			store.basePart = 4
-			u, err := store.NewUpload(t.Context(), row.info)
+			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
-			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(row.sent)))
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
 			require.NoError(t, err)
 			id := u.(*upload).id
 			injector.Set(faults.Fail(faults.Put).ForKey(id + ".info").WithError(storage.PermissionDenied))
-			require.ErrorIs(t, row.make(t, u), storage.PermissionDenied)
+
+			require.ErrorIs(t, tt.make(t, u), storage.PermissionDenied)
 			injector.Set()
 			exists, err := b.Exists(t.Context(), u.(*upload).key())
 			require.NoError(t, err)
 			require.True(t, exists)
 
-			again, err := store.GetUpload(t.Context(), id) // as another server would
+			reopened, err := store.GetUpload(t.Context(), id) // as another server would
 			require.NoError(t, err)
-			require.NoError(t, again.(*upload).Terminate(t.Context()))
+			require.NoError(t, reopened.(*upload).Terminate(t.Context()))
 			require.Empty(t, server{t: t, bucket: b}.keys())
 		})
 	}
@@ -390,13 +409,14 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 3})
 	require.NoError(t, err)
 	injector.Set(faults.Fail(faults.Put).ForKey("a.info").WithError(storage.PermissionDenied))
+
 	require.ErrorIs(t, writeThree(t, u), storage.PermissionDenied)
 	injector.Set()
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	again, err := store.GetUpload(t.Context(), "a") // as another server would
+	reopened, err := store.GetUpload(t.Context(), "a") // as another server would
 	require.NoError(t, err)
-	require.NoError(t, again.(*upload).Terminate(t.Context()))
+	require.NoError(t, reopened.(*upload).Terminate(t.Context()))
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
 
@@ -420,7 +440,7 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 
 // If a hook chose a key where another object exists, and the upload has made none, Terminate keeps that object.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		info     handler.FileInfo
 		basePart int64
 		sent     int64
@@ -429,18 +449,20 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 		"the key of a hook":          {handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}}, basePart, 5},
 		"in parts, before all bytes": {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 5},
 		"in parts, after all bytes":  {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 10},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
 			store, err := New(b, Config{})
 			require.NoError(t, err)
-			store.basePart = row.basePart
+			store.basePart = tt.basePart
 			_, err = b.Upload(t.Context(), "kept", strings.NewReader("text"))
 			require.NoError(t, err)
-			u, err := store.NewUpload(t.Context(), row.info)
+			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
-			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(row.sent)))
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
 			require.NoError(t, err)
+
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
 			require.Equal(t, []string{"kept"}, server{t: t, bucket: b}.keys())
 			text, _, err := storage.ReadAll(t.Context(), b, "kept")
@@ -471,6 +493,7 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
 	require.NoError(t, err)
 	require.NoError(t, u.FinishUpload(t.Context()))
+
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "0123456789", string(text))
@@ -489,6 +512,7 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
 	require.NoError(t, err)
+
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "0123456789", string(text))
@@ -503,6 +527,7 @@ func TestKeys(t *testing.T) {
 	info := handler.FileInfo{ID: "folder/one", Size: 4, Storage: map[string]string{"Key": "other/two"}}
 	u, err := store.NewUpload(t.Context(), info)
 	require.NoError(t, err)
+
 	_, err = store.NewUpload(t.Context(), info)
 	require.ErrorIs(t, err, ErrExists)
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("text"))
@@ -510,6 +535,7 @@ func TestKeys(t *testing.T) {
 	attrs, err := b.Attrs(t.Context(), "other/two")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
+
 	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
 		_, err = store.GetUpload(t.Context(), id)
 		require.ErrorIs(t, err, handler.ErrNotFound, "%q", id)
@@ -544,13 +570,13 @@ func TestGetUploadInvalidID(t *testing.T) {
 
 // If the store refuses every request, as with a wrong region, the response is 500, not "not found".
 func TestGetUploadStoreRefuses(t *testing.T) {
-	for name, refused := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
+	for name, calls := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
 		for hint, text := range map[string]string{"": "", ", and says why": "set region=eu-central-1"} {
 			t.Run(name+hint, func(t *testing.T) {
 				injector := faults.New()
 				s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
 				url := s.create("Upload-Length", "4")
-				injector.Set(faults.Fail(refused).WithError(&storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: text}))
+				injector.Set(faults.Fail(calls).WithError(&storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: text}))
 				s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 			})
 		}
@@ -581,7 +607,7 @@ func TestLockReplacedByAnObject(t *testing.T) {
 // The client's filetype becomes the object's content type if it is a valid media type.
 func TestContentTypeOfAClient(t *testing.T) {
 	const none = "application/octet-stream"
-	for name, row := range map[string]struct{ given, want string }{
+	tests := map[string]struct{ given, want string }{
 		"a type":             {"image/png", "image/png"},
 		"a parameter":        {"text/plain; charset=utf-8", "text/plain; charset=utf-8"},
 		"another alphabet":   {`text/plain; name="é"`, "text/plain; name*=utf-8''%C3%A9"},
@@ -593,18 +619,21 @@ func TestContentTypeOfAClient(t *testing.T) {
 		"a NUL":              {"text/plain\x00", none},
 		"no subtype":         {"text/", none},
 		"a word":             {"text", none},
-	} {
+	}
+	for name, tt := range tests {
 		for size, length := range map[string]int64{"empty": 0, "small": 10, "in parts": 5000} {
 			t.Run(name+", "+size, func(t *testing.T) {
 				s := serve(t, memstore.New(), 1<<10)
-				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte(row.given)))
+				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte(tt.given)))
 				content := random(length)
 				s.send(url, content, 3000)
+
 				got, attrs, err := storage.ReadAll(t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
-				if length == 5000 || row.want != none { // else the bytes may tell
-					require.Equal(t, row.want, attrs.ContentType)
+
+				if length == 5000 || tt.want != none { // else the bytes may tell
+					require.Equal(t, tt.want, attrs.ContentType)
 				}
 			})
 		}
@@ -635,6 +664,7 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 					require.NoError(t, response.Body.Close())
 					died = len(injector.Hits()) > 0
 					injector.Set()
+
 					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 					require.Empty(t, s.keys(), "the server died after write %d", n)
 					for open, err := range storage.ListUploads(t.Context(), s.bucket) {
@@ -662,25 +692,28 @@ func TestWriteChunkPartFails(t *testing.T) {
 			store, err := New(b, Config{})
 			require.NoError(t, err)
 			store.basePart = 1
-			begun, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
+			partial, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
 			require.NoError(t, err)
 			content := random(2 * deferredParts)
 			injector.Set(fault.Nth(1))
-			_, err = begun.WriteChunk(t.Context(), 0, bytes.NewReader(content))
+
+			_, err = partial.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 			require.Error(t, err)
 			injector.Set()
 
-			again, err := store.GetUpload(t.Context(), "a")
+			reopened, err := store.GetUpload(t.Context(), "a")
 			require.NoError(t, err)
-			info, err := again.GetInfo(t.Context())
+			info, err := reopened.GetInfo(t.Context())
 			require.NoError(t, err)
-			_, err = again.WriteChunk(t.Context(), info.Offset, bytes.NewReader(content[info.Offset:]))
+			_, err = reopened.WriteChunk(t.Context(), info.Offset, bytes.NewReader(content[info.Offset:]))
 			require.NoError(t, err)
-			require.NoError(t, again.(*upload).DeclareLength(t.Context(), int64(len(content))))
-			require.NoError(t, again.FinishUpload(t.Context()))
+			require.NoError(t, reopened.(*upload).DeclareLength(t.Context(), int64(len(content))))
+			require.NoError(t, reopened.FinishUpload(t.Context()))
+
 			text, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.Equal(t, content, text)
+
 			for open, err := range storage.ListUploads(t.Context(), b) {
 				require.NoError(t, err)
 				require.Fail(t, "an upload is open", open.Key)
@@ -692,16 +725,17 @@ func TestWriteChunkPartFails(t *testing.T) {
 // If the response to the beginning of a multipart upload is lost, so that no state names it, no multipart upload
 // stays open.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
-	for name, row := range map[string]struct{ attempts, want int }{
+	tests := map[string]struct{ attempts, want int }{
 		"the upload fails":                      {1, http.StatusInternalServerError},
 		"another one is begun, and is given up": {3, http.StatusCreated},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: row.attempts}))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: tt.attempts}))
 			s := serve(t, b, 4)
-			url := s.do(http.MethodPost, s.url, nil, row.want, "Upload-Length", "10").Header.Get("Location")
-			if row.want == http.StatusCreated {
+			url := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
+			if tt.want == http.StatusCreated {
 				s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
 			require.Len(t, injector.Hits(), 1)
@@ -715,24 +749,26 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 
 // If a store cannot hold an object of the declared length, the upload is refused.
 func TestNewUploadTooLong(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		length string
 		want   int
 	}{
 		"the longest":          {"12288", http.StatusCreated},
 		"one byte more":        {"12289", http.StatusRequestEntityTooLarge},
 		"the greatest integer": {"9223372036854775807", http.StatusRequestEntityTooLarge},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			limits := faults.WithLimits(faults.Limits{MinPartSize: 1 << 10, MaxPartSize: 4 << 10, MaxParts: 3})
 			s := serve(t, memstore.New(driver.WithLayer(limits)), 1<<10)
-			location := s.do(http.MethodPost, s.url, nil, row.want, "Upload-Length", row.length).Header.Get("Location")
-			if row.want == http.StatusCreated {
+			location := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", tt.length).Header.Get("Location")
+			if tt.want == http.StatusCreated {
 				content := random(12288)
 				s.send(location, content, 5000)
 				require.True(t, bytes.Equal(content, s.content(location)))
 				return
 			}
+
 			require.Empty(t, s.keys())
 			for open, err := range storage.ListUploads(t.Context(), s.bucket) {
 				require.NoError(t, err)
@@ -749,9 +785,11 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 	url := s.create("Upload-Defer-Length", "1")
 	content := random(2 * deferredParts * 16)
 	s.send(url, content, 100)
+
 	s.do(http.MethodPatch, url, bytes.NewReader(random(deferredParts*16)),
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
 	require.Equal(t, len(content), s.offset(url))
+
 	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
 	require.True(t, bytes.Equal(content, s.content(url)))
 }
@@ -760,13 +798,13 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 func TestNewRefusesBuckets(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	for name, missing := range map[string]storage.Features{
+	for name, features := range map[string]storage.Features{
 		"conditional writes":         storage.ConditionalUpdate,
 		"open uploads":               storage.OpenUploads,
 		"metadata, which tails have": storage.Metadata,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} })), Config{})
+			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} })), Config{})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -795,21 +833,26 @@ func TestLocks(t *testing.T) {
 			require.NoError(t, err)
 			two, err := quick(b).NewLock("a")
 			require.NoError(t, err)
-			asked := make(chan struct{})
-			require.NoError(t, one.Lock(t.Context(), func() { close(asked) }))
+			requests := make(chan struct{})
+			require.NoError(t, one.Lock(t.Context(), func() {
+				close(requests)
+			}))
 
 			waiting, cancel := context.WithCancel(t.Context())
 			go func() {
-				<-asked // the holder knows that another request waits
+				<-requests // the holder knows that another request waits
 				cancel()
 			}()
 			require.ErrorIs(t, two.Lock(waiting, func() {}), handler.ErrLockTimeout)
 
 			got := make(chan error)
-			go func() { got <- two.Lock(t.Context(), func() {}) }()
+			go func() {
+				got <- two.Lock(t.Context(), func() {})
+			}()
 			require.NoError(t, one.Unlock())
 			require.NoError(t, <-got)
 			require.NoError(t, two.Unlock())
+
 			exists, err := b.Exists(t.Context(), "a.lock")
 			require.NoError(t, err)
 			require.False(t, exists)
@@ -821,7 +864,9 @@ func TestLocks(t *testing.T) {
 func TestLockRequests(t *testing.T) {
 	var requests atomic.Int64
 	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return ctx, func(outcome storage.Outcome) { requests.Add(int64(outcome.Requests)) }, nil
+		return ctx, func(outcome storage.Outcome) {
+			requests.Add(int64(outcome.Requests))
+		}, nil
 	}))
 	l, err := newLocker(b).NewLock("a")
 	require.NoError(t, err)
@@ -837,7 +882,9 @@ func TestUnlockWhenAsked(t *testing.T) {
 		one, err := locker.NewLock("a")
 		require.NoError(t, err)
 		unlocked := make(chan error, 1)
-		require.NoError(t, one.Lock(t.Context(), func() { unlocked <- one.Unlock() }))
+		require.NoError(t, one.Lock(t.Context(), func() {
+			unlocked <- one.Unlock()
+		}))
 		two, err := locker.NewLock("a")
 		require.NoError(t, err)
 		require.NoError(t, two.Lock(t.Context(), func() {}))
@@ -854,12 +901,15 @@ func TestLockOfADeadHolder(t *testing.T) {
 		require.NoError(t, err)
 		l, err := newLocker(b).NewLock("a")
 		require.NoError(t, err)
-		asked := make(chan struct{})
-		require.NoError(t, l.Lock(t.Context(), func() { close(asked) }))
+		requests := make(chan struct{})
+		require.NoError(t, l.Lock(t.Context(), func() {
+			close(requests)
+		}))
 		_, err = b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"thief"}`))
 		require.NoError(t, err)
-		<-asked // the holder learns that it has lost the lock
+		<-requests // the holder learns that it has lost the lock
 		require.NoError(t, l.Unlock())
+
 		exists, err := b.Exists(t.Context(), "a.lock")
 		require.NoError(t, err)
 		require.True(t, exists, "it is the other's")

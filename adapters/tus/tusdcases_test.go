@@ -114,7 +114,7 @@ func subTest(call *ast.CallExpr) (string, *ast.FuncLit) {
 
 // readCall reads which uploads there are: GetUpload with an ID, and then what GetInfo returns.
 func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
-	method, on := methodOf(call)
+	method, receiver := methodOf(call)
 	if method == "GetUpload" {
 		id := r.text(call.Args[1])
 		for _, u := range c.uploads {
@@ -123,7 +123,7 @@ func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
 			}
 		}
 		c.uploads = append(c.uploads, &tusdUpload{id: id})
-	} else if method == "Return" && on == "GetInfo" && len(c.uploads) > 0 {
+	} else if method == "Return" && receiver == "GetInfo" && len(c.uploads) > 0 {
 		info, ok := call.Args[0].(*ast.CompositeLit)
 		if last := c.uploads[len(c.uploads)-1]; ok && !last.known {
 			last.read(r, r.fields(info))
@@ -170,18 +170,18 @@ func (r *caseReader) request(body *ast.BlockStmt, fields map[string]ast.Expr) tu
 }
 
 // readBody reads the body of a request: a reader of a literal, of zeros, or a variable with one.
-func (q *tusdRequest) readBody(r *caseReader, in *ast.BlockStmt, e ast.Expr) {
+func (q *tusdRequest) readBody(r *caseReader, block *ast.BlockStmt, e ast.Expr) {
 	switch e := e.(type) {
 	case nil:
 	case *ast.Ident:
 		if e.Name != "nil" {
-			q.readBody(r, in, assigned(in, e.Name))
+			q.readBody(r, block, assigned(block, e.Name))
 		}
 	case *ast.CallExpr:
 		method, _ := methodOf(e)
 		switch {
 		case method == "NopCloser": // hides the length
-			q.readBody(r, in, e.Args[0])
+			q.readBody(r, block, e.Args[0])
 			q.unsized = true
 		case typeOf(e.Args[0]) == "make":
 			q.body = make([]byte, r.number(e.Args[0].(*ast.CallExpr).Args[1]))
@@ -204,10 +204,10 @@ func typeOf(e ast.Expr) string {
 }
 
 // assigned returns what a variable is assigned.
-func assigned(in *ast.BlockStmt, name string) (value ast.Expr) {
-	ast.Inspect(in, func(n ast.Node) bool {
+func assigned(block *ast.BlockStmt, name string) (value ast.Expr) {
+	ast.Inspect(block, func(n ast.Node) bool {
 		if a, ok := n.(*ast.AssignStmt); ok && len(a.Lhs) == 1 {
-			if to, ok := a.Lhs[0].(*ast.Ident); ok && to.Name == name {
+			if id, ok := a.Lhs[0].(*ast.Ident); ok && id.Name == name {
 				value = a.Rhs[0]
 			}
 		}

@@ -231,11 +231,11 @@ func undelete(t *testing.T, b storage.Bucket) (func() error, error) {
 }
 
 func restoreAt(t *testing.T, b storage.Bucket) (func() error, error) {
-	at, err := removed(t, b)
+	when, err := removed(t, b)
 	if err != nil {
 		return nil, err
 	}
-	r, err := transfer.RestoreAt(t.Context(), b, at)
+	r, err := transfer.RestoreAt(t.Context(), b, when)
 	return reverted(t, b, r, err)
 }
 
@@ -244,8 +244,8 @@ func syncs(t *testing.T, b storage.Bucket) (func() error, error) {
 	return func() error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
 		_, across := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithDelete())
-		_, removed := storage.RemoveMatching(t.Context(), b, nil)
-		return errors.Join(err, across, removed)
+		_, removeErr := storage.RemoveMatching(t.Context(), b, nil)
+		return errors.Join(err, across, removeErr)
 	}, nil
 }
 
@@ -275,7 +275,7 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 }
 
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
-	own := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
+	config := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
 	file := uploads.Target{Key: "a", Overwrite: true}
 	tagged := file
 	described := file
@@ -283,16 +283,17 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	tagged.Tags = map[string]string{"a": "b"}
 	described.Metadata = map[string]string{"a": "b"}
 	typed.ContentType = "text/plain"
-	for _, row := range []struct {
+
+	tests := []struct {
 		name  string
 		begin Begin
 	}{
 		{"uploads.New with Begin", tus(file, uploads.Config{})},
-		{"uploads.New with Begin, States and Unguarded", tus(file, own)},
-		{"uploads.Target without Overwrite", tus(uploads.Target{Key: "a"}, own)},
-		{"uploads.Target with Tags", tus(tagged, own)},
-		{"uploads.Target with Metadata", tus(described, own)},
-		{"uploads.Target with ContentType", tus(typed, own)},
+		{"uploads.New with Begin, States and Unguarded", tus(file, config)},
+		{"uploads.Target without Overwrite", tus(uploads.Target{Key: "a"}, config)},
+		{"uploads.Target with Tags", tus(tagged, config)},
+		{"uploads.Target with Metadata", tus(described, config)},
+		{"uploads.Target with ContentType", tus(typed, config)},
 		{"uploads.New", upload(uploads.Config{})},
 		{"uploads.New with Unguarded", upload(uploads.Config{Unguarded: true})},
 		{"uploads.New with SignedLink", upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink})},
@@ -309,7 +310,10 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
 		{"transfer.Every with WithLease", lease},
 		{"serve.FileServer", present},
-	} {
-		t.Run(row.name, func(t *testing.T) { Check(t, row.name, row.begin) })
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			Check(t, tt.name, tt.begin)
+		})
 	}
 }

@@ -70,9 +70,9 @@ func putInput(key, content string) *s3.PutObjectInput {
 // putWith stores an object with a condition, a property or a lock.
 func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (func() error, error) {
 	return through(func(t *testing.T, c *s3.Client) (func() error, error) {
-		in := putInput("b", "abc")
-		change(in)
-		_, err := c.PutObject(t.Context(), in)
+		input := putInput("b", "abc")
+		change(input)
+		_, err := c.PutObject(t.Context(), input)
 		return func() error { return nil }, err
 	})
 }
@@ -87,25 +87,25 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 				_, got := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: name, Key: key})
 				_, headed := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
 				_, listed := c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: name})
-				_, copied := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String(bucket + "/a")})
-				_, removed := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: name, Key: key})
-				return errors.Join(got, headed, listed, copied, removed)
+				_, copyErr := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String(bucket + "/a")})
+				_, removeErr := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: name, Key: key})
+				return errors.Join(got, headed, listed, copyErr, removeErr)
 			}, nil
 		}),
 		"s3server: an upload in parts": through(func(t *testing.T, c *s3.Client) (func() error, error) {
-			begun, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: key})
+			upload, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: key})
 			if err != nil {
 				return nil, err
 			}
 			return func() error {
-				part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: name, Key: key, UploadId: begun.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("abc")})
+				part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: name, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("abc")})
 				if err != nil {
 					return err
 				}
 				_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 					Bucket:          name,
 					Key:             key,
-					UploadId:        begun.UploadId,
+					UploadId:        upload.UploadId,
 					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
 				})
 				return err
@@ -115,13 +115,13 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 			in.IfNoneMatch = aws.String("*")
 		}),
 		"s3server: If-Match": through(func(t *testing.T, c *s3.Client) (func() error, error) {
-			there, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
+			head, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
 			if err != nil {
 				return nil, err
 			}
-			in := putInput("a", "new")
-			in.IfMatch = there.ETag
-			_, err = c.PutObject(t.Context(), in)
+			input := putInput("a", "new")
+			input.IfMatch = head.ETag
+			_, err = c.PutObject(t.Context(), input)
 			return func() error { return nil }, err
 		}),
 		"s3server: a storage class": putWith(func(in *s3.PutObjectInput) {
@@ -131,6 +131,8 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 			in.Tagging = aws.String("a=b")
 		}),
 	} {
-		t.Run(row, func(t *testing.T) { CheckDriver(t, row, begin) })
+		t.Run(row, func(t *testing.T) {
+			CheckDriver(t, row, begin)
+		})
 	}
 }
