@@ -23,9 +23,11 @@ func TestOptionsFit(t *testing.T) {
 		require.NotEmpty(t, fits, name)
 		rows = append(rows, "| "+quoted(types.made[name])+" | "+quoted(fits)+" |")
 	}
+
 	slices.Sort(rows)
-	_, page, found := strings.Cut(read(t, "docs/options.md"), "| option | fits |\n|---|---|\n")
-	require.True(t, found)
+	_, page, ok := strings.Cut(read(t, "docs/options.md"), "| option | fits |\n|---|---|\n")
+	require.True(t, ok)
+
 	page, _, _ = strings.Cut(page, "\n\n")
 	require.Equal(t, strings.Join(rows, "\n"), page)
 }
@@ -84,8 +86,8 @@ func (o *optionTypes) addFunction(name string, f *ast.FuncType) {
 		return
 	}
 	if f.Results != nil && len(f.Results.List) == 1 {
-		if made, ok := f.Results.List[0].Type.(*ast.Ident); ok && isOption(made.Name) {
-			o.made[made.Name] = append(o.made[made.Name], name)
+		if result, ok := f.Results.List[0].Type.(*ast.Ident); ok && isOption(result.Name) {
+			o.made[result.Name] = append(o.made[result.Name], name)
 			return
 		}
 	}
@@ -96,8 +98,8 @@ func (o *optionTypes) addFunction(name string, f *ast.FuncType) {
 	if !ok {
 		return
 	}
-	if taken, ok := last.Elt.(*ast.Ident); ok && isOption(taken.Name) {
-		o.takers[taken.Name] = append(o.takers[taken.Name], name)
+	if param, ok := last.Elt.(*ast.Ident); ok && isOption(param.Name) {
+		o.takers[param.Name] = append(o.takers[param.Name], name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package readme
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,28 +14,29 @@ import (
 // A reader must find every function of the package, every Code and every parameter of an address
 // on the page that lists them.
 func TestPagesListEverything(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		page, file string
 		name       *regexp.Regexp
 		written    string // how the page writes what follows a name
 	}{
-		{"docs/options.md", "api.txt", regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: func ([A-Z]\w*)`), "`"},
-		{"docs/troubleshooting.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
-		{"docs/stores.md", "address.go", inParams("commonParameters"), "="},
-		{"docs/stores.md", "providers/local/address.go", inParams("Params:"), "="},
-		{"docs/stores.md", "providers/s3/address.go", inParams("Params:"), "="},
-		{"docs/stores.md", "providers/gcs/address.go", inParams("Params:"), "="},
-		{"docs/stores.md", "providers/azure/address.go", inParams("Params:"), "="},
-	} {
-		page := read(t, test.page)
-		file := read(t, test.file)
-		names := test.name.FindAllStringSubmatch(file, -1)
-		if test.name.NumSubexp() == 2 { // a list of names
+		{page: "docs/options.md", file: "docs/api/storage.txt", name: regexp.MustCompile(`(?m)^func ([A-Z]\w*)`), written: "`"},
+		{page: "docs/troubleshooting.md", file: "errors.go", name: regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), written: "` |"},
+		{page: "docs/stores.md", file: "address.go", name: inParams("commonParameters"), written: "="},
+		{page: "docs/stores.md", file: "providers/local/address.go", name: inParams("Params:"), written: "="},
+		{page: "docs/stores.md", file: "providers/s3/address.go", name: inParams("Params:"), written: "="},
+		{page: "docs/stores.md", file: "providers/gcs/address.go", name: inParams("Params:"), written: "="},
+		{page: "docs/stores.md", file: "providers/azure/address.go", name: inParams("Params:"), written: "="},
+	}
+	for _, tt := range tests {
+		page := read(t, tt.page)
+		file := read(t, tt.file)
+		names := tt.name.FindAllStringSubmatch(file, -1)
+		if tt.name.NumSubexp() == 2 { // a list of names
 			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(names[0][2], -1)
 		}
-		require.Greater(t, len(names), 3, test.file)
+		require.Greater(t, len(names), 3, tt.file)
 		for _, name := range names {
-			require.Contains(t, page, "`"+name[1]+test.written, "%s lacks a name of %s", test.page, test.file)
+			require.Contains(t, page, "`"+name[1]+tt.written, "%s lacks a name of %s", tt.page, tt.file)
 		}
 	}
 }
@@ -60,6 +62,7 @@ func TestLLMsTxtHasEachPage(t *testing.T) {
 	linked := map[string]bool{}
 	const files = `https://raw\.githubusercontent\.com/omnibucket/storage/main/`
 	links := regexp.MustCompile(`(?m)^- \[[^]]+\]\(` + files + `(\S+)\): [A-Z].*\.$`)
+
 	text := read(t, "llms.txt")
 	require.Regexp(t, `^# omnibucket\n\n> [^\n]+\n`, text)
 	for _, link := range links.FindAllStringSubmatch(text, -1) {
@@ -68,6 +71,7 @@ func TestLLMsTxtHasEachPage(t *testing.T) {
 	}
 	require.Len(t, linked, strings.Count(text, "]("), "each link is in a line of its own, with a sentence")
 	require.True(t, linked["docs/for-agents.md"])
+
 	for _, page := range menu(t) {
 		if !strings.HasPrefix(page, "docs/maintainers/") {
 			require.True(t, linked[page], "llms.txt lacks %s", page)
@@ -78,11 +82,11 @@ func TestLLMsTxtHasEachPage(t *testing.T) {
 // Each name that the page for agents writes with its package is exported.
 func TestAgentsPageNamesExist(t *testing.T) {
 	page := read(t, "docs/for-agents.md")
-	api := read(t, "api.txt")
+	files := map[string]string{"s3": "providers/s3", "faults": "storagetest/faults"}
 	names := regexp.MustCompile(`\b(storage|memstore|s3|driver|serve|faults|transfer)\.([A-Z]\w*)`)
 	for _, name := range names.FindAllStringSubmatch(page, -1) {
-		exported := regexp.MustCompile(`(?m)^\S*/` + name[1] + `: (func|type|const|var) ` + name[2] + `\b`)
-		require.True(t, exported.MatchString(api), "the page has %s", name[0])
+		api := read(t, "docs/api/"+cmp.Or(files[name[1]], name[1])+".txt")
+		require.Regexp(t, `(?m)^(func|type|const|var) `+name[2]+`\b`, api, "the page has %s", name[0])
 	}
 }
 
@@ -109,38 +113,40 @@ func TestReadmeIsShort(t *testing.T) {
 	require.LessOrEqual(t, words, 1_150)
 }
 
-// The first screen shows the API, and a test that needs no server.
+// The first screen, of 900 pixels, shows the API and a test that needs no server, and says for whom it is, what it adds
+// to an SDK and to gocloud.dev, and what to type.
 func TestReadmeBeginsWithTheAPI(t *testing.T) {
-	shown := block.FindAllStringSubmatch(read(t, "README.md"), 3)
-	for i, want := range []struct {
-		file  string
-		names []string
-	}{
-		{"examples/readme/seats.go", []string{"storage.IfAbsent()", "storage.ReadAll("}},
-		{"examples/readme/seats.go", []string{"bucket.List("}},
-		{"examples/readme/seats_test.go", []string{"memstore.New()"}},
-	} {
-		require.Equal(t, want.file, shown[i][1])
-		require.LessOrEqual(t, strings.Count(shown[i][2], "\n"), 10)
-		for _, name := range want.names {
-			require.Contains(t, shown[i][2], name)
-		}
+	screen, _, _ := strings.Cut(read(t, "README.md"), "[![")
+	require.LessOrEqual(t, strings.Count(screen, "\n"), 45)
+	starts := []string{"**One Go API", "**For**", "**On S3 only?**", "**Beside gocloud.dev:**", "**Try it:**"}
+	for _, start := range starts {
+		require.Contains(t, screen, start)
 	}
-	screen, _, _ := strings.Cut(read(t, "README.md"), "## Try it")
-	require.LessOrEqual(t, strings.Count(screen, "\n"), 67)
+
+	blocks := block.FindAllStringSubmatch(screen, -1)
+	require.Len(t, blocks, 1)
+	require.Equal(t, "examples/readme/seats_test.go", blocks[0][1])
+	require.LessOrEqual(t, strings.Count(blocks[0][2], "\n"), 24)
+	calls := []string{"storage.IfAbsent()", "storage.ReadAll(", "bucket.List(", "memstore.New()", "storage.Open("}
+	for _, call := range calls {
+		require.Contains(t, blocks[0][2], call)
+	}
 }
 
 // Each figure of the README is that of a result that a command of the repository wrote.
 func TestReadmeFiguresAreMeasured(t *testing.T) {
 	readme := read(t, "README.md")
 	performance := read(t, "docs/performance.md")
-	cases := regexp.MustCompile(`One suite of (\d+) cases`).FindStringSubmatch(readme)
+
+	cases := regexp.MustCompile(`production: (\d+) test cases`).FindStringSubmatch(readme)
 	require.NotNil(t, cases)
 	passed := regexp.MustCompile(`(?m)^\| cases passed \|.*$`).FindString(read(t, "docs/support.md"))
 	require.Contains(t, passed, "| "+cases[1]+" |", "the cases of the suite in docs/support.md")
+
 	managers := regexp.MustCompile(`AWS's managers take ([\d.]+) times as long .*, and ([\d.]+)\s+times`)
 	factors := managers.FindStringSubmatch(readme)
 	require.NotNil(t, factors)
+
 	for row, factor := range map[string]string{
 		"upload of unknown length": factors[1],
 		"download to a file":       factors[2],
@@ -155,20 +161,22 @@ func TestOverviewHasEachPackage(t *testing.T) {
 	_, program, _ := strings.Cut(read(t, "examples/readme/hello/main.go"), "\nfunc hello(")
 	program = "func hello(" + strings.TrimSpace(program)
 	lines := regexp.MustCompile(`(?m)^(.+)$`).ReplaceAllString(program, "\t$1")
+
 	lines = regexp.MustCompile(`(?m)^`).ReplaceAllString(lines, "//")
 	require.Contains(t, overview, lines)
 	_, packages, _ := strings.Cut(overview, "# Packages")
-	found, err := filepath.Glob(filepath.Join(root, "*", "*.go"))
+	files, err := filepath.Glob(filepath.Join(root, "*", "*.go"))
 	require.NoError(t, err)
 	providers, err := filepath.Glob(filepath.Join(root, "providers", "*", "*.go"))
 	require.NoError(t, err)
-	for _, file := range append(found, providers...) {
+	for _, file := range append(files, providers...) {
 		dir, err := filepath.Rel(root, filepath.Dir(file))
 		require.NoError(t, err)
 		if name := filepath.ToSlash(dir); name != "analyzers" && name != "internal" && name != "examples" {
 			require.Regexp(t, `\b`+name+`\b`, packages)
 		}
 	}
+
 	for _, method := range []string{"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL"} {
 		require.Contains(t, overview, "[Bucket."+method+"]")
 	}
@@ -183,8 +191,8 @@ func TestComparisonRowsHaveSources(t *testing.T) {
 	for _, compared := range []string{table, read(t, "docs/cli-beside-others.md")} {
 		rows := row.FindAllStringSubmatch(compared, -1)
 		require.Greater(t, len(rows), 5)
-		for _, found := range rows {
-			require.Contains(t, sources, "\n| "+found[1]+" |")
+		for _, match := range rows {
+			require.Contains(t, sources, "\n| "+match[1]+" |")
 		}
 	}
 }

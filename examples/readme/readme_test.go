@@ -36,16 +36,16 @@ func TestCodeInTheDocsCompiles(t *testing.T) {
 		files[path] = lines(string(text))
 	})
 	walk(t, ".md", func(path string, text []byte) {
-		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
-			if found[1] != "" {
-				require.Contains(t, files[found[1]], lines(found[2]), "%s shows %s as it is", path, found[1])
+		for _, match := range block.FindAllStringSubmatch(string(text), -1) {
+			if match[1] != "" {
+				require.Contains(t, files[match[1]], lines(match[2]), "%s shows %s as it is", path, match[1])
 				continue
 			}
-			require.True(t, inAny(files, lines(found[2])), "%s shows code that no file has:\n%s", path, found[2])
+			require.True(t, inAny(files, lines(match[2])), "%s shows code that no file has:\n%s", path, match[2])
 		}
-		for _, found := range changed.FindAllStringSubmatch(string(text), -1) {
-			for _, line := range added.FindAllStringSubmatch(found[2], -1) {
-				require.Contains(t, files[found[1]], lines(line[1]), "%s shows %s as it is", path, found[1])
+		for _, match := range changed.FindAllStringSubmatch(string(text), -1) {
+			for _, line := range added.FindAllStringSubmatch(match[2], -1) {
+				require.Contains(t, files[match[1]], lines(line[1]), "%s shows %s as it is", path, match[1])
 			}
 		}
 	})
@@ -53,15 +53,15 @@ func TestCodeInTheDocsCompiles(t *testing.T) {
 
 // The blocks of these guides, or those of one folder, make whole files, so that a reader who copies them has what compiles.
 func TestGuidesShowWholeFiles(t *testing.T) {
-	for guide, of := range map[string]string{"docs/testing-your-backend.md": "", "docs/getting-started.md": "", "docs/files-of-users.md": "examples/avatars/"} {
-		shown := map[string]string{}
-		for _, found := range block.FindAllStringSubmatch(read(t, guide), -1) {
-			require.NotEmpty(t, found[1], "%s shows code without the name of its file", guide)
-			if strings.HasPrefix(found[1], of) {
-				shown[found[1]] += strings.TrimPrefix(lines(found[2]), "\n")
+	for guide, language := range map[string]string{"docs/testing-your-backend.md": "", "docs/getting-started.md": "", "docs/files-of-users.md": "examples/avatars/"} {
+		blocks := map[string]string{}
+		for _, match := range block.FindAllStringSubmatch(read(t, guide), -1) {
+			require.NotEmpty(t, match[1], "%s shows code without the name of its file", guide)
+			if strings.HasPrefix(match[1], language) {
+				blocks[match[1]] += strings.TrimPrefix(lines(match[2]), "\n")
 			}
 		}
-		for file, code := range shown {
+		for file, code := range blocks {
 			require.Equal(t, lines(read(t, file)), "\n"+code, "%s shows parts of %s", guide, file)
 		}
 	}
@@ -78,24 +78,24 @@ func inAny(files map[string]string, excerpt string) bool {
 
 // lines returns code without indentation, comments and empty lines.
 func lines(code string) string {
-	var kept []string
+	var result []string
 	for line := range strings.Lines(code) {
 		line = strings.TrimSpace(comment.ReplaceAllString(strings.TrimRight(line, "\n"), ""))
 		if line != "" {
-			kept = append(kept, line)
+			result = append(result, line)
 		}
 	}
-	return "\n" + strings.Join(kept, "\n") + "\n"
+	return "\n" + strings.Join(result, "\n") + "\n"
 }
 
 // Each address of the table in docs/stores.md opens, and the table says whether it has conditions.
 func TestStoresOfTheDocsOpen(t *testing.T) {
 	rows := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([a-z0-9]+://[^`]+)` \\| `[^`]+` \\| (yes|no) \\|$")
-	found := rows.FindAllStringSubmatch(read(t, "docs/stores.md"), -1)
-	require.Greater(t, len(found), 20)
+	matches := rows.FindAllStringSubmatch(read(t, "docs/stores.md"), -1)
+	require.Greater(t, len(matches), 20)
 	t.Setenv("STORAGE_EMULATOR_HOST", "localhost:1") // no credentials of Google
 	t.Setenv("AZURE_STORAGE_KEY", "a2V5")
-	for _, row := range found {
+	for _, row := range matches {
 		address := strings.Replace(row[1], "/var/data", t.TempDir(), 1)
 		bucket, err := storage.Open(t.Context(), address)
 		require.NoError(t, err, address)
@@ -123,19 +123,19 @@ var (
 func TestLinks(t *testing.T) {
 	walk(t, ".md", func(path string, text []byte) {
 		for _, target := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
-			to := string(target[1])
+			link := string(target[1])
 			anchor := string(target[2])
-			if strings.Contains(to, ":") {
+			if strings.Contains(link, ":") {
 				continue
 			}
 			file := filepath.Join(root, path)
-			if to != "" {
-				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(to))
+			if link != "" {
+				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(link))
 			}
 			_, err := os.Stat(file)
-			require.NoError(t, err, "%s links to %s", path, to)
+			require.NoError(t, err, "%s links to %s", path, link)
 			if anchor != "" {
-				require.Contains(t, anchors(t, file), anchor, "%s links to %s", path, to)
+				require.Contains(t, anchors(t, file), anchor, "%s links to %s", path, link)
 			}
 		}
 	})
@@ -147,8 +147,8 @@ func anchors(t *testing.T, path string) []string {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	var all []string
-	for _, found := range heading.FindAllStringSubmatch(string(text), -1) {
-		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(found[1]), "")
+	for _, match := range heading.FindAllStringSubmatch(string(text), -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(match[1]), "")
 		all = append(all, strings.ReplaceAll(name, " ", "-"))
 	}
 	return all

@@ -20,12 +20,12 @@ const picture = "../../../docs/pictures/hello.svg"
 func TestPicture(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"demo"}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	var lines []string
-	for _, run := range []struct{ shown, address string }{
+	tests := []struct{ shown, address string }{
 		{"mem://demo", "mem://demo"},
 		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
 		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
@@ -33,19 +33,21 @@ func TestPicture(t *testing.T) {
 			"'s3://demo?endpoint=http://localhost:9000&profile=omnibucket&region=us-east-1'",
 			"s3://demo?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1",
 		},
-	} {
-		var out bytes.Buffer
-		require.NoError(t, hello(t.Context(), run.address, &out))
-		lines = append(lines, "$ go run . "+run.shown)
-		lines = append(lines, strings.Split(strings.TrimSpace(out.String()), "\n")...)
+	}
+	for _, tt := range tests {
+		var buf bytes.Buffer
+		require.NoError(t, hello(t.Context(), tt.address, &buf))
+		lines = append(lines, "$ go run . "+tt.shown)
+		lines = append(lines, strings.Split(strings.TrimSpace(buf.String()), "\n")...)
 	}
 	drawn := draw(lines)
 	if os.Getenv("OMNIBUCKET_DRAW") != "" {
 		require.NoError(t, os.WriteFile(picture, []byte(drawn), 0o600))
 	}
-	stored, err := os.ReadFile(picture)
+
+	data, err := os.ReadFile(picture)
 	require.NoError(t, err)
-	require.Equal(t, string(stored), drawn)
+	require.Equal(t, string(data), drawn)
 }
 
 const (
