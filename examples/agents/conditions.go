@@ -1,9 +1,9 @@
 package agents
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -27,10 +27,11 @@ func replace(ctx context.Context, bucket storage.Uploader, key, text, revision s
 	return attrs.Revision, nil
 }
 
-// capitalize reads, changes and replaces, and starts over if somebody else was faster.
-func capitalize(ctx context.Context, bucket storage.ReadWriter, key string) error {
+// count adds one to a number. It starts over if somebody else was faster.
+func count(ctx context.Context, bucket storage.ReadWriter, key string) error {
 	_, err := storage.Update(ctx, bucket, key, func(old []byte, attrs *storage.Attrs) ([]byte, error) {
-		return bytes.ToUpper(old), nil // old and attrs are nil if there is no object
+		n, _ := strconv.Atoi(string(old)) // old and attrs are nil if there is no object
+		return []byte(strconv.Itoa(n + 1)), nil
 	})
-	return err
+	return err // after OutcomeUnknown, the number may be stored: a second call may count twice
 }

@@ -51,7 +51,8 @@ func handler(bucket storage.Bucket) (http.Handler, error) {
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 	mux.Handle("/store/", serve.NewHandler(bucket))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
-	return http.NewCrossOriginProtection().Handler(mux), nil // refuses uploads from forms of other sites
+	// The protection refuses uploads from forms of other sites.
+	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
 // user returns the user of a request. In your program, it looks at the session, and returns storage.Unauthenticated if

@@ -65,18 +65,19 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // responses contain signed URLs
 		value, err := f(r)
-		switch {
-		case err != nil:
+		if err != nil {
 			told := inWords(err)
 			if told.status >= http.StatusInternalServerError && r.Context().Err() == nil {
 				slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 			}
 			writeJSON(w, told.status, map[string]string{"error": told.words})
-		case value == nil:
-			w.WriteHeader(http.StatusNoContent)
-		default:
-			writeJSON(w, http.StatusOK, value)
+			return
 		}
+		if value == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		writeJSON(w, http.StatusOK, value)
 	}
 }
 

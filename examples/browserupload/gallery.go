@@ -45,12 +45,14 @@ func (s *site) listImages(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var ids []string
 	for _, entry := range page.Entries {
 		if !entry.IsPrefix && isImage(entry.Key) {
 			ids = append(ids, entry.Key)
 		}
 	}
+
 	images := make([]*galleryImage, len(ids))
 	errs := make([]error, len(ids))
 	var group sync.WaitGroup
@@ -63,11 +65,13 @@ func (s *site) listImages(r *http.Request) (any, error) {
 		})
 	}
 	group.Wait()
+
 	g := gallery{Images: []galleryImage{}, Next: page.Token}
 	for i, img := range images {
 		if errs[i] == nil {
 			g.Images = append(g.Images, *img)
-		} else if !errors.Is(errs[i], storage.ObjectNotFound) { // an image that another visitor has deleted is left out
+		} else if !errors.Is(errs[i], storage.ObjectNotFound) {
+			// An image that another visitor has deleted is left out.
 			return nil, errs[i]
 		}
 	}

@@ -26,7 +26,8 @@ const (
 func (s *site) openLarge() (err error) {
 	states := storage.ReadWriter(s.bucket)
 	if !storage.Supports(s.bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
-		states = memstore.New() // unfinished uploads are then lost when this process ends
+		// Unfinished uploads are then lost when this process ends.
+		states = memstore.New()
 	}
 	s.large, err = uploads.New(s.bucket, uploads.Config{
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "visitor"}, nil }, // no users

@@ -64,6 +64,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 		_, _ = fmt.Fprintln(stdout, "usage: browserupload [flags] [DIR]")
 		flags.PrintDefaults()
 	}
+
 	flags.StringVar(
 		&s.bucket, "bucket", "",
 		"`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)",
@@ -76,12 +77,14 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 	flags.BoolVar(&s.create, "create", false, "create the bucket first if it does not exist")
 	flags.BoolVar(&s.public, "public", false, "store images readable by anyone, and copy links that do not expire")
 	flags.BoolVar(&s.setCORS, "cors", true, "add the page to the bucket's CORS rules, if it is not there yet")
+
 	if err := flags.Parse(args); err != nil {
 		return s, "", err
 	}
 	if flags.NArg() > 1 || flags.NArg() == 1 && s.bucket != "" {
 		return s, "", errors.New("give one directory, or one -bucket")
 	}
+
 	if *origin != "" {
 		s.origins = strings.Split(*origin, ",")
 	}
@@ -145,7 +148,8 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // ctx has ended, so Shutdown was called and may still be running
+	if !stop() {
+		// ctx has ended, so Shutdown was called and may still be running.
 		<-stopped
 		err = nil
 	}

@@ -37,11 +37,13 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if set.create {
 		if err := createBucket(ctx, account, bucket); err != nil {
 			return nil, err
 		}
 	}
+
 	if err := s.openBucket(ctx, set); err != nil {
 		return nil, err
 	}
@@ -50,20 +52,24 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+
 	if s.public && !storage.Supports(s.bucket, storage.ObjectACLs) {
 		return nil, errors.New(
 			"-public: this store makes no single objects public; make the bucket public there, and open it with public=true in its address",
 		)
 	}
+
 	s.incoming = storage.Prefixed(s.bucket, "incoming/")
 	s.images = storage.Prefixed(s.bucket, "images/")
 	if err := s.openLarge(); err != nil {
 		return nil, err
 	}
+
 	headers, err := s.probe(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	if !set.setCORS {
 		s.corsNote = "left as it is"
 		return s, nil

@@ -73,7 +73,8 @@ func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64)
 		opts = append(opts, storage.WithSize(size))
 	}
 	if storage.Supports(s.incoming, storage.SignedIfAbsent) {
-		opts = append(opts, storage.IfAbsent()) // the file cannot change after it was checked
+		// The file cannot change after it was checked.
+		opts = append(opts, storage.IfAbsent())
 	}
 	return s.incoming.SignedUploadURL(ctx, id, opts...)
 }
@@ -97,12 +98,14 @@ func newID(now time.Time) string {
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx := r.Context()
 	id := r.PathValue("id")
+
 	var file struct {
 		Name string `json:"name"`
 	}
 	if err := readJSON(r, &file); err != nil {
 		return nil, err
 	}
+
 	mediaType, err := check(ctx, s.incoming, id)
 	if errors.Is(err, storage.ObjectNotFound) {
 		if finished, err := s.image(ctx, id); err == nil {
@@ -113,11 +116,13 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, s.copyOptions(mediaType, cleanName(file.Name))...)
 	// PreconditionFailed is no failure: an earlier call has already made the copy.
 	if err != nil && !errors.Is(err, storage.PreconditionFailed) {
 		return nil, err
 	}
+
 	if _, err := check(ctx, s.images, id); err != nil {
 		var refused *failure
 		if errors.As(err, &refused) {

@@ -106,7 +106,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 
 	ctx, cancel := context.WithCancel(ctx)
 	cleaning := clean(ctx, service, s.every)
-	defer func() { // must run before the bucket is closed
+	// This must run before the bucket is closed.
+	defer func() {
 		cancel()
 		<-cleaning
 	}()
@@ -126,7 +127,8 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // ctx has ended, so Shutdown was called and may still be running
+	if !stop() {
+		// ctx has ended, so Shutdown was called and may still be running.
 		<-stopped
 		err = nil
 	}

@@ -29,10 +29,12 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	fsys, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
 	}
+
 	handler, err := pages.Handler(pages.Site{
 		Example: "fileserver",
 		Files:   fsys,
@@ -41,6 +43,7 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", api))
 	mux.Handle("GET /upload.js", uploads.Script())

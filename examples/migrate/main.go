@@ -37,9 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "migrate:", err)
 		os.Exit(1)
 	}
@@ -113,7 +111,8 @@ func outcome(ctx context.Context, report *transfer.Report, err error) string {
 
 // advice returns a sentence that tells the user how to complete a migration with failures.
 func advice(ctx context.Context, report *transfer.Report) string {
-	inUse := func(f transfer.Failure) bool { // an error of the library has no status, but an error of the store has
+	// An error of the library has no status, but an error of the store has one.
+	inUse := func(f transfer.Failure) bool {
 		var own *storage.Error
 		return errors.As(f.Err, &own) && own.Code == storage.Locked && own.Status == 0
 	}
@@ -132,6 +131,7 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		_, _ = fmt.Fprintln(stdout, "usage: migrate [flags] [DIR [ADDRESS]]")
 		flags.PrintDefaults()
 	}
+
 	flags.BoolVar(&m.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	remove := flags.Bool("delete", false, "remove objects from the bucket that the directory does not have")
 	checksum := flags.Bool("checksum", false, "compare checksums, not times")
@@ -149,6 +149,7 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		&m.resume, "resume", "",
 		"`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)",
 	)
+
 	patterns := func(name, usage string, newOption func(...string) transfer.Option) {
 		flags.Func(name, usage, func(pattern string) error {
 			m.options = append(m.options, newOption(pattern))
@@ -165,6 +166,7 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		"leave out files that match `pattern`, such as .git/**; may be given several times",
 		transfer.WithExclude,
 	)
+
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -174,15 +176,18 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 			strings.Join(flags.Args(), " "),
 		)
 	}
+
 	for _, o := range []struct {
-		given bool
-		with  func() transfer.Option
+		isSet  bool
+		option func() transfer.Option
 	}{{m.dryRun, transfer.WithDryRun}, {*remove, transfer.WithDelete}, {*checksum, transfer.WithChecksum}, {*links, transfer.WithLinks}} {
-		if o.given {
-			m.options = append(m.options, o.with())
+		if o.isSet {
+			m.options = append(m.options, o.option())
 		}
 	}
-	m.dir, m.address = flags.Arg(0), flags.Arg(1)
+
+	m.dir = flags.Arg(0)
+	m.address = flags.Arg(1)
 	if m.dir == "" {
 		m.options = append(m.options, transfer.WithExclude(".git/**"))
 		return m, m.useRepository()

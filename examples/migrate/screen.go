@@ -105,7 +105,8 @@ func bar(p transfer.Progress) string {
 
 // plain returns the progress as text, without a bar.
 func plain(p transfer.Progress) string {
-	suffix := "+" // the total is not known yet, because the directory is still being read
+	// The total is not known yet, because the directory is still being read.
+	suffix := "+"
 	if p.Listed {
 		suffix = ""
 	}

@@ -151,18 +151,23 @@ func (s *site) move(ctx context.Context, address string) (overlay.Report, error)
 	if err != nil {
 		return overlay.Report{}, err
 	}
-	if err := s.replace(both, nil); err != nil { // from here on, all writers use both stores
+
+	// From here on, all writers use both stores.
+	if err := s.replace(both, nil); err != nil {
 		return overlay.Report{}, err
 	}
+
 	report, err := overlay.Finish(ctx, both, overlay.FinishConfig{})
 	if err != nil {
 		return report, err
 	}
+
 	alone, err := storage.Open(ctx, address)
 	if err != nil {
 		return report, err
 	}
-	return report, s.replace(alone, func() error { // from here on, no writer uses both stores
+	// From here on, no writer uses both stores.
+	return report, s.replace(alone, func() error {
 		_, err := overlay.RemoveMarkers(ctx, both)
 		return err
 	})

@@ -79,6 +79,7 @@ func (s *site) handler() http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = page.Execute(w, objects)
 	})
+
 	mux.HandleFunc("GET /{key...}", func(w http.ResponseWriter, r *http.Request) {
 		var object *storage.Reader
 		err := s.use(func(b storage.Bucket) (err error) {
@@ -95,6 +96,7 @@ func (s *site) handler() http.Handler {
 		// the bucket.
 		_, _ = io.Copy(w, object)
 	})
+
 	return mux
 }
 

@@ -38,6 +38,7 @@ type users struct {
 // them.
 func beginUsers(ctx context.Context, s *site, address string, objects int) (*users, error) {
 	u := &users{stop: make(chan struct{})}
+
 	put := func(key, text string) error {
 		return s.use(func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, key, strings.NewReader(text))
@@ -47,6 +48,7 @@ func beginUsers(ctx context.Context, s *site, address string, objects int) (*use
 	if err := put(welcome, "welcome"); err != nil {
 		return nil, err
 	}
+
 	for n := range objects {
 		w := n % writers
 		if u.written[w] == nil {
@@ -58,6 +60,7 @@ func beginUsers(ctx context.Context, s *site, address string, objects int) (*use
 			return nil, err
 		}
 	}
+
 	for _, mine := range u.written {
 		if len(mine) > 0 {
 			u.until(func() error { return u.write(ctx, s, mine) })
@@ -101,20 +104,25 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 	for key := range mine {
 		keys = append(keys, key)
 	}
+
 	key := keys[rand.IntN(len(keys))]
 	was := mine[key]
 	u.writes.Add(1)
-	if was == "" { // this writer has removed the object before
+
+	if was == "" {
+		// This writer has removed the object before.
 		mine[key] = "0"
 		return s.use(func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
 			return err
 		})
 	}
+
 	if rand.IntN(4) == 0 {
 		mine[key] = ""
 		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
 	}
+
 	return s.use(func(b storage.Bucket) error {
 		_, err := storage.Update(ctx, b, key, func(content []byte, _ *storage.Attrs) ([]byte, error) {
 			if string(content) != was {
@@ -158,6 +166,7 @@ func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err e
 		maps.Copy(want, mine)
 	}
 	maps.DeleteFunc(want, func(_, text string) bool { return text == "" })
+
 	for object, err := range b.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return objects, err
@@ -175,6 +184,7 @@ func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err e
 		}
 		objects++
 	}
+
 	if objects != len(want) {
 		return objects, fmt.Errorf("%d of %d objects are lost", len(want)-objects, len(want))
 	}

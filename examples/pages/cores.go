@@ -73,7 +73,9 @@ func (z zipped) Upload(
 
 func (z zipped) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	whole := *o
-	whole.Offset, whole.Length, whole.Suffix = 0, -1, 0
+	whole.Offset = 0
+	whole.Length = -1
+	whole.Suffix = 0
 	stored, err := z.core.Download(ctx, key, &whole)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,8 @@ func run(ctx context.Context, address string, w io.Writer) error {
 
 	const key = "quickstart/hello.txt"
 	_, err = bucket.Upload(ctx, key, strings.NewReader("hello"), storage.IfAbsent())
-	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // the object may exist already
+	// The object may exist already.
+	if err != nil && !errors.Is(err, storage.PreconditionFailed) {
 		return err
 	}
 	fmt.Fprintln(w, "uploaded", key)

@@ -37,6 +37,7 @@ func run(ctx context.Context, address string, w io.Writer) (result error) {
 	defer func() {
 		result = errors.Join(result, storage.Close(bucket))
 	}()
+
 	t, err := openTable(ctx, bucket)
 	if err != nil {
 		return err
@@ -44,6 +45,7 @@ func run(ctx context.Context, address string, w io.Writer) (result error) {
 	if err := t.transfer(ctx, "bank", "alice", 100); err != nil {
 		return err
 	}
+
 	errs := make([]error, 4)
 	var all sync.WaitGroup
 	for i := range errs {
@@ -55,6 +57,7 @@ func run(ctx context.Context, address string, w io.Writer) (result error) {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+
 	if err := t.snapshot(ctx); err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func NewHandler(store Store) http.Handler {
 			return
 		}
 		defer func() { _ = note.Close() }()
-		_, _ = io.Copy(w, note) // an error means that the client has gone, or that the note was replaced
+		// An error means that the client has gone, or that the note was replaced.
+		_, _ = io.Copy(w, note)
 	})
 	return mux
 }

@@ -26,18 +26,21 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	up, err := t.upload(ctx)
 	if !keep {
 		defer func() {
-			if err != nil { // the objects of an interrupted tour must be removed, too
+			if err != nil {
+				// The objects of an interrupted tour must be removed, too.
 				_, removal := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
 				err = errors.Join(err, removal)
 			}
 		}()
 	}
+
 	if err != nil {
 		return err
 	}
 	if up.total.files == 0 {
 		return errors.New("the tree has no files to upload")
 	}
+
 	listed, err := t.list(ctx)
 	if err != nil {
 		return err
@@ -48,6 +51,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 			listed.bytes,
 		)
 	}
+
 	for _, stop := range []func(context.Context, string) error{
 		t.attributes, t.readBack, t.readRange, t.refuseOverwrite, t.narrow,
 	} {
@@ -55,6 +59,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 			return err
 		}
 	}
+
 	fate := "kept"
 	if !keep {
 		if err := t.remove(ctx, up.total.files); err != nil {
@@ -62,6 +67,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 		}
 		fate = "removed"
 	}
+
 	t.out.summary(fmt.Sprintf("Done in %s: %s uploaded, listed, one of them read back and guarded, all %s.",
 		duration(time.Since(t.start)), amount(up.total.files, up.total.bytes), fate))
 	return nil
@@ -70,6 +76,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 // list prints the top level of the tree, with the number and size of the files in each folder.
 func (t *tour) list(ctx context.Context) (total, error) {
 	t.out.section("List by folder", `bucket.List(ctx, storage.WithDelimiter("/"))`)
+
 	var sum, top total
 	var rows [][]string
 	for entry, err := range t.bucket.List(ctx, storage.WithDelimiter("/")) {
@@ -91,6 +98,7 @@ func (t *tour) list(ctx context.Context) (total, error) {
 		sum.bytes += folder.bytes
 		rows = append(rows, []string{entry.Key, count(folder.files, "file"), size(folder.bytes)})
 	}
+
 	if top.files > 0 {
 		rows = append(rows, []string{"(top)", count(top.files, "file"), size(top.bytes)})
 	}
@@ -131,6 +139,7 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+
 	original, err := t.tree.sum(key)
 	if err != nil {
 		return err
@@ -139,6 +148,7 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 	if sum != original {
 		return fmt.Errorf("%s: read back with checksum %08x, but its file has %08x", key, sum, original)
 	}
+
 	facts := []fact{
 		{"bytes read", fmt.Sprintf("%s, crc32c %08x", grouped(int64(len(data))), sum)},
 		{"file", fmt.Sprintf("crc32c %08x: equal", original)},
@@ -149,6 +159,7 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 		}
 		facts = append(facts, fact{"stored", fmt.Sprintf("crc32c %08x: equal", attrs.CRC32C.Sum)})
 	}
+
 	t.out.facts("", facts...)
 	return nil
 }
@@ -212,15 +223,15 @@ func (t *tour) remove(ctx context.Context, want int) error {
 	if n != want {
 		return fmt.Errorf("uploaded %d objects, but removed %d", want, n)
 	}
-	left := 0
+	remaining := 0
 	for _, err := range t.bucket.List(ctx) {
 		if err != nil {
 			return err
 		}
-		left++
+		remaining++
 	}
-	if left > 0 {
-		return fmt.Errorf("%d objects are still there after the removal", left)
+	if remaining > 0 {
+		return fmt.Errorf("%d objects are still there after the removal", remaining)
 	}
 	t.out.facts("",
 		fact{"removed", fmt.Sprintf("%s in %s", count(n, "object"), duration(time.Since(start)))},

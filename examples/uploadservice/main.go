@@ -54,14 +54,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		_, _ = fmt.Fprintln(stdout, "usage: uploadservice [flags] [DIR]")
 		flags.PrintDefaults()
 	}
+
 	address := flags.String(
 		"bucket", "",
 		"`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)",
 	)
 	addr := flags.String("addr", "127.0.0.1:8080", "`host:port` to listen at")
+
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+
 	dir := flags.Arg(0)
 	if flags.NArg() > 1 || dir != "" && *address != "" {
 		return errors.New("give one directory, or one -bucket")
@@ -76,11 +79,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		}()
 		dir = temporary
 	}
+
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
+
 	origin := "http://" + listener.Addr().String()
 	site, err := open(ctx, *address, dir, origin)
 	if err != nil {
@@ -89,10 +94,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() {
 		result = errors.Join(result, site.Close())
 	}()
+
 	h, err := site.handler()
 	if err != nil {
 		return err
 	}
+
 	_, _ = fmt.Fprintf(stdout, "bucket  %s%s\nOpen %s/ and stop with Ctrl-C.\n", *address, dir, origin)
 	return serveUntil(ctx, listener, h)
 }

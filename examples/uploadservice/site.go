@@ -37,6 +37,7 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	if address == "" || strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
 		opts = append(opts, storage.WithSigningBaseURL(origin+"/files"))
 	}
+
 	var b storage.Bucket
 	var err error
 	if address == "" {
@@ -47,6 +48,7 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	service, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Rules{MaxSize: maxSize},
 		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
@@ -59,6 +61,7 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	if err != nil {
 		return nil, errors.Join(err, storage.Close(b))
 	}
+
 	return &site{b, service}, nil
 }
 
@@ -103,7 +106,8 @@ func (s *site) storeOrigins(ctx context.Context) []string {
 	origins := map[string]bool{}
 	add := func(signed *storage.SignedURL, err error) {
 		if err != nil {
-			return // the page is served nevertheless, and shows what fails
+			// The page is served nevertheless, and shows what fails.
+			return
 		}
 		if u, err := url.Parse(signed.URL); err == nil {
 			origins[u.Scheme+"://"+u.Host] = true

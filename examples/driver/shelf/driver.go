@@ -38,11 +38,14 @@ var _ driver.Driver = (*objectDriver)(nil)
 
 // newDriver returns the driver for the store at host. It makes no request.
 func newDriver(host string) *objectDriver {
-	return &objectDriver{host: host, client: &http.Client{
-		Transport: driver.NewTransport(driver.TransportOptions{}),
-		// Redirects are not followed: the store sends none, and a body can be sent only once.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &objectDriver{
+		host: host,
+		client: &http.Client{
+			Transport: driver.NewTransport(driver.TransportOptions{}),
+			// Redirects are not followed: the store sends none, and a body can be sent only once.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
 }
 
 // Describe declares only the features that the store guarantees. It does not declare features that
@@ -70,7 +73,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // write sends a request that makes an object, for Put or CompleteParts.
 func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, req request) (*storage.Attrs, error) {
-	req.key, req.header = r.Key, headerOf(r)
+	req.key = r.Key
+	req.header = headerOf(r)
 	var attrs *storage.Attrs
 	err := driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, req)
@@ -134,7 +138,8 @@ func (d *objectDriver) remove(ctx context.Context, req request) error {
 	return driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, req)
 		if storage.CodeOf(err) == storage.ObjectNotFound && !errors.Is(err, storage.OutcomeUnknown) {
-			return nil // the response is from a shelf and not from a gateway, so the object does not exist
+			// The response is from a shelf and not from a gateway, so the object does not exist.
+			return nil
 		}
 		if err != nil {
 			return err

@@ -61,6 +61,7 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 			Err:  fmt.Errorf("the headers of the response are not those of a shelf: %w", err),
 		}
 	}
+
 	attrs := &storage.Attrs{
 		Key:      key,
 		Size:     size,
@@ -77,6 +78,7 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 			Metadata:           map[string]string{},
 		},
 	}
+
 	for name := range header {
 		if field, ok := strings.CutPrefix(name, metaPrefix); ok {
 			attrs.Metadata[strings.ToLower(field)] = header.Get(name)

@@ -32,6 +32,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if r.Token != "" {
 		startAfter = r.Token
 	}
+
 	p, err := d.page(ctx, url.Values{
 		"prefix":    {r.Prefix},
 		"delimiter": {r.Delimiter},
@@ -41,13 +42,15 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	result := &storage.Page{Entries: r.Entries[:0], Token: p.Next}
 	for _, e := range p.Entries {
 		entry := storage.ListEntry{Key: e.Key, IsPrefix: e.IsPrefix}
 		if !e.IsPrefix {
 			entry.Size = e.Size
 			entry.Modified = e.Modified
-			entry.ETag, entry.Revision = e.ETag, strings.Trim(e.ETag, `"`)
+			entry.ETag = e.ETag
+			entry.Revision = strings.Trim(e.ETag, `"`)
 		}
 		result.Entries = append(result.Entries, entry)
 	}
@@ -60,7 +63,8 @@ func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body) // the transport limits its length
+	// The transport limits its length.
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, driver.NetworkError(err)
 	}

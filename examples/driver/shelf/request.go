@@ -31,7 +31,9 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 		req.Header = r.header
 	}
 	if r.body != nil {
-		req.Body, req.ContentLength = io.NopCloser(struct{ io.Reader }{r.body}), r.size // hides all methods except Read
+		// The struct hides all methods except Read.
+		req.Body = io.NopCloser(struct{ io.Reader }{r.body})
+		req.ContentLength = r.size
 	}
 	response, err := d.client.Do(req)
 	if err != nil {
@@ -41,7 +43,8 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 		_ = response.Body.Close()
 		return nil, failure(response)
 	}
-	if response.Header.Get("Server") != "shelf" { // another server has sent it, such as a proxy with a login page
+	if response.Header.Get("Server") != "shelf" {
+		// Another server has sent it, such as a proxy with a login page.
 		_ = response.Body.Close()
 		return nil, driver.UnexpectedResponse(response, "it is not from a shelf")
 	}
@@ -52,8 +55,10 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 // status.
 func failure(response *http.Response) *storage.Error {
 	err := driver.StatusError(response)
-	err.Unknown = response.Header.Get("Server") != "shelf"     // a gateway may have sent it after the write took effect
-	if response.StatusCode == http.StatusUnprocessableEntity { // the body did not match the checksum in its header
+	// A gateway may have sent it after the write took effect.
+	err.Unknown = response.Header.Get("Server") != "shelf"
+	if response.StatusCode == http.StatusUnprocessableEntity {
+		// The body did not match the checksum in its header.
 		err.Code = storage.ChecksumMismatch
 	}
 	return err

@@ -77,7 +77,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // false.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	content, err := io.ReadAll(r.Body)
-	if err != nil { // the client has disconnected
+	if err != nil {
+		// The client has disconnected.
 		w.WriteHeader(http.StatusBadRequest)
 		return nil, false
 	}
@@ -185,5 +186,6 @@ func (s *Server) delete(w http.ResponseWriter, r *http.Request, key string) {
 
 func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // fails only if the client has disconnected
+	// Encode fails only if the client has disconnected.
+	_ = json.NewEncoder(w).Encode(value)
 }
