@@ -27,15 +27,15 @@ func put(t *testing.T, bucket storage.Uploader, keys ...string) {
 	}
 }
 
-func text(t *testing.T, bucket storage.Downloader, key string) string {
+func readText(t *testing.T, bucket storage.Downloader, key string) string {
 	t.Helper()
 	text, _, err := storage.ReadAll(t.Context(), bucket, key)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// onEveryStore runs a test on an empty bucket in memory, in a directory, and of an S3 server.
-func onEveryStore(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
+// runOnEveryStore runs a test on an empty bucket in memory, in a directory, and of an S3 server.
+func runOnEveryStore(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
 	served := func(open func(base string) (storage.Bucket, error)) func(*testing.T) storage.Bucket {
 		return func(t *testing.T) storage.Bucket {
 			server, err := serve.NewServer(open)
@@ -55,7 +55,9 @@ func onEveryStore(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) 
 		},
 		"S3": openS3,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			test(t, open(t))
+		})
 	}
 }
 
@@ -67,7 +69,9 @@ func openS3(t *testing.T) storage.Bucket {
 	}
 	bucket, err := storage.Open(t.Context(), server.Address("photos"))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(bucket))
+	})
 	return bucket
 }
 
@@ -83,6 +87,7 @@ func TestOpen(t *testing.T) {
 			}))
 		})
 	}
+
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
 	bucket, err := openWithKeys(t.Context(), server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 	require.NoError(t, err)
@@ -93,7 +98,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestUpload(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		_, err := upload(t.Context(), bucket, "a.csv", io.MultiReader(strings.NewReader("1,"), strings.NewReader("2")))
 		require.NoError(t, err)
 		attrs, err := bucket.Attrs(t.Context(), "a.csv")
@@ -102,40 +107,44 @@ func TestUpload(t *testing.T) {
 		require.Equal(t, "Zoë's list", storage.DecodeMetadataValue(attrs.Metadata["source"]))
 
 		require.NoError(t, uploadJSON(t.Context(), bucket, "a.json", 42))
-		require.Equal(t, "42\n", text(t, bucket, "a.json"))
+		require.Equal(t, "42\n", readText(t, bucket, "a.json"))
 		require.Error(t, uploadJSON(t.Context(), bucket, "b.json", func() {}))
-		there, err := bucket.Exists(t.Context(), "b.json")
+		exists, err := bucket.Exists(t.Context(), "b.json")
 		require.NoError(t, err)
-		require.False(t, there)
+		require.False(t, exists)
 	})
 }
 
 func TestConditions(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		for _, first := range []bool{true, false} {
 			created, err := create(t.Context(), bucket, "a", "one")
 			require.NoError(t, err)
 			require.Equal(t, first, created)
 		}
+
 		attrs, err := bucket.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		next, err := replace(t.Context(), bucket, "a", "two", attrs.Revision)
 		require.NoError(t, err)
 		require.NotEqual(t, attrs.Revision, next)
+
 		_, err = replace(t.Context(), bucket, "a", "three", attrs.Revision)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
-		require.NoError(t, capitalize(t.Context(), bucket, "a"))
-		require.Equal(t, "TWO", text(t, bucket, "a"))
+
+		require.NoError(t, count(t.Context(), bucket, "n"))
+		require.NoError(t, count(t.Context(), bucket, "n"))
+		require.Equal(t, "2", readText(t, bucket, "n"))
 	})
 }
 
 func TestDownload(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		put(t, bucket, "photos/a")
-		var out bytes.Buffer
-		require.NoError(t, stream(t.Context(), bucket, "photos/a", &out))
-		require.Equal(t, "text of photos/a", out.String())
-		require.ErrorIs(t, stream(t.Context(), bucket, "missing", &out), storage.ObjectNotFound)
+		var buf bytes.Buffer
+		require.NoError(t, stream(t.Context(), bucket, "photos/a", &buf))
+		require.Equal(t, "text of photos/a", buf.String())
+		require.ErrorIs(t, stream(t.Context(), bucket, "missing", &buf), storage.ObjectNotFound)
 
 		long := strings.Repeat("0123456789", 200)
 		_, err := bucket.Upload(t.Context(), "long", strings.NewReader(long))
@@ -166,7 +175,7 @@ func TestDownload(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		put(t, bucket, "photos/2026/b.jpg", "photos/2026/c.jpg", "photos/a.jpg", "other")
 		files, folders, err := list(t.Context(), bucket)
 		require.NoError(t, err)
@@ -184,18 +193,18 @@ func TestList(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		put(t, bucket, "one", "two", "a", "b", "temp/c", "temp/d")
 		require.NoError(t, removeUnchanged(t.Context(), bucket, "one"))
-		there, err := bucket.Exists(t.Context(), "one")
+		exists, err := bucket.Exists(t.Context(), "one")
 		require.NoError(t, err)
-		require.False(t, there)
+		require.False(t, exists)
 		require.ErrorIs(t, removeUnchanged(t.Context(), bucket, "one"), storage.ObjectNotFound)
 		require.NoError(t, bucket.Remove(t.Context(), "one"))
 
-		removed, err := clean(t.Context(), bucket, []string{"a", "b", "missing"}, "temp/")
+		removals, err := clean(t.Context(), bucket, []string{"a", "b", "missing"}, "temp/")
 		require.NoError(t, err)
-		require.Equal(t, 5, removed)
+		require.Equal(t, 5, removals)
 		for entry, err := range bucket.List(t.Context()) {
 			require.NoError(t, err)
 			require.Equal(t, "two", entry.Key)
@@ -204,7 +213,7 @@ func TestRemove(t *testing.T) {
 }
 
 func TestSignedRequests(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		up, down, err := sign(t.Context(), bucket, "photos/a.png")
 		require.NoError(t, err)
 		response := send(t, up, strings.NewReader("PNG"))
@@ -222,9 +231,9 @@ func TestSignedRequests(t *testing.T) {
 }
 
 // send makes a signed request as a client does.
-func send(t *testing.T, signed *storage.SignedURL, body io.Reader) *http.Response {
+func send(t *testing.T, signedURL *storage.SignedURL, body io.Reader) *http.Response {
 	t.Helper()
-	request, err := signed.Request(t.Context(), body)
+	request, err := signedURL.Request(t.Context(), body)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
@@ -232,16 +241,16 @@ func send(t *testing.T, signed *storage.SignedURL, body io.Reader) *http.Respons
 }
 
 func TestTransfers(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
-		from := memstore.New()
-		put(t, from, "a.txt", "b.txt")
-		require.NoError(t, archive(t.Context(), bucket, from))
-		require.Equal(t, "text of a.txt", text(t, bucket, "copies/a.txt"))
-		require.Equal(t, "text of b.txt", text(t, from, "old/b.txt"))
+	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		src := memstore.New()
+		put(t, src, "a.txt", "b.txt")
+		require.NoError(t, archive(t.Context(), bucket, src))
+		require.Equal(t, "text of a.txt", readText(t, bucket, "copies/a.txt"))
+		require.Equal(t, "text of b.txt", readText(t, src, "old/b.txt"))
 
 		for range 2 {
-			require.NoError(t, sync(t.Context(), bucket, from))
+			require.NoError(t, sync(t.Context(), bucket, src))
 		}
-		require.Equal(t, "text of b.txt", text(t, bucket, "old/b.txt"))
+		require.Equal(t, "text of b.txt", readText(t, bucket, "old/b.txt"))
 	})
 }

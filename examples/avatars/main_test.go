@@ -32,6 +32,7 @@ func TestPageInABrowser(t *testing.T) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
+
 	require.Len(t, keys, 1, "what was refused has left nothing")
 	require.Regexp(t, `^users/eva/[a-z2-7]{26}\.jpg$`, keys[0])
 }

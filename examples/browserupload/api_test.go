@@ -46,17 +46,19 @@ func newClient(t *testing.T, set settings) *client {
 }
 
 // call returns the status, and reads the response into to.
-func (c *client) call(method, path, body string, to any) int {
+func (c *client) call(method, path, body string, result any) int {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
 	require.NoError(c.t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(c.t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer func() {
+		_ = response.Body.Close()
+	}()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(c.t, err)
-	if to != nil {
-		require.NoError(c.t, json.Unmarshal(text, to), "%s", text)
+	if result != nil {
+		require.NoError(c.t, json.Unmarshal(text, result), "%s", text)
 	}
 	return response.StatusCode
 }
@@ -77,9 +79,9 @@ func (c *client) offer(body string) offer {
 }
 
 // put sends the signed request.
-func (c *client) put(signed *storage.SignedURL, body string, header http.Header) int {
+func (c *client) put(signedURL *storage.SignedURL, body string, header http.Header) int {
 	c.t.Helper()
-	request, err := signed.Request(c.t.Context(), strings.NewReader(body))
+	request, err := signedURL.Request(c.t.Context(), strings.NewReader(body))
 	require.NoError(c.t, err)
 	for name := range header {
 		request.Header.Set(name, header.Get(name))
@@ -119,25 +121,46 @@ func keys(t *testing.T, b storage.Lister) []string {
 // An impossible upload is refused before signing.
 func TestOfferRefusesImpossibleUploads(t *testing.T) {
 	c := newClient(t, settings{})
-	for _, row := range []struct {
+	tests := []struct {
 		name, body string
 		status     int
 		words      string
 	}{
-		{"another type", `{"size": 1, "type": "text/html"}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
-		{"an image that can carry scripts", `{"size": 1, "type": "image/svg+xml"}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
-		{"no type", `{"size": 1}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
-		{"an empty file", `{"size": 0, "type": "image/png"}`, http.StatusUnprocessableEntity, "empty"},
-		{"a negative size", `{"size": -1, "type": "image/png"}`, http.StatusUnprocessableEntity, "empty"},
-		{"one byte too many", `{"size": 10485761, "type": "image/png"}`, http.StatusRequestEntityTooLarge, "larger than 10 MiB"},
-		{"a key of the client's own", `{"size": 1, "type": "image/png", "key": "../x"}`, http.StatusBadRequest, "not understood"},
-		{"no JSON", `size=1`, http.StatusBadRequest, "not understood"},
-		{"a document without an end", `{"size": 1, "type": "` + strings.Repeat("x", 1<<20), http.StatusBadRequest, "not understood"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			status, words := c.refused("POST", "api/uploads", row.body)
-			require.Equal(t, row.status, status)
-			require.Contains(t, words, row.words)
+		{name: "another type", body: `{"size": 1, "type": "text/html"}`, status: http.StatusUnsupportedMediaType, words: "Only JPEG, PNG"},
+		{
+			name:   "an image that can carry scripts",
+			body:   `{"size": 1, "type": "image/svg+xml"}`,
+			status: http.StatusUnsupportedMediaType,
+			words:  "Only JPEG, PNG",
+		},
+		{name: "no type", body: `{"size": 1}`, status: http.StatusUnsupportedMediaType, words: "Only JPEG, PNG"},
+		{name: "an empty file", body: `{"size": 0, "type": "image/png"}`, status: http.StatusUnprocessableEntity, words: "empty"},
+		{name: "a negative size", body: `{"size": -1, "type": "image/png"}`, status: http.StatusUnprocessableEntity, words: "empty"},
+		{
+			name:   "one byte too many",
+			body:   `{"size": 10485761, "type": "image/png"}`,
+			status: http.StatusRequestEntityTooLarge,
+			words:  "larger than 10 MiB",
+		},
+		{
+			name:   "a key of the client's own",
+			body:   `{"size": 1, "type": "image/png", "key": "../x"}`,
+			status: http.StatusBadRequest,
+			words:  "not understood",
+		},
+		{name: "no JSON", body: `size=1`, status: http.StatusBadRequest, words: "not understood"},
+		{
+			name:   "a document without an end",
+			body:   `{"size": 1, "type": "` + strings.Repeat("x", 1<<20),
+			status: http.StatusBadRequest,
+			words:  "not understood",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, words := c.refused("POST", "api/uploads", tt.body)
+			require.Equal(t, tt.status, status)
+			require.Contains(t, words, tt.words)
 		})
 	}
 }
@@ -145,10 +168,10 @@ func TestOfferRefusesImpossibleUploads(t *testing.T) {
 // The gallery has pages newest first.
 func TestGalleryPagesNewestFirst(t *testing.T) {
 	c := newClient(t, settings{})
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var want []string
 	for i := range pageSize + 3 {
-		id := newID(at.Add(time.Duration(i)*time.Millisecond)) + ".gif"
+		id := newID(when.Add(time.Duration(i)*time.Millisecond)) + ".gif"
 		_, err := c.site.images.Upload(t.Context(), id, strings.NewReader(tinyGIF))
 		require.NoError(t, err)
 		want = append([]string{id}, want...)
@@ -157,8 +180,10 @@ func TestGalleryPagesNewestFirst(t *testing.T) {
 		_, err := c.site.images.Upload(t.Context(), other, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	var got []string
 	pages := 0
+
 	for page := ""; pages == 0 || page != ""; pages++ {
 		g := c.images(page)
 		for _, img := range g.Images {
@@ -169,6 +194,7 @@ func TestGalleryPagesNewestFirst(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	require.Equal(t, 2, pages)
+
 	status, _ := c.refused("GET", "api/images?page=made-up", "")
 	require.Equal(t, http.StatusBadRequest, status)
 }
@@ -178,10 +204,12 @@ func TestLinks(t *testing.T) {
 		t.Run(fmt.Sprintf("public %t", public), func(t *testing.T) {
 			c := newClient(t, settings{public: public})
 			img := c.upload("a.gif")
+
 			var l link
 			require.Equal(t, http.StatusOK, c.call("GET", "api/images/"+img.ID+"/link", "", &l))
 			require.Equal(t, public, l.ExpiresAt == nil)
 			require.Equal(t, public, !strings.Contains(l.URL, "?"))
+
 			response, err := http.Get(l.URL)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
@@ -220,6 +248,7 @@ func TestRequestsOfOtherSites(t *testing.T) {
 	request.Header.Set("Sec-Fetch-Site", "cross-site")
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
 	require.Len(t, c.images("").Images, 1)
@@ -241,12 +270,16 @@ func TestPageLoadsOnlyItsOwnFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	response, err := http.Get(c.url)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
+	defer func() {
+		_ = response.Body.Close()
+	}()
+
 	policy := response.Header.Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'")
 	require.Contains(t, policy, "connect-src 'self' "+c.site.server.URL)
 	require.NotContains(t, policy, "unsafe")
 	require.NotContains(t, policy, "*")
+
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.NotContains(t, strings.ReplaceAll(string(text), c.site.name, ""), "://")

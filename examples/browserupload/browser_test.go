@@ -50,38 +50,39 @@ func largeFiles(t *testing.T, dir string) []string {
 func TestFlowInABrowser(t *testing.T) {
 	files := testFiles(t)
 	large := largeFiles(t, files)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		flow   string
 		bucket func(t *testing.T) string
 		args   []string
 	}{
-		{"local", "whole", localBucket, nil},
-		{"memory public", "store", memoryBucket, []string{"-public"}},
-		{"minio", "store", minioBucket, []string{"-create"}},
-		{"azurite", "store", azuriteBucket, []string{"-create"}},
-		{"memory in trouble", "trouble", memoryBucket, nil},
-		{"memory with hostile names", "names", memoryBucket, nil},
-		{"local with large files", "large", localBucket, nil},
-		{"memory without a CORS rule", "no cors", memoryBucket, []string{"-cors=false"}},
-		{"azurite without a CORS rule", "no cors", azuriteBucket, []string{"-create", "-cors=false"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			bucket := row.bucket(t)
-			before := residentMemory(t, true)
-			runFlow(t, row.flow, map[string]any{
-				"url":      startSite(t, append(row.args, "-bucket", bucket)...),
+		{name: "local", flow: "whole", bucket: localBucket},
+		{name: "memory public", flow: "store", bucket: memoryBucket, args: []string{"-public"}},
+		{name: "minio", flow: "store", bucket: minioBucket, args: []string{"-create"}},
+		{name: "azurite", flow: "store", bucket: azuriteBucket, args: []string{"-create"}},
+		{name: "memory in trouble", flow: "trouble", bucket: memoryBucket},
+		{name: "memory with hostile names", flow: "names", bucket: memoryBucket},
+		{name: "local with large files", flow: "large", bucket: localBucket},
+		{name: "memory without a CORS rule", flow: "no cors", bucket: memoryBucket, args: []string{"-cors=false"}},
+		{name: "azurite without a CORS rule", flow: "no cors", bucket: azuriteBucket, args: []string{"-create", "-cors=false"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := tt.bucket(t)
+			bytesBefore := residentMemory(t, true)
+			runFlow(t, tt.flow, map[string]any{
+				"url":      startSite(t, append(tt.args, "-bucket", bucket)...),
 				"bucket":   withoutQuery(bucket),
-				"public":   slices.Contains(row.args, "-public"),
+				"public":   slices.Contains(tt.args, "-public"),
 				"files":    files,
 				"images":   []string{"gradient.jpg", "Größe & Form ☕.png", "stripes.gif"}, // selected together
 				"keyboard": []string{"by-keyboard.png"},                                   // selected by keyboard
 				"large":    large,                                                         // sent in parts
 			})
-			most := residentMemory(t, false)
-			if row.flow == "large" {
-				t.Logf("%d MiB in the largest file, %d MiB of memory above the %d MiB before", largeMiB(t), most-before, before)
-				require.LessOrEqual(t, most, before+moreResident)
+			peak := residentMemory(t, false)
+			if tt.flow == "large" {
+				t.Logf("%d MiB in the largest file, %d MiB of memory above the %d MiB before", largeMiB(t), peak-bytesBefore, bytesBefore)
+				require.LessOrEqual(t, peak, bytesBefore+moreResident)
 			}
 		})
 	}
@@ -123,23 +124,23 @@ func startSite(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	said, stdout := io.Pipe()
-	ended := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
 		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout)
 		_ = stdout.CloseWithError(errors.Join(err, io.EOF))
-		ended <- err
+		errc <- err
 	}()
 	t.Cleanup(func() {
 		cancel()
-		require.NoError(t, <-ended)
+		require.NoError(t, <-errc)
 	})
 	var text bytes.Buffer
 	for chunk := make([]byte, 512); ; {
 		n, err := said.Read(chunk)
 		text.Write(chunk[:n])
-		if found := served.FindSubmatch(text.Bytes()); found != nil {
+		if match := served.FindSubmatch(text.Bytes()); match != nil {
 			t.Logf("%s", text.Bytes())
-			return string(found[1])
+			return string(match[1])
 		}
 		require.NoError(t, err, "%s", text.Bytes())
 	}
@@ -192,7 +193,9 @@ func removeBucket(t *testing.T, address string) {
 	require.NoError(t, err)
 	service, err := storage.OpenService(ctx, account)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, service.Close()) }()
+	defer func() {
+		require.NoError(t, service.Close())
+	}()
 	bucket, err := service.Bucket(name)
 	require.NoError(t, err)
 	_, err = storage.RemoveMatching(ctx, bucket, nil)

@@ -57,11 +57,11 @@ func text(s string) func(io.Writer) error {
 	}
 }
 
-func picture(w, h int, at func(x, y, w, h int) color.Color) image.Image {
+func picture(w, h int, pixel func(x, y, w, h int) color.Color) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
-			img.Set(x, y, at(x, y, w, h))
+			img.Set(x, y, pixel(x, y, w, h))
 		}
 	}
 	return img

@@ -26,8 +26,9 @@ func residentMemory(t *testing.T, reset bool) int64 {
 	if err != nil {
 		return 0
 	}
-	_, rest, found := bytes.Cut(status, []byte("VmHWM:"))
-	require.True(t, found)
+
+	_, rest, ok := bytes.Cut(status, []byte("VmHWM:"))
+	require.True(t, ok)
 	kib, err := strconv.ParseInt(string(bytes.Fields(rest)[0]), 10, 64)
 	require.NoError(t, err)
 	return kib >> 10

@@ -35,10 +35,12 @@ func TestCORSRuleIsAddedOnce(t *testing.T) {
 	})
 	page := []string{"http://127.0.0.1:8080"}
 	headers := []string{"content-type", "If-None-Match"}
+
 	for _, want := range []string{"was added", "is there"} {
 		note, err := letPageIn(t.Context(), account, bucket, page, headers)
 		require.NoError(t, err)
 		require.Contains(t, note, want)
+
 		info, err := service.BucketInfo(t.Context(), bucket)
 		require.NoError(t, err)
 		require.Len(t, info.CORS, 2)
@@ -50,7 +52,7 @@ func TestCORSRuleIsAddedOnce(t *testing.T) {
 // A rule admits a page.
 func TestCORSRuleLets(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"http://a"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"Content-Type"}}
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		rule func(r storage.CORSRule) storage.CORSRule
 		want bool
@@ -76,9 +78,10 @@ func TestCORSRuleLets(t *testing.T) {
 			r.AllowedHeaders = nil
 			return r
 		}, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.want, lets(row.rule(rule), []string{"http://a"}, []string{"content-type"}))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, lets(tt.rule(rule), []string{"http://a"}, []string{"content-type"}))
 		})
 	}
 }
@@ -113,19 +116,19 @@ func TestOriginsOf(t *testing.T) {
 
 // IDs sort newest first and are unique.
 func TestNewID(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var ids []string
 	for i := range 100 {
-		ids = append(ids, newID(at.Add(-time.Duration(i)*time.Hour)))
+		ids = append(ids, newID(when.Add(-time.Duration(i)*time.Hour)))
 	}
 	require.True(t, slices.IsSorted(ids))
-	require.NotEqual(t, newID(at), newID(at))
-	require.Len(t, newID(at), 11+1+26, "130 random bits")
+	require.NotEqual(t, newID(when), newID(when))
+	require.Len(t, newID(when), 11+1+26, "130 random bits")
 }
 
 // A name is only shown.
 func TestCleanName(t *testing.T) {
-	for given, want := range map[string]string{
+	for name, want := range map[string]string{
 		"photo.jpg":                "photo.jpg",
 		"C:\\Users\\me\\photo.jpg": "photo.jpg",
 		"../../etc/passwd":         "passwd",
@@ -135,7 +138,7 @@ func TestCleanName(t *testing.T) {
 		"\xff\x00":                 "image",
 		strings.Repeat("é", 300):   strings.Repeat("é", 100),
 	} {
-		require.Equal(t, want, cleanName(given))
+		require.Equal(t, want, cleanName(name))
 	}
 }
 
@@ -143,8 +146,10 @@ func TestCleanName(t *testing.T) {
 func TestRunReportsErrors(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { _ = busy.Close() }()
-	for _, row := range []struct {
+	defer func() {
+		_ = busy.Close()
+	}()
+	tests := []struct {
 		name string
 		args []string
 		want string
@@ -154,10 +159,11 @@ func TestRunReportsErrors(t *testing.T) {
 		{"an unknown scheme", []string{"-bucket", "ftp://x"}, `scheme "ftp"`},
 		{"an address in use", []string{"-addr", busy.Addr().String()}, "address already in use"},
 		{"a bucket that is not there", []string{"-bucket", "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "none"))}, "bucket not found"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			args := append([]string{"-addr", "127.0.0.1:0"}, row.args...)
-			require.ErrorContains(t, run(t.Context(), args, &bytes.Buffer{}), row.want)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{"-addr", "127.0.0.1:0"}, tt.args...)
+			require.ErrorContains(t, run(t.Context(), args, &bytes.Buffer{}), tt.want)
 		})
 	}
 }

@@ -21,6 +21,7 @@ func TestUploadIsEnforcedByTheStore(t *testing.T) {
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
 	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, http.Header{"Content-Type": {"text/html"}}), 400, "another type")
+
 	status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
 	require.Equal(t, http.StatusNotFound, status)
 	require.Contains(t, words, "has not arrived")
@@ -32,23 +33,26 @@ func TestUploadIsEnforcedByTheStore(t *testing.T) {
 // the gallery.
 func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		status        int
 	}{
 		{"a page as its type says", "<html><script>", http.StatusUnsupportedMediaType},
 		{"an image that is too large", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
-			status := c.put(o.Request, row.content, http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}})
+			status := c.put(o.Request, tt.content, http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}})
 			require.Equal(t, http.StatusCreated, status, "the store takes it")
+
 			attrs, err := c.site.incoming.Attrs(t.Context(), o.ID)
 			require.NoError(t, err)
 			require.Equal(t, "text/html", attrs.ContentType)
 			require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, nil), 400, "what is looked at stays what it is")
+
 			status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
-			require.Equal(t, row.status, status)
+			require.Equal(t, tt.status, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
 		})
@@ -61,14 +65,16 @@ func TestImageIsShownAfterItsCheck(t *testing.T) {
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
 	require.Empty(t, c.images("").Images)
-	var first, again galleryImage
+
+	var first, second galleryImage
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &first))
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &again), "after an answer that was lost")
-	require.Equal(t, first.ID, again.ID)
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &second), "after an answer that was lost")
+	require.Equal(t, first.ID, second.ID)
 	require.Equal(t, "été.gif", first.Name)
 	require.EqualValues(t, len(tinyGIF), first.Size)
 	require.Equal(t, []string{o.ID}, keys(t, c.site.images))
 	require.Len(t, c.images("").Images, 1)
+
 	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, "image/gif", attrs.ContentType)
@@ -79,12 +85,14 @@ func TestImageIsShownAfterItsCheck(t *testing.T) {
 func TestImageHasNoAttributesOfThePage(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+
 	_, err := c.site.incoming.Upload(t.Context(), o.ID, strings.NewReader(tinyGIF),
 		storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
 		storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
 		storage.WithStorageClass("COLD"), storage.WithMetadata(map[string]string{"name": "evil", "other": "evil"}))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`, nil))
+
 	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, storage.Properties{
@@ -149,22 +157,24 @@ func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadO
 
 // Unchecked files are not shown.
 func TestImageUncheckedIsNotShown(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		by     string
 		status int
 	}{
 		"a page":         {"<html><script>alert(1)</script>", http.StatusUnsupportedMediaType},
 		"a larger image": {tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, settings{})
 			_, err := c.site.incoming.Upload(t.Context(), "a.gif", strings.NewReader(tinyGIF))
 			require.NoError(t, err)
-			changing, err := storage.Wrap(c.site.bucket, func(core storage.Core) storage.Core { return replaced{core, row.by} })
+			changing, err := storage.Wrap(c.site.bucket, func(core storage.Core) storage.Core { return replaced{core, tt.by} })
 			require.NoError(t, err)
 			c.site.incoming = storage.Prefixed(changing, "incoming/")
+
 			status, words := c.refused("POST", "api/uploads/a.gif", `{"name": "a"}`)
-			require.Equal(t, row.status, status)
+			require.Equal(t, tt.status, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
 		})
@@ -176,18 +186,20 @@ func TestSweepAfterRequestsExpire(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
 	c.offer(`{"size": 4, "type": "image/gif"}`)
-	for _, row := range []struct {
+
+	tests := []struct {
 		after time.Duration
 		left  []string
 	}{
 		{0, []string{img.ID}},
 		{uploadTTL, []string{img.ID}},
 		{incomingAge + time.Minute, nil},
-	} {
-		now := time.Now().Add(row.after)
+	}
+	for _, tt := range tests {
+		now := time.Now().Add(tt.after)
 		c.site.now = func() time.Time { return now }
 		require.NoError(t, c.site.sweep(t.Context()))
-		require.Equal(t, row.left, keys(t, c.site.incoming), "after %s", row.after)
+		require.Equal(t, tt.left, keys(t, c.site.incoming), "after %s", tt.after)
 		require.Equal(t, []string{img.ID}, keys(t, c.site.images))
 	}
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
@@ -196,24 +208,30 @@ func TestSweepAfterRequestsExpire(t *testing.T) {
 // Only images are accepted.
 func TestImageRefusesOtherFiles(t *testing.T) {
 	c := newClient(t, settings{})
-	for _, row := range []struct {
+	tests := []struct {
 		name, id, content string
 		status            int
 	}{
-		{"words", "a.png", "These are words.", http.StatusUnsupportedMediaType},
-		{"HTML", "a.gif", "<html><script>", http.StatusUnsupportedMediaType},
-		{"an image of another type", "a.png", tinyGIF, http.StatusUnsupportedMediaType},
-		{"nothing", "a.png", "", http.StatusUnsupportedMediaType},
-		{"too large, from a store that enforces no size", "a.gif", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := c.site.incoming.Upload(t.Context(), row.id, strings.NewReader(row.content))
+		{name: "words", id: "a.png", content: "These are words.", status: http.StatusUnsupportedMediaType},
+		{name: "HTML", id: "a.gif", content: "<html><script>", status: http.StatusUnsupportedMediaType},
+		{name: "an image of another type", id: "a.png", content: tinyGIF, status: http.StatusUnsupportedMediaType},
+		{name: "nothing", id: "a.png", status: http.StatusUnsupportedMediaType},
+		{
+			name:    "too large, from a store that enforces no size",
+			id:      "a.gif",
+			content: tinyGIF + strings.Repeat("x", maxBytes),
+			status:  http.StatusRequestEntityTooLarge,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := c.site.incoming.Upload(t.Context(), tt.id, strings.NewReader(tt.content))
 			require.NoError(t, err)
-			status, words := c.refused("POST", "api/uploads/"+row.id, `{"name": "a"}`)
-			require.Equal(t, row.status, status)
+			status, words := c.refused("POST", "api/uploads/"+tt.id, `{"name": "a"}`)
+			require.Equal(t, tt.status, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
-			require.NoError(t, c.site.incoming.Remove(t.Context(), row.id))
+			require.NoError(t, c.site.incoming.Remove(t.Context(), tt.id))
 		})
 	}
 }

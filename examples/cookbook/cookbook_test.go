@@ -29,7 +29,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func bucketWith(t *testing.T, objects map[string]string) storage.Bucket {
+func newBucket(t *testing.T, objects map[string]string) storage.Bucket {
 	t.Helper()
 	bucket := memstore.New(storage.WithVersioning(true))
 	for key, content := range objects {
@@ -53,12 +53,13 @@ func TestPagesOverHTTP(t *testing.T) {
 			objects["photos/"+letter+digit] = ""
 		}
 	}
-	bucket := bucketWith(t, objects)
+	bucket := newBucket(t, objects)
 	get := func(token string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		listPhotos(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?token="+token, nil), bucket)
 		return w
 	}
+
 	first := get("")
 	require.Equal(t, 50, strings.Count(first.Body.String(), "photos/"))
 	require.Contains(t, first.Body.String(), `"token":"`)
@@ -67,7 +68,7 @@ func TestPagesOverHTTP(t *testing.T) {
 }
 
 func TestZip(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{
+	bucket := newBucket(t, map[string]string{
 		"albums/7/a.txt": "first", "albums/7/b.txt": "second", "albums/8/c": "third",
 	})
 	send := func(prefix string) *httptest.ResponseRecorder {
@@ -83,12 +84,15 @@ func TestZip(t *testing.T) {
 }
 
 func TestServing(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{"photos/1": "0123456789", "reports/2026-11.pdf": "%PDF"})
+	bucket := newBucket(t, map[string]string{"photos/1": "0123456789", "reports/2026-11.pdf": "%PDF"})
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
+	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) {
+		servePhoto(w, r, bucket)
+	})
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/photos/1", nil)
 	r.Header.Set("Range", "bytes=2-4")
+
 	mux.ServeHTTP(w, r)
 	require.Equal(t, "234", w.Body.String())
 
@@ -101,9 +105,11 @@ func TestServing(t *testing.T) {
 
 // A photo is replaced by the ETag of its response. Two clients have read the same photo, and one replaces it.
 func TestPutPhotoByETag(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{"photos/1": "old"})
+	bucket := newBucket(t, map[string]string{"photos/1": "old"})
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
+	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) {
+		servePhoto(w, r, bucket)
+	})
 	mux.HandleFunc("PUT /photos/{id}", func(w http.ResponseWriter, r *http.Request) {
 		attrs, err := putPhoto(r, bucket, "photos/"+r.PathValue("id"))
 		switch storage.CodeOf(err) {
@@ -123,6 +129,7 @@ func TestPutPhotoByETag(t *testing.T) {
 		return w
 	}
 	etag := send(http.MethodGet, "/photos/1", "*", "").Header().Get("ETag")
+
 	first := send(http.MethodPut, "/photos/1", etag, "first")
 	require.Equal(t, http.StatusOK, first.Code)
 	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", etag, "second").Code)
@@ -134,13 +141,13 @@ func TestPutPhotoByETag(t *testing.T) {
 
 // Numbers are given once.
 func TestNextNumber(t *testing.T) {
-	bucket := bucketWith(t, nil)
-	var given sync.Map
+	bucket := newBucket(t, nil)
+	var numbers sync.Map
 	var calls sync.WaitGroup
 	for range 20 {
 		calls.Go(func() {
 			n, err := nextNumber(t.Context(), bucket, "number")
-			if _, twice := given.LoadOrStore(n, true); err != nil || twice {
+			if _, twice := numbers.LoadOrStore(n, true); err != nil || twice {
 				t.Error(n, err)
 			}
 		})
@@ -150,13 +157,13 @@ func TestNextNumber(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{"settings.json": `{"theme":"dark"}`})
+	bucket := newBucket(t, map[string]string{"settings.json": `{"theme":"dark"}`})
 	require.NoError(t, setSetting(t.Context(), bucket, "size", 3))
 	require.JSONEq(t, `{"theme":"dark","size":3}`, content(t, bucket, "settings.json"))
 }
 
 func TestCompressed(t *testing.T) {
-	bucket := bucketWith(t, nil)
+	bucket := newBucket(t, nil)
 	require.NoError(t, writeCompressed(t.Context(), bucket, "a.gz", func(w io.Writer) error {
 		_, err := io.WriteString(w, "text")
 		return err
@@ -175,7 +182,7 @@ func TestCompressed(t *testing.T) {
 }
 
 func TestReading(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{"log": "one\ntwo\nthree"})
+	bucket := newBucket(t, map[string]string{"log": "one\ntwo\nthree"})
 	var lines []string
 	require.NoError(t, eachLine(t.Context(), bucket, "log", func(line string) error {
 		lines = append(lines, line)
@@ -185,7 +192,7 @@ func TestReading(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	bucket := bucketWith(t, nil)
+	bucket := newBucket(t, nil)
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
 	for range 2 {
@@ -193,15 +200,15 @@ func TestFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "content", content(t, bucket, key))
 	}
-	var seen int64
+	var transferred int64
 	require.NoError(t, uploadBackup(t.Context(), bucket, path, func(done, _ int64) {
-		seen = done
+		transferred = done
 	}))
-	require.EqualValues(t, 7, seen)
+	require.EqualValues(t, 7, transferred)
 }
 
 func TestKeeping(t *testing.T) {
-	bucket := bucketWith(t, map[string]string{
+	bucket := newBucket(t, map[string]string{
 		"customers/a/1": "12", "customers/a/2": "3", "customers/b/1": "4",
 		"templates/mail.html": "Dear {{.}}",
 	})
@@ -219,9 +226,9 @@ func TestKeeping(t *testing.T) {
 	require.Equal(t, "12", content(t, bucket, "customers/a/1"))
 	require.ErrorIs(t, restorePrevious(t.Context(), bucket, "missing"), storage.ObjectNotFound)
 
-	removed, err := removeOlder(t.Context(), bucket, "customers/", time.Now().Add(time.Hour))
+	removals, err := removeOlder(t.Context(), bucket, "customers/", time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	require.Equal(t, 3, removed)
+	require.Equal(t, 3, removals)
 }
 
 func TestOpening(t *testing.T) {
@@ -229,9 +236,11 @@ func TestOpening(t *testing.T) {
 	encrypted, err := openEncrypted(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(encrypted))
+
 	withRole, err := openWithRole(t.Context(), cfg)
 	require.NoError(t, err)
 	require.Equal(t, "http://127.0.0.1:9000", *localClient().Options().BaseEndpoint)
+
 	_, ok := clientBelow(withRole)
 	require.True(t, ok)
 
@@ -266,16 +275,16 @@ func TestParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "video/mp4", attrs.ContentType)
 
-	_, signed, err := signPart(t.Context(), bucket, "other.mp4")
+	_, signedURL, err := signPart(t.Context(), bucket, "other.mp4")
 	require.NoError(t, err)
-	require.NotEmpty(t, signed.URL)
-	ended, err := endUploads(t.Context(), bucket)
+	require.NotEmpty(t, signedURL.URL)
+	aborted, err := endUploads(t.Context(), bucket)
 	require.NoError(t, err)
-	require.Zero(t, ended, "the upload has just begun")
+	require.Zero(t, aborted, "the upload has just begun")
 }
 
 func TestAddTo(t *testing.T) {
-	bucket := bucketWith(t, nil)
+	bucket := newBucket(t, nil)
 	const writers = 8
 	var errs [writers]error
 	var all sync.WaitGroup
@@ -286,5 +295,6 @@ func TestAddTo(t *testing.T) {
 	}
 	all.Wait()
 	require.NoError(t, errors.Join(errs[:]...))
+
 	require.Equal(t, strings.Repeat("entry\n", writers), content(t, bucket, "log"))
 }

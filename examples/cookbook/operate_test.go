@@ -23,12 +23,14 @@ import (
 func TestBackUpKeepsDays(t *testing.T) {
 	bucket := memstore.New()
 	dir := t.TempDir()
+
 	first := time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)
 	require.Error(t, backUp(t.Context(), bucket, dir, first, 7), "an empty directory")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("a"), 0o600))
 	for night := range 10 {
 		require.NoError(t, backUp(t.Context(), bucket, dir, first.AddDate(0, 0, night), 7))
 	}
+
 	var keys []string
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
@@ -63,9 +65,11 @@ func TestOpenTenantJournalsChanges(t *testing.T) {
 	var text bytes.Buffer
 	bucket, err := openTenant(t.Context(), "mem://tenants", "eva", slog.New(slog.NewTextHandler(&text, nil)))
 	require.NoError(t, err)
+
 	_, err = bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.Empty(t, text.String())
+
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("a"))
 	require.NoError(t, err)
 	require.Contains(t, text.String(), "msg=began tenant=eva operation=Upload key=tenants/eva/a")
@@ -83,12 +87,13 @@ func TestSigningBaseURLInTheAddress(t *testing.T) {
 	t.Cleanup(server.Close)
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("a"))
 	require.NoError(t, err)
-	signed, err := bucket.SignedDownloadURL(t.Context(), "a")
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	request, err := signed.Request(t.Context(), nil)
+	request, err := signedURL.Request(t.Context(), nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }

@@ -9,7 +9,7 @@ import (
 
 // The program uses the driver.
 func TestProgramUsesTheDriver(t *testing.T) {
-	var out strings.Builder
-	require.NoError(t, run(t.Context(), &out))
-	require.Equal(t, "precondition failed\nunsupported\nall is well (text/plain; charset=utf-8)\n", out.String())
+	var buf strings.Builder
+	require.NoError(t, run(t.Context(), &buf))
+	require.Equal(t, "precondition failed\nunsupported\nall is well (text/plain; charset=utf-8)\n", buf.String())
 }

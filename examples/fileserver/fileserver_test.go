@@ -29,22 +29,22 @@ func start(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	said, stdout := io.Pipe()
-	ended := make(chan error, 1)
+	errc := make(chan error, 1)
 	go func() {
 		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout)
 		_ = stdout.CloseWithError(errors.Join(err, io.EOF))
-		ended <- err
+		errc <- err
 	}()
 	t.Cleanup(func() {
 		cancel()
-		require.NoError(t, <-ended)
+		require.NoError(t, <-errc)
 	})
 	var text bytes.Buffer
 	for chunk := make([]byte, 512); ; {
 		n, err := said.Read(chunk)
 		text.Write(chunk[:n])
-		if found := served.FindSubmatch(text.Bytes()); found != nil {
-			return string(found[1])
+		if match := served.FindSubmatch(text.Bytes()); match != nil {
+			return string(match[1])
 		}
 		require.NoError(t, err, "%s", text.Bytes())
 	}
@@ -102,6 +102,7 @@ func TestRequestsOfOtherSites(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	response, err := direct().Do(r)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
 }

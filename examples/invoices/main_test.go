@@ -25,16 +25,18 @@ filed 2026/1002.txt
 
 func runOn(t *testing.T, address string, flags ...string) string {
 	t.Helper()
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), append(flags, "-bucket", address), &out))
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), append(flags, "-bucket", address), &buf))
 	bucket, err := storage.Open(t.Context(), address, storage.WithObjectLock())
 	require.NoError(t, err)
+
 	for v, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.Fail(t, "a version is left", v.Key)
 	}
+
 	require.NoError(t, storage.Close(bucket))
-	return out.String()
+	return buf.String()
 }
 
 // The program is the same in memory and on a directory.
@@ -53,6 +55,7 @@ func TestProgramOnMinIOWithAKMSKey(t *testing.T) {
 	t.Setenv("AWS_SESSION_TOKEN", "")
 	kms := testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KMS_KEY")
 	server := "?profile=minio&region=us-east-1&path_style=true&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+
 	for name, address := range map[string]string{
 		"example-invoices":     "s3://example-invoices" + server,
 		"example-invoices-kms": "s3://example-invoices-kms" + server + "&kms_key=" + url.QueryEscape(kms),
@@ -76,6 +79,6 @@ func removeBucket(t *testing.T, address, name string) {
 }
 
 func TestCreateNeedsABucket(t *testing.T) {
-	var out bytes.Buffer
-	require.ErrorContains(t, run(t.Context(), []string{"-create", "-bucket", "s3:///"}, &out), "-create")
+	var buf bytes.Buffer
+	require.ErrorContains(t, run(t.Context(), []string{"-create", "-bucket", "s3:///"}, &buf), "-create")
 }

@@ -30,10 +30,10 @@ func write(t *testing.T, dir string, files map[string]string) {
 func migrate(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	var out bytes.Buffer
-	err := run(t.Context(), args, &out)
-	t.Log(out.String())
-	return out.String(), err
+	var buf bytes.Buffer
+	err := run(t.Context(), args, &buf)
+	t.Log(buf.String())
+	return buf.String(), err
 }
 
 func TestMigrate(t *testing.T) {
@@ -41,36 +41,38 @@ func TestMigrate(t *testing.T) {
 	address := directoryAddress(t.TempDir())
 	write(t, dir, map[string]string{"a.jpg": "picture", "sub/b.txt": "text", "sub/c.tmp": "left out"})
 
-	out, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
+	output, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
-	require.Contains(t, out, `Would upload: "a.jpg" (7 B)`)
-	require.Contains(t, out, "Nothing was changed: dry run: 2 transferred (11 B)")
+	require.Contains(t, output, `Would upload: "a.jpg" (7 B)`)
+	require.Contains(t, output, "Nothing was changed: dry run: 2 transferred (11 B)")
 
-	out, err = migrate(t, "-exclude", "**/*.tmp", dir, address)
+	output, err = migrate(t, "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
-	require.Contains(t, out, "Migration complete: 2 transferred (11 B), 0 the same")
+	require.Contains(t, output, "Migration complete: 2 transferred (11 B), 0 the same")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "sub/b.txt")))
-	out, err = migrate(t, "-delete", "-exclude", "**/*.tmp", dir, address)
+	output, err = migrate(t, "-delete", "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
-	require.Contains(t, out, "0 transferred (0 B), 1 the same, 1 deleted")
+	require.Contains(t, output, "0 transferred (0 B), 1 the same, 1 deleted")
 }
 
 // Failures are printed and the rest is migrated.
 func TestMigratePrintsFailures(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"good": "x", "bad.": "no key ends so"})
-	out, err := migrate(t, dir, "mem://migrate-failures")
+
+	output, err := migrate(t, dir, "mem://migrate-failures")
 	require.ErrorContains(t, err, "1 failed; storage: Upload \"bad.\"")
-	require.Contains(t, out, `Failed: "bad.": storage: Upload "bad."`)
-	require.Contains(t, out, "Migration INCOMPLETE, 1 failed: 1 transferred (1 B), 0 the same, 1 failed")
-	require.NotContains(t, out, "complete:")
+	require.Contains(t, output, `Failed: "bad.": storage: Upload "bad."`)
+	require.Contains(t, output, "Migration INCOMPLETE, 1 failed: 1 transferred (1 B), 0 the same, 1 failed")
+	require.NotContains(t, output, "complete:")
 	require.ErrorContains(t, err, "Run the same command to complete it")
+
 	b, err := storage.Open(t.Context(), "mem://migrate-failures")
 	require.NoError(t, err)
-	there, err := b.Exists(t.Context(), "good")
+	exists, err := b.Exists(t.Context(), "good")
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 }
 
 // The outcome is described in a few words.
@@ -78,7 +80,7 @@ func TestOutcomeInAFewWords(t *testing.T) {
 	interrupted, stop := context.WithCancel(t.Context())
 	stop()
 	running := &storage.Error{Code: storage.Locked, Key: "a", Hint: "the same upload is under way already"}
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		ctx     context.Context
 		report  transfer.Report
@@ -86,19 +88,38 @@ func TestOutcomeInAFewWords(t *testing.T) {
 		verdict string
 		advice  string
 	}{
-		{"all is there", t.Context(), transfer.Report{}, nil, "Migration complete", ""},
-		{"a dry run", t.Context(), transfer.Report{DryRun: true}, nil, "Nothing was changed", ""},
-		{"control C", interrupted, transfer.Report{}, storage.Canceled, "Migration interrupted", "Run the same command to complete it"},
-		{"the listing failed", t.Context(), transfer.Report{}, storage.PermissionDenied, "Migration INCOMPLETE", "Run the same command to complete it"},
+		{name: "all is there", ctx: t.Context(), report: transfer.Report{}, verdict: "Migration complete"},
+		{name: "a dry run", ctx: t.Context(), report: transfer.Report{DryRun: true}, verdict: "Nothing was changed"},
 		{
-			"a second one beside it", t.Context(), transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}}, running,
-			"Migration INCOMPLETE, 1 failed", "Is the same migration running elsewhere? When it has ended, run the same command to complete this one",
+			name:    "control C",
+			ctx:     interrupted,
+			report:  transfer.Report{},
+			err:     storage.Canceled,
+			verdict: "Migration interrupted",
+			advice:  "Run the same command to complete it",
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.verdict, outcome(row.ctx, &row.report, row.err))
-			if row.err != nil {
-				require.Equal(t, row.advice, advice(row.ctx, &row.report))
+		{
+			name:    "the listing failed",
+			ctx:     t.Context(),
+			report:  transfer.Report{},
+			err:     storage.PermissionDenied,
+			verdict: "Migration INCOMPLETE",
+			advice:  "Run the same command to complete it",
+		},
+		{
+			name:    "a second one beside it",
+			ctx:     t.Context(),
+			report:  transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}},
+			err:     running,
+			verdict: "Migration INCOMPLETE, 1 failed",
+			advice:  "Is the same migration running elsewhere? When it has ended, run the same command to complete this one",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.verdict, outcome(tt.ctx, &tt.report, tt.err))
+			if tt.err != nil {
+				require.Equal(t, tt.advice, advice(tt.ctx, &tt.report))
 			}
 		})
 	}
@@ -111,13 +132,14 @@ func TestMigrateLeavesOutTheCache(t *testing.T) {
 	write(t, home, map[string]string{"mine": "x"})
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
 	address := "mem://migrate-home"
+
 	job := (&migration{dir: home, address: address}).cache()
 	require.Contains(t, filepath.ToSlash(job), cache)
 	require.NoError(t, os.MkdirAll(job, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(job, "another's.upload"), []byte("x"), 0o600))
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{home, address}, &out))
-	require.Contains(t, out.String(), "1 transferred (1 B)")
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{home, address}, &buf))
+	require.Contains(t, buf.String(), "1 transferred (1 B)")
 }
 
 // A service's user may have no home that it can write to: large files are sent
@@ -130,9 +152,10 @@ func TestMigrateWithoutACache(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(nowhere, "file"))
 	t.Setenv("HOME", filepath.Join(nowhere, "file"))         // on macOS
 	t.Setenv("LocalAppData", filepath.Join(nowhere, "file")) // on Windows
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{dir, "mem://migrate-without-cache"}, &out))
-	require.Contains(t, out.String(), "Migration complete: 1 transferred")
+
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{dir, "mem://migrate-without-cache"}, &buf))
+	require.Contains(t, buf.String(), "Migration complete: 1 transferred")
 }
 
 // A dry run makes no cache.
@@ -142,6 +165,7 @@ func TestDryRunMakesNoCache(t *testing.T) {
 	write(t, dir, map[string]string{"mine": "x"})
 	t.Setenv("XDG_CACHE_HOME", cache)
 	require.NoError(t, run(t.Context(), []string{"-dry-run", dir, "mem://migrate-dry"}, &bytes.Buffer{}))
+
 	entries, err := os.ReadDir(cache)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -152,10 +176,10 @@ func TestMigrateWithoutArguments(t *testing.T) {
 	repository := t.TempDir() // the real one may be changed by tests that run beside this one
 	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})
 	t.Chdir(filepath.Join(repository, "sub"))
-	out, err := migrate(t)
+	output, err := migrate(t)
 	require.NoError(t, err)
-	require.Contains(t, out, "using a temporary one")
-	require.Contains(t, out, "Migration complete: 2 transferred")
+	require.Contains(t, output, "using a temporary one")
+	require.Contains(t, output, "Migration complete: 2 transferred")
 
 	t.Chdir(t.TempDir())
 	_, err = migrate(t)
@@ -195,12 +219,13 @@ func TestBar(t *testing.T) {
 
 // On a terminal lines are above the bar.
 func TestScreenOnATerminal(t *testing.T) {
-	var out bytes.Buffer
-	s := &screen{out: &out, terminal: true}
+	var buf bytes.Buffer
+	s := &screen{out: &buf, terminal: true}
 	s.progress(transfer.Progress{Files: 1, TotalFiles: 2})
 	s.change(false)(transfer.Change{Action: transfer.Failed, Key: "x", Err: storage.Locked})
 	s.done()
-	drawn := strings.Split(out.String(), "\r\x1b[K")
+
+	drawn := strings.Split(buf.String(), "\r\x1b[K")
 	require.Len(t, drawn, 4)
 	require.Equal(t, drawn[1], strings.TrimSuffix(drawn[3], "\n"))
 	require.Equal(t, "Failed: \"x\": locked\n", drawn[2])
@@ -208,11 +233,11 @@ func TestScreenOnATerminal(t *testing.T) {
 
 // Without a terminal a line is printed now and then.
 func TestScreenWithoutATerminal(t *testing.T) {
-	var out bytes.Buffer
-	s := newScreen(&out)
+	var buf bytes.Buffer
+	s := newScreen(&buf)
 	for tenths := range 120 {
 		s.progress(transfer.Progress{Elapsed: time.Duration(tenths) * 100 * time.Millisecond})
 	}
 	s.done()
-	require.Equal(t, 2, strings.Count(out.String(), "\n"))
+	require.Equal(t, 2, strings.Count(buf.String(), "\n"))
 }

@@ -20,16 +20,16 @@ import (
 
 func move(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	var out bytes.Buffer
-	err := run(t.Context(), append([]string{"-rest", "50ms", "-objects", "100"}, args...), &out)
-	t.Log(out.String())
-	return out.String(), err
+	var buf bytes.Buffer
+	err := run(t.Context(), append([]string{"-rest", "50ms", "-objects", "100"}, args...), &buf)
+	t.Log(buf.String())
+	return buf.String(), err
 }
 
 func TestMoveLosesNothing(t *testing.T) {
-	out, err := move(t)
+	output, err := move(t)
 	require.NoError(t, err)
-	require.Contains(t, out, "objects are as they were written")
+	require.Contains(t, output, "objects are as they were written")
 }
 
 func TestMoveToServersLosesNothing(t *testing.T) {
@@ -39,12 +39,13 @@ func TestMoveToServersLosesNothing(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	out, err := move(t, directoryAddress(t.TempDir(), "old"),
+
+	output, err := move(t, directoryAddress(t.TempDir(), "old"),
 		freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {minio}}),
 		freshbucket.Address(t, "azblob", url.Values{"endpoint": {azurite}}))
 	require.NoError(t, err)
-	require.Contains(t, out, "moving to azblob://")
-	require.Contains(t, out, "objects are as they were written")
+	require.Contains(t, output, "moving to azblob://")
+	require.Contains(t, output, "objects are as they were written")
 }
 
 // A slowVisitor takes the first bytes of a response, and no more until the channel is closed.
@@ -55,7 +56,9 @@ type slowVisitor struct {
 }
 
 func (v *slowVisitor) Write(p []byte) (int, error) {
-	v.once.Do(func() { close(v.took) })
+	v.once.Do(func() {
+		close(v.took)
+	})
 	<-v.rest
 	return len(p), nil
 }

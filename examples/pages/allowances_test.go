@@ -16,6 +16,7 @@ func TestDocumentsAreCounted(t *testing.T) {
 	file := uploads.Upload{Body: strings.NewReader("text"), User: uploads.User{ID: "eva"}}
 	_, err = service.Store(t.Context(), file)
 	require.NoError(t, err)
+
 	usage, err := service.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 	require.Equal(t, uploads.Usage{Bytes: 4, Files: 1}, usage)

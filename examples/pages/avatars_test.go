@@ -38,6 +38,7 @@ func TestAvatarsOnePictureForAUser(t *testing.T) {
 	others := send("eva2", picture(t, 1))
 	send("eva", picture(t, 1))
 	second := send("eva", picture(t, 2))
+
 	pictures := func() []string {
 		return slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.HasPrefix(key, "pictures/") })
 	}
@@ -49,7 +50,9 @@ func TestAvatarsOnePictureForAUser(t *testing.T) {
 
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { send("eva", picture(t, 3)) })
+		all.Go(func() {
+			send("eva", picture(t, 3))
+		})
 	}
 	all.Wait()
 	current, _, err := storage.ReadAll(t.Context(), bucket, "current/eva")
@@ -65,6 +68,7 @@ func TestThumbnailGoesWithItsFile(t *testing.T) {
 	require.NoError(t, err)
 	f, err := service.Store(t.Context(), uploads.Upload{Body: strings.NewReader(picture(t, 1)), Name: "me.png"})
 	require.NoError(t, err)
+
 	require.ElementsMatch(t, []string{f.Key, "small/" + f.Key}, keys(t, bucket))
 	require.NoError(t, service.Delete(t.Context(), f.Key, uploads.User{}))
 	require.Empty(t, keys(t, bucket))

@@ -28,6 +28,7 @@ func TestCDNGalleryByCookies(t *testing.T) {
 	signer, err := openSigner(file)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
+
 	require.NoError(t, allowGallery(w, signer, "42"))
 	require.Len(t, w.Result().Cookies(), 3)
 	for _, c := range w.Result().Cookies() {

@@ -22,6 +22,7 @@ func TestQuotaDenies(t *testing.T) {
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, bytes.NewReader(make([]byte, 6*mib)))
 	require.NoError(t, err)
+
 	_, err = u.PutPart(t.Context(), 2, strings.NewReader("more"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = u.Complete(t.Context())
@@ -29,6 +30,7 @@ func TestQuotaDenies(t *testing.T) {
 	_, err = b.Upload(t.Context(), "c", strings.NewReader("more"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "6291460 bytes were uploaded")
+
 	_, err = storage.Copy(t.Context(), b, "d", b, "b")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = b.SignedUploadURL(t.Context(), "e")
@@ -42,12 +44,15 @@ func TestZippedCore(t *testing.T) {
 	b, err := storage.Wrap(store, func(c storage.Core) storage.Core { return zipped{core: c} })
 	require.NoError(t, err)
 	text := strings.Repeat("text ", 1000)
+
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithSize(int64(len(text))))
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), attrs.Size)
-	stored, err := store.Attrs(t.Context(), "a")
+
+	storedAttrs, err := store.Attrs(t.Context(), "a")
 	require.NoError(t, err)
-	require.Less(t, stored.Size, int64(200))
+	require.Less(t, storedAttrs.Size, int64(200))
+
 	_, err = storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
 	for _, key := range []string{"a", "b"} {
@@ -56,18 +61,22 @@ func TestZippedCore(t *testing.T) {
 		require.Equal(t, text, string(data))
 		require.EqualValues(t, len(text), attrs.Size)
 	}
+
 	data, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(-5, -1))
 	require.NoError(t, err)
 	require.Equal(t, "text ", string(data))
+
 	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithCRC32C(1))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithSize(5))
 	require.ErrorIs(t, err, storage.BodyFailed)
+
 	_, err = storage.Append(t.Context(), b, "b", []byte("more"))
 	require.NoError(t, err)
 	data, _, err = storage.ReadAll(t.Context(), b, "b")
 	require.NoError(t, err)
 	require.Equal(t, text+"more", string(data))
+
 	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
 	require.ErrorIs(t, err, storage.Unsupported)
 	for _, err := range b.List(t.Context()) {
@@ -100,6 +109,7 @@ func TestCachedCore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
+
 	for range 3 {
 		data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
@@ -107,6 +117,7 @@ func TestCachedCore(t *testing.T) {
 		require.Equal(t, "v", attrs.Metadata["k"])
 		attrs.Metadata["k"] = "changed by the caller"
 	}
+
 	r, err := b.Download(t.Context(), "a", storage.WithRange(1, 2))
 	require.NoError(t, err)
 	data, err := io.ReadAll(r)
@@ -114,6 +125,7 @@ func TestCachedCore(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.Equal(t, "ex", string(data))
 	require.EqualValues(t, 4, delivered)
+
 	put(t, b, "a", "other")
 	data, _, err = storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)

@@ -13,10 +13,12 @@ import (
 // A narrowed bucket uploads below its prefix.
 func TestNarrowUploadsBelowItsPrefix(t *testing.T) {
 	bucket := memstore.New()
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
 	_, err := narrow(bucket).Upload(t.Context(), "eva.jpg", strings.NewReader("photo"))
 	require.NoError(t, err)
-	found, err := bucket.Exists(t.Context(), "users/eva.jpg")
+	exists, err := bucket.Exists(t.Context(), "users/eva.jpg")
 	require.NoError(t, err)
-	require.True(t, found)
+	require.True(t, exists)
 }

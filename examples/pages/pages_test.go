@@ -43,12 +43,14 @@ func TestClaimByOneWorker(t *testing.T) {
 			claims <- claimed && err == nil
 		}()
 	}
+
 	winners := 0
 	for range 8 {
 		if <-claims {
 			winners++
 		}
 	}
+
 	require.Equal(t, 1, winners)
 }
 
@@ -57,16 +59,18 @@ func TestTakeOnlyOnce(t *testing.T) {
 	bucket := memstore.New()
 	errs := make(chan error)
 	for range 5 {
-		go func() { errs <- take(t.Context(), bucket, 30) }()
+		go func() {
+			errs <- take(t.Context(), bucket, 30)
+		}()
 	}
-	refused := 0
+	refusals := 0
 	for range 5 {
 		if err := <-errs; err != nil {
 			require.EqualError(t, err, "only 10 are left")
-			refused++
+			refusals++
 		}
 	}
-	require.Equal(t, 2, refused)
+	require.Equal(t, 2, refusals)
 }
 
 // A draft is saved over its own revision only.
@@ -84,17 +88,20 @@ func TestSaveOverItsRevision(t *testing.T) {
 func TestSavePageOfARevision(t *testing.T) {
 	bucket := memstore.New()
 	require.NoError(t, savePage(t.Context(), bucket, "page", "one", ""))
+
 	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "two", ""), storage.PreconditionFailed)
 	attrs, err := bucket.Attrs(t.Context(), "page")
 	require.NoError(t, err)
 	require.NoError(t, savePage(t.Context(), bucket, "page", "two", attrs.Revision))
 	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "three", attrs.Revision), storage.PreconditionFailed)
+
 	var both interface {
 		storage.UploadOption
 		storage.CopyOption
 	} = storage.IfAbsent()
 	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
 	both = storage.IfRevision(attrs.Revision)
 	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
@@ -104,13 +111,15 @@ func TestSavePageOfARevision(t *testing.T) {
 func TestRefreshReadsChanges(t *testing.T) {
 	bucket := memstore.New()
 	revision := put(t, bucket, "settings.json", "{}")
-	_, changed, err := refresh(t.Context(), bucket, revision)
+
+	_, modified, err := refresh(t.Context(), bucket, revision)
 	require.NoError(t, err)
-	require.False(t, changed)
+	require.False(t, modified)
+
 	put(t, bucket, "settings.json", `{"dark":true}`)
-	text, changed, err := refresh(t.Context(), bucket, revision)
+	text, modified, err := refresh(t.Context(), bucket, revision)
 	require.NoError(t, err)
-	require.True(t, changed)
+	require.True(t, modified)
 	require.Equal(t, `{"dark":true}`, string(text))
 }
 
@@ -123,26 +132,31 @@ func TestOpenForJobsNeedsConditions(t *testing.T) {
 
 func TestSignedRequestsOfADirectory(t *testing.T) {
 	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	bucket, files, err := openWithURLs(filepath.Join(t.TempDir(), "files"), server.URL)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
 	handler = files
 
-	signed, err := allowUpload(t.Context(), bucket, "cat.png", 3)
+	signedURL, err := allowUpload(t.Context(), bucket, "cat.png", 3)
 	require.NoError(t, err)
-	for _, row := range []struct {
+	tests := []struct {
 		body   string
 		status int
 	}{
 		{"four", http.StatusRequestEntityTooLarge},
 		{"PNG", http.StatusOK},
 		{"PNG", http.StatusPreconditionFailed},
-	} {
-		status, err := send(t.Context(), signed, int64(len(row.body)), strings.NewReader(row.body))
+	}
+	for _, tt := range tests {
+		status, err := send(t.Context(), signedURL, int64(len(tt.body)), strings.NewReader(tt.body))
 		require.NoError(t, err)
-		require.Equal(t, row.status, status, row.body)
+		require.Equal(t, tt.status, status, tt.body)
 	}
 
 	put(t, bucket, "reports/2026-11.pdf", "%PDF")
@@ -153,6 +167,7 @@ func TestSignedRequestsOfADirectory(t *testing.T) {
 	var text bytes.Buffer
 	_, err = text.ReadFrom(response.Body)
 	require.NoError(t, err)
+
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, "%PDF", text.String())
 	require.Contains(t, response.Header.Get("Content-Disposition"), "Report November.pdf")
@@ -173,6 +188,7 @@ func TestPublish(t *testing.T) {
 	for _, name := range []string{"index.html", "draft.tmp"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
 	}
+
 	report, err := publish(t.Context(), bucket, dir)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
@@ -184,9 +200,9 @@ func TestBackUp(t *testing.T) {
 	backup := memstore.New()
 	put(t, photos, "cat.jpg", "meow")
 	require.NoError(t, backUp(t.Context(), backup, photos))
-	found, err := backup.Exists(t.Context(), "cat.jpg")
+	exists, err := backup.Exists(t.Context(), "cat.jpg")
 	require.NoError(t, err)
-	require.True(t, found)
+	require.True(t, exists)
 }
 
 // An inventory has a manifest.
@@ -212,18 +228,20 @@ func TestUndo(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return now }}))
 	put(t, bucket, "a", "good")
-	at := now.Add(time.Minute)
+	when := now.Add(time.Minute)
 	now = now.Add(time.Hour)
 	put(t, bucket, "a", "bad")
 	put(t, bucket, "b", "bad")
-	_, err := undo(t.Context(), bucket, at)
+	_, err := undo(t.Context(), bucket, when)
 	require.NoError(t, err)
+
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "good", string(text))
-	found, err := bucket.Exists(t.Context(), "b")
+
+	exists, err := bucket.Exists(t.Context(), "b")
 	require.NoError(t, err)
-	require.False(t, found)
+	require.False(t, exists)
 }
 
 func TestMigrateOneAtATime(t *testing.T) {
@@ -231,6 +249,7 @@ func TestMigrateOneAtATime(t *testing.T) {
 		bucket := memstore.New()
 		running := 0
 		done := make(chan error)
+
 		for range 3 {
 			go func() {
 				done <- migrate(t.Context(), bucket, func(context.Context) error {
@@ -244,6 +263,7 @@ func TestMigrateOneAtATime(t *testing.T) {
 				})
 			}()
 		}
+
 		for range 3 {
 			require.NoError(t, <-done)
 		}
@@ -265,11 +285,13 @@ func TestLeadByAnotherProcess(t *testing.T) {
 				return nil
 			})
 		}
+
 		go begin(first, "first")
 		require.Equal(t, "first", <-leaders)
 		go begin(second, "second")
 		end()
 		require.Equal(t, "second", <-leaders)
+
 		endAll()
 		require.ErrorIs(t, <-done, context.Canceled)
 		require.ErrorIs(t, <-done, context.Canceled)
@@ -285,6 +307,7 @@ func TestStoreRefusesAFormerHolder(t *testing.T) {
 	holder, err := lease.Acquire(t.Context(), bucket, "leader")
 	require.NoError(t, err)
 	require.NoError(t, store(holder.Context(), bucket, "new"))
+
 	require.ErrorContains(t, store(context.WithoutCancel(former.Context()), bucket, "old"), "changed")
 	text, _, err := storage.ReadAll(t.Context(), bucket, "report")
 	require.NoError(t, err)
@@ -308,12 +331,14 @@ func TestMoving(t *testing.T) {
 	require.NoError(t, err)
 	bucket, err := openBoth(t.Context(), "mem://old", "mem://new", overlay.Config{})
 	require.NoError(t, err)
+
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
-	left, err := move(t.Context(), bucket)
+
+	remaining, err := move(t.Context(), bucket)
 	require.NoError(t, err)
-	require.Zero(t, left)
+	require.Zero(t, remaining)
 }
 
 // A bucket is read while a store is down.
@@ -323,16 +348,20 @@ func TestMirrorIsReadWhileAStoreIsDown(t *testing.T) {
 	bucket, other, err := openMirror(t.Context(), first, second)
 	require.NoError(t, err)
 	put(t, bucket, "report", "text")
+
 	data, old, err := readReport(t.Context(), bucket, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 	require.False(t, old)
-	left, err := repair(t.Context(), bucket)
+
+	remaining, err := repair(t.Context(), bucket)
 	require.NoError(t, err)
-	require.Zero(t, left)
+	require.Zero(t, remaining)
+
 	data, _, err = storage.ReadAll(t.Context(), other, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+
 	require.NoError(t, storage.Close(bucket))
 	require.NoError(t, storage.Close(other))
 }
@@ -341,9 +370,11 @@ func TestKeepForOneDay(t *testing.T) {
 	b, err := keepForOneDay(memstore.New())
 	require.NoError(t, err)
 	put(t, b, "a", "text")
+
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=86400", attrs.CacheControl)
+
 	attrs, err = b.Upload(t.Context(), "b", strings.NewReader("text"), storage.WithCacheControl("no-store"))
 	require.NoError(t, err)
 	require.Equal(t, "no-store", attrs.CacheControl)
@@ -364,6 +395,7 @@ func TestChangingABucket(t *testing.T) {
 	require.NoError(t, err)
 	_, err = storage.SignedRemoveURL(t.Context(), bucket, "e")
 	require.NoError(t, err)
+
 	require.ErrorIs(t, storage.Prefixed(bucket, "tenant/").Remove(t.Context(), "../e"), storage.InvalidArgument)
 	require.Equal(t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n",
 		journal.String())
@@ -372,9 +404,9 @@ func TestChangingABucket(t *testing.T) {
 	b := memstore.New(storage.WithHook(frozen))
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, there)
+	require.False(t, exists)
 }
 
 type failingWriter struct{ err error }
@@ -387,9 +419,10 @@ func TestAuditFails(t *testing.T) {
 	b := memstore.New(storage.WithHook(audit(failingWriter{full})))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
+
 	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a"}))
 	require.ErrorIs(t, err, full)
-	there, err := b.Exists(t.Context(), "a")
+	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.True(t, there)
+	require.True(t, exists)
 }

@@ -23,14 +23,15 @@ import (
 func eva(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
 
 func TestFilmsAreJudgedByContent(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, content string
 		status, files int
 	}{
-		{"a video", "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41", http.StatusCreated, 1},
-		{"a page named film.mp4", "<!doctype html><script>alert(1)</script>", http.StatusUnsupportedMediaType, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "a video", content: "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41", status: http.StatusCreated, files: 1},
+		{name: "a page named film.mp4", content: "<!doctype html><script>alert(1)</script>", status: http.StatusUnsupportedMediaType},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
 			service, err := films(bucket, eva)
 			require.NoError(t, err)
@@ -38,15 +39,16 @@ func TestFilmsAreJudgedByContent(t *testing.T) {
 			w := multipart.NewWriter(&form)
 			part, err := w.CreateFormFile("film", "film.mp4")
 			require.NoError(t, err)
-			_, err = io.WriteString(part, row.content)
+			_, err = io.WriteString(part, tt.content)
 			require.NoError(t, err)
 			require.NoError(t, w.Close())
 			r := httptest.NewRequest(http.MethodPost, "/", &form)
 			r.Header.Set("Content-Type", w.FormDataContentType())
 			response := httptest.NewRecorder()
+
 			service.ServeHTTP(response, r)
-			require.Equal(t, row.status, response.Code, response.Body)
-			require.Len(t, keys(t, bucket), row.files)
+			require.Equal(t, tt.status, response.Code, response.Body)
+			require.Len(t, keys(t, bucket), tt.files)
 		})
 	}
 }
@@ -60,6 +62,7 @@ func TestSharedFilesExpire(t *testing.T) {
 		put(t, bucket, "users/eva/b", "kept")
 		ctx, cancel := context.WithTimeout(t.Context(), 26*time.Hour)
 		defer cancel()
+
 		require.ErrorIs(t, tidy(ctx, bucket, service), context.DeadlineExceeded)
 		require.NotContains(t, keys(t, bucket), "shared/a")
 		require.Contains(t, keys(t, bucket), "users/eva/b")
@@ -99,6 +102,7 @@ func TestScannerDownKeepsNoFiles(t *testing.T) {
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, config)
 	require.NoError(t, err)
+
 	_, err = service.Store(t.Context(), uploads.Upload{Body: strings.NewReader("content")})
 	require.Equal(t, uploads.Busy, uploads.CodeOf(err), "%v", err)
 	require.Empty(t, keys(t, bucket))

@@ -33,9 +33,11 @@ func TestCatalogOfAUser(t *testing.T) {
 	client := engine.New(store, driver.WithLayer(vended.New(askAt(server.URL+"?user=1"))))
 	_, err := client.Upload(t.Context(), "users/1/a", strings.NewReader("own"))
 	require.NoError(t, err)
+
 	text, _, err := storage.ReadAll(t.Context(), client, "users/1/a")
 	require.NoError(t, err)
 	require.Equal(t, "own", string(text))
+
 	_, err = client.Attrs(t.Context(), "users/2/secret")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorIs(t, client.Remove(t.Context(), "users/1/a"), storage.PermissionDenied)

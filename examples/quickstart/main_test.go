@@ -13,13 +13,13 @@ import (
 
 func TestQuickstart(t *testing.T) {
 	for _, address := range []string{"mem://quickstart", "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/")} {
-		var out bytes.Buffer
-		require.NoError(t, run(t.Context(), address, &out))
+		var buf bytes.Buffer
+		require.NoError(t, run(t.Context(), address, &buf))
 		require.Equal(t, `uploaded quickstart/hello.txt
 listed quickstart/hello.txt 5 bytes
 read "hello" (text/plain; charset=utf-8)
 removed quickstart/hello.txt
-`, out.String())
+`, buf.String())
 
 		bucket, err := storage.Open(t.Context(), address)
 		require.NoError(t, err)
@@ -36,10 +36,13 @@ func TestQuickstartKeepsExistingObjects(t *testing.T) {
 	const address = "mem://quickstart-again"
 	bucket, err := storage.Open(t.Context(), address)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
 	_, err = bucket.Upload(t.Context(), "quickstart/hello.txt", strings.NewReader("earlier"))
 	require.NoError(t, err)
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), address, &out))
-	require.Contains(t, out.String(), `read "earlier"`)
+
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), address, &buf))
+	require.Contains(t, buf.String(), `read "earlier"`)
 }

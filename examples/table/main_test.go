@@ -17,11 +17,11 @@ import (
 func TestProgramInMemoryAndOnADirectory(t *testing.T) {
 	directory := "file:///" + strings.TrimPrefix(filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")), "/") + "?create=true"
 	for _, address := range []string{"mem://table", directory} {
-		var out bytes.Buffer
-		require.NoError(t, run(t.Context(), address, &out))
-		require.NoError(t, run(t.Context(), address, &out))
-		require.NoError(t, run(t.Context(), address, &out))
-		require.Equal(t, "version 41: alice has 20, bob has 80\nversion 82: alice has 40, bob has 160\nversion 123: alice has 60, bob has 240\n", out.String())
+		var buf bytes.Buffer
+		require.NoError(t, run(t.Context(), address, &buf))
+		require.NoError(t, run(t.Context(), address, &buf))
+		require.NoError(t, run(t.Context(), address, &buf))
+		require.Equal(t, "version 41: alice has 20, bob has 80\nversion 82: alice has 40, bob has 160\nversion 123: alice has 60, bob has 240\n", buf.String())
 	}
 }
 
@@ -58,6 +58,7 @@ func TestReaderFarBehindUsesASnapshot(t *testing.T) {
 		require.NoError(t, writer.transfer(t.Context(), "bank", "alice", 1))
 		require.NoError(t, writer.snapshot(t.Context()))
 	}
+
 	require.NoError(t, behind.transfer(t.Context(), "alice", "bob", 3))
 	require.Equal(t, map[string]int{"bank": -3, "alice": 3}, behind.balances)
 }

@@ -13,8 +13,8 @@ import (
 )
 
 func TestSpansAndMetricsArePrinted(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), "mem://telemetry-test", &out))
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), "mem://telemetry-test", &buf))
 	for _, line := range []string{
 		"  storage.driver.Put [Unset]\n",
 		"  storage.Upload [Unset] omnibucket.key=telemetry/a.txt omnibucket.bytes=5 omnibucket.requests=1\n",
@@ -23,25 +23,26 @@ func TestSpansAndMetricsArePrinted(t *testing.T) {
 		"  omnibucket.operation.duration: 1 omnibucket.operation=Remove\n",
 		"  omnibucket.operation.bytes: 5 omnibucket.operation=Upload\n",
 	} {
-		require.Contains(t, out.String(), line)
+		require.Contains(t, buf.String(), line)
 	}
-	require.NotContains(t, out.String(), "[Error]", "a missing object is no failure")
+	require.NotContains(t, buf.String(), "[Error]", "a missing object is no failure")
 }
 
 // The dashboard and the alerts use the names of the metrics that are reported, in the spelling of Prometheus.
 func TestDashboardAndAlertsUseOurNames(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), "mem://telemetry-names", &out))
-	known := []string{"omnibucket_provider", "omnibucket_bucket", "omnibucket_buffer_limit_overgrants_total"}
-	for _, name := range regexp.MustCompile(`omnibucket\.[a-z._]+`).FindAllString(out.String(), -1) {
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), "mem://telemetry-names", &buf))
+	labels := []string{"omnibucket_provider", "omnibucket_bucket", "omnibucket_buffer_limit_overgrants_total"}
+	for _, name := range regexp.MustCompile(`omnibucket\.[a-z._]+`).FindAllString(buf.String(), -1) {
 		name = strings.ReplaceAll(name, ".", "_")
-		known = append(known, name, name+"_total", name+"_seconds_count", name+"_seconds_bucket")
+		labels = append(labels, name, name+"_total", name+"_seconds_count", name+"_seconds_bucket")
 	}
+
 	for _, file := range []string{"dashboard.json", "alerts.yaml"} {
 		text, err := os.ReadFile("../../docs/observability/" + file)
 		require.NoError(t, err)
 		for _, name := range regexp.MustCompile(`omnibucket_[a-z_]+`).FindAllString(string(text), -1) {
-			require.Contains(t, known, name, file)
+			require.Contains(t, labels, name, file)
 		}
 		if filepath.Ext(file) == ".json" {
 			require.True(t, json.Valid(text))

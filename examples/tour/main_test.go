@@ -31,20 +31,22 @@ func TestTour(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	for _, row := range []struct{ name, bucket string }{
+	tests := []struct{ name, bucket string }{
 		{"memory", "mem://tour-test"},
 		{"an address of a directory", directoryAddress(t.TempDir())},
 		{"a temporary directory", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			var out bytes.Buffer
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var buf bytes.Buffer
 			args := []string{tree}
-			if row.bucket != "" {
-				args = []string{"-bucket", row.bucket, tree}
+			if tt.bucket != "" {
+				args = []string{"-bucket", tt.bucket, tree}
 			}
-			require.NoError(t, run(t.Context(), args, &out))
-			text := out.String()
+			require.NoError(t, run(t.Context(), args, &buf))
+			text := buf.String()
 			t.Log(text)
+
 			for _, want := range []string{
 				"5 files (300.0 KiB) in",
 				"a/               1 file        4 B",
@@ -62,8 +64,9 @@ func TestTour(t *testing.T) {
 			}
 			require.NotContains(t, text, "\x1b", "no colors without a terminal")
 			require.NotContains(t, text, "config", "hidden directories are not uploaded")
-			if row.bucket != "" {
-				require.Empty(t, keys(t, row.bucket))
+
+			if tt.bucket != "" {
+				require.Empty(t, keys(t, tt.bucket))
 			}
 		})
 	}
@@ -71,15 +74,15 @@ func TestTour(t *testing.T) {
 
 // The sample is built in.
 func TestSampleIsBuiltIn(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://sample"}, &out))
-	require.Contains(t, out.String(), "a sample that is built in")
-	require.Contains(t, out.String(), "data/")
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://sample"}, &buf))
+	require.Contains(t, buf.String(), "a sample that is built in")
+	require.Contains(t, buf.String(), "data/")
 }
 
 func TestKeepLeavesTheObjects(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://kept", "-keep"}, &out))
+	var buf bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://kept", "-keep"}, &buf))
 	require.Len(t, keys(t, "mem://kept"), 7)
 }
 
@@ -98,23 +101,30 @@ func TestErrorsAreOneLine(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		ctx  context.Context
 		args []string
 		want string
 	}{
-		{"an unknown scheme", t.Context(), []string{"-bucket", "ftp://x"}, `scheme "ftp"; known are: azblob, file, gs, mem`},
-		{"a missing bucket", t.Context(), []string{"-bucket", directoryAddress(filepath.Join(t.TempDir(), "none"))}, "bucket not found"},
-		{"a missing tree", t.Context(), []string{filepath.Join(t.TempDir(), "none")}, "none"},
-		{"a tree that is a file", t.Context(), []string{file}, "invalid argument"},
-		{"two trees", t.Context(), []string{"a", "b"}, "want at most one directory"},
-		{"an empty tree", t.Context(), []string{t.TempDir()}, "no files"},
-		{"interrupted", canceled, []string{"-bucket", "mem://interrupted"}, "canceled"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			err := run(row.ctx, row.args, &bytes.Buffer{})
-			require.ErrorContains(t, err, row.want)
+		{name: "an unknown scheme", ctx: t.Context(), args: []string{"-bucket", "ftp://x"}, want: `scheme "ftp"; known are: azblob, file, gs, mem`},
+		{
+			name: "a missing bucket",
+			ctx:  t.Context(),
+			args: []string{"-bucket", directoryAddress(filepath.Join(t.TempDir(), "none"))},
+			want: "bucket not found",
+		},
+		{name: "a missing tree", ctx: t.Context(), args: []string{filepath.Join(t.TempDir(), "none")}, want: "none"},
+		{name: "a tree that is a file", ctx: t.Context(), args: []string{file}, want: "invalid argument"},
+		{name: "two trees", ctx: t.Context(), args: []string{"a", "b"}, want: "want at most one directory"},
+		{name: "an empty tree", ctx: t.Context(), args: []string{t.TempDir()}, want: "no files"},
+		{name: "interrupted", ctx: canceled, args: []string{"-bucket", "mem://interrupted"}, want: "canceled"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := run(tt.ctx, tt.args, &bytes.Buffer{})
+			require.ErrorContains(t, err, tt.want)
 			require.NotContains(t, err.Error(), "\n")
 		})
 	}
@@ -125,7 +135,9 @@ func keys(t *testing.T, address string) []string {
 	t.Helper()
 	bucket, err := storage.Open(t.Context(), address)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
 	var all []string
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)

@@ -55,7 +55,9 @@ func ask(t *testing.T, r *http.Request) (status int, body string) {
 	t.Helper()
 	answer, err := client.Do(r.WithContext(t.Context()))
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
+	defer func() {
+		_ = answer.Body.Close()
+	}()
 	b, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
 	return answer.StatusCode, string(b)
@@ -83,28 +85,32 @@ func form(t *testing.T, address string, contents ...string) *http.Request {
 	return request(t, http.MethodPost, address+"/uploads/", w.FormDataContentType(), &b)
 }
 
-func read(t *testing.T, text string, to any) {
+func read(t *testing.T, text string, result any) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(text), to), text)
+	require.NoError(t, json.Unmarshal([]byte(text), result), text)
 }
 
 func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
-	for _, row := range []struct{ name, address, dir string }{
+	tests := []struct{ name, address, dir string }{
 		{"a directory", "", t.TempDir()},
 		{"memory", "mem://uploadservice-test", ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			origin := started(t, row.address, row.dir)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			origin := started(t, tt.address, tt.dir)
 			status, body := ask(t, form(t, origin, picture(t), picture(t)))
 			require.Equal(t, http.StatusCreated, status, body)
+
 			var answer struct{ Files []uploads.File }
 			read(t, body, &answer)
 			require.Len(t, answer.Files, 2)
+
 			for _, file := range answer.Files {
 				require.Regexp(t, `^users/demo/\d{4}/\d{2}/[a-z2-7]{26}\.png$`, file.Key)
 				status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, picture(t), body)
+
 				status, _ = ask(t, request(t, http.MethodDelete, origin+"/uploads/"+file.Key, "", nil))
 				require.Equal(t, http.StatusNoContent, status)
 				status, _ = ask(t, request(t, http.MethodGet, file.Location, "", nil))
@@ -118,18 +124,22 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 func TestPictureGoesStraightToTheStore(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	content := picture(t)
+
 	status, body := ask(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
 		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`)))
 	require.Equal(t, http.StatusCreated, status, body)
+
 	var ticket uploads.Ticket
 	read(t, body, &ticket)
 	put, err := ticket.Put.Request(t.Context(), strings.NewReader(content))
 	require.NoError(t, err)
 	status, body = ask(t, put)
 	require.Equal(t, http.StatusOK, status, body)
+
 	status, body = ask(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
 		strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`)))
 	require.Equal(t, http.StatusOK, status, body)
+
 	var file uploads.File
 	read(t, body, &file)
 	status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
@@ -171,21 +181,32 @@ func TestErrorsAreSentences(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	foreign := form(t, origin, picture(t))
 	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		request *http.Request
 		status  int
 		words   string
 	}{
-		{"a page named .png", form(t, origin, "<!doctype html><p>me"), 415, "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."},
-		{"a form without a file", form(t, origin), 400, "There is no file."},
-		{"another user's file", request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil), 403, "not yours"},
-		{"a form of another site", foreign, 403, "cross-origin"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			status, body := ask(t, row.request)
-			require.Equal(t, row.status, status)
-			require.Contains(t, body, row.words)
+		{
+			name:    "a page named .png",
+			request: form(t, origin, "<!doctype html><p>me"),
+			status:  415,
+			words:   "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF.",
+		},
+		{name: "a form without a file", request: form(t, origin), status: 400, words: "There is no file."},
+		{
+			name:    "another user's file",
+			request: request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil),
+			status:  403,
+			words:   "not yours",
+		},
+		{name: "a form of another site", request: foreign, status: 403, words: "cross-origin"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, body := ask(t, tt.request)
+			require.Equal(t, tt.status, status)
+			require.Contains(t, body, tt.words)
 		})
 	}
 }
@@ -212,15 +233,16 @@ func TestRun(t *testing.T) {
 			_ = w.CloseWithError(io.EOF)
 			done <- err
 		}()
-		var out bytes.Buffer
+		var buf bytes.Buffer
 		line := make([]byte, 1<<10)
 		address := regexp.MustCompile(`Open (http://[^/]+)/`)
-		for !address.Match(out.Bytes()) {
+		for !address.Match(buf.Bytes()) {
 			n, err := r.Read(line)
-			out.Write(line[:n])
-			require.NoError(t, err, out.String())
+			buf.Write(line[:n])
+			require.NoError(t, err, buf.String())
 		}
-		status, body := ask(t, form(t, string(address.FindSubmatch(out.Bytes())[1]), picture(t)))
+
+		status, body := ask(t, form(t, string(address.FindSubmatch(buf.Bytes())[1]), picture(t)))
 		require.Equal(t, http.StatusCreated, status, body)
 		cancel()
 		require.NoError(t, <-done)

@@ -33,6 +33,7 @@ func TestDataIsText(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page})
 	s.Data = `"><script>alert(1)</script></title>`
 	s.Links = []Link{{"javascript:alert(1)", "<b>bold</b>"}}
+
 	body := ask(t, s, "GET", "/").Body.String()
 	require.NotContains(t, body, "<script>")
 	require.NotContains(t, body, "</title></title>")
@@ -53,23 +54,24 @@ func TestLinkToThePageItself(t *testing.T) {
 // Files are served by their names.
 func TestHandlerServesFilesByName(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page, "app.js": "import './shared/live.js';"})
-	for _, row := range []struct {
+	tests := []struct {
 		name, method, path string
 		status             int
 		contentType        string
 	}{
-		{"the page", "GET", "/", 200, "text/html; charset=utf-8"},
-		{"a script", "GET", "/app.js", 200, "text/javascript; charset=utf-8"},
-		{"the stylesheet", "GET", "/shared/style.css", 200, "text/css; charset=utf-8"},
-		{"the icon", "HEAD", "/shared/icon.svg", 200, "image/svg+xml"},
-		{"the layout", "GET", "/layout.html", 404, "text/plain; charset=utf-8"},
-		{"a directory", "GET", "/shared/", 404, "text/plain; charset=utf-8"},
-		{"a method that changes something", "POST", "/", 405, "text/plain; charset=utf-8"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			w := ask(t, s, row.method, row.path)
-			require.Equal(t, row.status, w.Code)
-			require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
+		{name: "the page", method: "GET", path: "/", status: 200, contentType: "text/html; charset=utf-8"},
+		{name: "a script", method: "GET", path: "/app.js", status: 200, contentType: "text/javascript; charset=utf-8"},
+		{name: "the stylesheet", method: "GET", path: "/shared/style.css", status: 200, contentType: "text/css; charset=utf-8"},
+		{name: "the icon", method: "HEAD", path: "/shared/icon.svg", status: 200, contentType: "image/svg+xml"},
+		{name: "the layout", method: "GET", path: "/layout.html", status: 404, contentType: "text/plain; charset=utf-8"},
+		{name: "a directory", method: "GET", path: "/shared/", status: 404, contentType: "text/plain; charset=utf-8"},
+		{name: "a method that changes something", method: "POST", path: "/", status: 405, contentType: "text/plain; charset=utf-8"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := ask(t, s, tt.method, tt.path)
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 		})
 	}
@@ -81,6 +83,7 @@ func TestPolicyNamesTheStore(t *testing.T) {
 	policy := ask(t, s, "GET", "/").Header().Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'")
 	require.Contains(t, policy, "connect-src 'self';")
+
 	s.Origins = func(context.Context) []string { return []string{"https://store.example.com"} }
 	policy = ask(t, s, "GET", "/").Header().Get("Content-Security-Policy")
 	require.Contains(t, policy, "connect-src 'self' https://store.example.com;")

@@ -25,9 +25,11 @@ func TestPicturesAreSmallAndShown(t *testing.T) {
 			return err
 		}))
 	}
+
 	pictures, err := filepath.Glob(filepath.Join(root, "docs", "pictures", "*.webp"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pictures)
+
 	var total int64
 	for _, path := range pictures {
 		info, err := os.Stat(path)
