@@ -34,7 +34,7 @@ type adapterStore interface {
 // is the one without a wrapper, so that the others can be compared with direct calls.
 type adapter[S closer] struct {
 	name string
-	over func(ctx context.Context, b storage.Bucket) (S, error)
+	wrap func(ctx context.Context, b storage.Bucket) (S, error)
 }
 
 type closer interface{ close() error }
@@ -102,16 +102,19 @@ func storeCases() []benchCase {
 			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3),
 			noMoreRequests(viaObjstore, objstoreS3),
 		}
-		if c.name != "put-8m" { // for 8 MiB, s3blob needs fewer requests than we do, because it keeps 16 MiB in memory
+		if c.name != "put-8m" {
+			// For 8 MiB, s3blob needs fewer requests than we do, because it keeps 16 MiB in memory.
 			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
 		}
 		cases = append(cases, casesOf(c, storeAdapters, goCloud, objstore)...)
 	}
+
 	copies := adapterCase[adapterStore]{
 		"copy", "copy an object of 1 KiB in its bucket", adapterCopy,
 		[]goal{notSlower(viaGoCloud, goCloudS3), noMoreRequests(viaGoCloud, goCloudS3)},
 	}
-	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...) // the other adapters have no copy
+	// The other adapters have no copy.
+	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...)
 }
 
 // An adapterRow is one library or adapter in a case of the adapters.
@@ -128,7 +131,7 @@ func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 	for _, a := range adapters {
 		rows = append(rows, adapterRow[S]{
 			name: a.name,
-			open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) },
+			open: func(e *env) (S, error) { return a.wrap(e.ctx, memstore.New()) },
 		})
 	}
 	return rows
@@ -137,18 +140,21 @@ func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders []adapterRow[S]) []row {
 	var rows []row
 	for _, c := range contenders {
-		rows = append(rows, row{name: c.name, setup: func(e *env) (func(int) error, error) {
-			s, err := c.open(e)
-			if err != nil {
-				return nil, err
-			}
-			e.cleanup = append(e.cleanup, s.close)
-			run, err := op(e, s)
-			if err != nil || c.count == nil {
-				return run, err
-			}
-			return countedOp(e, c, op, run)
-		}})
+		rows = append(rows, row{
+			name: c.name,
+			setup: func(e *env) (func(int) error, error) {
+				s, err := c.open(e)
+				if err != nil {
+					return nil, err
+				}
+				e.cleanup = append(e.cleanup, s.close)
+				run, err := op(e, s)
+				if err != nil || c.count == nil {
+					return run, err
+				}
+				return countedOp(e, c, op, run)
+			},
+		})
 	}
 	return rows
 }

@@ -29,7 +29,7 @@ func onMinIO[S closer](adapters []adapter[S]) []adapterRow[S] {
 				var none S
 				return none, err
 			}
-			return a.over(ctx, b)
+			return a.wrap(ctx, b)
 		}))
 	}
 	return rows

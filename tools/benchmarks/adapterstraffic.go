@@ -40,15 +40,19 @@ func countedOp[S closer](
 	if err != nil {
 		return nil, err
 	}
-	if err := counted(1); err != nil { // not counted: the first operation may make additional requests
+
+	// Do not count the first operation, which may make additional requests.
+	if err := counted(1); err != nil {
 		return nil, err
 	}
+
 	base := counts()
 	if err := counted(1); err != nil {
 		return nil, err
 	}
 	one := counts()
 	one.add(base, -1)
+
 	const name = "adapters-traffic"
 	total, ok := e.shared[name].(*traffic)
 	if !ok {
@@ -57,6 +61,7 @@ func countedOp[S closer](
 		e.requests = func() (map[string]int, error) { return maps.Clone(total.requests), nil }
 		e.received = func() int { return total.received }
 	}
+
 	return func(n int) error {
 		total.add(one, n)
 		return run(n)
@@ -70,12 +75,14 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 	if err != nil {
 		return "", nil, err
 	}
+
 	var mu sync.Mutex
 	t := traffic{requests: map[string]int{}}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(u)
-			r.Out.Host = r.In.Host // unchanged, because the signature covers it
+			// Keep the host, because the signature covers it.
+			r.Out.Host = r.In.Host
 			mu.Lock()
 			defer mu.Unlock()
 			t.requests[r.In.Method]++
@@ -89,6 +96,7 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 			return nil
 		},
 	}
+
 	server := httptest.NewServer(proxy)
 	e.cleanup = append(e.cleanup, func() error {
 		server.Close()

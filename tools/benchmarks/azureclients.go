@@ -59,60 +59,66 @@ func azureStream(check azureblobs.TransferValidationType) *azblob.UploadStreamOp
 
 // azureSDK returns the SDK as a contender. options apply to its uploads.
 func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
-	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		c, err := azureClient(server)
-		if err != nil {
-			return client{}, err
-		}
-		blobs := c.ServiceClient().NewContainerClient(azureContainer)
-		return client{
-			put: func(ctx context.Context, key string, data []byte) error {
-				_, err := c.UploadBuffer(ctx, azureContainer, key, data, &azblob.UploadBufferOptions{
-					HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: to.Ptr(contentType)},
-				})
-				return err
-			},
-			upload: func(ctx context.Context, key string, body io.Reader, _ int64) error {
-				_, err := c.UploadStream(ctx, azureContainer, key, body, options)
-				return err
-			},
-			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				resp, err := c.DownloadStream(ctx, azureContainer, key, nil)
-				return resp.Body, err
-			},
-			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-					Prefix:     &prefix,
-					MaxResults: to.Ptr(int32(pageSize)),
-				})
-				for pages.More() {
-					page, err := pages.NextPage(ctx)
-					if err != nil {
-						return err
+	return contender{
+		name: name,
+		open: func(_ *env, server string) (client, error) {
+			c, err := azureClient(server)
+			if err != nil {
+				return client{}, err
+			}
+			blobs := c.ServiceClient().NewContainerClient(azureContainer)
+			return client{
+				put: func(ctx context.Context, key string, data []byte) error {
+					_, err := c.UploadBuffer(ctx, azureContainer, key, data, &azblob.UploadBufferOptions{
+						HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: to.Ptr(contentType)},
+					})
+					return err
+				},
+				upload: func(ctx context.Context, key string, body io.Reader, _ int64) error {
+					_, err := c.UploadStream(ctx, azureContainer, key, body, options)
+					return err
+				},
+				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+					resp, err := c.DownloadStream(ctx, azureContainer, key, nil)
+					return resp.Body, err
+				},
+				list: func(ctx context.Context, prefix string, each func()) error {
+					pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+						Prefix:     &prefix,
+						MaxResults: to.Ptr(int32(pageSize)),
+					})
+					for pages.More() {
+						page, err := pages.NextPage(ctx)
+						if err != nil {
+							return err
+						}
+						for range page.Segment.BlobItems {
+							each()
+						}
 					}
-					for range page.Segment.BlobItems {
-						each()
-					}
-				}
-				return nil
-			},
-			sign: func(_ context.Context, key string) error {
-				_, err := blobs.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil)
-				return err
-			},
-		}, nil
-	}}
+					return nil
+				},
+				sign: func(_ context.Context, key string) error {
+					_, err := blobs.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil)
+					return err
+				},
+			}, nil
+		},
+	}
 }
 
 // azureBuffered returns the SDK as a contender that downloads each object into memory as a whole.
 // The other contenders do not hold the whole object.
 func azureBuffered(name string, options *azblob.DownloadBufferOptions) contender {
-	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		c, err := azureClient(server)
-		return client{read: func(ctx context.Context, key string, size int64) (int64, error) {
-			return c.DownloadBuffer(ctx, azureContainer, key, make([]byte, size), options)
-		}}, err
-	}}
+	return contender{
+		name: name,
+		open: func(_ *env, server string) (client, error) {
+			c, err := azureClient(server)
+			return client{read: func(ctx context.Context, key string, size int64) (int64, error) {
+				return c.DownloadBuffer(ctx, azureContainer, key, make([]byte, size), options)
+			}}, err
+		},
+	}
 }
 
 func openAzureBlob(ctx context.Context, server string) (goCloud, error) {

@@ -141,14 +141,17 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+
 	e := newEnv(context.Background())
 	defer func() {
 		err = errors.Join(err, e.close())
 	}()
+
 	connected, err := contender.open(e, order.URL)
 	if err != nil {
 		return err
 	}
+
 	watch := watchHeap
 	if !c.heap {
 		watch = watchResident
@@ -158,10 +161,12 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 			return fmt.Errorf("the first, small operation: %w", err)
 		}
 	}
+
 	op := func() error { return c.do(e.ctx, connected, c.amount) }
 	if order.Profile != "" {
 		op = profiled(order.Profile, op)
 	}
+
 	report, err := watch(order.URL, op)
 	return errors.Join(err, writeJSON(w, report))
 }
@@ -212,7 +217,8 @@ func watchResident(url string, op func() error) (*childReport, error) {
 	_, peak := process.Resident()
 	r.Resident = float64(max(peak, base) - base)
 	if base == 0 {
-		r.Resident = -1 // the system does not report it
+		// The system does not report it.
+		r.Resident = -1
 	}
 	after, err := nullserver.Counts(http.DefaultClient, url)
 	r.Requests = since(before, after, 1)

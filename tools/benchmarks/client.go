@@ -67,29 +67,46 @@ func (c contender) onlyOnce() contender {
 	return c
 }
 
+// again returns a contender of the given name that has downloaded a file of n bytes before it is measured.
+func (c contender) again(name string, n int) contender {
+	return contender{
+		name: name,
+		open: func(e *env, server string) (client, error) {
+			connected, err := c.open(e, server)
+			if err != nil {
+				return client{}, err
+			}
+			return connected, downloadFile(e.ctx, connected, n)
+		},
+	}
+}
+
 // beside returns a contender for a download during another download. The given contender downloads
 // an object to a file, and this download is measured. Meanwhile, c downloads the same object to a
 // second file, again and again.
 func (c contender) beside(measured contender) contender {
-	return contender{name: c.name, open: func(e *env, server string) (client, error) {
-		other, err := c.open(e, server)
-		if err != nil {
-			return client{}, err
-		}
-		connected, err := measured.open(e, server)
-		return client{file: func(ctx context.Context, key, name string) error {
-			busy, cancel := context.WithCancel(ctx)
-			var again sync.WaitGroup
-			again.Go(func() {
-				for busy.Err() == nil {
-					_ = other.file(busy, key, name+".other")
-				}
-			})
-			defer again.Wait()
-			defer cancel()
-			return connected.file(ctx, key, name)
-		}}, err
-	}}
+	return contender{
+		name: c.name,
+		open: func(e *env, server string) (client, error) {
+			other, err := c.open(e, server)
+			if err != nil {
+				return client{}, err
+			}
+			connected, err := measured.open(e, server)
+			return client{file: func(ctx context.Context, key, name string) error {
+				busy, cancel := context.WithCancel(ctx)
+				var again sync.WaitGroup
+				again.Go(func() {
+					for busy.Err() == nil {
+						_ = other.file(busy, key, name+".other")
+					}
+				})
+				defer again.Wait()
+				defer cancel()
+				return connected.file(ctx, key, name)
+			}}, err
+		},
+	}
 }
 
 // A tuning sets options of this library. The zero value of a field selects the default.
@@ -103,24 +120,27 @@ type tuning struct {
 
 // ours returns this library as a contender with the given name and options.
 func (p *provider) ours(name string, t tuning) contender {
-	return contender{name: name, open: func(e *env, server string) (client, error) {
-		var opts []storage.OpenOption
-		if t.memory > 0 {
-			opts = append(opts, storage.WithBufferLimit(&storage.BufferLimit{Max: t.memory}))
-		}
-		if t.hedged {
-			opts = append(opts, storage.WithHedgedReads())
-		}
-		if t.encrypted {
-			layer, err := encryption()
-			if err != nil {
-				return client{}, err
+	return contender{
+		name: name,
+		open: func(e *env, server string) (client, error) {
+			var opts []storage.OpenOption
+			if t.memory > 0 {
+				opts = append(opts, storage.WithBufferLimit(&storage.BufferLimit{Max: t.memory}))
 			}
-			opts = append(opts, driver.WithLayer(layer))
-		}
-		b, err := p.open(e.ctx, server, opts...)
-		return t.client(b), err
-	}}
+			if t.hedged {
+				opts = append(opts, storage.WithHedgedReads())
+			}
+			if t.encrypted {
+				layer, err := encryption()
+				if err != nil {
+					return client{}, err
+				}
+				opts = append(opts, driver.WithLayer(layer))
+			}
+			b, err := p.open(e.ctx, server, opts...)
+			return t.client(b), err
+		},
+	}
 }
 
 func (t tuning) client(b storage.Bucket) client {
@@ -130,6 +150,7 @@ func (t tuning) client(b storage.Bucket) client {
 		upload = append(upload, storage.WithConcurrency(t.concurrency))
 		download = append(download, storage.WithConcurrency(t.concurrency))
 	}
+
 	s := own{b, upload}
 	c := client{
 		put:    s.put,
@@ -153,6 +174,7 @@ func (t tuning) client(b storage.Bucket) client {
 			return err
 		},
 	}
+
 	if t.stream {
 		c.put = func(ctx context.Context, key string, data []byte) error { return s.upload(ctx, key, asStream(data)) }
 	}
@@ -161,17 +183,20 @@ func (t tuning) client(b storage.Bucket) client {
 
 // goCloudContender returns gocloud.dev/blob as a contender.
 func goCloudContender(name string, open func(ctx context.Context, server string) (goCloud, error)) contender {
-	return contender{name: name, open: func(e *env, server string) (client, error) {
-		s, err := open(e.ctx, server)
-		return client{
-			put:    s.put,
-			upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
-			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				return s.bucket.NewReader(ctx, key, nil)
-			},
-			list: s.list,
-		}, err
-	}}
+	return contender{
+		name: name,
+		open: func(e *env, server string) (client, error) {
+			s, err := open(e.ctx, server)
+			return client{
+				put:    s.put,
+				upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
+				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+					return s.bucket.NewReader(ctx, key, nil)
+				},
+				list: s.list,
+			}, err
+		},
+	}
 }
 
 // A clientCase is a row in the table of cases. It compares several contenders on one provider.

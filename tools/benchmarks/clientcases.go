@@ -61,19 +61,23 @@ func smallCases() []clientCase {
 		allocationsOver(ours, rawSDK, 3), allocations(120), lessCPU(ours, rawSDK, 0.5),
 		allocationsAtMost(oursUnknown, 120), lessCPU(oursUnknown, rawSDK, 0.5),
 	}
+
 	// The writer of the SDK never knows the length of a body. For a fair comparison, this library
 	// does not get it either.
 	gcsPut := []contender{
 		google.ours(ours, tuning{stream: true}), named(oursKnown, gcsOurs), gcsRaw,
 		gcsSDK(rawGCSSmall, gcsChunks(256<<10)), gcsSDK(rawGCSOnce, gcsOneRequest), gcsGoCloud,
 	}
+
 	azureAll := []contender{azureOurs, azureRaw, azureGoCloud}
 	// The SDK of Azure neither verifies a checksum of what it receives nor stores one.
 	azureGoals := []goal{requestsAtMost(ours, 1), allocationsOver(ours, goCloudAzure, 5)}
+
 	const (
 		s3Put = "put 1 KiB that is in memory, "
 		s3Get = "get 1 KiB into a buffer, its checksum verified by ours and by the SDK's, "
 	)
+
 	return []clientCase{
 		{
 			provider:   amazon,
@@ -282,10 +286,13 @@ func signCases() []clientCase {
 }
 
 func signer(name string, open func(*env, storage.OpenOption) (storage.Bucket, error)) contender {
-	return contender{name: name, open: func(e *env, _ string) (client, error) {
-		b, err := open(e, storage.WithSigningBaseURL("https://files.example.com/"))
-		return tuning{}.client(b), err
-	}}
+	return contender{
+		name: name,
+		open: func(e *env, _ string) (client, error) {
+			b, err := open(e, storage.WithSigningBaseURL("https://files.example.com/"))
+			return tuning{}.client(b), err
+		},
+	}
 }
 
 func (p *provider) openSigner(e *env, _ storage.OpenOption) (storage.Bucket, error) {
@@ -317,12 +324,15 @@ func manyCases() []clientCase {
 			amount: objects,
 			heap:   true,
 			contenders: []contender{
-				{name: ours, open: func(*env, string) (client, error) {
-					return tuning{}.client(
-						memstore.New(driver.WithLayer(likeS3),
-							storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit})),
-					), nil
-				}},
+				{
+					name: ours,
+					open: func(*env, string) (client, error) {
+						return tuning{}.client(
+							memstore.New(driver.WithLayer(likeS3),
+								storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit})),
+						), nil
+					},
+				},
 				goCloudContender(
 					goCloudMem,
 					func(context.Context, string) (goCloud, error) { return goCloud{bucket: memblob.OpenBucket(nil)}, nil },

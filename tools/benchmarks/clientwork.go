@@ -201,20 +201,20 @@ func uploadMany(ctx context.Context, c client, n int) error {
 	var reading sync.WaitGroup
 	reading.Add(n)
 	return together(n, func(i int) error {
-		return c.upload(ctx, key(i), &barrierBody{left: kilobyte, all: &reading}, -1)
+		return c.upload(ctx, key(i), &barrierBody{remaining: kilobyte, all: &reading}, -1)
 	})
 }
 
 type barrierBody struct {
-	left int
-	all  *sync.WaitGroup
-	met  bool
+	remaining int
+	all       *sync.WaitGroup
+	met       bool
 }
 
 func (m *barrierBody) Read(p []byte) (int, error) {
-	if m.left > 0 {
-		n := min(m.left, len(p))
-		m.left -= n
+	if m.remaining > 0 {
+		n := min(m.remaining, len(p))
+		m.remaining -= n
 		return n, nil
 	}
 	if !m.met {

@@ -18,6 +18,7 @@ func commandLineCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
+
 	contenders := []tool{
 		oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"),
 		rcloneContender(rcloneOwn),
@@ -30,6 +31,7 @@ func commandLineCases() []benchCase {
 			contenders = append(contenders, other.tool)
 		}
 	}
+
 	goals := []goal{
 		faster(ours, rcloneBest, 1), faster(ours, rcloneOwn, 1),
 		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
@@ -37,6 +39,7 @@ func commandLineCases() []benchCase {
 	if os.Getenv(s5cmdVariable) != "" {
 		goals = append(goals, faster(ours, s5cmdOwn, 1))
 	}
+
 	var cases []benchCase
 	for _, k := range []commandLineCase{
 		{name: "cli-up", title: "into an empty bucket", job: func(c tool) job { return c.up }},
@@ -45,12 +48,21 @@ func commandLineCases() []benchCase {
 		{name: "cli-list", title: "listed", filled: true, keeps: true, counted: true, job: func(c tool) job { return c.list }},
 		{name: "cli-du", title: "added up", filled: true, keeps: true, counted: true, job: func(c tool) job { return c.du }},
 		{name: "cli-delete", title: "deleted", filled: true, counted: true, job: func(c tool) job { return c.remove }},
-		{name: "cli-undelete", title: "brought back after their removal in a bucket that keeps versions", filled: true, keeps: true, counted: true, removed: true, job: func(c tool) job { return c.undelete }},
+		{
+			name:    "cli-undelete",
+			title:   "brought back after their removal in a bucket that keeps versions",
+			filled:  true,
+			keeps:   true,
+			counted: true,
+			removed: true,
+			job:     func(c tool) job { return c.undelete },
+		},
 	} {
 		var rows []row
 		goals := goals
 		if k.removed {
-			goals = nil // rclone and s5cmd cannot undelete
+			// The programs rclone and s5cmd cannot undelete.
+			goals = nil
 		}
 		for _, c := range contenders {
 			if k.job(c) != nil {
@@ -162,61 +174,66 @@ func (e *env) commandLine(bucket string, args func(address string) []string) (*e
 // requests are counted, this library fills the bucket instead. If the job needs an empty bucket,
 // the row empties the bucket after the job.
 func commandLineRow(c tool, k commandLineCase) row {
-	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
-		tree, err := e.commandLineTree()
-		if err != nil {
-			return nil, err
-		}
-		bucket, err := e.jobBucket()
-		if err != nil {
-			return nil, err
-		}
-		if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // not measured
-			return nil, err
-		}
-		if k.counted {
-			if err := e.countRequests(); err != nil {
+	return row{
+		name:   c.name,
+		single: true,
+		setup: func(e *env) (func(int) error, error) {
+			tree, err := e.commandLineTree()
+			if err != nil {
 				return nil, err
 			}
-		}
-		if k.removed {
-			if _, err := e.runJob(keepVersions, tree, bucket); err != nil {
+			bucket, err := e.jobBucket()
+			if err != nil {
 				return nil, err
 			}
-		}
-		fill := c.up
-		if k.counted { // it does not matter which program stores the objects
-			fill = oursAtTheCommandLine.up
-		}
-		full := false
-		return func(int) (err error) {
-			if k.filled && !full {
-				if _, err := e.runJob(fill, tree, bucket); err != nil {
-					return err
+			if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // not measured
+				return nil, err
+			}
+			if k.counted {
+				if err := e.countRequests(); err != nil {
+					return nil, err
 				}
-				full = k.keeps
 			}
 			if k.removed {
-				if _, err := e.runJob(oursAtTheCommandLine.remove, tree, bucket); err != nil {
-					return err
+				if _, err := e.runJob(keepVersions, tree, bucket); err != nil {
+					return nil, err
 				}
 			}
-			dir := tree
-			if k.down {
-				if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
-					return err
+			fill := c.up
+			if k.counted {
+				// It does not matter which program stores the objects.
+				fill = oursAtTheCommandLine.up
+			}
+			full := false
+			return func(int) (err error) {
+				if k.filled && !full {
+					if _, err := e.runJob(fill, tree, bucket); err != nil {
+						return err
+					}
+					full = k.keeps
 				}
-				defer func() {
-					err = errors.Join(err, os.RemoveAll(dir))
-				}()
-			}
-			e.reports[c.name], err = e.runJob(k.job(c), dir, bucket)
-			if err == nil && !k.filled {
-				_, err = e.runJob(oursAtTheCommandLine.remove, tree, bucket)
-			}
-			return err
-		}, nil
-	}}
+				if k.removed {
+					if _, err := e.runJob(oursAtTheCommandLine.remove, tree, bucket); err != nil {
+						return err
+					}
+				}
+				dir := tree
+				if k.down {
+					if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
+						return err
+					}
+					defer func() {
+						err = errors.Join(err, os.RemoveAll(dir))
+					}()
+				}
+				e.reports[c.name], err = e.runJob(k.job(c), dir, bucket)
+				if err == nil && !k.filled {
+					_, err = e.runJob(oursAtTheCommandLine.remove, tree, bucket)
+				}
+				return err
+			}, nil
+		},
+	}
 }
 
 // commandLineTree returns the directory that all programs upload. The first call creates it.

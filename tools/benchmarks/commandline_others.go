@@ -73,8 +73,8 @@ func keepVersions(e *env, _, bucket string) (*exec.Cmd, error) {
 
 // A requestCount counts requests by HTTP method.
 type requestCount struct {
-	mu sync.Mutex
-	by map[string]int
+	mu       sync.Mutex
+	byMethod map[string]int
 }
 
 const requestCountName = "jobs-request-count"
@@ -85,27 +85,32 @@ func (e *env) countRequests() error {
 	if _, ok := e.shared[requestCountName]; ok {
 		return nil
 	}
+
 	endpoint, key, secret := e.jobServer()
 	server, err := url.Parse(endpoint)
 	if err != nil {
 		return err
 	}
-	count := &requestCount{by: map[string]int{}}
+
+	count := &requestCount{byMethod: map[string]int{}}
 	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(server)
-		r.Out.Host = r.In.Host // unchanged, because the signature covers it
+		// Keep the host, because the signature covers it.
+		r.Out.Host = r.In.Host
 	}}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		count.mu.Lock()
-		count.by[r.Method]++
+		count.byMethod[r.Method]++
 		count.mu.Unlock()
 		forward.ServeHTTP(w, r)
 	}))
+
 	e.cleanup = append(e.cleanup, func() error {
 		proxy.Close()
 		return nil
 	})
-	e.shared[requestCountName], e.shared[jobServerName] = count, jobServer{
+	e.shared[requestCountName] = count
+	e.shared[jobServerName] = jobServer{
 		strings.TrimSuffix(proxy.URL, "/"), key, secret,
 	}
 	return nil
@@ -120,5 +125,5 @@ func (e *env) requestsUntilNow() map[string]int {
 	}
 	count.mu.Lock()
 	defer count.mu.Unlock()
-	return maps.Clone(count.by)
+	return maps.Clone(count.byMethod)
 }

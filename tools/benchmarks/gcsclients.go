@@ -101,42 +101,45 @@ func gcsOneRequest(w *gcssdk.Writer) {
 // gcsSDK returns the SDK as a contender. The given function configures the writer of each upload. A
 // listing requests the given fields of each object, or all fields if none is given.
 func gcsSDK(name string, set func(*gcssdk.Writer), fields ...string) contender {
-	return contender{name: name, open: func(e *env, server string) (client, error) {
-		c, err := gcsClient(e.ctx, server)
-		if err != nil {
-			return client{}, err
-		}
-		bucket := c.Bucket(gcsBucket)
-		upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
-			w := bucket.Object(key).NewWriter(ctx)
-			w.ContentType = contentType
-			set(w)
-			_, err := io.Copy(w, body)
-			return errors.Join(err, w.Close())
-		}
-		return client{
-			put:    putBy(upload),
-			upload: upload,
-			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				return bucket.Object(key).NewReader(ctx)
-			},
-			list: func(ctx context.Context, prefix string, each func()) error {
-				query := &gcssdk.Query{Prefix: prefix}
-				if len(fields) > 0 {
-					if err := query.SetAttrSelection(fields); err != nil {
-						return err
+	return contender{
+		name: name,
+		open: func(e *env, server string) (client, error) {
+			c, err := gcsClient(e.ctx, server)
+			if err != nil {
+				return client{}, err
+			}
+			bucket := c.Bucket(gcsBucket)
+			upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+				w := bucket.Object(key).NewWriter(ctx)
+				w.ContentType = contentType
+				set(w)
+				_, err := io.Copy(w, body)
+				return errors.Join(err, w.Close())
+			}
+			return client{
+				put:    putBy(upload),
+				upload: upload,
+				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+					return bucket.Object(key).NewReader(ctx)
+				},
+				list: func(ctx context.Context, prefix string, each func()) error {
+					query := &gcssdk.Query{Prefix: prefix}
+					if len(fields) > 0 {
+						if err := query.SetAttrSelection(fields); err != nil {
+							return err
+						}
 					}
-				}
-				for objects := bucket.Objects(ctx, query); ; each() {
-					if _, err := objects.Next(); errors.Is(err, iterator.Done) {
-						return nil
-					} else if err != nil {
-						return err
+					for objects := bucket.Objects(ctx, query); ; each() {
+						if _, err := objects.Next(); errors.Is(err, iterator.Done) {
+							return nil
+						} else if err != nil {
+							return err
+						}
 					}
-				}
-			},
-		}, nil
-	}}
+				},
+			}, nil
+		},
+	}
 }
 
 func openSDKSigner(*env, string) (client, error) {

@@ -50,6 +50,7 @@ func growthTransfers() []clientCase {
 	down := []contender{
 		s3Ours, s3Raw, s3TransferManager(transferRanges, transfertypes.GetObjectRanges), s3GoCloud, s3Minio,
 	}
+
 	var all []clientCase
 	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
 		all = append(all, clientCase{
@@ -64,12 +65,14 @@ func growthTransfers() []clientCase {
 			goals:      []goal{memoryAtMost(ours, memory)},
 		})
 	}
+
 	// In an upload of 64 GiB, the last parts have 40 MiB each. The limit inParts is enough for two
 	// parts of that size and for the same amount of garbage.
 	const inParts = 160 * mebibyte
 	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
 		up, down := up, down
-		if n > 1024*mebibyte { // these sizes take long, so only this library runs
+		if n > 1024*mebibyte {
+			// These sizes take long, so only this library runs.
 			up = []contender{s3Ours.onlyOnce()}
 			down = []contender{s3Ours.onlyOnce()}
 		}
@@ -79,6 +82,7 @@ func growthTransfers() []clientCase {
 		)
 		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
 	}
+
 	const each, limit = 4 * mebibyte, 64 * mebibyte
 	for _, n := range []int{1, 10, 100, 1000} {
 		// 256 KiB is the memory of one connection, with its request and its goroutines at both
@@ -86,7 +90,8 @@ func growthTransfers() []clientCase {
 		memory := 128*mebibyte + float64(n)*(256<<10)
 		others := 2
 		if n > 100 {
-			others = 1 // the manager of the SDK would take gigabytes
+			// The manager of the SDK would take gigabytes.
+			others = 1
 		}
 		grow(
 			growth{

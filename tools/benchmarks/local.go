@@ -65,10 +65,13 @@ func diskRows(run func(e *env, s store) (func(int) error, error)) []row {
 	return []row{
 		{name: ours, setup: open(func(e *env, dir string) (store, error) { return openOwn(e, dir, false) })},
 		{name: goCloudFile, setup: open(func(e *env, dir string) (store, error) { return openFileblob(e, dir) })},
-		{name: objstoreFile, setup: open(func(_ *env, dir string) (store, error) {
-			b, err := filesystem.NewBucket(dir)
-			return objstoreBucket{b}, err
-		})},
+		{
+			name: objstoreFile,
+			setup: open(func(_ *env, dir string) (store, error) {
+				b, err := filesystem.NewBucket(dir)
+				return objstoreBucket{b}, err
+			}),
+		},
 	}
 }
 
@@ -201,6 +204,7 @@ func listRows(files int) []row {
 			return nil
 		}
 	}
+
 	lists := func(e *env, s store) func(int) error {
 		return func(n int) error {
 			for range n {
@@ -211,35 +215,49 @@ func listRows(files int) []row {
 			return nil
 		}
 	}
+
 	return []row{
-		{name: ours, setup: func(e *env) (func(int) error, error) {
-			dir, err := e.dir()
-			if err != nil {
-				return nil, err
-			}
-			e.shared[tree] = dir
-			s, err := openOwn(e, dir, false)
-			if err != nil {
-				return nil, err
-			}
-			for i := range files {
-				if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
+		{
+			name: ours,
+			setup: func(e *env) (func(int) error, error) {
+				dir, err := e.dir()
+				if err != nil {
 					return nil, err
 				}
-			}
-			return lists(e, s), nil
-		}},
-		{name: goCloudFile, once: true, setup: func(e *env) (func(int) error, error) {
-			s, err := openFileblob(e, e.shared[tree].(string))
-			return lists(e, s), err
-		}},
-		{name: objstoreFile, setup: func(e *env) (func(int) error, error) {
-			b, err := filesystem.NewBucket(e.shared[tree].(string))
-			return lists(e, objstoreBucket{b}), err
-		}},
-		{name: plainWalk, setup: func(e *env) (func(int) error, error) {
-			return walk(e.shared[tree].(string)), nil
-		}},
+				e.shared[tree] = dir
+				s, err := openOwn(e, dir, false)
+				if err != nil {
+					return nil, err
+				}
+				for i := range files {
+					if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
+						return nil, err
+					}
+				}
+				return lists(e, s), nil
+			},
+		},
+		{
+			name: goCloudFile,
+			once: true,
+			setup: func(e *env) (func(int) error, error) {
+				s, err := openFileblob(e, e.shared[tree].(string))
+				return lists(e, s), err
+			},
+		},
+		{
+			name: objstoreFile,
+			setup: func(e *env) (func(int) error, error) {
+				b, err := filesystem.NewBucket(e.shared[tree].(string))
+				return lists(e, objstoreBucket{b}), err
+			},
+		},
+		{
+			name: plainWalk,
+			setup: func(e *env) (func(int) error, error) {
+				return walk(e.shared[tree].(string)), nil
+			},
+		},
 	}
 }
 
@@ -253,7 +271,8 @@ func walkTree(dir string, want int) error {
 		_, err = d.Info()
 		return err
 	})
-	if got >= want { // the directory also contains internal files of the bucket
+	if got >= want {
+		// The directory also contains internal files of the bucket.
 		got = want
 	}
 	return errors.Join(err, checkCount(got, want))

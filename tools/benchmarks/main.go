@@ -67,7 +67,8 @@ func main() {
 	all, err := record.Read(*recorded)
 	exitOn(err)
 	if !*names {
-		_, err = trusted() // must precede the first use of the system's certificates
+		// This must precede the first use of the system's certificates.
+		_, err = trusted()
 		exitOn(err)
 	}
 	others := newEnv(context.Background())

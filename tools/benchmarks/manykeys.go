@@ -24,6 +24,7 @@ func growthJobs() []clientCase {
 		{"growth-expire", "expire, with nothing that is old enough", expireNothing},
 		{"growth-sync", "sync of two prefixes that are equal", syncNothing},
 	}
+
 	var all []clientCase
 	for _, job := range jobs {
 		for _, n := range []int{listedKeys / 100, listedKeys / 10, listedKeys} {

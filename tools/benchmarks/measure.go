@@ -90,6 +90,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	defer func() {
 		err = errors.Join(err, e.close())
 	}()
+
 	ops := make([]func(int) error, len(c.rows))
 	counts := make([]int, len(c.rows))
 	for i, r := range c.rows {
@@ -100,6 +101,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 		ops[i] = op
 		results = append(results, &result{name: r.name})
 	}
+
 	for i, r := range c.rows {
 		counts[i] = 1
 		if !r.once && !r.single {
@@ -108,6 +110,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 			}
 		}
 	}
+
 	for round := range rounds {
 		for i, r := range c.rows {
 			if r.once && round > 0 {
@@ -138,7 +141,8 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 
 // run measures op once, with n operations.
 func (r *result) run(op func(int) error, n int) error {
-	process.FlushDisk() // otherwise writes of the previous row would slow this one
+	// Writes of the previous row would otherwise slow this one.
+	process.FlushDisk()
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -28,11 +28,14 @@ var memoryStores = []struct {
 func rowsInMemory(run func(e *env, s store) (func(n int) error, error)) []row {
 	var rows []row
 	for _, m := range memoryStores {
-		rows = append(rows, row{name: m.name, setup: func(e *env) (func(int) error, error) {
-			s := m.open()
-			e.cleanup = append(e.cleanup, s.close)
-			return run(e, s)
-		}})
+		rows = append(rows, row{
+			name: m.name,
+			setup: func(e *env) (func(int) error, error) {
+				s := m.open()
+				e.cleanup = append(e.cleanup, s.close)
+				return run(e, s)
+			},
+		})
 	}
 	return rows
 }

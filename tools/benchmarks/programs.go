@@ -38,31 +38,34 @@ func programs() []contender {
 func program(
 	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
 ) contender {
-	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		run := func(ctx context.Context, src, dst string) error {
-			said, err := command(ctx, jobServer{server, accessKey, secretKey}, src, dst).CombinedOutput()
-			if err != nil {
-				err = fmt.Errorf("%s: %w: %s", name, err, said)
-			}
-			return err
-		}
-		return client{
-			file: func(ctx context.Context, key, name string) error {
-				return run(ctx, remote+s3Bucket+"/"+key, name)
-			},
-			// The uploaded file has only zeros. After the upload, rclone requests the size of the
-			// object. The null server reads the size from the key, so the key must contain it.
-			upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
-				file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
+	return contender{
+		name: name,
+		open: func(_ *env, server string) (client, error) {
+			run := func(ctx context.Context, src, dst string) error {
+				said, err := command(ctx, jobServer{server, accessKey, secretKey}, src, dst).CombinedOutput()
 				if err != nil {
-					return err
+					err = fmt.Errorf("%s: %w: %s", name, err, said)
 				}
-				defer func() { _ = os.Remove(file.Name()) }()
-				if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
-					return err
-				}
-				return run(ctx, file.Name(), remote+s3Bucket+"/"+sized(int(size), 0))
-			},
-		}, nil
-	}}
+				return err
+			}
+			return client{
+				file: func(ctx context.Context, key, name string) error {
+					return run(ctx, remote+s3Bucket+"/"+key, name)
+				},
+				// The uploaded file has only zeros. After the upload, rclone requests the size of the
+				// object. The null server reads the size from the key, so the key must contain it.
+				upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
+					file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
+					if err != nil {
+						return err
+					}
+					defer func() { _ = os.Remove(file.Name()) }()
+					if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
+						return err
+					}
+					return run(ctx, file.Name(), remote+s3Bucket+"/"+sized(int(size), 0))
+				},
+			}, nil
+		},
+	}
 }

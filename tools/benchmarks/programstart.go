@@ -12,36 +12,40 @@ import (
 func startCases() []benchCase {
 	const runs = 20
 	program := func(name, pkg string) row {
-		return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-			server, err := amazon.server(e, *nearPlain)
-			if err != nil {
-				return nil, err
-			}
-			program, err := e.built(pkg, ".", "./start/"+pkg, "-trimpath", "-ldflags=-s -w")
-			if err != nil {
-				return nil, err
-			}
-			info, err := os.Stat(program)
-			if err != nil {
-				return nil, err
-			}
-			return func(int) error {
-				report := &childReport{}
-				for range runs {
-					cmd := exec.CommandContext(e.ctx, program, server)
-					cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
-					start := time.Now()
-					if said, err := cmd.CombinedOutput(); err != nil {
-						return fmt.Errorf("%w: %s", err, said)
-					}
-					report.Nanos += float64(time.Since(start)) / runs
-					report.CPU += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / runs
+		return row{
+			name:   name,
+			single: true,
+			setup: func(e *env) (func(int) error, error) {
+				server, err := amazon.server(e, *nearPlain)
+				if err != nil {
+					return nil, err
 				}
-				report.Resident = float64(info.Size())
-				e.reports[name] = report
-				return nil
-			}, nil
-		}}
+				program, err := e.built(pkg, ".", "./start/"+pkg, "-trimpath", "-ldflags=-s -w")
+				if err != nil {
+					return nil, err
+				}
+				info, err := os.Stat(program)
+				if err != nil {
+					return nil, err
+				}
+				return func(int) error {
+					report := &childReport{}
+					for range runs {
+						cmd := exec.CommandContext(e.ctx, program, server)
+						cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
+						start := time.Now()
+						if said, err := cmd.CombinedOutput(); err != nil {
+							return fmt.Errorf("%w: %s", err, said)
+						}
+						report.Nanos += float64(time.Since(start)) / runs
+						report.CPU += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / runs
+					}
+					report.Resident = float64(info.Size())
+					e.reports[name] = report
+					return nil
+				}, nil
+			},
+		}
 	}
 	return []benchCase{{
 		name:  "s3-start",

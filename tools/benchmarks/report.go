@@ -89,6 +89,7 @@ func bytesOf(bytes, factor float64) goal {
 // report prints the results of a case, and returns the number of missed goals.
 func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
+
 	byName := map[string]*result{}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "time/op\tCPU/op\tallocs/op\tB/op\ttime ÷ ours\tCPU ÷ ours\t \t")
@@ -98,7 +99,8 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		bytes := fmt.Sprintf("%.0f", median(r.bytes))
 		cpu := record.Nanos(median(r.cpu))
 		cpuRatio := fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
-		if r.peak > 0 || r.resident != nil { // measured in a child process
+		if r.peak > 0 || r.resident != nil {
+			// This row was measured in a child process.
 			allocs = "-"
 			bytes = "-"
 		}
@@ -109,17 +111,20 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t  %s\t\n",
 			record.Nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)
 	}
+
 	_ = table.Flush()
 	for _, r := range results {
 		if r.requests != nil {
 			fmt.Fprintf(w, "  %s: %s\n", r.name, usage(r))
 		}
 	}
+
 	for _, r := range results {
 		if r.peak > 0 {
 			fmt.Fprintf(w, "  %s: heap at its peak %s above the start\n", r.name, record.Size(r.peak))
 		}
 	}
+
 	for _, g := range c.goals {
 		value, met := g.check(byName)
 		verdict := "met"
@@ -160,9 +165,11 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 		Machine:  machine(),
 		Versions: versions(),
 	}
+
 	if g := c.grows; g != nil {
 		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
 	}
+
 	for _, r := range results {
 		row := record.Row{
 			Name:     r.name,
@@ -177,8 +184,10 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 		if r.peak == 0 {
 			row.CPU = median(r.cpu)
 		}
-		if r.peak == 0 && r.resident == nil { // a child process does not report allocations
-			row.Allocs, row.Bytes = median(r.allocs), median(r.bytes)
+		if r.peak == 0 && r.resident == nil {
+			// A child process does not report allocations.
+			row.Allocs = median(r.allocs)
+			row.Bytes = median(r.bytes)
 		}
 		k.Rows = append(k.Rows, row)
 	}

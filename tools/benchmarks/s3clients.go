@@ -23,7 +23,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -98,58 +98,61 @@ func sdkUnchecked(server string) *awss3.Client {
 
 // s3SDK returns a client of the SDK, without its transfer manager, as a contender.
 func s3SDK(name string, connect func(server string) *awss3.Client) contender {
-	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		c := connect(server)
-		signer := awss3.NewPresignClient(c)
-		return client{
-			put: func(ctx context.Context, key string, data []byte) error {
-				_, err := c.PutObject(ctx, &awss3.PutObjectInput{
-					Bucket:      aws.String(s3Bucket),
-					Key:         &key,
-					Body:        bytes.NewReader(data),
-					ContentType: aws.String(contentType),
-				})
-				return err
-			},
-			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				output, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-				if err != nil {
-					return nil, err
-				}
-				return output.Body, nil
-			},
-			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{
-					Bucket: aws.String(s3Bucket),
-					Prefix: &prefix,
-				})
-				for pages.HasMorePages() {
-					page, err := pages.NextPage(ctx)
-					if err != nil {
-						return err
-					}
-					for range page.Contents {
-						each()
-					}
-				}
-				return nil
-			},
-			sign: func(ctx context.Context, key string) error {
-				_, err := signer.PresignGetObject(
-					ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key},
-					awss3.WithPresignExpires(time.Hour),
-				)
-				return err
-			},
-			random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
-			ranges: func(ctx context.Context, key string, ranges []storage.Range) error {
-				return parallel.Each(ctx, len(ranges), 16, func(ctx context.Context, i int) error {
-					_, err := (&sdkObject{ctx, c, key}).ReadAt(make([]byte, ranges[i].Length), ranges[i].Offset)
+	return contender{
+		name: name,
+		open: func(_ *env, server string) (client, error) {
+			c := connect(server)
+			signer := awss3.NewPresignClient(c)
+			return client{
+				put: func(ctx context.Context, key string, data []byte) error {
+					_, err := c.PutObject(ctx, &awss3.PutObjectInput{
+						Bucket:      aws.String(s3Bucket),
+						Key:         &key,
+						Body:        bytes.NewReader(data),
+						ContentType: aws.String(contentType),
+					})
 					return err
-				})
-			},
-		}, nil
-	}}
+				},
+				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+					output, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+					if err != nil {
+						return nil, err
+					}
+					return output.Body, nil
+				},
+				list: func(ctx context.Context, prefix string, each func()) error {
+					pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{
+						Bucket: aws.String(s3Bucket),
+						Prefix: &prefix,
+					})
+					for pages.HasMorePages() {
+						page, err := pages.NextPage(ctx)
+						if err != nil {
+							return err
+						}
+						for range page.Contents {
+							each()
+						}
+					}
+					return nil
+				},
+				sign: func(ctx context.Context, key string) error {
+					_, err := signer.PresignGetObject(
+						ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key},
+						awss3.WithPresignExpires(time.Hour),
+					)
+					return err
+				},
+				random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
+				ranges: func(ctx context.Context, key string, ranges []storage.Range) error {
+					return running.Each(ctx, len(ranges), 16, func(ctx context.Context, i int) error {
+						_, err := (&sdkObject{ctx, c, key}).ReadAt(make([]byte, ranges[i].Length), ranges[i].Offset)
+						return err
+					})
+				},
+			}, nil
+		},
+	}
 }
 
 // An sdkObject reads an object with the SDK. Each ReadAt makes a request for a range.
@@ -176,41 +179,44 @@ func (o *sdkObject) Close() error { return nil }
 
 // s3TransferManager returns the newer of the SDK's two transfer managers as a contender.
 func s3TransferManager(name string, kind transfertypes.GetObjectType) contender {
-	return contender{name: name, open: func(_ *env, server string) (client, error) {
-		c := transfermanager.New(sdk(server), func(o *transfermanager.Options) {
-			o.GetObjectType = kind
-		})
-		upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
-			_, err := c.UploadObject(ctx, &transfermanager.UploadObjectInput{
-				Bucket:      aws.String(s3Bucket),
-				Key:         &key,
-				Body:        body,
-				ContentType: aws.String(contentType),
+	return contender{
+		name: name,
+		open: func(_ *env, server string) (client, error) {
+			c := transfermanager.New(sdk(server), func(o *transfermanager.Options) {
+				o.GetObjectType = kind
 			})
-			return err
-		}
-		return client{
-			put:    putBy(upload),
-			upload: upload,
-			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-				output, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-				if err != nil {
-					return nil, err
-				}
-				return io.NopCloser(output.Body), nil
-			},
-			file: func(ctx context.Context, key, name string) error {
-				return writeFile(name, func(w io.WriterAt) error {
-					_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{
-						Bucket:   aws.String(s3Bucket),
-						Key:      &key,
-						WriterAt: w,
-					})
-					return err
+			upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+				_, err := c.UploadObject(ctx, &transfermanager.UploadObjectInput{
+					Bucket:      aws.String(s3Bucket),
+					Key:         &key,
+					Body:        body,
+					ContentType: aws.String(contentType),
 				})
-			},
-		}, nil
-	}}
+				return err
+			}
+			return client{
+				put:    putBy(upload),
+				upload: upload,
+				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+					output, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+					if err != nil {
+						return nil, err
+					}
+					return io.NopCloser(output.Body), nil
+				},
+				file: func(ctx context.Context, key, name string) error {
+					return writeFile(name, func(w io.WriterAt) error {
+						_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{
+							Bucket:   aws.String(s3Bucket),
+							Key:      &key,
+							WriterAt: w,
+						})
+						return err
+					})
+				},
+			}, nil
+		},
+	}
 }
 
 func openMinio(_ *env, server string) (client, error) {
@@ -224,10 +230,12 @@ func openMinio(_ *env, server string) (client, error) {
 		Region:       s3Region,
 		BucketLookup: minio.BucketLookupPath,
 	})
+
 	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
 		_, err := c.PutObject(ctx, s3Bucket, key, body, size, minio.PutObjectOptions{ContentType: contentType})
 		return err
 	}
+
 	return client{
 		put:    putBy(upload),
 		upload: upload,
@@ -300,6 +308,7 @@ func openPlain(_ *env, server string) (client, error) {
 		}
 		return response.Body, nil
 	}
+
 	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
 		response, err := do(ctx, http.MethodPut, key, body, size)
 		if err != nil {
@@ -308,6 +317,7 @@ func openPlain(_ *env, server string) (client, error) {
 		_, err = io.Copy(io.Discard, response)
 		return errors.Join(err, response.Close())
 	}
+
 	return client{
 		put:    putBy(upload),
 		upload: upload,

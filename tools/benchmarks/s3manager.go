@@ -15,6 +15,7 @@ import (
 func openManager(_ *env, server string) (client, error) {
 	uploader := manager.NewUploader(sdk(server))
 	downloader := manager.NewDownloader(sdk(server))
+
 	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
 		_, err := uploader.Upload(ctx, &awss3.PutObjectInput{
 			Bucket:      aws.String(s3Bucket),
@@ -24,10 +25,12 @@ func openManager(_ *env, server string) (client, error) {
 		})
 		return err
 	}
+
 	download := func(ctx context.Context, key string, w io.WriterAt) error {
 		_, err := downloader.Download(ctx, w, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
 		return err
 	}
+
 	return client{
 		put:    putBy(upload),
 		upload: upload,

@@ -52,11 +52,13 @@ func s3ServerCases() []benchCase {
 	if os.Getenv(minioProgramVariable) == "" || os.Getenv(s5cmdVariable) == "" {
 		return nil
 	}
+
 	var ahead, lighter []goal
 	for _, other := range serverNames()[3:] {
 		ahead = append(ahead, faster(serverInMemory, other, 1), faster(serverOnDirectory, other, 1))
 		lighter = append(lighter, lessMemory(serverOnDirectory, other, 1))
 	}
+
 	transfer := func(name, title string, large bool, command serverCommand, memory ...goal) benchCase {
 		return benchCase{
 			name:  "s3server-" + name,
@@ -65,6 +67,7 @@ func s3ServerCases() []benchCase {
 			goals: append(ahead, memory...),
 		}
 	}
+
 	small := fmt.Sprintf("%d files of 4 KiB", listedKeys)
 	large := fmt.Sprintf("a file of %d MiB", commandLineLarge)
 	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
@@ -107,26 +110,30 @@ func downloadTree(_, bucket, back string) []string { return []string{"cp", bucke
 
 func serverRows(large bool, command serverCommand) (rows []row) {
 	for _, name := range serverNames() {
-		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-			s, err := e.startS3Server(name)
-			if err != nil {
-				return nil, err
-			}
-			tree, err := e.serverTree(large)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.s5cmd(e.ctx, "mb", "s3://full"); err != nil {
-				return nil, err
-			}
-			if err := s.s5cmd(e.ctx, uploadTree(tree, "s3://full", "")...); err != nil {
-				return nil, err
-			}
-			return func(int) (err error) {
-				e.reports[name], err = s.round(e.ctx, tree, command)
-				return err
-			}, nil
-		}})
+		rows = append(rows, row{
+			name:   name,
+			single: true,
+			setup: func(e *env) (func(int) error, error) {
+				s, err := e.startS3Server(name)
+				if err != nil {
+					return nil, err
+				}
+				tree, err := e.serverTree(large)
+				if err != nil {
+					return nil, err
+				}
+				if err := s.s5cmd(e.ctx, "mb", "s3://full"); err != nil {
+					return nil, err
+				}
+				if err := s.s5cmd(e.ctx, uploadTree(tree, "s3://full", "")...); err != nil {
+					return nil, err
+				}
+				return func(int) (err error) {
+					e.reports[name], err = s.round(e.ctx, tree, command)
+					return err
+				}, nil
+			},
+		})
 	}
 	return rows
 }
@@ -141,6 +148,7 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(back))
 	}()
+
 	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
 		return nil, err
 	}
@@ -150,12 +158,14 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 		bucket = "s3://empty"
 		args = command(tree, bucket, back)
 	}
+
 	computed := s.cpu()
 	start := time.Now()
 	if err := s.s5cmd(ctx, args...); err != nil {
 		return nil, err
 	}
 	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}
+
 	if bucket == "s3://empty" {
 		if err := s.s5cmd(ctx, "rm", bucket+"/*"); err != nil {
 			return nil, err
@@ -166,20 +176,24 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 
 func memoryRows() (rows []row) {
 	for _, name := range serverNames() {
-		rows = append(rows, row{name: name, once: true, setup: func(e *env) (func(int) error, error) {
-			return func(int) error {
-				s, err := e.startS3Server(name)
-				if err != nil {
-					return err
-				}
-				start := time.Now()
-				if err := s.everything(e); err != nil {
-					return err
-				}
-				e.reports[name] = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}
-				return nil
-			}, nil
-		}})
+		rows = append(rows, row{
+			name: name,
+			once: true,
+			setup: func(e *env) (func(int) error, error) {
+				return func(int) error {
+					s, err := e.startS3Server(name)
+					if err != nil {
+						return err
+					}
+					start := time.Now()
+					if err := s.everything(e); err != nil {
+						return err
+					}
+					e.reports[name] = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}
+					return nil
+				}, nil
+			},
+		})
 	}
 	return rows
 }
@@ -206,16 +220,20 @@ func (s *s3Process) everything(e *env) error {
 
 func startRows() (rows []row) {
 	for _, name := range serverNames() {
-		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-			return func(int) error {
-				s, err := e.startS3Server(name)
-				if err != nil {
-					return err
-				}
-				e.reports[name] = &childReport{Nanos: float64(s.started), CPU: s.cpu(), Resident: s.peak()}
-				return nil
-			}, nil
-		}})
+		rows = append(rows, row{
+			name:   name,
+			single: true,
+			setup: func(e *env) (func(int) error, error) {
+				return func(int) error {
+					s, err := e.startS3Server(name)
+					if err != nil {
+						return err
+					}
+					e.reports[name] = &childReport{Nanos: float64(s.started), CPU: s.cpu(), Resident: s.peak()}
+					return nil
+				}, nil
+			},
+		})
 	}
 	return rows
 }
@@ -234,13 +252,16 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	address := listener.Addr().String()
-	_ = listener.Close() // makes the port free for the server
+	// Make the port free for the server.
+	_ = listener.Close()
 	const key, secret = "benchmarks", "benchmarks-secret"
+
 	var cmd *exec.Cmd
 	switch name {
 	case serverMinIO:
@@ -263,20 +284,28 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 			cmd.Args = append(cmd.Args, "file://"+dir+"?sync=false")
 		}
 	}
+
 	cmd.Env = append(
 		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key,
 		"MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret,
 	)
+
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &s3Process{server: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // always fails, because the server was killed
-		return nil
-	}}
+	s := &s3Process{
+		server: jobServer{"http://" + address, key, secret},
+		pid:    cmd.Process.Pid,
+		end: func() error {
+			_ = cmd.Process.Kill()
+			// Wait always fails, because the server was killed.
+			_ = cmd.Wait()
+			return nil
+		},
+	}
 	e.cleanup = append(e.cleanup, s.end)
+
 	for {
 		if response, err := http.Get(s.server.endpoint); err == nil {
 			s.started = time.Since(start)
@@ -305,7 +334,8 @@ func (s *s3Process) peak() float64 {
 // cpu returns the CPU time that the server has used so far, in nanoseconds.
 func (s *s3Process) cpu() float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
-	_, rest, _ := strings.Cut(string(text), ") ") // cut after the name, because the name may contain spaces
+	// Cut after the name, because the name may contain spaces.
+	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0

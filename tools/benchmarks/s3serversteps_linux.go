@@ -45,7 +45,8 @@ func s3ServerSteps(small, large string) benchCase {
 	for _, step := range serverSteps {
 		for _, other := range names[3:] {
 			directory := serverOnDirectory
-			if other == serverVersityGW { // versitygw does not wait for the disk, so our server must not wait either
+			if other == serverVersityGW {
+				// The server versitygw does not wait for the disk, so our server must not wait either.
 				directory = serverUnsynced
 			}
 			c.goals = append(c.goals, ahead(directory+": "+step.name, other+": "+step.name)...)
@@ -89,6 +90,7 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	back, err := e.dir()
 	if err != nil {
 		return nil, err
@@ -96,6 +98,7 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	if step.large {
 		defer func() { _ = os.RemoveAll(back) }()
 	}
+
 	bucket := step.bucket()
 	args := step.command(tree, bucket, back)
 	if args[len(args)-1] == bucket+"/" {
@@ -103,9 +106,11 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 			return nil, err
 		}
 	}
+
 	if err := s.forgetPeak(); err != nil {
 		return nil, err
 	}
+
 	computed := s.cpu()
 	start := time.Now()
 	if err := s.s5cmd(e.ctx, args...); err != nil {

@@ -42,24 +42,27 @@ func sendRows(bytes int64) []row {
 		// without copying them to this process.
 		{name: ours, setup: downloading(storage.WithRange(0, bytes))},
 		{name: ours + ", verified", setup: downloading()},
-		{name: plainSend, setup: func(e *env) (func(int) error, error) {
-			dir, err := e.dir()
-			if err != nil {
-				return nil, err
-			}
-			name := filepath.Join(dir, "large")
-			if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
-				return nil, err
-			}
-			return sendOp(e, bytes, func(dst io.Writer) (int64, error) {
-				f, err := os.Open(name)
+		{
+			name: plainSend,
+			setup: func(e *env) (func(int) error, error) {
+				dir, err := e.dir()
 				if err != nil {
-					return 0, err
+					return nil, err
 				}
-				n, err := io.Copy(dst, f)
-				return n, errors.Join(err, f.Close())
-			})
-		}},
+				name := filepath.Join(dir, "large")
+				if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
+					return nil, err
+				}
+				return sendOp(e, bytes, func(dst io.Writer) (int64, error) {
+					f, err := os.Open(name)
+					if err != nil {
+						return 0, err
+					}
+					n, err := io.Copy(dst, f)
+					return n, errors.Join(err, f.Close())
+				})
+			},
+		},
 	}
 }
 
@@ -70,6 +73,7 @@ func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) 
 	if err != nil {
 		return nil, err
 	}
+
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -79,6 +83,7 @@ func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) 
 			_ = peer.Close()
 		}
 	}()
+
 	conn, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -88,6 +93,7 @@ func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) 
 		<-drained
 		return err
 	})
+
 	return func(n int) error {
 		for range n {
 			if got, err := send(conn); err != nil || got != want {

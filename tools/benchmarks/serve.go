@@ -68,27 +68,33 @@ func (a serveCase) localCase() benchCase {
 		name:  a.name("local"),
 		title: a.title("a directory"),
 		rows: []row{
-			{name: ours, setup: func(e *env) (func(int) error, error) {
-				dir, err := e.dir()
-				if err != nil {
-					return nil, err
-				}
-				s, err := openOwn(e, dir, false)
-				if err != nil {
-					return nil, err
-				}
-				return a.serveOp(e, s.bucket)
-			}},
-			{name: fileServer, setup: func(e *env) (func(int) error, error) {
-				dir, err := e.dir()
-				if err != nil {
-					return nil, err
-				}
-				if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, a.size), 0o600); err != nil {
-					return nil, err
-				}
-				return a.requestOp(e, http.FileServer(http.Dir(dir)))
-			}},
+			{
+				name: ours,
+				setup: func(e *env) (func(int) error, error) {
+					dir, err := e.dir()
+					if err != nil {
+						return nil, err
+					}
+					s, err := openOwn(e, dir, false)
+					if err != nil {
+						return nil, err
+					}
+					return a.serveOp(e, s.bucket)
+				},
+			},
+			{
+				name: fileServer,
+				setup: func(e *env) (func(int) error, error) {
+					dir, err := e.dir()
+					if err != nil {
+						return nil, err
+					}
+					if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, a.size), 0o600); err != nil {
+						return nil, err
+					}
+					return a.requestOp(e, http.FileServer(http.Dir(dir)))
+				},
+			},
 		},
 		goals: a.goals(fileServer),
 	}
@@ -100,15 +106,18 @@ func (a serveCase) memoryCase() benchCase {
 		title: a.title("memory"),
 		rows: []row{
 			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
-			{name: contentOnly, setup: func(e *env) (func(int) error, error) {
-				data := make([]byte, a.size)
-				modified := time.Now()
-				return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("Content-Type", contentType)
-					w.Header().Set("Etag", `"0123456789"`)
-					http.ServeContent(w, r, serveKey, modified, bytes.NewReader(data))
-				}))
-			}},
+			{
+				name: contentOnly,
+				setup: func(e *env) (func(int) error, error) {
+					data := make([]byte, a.size)
+					modified := time.Now()
+					return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("Content-Type", contentType)
+						w.Header().Set("Etag", `"0123456789"`)
+						http.ServeContent(w, r, serveKey, modified, bytes.NewReader(data))
+					}))
+				},
+			},
 		},
 		goals: a.goals(contentOnly),
 	}
@@ -146,6 +155,7 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 		return nil, err
 	}
 	e.cleanup = append(e.cleanup, conn.Close)
+
 	request := "GET /" + serveKey + " HTTP/1.1\r\nHost: localhost\r\n"
 	want := a.size
 	if a.ranged {
@@ -153,6 +163,7 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 		want = want - 1
 	}
 	request += "\r\n"
+
 	src := bufio.NewReaderSize(conn, 64<<10)
 	body := make([]byte, 256<<10)
 	return func(n int) error {
@@ -187,6 +198,7 @@ func readResponse(src *bufio.Reader, body []byte) (int, error) {
 			}
 		}
 	}
+
 	for remaining := length; remaining > 0; {
 		n, err := src.Read(body[:min(remaining, len(body))])
 		if err != nil {

@@ -30,17 +30,21 @@ func tailCases() []benchCase {
 }
 
 func tailRow(c contender) row {
-	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
-		url, err := amazon.server(e, *stalling)
-		if err != nil {
-			return nil, err
-		}
-		connected, err := c.open(e, url)
-		return func(int) (err error) {
-			e.reports[c.name], err = e.slowest(connected)
-			return err
-		}, err
-	}}
+	return row{
+		name:   c.name,
+		single: true,
+		setup: func(e *env) (func(int) error, error) {
+			url, err := amazon.server(e, *stalling)
+			if err != nil {
+				return nil, err
+			}
+			connected, err := c.open(e, url)
+			return func(int) (err error) {
+				e.reports[c.name], err = e.slowest(connected)
+				return err
+			}, err
+		},
+	}
 }
 
 // slowest reads small objects one after the other, and reports the 99th percentile of the times.

@@ -41,6 +41,7 @@ func transferJobCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
+
 	rows := func(retry bool) []row {
 		all := []row{
 			jobRow(ours, retry, syncUp()),
@@ -53,6 +54,7 @@ func transferJobCases() []benchCase {
 		}
 		return all
 	}
+
 	goals := []goal{
 		asFast(rcloneBest, 1), asFast(rcloneOwn, 1),
 		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
@@ -62,6 +64,7 @@ func transferJobCases() []benchCase {
 		jobDownRow(rcloneBest, rcloneDown("--transfers", "32", "--checkers", "32")),
 		jobDownRow(rcloneOwn, rcloneDown()),
 	}
+
 	var upS5cmd, againS5cmd, downS5cmd []goal
 	if os.Getenv(s5cmdVariable) != "" {
 		down = append(down, jobDownRow(s5cmdOwn, s5cmdDown))
@@ -75,6 +78,7 @@ func transferJobCases() []benchCase {
 			within(s5cmdOwn, 0.5),
 		}
 	}
+
 	return []benchCase{
 		{
 			name: "jobs-upload",
@@ -114,6 +118,7 @@ func (e *env) jobTree() (string, error) {
 	if dir, ok := e.shared[name].(string); ok {
 		return dir, nil
 	}
+
 	dir, err := e.dir()
 	if err != nil {
 		return "", err
@@ -122,6 +127,7 @@ func (e *env) jobTree() (string, error) {
 		e.shared[name] = dir
 		return dir, throttledTree(dir)
 	}
+
 	seed := rand.NewChaCha8([32]byte{1})
 	write := func(path string, size int) error {
 		data := make([]byte, size)
@@ -129,6 +135,7 @@ func (e *env) jobTree() (string, error) {
 		path = filepath.Join(dir, path)
 		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644))
 	}
+
 	for i := range jobFiles {
 		if err := write(fmt.Sprintf("small/%02d/%04d", i%40, i), int(seed.Uint64()%jobFileBytes)); err != nil {
 			return "", err
@@ -139,6 +146,7 @@ func (e *env) jobTree() (string, error) {
 			return "", err
 		}
 	}
+
 	e.shared[name] = dir
 	return dir, nil
 }
@@ -149,31 +157,35 @@ type job func(e *env, dir, bucket string) (*exec.Cmd, error)
 // jobRow returns a row that measures a job. If retry is false, each operation uploads to a new
 // bucket. If retry is true, the same program has filled the bucket before.
 func jobRow(name string, retry bool, make job) row {
-	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-		dir, err := e.jobTree()
-		if err != nil {
-			return nil, err
-		}
-		var filled string
-		if retry {
-			if filled, err = e.jobBucket(); err != nil {
+	return row{
+		name:   name,
+		single: true,
+		setup: func(e *env) (func(int) error, error) {
+			dir, err := e.jobTree()
+			if err != nil {
 				return nil, err
 			}
-			if _, err := e.runJob(make, dir, filled); err != nil {
-				return nil, err
-			}
-		}
-		return func(int) error {
-			bucket := filled
-			if !retry {
-				if bucket, err = e.jobBucket(); err != nil {
-					return err
+			var filled string
+			if retry {
+				if filled, err = e.jobBucket(); err != nil {
+					return nil, err
+				}
+				if _, err := e.runJob(make, dir, filled); err != nil {
+					return nil, err
 				}
 			}
-			e.reports[name], err = e.runJob(make, dir, bucket)
-			return err
-		}, nil
-	}}
+			return func(int) error {
+				bucket := filled
+				if !retry {
+					if bucket, err = e.jobBucket(); err != nil {
+						return err
+					}
+				}
+				e.reports[name], err = e.runJob(make, dir, bucket)
+				return err
+			}, nil
+		},
+	}
 }
 
 // runJob runs the command of a job, and returns its measurements.

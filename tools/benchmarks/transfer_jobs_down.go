@@ -8,20 +8,24 @@ import (
 
 // jobDownRow returns a row in which each operation downloads the tree to a new directory.
 func jobDownRow(name string, make job) row {
-	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-		bucket, err := e.fullBucket()
-		if err != nil {
-			return nil, err
-		}
-		return func(int) error {
-			dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	return row{
+		name:   name,
+		single: true,
+		setup: func(e *env) (func(int) error, error) {
+			bucket, err := e.fullBucket()
 			if err != nil {
-				return err
+				return nil, err
 			}
-			e.reports[name], err = e.runJob(make, dir, bucket)
-			return errors.Join(err, os.RemoveAll(dir))
-		}, nil
-	}}
+			return func(int) error {
+				dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+				if err != nil {
+					return err
+				}
+				e.reports[name], err = e.runJob(make, dir, bucket)
+				return errors.Join(err, os.RemoveAll(dir))
+			}, nil
+		},
+	}
 }
 
 // fullBucket returns the name of a bucket that contains the tree. The first call fills it.

@@ -39,9 +39,11 @@ func (e *env) jobBucket() (name string, err error) {
 		SecretKey:   secret,
 		Profile:     &profile,
 	}
+
 	n, _ := e.shared["jobs-buckets"].(int)
 	e.shared["jobs-buckets"] = n + 1
 	name = fmt.Sprintf("omnibucket-jobs-%d-%d", os.Getpid(), n)
+
 	service, err := s3.NewService(e.ctx, config)
 	if err != nil {
 		return "", err
@@ -49,6 +51,7 @@ func (e *env) jobBucket() (name string, err error) {
 	if _, err := service.CreateBucket(e.ctx, name); err != nil {
 		return "", err
 	}
+
 	e.cleanup = append(e.cleanup, func() error {
 		ctx := context.WithoutCancel(e.ctx)
 		b, err := service.Bucket(name, storage.WithVersioning(true))
@@ -98,7 +101,8 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 	build := exec.CommandContext(
 		e.ctx, "go",
 		slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // like the released programs
+	// Build like the released programs.
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if data, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, data)
 	}

@@ -48,36 +48,40 @@ func throttledJobCases() []benchCase {
 // throttledRow is like jobRow, but uses the throttled server. It fails unless the server has every
 // file after the job.
 func throttledRow(name string, make job) row {
-	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
-		server, err := e.throttledServer()
-		if err != nil {
-			return nil, err
-		}
-		dir, err := e.jobTree()
-		if err != nil {
-			return nil, err
-		}
-		return func(int) error {
-			bucket, err := e.jobBucket()
+	return row{
+		name:   name,
+		single: true,
+		setup: func(e *env) (func(int) error, error) {
+			server, err := e.throttledServer()
 			if err != nil {
-				return err
+				return nil, err
 			}
-			server.Reset()
-			if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
-				return err
+			dir, err := e.jobTree()
+			if err != nil {
+				return nil, err
 			}
-			keys := map[string]bool{}
-			for _, r := range server.Requests() {
-				if r.Operation == "PutObject" && r.Status == 200 {
-					keys[r.Key] = true
+			return func(int) error {
+				bucket, err := e.jobBucket()
+				if err != nil {
+					return err
 				}
-			}
-			if len(keys) != throttledFiles {
-				return fmt.Errorf("%s stored %d of %d files", name, len(keys), throttledFiles)
-			}
-			return nil
-		}, nil
-	}}
+				server.Reset()
+				if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
+					return err
+				}
+				keys := map[string]bool{}
+				for _, r := range server.Requests() {
+					if r.Operation == "PutObject" && r.Status == 200 {
+						keys[r.Key] = true
+					}
+				}
+				if len(keys) != throttledFiles {
+					return fmt.Errorf("%s stored %d of %d files", name, len(keys), throttledFiles)
+				}
+				return nil
+			}, nil
+		},
+	}
 }
 
 func (e *env) throttledServer() (*s3server.Server, error) {

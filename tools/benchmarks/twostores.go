@@ -60,9 +60,13 @@ func mirrorCases() []benchCase {
 func twoStoresCases(prefix string, open func(e *env, row string) twoStores, calls []twoStoresCase) []benchCase {
 	cases := make([]benchCase, len(calls))
 	for i, c := range calls {
-		cases[i] = benchCase{name: prefix + c.name, title: c.title, rows: []row{
-			{name: ours, setup: func(e *env) (func(int) error, error) { return c.op(e, newOneStore(e)) }},
-		}}
+		cases[i] = benchCase{
+			name:  prefix + c.name,
+			title: c.title,
+			rows: []row{
+				{name: ours, setup: func(e *env) (func(int) error, error) { return c.op(e, newOneStore(e)) }},
+			},
+		}
 		for _, name := range c.rows {
 			cases[i].rows = append(
 				cases[i].rows,
@@ -121,7 +125,8 @@ func newMirrored(e *env, name string) twoStores {
 	m := twoStores{objects: engine.New(first)}
 	if name == withoutPrimary {
 		down := faults.New(faults.Fail(faults.Any))
-		m.objects, opts = engine.New(second), append([]storage.OpenOption{driver.WithLayer(down.Layer())}, opts...)
+		m.objects = engine.New(second)
+		opts = append([]storage.OpenOption{driver.WithLayer(down.Layer())}, opts...)
 	}
 	m.bucket = engine.New(first, append(opts, driver.WithLayer(layer))...)
 	return m

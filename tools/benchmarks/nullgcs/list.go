@@ -87,6 +87,7 @@ func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool)
 			separator = ','
 		}
 	}
+
 	if separator == '{' {
 		page.WriteByte('{')
 	}

@@ -26,7 +26,8 @@ func serveChunk(w http.ResponseWriter, r *http.Request) {
 	if _, last, ok := strings.Cut(bytes, "-"); ok {
 		w.Header().Set("Range", "bytes=0-"+last)
 	}
-	if r.Header.Get("X-Guploader-No-308") == "yes" { // for such a client, a 308 would be a redirect
+	if r.Header.Get("X-Guploader-No-308") == "yes" {
+		// For such a client, a 308 would be a redirect.
 		w.Header().Set("X-Http-Status-Code-Override", fmt.Sprint(http.StatusPermanentRedirect))
 		return
 	}

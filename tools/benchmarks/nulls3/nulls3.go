@@ -26,6 +26,7 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 	header := w.Header()
 	header.Set("X-Amz-Request-Id", "656c76696e6727732072657175657374")
 	header.Set("X-Amz-Id-2", "Uuag1LuByRx9e6j5Onimru9pO4ZVKnJ2Qz7/C1NPcfTWAtRPfTaOFg==")
+
 	switch operation {
 	case "PutObject", "UploadPart":
 		header.Set("Etag", etag)

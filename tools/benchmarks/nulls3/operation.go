@@ -13,6 +13,7 @@ func (Service) Operation(r *http.Request) string {
 	if key == "" {
 		return bucketOperation(r.Method, query)
 	}
+
 	if r.Method == http.MethodPut && query.Has("partNumber") {
 		if r.Header.Get("X-Amz-Trailer") != "" {
 			r.Body = &trailed{ReadCloser: r.Body}
@@ -28,6 +29,7 @@ func (Service) Operation(r *http.Request) string {
 	if r.Method == http.MethodHead {
 		return "HeadObject"
 	}
+
 	if r.Method == http.MethodPost && query.Has("uploads") {
 		return "CreateMultipartUpload"
 	}

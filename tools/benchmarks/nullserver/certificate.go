@@ -24,6 +24,7 @@ func NewCertificate() (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "null server"},
@@ -35,6 +36,7 @@ func NewCertificate() (*Certificate, error) {
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return nil, err
@@ -43,6 +45,7 @@ func NewCertificate() (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &Certificate{
 		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		Key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),

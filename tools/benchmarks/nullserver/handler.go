@@ -64,23 +64,23 @@ func drainBody(r *http.Request) bool {
 
 // A counts holds the number of requests for each operation.
 type counts struct {
-	mu sync.Mutex
-	of map[string]int
+	mu          sync.Mutex
+	byOperation map[string]int
 }
 
 func (c *counts) add(operation string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.of == nil {
-		c.of = map[string]int{}
+	if c.byOperation == nil {
+		c.byOperation = map[string]int{}
 	}
-	c.of[operation]++
+	c.byOperation[operation]++
 }
 
 func (c *counts) serve(w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(c.of)
+	_ = json.NewEncoder(w).Encode(c.byOperation)
 }
 
 // Counts returns how many requests the server at a URL has received so far, by operation.

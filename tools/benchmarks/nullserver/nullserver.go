@@ -50,6 +50,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	if err != nil {
 		return nil, err
 	}
+
 	s := &Server{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
 	if o.Bandwidth > 0 {
 		listener = &pacedListener{
@@ -59,6 +60,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 			out:      link{rate: o.Link},
 		}
 	}
+
 	if o.TLS {
 		pair, err := tls.X509KeyPair(certificate.Certificate, certificate.Key)
 		if err != nil {
@@ -70,6 +72,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 			NextProtos:   []string{"http/1.1"},
 		})
 	}
+
 	s.http = &http.Server{Handler: &handler{service: service, options: o}}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil

@@ -28,6 +28,7 @@ func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size 
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+
 	start, end, ok := parseRange(byteRange, size)
 	all := w.Header()
 	if !ok {
@@ -35,6 +36,7 @@ func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size 
 		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 		return
 	}
+
 	for name, value := range header {
 		all.Set(name, value)
 	}
@@ -42,6 +44,7 @@ func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size 
 	all.Set("Accept-Ranges", "bytes")
 	all.Set("Content-Type", "application/octet-stream")
 	all.Set("Content-Length", strconv.FormatInt(end-start, 10))
+
 	if byteRange != "" {
 		all.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
 		w.WriteHeader(http.StatusPartialContent)
@@ -62,12 +65,12 @@ func parseRange(byteRange string, size int64) (from, end int64, ok bool) {
 		n, err := strconv.ParseInt(last, 10, 64)
 		return max(size-n, 0), size, err == nil && size > 0
 	}
-	from, err := strconv.ParseInt(first, 10, 64)
+	start, err := strconv.ParseInt(first, 10, 64)
 	end = size
 	if n, failure := strconv.ParseInt(last, 10, 64); failure == nil {
 		end = min(n+1, size)
 	}
-	return from, end, err == nil && from < size
+	return start, end, err == nil && start < size
 }
 
 // Page returns which objects are on a page of a listing. keys is the number of objects in the

@@ -62,8 +62,8 @@ func run(base string, rounds int) (err error) {
 		return err
 	}
 	defer func() {
-		_, failed := git("worktree", "remove", "--force", checkout)
-		err = errors.Join(err, failed)
+		_, removeErr := git("worktree", "remove", "--force", checkout)
+		err = errors.Join(err, removeErr)
 	}()
 	programs := []program{
 		{path: filepath.Join(dir, "before"), source: filepath.Join(checkout, "tools", "benchmarks")},

@@ -45,6 +45,7 @@ func plotGrowth(points []Case) string {
 	rows := slices.MaxFunc(
 		points, func(a, b Case) int { return cmp.Compare(len(a.Rows), len(b.Rows)) },
 	).Rows // some points have fewer rows
+
 	var body strings.Builder
 	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
 	for i, row := range rows {
@@ -54,11 +55,13 @@ func plotGrowth(points []Case) string {
 		)
 		y += legendStep
 	}
+
 	for _, m := range plotMeasures {
 		if m.curve {
 			y = plotPanel(&body, points, rows, m, y)
 		}
 	}
+
 	y = lines(
 		&body, "note",
 		fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine),
@@ -87,16 +90,19 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 			}
 		}
 	}
+
 	if len(values) == 0 {
 		return top
 	}
 	top += 14
 	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, top, m.title)
+
 	ticks := ticksAround(slices.Min(values), slices.Max(values), m.base)
 	x := axis{
 		float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin,
 	}
 	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
+
 	for _, tick := range ticks {
 		fmt.Fprintf(
 			w,
@@ -104,6 +110,7 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 			x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, roundTick.Replace(m.text(tick)),
 		)
 	}
+
 	for _, k := range points {
 		fmt.Fprintf(
 			w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n",
@@ -111,6 +118,7 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 			y.from+18, escape(k.Growth.Text),
 		)
 	}
+
 	for i, row := range rows {
 		curve(w, points, i, row.Name, m, x, y)
 	}
@@ -119,7 +127,8 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 
 // curve draws the curve of one row in one panel.
 func curve(w *strings.Builder, points []Case, class int, name string, m plotMeasure, x, y axis) {
-	path, move := "", "M"
+	path := ""
+	move := "M"
 	for _, k := range points {
 		i := slices.IndexFunc(k.Rows, func(r Row) bool { return r.Name == name })
 		if i < 0 || m.of(k.Rows[i]) <= 0 {
