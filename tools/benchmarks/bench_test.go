@@ -31,7 +31,9 @@ func BenchmarkCases(b *testing.B) {
 	for _, c := range cases(10_000) {
 		b.Run(c.name, func(b *testing.B) {
 			e := newEnv(b.Context())
-			b.Cleanup(func() { require.NoError(b, e.close()) })
+			b.Cleanup(func() {
+				require.NoError(b, e.close())
+			})
 			for _, r := range c.rows {
 				op, err := r.setup(e)
 				require.NoError(b, err)

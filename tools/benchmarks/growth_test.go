@@ -17,18 +17,18 @@ func TestReportGrowthSteeperThanLinear(t *testing.T) {
 		want  string          // what is printed, without the goal
 		wrong int
 	}{
-		{"linear", map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10}, "exponent 1.00", 0},
-		{"steeper at the end", map[int]float64{1: 0.01, 10: 0.1, 100: 1.2}, "exponent 1.08", 1},
-		{"too short to be measured", map[int]float64{1: 0.001, 10: 0.002}, "", 0},
+		{name: "linear", cpu: map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10}, want: "exponent 1.00"},
+		{name: "steeper at the end", cpu: map[int]float64{1: 0.01, 10: 0.1, 100: 1.2}, want: "exponent 1.08", wrong: 1},
+		{name: "too short to be measured", cpu: map[int]float64{1: 0.001, 10: 0.002}, want: ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var run []record.Case
 			for i, seconds := range row.cpu {
 				run = append(run, record.Case{Growth: &record.Growth{Name: "list", At: i}, Rows: []record.Row{{Name: ours, CPU: seconds * 1e9}}})
 			}
-			var out strings.Builder
-			require.Equal(t, row.wrong, reportGrowth(&out, run))
-			require.Contains(t, out.String(), row.want)
+			var buf strings.Builder
+			require.Equal(t, row.wrong, reportGrowth(&buf, run))
+			require.Contains(t, buf.String(), row.want)
 		})
 	}
 }
@@ -39,14 +39,14 @@ func TestReportGrowthOfOthers(t *testing.T) {
 		rows := append([]record.Row{{Name: ours, CPU: float64(i) * 1e8}}, others...)
 		return record.Case{Growth: &record.Growth{Name: "downloads", At: i}, Rows: rows}
 	}
-	var out strings.Builder
-	require.Zero(t, reportGrowth(&out, []record.Case{
+	var buf strings.Builder
+	require.Zero(t, reportGrowth(&buf, []record.Case{
 		point(1, record.Row{Name: plainHTTP, CPU: 1e8}, record.Row{Name: sdkManager, CPU: 1e8}),
 		point(100, record.Row{Name: plainHTTP, CPU: 1e12}),
 	}))
-	require.Contains(t, out.String(), "exponent 1.00")
-	require.Contains(t, out.String(), plainHTTP+": 2.00\n")
-	require.NotContains(t, out.String(), sdkManager, "it has one point")
+	require.Contains(t, buf.String(), "exponent 1.00")
+	require.Contains(t, buf.String(), plainHTTP+": 2.00\n")
+	require.NotContains(t, buf.String(), sdkManager, "it has one point")
 }
 
 // atOnce returns one connection for the small operation of a growth, and one for each object of a large one.

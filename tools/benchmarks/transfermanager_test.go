@@ -33,18 +33,20 @@ func TestTransferManagerWithDefaults(t *testing.T) {
 			require.NoError(t, err)
 			got, err := manager.GetObject(t.Context(), &transfermanager.GetObjectInput{Bucket: aws.String("photos"), Key: &name})
 			require.NoError(t, err)
-			read, err := io.ReadAll(got.Body)
+
+			data, err := io.ReadAll(got.Body)
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(content, read))
+			require.True(t, bytes.Equal(content, data))
 
 			file, err := os.Create(t.TempDir() + "/file")
 			require.NoError(t, err)
 			defer file.Close()
 			_, err = manager.DownloadObject(t.Context(), &transfermanager.DownloadObjectInput{Bucket: aws.String("photos"), Key: &name, WriterAt: file})
 			require.NoError(t, err)
-			read, err = os.ReadFile(file.Name())
+
+			data, err = os.ReadFile(file.Name())
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(content, read))
+			require.True(t, bytes.Equal(content, data))
 		})
 	}
 }

@@ -30,9 +30,9 @@ func start(t *testing.T) (*nullserver.Server, *azblob.Client) {
 
 func requests(t *testing.T, s *nullserver.Server) map[string]int {
 	t.Helper()
-	seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+	counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 	require.NoError(t, err)
-	return seen
+	return counts
 }
 
 // The server counts each request under the name of its operation.
@@ -71,12 +71,12 @@ func TestSDKUploads(t *testing.T) {
 
 func TestSDKDownloads(t *testing.T) {
 	s, client := start(t)
-	out, err := client.DownloadStream(t.Context(), "container", "5000/name", nil)
+	response, err := client.DownloadStream(t.Context(), "container", "5000/name", nil)
 	require.NoError(t, err)
-	data, err := io.ReadAll(out.Body)
+	data, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Len(t, data, 5000)
-	require.Equal(t, fmt.Sprintf("%08x-5000", nullserver.CRC32C(5000)), *out.Metadata["Omnibucket_crc32c"])
+	require.Equal(t, fmt.Sprintf("%08x-5000", nullserver.CRC32C(5000)), *response.Metadata["Omnibucket_crc32c"])
 
 	got, err := client.DownloadBuffer(t.Context(), "container", "5000/name", make([]byte, 5000), &azblob.DownloadBufferOptions{BlockSize: 1000})
 	require.NoError(t, err)

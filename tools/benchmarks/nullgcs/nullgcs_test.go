@@ -52,9 +52,10 @@ func TestCountsByName(t *testing.T) {
 			response, err := http.DefaultTransport.RoundTrip(request)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
-			seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+
+			counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 			require.NoError(t, err)
-			require.Equal(t, map[string]int{row.operation: 1}, seen)
+			require.Equal(t, map[string]int{row.operation: 1}, counts)
 		})
 	}
 }
@@ -75,11 +76,12 @@ func TestSDKUploads(t *testing.T) {
 			w.ChunkSize = 256 << 10
 			_, err := w.Write(make([]byte, row.bytes))
 			require.NoError(t, err)
+
 			require.NoError(t, w.Close())
 			require.NotZero(t, w.Attrs().Generation)
-			seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+			counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 			require.NoError(t, err)
-			require.Equal(t, row.requests, seen)
+			require.Equal(t, row.requests, counts)
 		})
 	}
 }
@@ -97,6 +99,7 @@ func TestSDKReadsAndVerifies(t *testing.T) {
 func TestListPrefixSetsTheLength(t *testing.T) {
 	query := &storage.Query{Prefix: "2500/"}
 	all := bucket(t, start(t)).Objects(t.Context(), query)
+
 	var keys []string
 	for {
 		object, err := all.Next()
@@ -125,10 +128,10 @@ func TestUploadChunkIsAccepted(t *testing.T) {
 		name, content, override, kept string
 		status                        int
 	}{
-		{"one of many", "bytes 0-4/*", "", "bytes=0-4", http.StatusPermanentRedirect},
-		{"one of many, of a client without redirects", "bytes 5-9/*", "yes", "bytes=0-9", http.StatusOK},
-		{"the last", "bytes 10-14/15", "", "", http.StatusOK},
-		{"an empty last", "bytes */15", "", "", http.StatusOK},
+		{name: "one of many", content: "bytes 0-4/*", kept: "bytes=0-4", status: http.StatusPermanentRedirect},
+		{name: "one of many, of a client without redirects", content: "bytes 5-9/*", override: "yes", kept: "bytes=0-9", status: http.StatusOK},
+		{name: "the last", content: "bytes 10-14/15", status: http.StatusOK},
+		{name: "an empty last", content: "bytes */15", status: http.StatusOK},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			address := s.URL + "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session"
@@ -138,6 +141,7 @@ func TestUploadChunkIsAccepted(t *testing.T) {
 			request.Header.Set("X-Guploader-No-308", row.override)
 			response, err := http.DefaultTransport.RoundTrip(request)
 			require.NoError(t, err)
+
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, row.status, response.StatusCode)
 			require.Equal(t, row.kept, response.Header.Get("Range"))

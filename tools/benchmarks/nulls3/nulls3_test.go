@@ -53,6 +53,7 @@ func TestGetObjectChecksum(t *testing.T) {
 			require.Equal(t, etag, response.Header.Get("Etag"))
 		})
 	}
+
 	response, body := get(t, s.URL+"/bucket/1024/name?partNumber=1")
 	require.Equal(t, "bytes 0-1023/1024", response.Header.Get("Content-Range"))
 	require.Len(t, body, 1024)
@@ -78,6 +79,7 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 			break
 		}
 	}
+
 	require.Len(t, keys, 2500)
 	require.IsIncreasing(t, keys)
 	require.Equal(t, "2500/folder-002/002499.txt", keys[2499])
@@ -102,9 +104,10 @@ func TestCounts(t *testing.T) {
 		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+
+		counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 		require.NoError(t, err)
-		require.Equal(t, 1, seen[row.operation], row.operation)
+		require.Equal(t, 1, counts[row.operation], row.operation)
 	}
 }
 

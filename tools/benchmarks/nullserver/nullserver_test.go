@@ -28,12 +28,12 @@ func start(t *testing.T, o Options) *Server {
 	return s
 }
 
-func get(t *testing.T, url, asked string) (*http.Response, []byte) {
+func get(t *testing.T, url, byteRange string) (*http.Response, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
-	if asked != "" {
-		request.Header.Set("Range", asked)
+	if byteRange != "" {
+		request.Header.Set("Range", byteRange)
 	}
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
@@ -56,11 +56,11 @@ func TestObjectSizeByKey(t *testing.T) {
 		name, asked, told string
 		from, end         int
 	}{
-		{"a range", "bytes=100-299", "bytes 100-299/1048676", 100, 300},
-		{"one over the pattern's end", "bytes=1048570-1048599", "bytes 1048570-1048599/1048676", 1048570, 1048600},
-		{"one to the object's end", "bytes=1048576-", "bytes 1048576-1048675/1048676", 1048576, size},
-		{"one past it", "bytes=1048576-9999999", "bytes 1048576-1048675/1048676", 1048576, size},
-		{"the last bytes", "bytes=-10", "bytes 1048666-1048675/1048676", size - 10, size},
+		{name: "a range", asked: "bytes=100-299", told: "bytes 100-299/1048676", from: 100, end: 300},
+		{name: "one over the pattern's end", asked: "bytes=1048570-1048599", told: "bytes 1048570-1048599/1048676", from: 1048570, end: 1048600},
+		{name: "one to the object's end", asked: "bytes=1048576-", told: "bytes 1048576-1048675/1048676", from: 1048576, end: size},
+		{name: "one past it", asked: "bytes=1048576-9999999", told: "bytes 1048576-1048675/1048676", from: 1048576, end: size},
+		{name: "the last bytes", asked: "bytes=-10", told: "bytes 1048666-1048675/1048676", from: size - 10, end: size},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			response, part := get(t, s.URL+"/1048676/name", row.asked)
@@ -69,6 +69,7 @@ func TestObjectSizeByKey(t *testing.T) {
 			require.Equal(t, data[row.from:row.end], part)
 		})
 	}
+
 	response, _ = get(t, s.URL+"/1024/name", "bytes=1024-")
 	require.Equal(t, http.StatusRequestedRangeNotSatisfiable, response.StatusCode)
 	response, _ = get(t, s.URL+"/name", "")
@@ -81,9 +82,9 @@ func TestCounts(t *testing.T) {
 	for range 3 {
 		get(t, s.URL+"/10/name", "")
 	}
-	seen, err := Counts(http.DefaultClient, s.URL)
+	counts, err := Counts(http.DefaultClient, s.URL)
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{"GET": 3}, seen)
+	require.Equal(t, map[string]int{"GET": 3}, counts)
 }
 
 func TestPages(t *testing.T) {
@@ -91,10 +92,10 @@ func TestPages(t *testing.T) {
 		name, token, asked string
 		from, end          int64
 	}{
-		{"the first", "", "", 0, 1000},
-		{"the last", "2000", "", 2000, 2500},
-		{"a small one", "1000", "10", 1000, 1010},
-		{"one larger than there are", "", "5000", 0, 1000},
+		{name: "the first", end: 1000},
+		{name: "the last", token: "2000", from: 2000, end: 2500},
+		{name: "a small one", token: "1000", asked: "10", from: 1000, end: 1010},
+		{name: "one larger than there are", asked: "5000", end: 1000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			start, end := Page(2500, row.token, PageSize(row.asked, 1000))

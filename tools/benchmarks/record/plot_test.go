@@ -57,10 +57,12 @@ func TestPutReplacesItsCasesOnly(t *testing.T) {
 	require.NoError(t, err)
 	second.Put(Case{Name: "a", Title: "new", Rows: []Row{{Name: ours, Nanos: 1}}})
 	require.NoError(t, second.Write(dir))
+
 	third, err := Read(dir)
 	require.NoError(t, err)
 	require.Equal(t, "new", third.Cases[0].Title)
 	require.Equal(t, "kept", third.Cases[1].Title)
+
 	svg, err := os.ReadFile(filepath.Join(dir, "a.svg"))
 	require.NoError(t, err)
 	require.Contains(t, string(svg), "new")
@@ -75,6 +77,7 @@ func TestPlotOfAGrowth(t *testing.T) {
 		k.Rows[0].Nanos = float64(n) * 1e3
 		all.Put(k)
 	}
+
 	plots := all.plots()
 	require.Len(t, plots, 1)
 	svg := plots["list"]
@@ -85,6 +88,7 @@ func TestPlotOfAGrowth(t *testing.T) {
 	require.NotContains(t, svg, "resident memory", "it was not measured")
 	require.NotContains(t, svg, "NaN")
 	require.NotContains(t, svg, "Inf")
+
 	line := regexp.MustCompile(`c0" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)"`).FindStringSubmatch(svg)
 	require.NotNil(t, line, "ours has three points")
 	require.Equal(t, "90.0", line[1], "the smallest is first")
