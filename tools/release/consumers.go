@@ -35,6 +35,9 @@ func checkConsumers(r *repository) error {
 		return err
 	}
 	defer p.remove()
+	if dirs, err = p.inOrder(dirs); err != nil {
+		return err
+	}
 	var errs []error
 	for _, dir := range dirs {
 		if !strings.HasPrefix(dir, "adapters/") && !strings.HasPrefix(dir, "layers/") {

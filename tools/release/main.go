@@ -102,7 +102,7 @@ func (r *repository) command(dir string, env []string, name string, args ...stri
 	return nil
 }
 
-// checkAPI fails if the exported API differs from the list in api.txt.
+// checkAPI fails if the exported API differs from the listings in docs/api.
 func checkAPI(r *repository) error {
 	return r.command(".", nil, r.golang, "run", "-C", "tools", "./checks/apilist")
 }

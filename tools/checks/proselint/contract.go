@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 )
 
 var (
@@ -61,6 +62,8 @@ func (l *linter) checkRules(p paragraph, prose bool) {
 // isFree reports whether text[start:end] is a word by itself, and not a part of an escape, a URL or a
 // name.
 func isFree(text string, start, end int) bool {
-	return (start == 0 || text[start-1] == ' ' || text[start-1] == '(') &&
-		(end == len(text) || text[end] != '-' && text[end] != '/' && text[end] != '_' && text[end] != '%')
+	if start > 0 && text[start-1] != ' ' && text[start-1] != '(' {
+		return false
+	}
+	return end == len(text) || !strings.ContainsRune("-/_%", rune(text[end]))
 }

@@ -23,6 +23,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 	if strings.HasSuffix(file, "_test.go") {
 		pkg = pkg.withImports(tree)
 	}
+
 	for _, doc := range docsOf(tree) {
 		number := files.Position(doc.Pos()).Line
 		unresolved := func(link string) {
@@ -51,6 +52,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 				return true
 			},
 		}
+
 		parsed := parser.Parse(doc.Text())
 		l.blocks(parsed.Content, func(text []comment.Text) {
 			l.links(text, unresolved)
@@ -66,11 +68,13 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 // and methods.
 func docsOf(file *ast.File) []*ast.CommentGroup {
 	var docs []*ast.CommentGroup
+
 	add := func(doc *ast.CommentGroup) {
 		if doc != nil {
 			docs = append(docs, doc)
 		}
 	}
+
 	add(file.Doc)
 	for _, decl := range file.Decls {
 		ast.Inspect(decl, func(n ast.Node) bool {

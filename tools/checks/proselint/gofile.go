@@ -21,14 +21,17 @@ func (l *linter) goFile(path string) error {
 	if ast.IsGenerated(file) {
 		return nil
 	}
+
 	line := func(pos token.Pos) int { return files.Position(pos).Line }
 	for _, group := range file.Comments {
 		l.comment(path, group, line)
 	}
+
 	imports := make(map[*ast.BasicLit]bool)
 	for _, spec := range file.Imports {
 		imports[spec.Path] = true
 	}
+
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.BasicLit:
@@ -42,15 +45,19 @@ func (l *linter) goFile(path string) error {
 		}
 		return true
 	})
+
 	return l.docComments(path, file, files)
 }
 
 // comment checks the paragraphs of a comment. It skips code and directives in the comment.
 func (l *linter) comment(path string, group *ast.CommentGroup, line func(token.Pos) int) {
-	c := collector{file: path, done: func(p paragraph) {
-		l.checkPhrases(p)
-		l.checkRules(p, true)
-	}}
+	c := collector{
+		file: path,
+		report: func(p paragraph) {
+			l.checkPhrases(p)
+			l.checkRules(p, true)
+		},
+	}
 	for _, comment := range group.List {
 		number := line(comment.Pos())
 		text, isLine := strings.CutPrefix(comment.Text, "//")
@@ -76,10 +83,13 @@ func (l *linter) literal(path, value string, number int) {
 	if err != nil {
 		return
 	}
-	c := collector{file: path, done: func(p paragraph) {
-		l.checkPhrases(p)
-		l.checkRules(p, false)
-	}}
+	c := collector{
+		file: path,
+		report: func(p paragraph) {
+			l.checkPhrases(p)
+			l.checkRules(p, false)
+		},
+	}
 	raw := strings.HasPrefix(value, "`")
 	for i, part := range strings.Split(text, "\n") {
 		if strings.TrimSpace(part) == "" {
@@ -102,7 +112,7 @@ func (l *linter) testName(path, name string, number int) {
 	if m == nil {
 		return
 	}
-	c := collector{file: path, done: l.checkPhrases}
+	c := collector{file: path, report: l.checkPhrases}
 	c.add(number, m[1]+" "+splitWords(m[2]))
 	c.end()
 }

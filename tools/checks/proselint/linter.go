@@ -19,9 +19,9 @@ type finding struct {
 
 // A paragraph is a text to check, with single spaces between its words.
 type paragraph struct {
-	file string
-	text string
-	at   []int // number of the line that contains each word
+	file  string
+	text  string
+	lines []int // number of the line that contains each word
 }
 
 // A linter checks files, and collects the findings.
@@ -91,30 +91,30 @@ func (l *linter) report(file string, line int, text string) {
 
 // lineAt returns the number of the line with the word at the given offset in p.text.
 func (p paragraph) lineAt(offset int) int {
-	return p.at[min(strings.Count(p.text[:offset], " "), len(p.at)-1)]
+	return p.lines[min(strings.Count(p.text[:offset], " "), len(p.lines)-1)]
 }
 
-// A collector joins lines to paragraphs. It passes each paragraph to the function in done.
+// A collector joins lines to paragraphs. It passes each paragraph to the function report.
 type collector struct {
-	file  string
-	words []string
-	at    []int
-	done  func(paragraph)
+	file   string
+	words  []string
+	lines  []int
+	report func(paragraph)
 }
 
 // add adds a line to the current paragraph. number is the number of the line in the file.
 func (c *collector) add(number int, line string) {
 	for _, word := range strings.Fields(line) {
 		c.words = append(c.words, word)
-		c.at = append(c.at, number)
+		c.lines = append(c.lines, number)
 	}
 }
 
 // end ends the current paragraph, and calls done unless the paragraph is empty.
 func (c *collector) end() {
 	if len(c.words) > 0 {
-		c.done(paragraph{file: c.file, text: strings.Join(c.words, " "), at: c.at})
+		c.report(paragraph{file: c.file, text: strings.Join(c.words, " "), lines: c.lines})
 	}
 	c.words = nil
-	c.at = nil
+	c.lines = nil
 }

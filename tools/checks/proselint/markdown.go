@@ -19,10 +19,15 @@ func (l *linter) markdownFile(path string) error {
 	if err != nil {
 		return err
 	}
-	c := collector{file: path, done: func(p paragraph) {
-		l.checkPhrases(p)
-		l.checkRules(p, true)
-	}}
+
+	c := collector{
+		file: path,
+		report: func(p paragraph) {
+			l.checkPhrases(p)
+			l.checkRules(p, true)
+		},
+	}
+
 	fenced := false
 	for i, line := range strings.Split(string(text), "\n") {
 		number := i + 1
@@ -51,6 +56,7 @@ func (l *linter) markdownFile(path string) error {
 			c.add(number, withoutCode(line))
 		}
 	}
+
 	c.end()
 	return nil
 }

@@ -45,15 +45,18 @@ func (p *packages) load(dir string) (*names, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if n := p.loaded[dir]; n != nil {
 		return n, nil
 	}
+
 	n := &names{
 		top:     make(map[string]bool),
 		members: make(map[string]map[string]bool),
 		embeds:  make(map[string][]string),
 		imports: make(map[string]string),
 	}
+
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
@@ -71,6 +74,7 @@ func (p *packages) load(dir string) (*names, error) {
 			n.declare(decl)
 		}
 	}
+
 	if p.loaded == nil {
 		p.loaded = make(map[string]*names)
 	}
@@ -81,13 +85,14 @@ func (p *packages) load(dir string) (*names, error) {
 func (n *names) addImports(file *ast.File) {
 	for _, spec := range file.Imports {
 		target, err := strconv.Unquote(spec.Path.Value)
-		switch {
-		case err != nil:
-		case spec.Name != nil:
-			n.imports[spec.Name.Name] = target
-		default:
-			n.imports[path.Base(target)] = target
+		if err != nil {
+			continue
 		}
+		name := path.Base(target)
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		n.imports[name] = target
 	}
 }
 

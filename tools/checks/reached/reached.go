@@ -69,8 +69,8 @@ func tested(p *pkg, byPath map[string]*pkg) map[string]bool {
 	for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
 		for _, i := range imports {
 			needs[i] = true
-			if of := byPath[i]; of != nil {
-				for _, dep := range of.Deps {
+			if imported := byPath[i]; imported != nil {
+				for _, dep := range imported.Deps {
 					needs[dep] = true
 				}
 			}
