@@ -30,14 +30,16 @@ type database struct {
 }
 
 var databases = []database{
-	{"sqlite", sqlrecords.SQLite, "sqlite", createSQLite},
-	{"postgresql", sqlrecords.PostgreSQL, "pgx", createPostgreSQL},
+	{name: "sqlite", dialect: sqlrecords.SQLite, driver: "sqlite", create: createSQLite},
+	{name: "postgresql", dialect: sqlrecords.PostgreSQL, driver: "pgx", create: createPostgreSQL},
 }
 
-func onEach(t *testing.T, test func(t *testing.T, d database)) {
+func runOnEach(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
 	for _, d := range databases {
-		t.Run(d.name, func(t *testing.T) { test(t, d) })
+		t.Run(d.name, func(t *testing.T) {
+			test(t, d)
+		})
 	}
 }
 

@@ -37,10 +37,10 @@ var eva = uploads.User{ID: "eva"}
 // lifetime is how long a file waits for its row.
 const lifetime = 2 * time.Hour
 
-// onEachOffice runs a test on each database, and with the files in memory and in a directory.
-func onEachOffice(t *testing.T, test func(t *testing.T, o *office)) {
+// runOnEachOffice runs a test on each database, and with the files in memory and in a directory.
+func runOnEachOffice(t *testing.T, test func(t *testing.T, o *office)) {
 	t.Helper()
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		t.Run("memory", func(t *testing.T) {
 			o := &office{kind: d}
 			o.bucket = memstore.NewDriver(memstore.Config{Now: o.clock})
@@ -67,7 +67,9 @@ func (o *office) open(t *testing.T) {
 	}
 	o.db = o.kind.open(t, o.address)
 	o.service = o.serve(t, o.db, uploads.Config{})
-	t.Cleanup(func() { require.NoError(t, storage.Close(engine.New(o.bucket))) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(engine.New(o.bucket)))
+	})
 	_, err := o.db.ExecContext(t.Context(), `CREATE TABLE documents (
 		title   TEXT NOT NULL,
 		file_id TEXT NOT NULL UNIQUE REFERENCES omnibucket_files (id)
@@ -146,7 +148,9 @@ func inTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	defer func() {
+		_ = tx.Rollback()
+	}() // does nothing after a commit
 	if err := do(tx); err != nil {
 		return err
 	}
@@ -170,7 +174,9 @@ func (o *office) column(t *testing.T, query string, values ...any) (found []stri
 	t.Helper()
 	rows, err := o.db.QueryContext(t.Context(), query, values...)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
+	defer func() {
+		require.NoError(t, rows.Close())
+	}()
 	for rows.Next() {
 		var one string
 		require.NoError(t, rows.Scan(&one))

@@ -25,7 +25,7 @@ func TestTablesAreWritten(t *testing.T) {
 	if path == "" {
 		t.Skip("OMNIBUCKET_STORED_FORMS is not set")
 	}
-	require.NoError(t, os.WriteFile(path, []byte(writtenTables(t)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(tablesWritten(t)), 0o600))
 }
 
 func storedFile(id string) *uploads.File {
@@ -50,8 +50,8 @@ func openStored(t *testing.T) *sql.DB {
 	return db
 }
 
-// writtenTables returns the statements that make the tables, with a record and a state.
-func writtenTables(t *testing.T) string {
+// tablesWritten returns the statements that make the tables, with a record and a state.
+func tablesWritten(t *testing.T) string {
 	db := openStored(t)
 	records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 	require.NoError(t, err)
@@ -94,7 +94,9 @@ func literal(value any) string {
 func query(t *testing.T, db *sql.DB, statement string) (all [][]any) {
 	rows, err := db.QueryContext(t.Context(), statement)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
+	defer func() {
+		require.NoError(t, rows.Close())
+	}()
 	columns, err := rows.Columns()
 	require.NoError(t, err)
 	for rows.Next() {

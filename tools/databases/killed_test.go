@@ -66,11 +66,11 @@ func (l *life) layer(next driver.Driver) driver.Driver {
 }
 
 // begin begins the life of a process that has started.
-func (l *life) begin(end int, after bool) {
+func (l *life) begin(end int, afterCall bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.end = end
-	l.after = after
+	l.after = afterCall
 	l.calls = 0
 }
 
@@ -101,8 +101,8 @@ type mortalConn struct {
 }
 
 func (c *mortalConn) CheckNamedValue(v *sqldriver.NamedValue) error {
-	if own, ok := c.Conn.(sqldriver.NamedValueChecker); ok {
-		return own.CheckNamedValue(v)
+	if checker, ok := c.Conn.(sqldriver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
 	}
 	return sqldriver.ErrSkip
 }
@@ -110,7 +110,9 @@ func (c *mortalConn) CheckNamedValue(v *sqldriver.NamedValue) error {
 func (c *mortalConn) BeginTx(ctx context.Context, o sqldriver.TxOptions) (sqldriver.Tx, error) {
 	tx, err := call(c.life, func() (sqldriver.Tx, error) {
 		return c.Conn.(sqldriver.ConnBeginTx).BeginTx(ctx, o)
-	}, func(tx sqldriver.Tx) { _ = tx.Rollback() })
+	}, func(tx sqldriver.Tx) {
+		_ = tx.Rollback()
+	})
 	return &mortalTx{tx, c.life}, err
 }
 
@@ -131,7 +133,9 @@ func (c *mortalConn) QueryContext(
 ) (sqldriver.Rows, error) {
 	return call(c.life, func() (sqldriver.Rows, error) {
 		return c.Conn.(sqldriver.QueryerContext).QueryContext(ctx, query, values)
-	}, func(rows sqldriver.Rows) { _ = rows.Close() })
+	}, func(rows sqldriver.Rows) {
+		_ = rows.Close()
+	})
 }
 
 type mortalTx struct {
@@ -170,7 +174,9 @@ func (o *office) start(t *testing.T) (p *process, stop func()) {
 			return o.file(ctx, p.db, f.Metadata["title"], f)
 		},
 	}, driver.WithLayer(p.life.layer))
-	return p, func() { _ = p.db.Close() }
+	return p, func() {
+		_ = p.db.Close()
+	}
 }
 
 // A journey is what a process does until it is killed.
@@ -182,7 +188,7 @@ type journey struct {
 	rows int
 }
 
-func nothing(*testing.T, *office) *uploads.File { return nil }
+func newNothing(*testing.T, *office) *uploads.File { return nil }
 
 func document(t *testing.T, o *office) *uploads.File {
 	t.Helper()
@@ -193,21 +199,21 @@ func document(t *testing.T, o *office) *uploads.File {
 
 var journeys = []journey{
 	{
-		"a file is stored, and its row is made",
-		nothing,
-		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+		name:  "a file is stored, and its row is made",
+		first: newNothing,
+		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
 				return err
 			}
 			return p.office.file(ctx, p.db, title, f)
 		},
-		1,
+		rows: 1,
 	},
 	{
-		"a file is stored, and Stored makes its row",
-		nothing,
-		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+		name:  "a file is stored, and Stored makes its row",
+		first: newNothing,
+		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			_, err := p.service.Store(ctx, uploads.Upload{
 				Body:     strings.NewReader(title),
 				Name:     "a.txt",
@@ -216,12 +222,12 @@ var journeys = []journey{
 			})
 			return err
 		},
-		1,
+		rows: 1,
 	},
 	{
-		"a file is stored, and the transaction is rolled back",
-		nothing,
-		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+		name:  "a file is stored, and the transaction is rolled back",
+		first: newNothing,
+		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
 				return err
@@ -233,22 +239,26 @@ var journeys = []journey{
 			err = p.office.insert(ctx, tx, title, f.ID)
 			return errors.Join(err, tx.Rollback())
 		},
-		0,
 	},
-	{"a document is deleted", document, func(ctx context.Context, p *process, f *uploads.File, _ string) error {
-		err := inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
-			f, err = p.office.drop(ctx, tx, f.ID)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return p.service.Remove(ctx, f)
-	}, -1},
 	{
-		"the file of a document is replaced",
-		document,
-		func(ctx context.Context, p *process, old *uploads.File, title string) error {
+		name:  "a document is deleted",
+		first: document,
+		run: func(ctx context.Context, p *process, f *uploads.File, _ string) error {
+			err := inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
+				f, err = p.office.drop(ctx, tx, f.ID)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return p.service.Remove(ctx, f)
+		},
+		rows: -1,
+	},
+	{
+		name:  "the file of a document is replaced",
+		first: document,
+		run: func(ctx context.Context, p *process, old *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
 				return err
@@ -264,48 +274,53 @@ var journeys = []journey{
 			}
 			return p.service.Remove(ctx, old)
 		},
-		0,
 	},
-	{"a file without a row is swept", func(t *testing.T, o *office) *uploads.File {
-		t.Helper()
-		f := o.upload(t)
-		o.wait()
-		return f
-	}, func(ctx context.Context, p *process, _ *uploads.File, _ string) error {
-		_, err := p.service.Sweep(ctx)
-		return err
-	}, 0},
+	{
+		name: "a file without a row is swept",
+		first: func(t *testing.T, o *office) *uploads.File {
+			t.Helper()
+			f := o.upload(t)
+			o.wait()
+			return f
+		},
+		run: func(ctx context.Context, p *process, _ *uploads.File, _ string) error {
+			_, err := p.service.Sweep(ctx)
+			return err
+		},
+	},
 }
 
 // If a process is killed at any call to the bucket or the database, each row has its bytes. After one sweep, all
 // bytes have a row.
 func TestRowsOfAKilledProcess(t *testing.T) {
-	onEachOffice(t, func(t *testing.T, o *office) {
+	runOnEachOffice(t, func(t *testing.T, o *office) {
 		for _, j := range journeys {
 			t.Run(j.name, func(t *testing.T) {
 				killed := 0
-				for _, after := range []bool{false, true} {
+				for _, afterCall := range []bool{false, true} {
 					for end := 1; ; end++ {
 						f := j.first(t, o)
-						before := len(o.rows(t))
-						title := fmt.Sprint(j.name, after, end)
+						count := len(o.rows(t))
+						title := fmt.Sprint(j.name, afterCall, end)
 						p, stop := o.start(t)
-						p.life.begin(end, after)
+						p.life.begin(end, afterCall)
 						err := j.run(t.Context(), p, f, title)
-						over := p.life.over()
+						isOver := p.life.over()
+
 						stop()
 						o.checkRows(t)
-						if !over {
+						if !isOver {
 							require.NoError(t, err)
 						}
 						if err == nil {
-							require.Len(t, o.rows(t), before+j.rows, "it was acknowledged")
+							require.Len(t, o.rows(t), count+j.rows, "it was acknowledged")
 						}
 						o.wait()
 						o.sweep(t)
 						o.checkAll(t)
 						require.Equal(t, &uploads.SweepReport{}, o.sweep(t), "one sweep is enough")
-						if !over {
+
+						if !isOver {
 							break
 						}
 						killed++

@@ -42,12 +42,12 @@ type lossyConn struct {
 }
 
 func (c *lossyConn) ExecContext(ctx context.Context, query string, values []driver.NamedValue) (driver.Result, error) {
-	done, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, values)
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, values)
 	if err == nil && strings.HasPrefix(query, c.of.write) && c.of.losses > 0 {
 		c.of.losses--
 		return nil, driver.ErrBadConn
 	}
-	return done, err
+	return result, err
 }
 
 func (c *lossyConn) QueryContext(ctx context.Context, query string, values []driver.NamedValue) (driver.Rows, error) {
@@ -56,7 +56,7 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 
 // If the response to the INSERT of a file is lost, the upload still returns the record, and its bytes are stored.
 func TestCreateResponseLost(t *testing.T) {
-	whole := func(s *uploads.Service) (*uploads.File, error) {
+	uploadWhole := func(s *uploads.Service) (*uploads.File, error) {
 		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
 	}
 	inParts := func(s *uploads.Service) (*uploads.File, error) {
@@ -67,8 +67,8 @@ func TestCreateResponseLost(t *testing.T) {
 		losses int
 		send   func(*uploads.Service) (*uploads.File, error)
 	}{
-		{"once", 1, whole},
-		{"as often as database/sql tries", 3, whole},
+		{"once", 1, uploadWhole},
+		{"as often as database/sql tries", 3, uploadWhole},
 		{"once, of a file in parts", 1, inParts},
 		{"as often as database/sql tries, of a file in parts", 3, inParts},
 	} {
@@ -84,6 +84,7 @@ func TestCreateResponseLost(t *testing.T) {
 			record, err := row.send(s)
 			require.NoError(t, err)
 			require.Zero(t, lossy.losses)
+
 			reader, _, err := s.Download(t.Context(), record.ID)
 			require.NoError(t, err)
 			text, err := io.ReadAll(reader)
@@ -108,6 +109,7 @@ func TestSetStateResponseLost(t *testing.T) {
 			require.NoError(t, err)
 			states := records.(uploads.States)
 			revision := ""
+
 			for _, text := range []string{"1", "2"} {
 				revision, err = states.SetState(t.Context(), "key", []byte(text), revision)
 				require.NoError(t, err)

@@ -22,8 +22,10 @@ import (
 
 // If several calls of New start on one database at the same time, all succeed, and each migration is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
-		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
+	runOnEach(t, func(t *testing.T, d database) {
+		t.Run("an empty database", func(t *testing.T) {
+			startAtOnce(t, d, d.create(t))
+		})
 		t.Run("one of an earlier version", func(t *testing.T) {
 			address := d.create(t)
 			_, err := d.open(t, address).ExecContext(t.Context(), "CREATE TABLE omnibucket_files_migrations (version INTEGER NOT NULL PRIMARY KEY, applied TEXT NOT NULL)")
@@ -50,6 +52,7 @@ func TestMigrateWaitsForAWriter(t *testing.T) {
 	require.NoError(t, err)
 	_, err = holder.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
+
 	require.ErrorContains(t, d.open(t, address).PingContext(t.Context()), "SQLITE_BUSY")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -102,6 +105,7 @@ func startAtOnce(t *testing.T, d database, address string) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
+
 	var versions int
 	require.NoError(t, d.open(t, address).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files_migrations").Scan(&versions))
 	require.Equal(t, 3, versions)
@@ -115,7 +119,7 @@ const (
 
 // If several processes call New on one database at the same time, all of them succeed.
 func TestMigrateInConcurrentProcesses(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		var group sync.WaitGroup
 		said := make([]error, 4)
@@ -152,7 +156,7 @@ func TestAsAChild(t *testing.T) {
 
 // If the tables have a later version, New fails with Unsupported.
 func TestMigrateLeavesLaterVersions(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		_, db := d.records(t)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
 		require.NoError(t, err)
@@ -164,14 +168,16 @@ func TestMigrateLeavesLaterVersions(t *testing.T) {
 
 // If a migration fails, its transaction leaves no table, and a later New succeeds.
 func TestMigrateFailsLeavesNothing(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		db := d.open(t, d.create(t))
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE omnibucket_files (mine INTEGER)")
 		require.NoError(t, err)
+
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
 		require.Error(t, err)
 		_, err = db.ExecContext(t.Context(), "SELECT * FROM omnibucket_files_migrations")
 		require.Error(t, err, "the table of versions was made in the same transaction")
+
 		_, err = db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
 		require.NoError(t, err)
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
@@ -181,7 +187,7 @@ func TestMigrateFailsLeavesNothing(t *testing.T) {
 
 // If the tables are current, New works for a user who may not change the schema.
 func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
 		require.NoError(t, err)
@@ -190,6 +196,7 @@ func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
 			sqlrecords.PostgreSQL: roleWithoutCreate,
 		}[d.dialect](t, d, address)
 		db := d.open(t, restricted)
+
 		_, err = db.ExecContext(t.Context(), "CREATE TABLE x (y INTEGER)")
 		require.Error(t, err)
 		records, err := sqlrecords.New(t.Context(), db, d.dialect)

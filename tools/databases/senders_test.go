@@ -177,7 +177,9 @@ func (s *sender) ticket(ctx context.Context, service *uploads.Service, bucket st
 	}
 	var calls sync.WaitGroup
 	for range 2 {
-		calls.Go(func() { _, _ = service.Finish(ctx, ticket.Token, eva) })
+		calls.Go(func() {
+			_, _ = service.Finish(ctx, ticket.Token, eva)
+		})
 	}
 	calls.Wait()
 }
@@ -207,8 +209,8 @@ func (s *sender) remember(kind, token string) error {
 // storedBy returns the files of eva, with their sizes.
 func storedBy(ctx context.Context, service *uploads.Service, bucket storage.Bucket) (files []*uploads.File, err error) {
 	if service.Records() != nil {
-		found, _, err := service.Records().List(ctx, uploads.Filter{User: eva.ID, Expiring: true}, "", 100)
-		return found, err
+		list, _, err := service.Records().List(ctx, uploads.Filter{User: eva.ID, Expiring: true}, "", 100)
+		return list, err
 	}
 	for entry, err := range bucket.List(ctx, storage.WithPrefix(eva.ID+"/")) {
 		if err != nil {
@@ -248,7 +250,9 @@ func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 			tt.set(t, s)
 			service, bucket, closing, err := s.service(t.Context())
 			require.NoError(t, err)
-			defer func() { require.NoError(t, closing()) }()
+			defer func() {
+				require.NoError(t, closing())
+			}()
 			s.killMany(t, kills)
 			s.endOpen(t, service)
 			isExact := func() bool {
@@ -276,6 +280,7 @@ func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 			for _, f := range files {
 				want.Bytes += f.Size
 			}
+
 			usage, err := service.Usage(t.Context(), eva.ID)
 			require.NoError(t, err)
 			require.Equal(t, want, usage)
@@ -286,7 +291,7 @@ func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 // lostTickets returns what tickets reserve that no client has got.
 func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (u uploads.Usage) {
 	t.Helper()
-	known := map[string]bool{}
+	storedIDs := map[string]bool{}
 	tickets, err := os.ReadDir(s.Tickets)
 	require.NoError(t, err)
 	for _, entry := range tickets {
@@ -296,7 +301,7 @@ func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (u uploads.Usa
 		text, err := base64.RawURLEncoding.DecodeString(said)
 		var ticket struct{ Random string }
 		if err == nil && json.Unmarshal(text, &ticket) == nil {
-			known[ticket.Random] = true
+			storedIDs[ticket.Random] = true
 		}
 	}
 	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -313,7 +318,7 @@ func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (u uploads.Usa
 		require.NoError(t, json.Unmarshal(text, &ledger))
 		for name, e := range ledger.Entries {
 			isTicket := e.Session == "" && time.Until(e.Until) > 24*time.Hour
-			if isTicket && !known[name] {
+			if isTicket && !storedIDs[name] {
 				u.ReservedBytes += e.Bytes
 				u.ReservedFiles += e.Files
 			}

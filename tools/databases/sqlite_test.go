@@ -21,12 +21,12 @@ func TestPoolsOfSQLite(t *testing.T) {
 		most    int // connections; 0: any number
 		refused string
 	}{
-		{"a file, and connections that wait", createSQLite, 0, ""},
-		{"a file, and connections that do not", impatient, 0, "busy_timeout"},
-		{"a file, and one connection that does not", impatient, 1, ""},
-		{"memory, and many connections", func(*testing.T) string { return ":memory:" }, 0, "SetMaxOpenConns(1)"},
-		{"memory, and one connection", func(*testing.T) string { return ":memory:" }, 1, ""},
-		{"memory that connections share", func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }, 0, ""},
+		{name: "a file, and connections that wait", address: createSQLite},
+		{name: "a file, and connections that do not", address: impatient, refused: "busy_timeout"},
+		{name: "a file, and one connection that does not", address: impatient, most: 1},
+		{name: "memory, and many connections", address: func(*testing.T) string { return ":memory:" }, refused: "SetMaxOpenConns(1)"},
+		{name: "memory, and one connection", address: func(*testing.T) string { return ":memory:" }, most: 1},
+		{name: "memory that connections share", address: func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			db, err := sql.Open("sqlite", row.address(t))

@@ -17,7 +17,7 @@ import (
 )
 
 func TestRecords(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		uploadstest.Run(t, func(t *testing.T) uploads.Records {
 			records, _ := d.records(t)
 			return records
@@ -26,7 +26,7 @@ func TestRecords(t *testing.T) {
 }
 
 func TestPartStates(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		uploadstest.RunStates(t, func(t *testing.T) uploads.States {
 			records, _ := d.records(t)
 			return records.(uploads.States)
@@ -52,24 +52,25 @@ func TestRecordsWithMoreIsolation(t *testing.T) {
 
 // ListStates measures by the clock of the database how long a state was idle.
 func TestIdlePartStates(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		states := records.(uploads.States)
 		const key = "files/parts/client/aaaa/upload.json"
 		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
 		require.NoError(t, err)
-		age(t, db, d, 25*time.Hour)
-		found, next, err := states.ListStates(t.Context(), "", 10)
+		makeOlder(t, db, d, 25*time.Hour)
+
+		idle, next, err := states.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
-		require.Len(t, found, 1)
-		require.Equal(t, key, found[0].Key)
-		require.InDelta(t, 25*60*60, found[0].Idle.Seconds(), 60)
+		require.Len(t, idle, 1)
+		require.Equal(t, key, idle[0].Key)
+		require.InDelta(t, 25*60*60, idle[0].Idle.Seconds(), 60)
 	})
 }
 
-// age makes the states of all uploads older.
-func age(t *testing.T, db *sql.DB, d database, delta time.Duration) {
+// makeOlder makes the states of all uploads older.
+func makeOlder(t *testing.T, db *sql.DB, d database, delta time.Duration) {
 	t.Helper()
 	seconds := strconv.Itoa(int(delta.Seconds()))
 	_, err := db.ExecContext(t.Context(), map[sqlrecords.Dialect]string{
@@ -100,7 +101,7 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 
 // An application can query the table of files with SQL.
 func TestRecordsTableCanBeQueried(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		sum := uint32(1<<32 - 1)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
@@ -116,6 +117,7 @@ func TestRecordsTableCanBeQueried(t *testing.T) {
 		var name string
 		var length, crc32c int64
 		row := db.QueryRowContext(t.Context(), "SELECT original_name, original_length, crc32c FROM omnibucket_files WHERE purpose = 'invoices' AND created < '2026-11-21T00:00:00.000Z'")
+
 		require.NoError(t, row.Scan(&name, &length, &crc32c))
 		require.Equal(t, "Größe ☕.pdf", name)
 		require.EqualValues(t, 1<<40, length)
@@ -143,7 +145,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 			return err
 		},
 	}
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		for name, call := range calls {
 			t.Run(name, func(t *testing.T) {
 				t.Run("canceled before it began", func(t *testing.T) {
@@ -169,7 +171,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 
 // If Create waits for a lock of the database and ctx ends, Create fails with DeadlineExceeded and stores nothing.
 func TestRecordsWriteEndsWithItsContext(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		holder, err := db.Conn(t.Context())
 		require.NoError(t, err)
@@ -181,13 +183,16 @@ func TestRecordsWriteEndsWithItsContext(t *testing.T) {
 			_, err := holder.ExecContext(t.Context(), statement)
 			require.NoError(t, err)
 		}
+
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		one := &uploads.File{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"}
 		start := time.Now()
+
 		err = records.Create(ctx, one)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)
 		require.Less(t, time.Since(start), patience)
+
 		_, err = holder.ExecContext(t.Context(), "ROLLBACK")
 		require.NoError(t, err)
 		require.NoError(t, holder.Close())

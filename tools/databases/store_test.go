@@ -20,7 +20,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		for _, place := range []struct {
 			name string
 			open func(t *testing.T) storage.Bucket
@@ -54,7 +54,7 @@ func withoutConditions(d driver.Driver) storage.Bucket {
 // If the bucket has no conditional writes, Sweep compares pieces with the bucket's clock, and states with that of
 // the database. It removes an upload when both are old.
 func TestSweepWithoutConditions(t *testing.T) {
-	onEach(t, func(t *testing.T, d database) {
+	runOnEach(t, func(t *testing.T, d database) {
 		records, db := d.records(t)
 		now := time.Now()
 		b := withoutConditions(memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }}))
@@ -66,15 +66,19 @@ func TestSweepWithoutConditions(t *testing.T) {
 		}
 		_, err = s.PutPiece(t.Context(), uploads.Piece{Token: "token-1234", Count: 2, Number: 1, Body: strings.NewReader("a"), Name: "a.txt"})
 		require.NoError(t, err)
+
 		require.Equal(t, 1, count(t, db))
 		sweep()
 		require.Equal(t, 1, count(t, db), "it is not idle")
-		age(t, db, d, 25*time.Hour)
+
+		makeOlder(t, db, d, 25*time.Hour)
 		sweep()
 		require.Equal(t, 1, count(t, db), "its part is young")
+
 		now = now.Add(25 * time.Hour)
 		sweep()
 		require.Zero(t, count(t, db))
+
 		for entry, err := range b.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
 			require.NoError(t, err)
 			require.Fail(t, "left", entry.Key)

@@ -30,28 +30,32 @@ func TestStoredFormsAreContinued(t *testing.T) {
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
 
-			found, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
+			files, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
 			require.NoError(t, err)
-			require.Len(t, found, 1)
-			want := storedFile(found[0].ID)
+			require.Len(t, files, 1)
+
+			want := storedFile(files[0].ID)
 			if version == "758e7b28" { // without the migration 3, files had no key and did not expire
 				want.Key = "files/client/" + want.ID + ".pdf"
 				want.Expires = time.Time{}
 			}
-			require.Equal(t, want, found[0])
+			require.Equal(t, want, files[0])
+
 			expired, err := records.Expired(t.Context(), storedAt.Add(2*time.Hour), 10)
 			require.NoError(t, err)
 			require.Equal(t, !want.Expires.IsZero(), len(expired) == 1)
-			require.NoError(t, records.Remove(t.Context(), found[0]))
+			require.NoError(t, records.Remove(t.Context(), files[0]))
 
 			states := records.(uploads.States)
 			state, revision, err := states.State(t.Context(), "uploads/1/state.json")
 			require.NoError(t, err)
 			require.JSONEq(t, `{"kind":"tus"}`, string(state))
+
 			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{"kind":"parts"}`), revision)
 			require.NoError(t, err)
 			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{}`), revision)
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+
 			listed, _, err := states.ListStates(t.Context(), "", 10)
 			require.NoError(t, err)
 			require.Len(t, listed, 1)
@@ -64,7 +68,7 @@ func TestStoredFormsAreContinued(t *testing.T) {
 func TestTablesHaveGoldenFile(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("testdata", storedVersions[len(storedVersions)-1]+".sql"))
 	require.NoError(t, err)
-	require.Equal(t, schema(string(text)), schema(writtenTables(t)))
+	require.Equal(t, schema(string(text)), schema(tablesWritten(t)))
 }
 
 // schema returns the statements of a dump without the rows.

@@ -24,13 +24,14 @@ func TestOldMinioGo(t *testing.T) {
 		}
 		return running{url: s.URL, main: account{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}, stop: s.Close}, nil
 	}
+
 	for name, start := range map[string]func(bool) (running, error){"memory": startOurs, "directory": startDirectory, "strict": strict} {
 		t.Run(name, func(t *testing.T) {
-			on, err := start(false)
+			server, err := start(false)
 			require.NoError(t, err)
-			t.Cleanup(on.stop)
-			client := exec.CommandContext(t.Context(), program, on.host())
-			client.Env = append(os.Environ(), on.environment()...)
+			t.Cleanup(server.stop)
+			client := exec.CommandContext(t.Context(), program, server.host())
+			client.Env = append(os.Environ(), server.environment()...)
 			result, err := client.CombinedOutput()
 			require.NoError(t, err, string(result))
 		})

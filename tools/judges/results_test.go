@@ -89,6 +89,7 @@ func TestWriteTable(t *testing.T) {
 	}
 	measured, err := readCells(text)
 	require.NoError(t, err)
+
 	want := "| suite | ours (http, https) | directory http |\n|---|---|---|\n" +
 		"| `restic-0.18.1` | 1, 1 failed; https – | 1, 1 skipped |\n| `restic-0.19.1` | –; https 1 | – |\n" +
 		"| `kopia-locks-0.22.3` | –; https 1 | – |\n"
@@ -96,7 +97,7 @@ func TestWriteTable(t *testing.T) {
 
 	page := filepath.Join(text, "page.md")
 	require.NoError(t, os.WriteFile(page, []byte("before\n<!-- make clients -->\nold\n<!-- end of make clients -->\nafter\n"), 0o666))
-	written := func(results cells) string {
+	newTable := func(results cells) string {
 		require.NoError(t, writeTable(page, results))
 		content, err := os.ReadFile(page)
 		require.NoError(t, err)
@@ -105,13 +106,13 @@ func TestWriteTable(t *testing.T) {
 	place := func(table string) string {
 		return "before\n<!-- make clients -->\n\n" + table + "\n<!-- end of make clients -->\nafter\n"
 	}
-	require.Equal(t, place(want), written(measured))
+	require.Equal(t, place(want), newTable(measured))
 	require.ErrorContains(t, writeTable(filepath.Join(text, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
 
 	require.Equal(t, place("| suite | ours (http, https) | directory http | minio http |\n|---|---|---|---|\n"+
 		"| `restic-0.18.1` | 2; https – | 1, 1 skipped | – |\n| `restic-0.19.1` | 1 | – | 0, 1 failed |\n"+
 		"| `kopia-locks-0.22.3` | –; https 1 | – | – |\n"),
-		written(cells{{"restic-0.18.1", "ours http"}: "2", {"restic-0.19.1", "ours http"}: "1", {"restic-0.19.1", "minio http"}: "0, 1 failed"}), "a run of some suites keeps the others")
+		newTable(cells{{"restic-0.18.1", "ours http"}: "2", {"restic-0.19.1", "ours http"}: "1", {"restic-0.19.1", "minio http"}: "0, 1 failed"}), "a run of some suites keeps the others")
 }
 
 // choose finds suites by their name, with or without the version.
@@ -119,9 +120,11 @@ func TestChoose(t *testing.T) {
 	all, err := choose(suites, []string{"restic"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"restic-0.18.1", "restic-0.19.1"}, names(all))
+
 	one, err := choose(suites, []string{"restic-0.18.1"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"restic-0.18.1"}, names(one))
+
 	_, err = choose(suites, []string{"rest"})
 	require.ErrorContains(t, err, `unknown name "rest"`)
 }

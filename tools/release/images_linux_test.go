@@ -85,15 +85,17 @@ func (i *image) start(t *testing.T, data string, env []string, args ...string) (
 	cmd := i.command(t, data, env, args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	line := make([]byte, 200)
-	n, err := out.Read(line)
+	n, err := stdout.Read(line)
 	require.NoError(t, err, &errs)
 	return strings.TrimSpace(string(line[:n])), func(s os.Signal) int {
 		require.NoError(t, cmd.Process.Signal(s))
-		timer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(20*time.Second, func() {
+			_ = cmd.Process.Kill()
+		})
 		defer timer.Stop()
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode()
@@ -105,6 +107,7 @@ func TestImagesAreForNobodyAndHaveNoShell(t *testing.T) {
 		i := imageOf(t, name)
 		require.Equal(t, "65532:65532", i.User, name)
 		require.Equal(t, []string{"/" + name}, i.Entrypoint[:1])
+
 		var size int64
 		require.NoError(t, filepath.WalkDir(i.root, func(path string, entry os.DirEntry, err error) error {
 			require.NoError(t, err)
@@ -137,16 +140,17 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 		env  []string
 		stop os.Signal
 	}{
-		{"in memory, on a read-only root", []string{"--create", "photos"}, nil, syscall.SIGTERM},
-		{"on a volume", []string{"--create", "photos", "/data"}, nil, os.Interrupt},
-		{"as MinIO", []string{"server", "/data", "--console-address", ":9001"}, minio, syscall.SIGTERM},
-		{"as MinIO's entry point", []string{"/usr/bin/minio", "server", "/data"}, minio, syscall.SIGTERM},
+		{name: "in memory, on a read-only root", line: []string{"--create", "photos"}, stop: syscall.SIGTERM},
+		{name: "on a volume", line: []string{"--create", "photos", "/data"}, stop: os.Interrupt},
+		{name: "as MinIO", line: []string{"server", "/data", "--console-address", ":9001"}, env: minio, stop: syscall.SIGTERM},
+		{name: "as MinIO's entry point", line: []string{"/usr/bin/minio", "server", "/data"}, env: minio, stop: syscall.SIGTERM},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			line := row.line
 			if !strings.HasPrefix(line[0], "/") {
 				line = slices.Concat(i.Entrypoint, line)
 			}
+
 			url, stop := i.start(t, i.volume(t), row.env, line...)
 			require.Equal(t, "http://127.0.0.1:9000", url)
 			for _, check := range [][]string{
@@ -159,6 +163,7 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 				code, printed := i.run(t, "", check...)
 				require.Zero(t, code, "%v: %s", check, printed)
 			}
+
 			response, err := http.Get(url + "/photos")
 			require.NoError(t, err)
 			body, err := io.ReadAll(response.Body)
@@ -166,10 +171,12 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 			require.Contains(t, string(body), "AccessDenied", "the bucket is there, for those who sign")
 			require.Zero(t, stop(row.stop), "the first process of a container ends by a signal")
+
 			code, _ := i.run(t, "", i.Healthcheck.Test[1:]...)
 			require.Equal(t, 1, code, "nothing serves")
 		})
 	}
+
 	code, printed := i.run(t, "", "/bin/sh", "-c", "mkdir -p /data/photos && minio server /data")
 	require.Equal(t, 2, code)
 	require.Contains(t, printed, "MINIO_DEFAULT_BUCKETS", "a script is told what replaces it")
@@ -179,11 +186,13 @@ func TestImagesCopyFiles(t *testing.T) {
 	i := imageOf(t, "omnibucket")
 	volume := i.volume(t)
 	require.NoError(t, os.WriteFile(filepath.Join(volume, "a.txt"), []byte("hello"), 0o644))
+
 	code, printed := i.run(t, volume, "/omnibucket", "cp", "a.txt", "b.txt")
 	require.Zero(t, code, "the volume is the working directory: %s", printed)
 	code, printed = i.run(t, volume, "/omnibucket", "cat", "/data/b.txt")
 	require.Zero(t, code)
 	require.Equal(t, "hello", printed)
+
 	code, printed = i.run(t, "", "/omnibucket", "cp", "/omnibucket", "/copy")
 	require.Equal(t, 1, code)
 	require.Contains(t, printed, "read-only", "the root is")

@@ -18,6 +18,7 @@ import (
 func TestManualManifestIsAJob(t *testing.T) {
 	text, err := os.ReadFile("../../docs/cli.md")
 	require.NoError(t, err)
+
 	manifests := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindAllSubmatch(text, -1)
 	require.Len(t, manifests, 1)
 	var job batch.Job

@@ -90,8 +90,8 @@ func snippets(t *testing.T, page string) map[string]string {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	files := map[string]string{}
-	for _, found := range regexp.MustCompile("(?s)<!-- \\S*/(\\S+) -->\n```\\w+\n(.*?)```").FindAllSubmatch(text, -1) {
-		files[string(found[1])] += "\n" + string(found[2])
+	for _, match := range regexp.MustCompile("(?s)<!-- \\S*/(\\S+) -->\n```\\w+\n(.*?)```").FindAllSubmatch(text, -1) {
+		files[string(match[1])] += "\n" + string(match[2])
 	}
 	return files
 }

@@ -36,13 +36,13 @@ func TestChangelogHasEachRelease(t *testing.T) {
 		"v0.0.1": {"", "must have entries"},
 		"v0.3.0": {"", "is missing"},
 	} {
-		found, err := entryOf(changelog, version)
+		entry, err := entryOf(changelog, version)
 		if row.problem != "" {
 			require.ErrorContains(t, err, row.problem, version)
 			continue
 		}
 		require.NoError(t, err, version)
-		require.Equal(t, row.text, found.text, version)
+		require.Equal(t, row.text, entry.text, version)
 	}
 	_, err := entryOf("# Changelog\n\n## [0.1.0] - 2026-12-31\n- a\n", "")
 	require.ErrorContains(t, err, "must be [Unreleased]")
@@ -78,9 +78,9 @@ updates:
   - package-ecosystem: npm
     directories: ["/dev"]
 `
-	missing, err := withoutUpdates([]byte(config), []string{".", "adapters/afero", "tools"})
+	absent, err := withoutUpdates([]byte(config), []string{".", "adapters/afero", "tools"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"tools"}, missing)
+	require.Equal(t, []string{"tools"}, absent)
 }
 
 func TestSystems(t *testing.T) {

@@ -52,9 +52,9 @@ func snapshotIn(t *testing.T, variable string) *snapshot {
 var releasedSystems = systems([]string{"linux", "darwin", "windows", "freebsd"}, []string{"amd64", "arm64"})
 
 // archive returns the name of a system's archive.
-func (s *snapshot) archive(of system) string {
-	name := "omnibucket_" + s.version + "_" + of.os + "_" + of.arch
-	if of.os == "windows" {
+func (s *snapshot) archive(sys system) string {
+	name := "omnibucket_" + s.version + "_" + sys.os + "_" + sys.arch
+	if sys.os == "windows" {
 		return name + ".zip"
 	}
 	return name + ".tar.gz"
@@ -63,20 +63,21 @@ func (s *snapshot) archive(of system) string {
 func TestSnapshotHasEachFileWithItsChecksum(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	var want []string
-	for _, of := range releasedSystems {
-		want = append(want, s.archive(of), s.archive(of)+".sbom.json")
-		if of.os == "linux" {
+	for _, sys := range releasedSystems {
+		want = append(want, s.archive(sys), s.archive(sys)+".sbom.json")
+		if sys.os == "linux" {
 			for _, format := range []string{"deb", "rpm", "apk"} {
-				want = append(want, strings.TrimSuffix(s.archive(of), "tar.gz")+format)
+				want = append(want, strings.TrimSuffix(s.archive(sys), "tar.gz")+format)
 			}
 		}
 	}
+
 	require.ElementsMatch(t, want, slices.Collect(maps.Keys(s.sums)))
 	for name, sum := range s.sums {
 		data, err := os.ReadFile(filepath.Join(s.dir, name))
 		require.NoError(t, err)
-		found := sha256.Sum256(data)
-		require.Equal(t, sum, hex.EncodeToString(found[:]), name)
+		digest := sha256.Sum256(data)
+		require.Equal(t, sum, hex.EncodeToString(digest[:]), name)
 	}
 }
 
@@ -92,13 +93,14 @@ func TestSnapshotIsTheSameInASecondBuild(t *testing.T) {
 
 func TestSnapshotHasArchivesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
-	for _, of := range releasedSystems {
-		name := s.archive(of)
+	for _, sys := range releasedSystems {
+		name := s.archive(sys)
 		program := "omnibucket"
-		if of.os == "windows" {
+		if sys.os == "windows" {
 			program += ".exe"
 		}
 		files := filesOf(t, filepath.Join(s.dir, name))
+
 		for _, file := range []string{
 			"LICENSE", "docs/cli.md", "man/omnibucket.1", "man/omnibucket-cp.1",
 			"completions/omnibucket.bash", "completions/_omnibucket", "completions/omnibucket.fish", "completions/omnibucket.ps1",
@@ -106,33 +108,36 @@ func TestSnapshotHasArchivesWithAllFiles(t *testing.T) {
 			require.NotEmpty(t, files[file].data, "%s: %s", name, file)
 		}
 		require.Equal(t, fs.FileMode(0o755), files[program].mode.Perm(), name)
-		s.checkProgram(t, of, files[program].data)
+		s.checkProgram(t, sys, files[program].data)
 		s.checkModules(t, name+".sbom.json")
 	}
 }
 
 // checkProgram checks what a program says of itself and, if it is one of this system, that it starts.
-func (s *snapshot) checkProgram(t *testing.T, of system, program []byte) {
+func (s *snapshot) checkProgram(t *testing.T, sys system, program []byte) {
 	info, err := buildinfo.Read(bytes.NewReader(program))
 	require.NoError(t, err)
-	ours := 0
+
+	count := 0
 	require.Equal(t, library+"/cmd/omnibucket", info.Main.Path)
 	for _, module := range append(info.Deps, &info.Main) {
 		if strings.HasPrefix(module.Path, library) {
 			require.Equal(t, "v"+s.version, module.Version, module.Path)
 			require.NotEmpty(t, module.Sum, module.Path)
 			require.Nil(t, module.Replace, module.Path)
-			ours++
+			count++
 		}
 	}
-	require.Equal(t, 3, ours, "the library, layers/encrypt and cmd/omnibucket")
+	require.Equal(t, 3, count, "the library, layers/encrypt and cmd/omnibucket")
+
 	settings := map[string]string{}
 	for _, setting := range info.Settings {
 		settings[setting.Key] = setting.Value
 	}
-	require.Equal(t, of, system{settings["GOOS"], settings["GOARCH"]})
+	require.Equal(t, sys, system{settings["GOOS"], settings["GOARCH"]})
 	require.Equal(t, "0", settings["CGO_ENABLED"])
-	if of != (system{runtime.GOOS, runtime.GOARCH}) {
+
+	if sys != (system{runtime.GOOS, runtime.GOARCH}) {
 		return
 	}
 	path := filepath.Join(t.TempDir(), "omnibucket")
@@ -146,20 +151,24 @@ func (s *snapshot) checkProgram(t *testing.T, of system, program []byte) {
 func (s *snapshot) checkModules(t *testing.T, name string) {
 	text, err := os.ReadFile(filepath.Join(s.dir, name))
 	require.NoError(t, err)
+
 	var list struct {
 		SPDXVersion string
 		Packages    []struct{ Name, VersionInfo string }
 	}
 	require.NoError(t, json.Unmarshal(text, &list))
 	require.Equal(t, "SPDX-2.3", list.SPDXVersion)
+
 	versions := map[string]string{}
 	for _, p := range list.Packages {
 		versions[p.Name] = p.VersionInfo
 	}
+
 	for _, module := range []string{library, library + "/layers/encrypt", library + "/cmd/omnibucket"} {
 		require.Equal(t, "v"+s.version, versions[module], "%s: %s", name, module)
 	}
 	require.Equal(t, s.version, versions["omnibucket"], "the archive itself")
+
 	for _, module := range []string{"stdlib", "github.com/spf13/cobra", "cloud.google.com/go/storage"} {
 		require.NotEmpty(t, versions[module], "%s: %s", name, module)
 	}
@@ -168,10 +177,12 @@ func (s *snapshot) checkModules(t *testing.T, name string) {
 func TestSnapshotHasPackagesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	name := filepath.Join(s.dir, "omnibucket_"+s.version+"_linux_amd64.deb")
+
 	info, err := exec.CommandContext(t.Context(), "dpkg-deb", "--info", name).Output()
 	require.NoError(t, err)
 	require.Contains(t, string(info), " Section: utils\n")
 	require.Contains(t, string(info), " Homepage: https://"+library+"\n")
+
 	listed, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", name).Output()
 	require.NoError(t, err)
 	for _, file := range []string{

@@ -28,6 +28,7 @@ func TestCheckVersionOfATag(t *testing.T) {
 	require.NoError(t, err, "%s", clone)
 	run("config", "user.name", "Release")
 	run("config", "user.email", "release@example.com")
+
 	dirs := []string{"cmd/omnibucket", "layers/encrypt"}
 	require.ErrorContains(t, tag(r, dirs), "is missing", "the changelog has no entry")
 
@@ -41,6 +42,7 @@ func TestCheckVersionOfATag(t *testing.T) {
 	require.Equal(t, head, run("rev-parse", r.version), "the library is the commit that was checked")
 	require.Equal(t, head, run("rev-parse", "HEAD"), "no branch moves")
 	require.Empty(t, run("status", "--porcelain"))
+
 	for _, dir := range dirs {
 		name := dir + "/" + r.version
 		require.Equal(t, head, run("rev-parse", name+"^"))
@@ -49,6 +51,7 @@ func TestCheckVersionOfATag(t *testing.T) {
 		require.NotContains(t, module, "replace")
 		require.NotContains(t, module, "v0.0.0\n")
 	}
+
 	sums := run("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum")
 	require.Contains(t, sums, library+" "+r.version+" "+sumOf(t, root, library, r.version, ""))
 	require.Contains(t, sums, library+"/layers/encrypt "+r.version+" "+sumOf(t, root, library+"/layers/encrypt", r.version, "layers/encrypt"))

@@ -32,9 +32,11 @@ func TestWorkflowsUseActionsByCommit(t *testing.T) {
 func TestImagesAreBuiltOnADigest(t *testing.T) {
 	base := regexp.MustCompile(`(?m)^FROM .*$`)
 	pinned := regexp.MustCompile(`^FROM (scratch|(--platform=\S+ )?\S+:[\d.]+@sha256:[0-9a-f]{64})( AS \w+)?$`)
+
 	files, err := exec.Command("git", "-C", "../..", "ls-files", "Dockerfile", "*/Dockerfile").Output()
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
+
 	for name := range strings.FieldsSeq(string(files)) {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		require.NoError(t, err)

@@ -47,17 +47,19 @@ func TestEnsureBuiltByOneProcess(t *testing.T) {
 		})
 	}
 	group.Wait()
+
 	require.Equal(t, []string{paths[0]}, cached(t), "one file, and no incomplete build")
 	for _, path := range paths {
 		require.Equal(t, paths[0], path)
 	}
-	before, err := os.Stat(paths[0])
+
+	oldInfo, err := os.Stat(paths[0])
 	require.NoError(t, err)
-	again, err := ensureBuilt(t.Context(), g)
+	path, err := ensureBuilt(t.Context(), g)
 	require.NoError(t, err)
-	after, err := os.Stat(again)
+	newInfo, err := os.Stat(path)
 	require.NoError(t, err)
-	require.True(t, os.SameFile(before, after), "an existing program is not built again")
+	require.True(t, os.SameFile(oldInfo, newInfo), "an existing program is not built again")
 }
 
 // If a pinned version changes, the stamp changes, so that the program is built again.
@@ -93,9 +95,12 @@ func TestEnsureBuiltInterrupted(t *testing.T) {
 // If another call has the lock, lock reports that it waits, until the lock is free or ctx ends.
 func TestLockWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(t.Context(), path, func() { t.Error("nobody has it") })
+	unlock, err := lock(t.Context(), path, func() {
+		t.Error("nobody has it")
+	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
+
 	_, err = lock(ctx, path, cancel)
 	require.ErrorIs(t, err, context.Canceled, "waiting is reported, and then interrupted")
 	told := false

@@ -26,12 +26,13 @@ func TestModuleIsKeptAsInstalled(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
 	path, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
+
 	require.Equal(t, []string{path}, cached(t))
 	require.FileExists(t, filepath.Join(path, "index.mjs"))
 	require.NoError(t, os.Remove(filepath.Join(os.Getenv("PATH"), "npm")))
-	again, err := ensureBuilt(t.Context(), m)
+	secondPath, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
-	require.Equal(t, path, again, "an existing module is not installed again")
+	require.Equal(t, path, secondPath, "an existing module is not installed again")
 }
 
 // If Node.js is too old for a module, ensureBuilt fails and names the version that it needs.
@@ -51,9 +52,11 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 	t.Setenv("PATH", empty)
 	_, err := lookChromium("")
 	require.ErrorContains(t, err, "chromium is missing: install")
+
 	path, err := lookChromium(installed)
 	require.NoError(t, err)
 	require.Equal(t, installed, path, "the one in the variable, wherever it is")
+
 	_, err = lookChromium(filepath.Join(empty, "none"))
 	require.ErrorIs(t, err, os.ErrNotExist, "if the one in the variable is missing, no other is used")
 

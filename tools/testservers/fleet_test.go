@@ -60,6 +60,7 @@ func TestFleetServerEnds(t *testing.T) {
 	require.ErrorContains(t, err, "cannot go on")
 	require.Len(t, f.dirs, 1+startAttempts, "only the one that ended")
 	require.Len(t, f.running, 1)
+
 	require.NoError(t, f.stop())
 	for _, dir := range f.dirs {
 		require.NoDirExists(t, dir)
@@ -71,8 +72,11 @@ func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 	var f fleet
 	require.NoError(t, f.start(t.Context(), acts(t, "serves")))
 	reported := make(chan error, 1)
-	f.watch(t.Context(), func(err error) { reported <- err })
+	f.watch(t.Context(), func(err error) {
+		reported <- err
+	})
 	require.NoError(t, f.check(t.Context()))
+
 	require.NoError(t, f.running[0].command.Process.Kill())
 	require.ErrorIs(t, <-reported, errEnded)
 	require.ErrorContains(t, f.check(t.Context()), "fake: ", "and it is named if the command fails")
@@ -86,11 +90,13 @@ func TestFleetUsualAddress(t *testing.T) {
 	require.NoError(t, first.start(t.Context(), servers))
 	require.NoError(t, second.start(t.Context(), servers), "beside the first, it has another")
 	require.NoError(t, first.stop())
+
 	require.NoError(t, third.start(t.Context(), servers))
 	require.Equal(t, first.variables, third.variables)
 	require.Equal(t, first.dirs, third.dirs)
 	require.NotEqual(t, first.variables, second.variables)
 	require.NotEqual(t, first.dirs, second.dirs)
+
 	require.NoError(t, second.stop())
 	require.NoError(t, third.stop())
 }
@@ -113,13 +119,15 @@ func TestUsualHostOfAVersion(t *testing.T) {
 func TestFreeHostIsNotTaken(t *testing.T) {
 	free, err := freeHost("", nil)
 	require.NoError(t, err)
-	taken, err := net.Listen("tcp", free)
+	listener, err := net.Listen("tcp", free)
 	require.NoError(t, err)
-	defer taken.Close()
+	defer listener.Close()
+
 	for range 20 {
 		host, err := freeHost(free, nil)
 		require.NoError(t, err)
 		require.NotEqual(t, free, host)
+
 		_, text, err := net.SplitHostPort(host)
 		require.NoError(t, err)
 		port, err := strconv.Atoi(text)
@@ -155,6 +163,7 @@ func TestNewDirAfterAKill(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(rest, "data"), nil, 0o600))
 			start := time.Now().Add(-row.age)
 			require.NoError(t, os.Chtimes(rest, start, start))
+
 			dir, err := newDir(server, "127.0.0.1:1")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })

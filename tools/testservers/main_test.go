@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // serve runs a server on host that behaves as act says.
 func serve(act, host string) int {
 	answer := func() int { return http.StatusOK }
-	act, at, _ := strings.Cut(act, " in ")
+	act, dir, _ := strings.Cut(act, " in ")
 	switch act {
 	case "ends":
 		fmt.Println("cannot go on")
@@ -33,7 +33,7 @@ func serve(act, host string) int {
 		fmt.Println("still loading")
 		answer = func() int { return http.StatusServiceUnavailable }
 	case "two":
-		answer = alone(at)
+		answer = alone(dir)
 	}
 	server := &http.Server{Addr: host, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(answer())

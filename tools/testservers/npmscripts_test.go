@@ -19,11 +19,12 @@ func TestNPMScriptsAreBundled(t *testing.T) {
 	s := npmScripts{npmTool: tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeBundlerNPM}), entries: []string{"client=a-client"}}
 	path, err := ensureBuilt(t.Context(), s)
 	require.NoError(t, err)
+
 	require.Equal(t, []string{path}, cached(t))
 	require.FileExists(t, filepath.Join(path, "client.js"))
 	other := s
 	other.entries = []string{"client=another-client"}
-	again, err := ensureBuilt(t.Context(), other)
+	secondPath, err := ensureBuilt(t.Context(), other)
 	require.NoError(t, err)
-	require.NotEqual(t, path, again, "other scripts have another place")
+	require.NotEqual(t, path, secondPath, "other scripts have another place")
 }

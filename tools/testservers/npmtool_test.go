@@ -45,11 +45,13 @@ func TestNPMPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
+
 	require.Equal(t, []string{path}, cached(t), "the installed packages were removed")
 	called, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(called), "node_modules/tiny/main.js")
 	require.Contains(t, string(called), "--external:heavy")
+
 	command, err := n.command(t.Context(), path)
 	require.NoError(t, err)
 	require.Equal(t, []string{"node", path}, command)
@@ -61,9 +63,9 @@ func TestEditApply(t *testing.T) {
 		name, content, want string
 		fails               bool
 	}{
-		{"the text is there", "a = 10;", "a = 20;", false},
-		{"the text is missing", "a = 11;", "", true},
-		{"the text is there twice", "a = 10; a = 10;", "", true},
+		{name: "the text is there", content: "a = 10;", want: "a = 20;"},
+		{name: "the text is missing", content: "a = 11;", want: "", fails: true},
+		{name: "the text is there twice", content: "a = 10; a = 10;", want: "", fails: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -75,6 +77,7 @@ func TestEditApply(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+
 			content, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, row.want, string(content))
@@ -90,9 +93,11 @@ func TestNPMIsNotNeededOnceBuilt(t *testing.T) {
 	require.NoError(t, err)
 	npm := filepath.Join(os.Getenv("PATH"), "npm")
 	require.NoError(t, os.Remove(npm))
-	again, err := ensureBuilt(t.Context(), n)
+
+	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
-	require.Equal(t, built, again)
+	require.Equal(t, built, path)
+
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "package-lock.json"), []byte("{ }"), 0o600))
 	_, err = ensureBuilt(t.Context(), n)
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")

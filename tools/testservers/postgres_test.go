@@ -23,12 +23,12 @@ func TestPostgresIsReadyWhenItAsksWhoItIs(t *testing.T) {
 		{"it is starting up", "E", http.StatusServiceUnavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			host, asked := answersOnce(t, row.answer)
+			host, answer := answersOnce(t, row.answer)
 			response, err := postgresGreeter(net.Dialer{}).Get("http://" + host)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, row.status, response.StatusCode)
-			require.Contains(t, string(<-asked), "user\x00"+postgresUser+"\x00")
+			require.Contains(t, string(<-answer), "user\x00"+postgresUser+"\x00")
 		})
 	}
 }

@@ -52,8 +52,10 @@ func TestWaitReadyServerIsNever(t *testing.T) {
 	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" responded with 503 Service Unavailable" {
 		time.Sleep(readyPoll) // as waitReady does: it is on its way up
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 100*readyPoll)
 	defer cancel()
+
 	err := p.waitReady(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "503")

@@ -12,10 +12,12 @@ func TestChoose(t *testing.T) {
 	all, err := choose("")
 	require.NoError(t, err)
 	require.Len(t, all, len(servers))
+
 	some, err := choose("versitygw,minio")
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	require.Equal(t, "minio", some[0].name)
+
 	_, err = choose("minio,nothing")
 	require.ErrorContains(t, err, `unknown server "nothing"; the servers are minio, `)
 }

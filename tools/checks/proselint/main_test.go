@@ -23,9 +23,11 @@ func TestArguments(t *testing.T) {
 	var buf bytes.Buffer
 	_, err := run([]string{"testdata/none"}, &buf)
 	require.Error(t, err)
+
 	_, err = run([]string{"-unknown"}, &buf)
 	require.Error(t, err)
 	require.Contains(t, buf.String(), "usage: proselint")
+
 	n, err := run([]string{"main.go", "linter.go"}, &buf)
 	require.NoError(t, err)
 	require.Zero(t, n, buf.String())

@@ -35,9 +35,9 @@ func TestReachedPackages(t *testing.T) {
 			for _, p := range row.want {
 				want = append(want, module+p)
 			}
-			reached, without := reachedBy(row.files, packages)
+			reached, unreached := reachedBy(row.files, packages)
 			require.Equal(t, want, reached)
-			require.Equal(t, row.without, without)
+			require.Equal(t, row.without, unreached)
 		})
 	}
 }

@@ -36,7 +36,7 @@ func TestConfiguredBucketMoves(t *testing.T) {
 	p := newPages(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"pages"}})
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	disk := "file://" + filepath.ToSlash(t.TempDir())
@@ -49,18 +49,19 @@ func TestConfiguredBucketMoves(t *testing.T) {
 		layers        []string
 		finish        bool // whether the rest is copied while writers go on
 	}{
-		{"a directory", disk, nil, false},
-		{"encrypted", disk, []string{encrypted}, false},
-		{"cached", disk, []string{cached, encrypted}, false},
-		{"mirrored", disk, []string{"{mirror: second}", cached, encrypted}, false},
-		{"moving", moved, []string{"{overlay: {old: disk}}", encrypted}, true},
-		{"only the new store", moved, []string{"{overlay: {old: disk, new_only: true}}", encrypted}, false},
-		{"the old store is dropped", moved, []string{encrypted}, false},
+		{name: "a directory", address: disk},
+		{name: "encrypted", address: disk, layers: []string{encrypted}},
+		{name: "cached", address: disk, layers: []string{cached, encrypted}},
+		{name: "mirrored", address: disk, layers: []string{"{mirror: second}", cached, encrypted}},
+		{name: "moving", address: moved, layers: []string{"{overlay: {old: disk}}", encrypted}, finish: true},
+		{name: "only the new store", address: moved, layers: []string{"{overlay: {old: disk, new_only: true}}", encrypted}},
+		{name: "the old store is dropped", address: moved, layers: []string{encrypted}},
 	} {
 		p.configure(fmt.Sprintf("locations:\n  disk: %s\n  second: %s\n  pages:\n    address: %s\n    layers: [%s]\n",
 			disk, second, step.address, strings.Join(step.layers, ", ")))
 		p.runAndKill(step.name, step.finish)
 	}
+
 	require.Greater(t, len(p.acknowledged), writers*perStep)
 	stop := p.start()
 	defer stop()
@@ -127,11 +128,15 @@ func (p *pages) start() (kill func()) {
 	cmd.Stderr = &buf
 	require.NoError(p.t, cmd.Start())
 	errc := make(chan error, 1)
-	go func() { errc <- cmd.Wait() }()
+
+	go func() {
+		errc <- cmd.Wait()
+	}()
 	require.Eventually(p.t, func() bool {
 		status, _ := p.request(http.MethodGet, "none", "")
 		return status == http.StatusNotFound
 	}, stepLimit, 5*time.Millisecond, "%s", &buf)
+
 	return func() {
 		_ = cmd.Process.Kill()
 		<-errc
@@ -144,7 +149,7 @@ func (p *pages) runAndKill(step string, finish bool) {
 	kill := p.start()
 	ctx, stop := context.WithTimeout(p.t.Context(), stepLimit)
 	defer stop()
-	before := p.count()
+	count := p.count()
 	var group sync.WaitGroup
 	for range writers {
 		group.Go(func() {
@@ -153,14 +158,16 @@ func (p *pages) runAndKill(step string, finish bool) {
 			}
 		})
 	}
+
 	if finish {
 		p.finish(ctx)
 	}
-	require.Eventually(p.t, func() bool { return p.count() >= before+perStep }, stepLimit, time.Millisecond, step)
+
+	require.Eventually(p.t, func() bool { return p.count() >= count+perStep }, stepLimit, time.Millisecond, step)
 	kill()
 	stop()
 	group.Wait()
-	p.t.Log(step, p.count()-before, "acknowledged")
+	p.t.Log(step, p.count()-count, "acknowledged")
 }
 
 // write stores a page. Only a response with the status 200 is an acknowledgement.
@@ -182,6 +189,7 @@ func (p *pages) finish(ctx context.Context) {
 	p.t.Helper()
 	b, err := locations.Open(ctx, "pages")
 	require.NoError(p.t, err)
+
 	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
 	require.NoError(p.t, err)
 	require.Zero(p.t, report.Left)
@@ -203,10 +211,12 @@ func (p *pages) request(method, key, body string) (status int, text string) {
 	if err != nil {
 		return 0, ""
 	}
-	defer func() { _ = response.Body.Close() }()
-	read, err := io.ReadAll(response.Body)
+	defer func() {
+		_ = response.Body.Close()
+	}()
+	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return 0, ""
 	}
-	return response.StatusCode, string(read)
+	return response.StatusCode, string(data)
 }

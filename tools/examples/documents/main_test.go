@@ -39,6 +39,7 @@ func TestDocumentAndItsFileAreOne(t *testing.T) {
 		return n
 	}
 	require.NoError(t, a.run(t.Context(), eva))
+
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "left", entry.Key)
@@ -82,10 +83,11 @@ func TestDocumentByPgx(t *testing.T) {
 	f := upload(t, files)
 	require.ErrorIs(t, addPgx(t.Context(), connection, "stolen", f.ID, adam), storage.ObjectNotFound)
 	require.NoError(t, addPgx(t.Context(), connection, "mine", f.ID, eva))
-	var kept bool
+	var keep bool
 	require.NoError(t, server.QueryRowContext(t.Context(),
-		"SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id").Scan(&kept))
-	require.True(t, kept)
+		"SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id").Scan(&keep))
+	require.True(t, keep)
+
 	require.NoError(t, connection.Close(t.Context()))
 	_, err = server.ExecContext(t.Context(), "DROP SCHEMA "+name+" CASCADE")
 	require.NoError(t, err)

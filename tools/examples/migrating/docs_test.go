@@ -38,11 +38,13 @@ func TestPagesCallsCompile(t *testing.T) {
 		t.Run(page, func(t *testing.T) {
 			text := read(t, filepath.Join(docs, page+".md"))
 			calls := flat(read(t, filepath.Join(dir, "calls.go")))
+
 			for _, block := range code.FindAllStringSubmatch(text, -1) {
 				require.Contains(t, calls, flat(block[1]))
 			}
-			_, table, found := strings.Cut(text, "## Call by call\n")
-			if !found {
+
+			_, table, ok := strings.Cut(text, "## Call by call\n")
+			if !ok {
 				return
 			}
 			table, _, _ = strings.Cut(table, "\n## ")
@@ -59,9 +61,9 @@ func TestPagesCallsCompile(t *testing.T) {
 // The removed lines of a diff on the pages are in the old program, and the added lines in the new one.
 func TestPagesDiffsAreThePrograms(t *testing.T) {
 	for page := range pages {
-		for _, found := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
+		for _, match := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
 			var before, after strings.Builder
-			for line := range strings.Lines(found[3]) {
+			for line := range strings.Lines(match[3]) {
 				if !strings.HasPrefix(line, "+") {
 					before.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "-"), " "))
 				}
@@ -69,8 +71,8 @@ func TestPagesDiffsAreThePrograms(t *testing.T) {
 					after.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "+"), " "))
 				}
 			}
-			require.Contains(t, read(t, found[1]), before.String(), page)
-			require.Contains(t, read(t, found[2]), after.String(), page)
+			require.Contains(t, read(t, match[1]), before.String(), page)
+			require.Contains(t, read(t, match[2]), after.String(), page)
 		}
 	}
 }

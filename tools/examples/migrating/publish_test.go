@@ -45,21 +45,23 @@ func TestProgramsDoTheSame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bucket := "migrating-" + strings.ToLower(rand.Text())
-			before, service := row.open(t)
+			publishBefore, service := row.open(t)
 			_, err := service.CreateBucket(t.Context(), bucket)
 			require.NoError(t, err)
 			b, err := service.Bucket(bucket)
 			require.NoError(t, err)
 
-			keys, err := before(t.Context(), bucket, "may.csv", "May")
+			keys, err := publishBefore(t.Context(), bucket, "may.csv", "May")
 			require.NoError(t, err)
 			require.Equal(t, []string{"reports/may.csv"}, keys)
+
 			_, err = after.Publish(t.Context(), b, "may.csv", strings.NewReader("again"))
 			require.ErrorIs(t, err, after.ErrPublished)
 			keys, err = after.Publish(t.Context(), b, "june.csv", strings.NewReader("June"))
 			require.NoError(t, err)
 			require.Equal(t, []string{"reports/june.csv", "reports/may.csv"}, keys)
-			_, err = before(t.Context(), bucket, "june.csv", "again")
+
+			_, err = publishBefore(t.Context(), bucket, "june.csv", "again")
 			require.ErrorIs(t, err, row.published)
 
 			for _, key := range keys { // of both programs

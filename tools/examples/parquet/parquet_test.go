@@ -17,17 +17,18 @@ import (
 // To read two columns, readColumns needs at most 1.3 times the requests and bytes of an ideal reader.
 func TestColumnsReadLittle(t *testing.T) {
 	for _, rows := range []int{500_000, 1_500_000} {
-		var seen traffic
-		b := memstore.New(storage.WithHook(seen.hook))
+		var counts traffic
+		b := memstore.New(storage.WithHook(counts.hook))
 		attrs, err := upload(t.Context(), b, "table", rows)
 		require.NoError(t, err)
-		seen.reset()
+		counts.reset()
 		got, err := readColumns(t.Context(), b, "table", "distance", "fare")
 		require.NoError(t, err)
+
 		t.Logf("%d rows of %d bytes: %d requests, ideally %d; %d bytes, ideally %d",
-			rows, attrs.Size, seen.requests.Load(), got.ideal.requests, seen.bytes.Load(), got.ideal.bytes)
-		require.LessOrEqual(t, float64(seen.requests.Load()), 1.3*float64(got.ideal.requests))
-		require.LessOrEqual(t, float64(seen.bytes.Load()), 1.3*float64(got.ideal.bytes))
+			rows, attrs.Size, counts.requests.Load(), got.ideal.requests, counts.bytes.Load(), got.ideal.bytes)
+		require.LessOrEqual(t, float64(counts.requests.Load()), 1.3*float64(got.ideal.requests))
+		require.LessOrEqual(t, float64(counts.bytes.Load()), 1.3*float64(got.ideal.bytes))
 		require.Less(t, got.ideal.bytes, attrs.Size/2, "the table has more columns")
 		require.Equal(t, sums(rows), got.sums)
 	}
@@ -37,14 +38,14 @@ func TestColumnsReadLittle(t *testing.T) {
 // reader.
 func TestReaderAtOfALargeTable(t *testing.T) {
 	const rows = 1_500_000
-	var seen traffic
-	b := memstore.New(storage.WithHook(seen.hook))
+	var counts traffic
+	b := memstore.New(storage.WithHook(counts.hook))
 	_, err := upload(t.Context(), b, "table", rows)
 	require.NoError(t, err)
 	columns := []string{"distance", "fare"}
-	known, err := readColumns(t.Context(), b, "table", columns...)
+	result, err := readColumns(t.Context(), b, "table", columns...)
 	require.NoError(t, err)
-	seen.reset()
+	counts.reset()
 	r, err := storage.NewReaderAt(t.Context(), b, "table")
 	require.NoError(t, err)
 	file, err := parquet.OpenFile(r, r.Size(), parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
@@ -57,11 +58,12 @@ func TestReaderAtOfALargeTable(t *testing.T) {
 		require.NoError(t, err)
 		got[c.column] += sum
 	}
+
 	require.NoError(t, r.Close())
 	t.Logf("%d requests, ideally %d; %d bytes, ideally %d",
-		seen.requests.Load(), known.ideal.requests, seen.bytes.Load(), known.ideal.bytes)
-	require.LessOrEqual(t, float64(seen.requests.Load()), 1.3*float64(known.ideal.requests))
-	require.LessOrEqual(t, float64(seen.bytes.Load()), 1.3*float64(known.ideal.bytes))
+		counts.requests.Load(), result.ideal.requests, counts.bytes.Load(), result.ideal.bytes)
+	require.LessOrEqual(t, float64(counts.requests.Load()), 1.3*float64(result.ideal.requests))
+	require.LessOrEqual(t, float64(counts.bytes.Load()), 1.3*float64(result.ideal.bytes))
 	require.Equal(t, sums(rows), got)
 }
 
@@ -79,9 +81,11 @@ func TestFSFileIsRead(t *testing.T) {
 	require.NoError(t, err)
 	rows := parquet.NewGenericReader[trip](file)
 	trips := make([]trip, 1000)
+
 	count, err := rows.Read(trips)
 	require.True(t, err == nil || err == io.EOF, err)
 	require.Equal(t, 1000, count)
+
 	require.NoError(t, rows.Close())
 	var fares float64
 	for _, one := range trips {

@@ -79,10 +79,10 @@ func (p port) build(t *testing.T, from string) (program string) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(p.download(t, work))))
 	pkg := filepath.Join(dir, filepath.FromSlash(p.pkg))
 	require.NoError(t, os.MkdirAll(pkg, 0o755))
-	for name, to := range p.files {
+	for name, newPath := range p.files {
 		text, err := os.ReadFile(filepath.Join(from, name))
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(pkg, to), text, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(pkg, newPath), text, 0o600))
 	}
 	program = filepath.Join(work, "judge.test")
 	goCommand(t, dir, "mod", "edit", "-require=github.com/omnibucket/storage@v0.0.0", "-replace=github.com/omnibucket/storage="+root)
@@ -103,10 +103,10 @@ func goCommand(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "go", args...)
 	c.Dir, c.Env = dir, append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")
-	var failed bytes.Buffer
-	c.Stderr = &failed
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
 	output, err := c.Output()
-	require.NoError(t, err, "%s%s", output, &failed)
+	require.NoError(t, err, "%s%s", output, &stderr)
 	return output
 }
 

@@ -23,7 +23,9 @@ func connect(t *testing.T, b storage.Bucket) (c *sftp.Client, end func()) {
 	t.Helper()
 	server, connection := net.Pipe()
 	served := make(chan error, 1)
-	go func() { served <- serve(t.Context(), b, server) }()
+	go func() {
+		served <- serve(t.Context(), b, server)
+	}()
 	c, err := sftp.NewClientPipe(connection, connection)
 	require.NoError(t, err)
 	return c, func() {
@@ -60,6 +62,7 @@ func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	require.NoError(t, c.Chmod("/reports/may.bin", 0o600))
+
 	data, _, err := storage.ReadAll(t.Context(), b, "reports/may.bin")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(content, data))
@@ -84,9 +87,11 @@ func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
 	require.NoError(t, c.Rename("/reports/may.bin", "/june.bin"))
 	_, err = c.Stat("/reports/may.bin")
 	require.ErrorIs(t, err, fs.ErrNotExist)
+
 	_, err = b.Upload(t.Context(), "july.bin", strings.NewReader("July"))
 	require.NoError(t, err)
 	require.Error(t, c.Rename("/june.bin", "/july.bin"), "a rename of SFTP replaces nothing")
+
 	require.NoError(t, c.PosixRename("/june.bin", "/july.bin"))
 	require.NoError(t, c.RemoveDirectory("/reports"))
 	require.NoError(t, c.Remove("/july.bin"))
@@ -107,6 +112,7 @@ func TestUploadBreaksOff(t *testing.T) {
 	_, err = f.Write([]byte("ne"))
 	require.NoError(t, err)
 	end() // without closing the file
+
 	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
@@ -131,6 +137,7 @@ func TestAppendNeverOverwrites(t *testing.T) {
 			defer end()
 			f, err := c.OpenFile("/a.txt", os.O_WRONLY|os.O_APPEND)
 			require.NoError(t, err)
+
 			_, err = f.WriteAt([]byte("new"), row.offset)
 			require.Equal(t, row.offset == 0, err != nil, "%v", err)
 			require.NoError(t, f.Close())
@@ -149,6 +156,7 @@ func TestTruncate(t *testing.T) {
 	c, end := connect(t, b)
 	defer end()
 	require.NoError(t, c.Truncate("/a.txt", 2))
+
 	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 	require.NoError(t, err)
 	require.Equal(t, "te", string(text))

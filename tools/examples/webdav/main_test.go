@@ -30,7 +30,9 @@ func (c client) do(method, path, body string, headers ...string) (int, string) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(c.t, err)
-	defer func() { require.NoError(c.t, response.Body.Close()) }()
+	defer func() {
+		require.NoError(c.t, response.Body.Close())
+	}()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(c.t, err)
 	return response.StatusCode, string(text)
@@ -47,32 +49,60 @@ func TestWebDAV(t *testing.T) {
 			server := httptest.NewServer(newHandler(b))
 			defer server.Close()
 			c := client{t, server.URL}
+
 			for _, row := range []struct {
 				name, method, path, body string
 				headers                  []string
 				status                   int
 				contains                 string
 			}{
-				{"a folder", "MKCOL", "/reports", "", nil, 201, ""},
-				{"the folder again", "MKCOL", "/reports", "", nil, 405, ""},
-				{"a file", "PUT", "/reports/may.txt", "in May", nil, 201, ""},
-				{"the folder has the file", "PROPFIND", "/reports/", "", []string{"Depth", "1"}, 207, "<D:href>/reports/may.txt</D:href>"},
-				{"the file's size", "PROPFIND", "/reports/may.txt", "", []string{"Depth", "0"}, 207, "<D:getcontentlength>6</D:getcontentlength>"},
-				{"no mark of a folder", "GET", "/reports/missing", "", nil, 404, ""},
-				{"a range", "GET", "/reports/may.txt", "", []string{"Range", "bytes=3-4"}, 206, "Ma"},
-				{"a new name", "MOVE", "/reports/may.txt", "", []string{"Destination", server.URL + "/june.txt", "Overwrite", "F"}, 201, ""},
-				{"the old name is free", "GET", "/reports/may.txt", "", nil, 404, ""},
-				{"the new name has it", "GET", "/june.txt", "", nil, 200, "in May"},
-				{"a copy", "COPY", "/june.txt", "", []string{"Destination", server.URL + "/july.txt"}, 201, ""},
-				{"no copy over a file", "COPY", "/june.txt", "", []string{"Destination", server.URL + "/july.txt", "Overwrite", "F"}, 412, ""},
-				{"a folder's new name", "MOVE", "/reports", "", []string{"Destination", server.URL + "/old"}, 201, ""},
-				{"a removal", "DELETE", "/july.txt", "", nil, 204, ""},
-				{"it is gone", "GET", "/july.txt", "", nil, 404, ""},
+				{name: "a folder", method: "MKCOL", path: "/reports", status: 201},
+				{name: "the folder again", method: "MKCOL", path: "/reports", status: 405},
+				{name: "a file", method: "PUT", path: "/reports/may.txt", body: "in May", status: 201},
+				{
+					name:     "the folder has the file",
+					method:   "PROPFIND",
+					path:     "/reports/",
+					headers:  []string{"Depth", "1"},
+					status:   207,
+					contains: "<D:href>/reports/may.txt</D:href>",
+				},
+				{
+					name:     "the file's size",
+					method:   "PROPFIND",
+					path:     "/reports/may.txt",
+					headers:  []string{"Depth", "0"},
+					status:   207,
+					contains: "<D:getcontentlength>6</D:getcontentlength>",
+				},
+				{name: "no mark of a folder", method: "GET", path: "/reports/missing", status: 404},
+				{name: "a range", method: "GET", path: "/reports/may.txt", headers: []string{"Range", "bytes=3-4"}, status: 206, contains: "Ma"},
+				{
+					name:    "a new name",
+					method:  "MOVE",
+					path:    "/reports/may.txt",
+					headers: []string{"Destination", server.URL + "/june.txt", "Overwrite", "F"},
+					status:  201,
+				},
+				{name: "the old name is free", method: "GET", path: "/reports/may.txt", status: 404},
+				{name: "the new name has it", method: "GET", path: "/june.txt", status: 200, contains: "in May"},
+				{name: "a copy", method: "COPY", path: "/june.txt", headers: []string{"Destination", server.URL + "/july.txt"}, status: 201},
+				{
+					name:    "no copy over a file",
+					method:  "COPY",
+					path:    "/june.txt",
+					headers: []string{"Destination", server.URL + "/july.txt", "Overwrite", "F"},
+					status:  412,
+				},
+				{name: "a folder's new name", method: "MOVE", path: "/reports", headers: []string{"Destination", server.URL + "/old"}, status: 201},
+				{name: "a removal", method: "DELETE", path: "/july.txt", status: 204},
+				{name: "it is gone", method: "GET", path: "/july.txt", status: 404},
 			} {
 				status, text := c.do(row.method, row.path, row.body, row.headers...)
 				require.Equal(t, row.status, status, "%s: %s", row.name, text)
 				require.Contains(t, text, row.contains, row.name)
 			}
+
 			text, _, err := storage.ReadAll(t.Context(), b, "june.txt")
 			require.NoError(t, err)
 			require.Equal(t, "in May", string(text))
@@ -86,15 +116,18 @@ func TestPutBreaksOff(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))
 	require.NoError(t, err)
+
 	for _, path := range []string{"/a.txt", "/new.txt"} {
 		half := io.MultiReader(strings.NewReader("ne"), iotest.ErrReader(io.ErrUnexpectedEOF))
 		w := httptest.NewRecorder()
 		newHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, path, half))
 		require.Equal(t, http.StatusMethodNotAllowed, w.Code, path)
 	}
+
 	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
+
 	exists, err := b.Exists(t.Context(), "new.txt")
 	require.NoError(t, err)
 	require.False(t, exists)

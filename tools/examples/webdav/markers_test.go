@@ -22,6 +22,7 @@ func TestWebDAVWithFolderMarkers(t *testing.T) {
 	server := httptest.NewServer(newHandler(b))
 	defer server.Close()
 	c := client{t, server.URL}
+
 	listed := func(path, depth string) (paths []string) {
 		status, text := c.do("PROPFIND", path, "", "Depth", depth)
 		require.Equal(t, 207, status, text)
