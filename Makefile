@@ -28,7 +28,7 @@ SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket tools adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/distribution adapters/rclone adapters/temporal layers/encrypt
+SERVED  := cmd/omnibucket tools adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/caddy adapters/distribution adapters/rclone adapters/temporal layers/encrypt plugins/velero
 MODULES := $(SERVED) analyzers
 # Modules in which "go vet" with our analyzers fails, because it cannot type-check a dependency. There "go vet" and our
 # analyzers run one after the other.
@@ -78,12 +78,15 @@ race: export RACE := all
 test: ## every test of the library that needs nothing but Go, and a table of what ran and what test-all runs
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@printer=$$(mktemp) && $(GO) build -o "$$printer" ./internal/testing/suiteresults && { \
-		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $(LONGEST) ./... | "$$printer" -table; \
+		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) -timeout 40m $(TESTFLAGS) $(LONGEST) ./... | "$$printer" -table; \
 		code=$$?; rm -f "$$printer"; exit $$code; }
 
 quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD
 	@packages=$$($(GO) run -C tools ./checks/reached -since '$(SINCE)') && \
-		if [ -n "$$packages" ]; then $(GO) test -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $$packages; fi
+		if [ -z "$$packages" ]; then exit; fi && \
+		printer=$$(mktemp) && $(GO) build -o "$$printer" ./internal/testing/suiteresults && { \
+		$(GO) test -json -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) -timeout 40m $(TESTFLAGS) $$packages | "$$printer"; \
+		code=$$?; rm -f "$$printer"; exit $$code; }
 
 test-all: ## every test, with real servers, browser and databases; the engine with the race detector
 race: ## every test with the race detector and real servers; each night, and before a release
@@ -122,7 +125,7 @@ imports: ## fails if a package imports one that it may not
 prose: ## fails if a comment, a document or a text breaks docs/maintainers/writing.md
 	$(GO) run -C tools ./checks/proselint
 
-api: ## writes the listing of the exported API, which make lint compares
+api: ## writes the listings of the exported API and the links to them, which make lint compares
 	$(GO) run -C tools ./checks/apilist -w
 
 workflows: ## checks the workflows of GitHub
