@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // packageOf maps a scheme to the package of this module that registers it. If an address has such a
@@ -75,7 +75,7 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	if err != nil || b == nil || a.prefix == "" {
 		return b, err
 	}
-	f, e := need(b, "parameter prefix", "")
+	f, e := frontOf(b, "parameter prefix", "")
 	if e != nil {
 		return nil, e
 	}
@@ -101,6 +101,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 			"must be a URL, such as mem://name or file:///path, with its parts escaped",
 		)
 	}
+
 	registry.RLock()
 	opener, ok := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
@@ -108,6 +109,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	if u.Scheme == "" {
 		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
+
 	if !ok {
 		e := invalid(
 			"address",
@@ -119,6 +121,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 		}
 		return nil, Opener{}, e
 	}
+
 	if u.User != nil {
 		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
 	}
@@ -171,6 +174,7 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 			}
 		}
 	}
+
 	if query.Has("part_size") {
 		size, err := strconv.ParseInt(query.Get("part_size"), 10, 64)
 		if err != nil {
@@ -178,6 +182,7 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		}
 		opts = append(opts, WithDefaultPartSize(size))
 	}
+
 	if query.Has("public_base_url") {
 		opts = append(opts, WithPublicBaseURL(query.Get("public_base_url")))
 	}

@@ -17,7 +17,7 @@ import (
 // read its options by [UploadOptions.Apply] and the like. Functions of this library that only call
 // its methods accept your type, such as [ReadAll], [NewReaderAt], [FS] and [Update]. All others
 // fail with Unsupported for any value that is not a bucket of this library, even for a struct that
-// embeds one. To change what a bucket does, wrap its [Core], or its driver (driver.WithLayer).
+// embeds one. To change what a method does, use [Wrap]. To see or deny calls, use [WithHook].
 type Bucket interface {
 	// Upload stores all of body under key and returns the Attrs of the new object, which appears whole or not at all.
 	// After an error, the key holds what it held before, unless errors.Is(err, OutcomeUnknown).

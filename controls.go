@@ -5,9 +5,8 @@ import (
 	"maps"
 	"time"
 
-	"github.com/omnibucket/storage/internal/retentionrule"
-	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/tagrule"
+	"github.com/omnibucket/storage/internal/core/scope"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // WithTags sets all of the object's tags, at most 10, as [SetTags] does without writing the object.
@@ -20,7 +19,7 @@ func WithTags(tags map[string]string) WriteOption {
 		if tags == nil {
 			w.controls.Tags = map[string]string{}
 		}
-		if rule := tagrule.Check(tags); rule != "" {
+		if rule := metadata.CheckTags(tags); rule != "" {
 			fail(w.err, "WithTags", rule)
 		}
 	})
@@ -30,8 +29,8 @@ func WithTags(tags map[string]string) WriteOption {
 // to a second, in a bucket made with [WithObjectLock].
 func WithRetention(retainUntil time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
-		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(retainUntil)}
-		if rule := retentionrule.Check(string(mode), w.controls.Retention.Until, time.Now()); rule != "" {
+		w.controls.Retention = Retention{Mode: mode, Until: metadata.RoundUpTime(retainUntil)}
+		if rule := metadata.CheckRetention(string(mode), w.controls.Retention.Until, time.Now()); rule != "" {
 			fail(w.err, "WithRetention", rule)
 		}
 	})
@@ -47,7 +46,7 @@ func WithLegalHold() WriteOption {
 
 // Tags returns the object's tags. If it has none, Tags returns an empty map.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	f, e := need(b, "Tags", key)
+	f, e := frontOf(b, "Tags", key)
 	if e != nil {
 		return nil, e
 	}
@@ -57,7 +56,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 		return nil, err
 	}
 	tags, err := f.core.Tags(ctx, f.scope.Key(key), o)
-	return tags, f.outward(err)
+	return tags, f.errorInView(err)
 }
 
 // SetTags replaces the object's tags, by the rules of [WithTags]. An empty map removes all tags.
@@ -141,12 +140,12 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 func changeObject(
 	ctx context.Context, b Uploader, op, key string, optionsErr error, change func(c Core, key string) error,
 ) error {
-	f, e := need(b, op, key)
+	f, e := frontOf(b, op, key)
 	if e != nil {
 		return e
 	}
 	if err := f.check(ctx, scope.Upload, op, key, optionsErr); err != nil {
 		return err
 	}
-	return f.outward(change(f.core, f.scope.Key(key)))
+	return f.errorInView(change(f.core, f.scope.Key(key)))
 }

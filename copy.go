@@ -3,7 +3,7 @@ package storage
 import (
 	"context"
 
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/scope"
 )
 
 // Copy copies one revision of an object between any two buckets. If both ends permit it, the server
@@ -22,7 +22,7 @@ import (
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {
-	f, e := need(dst, "Copy", dstKey)
+	f, e := frontOf(dst, "Copy", dstKey)
 	if e != nil {
 		return nil, e
 	}
@@ -36,24 +36,25 @@ func Copy(
 		}
 		return nil, f.refuse(ctx, op, e)
 	}
-	if e := f.refused(scope.Upload, o.Apply(opts...)); e != nil {
-		return refuse(located(f, "Copy", dstKey, e))
+
+	if e := f.checkAllowed(scope.Upload, o.Apply(opts...)); e != nil {
+		return refuse(locateError(f, "Copy", dstKey, e))
 	}
 	o.state.View = f.scope.Prefix
 	if src == nil {
-		return refuse(located(f, "Copy", dstKey, invalid("src", "must not be nil")))
+		return refuse(locateError(f, "Copy", dstKey, invalid("src", "must not be nil")))
 	}
 	if !ok {
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
-		return f.copied(a, err, "Copy", dstKey, nil, "")
+		return f.copyResult(a, err, "Copy", dstKey, nil, "")
 	}
-	if e := source.refused(scope.Download, nil); e != nil {
-		e = located(source, "Copy", srcKey, e)
+	if e := source.checkAllowed(scope.Download, nil); e != nil {
+		e = locateError(source, "Copy", srcKey, e)
 		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
 		return refuse(e)
 	}
 	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
-	return f.copied(a, err, "Copy", dstKey, source, srcKey)
+	return f.copyResult(a, err, "Copy", dstKey, source, srcKey)
 }
 
 // Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
@@ -62,7 +63,7 @@ func Copy(
 // options set. Its default content type is that of dstKey's extension, or otherwise that of the
 // first source.
 func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
-	f, e := need(b, "Compose", dstKey)
+	f, e := frontOf(b, "Compose", dstKey)
 	if e != nil {
 		return nil, e
 	}
@@ -73,11 +74,11 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 	for i, key := range srcKeys {
 		sources[i] = f.scope.Key(key)
 	}
-	if e := f.refused(scope.Upload|scope.Download, applied); e != nil {
+	if e := f.checkAllowed(scope.Upload|scope.Download, applied); e != nil {
 		op := Operation{Name: "Compose", Key: f.scope.Key(dstKey), Keys: sources}
-		return nil, f.refuse(ctx, op, located(f, "Compose", dstKey, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, e))
 	}
 	o.state.View = f.scope.Prefix
 	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, o)
-	return f.answer(a, err, "Compose", dstKey)
+	return f.attrsOrError(a, err, "Compose", dstKey)
 }

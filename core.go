@@ -36,7 +36,9 @@ import (
 //
 // A method gets the options of the caller in a struct that Apply has filled. Apply also sets
 // defaults, so the struct can differ from its zero value even if the caller gave no options. Pass
-// on the same struct or a changed copy, because it also has what the library needs for itself.
+// on the same struct or a changed copy, because it also has what the library needs for itself. For
+// a call of another method, such as Move in place of Remove, call Apply of a new struct of that
+// method. Where Remove of a missing object succeeds, Move fails with [ObjectNotFound].
 // Options and results belong to the caller, so a method neither changes nor keeps them. Errors are
 // *[Error] with whole keys. A Core is safe for concurrent use.
 type Core interface {
@@ -129,30 +131,43 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
 func NewBucket(c Core) Bucket {
-	f := whole(c)
+	f := newFront(c)
 	if engine, ok := serving.EngineOf(c).(engineCore); ok {
 		f.hooks = engine.Hooks()
 	}
 	return f
 }
 
-// Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. A Core that
-// overrides only Remove does not see all removals: [Core] lists them, and [WithHook] sees them all.
+// Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. In this bucket,
+// Remove does something else:
+//
+//	type logged struct{ storage.Core }
+//
+//	func (l logged) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+//		log.Print("remove ", key)
+//		return l.Core.Remove(ctx, key, o)
+//	}
+//
+//	bucket, err = storage.Wrap(bucket, func(c storage.Core) storage.Core { return logged{c} })
+//
+// A Core that overrides only Remove does not see all removals: [Core] lists them, and [WithHook]
+// sees them all.
 // b works on, and Close of either bucket closes the Core of b. A result of [Ref] or [Prefixed], or a bucket
 // opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the bucket.
 // If b is a type of your own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
-	f, e := need(b, "Wrap", "")
+	f, e := frontOf(b, "Wrap", "")
 	if e != nil {
 		return nil, e
 	}
 	if !f.scope.Whole() {
 		const rule = "must be whole, and not a result of Ref or Prefixed, or of an address with prefix="
-		return nil, located(b, "Wrap", "", invalid("bucket", rule))
+		return nil, locateError(b, "Wrap", "", invalid("bucket", rule))
 	}
 	if wrap == nil {
-		return nil, located(b, "Wrap", "", invalid("wrap", "must not be nil"))
+		return nil, locateError(b, "Wrap", "", invalid("wrap", "must not be nil"))
 	}
+
 	var c Core
 	// Do not call the function wrap with a nil Core. The function might return a Core that embeds
 	// nil. The methods of that Core would panic.
@@ -160,9 +175,9 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 		c = wrap(f.core)
 	}
 	if c == nil {
-		return nil, located(b, "Wrap", "", invalid("Core", "must not be nil"))
+		return nil, locateError(b, "Wrap", "", invalid("Core", "must not be nil"))
 	}
-	wrapped := whole(c)
+	wrapped := newFront(c)
 	wrapped.hooks = f.hooks
 	return wrapped, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/headertext"
 )
@@ -33,13 +32,15 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 		e := AsError(ctx, err)
 		e.Op = "Copy"
 		e.Key = cmp.Or(e.Key, src.Key())
-		if e.Code == PreconditionFailed { // the condition of the caller is about the destination
+		if e.Code == PreconditionFailed {
+			// The condition of the caller is about the destination.
 			e.Code = Changed
 		}
 		return nil, e
 	}
 	body := &copyBody{reader: reader}
-	defer reader.Close() // the Upload has read it to its end, or has failed
+	// The Upload has read it to its end, or has failed.
+	defer reader.Close()
 
 	attrs := reader.Attrs()
 	properties, set := copiedProperties(c, &attrs.Properties, o)
@@ -86,7 +87,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 // names reports whether the source is the object with this key of c.
 func (s CopySource) names(c Core, key string) bool {
 	src := c.Source(key)
-	return src.key == s.key && equal.Values(src.core, s.core)
+	return src.key == s.key && evidence.EqualValues(src.core, s.core)
 }
 
 // copiedProperties returns the properties of a copy: those of the source that c can keep, replaced by

@@ -55,7 +55,7 @@ func (unimplementedCore) RemoveVersions(context.Context, iter.Seq[VersionEntry])
 }
 
 func (unimplementedCore) List(context.Context, *ListOptions) iter.Seq2[ListEntry, error] {
-	return failing[ListEntry](unimplemented("List", ""))
+	return failedListing[ListEntry](unimplemented("List", ""))
 }
 
 func (unimplementedCore) ListPage(context.Context, string, *ListOptions) (*Page, error) {
@@ -63,7 +63,7 @@ func (unimplementedCore) ListPage(context.Context, string, *ListOptions) (*Page,
 }
 
 func (unimplementedCore) Versions(context.Context, *ListOptions) iter.Seq2[VersionEntry, error] {
-	return failing[VersionEntry](unimplemented("Versions", ""))
+	return failedListing[VersionEntry](unimplemented("Versions", ""))
 }
 
 // Source returns a source that fails with Unsupported when it is read.
@@ -144,7 +144,7 @@ func (unimplementedCore) ContinueListedUpload(
 }
 
 func (unimplementedCore) ListUploads(context.Context, *ListOptions) iter.Seq2[UploadEntry, error] {
-	return failing[UploadEntry](unimplemented("ListUploads", ""))
+	return failedListing[UploadEntry](unimplemented("ListUploads", ""))
 }
 
 func (unimplementedCore) AbortUpload(_ context.Context, entry UploadEntry) error {

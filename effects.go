@@ -4,7 +4,7 @@ import (
 	"math/bits"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/core/effect"
 )
 
 // Effects say what an operation does to a bucket. A [Hook] gets those of each operation, so that it

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/omnibucket/storage/internal/bodyerror"
+	"github.com/omnibucket/storage/internal/core/bodyerror"
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A Code says what went wrong, in the same terms for every provider. A Code is itself an error, like syscall.Errno, so
@@ -121,6 +121,7 @@ func (e *Error) Error() string {
 	if e.Bucket != "" {
 		where = append(where, "in", strings.TrimSpace(e.Provider+" bucket"), redact.Quoted(e.Bucket))
 	}
+
 	text := "storage: "
 	if len(where) > 0 {
 		text += strings.Join(where, " ") + ": "
@@ -241,7 +242,8 @@ func ownError(err error) *Error {
 		e.Err = err
 	}
 	if e.Code == Unavailable || e.Code == RateLimited {
-		e.Retryable = true // such a Code is always retryable
+		// Such a Code is always retryable.
+		e.Retryable = true
 	}
 	return e
 }
@@ -252,7 +254,8 @@ func (e *Error) attributeToContext(interrupted error) {
 	switch e.Code {
 	case Internal, Unavailable, RateLimited, Canceled, DeadlineExceeded:
 	default:
-		return // the store has responded, so the error does not come from the end of ctx
+		// The store has responded, so the error does not come from the end of ctx.
+		return
 	}
 	if interrupted != nil {
 		e.Code = Canceled
@@ -264,7 +267,9 @@ func (e *Error) attributeToContext(interrupted error) {
 			e.Err = interrupted
 		}
 	} else if e.Code == Canceled || e.Code == DeadlineExceeded {
-		e.Code, e.Retryable = Unavailable, true // ctx has not ended: the transport reached a time limit
+		// ctx has not ended: the transport reached a time limit.
+		e.Code = Unavailable
+		e.Retryable = true
 	}
 }
 

@@ -13,13 +13,11 @@ type Features uint64
 const (
 	MultipartUploads  Features = 1 << iota // for WithPartSize and WithDefaultPartSize
 	ConditionalCreate                      // for IfAbsent and Update, in one atomic step
-	// ConditionalUpdate is for IfRevision on writes, and for Update. The store compares the
-	// revision and writes the object in one atomic step.
-	ConditionalUpdate
-	ConditionalRemove // for IfRevision on Remove, in one atomic step
-	UniqueRevisions   // no two writes have the same revision, even if the content is equal
-	ServerCopy        // for Copy without moving bytes through this process
-	ServerCompose     // for Compose without moving bytes through this process
+	ConditionalUpdate                      // for IfRevision on writes and Update, in one atomic step
+	ConditionalRemove                      // for IfRevision on Remove, in one atomic step
+	UniqueRevisions                        // no two writes have the same revision, even if the content is equal
+	ServerCopy                             // for Copy without moving bytes through this process
+	ServerCompose                          // for Compose without moving bytes through this process
 	// Versioning is for Versions, WithVersion and RemoveVersions. A bucket has the feature if it is
 	// opened WithVersioning, or if the library knows that it keeps versions.
 	Versioning
@@ -31,9 +29,8 @@ const (
 	ObjectACLs        // for WithPublicRead
 	StorageClasses    // for WithStorageClass
 	SignedHead        // for WithMethod(http.MethodHead); such a URL cannot read bytes
-	// Metadata is for WithMetadata. A store without this feature cannot keep the write id, by which
-	// the library recognizes its own write. If the response to a conditional write is lost on such
-	// a store, the write fails with OutcomeUnknown.
+	// Metadata is for WithMetadata. In a store without this feature, the library cannot recognize its own write: a
+	// conditional write whose response is lost fails with OutcomeUnknown.
 	Metadata
 	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and WithCacheControl. On a store
 	// without this feature, the content type follows from the key's extension.
@@ -47,12 +44,9 @@ const (
 	// ObjectLock is for WithRetention, WithLegalHold, SetRetention and SetLegalHold. A store with
 	// this feature may still have buckets that were made without object lock.
 	ObjectLock
-	Restoring // for Restore
-	// SignedTags is for WithTags on a signed upload. A client can neither leave out the tags nor change them.
-	SignedTags
-	// SignedLocks is for WithRetention and WithLegalHold on a signed upload. A client can neither leave out the locks
-	// nor change them.
-	SignedLocks
+	Restoring           // for Restore
+	SignedTags          // for WithTags on a signed upload; a client can neither leave out the tags nor change them
+	SignedLocks         // for WithRetention and WithLegalHold on a signed upload; a client must send them unchanged
 	OpenUploads         // for BeginUpload, whose parts may come in any order, repeatedly, and from any process
 	SignedParts         // for SignPart; a store with this feature also has OpenUploads
 	ListedUploads       // for ListUploads
@@ -65,9 +59,8 @@ const (
 	OrderedListing // listings are in byte order; without it, List needs WithAnyOrder
 	ServerAppend   // for Append without moving the object's bytes through this process
 	SignedRemovals // for SignedRemoveURL
-	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. Some buckets
-	// find their credentials only at the first call, and have this feature before that call. If the
-	// credentials turn out to be temporary, a call with WithStableFor fails with Unsupported.
+	// StableURLs is for WithStableFor, which fails with Unsupported if the credentials are temporary. Some buckets
+	// learn that only at their first call, and have this feature before it.
 	StableURLs
 	Vending // for Vend; the store enforces prefix, rights and expiry
 )

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -34,11 +34,10 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // [WithNoSync] is given, the file and its name are synced to the disk, so a power failure leaves
 // the old file or the new one. If only the last sync fails, the new file may exist.
 //
-// A killed process leaves the temporary file, and so does a failure for a temporary reason. The
-// next call for path removes it. If the object has at least 16 MiB and still the same revision,
-// that call keeps the bytes and downloads only the rest. A kill loses at most the last 4 MiB or the
-// last thousandth of the object, whichever is more. A job of package transfer that writes into the
-// directory removes or continues such a file, too.
+// A killed process, or a failure for a temporary reason, leaves the temporary file. The next call
+// for path, or a job of package transfer for the directory, removes the file. If the object has at
+// least 16 MiB and still the same revision, it continues the download instead. A kill loses at most
+// the last 4 MiB or the last thousandth of the object, whichever is more.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
@@ -52,7 +51,8 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
-	defer d.clean()
+	defer d.removeTemp()
+
 	a, err := d.fill(ctx)
 	if err == nil {
 		err = d.rename()
@@ -63,10 +63,10 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	if _, ok := errors.AsType[*Error](err); ok {
 		return nil, err
 	}
-	return nil, located(b, "DownloadFile", key, &Error{
+	return nil, locateError(b, "DownloadFile", key, &Error{
 		Code: Internal,
-		Err:  durable.OfFile(err, path),
-		Hint: durable.Hint(err),
+		Err:  localfile.WithPath(err, path),
+		Hint: localfile.ErrorHint(err),
 	})
 }
 
@@ -81,8 +81,8 @@ type fileDownload struct {
 	part      *partfile.File // nil before the file is opened, and after the rename
 }
 
-// clean removes the temporary file if it still exists.
-func (d *fileDownload) clean() {
+// removeTemp removes the temporary file if it still exists.
+func (d *fileDownload) removeTemp() {
 	if d.part != nil {
 		d.part.Remove()
 	}
@@ -104,6 +104,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		d.part.Remove()
 		d.part = nil
 	}
+
 	r, err := d.b.Download(ctx, d.key, d.opts...)
 	if err != nil {
 		return nil, err
@@ -116,8 +117,9 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	if err := setMode(d.part.OS(), mode, replaces); err != nil {
 		return nil, err
 	}
+
 	dst := io.Writer(d.part.OS())
-	if record(d.part, d.source, r.Attrs(), d.sync) {
+	if startRecord(d.part, d.source, r.Attrs(), d.sync) {
 		dst = d.part
 	}
 	_, err = r.WriteTo(dst)
@@ -128,7 +130,8 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 // after rename does not lose the file.
 func (d *fileDownload) rename() error {
 	file := d.part.OS()
-	if d.sync { // must be before the rename: otherwise a power failure could keep the name without the bytes
+	if d.sync {
+		// This must be before the rename: otherwise a power failure could keep the name without the bytes.
 		if err := file.Sync(); err != nil {
 			return err
 		}
@@ -144,7 +147,7 @@ func (d *fileDownload) rename() error {
 	if !d.sync {
 		return nil
 	}
-	return durable.SyncDir(filepath.Dir(d.path))
+	return localfile.SyncDir(filepath.Dir(d.path))
 }
 
 // checkTarget refuses a path that a file must not replace, such as a directory or the device
@@ -162,7 +165,8 @@ func checkTarget(path string) *Error {
 	if errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return nil // other errors also make the creation of the temporary file fail
+	// Other errors also make the creation of the temporary file fail.
+	return nil
 }
 
 // checkDir refuses a path that is not a directory.
@@ -178,7 +182,8 @@ func checkDir(dir string) *Error {
 	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // other errors also make the creation of the temporary file fail
+	// Other errors also make the creation of the temporary file fail.
+	return nil
 }
 
 // modeOf returns the mode for the new file at path. If the path has a regular file, the new file gets the mode of that
@@ -188,7 +193,8 @@ func modeOf(path string) (mode os.FileMode, replaces bool) {
 	if err == nil && info.Mode().IsRegular() {
 		return info.Mode().Perm(), true
 	}
-	return 0o666, false // the system removes the bits of the umask
+	// The system removes the bits of the umask.
+	return 0o666, false
 }
 
 // setMode gives the new file the full mode of the file that it replaces. When the system created
@@ -198,7 +204,8 @@ func setMode(file *os.File, mode os.FileMode, replaces bool) error {
 		return nil
 	}
 	if info, err := file.Stat(); err == nil && info.Mode().Perm() == mode {
-		return nil // some file systems refuse Chmod
+		// Some file systems refuse Chmod.
+		return nil
 	}
 	return file.Chmod(mode)
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// record begins to record which bytes are written to a temporary file. With this record, a later
+// startRecord begins to record which bytes are written to a temporary file. With this record, a later
 // call can continue the download. part is the temporary file. If a later call cannot
-// continue, or if the object is too small, record returns false.
-func record(part *partfile.File, source string, attrs any, sync bool) bool {
+// continue, or if the object is too small, startRecord returns false.
+func startRecord(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {
 		return false
@@ -55,6 +55,7 @@ func continueDownload(
 		}
 		return a, true, nil
 	}
+
 	switch CodeOf(err) {
 	case PreconditionFailed,
 		Changed,
@@ -64,7 +65,8 @@ func continueDownload(
 		Unsupported,
 		ChecksumMismatch:
 		if e := (*Error)(nil); errors.As(err, &e) {
-			return nil, false, nil // the caller ignores this error, and downloads the whole object instead
+			// The caller ignores this error, and downloads the whole object instead.
+			return nil, false, nil
 		}
 	}
 	return nil, true, err

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/effect"
-	"github.com/omnibucket/storage/internal/hook"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/effect"
+	"github.com/omnibucket/storage/internal/core/hook"
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -28,8 +28,8 @@ type front struct {
 	hooks []Hook // the hooks of the engine, for the calls that do not reach it
 }
 
-// whole returns a front that shows all keys of a Core and permits all operations.
-func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
+// newFront returns a front that shows all keys of a Core and permits all operations.
+func newFront(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
 // view returns a front of the same Core. The scope of the result is the scope of f, narrowed
 // further by the given scope.
@@ -40,9 +40,9 @@ func (f *front) view(outer scope.Scope) *front {
 // closes reports whether Close of f closes the Core.
 func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
 
-// need returns b as a bucket of this library, for the function with the name op. If b is of another type, it returns an
+// frontOf returns b as a bucket of this library, for the function with the name op. If b is of another type, it returns an
 // error that names op and key.
-func need(b any, op, key string) (*front, *Error) {
+func frontOf(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
 	}
@@ -63,8 +63,8 @@ func orFailing[B any](b B) B {
 	return failing.(B)
 }
 
-// located adds the operation and key to e and, if b is a bucket of this library, the bucket.
-func located(b any, op, key string, e *Error) *Error {
+// locateError adds the operation and key to e and, if b is a bucket of this library, the bucket.
+func locateError(b any, op, key string, e *Error) *Error {
 	e.Op = op
 	e.Key = key
 	if f, ok := b.(*front); ok && f.core != nil {
@@ -73,9 +73,9 @@ func located(b any, op, key string, e *Error) *Error {
 	return e
 }
 
-// refused returns an error if the scope does not permit the operation, or if an option is wrong.
+// checkAllowed returns an error if the scope does not permit the operation, or if an option is wrong.
 // applied is the error of reading the options, or nil.
-func (f *front) refused(may scope.Permission, applied error) *Error {
+func (f *front) checkAllowed(may scope.Permission, applied error) *Error {
 	if !f.scope.Permits(may) {
 		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
 	}
@@ -94,8 +94,8 @@ func (f *front) refused(may scope.Permission, applied error) *Error {
 // check returns an error if the scope does not permit the operation, or if an option is wrong. The
 // error contains the operation, the key and, if it is known, the bucket. The hooks see the refusal.
 func (f *front) check(ctx context.Context, may scope.Permission, op, key string, applied error) error {
-	if e := f.refused(may, applied); e != nil {
-		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, located(f, op, key, e))
+	if e := f.checkAllowed(may, applied); e != nil {
+		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, locateError(f, op, key, e))
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (f *front) check(ctx context.Context, may scope.Permission, op, key string,
 // refusedListing returns a listing of the keys with a prefix that yields only e. The hooks see the
 // refusal when the listing is read, as they see a listing that reaches the engine.
 func refusedListing[E any](ctx context.Context, f *front, op, prefix string, e *Error) iter.Seq2[E, error] {
-	e = located(f, op, prefix, e)
+	e = locateError(f, op, prefix, e)
 	return func(yield func(E, error) bool) {
 		var none E
 		yield(none, f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, e))
@@ -120,7 +120,7 @@ func (f *front) refuse(ctx context.Context, op Operation, e *Error) error {
 // refuseFunction returns e with the name of a function that fails before its first operation, such
 // as [Update]. The hooks see that operation.
 func refuseFunction(ctx context.Context, b any, function, operation, key string, e *Error) *Error {
-	e = located(b, function, key, e)
+	e = locateError(b, function, key, e)
 	if f, ok := b.(*front); ok {
 		f.callHooks(ctx, Operation{Name: operation, Key: f.scope.Key(key)}, e)
 	}
@@ -136,9 +136,9 @@ func (f *front) callHooks(ctx context.Context, op Operation, failure error) (den
 	}
 	op.Provider, op.Bucket = f.core.Name()
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
-	_, done, denied := hook.Call(ctx, f.hooks, op)
-	if done != nil {
-		done(Outcome{Err: cmp.Or(failure, denied)})
+	_, finish, denied := hook.Call(ctx, f.hooks, op)
+	if finish != nil {
+		finish(Outcome{Err: cmp.Or(failure, denied)})
 	}
 	return denied
 }
@@ -178,7 +178,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 	}
 	o.state.View = f.scope.Prefix
 	a, err := f.core.Upload(ctx, f.scope.Key(key), body, o)
-	return f.answer(a, err, "Upload", key)
+	return f.attrsOrError(a, err, "Upload", key)
 }
 
 func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
@@ -189,7 +189,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 	}
 	r, err := f.core.Download(ctx, f.scope.Key(key), o)
 	if err != nil {
-		return nil, f.outward(err)
+		return nil, f.errorInView(err)
 	}
 	if r == nil {
 		return nil, f.noAnswer("Download", key)
@@ -199,7 +199,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		// key in the errors of r begins with that prefix, followed by the prefix of f. Both
 		// prefixes must be removed.
 		r.prefix += f.scope.Prefix
-		r.attrs = f.attrs(r.attrs, key)
+		r.attrs = f.attrsInView(r.attrs, key)
 	}
 	return r, nil
 }
@@ -211,7 +211,7 @@ func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*At
 		return nil, err
 	}
 	a, err := f.core.Attrs(ctx, f.scope.Key(key), o)
-	return f.answer(a, err, "Attrs", key)
+	return f.attrsOrError(a, err, "Attrs", key)
 }
 
 func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
@@ -221,7 +221,7 @@ func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bo
 		return false, err
 	}
 	exists, err := f.core.Exists(ctx, f.scope.Key(key), o)
-	return exists, f.outward(err)
+	return exists, f.errorInView(err)
 }
 
 func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
@@ -230,19 +230,19 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 	if err := f.check(ctx, scope.Remove, "Remove", key, o.Apply(opts...)); err != nil {
 		return err
 	}
-	return f.outward(f.core.Remove(ctx, f.scope.Key(key), o))
+	return f.errorInView(f.core.Remove(ctx, f.scope.Key(key), o))
 }
 
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	o := &ListOptions{}
 	err := o.Apply(opts...)
-	if e := f.refused(scope.List, err); e != nil {
+	if e := f.checkAllowed(scope.List, err); e != nil {
 		return refusedListing[ListEntry](ctx, f, "List", o.Prefix, e)
 	}
-	f.inward(o)
+	f.addPrefix(o)
 	list := f.core.List(ctx, o)
 	if list == nil {
-		return failing[ListEntry](f.noAnswer("List", strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
+		return failedListing[ListEntry](f.noAnswer("List", strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 	if f.scope.Prefix == "" {
 		return list
@@ -251,9 +251,9 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 		list(func(entry ListEntry, err error) bool { // a range statement would allocate more memory
 			marker := false
 			if err == nil {
-				marker, err = f.show("List", &entry.Key)
+				marker, err = f.trimPrefix("List", &entry.Key)
 			}
-			return marker || yield(entry, f.outward(err)) && err == nil
+			return marker || yield(entry, f.errorInView(err)) && err == nil
 		})
 	}
 }
@@ -265,7 +265,7 @@ func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedU
 		return nil, err
 	}
 	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), o)
-	return answered(f, u, err, "SignedUploadURL", key)
+	return resultOrError(f, u, err, "SignedUploadURL", key)
 }
 
 func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
@@ -275,7 +275,7 @@ func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...Signe
 		return nil, err
 	}
 	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), o)
-	return answered(f, u, err, "SignedDownloadURL", key)
+	return resultOrError(f, u, err, "SignedDownloadURL", key)
 }
 
 func (f *front) PublicURL(key string) (string, error) {
@@ -283,14 +283,14 @@ func (f *front) PublicURL(key string) (string, error) {
 		return "", err
 	}
 	u, err := f.core.PublicURL(f.scope.Key(key))
-	return u, f.outward(err)
+	return u, f.errorInView(err)
 }
 
 // Close closes b and releases its resources, such as connections. Later operations on b, and on
 // results of [Ref] and [Prefixed] of b, fail with InvalidArgument. The provider decides whether
 // operations in progress fail. Close of a result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
-	f, e := need(b, "Close", "")
+	f, e := frontOf(b, "Close", "")
 	if e != nil {
 		return e
 	}
@@ -315,8 +315,8 @@ func As[T any](b Bucket) (T, bool) {
 	return native, ok
 }
 
-// inward adds the prefix to the options of a listing, before they are passed to the Core.
-func (f *front) inward(o *ListOptions) {
+// addPrefix adds the prefix to the options of a listing, before they are passed to the Core.
+func (f *front) addPrefix(o *ListOptions) {
 	o.state.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix
 	if o.StartAfter != "" {
@@ -324,53 +324,53 @@ func (f *front) inward(o *ListOptions) {
 	}
 }
 
-// show removes the prefix from a listed key. marker is true if the key is equal to the prefix. The
-// caller must leave out that key. If a Core lists a key that does not begin with the prefix, show
+// trimPrefix removes the prefix from a listed key. marker is true if the key is equal to the prefix. The
+// caller must leave out that key. If a Core lists a key that does not begin with the prefix, trimPrefix
 // fails, because the listing is wrong.
-func (f *front) show(op string, key *string) (marker bool, err error) {
+func (f *front) trimPrefix(op string, key *string) (marker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
 	}
-	rest, below := strings.CutPrefix(*key, f.scope.Prefix)
-	if !below {
-		return false, located(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
+	rest, hasPrefix := strings.CutPrefix(*key, f.scope.Prefix)
+	if !hasPrefix {
+		return false, locateError(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
 	}
 	*key = rest
 	return rest == "", nil
 }
 
-// answer returns the attributes and the error of a Core, as the caller of the bucket sees them. The
-// parameter key is the key of the call.
-func (f *front) answer(a *Attrs, err error, op, key string) (*Attrs, error) {
-	a, err = answered(f, a, err, op, key)
-	return f.attrs(a, key), err
+// attrsOrError returns the attributes and the error of a Core, as the caller of the bucket sees them.
+// key is the key of the call.
+func (f *front) attrsOrError(a *Attrs, err error, op, key string) (*Attrs, error) {
+	a, err = resultOrError(f, a, err, op, key)
+	return f.attrsInView(a, key), err
 }
 
-// answered returns the result and the error of a Core, with the prefix removed from the error. If
-// the Core returned neither, answered returns an error.
-func answered[T any](f *front, result *T, err error, op, key string) (*T, error) {
+// resultOrError returns the result and the error of a Core, with the prefix removed from the error. If
+// the Core returned neither, resultOrError returns an error.
+func resultOrError[T any](f *front, result *T, err error, op, key string) (*T, error) {
 	if result == nil && err == nil {
 		return nil, f.noAnswer(op, key)
 	}
-	return result, f.outward(err)
+	return result, f.errorInView(err)
 }
 
 func (f *front) noAnswer(op, key string) error {
-	return located(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
+	return locateError(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
 }
 
-// failing returns a listing that yields only err.
-func failing[E any](err error) iter.Seq2[E, error] {
+// failedListing returns a listing that yields only err.
+func failedListing[E any](err error) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		var none E
 		yield(none, err)
 	}
 }
 
-// attrs returns the attributes that the Core returned for a key, with the key that the caller used.
+// attrsInView returns the attributes that the Core returned for a key, with the key that the caller used.
 // The Core of a store makes new attributes for each call. Another Core may return the same ones
-// again, so attrs changes a copy.
-func (f *front) attrs(a *Attrs, key string) *Attrs {
+// again, so attrsInView changes a copy.
+func (f *front) attrsInView(a *Attrs, key string) *Attrs {
 	if a == nil || f.scope.Prefix == "" {
 		return a
 	}
@@ -382,14 +382,6 @@ func (f *front) attrs(a *Attrs, key string) *Attrs {
 	return a
 }
 
-// outward removes the prefix from the key of an error. If a Core has wrapped the error in other
+// errorInView removes the prefix from the key of an error. If a Core has wrapped the error in other
 // errors, these stay.
-func (f *front) outward(err error) error { return withoutPrefix(err, f.scope.Prefix) }
-
-// withoutPrefix removes prefix from the keys of all errors of this package in the tree of err.
-func withoutPrefix(err error, prefix string) error {
-	if err == nil || prefix == "" {
-		return err
-	}
-	return prefixRemoved(err, prefix)
-}
+func (f *front) errorInView(err error) error { return withoutPrefix(err, f.scope.Prefix) }

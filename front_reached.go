@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/equal"
-	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/scope"
+	"github.com/omnibucket/storage/internal/core/seam"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -62,44 +62,45 @@ func moveInOneStep(
 		return nil, false, nil
 	}
 	source, ok := src.(*front)
-	if !ok || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
+	if !ok || !evidence.EqualValues(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
 	applied := o.ApplyMove(source.scope.Key(from), f.scope.Key(to), opts.([]CopyOption)...)
-	e := f.refused(scope.Upload|scope.Remove, applied)
+	e := f.checkAllowed(scope.Upload|scope.Remove, applied)
 	if e == nil {
-		e = source.refused(scope.Download|scope.Remove, nil)
+		e = source.checkAllowed(scope.Download|scope.Remove, nil)
 	}
 	if e != nil {
 		// The error has the new key. With the old key, it would mean that the copy succeeded and
 		// only the removal failed.
 		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{source.scope.Key(from)}}
-		return nil, false, f.refuse(ctx, op, located(f, "Move", to, e))
+		return nil, false, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
+
 	if !o.MovesOnly() {
 		return nil, false, nil
 	}
 	a, err := f.core.Move(ctx, source.scope.Key(from), f.scope.Key(to), o)
-	if a, err = f.copied(a, err, "Move", to, source, from); err != nil {
+	if a, err = f.copyResult(a, err, "Move", to, source, from); err != nil {
 		return nil, false, err
 	}
 	return a, true, nil
 }
 
-// copied returns the results of a copy or move by the Core, as the caller sees them. See answer.
-func (f *front) copied(a *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
+// copyResult returns the results of a copy or move by the Core, as the caller sees them. See attrsOrError.
+func (f *front) copyResult(a *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
 	if a == nil && err == nil {
 		return nil, f.noAnswer(op, dst)
 	}
-	return f.attrs(a, dst), f.eitherOutward(err, dst, source, src)
+	return f.attrsInView(a, dst), f.copyErrorInView(err, dst, source, src)
 }
 
-// eitherOutward removes the prefix from the key in the error of a copy or move. If the error is
+// copyErrorInView removes the prefix from the key in the error of a copy or move. If the error is
 // about the destination, the key has the prefix of f. If the error is about the source, the key has
 // the prefix of source.
-func (f *front) eitherOutward(err error, dst string, source *front, src string) error {
+func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
 	var e *Error
 	if err == nil || !errors.As(err, &e) {
 		return err
@@ -107,10 +108,10 @@ func (f *front) eitherOutward(err error, dst string, source *front, src string) 
 	dstKey := f.scope.Key(dst)
 	_, bucket := f.core.Name()
 	if e.Key == dstKey && (source == nil || source.scope.Key(src) != dstKey || e.Bucket == bucket) {
-		return f.outward(err)
+		return f.errorInView(err)
 	}
 	if source != nil && e.Key == source.scope.Key(src) {
-		return source.outward(err)
+		return source.errorInView(err)
 	}
 	return err
 }

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -26,7 +26,7 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	return openUpload(ctx, b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		if e := onlyNatives(opts); e != nil {
-			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, located(f, "ContinueUpload", "", e))
+			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, locateError(f, "ContinueUpload", "", e))
 		}
 		return f.core.ContinueUpload(ctx, token, o)
 	})
@@ -57,7 +57,7 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 // AbortUpload drops an upload that [ListUploads] has yielded, if it still exists, and its parts.
 // Calls that are still sending parts of the upload fail.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	f, e := need(b, "AbortUpload", entry.Key)
+	f, e := frontOf(b, "AbortUpload", entry.Key)
 	if e != nil {
 		return e
 	}
@@ -65,7 +65,7 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 		return err
 	}
 	entry.Key = f.scope.Key(entry.Key)
-	return f.outward(f.core.AbortUpload(ctx, entry))
+	return f.errorInView(f.core.AbortUpload(ctx, entry))
 }
 
 // PutSignedPart stores a part, as MultipartUpload.PutPart does. An HTTP handler calls it for a
@@ -74,7 +74,7 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 func PutSignedPart(
 	ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption,
 ) (*UploadedPart, error) {
-	f, e := need(b, "PutSignedPart", key)
+	f, e := frontOf(b, "PutSignedPart", key)
 	if e != nil {
 		return nil, e
 	}
@@ -83,7 +83,7 @@ func PutSignedPart(
 		return nil, err
 	}
 	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, o)
-	return answered(f, part, err, "PutPart", key)
+	return resultOrError(f, part, err, "PutPart", key)
 }
 
 // AbandonUpload drops the parts of an upload that [WithResume] has recorded in the file at path,
@@ -92,14 +92,14 @@ func PutSignedPart(
 // to a key outside of the prefix of b. If another call is using the file, it fails with Locked. If
 // a later version of this library has written the file, it fails with Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
-	f, e := need(b, "AbandonUpload", "")
+	f, e := frontOf(b, "AbandonUpload", "")
 	if e != nil {
 		return e
 	}
 	if err := f.check(ctx, scope.Upload, "AbandonUpload", "", nil); err != nil {
 		return err
 	}
-	return f.outward(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
+	return f.errorInView(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
 }
 
 // openUpload checks the permission, reads the options, and calls open. It returns the upload
@@ -108,7 +108,7 @@ func openUpload(
 	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
 	open func(*front, *UploadOptions) (MultipartUpload, error),
 ) (MultipartUpload, error) {
-	f, e := need(b, op, key)
+	f, e := frontOf(b, op, key)
 	if e != nil {
 		return nil, e
 	}
@@ -120,13 +120,14 @@ func openUpload(
 	o.state.View = f.scope.Prefix
 	u, err := open(f, o)
 	if err != nil {
-		return nil, f.outward(err)
+		return nil, f.errorInView(err)
 	}
+
 	if u == nil {
 		return nil, f.noAnswer(op, key)
 	}
 	if !strings.HasPrefix(u.Key(), f.scope.Prefix) {
-		return nil, located(f, op, "", invalid("token", uploadtoken.OtherBucket))
+		return nil, locateError(f, op, "", invalid("token", uploadtoken.OtherBucket))
 	}
 	if f.scope.Whole() {
 		return u, nil
@@ -168,7 +169,7 @@ func (u *shownUpload) PutPart(
 		return nil, err
 	}
 	part, err := u.of.PutPart(ctx, number, body, opts...)
-	return answered(u.front, part, err, "PutPart", u.Key())
+	return resultOrError(u.front, part, err, "PutPart", u.Key())
 }
 
 func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
@@ -176,17 +177,17 @@ func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPa
 		return nil, err
 	}
 	signedURL, err := u.of.SignPart(ctx, number, opts...)
-	return answered(u.front, signedURL, err, "SignPart", u.Key())
+	return resultOrError(u.front, signedURL, err, "SignPart", u.Key())
 }
 
 func (u *shownUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 	parts, err := u.of.Parts(ctx)
-	return parts, u.front.outward(err)
+	return parts, u.front.errorInView(err)
 }
 
 func (u *shownUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
 	a, err := u.of.Complete(ctx, opts...)
-	return u.front.answer(a, err, "Complete", u.Key())
+	return u.front.attrsOrError(a, err, "Complete", u.Key())
 }
 
-func (u *shownUpload) Abort(ctx context.Context) error { return u.front.outward(u.of.Abort(ctx)) }
+func (u *shownUpload) Abort(ctx context.Context) error { return u.front.errorInView(u.of.Abort(ctx)) }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // FS returns b as a read-only fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS. Its files can seek
@@ -65,9 +65,10 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 	prefix := f.root + name + "/"
-	excess := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes
+	excess := len(prefixOf(f.b)+prefix) - objectkey.MaxBytes
 	if excess > 1 {
-		return false, fs.ErrNotExist // no key can be as long as this name
+		// No key can be as long as this name.
+		return false, fs.ErrNotExist
 	}
 	if excess == 1 {
 		// The name is not a directory, because a key below it would be too long.
@@ -124,7 +125,7 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 }
 
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
-	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < keyrule.MaxBytes {
+	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < objectkey.MaxBytes {
 		entries, err := f.entries(name)
 		if err != nil {
 			return nil, f.fail("readdir", name, err)
@@ -153,6 +154,7 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	if name != "." {
 		prefix += name + "/"
 	}
+
 	byName := map[string]*fileInfo{}
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithAnyOrder()) {
 		if err != nil {
@@ -168,6 +170,7 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 			byName[base] = &fileInfo{name: base, size: entry.Size, modified: entry.Modified, sys: &entry}
 		}
 	}
+
 	entries := make([]fs.DirEntry, 0, len(byName))
 	for _, info := range byName {
 		entries = append(entries, info)

@@ -28,7 +28,8 @@ func hasText(ctx context.Context, input any, key, text string) bool {
 	if err != nil {
 		return false
 	}
-	defer body.Close() // nothing was written to it
+	// Nothing was written to it.
+	defer body.Close()
 	start, err := io.ReadAll(io.LimitReader(body, 64<<10))
 	return err == nil && bytes.Contains(start, []byte(text))
 }
@@ -39,7 +40,8 @@ func openIn(dir, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() // nothing was written to it
+	// Nothing was written to it.
+	defer root.Close()
 	if info, err := root.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return nil, os.ErrInvalid
 	}

@@ -3,13 +3,13 @@ package storage
 import (
 	"context"
 
+	"github.com/omnibucket/storage/internal/core/seam"
 	"github.com/omnibucket/storage/internal/partfile"
-	"github.com/omnibucket/storage/internal/seam"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
 func init() {
-	serving.Record = record
+	serving.Record = startRecord
 	serving.Continue = func(
 		ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64),
 	) (any, bool, error) {

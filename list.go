@@ -6,7 +6,7 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/scope"
 )
 
 // ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
@@ -17,28 +17,29 @@ import (
 // A token is only valid with the same prefix and delimiter. A server may send it to its client and
 // get it back. A client that changes the token cannot list keys outside the prefix.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
-	f, e := need(b, "ListPage", "")
+	f, e := frontOf(b, "ListPage", "")
 	if e != nil {
 		return nil, e
 	}
 	o := &ListOptions{}
 	err := o.ApplyPage(token, opts...)
-	if e := f.refused(scope.List, err); e != nil {
+	if e := f.checkAllowed(scope.List, err); e != nil {
 		op := Operation{Name: "ListPage", Key: f.scope.Prefix + o.Prefix}
-		return nil, f.refuse(ctx, op, located(f, "ListPage", o.Prefix, e))
+		return nil, f.refuse(ctx, op, locateError(f, "ListPage", o.Prefix, e))
 	}
-	f.inward(o)
+
+	f.addPrefix(o)
 	for {
 		page, err := f.core.ListPage(ctx, token, o)
 		if err != nil {
-			return nil, f.outward(err)
+			return nil, f.errorInView(err)
 		}
 		if page == nil || page.Token != "" && page.Token == token {
 			return nil, f.noAnswer("ListPage", "")
 		}
 		count := 0
 		for i := range page.Entries {
-			marker, err := f.show("ListPage", &page.Entries[i].Key)
+			marker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
 			if err != nil {
 				return nil, err
 			}
@@ -55,9 +56,11 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, located(f, "ListPage", "", AsError(ctx, err))
+			return nil, locateError(f, "ListPage", "", AsError(ctx, err))
 		}
-		token, o.StartAfter = page.Token, "" // the page had only the view's folder marker: read the next one
+		// The page had only the view's folder marker: read the next one.
+		token = page.Token
+		o.StartAfter = ""
 	}
 }
 
@@ -87,26 +90,26 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 }
 
 // listWith yields the entries of a listing. If b is a view from Prefixed, the keys of the entries
-// lack the prefix of the view. The last argument is a function that returns a pointer to the key of
-// an entry.
+// lack the prefix of the view. key returns a pointer to the key of an entry.
 func listWith[E any](
 	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
 	key func(*E) *string,
 ) iter.Seq2[E, error] {
-	f, e := need(b, op, "")
+	f, e := frontOf(b, op, "")
 	if e != nil {
-		return failing[E](e)
+		return failedListing[E](e)
 	}
 	o := &ListOptions{}
 	err := o.Apply(opts...)
-	if e := f.refused(scope.List, err); e != nil {
+	if e := f.checkAllowed(scope.List, err); e != nil {
 		return refusedListing[E](ctx, f, op, o.Prefix, e)
 	}
-	f.inward(o)
+	f.addPrefix(o)
 	listed := list(f.core, o)
 	if listed == nil {
-		return failing[E](f.noAnswer(op, strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
+		return failedListing[E](f.noAnswer(op, strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
+
 	if f.scope.Prefix == "" {
 		return listed
 	}
@@ -114,12 +117,12 @@ func listWith[E any](
 		for entry, err := range listed {
 			marker := false
 			if err == nil {
-				marker, err = f.show(op, key(&entry))
+				marker, err = f.trimPrefix(op, key(&entry))
 			}
 			if marker {
 				continue
 			}
-			if !yield(entry, f.outward(err)) || err != nil {
+			if !yield(entry, f.errorInView(err)) || err != nil {
 				return
 			}
 		}

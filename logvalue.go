@@ -3,7 +3,7 @@ package storage
 import (
 	"log/slog"
 
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/redact"
 )
 
@@ -67,4 +67,4 @@ func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
 }
 
 // cutKey shortens key to the length of the longest valid key, because a caller may have passed a longer one.
-func cutKey(key string) string { return key[:min(len(key), keyrule.MaxBytes)] }
+func cutKey(key string) string { return key[:min(len(key), objectkey.MaxBytes)] }

@@ -3,7 +3,7 @@ package storage
 import (
 	"context"
 
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/scope"
 )
 
 // Move changes the key of an object of b, and returns the attributes of the moved object.
@@ -25,18 +25,18 @@ import (
 // and the error's Key is the old key. The error's Code is then Changed if the source was replaced
 // meanwhile. To continue after a failure, repeat the call without IfAbsent.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
-	f, e := need(b, "Move", to)
+	f, e := frontOf(b, "Move", to)
 	if e != nil {
 		return nil, e
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
 	applied := o.ApplyMove(from, to, opts...)
-	if e := f.refused(scope.Upload|scope.Download|scope.Remove, applied); e != nil {
+	if e := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, applied); e != nil {
 		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{f.scope.Key(from)}}
-		return nil, f.refuse(ctx, op, located(f, "Move", to, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
 	o.state.View = f.scope.Prefix
 	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), o)
-	return f.answer(a, err, "Move", to)
+	return f.attrsOrError(a, err, "Move", to)
 }

@@ -86,7 +86,8 @@ type multipartOption func(*UploadOptions)
 
 func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 
-// WithMaxSize sets the largest size in bytes, at least 1, of an object from [BeginUpload].
+// WithMaxSize sets the largest size in bytes, at least 1, of an object from [BeginUpload]. For one
+// signed upload, [SignedUploadForm] has such a limit.
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
 		atLeast(&r.err, "WithMaxSize", bytes, 1)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/objectkey"
 )
 
 // Attrs describe one revision of an object. A field is zero if the store did not report it. The
@@ -246,7 +246,7 @@ func prefixRule(prefix string) string {
 	if !strings.HasSuffix(prefix, "/") {
 		return `must consist of whole segments and end in "/"`
 	}
-	if rule := keyrule.Write(prefix[:len(prefix)-1]); rule != "" {
+	if rule := objectkey.WriteRule(prefix[:len(prefix)-1]); rule != "" {
 		return "must consist of valid segments: key " + rule
 	}
 	return ""

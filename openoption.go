@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
 // An OpenOption fits functions that open a bucket or an account: a [SettingOption],
@@ -50,7 +50,8 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 		}
 		err := o.err
 		opt.ApplyOpen(o)
-		o.err = cmp.Or(err, o.err) // ApplyOpen may have replaced *o, and with it the earlier error
+		// ApplyOpen may have replaced *o, and with it the earlier error.
+		o.err = cmp.Or(err, o.err)
 	}
 	o.check()
 	if o.Buffers == nil {

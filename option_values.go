@@ -3,7 +3,7 @@ package storage
 import (
 	"time"
 
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/core/seam"
 )
 
 // Each of these types holds the options of one operation. The methods of a [Core] receive a value of
@@ -249,7 +249,8 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	err := each(&r.err, opts, func(o RemoveOption) {
 		o.applyRemove(r)
 	})
-	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // S3 would check the current version instead
+	if err == nil && r.Version != "" && r.Condition != (Condition{}) {
+		// S3 would check the current version instead.
 		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
 	}
 	return err

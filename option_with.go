@@ -383,6 +383,7 @@ func WithPrefix(prefix string) ListOption {
 }
 
 // WithDelimiter groups keys: all that share the text up to the next delimiter become one entry.
+// With "/" and WithPrefix("photos/"), the listing is that of the folder photos.
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) {
 		r.Delimiter = delimiter

@@ -74,3 +74,11 @@ func (e *prefixedError) As(target any) bool {
 	isOurs := reflect.TypeFor[*Error]().AssignableTo(reflect.TypeOf(target).Elem())
 	return !isOurs && errors.As(e.original, target)
 }
+
+// withoutPrefix removes prefix from the keys of all errors of this package in the tree of err.
+func withoutPrefix(err error, prefix string) error {
+	if err == nil || prefix == "" {
+		return err
+	}
+	return prefixRemoved(err, prefix)
+}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 const (
@@ -62,8 +62,7 @@ type TTLOption interface {
 //
 // All processes must sign with the same long-lived key. The call fails with Unsupported for a
 // bucket without [StableURLs], with temporary credentials, and if Google's IAM or a user delegation
-// key of Azure signs. Or publish the address of a handler of your own, which redirects each request
-// to a newly signed URL.
+// key of Azure signs.
 func WithStableFor(window time.Duration) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if window < minTTL || window > maxTTL {
@@ -122,7 +121,8 @@ func WithDownloadName(filename string) SignedDownloadOption {
 func WithInlineName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithInlineName", filename)
-		r.ResponseName, r.ResponseContentDisposition = "", headertext.Disposition("inline", filename)
+		r.ResponseName = ""
+		r.ResponseContentDisposition = headertext.Disposition("inline", filename)
 	})
 }
 
@@ -164,7 +164,7 @@ func WithMethod(method string) SignedDownloadOption {
 // versions, it only hides the object, as Remove does. If the object does not exist, the request
 // succeeds, except on Google and Azure, which respond with 404.
 func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedRemoveOption) (*SignedURL, error) {
-	f, e := need(b, "SignedRemoveURL", key)
+	f, e := frontOf(b, "SignedRemoveURL", key)
 	if e != nil {
 		return nil, e
 	}
@@ -174,7 +174,7 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 		return nil, err
 	}
 	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), o)
-	return answered(f, u, err, "SignedRemoveURL", key)
+	return resultOrError(f, u, err, "SignedRemoveURL", key)
 }
 
 // SignedUploadForm returns a signed HTML form that uploads one object. The store accepts only a
@@ -184,7 +184,7 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 func SignedUploadForm(
 	ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption,
 ) (*SignedForm, error) {
-	f, e := need(b, "SignedUploadForm", key)
+	f, e := frontOf(b, "SignedUploadForm", key)
 	if e != nil {
 		return nil, e
 	}
@@ -194,7 +194,7 @@ func SignedUploadForm(
 		return nil, err
 	}
 	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, o)
-	return answered(f, form, err, "SignedUploadForm", key)
+	return resultOrError(f, form, err, "SignedUploadForm", key)
 }
 
 // A SignedURL is a request that its holder can make without credentials. Its JSON form is for the

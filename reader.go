@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/omnibucket/storage/internal/seam"
+	"github.com/omnibucket/storage/internal/core/seam"
 )
 
 // All reads in this package call Download, so they also work with buckets of the user's own types.
@@ -108,7 +108,7 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	}
 	if err := o.checkResponse(r, offset, length); err != nil {
 		_ = r.Close()
-		return nil, located(o.from, op, o.key, &Error{Code: Changed, Err: err})
+		return nil, locateError(o.from, op, o.key, &Error{Code: Changed, Err: err})
 	}
 	return r, nil
 }
@@ -151,7 +151,7 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	} else if _, coded := findCode(err); coded {
 		return err
 	}
-	return located(o.from, o.op, o.key, AsError(ctx, err))
+	return locateError(o.from, o.op, o.key, AsError(ctx, err))
 }
 
 // claimedBytes is how much memory is allocated for a reported size before any byte has come. A
@@ -164,10 +164,11 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	if err != nil {
 		return nil, nil, err
 	}
-	defer r.Close() // Close of a Reader always returns nil
+	// Close of a Reader always returns nil.
+	defer r.Close()
 	_, length := r.Range()
 	if e := checkFitsSlice(length); e != nil {
-		return nil, nil, located(b, "ReadAll", key, e)
+		return nil, nil, locateError(b, "ReadAll", key, e)
 	}
 	data, err := readWhole(b, "ReadAll", key, r, claimedBytes)
 	if err != nil {
@@ -221,7 +222,7 @@ func checkEnd(b Downloader, op, key string, r *Reader) error {
 	case io.EOF:
 		return nil
 	case nil:
-		return located(b, op, key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
+		return locateError(b, op, key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
 	default:
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/chunks"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
 // NewReader makes a Reader, for a [Core] or [Downloader] of your own. body must
@@ -71,7 +71,7 @@ func (b *givenBody) fail(code Code, err error) *Error {
 	return &Error{Code: code, Op: "Download", Key: b.key, Retryable: code == Unavailable, Err: err}
 }
 
-func (b *givenBody) WriteTo(w io.Writer) (int64, error) { return chunks.Copy(w, b) }
+func (b *givenBody) WriteTo(w io.Writer) (int64, error) { return bodyio.Copy(w, b) }
 
 func (b *givenBody) Close() (err error) {
 	b.close.Do(func() {

@@ -6,7 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/omnibucket/storage/internal/blockcache"
+	"github.com/omnibucket/storage/internal/core/blockcache"
 )
 
 const (
@@ -42,6 +42,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
+
 	limit := defaultBufferLimit.bounded()
 	if engine := engineOf(b); engine != nil {
 		limit = engine.BufferLimit()
@@ -96,6 +97,7 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	if len(p) == 0 {
 		return 0, nil
 	}
+
 	if r.ctx.Err() != nil {
 		return 0, r.object.failure(r.ctx, r.ctx.Err())
 	}
@@ -109,7 +111,9 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	if err == nil {
 		return n, nil
 	}
-	if r.closed.Load() { // Close has interrupted the read
+
+	if r.closed.Load() {
+		// Close has interrupted the read.
 		return n, r.invalid("ReadAt", "reader", "is closed")
 	}
 	if ctx.Err() == nil {
@@ -186,5 +190,5 @@ func (r *ReaderAt) release() {
 }
 
 func (r *ReaderAt) invalid(op, argument, rule string) error {
-	return located(r.object.from, op, r.object.key, invalid(argument, rule))
+	return locateError(r.object.from, op, r.object.key, invalid(argument, rule))
 }

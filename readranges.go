@@ -8,9 +8,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/rangeplan"
+	"github.com/omnibucket/storage/internal/core/progress"
+	"github.com/omnibucket/storage/internal/core/rangeplan"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 const (
@@ -126,7 +126,7 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	attrs := r.first.Attrs()
 	spans, e := resolveRanges(r.ranges, attrs.Size)
 	if e != nil {
-		return located(r.from, "ReadRanges", r.key, e)
+		return locateError(r.from, "ReadRanges", r.key, e)
 	}
 	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
@@ -148,7 +148,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	}
 	if first.Attrs() == nil {
 		_ = first.Close()
-		return located(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
+		return locateError(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
 	}
 	r.first = first
 	return nil
@@ -192,6 +192,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	for i := range r.results {
 		r.results[i] = []byte{}
 	}
+
 	var batch []rangeplan.Run
 	var bytes, come int64 // bytes of this batch, and of all earlier batches
 	for run := range r.plan.Runs {
@@ -205,6 +206,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		batch = append(batch, run)
 		bytes += length
 	}
+
 	if err := r.fetchBatch(ctx, batch); err != nil {
 		return err
 	}
@@ -229,7 +231,8 @@ func (r *rangesRead) readOnly(length int64) error {
 // field first has the response to the request that the method open made. If this response contains
 // a run of the batch, fetchBatch makes no new request for that run.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
-	for _, run := range slices.Backward(batch) { // the last part of a span needs the most memory
+	// The last part of a span needs the most memory.
+	for _, run := range slices.Backward(batch) {
 		for _, part := range slices.Backward(run.Parts) {
 			r.makeRoom(part)
 		}
@@ -238,7 +241,7 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 	if n := r.req.Concurrency; n > 0 {
 		limit = min(n, rangeplan.MaxAtOnce)
 	}
-	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
+	return running.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
 		run := batch[i]
 		offset, length := r.first.Range()
 		if offset != run.Offset || length < run.End-run.Offset {
@@ -248,7 +251,8 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 		defer context.AfterFunc(ctx, r.stopFirst)()
 		err := r.read(run, r.first)
-		if err == nil && offset+length == run.End { // otherwise the response continues after the run
+		if err == nil && offset+length == run.End {
+			// Otherwise the response continues after the run.
 			err = r.object.checkEnd(r.first)
 		}
 		return err

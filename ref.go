@@ -4,7 +4,7 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/scope"
 )
 
 // methodPermissions has an interface for each method of Bucket. Ref compares types with them, and asks
@@ -74,7 +74,7 @@ func Prefixed(b Bucket, prefix string) Bucket {
 // inScope returns b with its scope narrowed by outer. If b is a type of the user's
 // own, all methods of the result fail.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
-	f, e := need(b, op, "")
+	f, e := frontOf(b, op, "")
 	if e != nil {
 		f = &front{scope: scope.Scope{Mask: scope.Everything}}
 		outer.Bad = e

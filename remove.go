@@ -7,10 +7,10 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/omnibucket/storage/internal/core/removal"
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -19,11 +19,11 @@ import (
 // the 1,000th failure, RemoveAll does not try the remaining keys. removed counts the keys that no
 // longer exist, including those that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	f, e := need(b, "RemoveAll", "")
+	f, e := frontOf(b, "RemoveAll", "")
 	if e != nil {
 		return 0, e
 	}
-	if f.refused(scope.Remove, nil) != nil {
+	if f.checkAllowed(scope.Remove, nil) != nil {
 		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry {
 			return VersionEntry{ListEntry: ListEntry{Key: key}}
 		}))
@@ -32,17 +32,17 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 		return f.core.RemoveAll(ctx, keys)
 	}
 	removed, err = f.core.RemoveAll(ctx, removal.Map(keys, f.scope.Key))
-	return removed, f.outward(err)
+	return removed, f.errorInView(err)
 }
 
 // RemoveVersions permanently removes the versions that the Key and Version of each entry name. Like
 // [RemoveAll], it continues after failures and joins their errors, each with its Key and Version.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	f, e := need(b, "RemoveVersions", "")
+	f, e := frontOf(b, "RemoveVersions", "")
 	if e != nil {
 		return 0, e
 	}
-	if f.refused(scope.Remove, nil) != nil {
+	if f.checkAllowed(scope.Remove, nil) != nil {
 		return f.refuseEach(ctx, "RemoveVersions", versions)
 	}
 	if f.scope.Prefix == "" {
@@ -52,7 +52,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 		entry.Key = f.scope.Key(entry.Key)
 		return entry
 	}))
-	return removed, f.outward(err)
+	return removed, f.errorInView(err)
 }
 
 // RemoveMatching lists b with opts, and removes the objects for which match returns true, as
@@ -67,7 +67,7 @@ func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
-	if _, e := need(b, "RemoveMatching", ""); e != nil {
+	if _, e := frontOf(b, "RemoveMatching", ""); e != nil {
 		return 0, e
 	}
 	var listed error
@@ -87,8 +87,9 @@ func RemoveMatching(ctx context.Context, b interface {
 			}
 		}
 	}
+
 	f, ok := any(b).(*front)
-	if ok && match != nil && f.refused(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
+	if ok && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
 		removed, err = removeListed(ctx, f, matching)
 	} else {
 		removed, err = RemoveAll(ctx, b, removal.Map(matching, func(entry ListEntry) string { return entry.Key }))
@@ -99,11 +100,11 @@ func RemoveMatching(ctx context.Context, b interface {
 // removeListed removes the listed objects, except those that were replaced after they were listed.
 // It returns the results of [RemoveAll].
 func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
-	var kept atomic.Int64 // objects that were not removed, and did not fail
+	var skipped atomic.Int64 // objects that were not removed, and did not fail
 	removeGroup := func(group []ListEntry) (errs []error, more bool) {
-		errs = parallel.All(len(group), removal.AtOnce, func(i int) error {
+		errs = running.All(len(group), removal.AtOnce, func(i int) error {
 			if ctx.Err() != nil {
-				kept.Add(1)
+				skipped.Add(1)
 				return nil
 			}
 			var opts []RemoveOption
@@ -112,18 +113,19 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 			}
 			err := f.Remove(ctx, group[i].Key, opts...)
 			if CodeOf(err) == PreconditionFailed {
-				kept.Add(1)
+				skipped.Add(1)
 				return nil
 			}
 			return err
 		})
 		return errs, ctx.Err() == nil
 	}
-	removed, failures := parallel.Groups(entries, removal.Together, removal.MaxFailures, removeGroup)
+
+	removed, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
 	if ctx.Err() != nil {
-		failures = append(failures, located(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
+		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
-	return removed - int(kept.Load()), errors.Join(failures...)
+	return removed - int(skipped.Load()), errors.Join(failures...)
 }
 
 // refuseEach returns a joined error with one *Error for each key, for a removal that the front does
@@ -131,11 +133,11 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
 	refuse := func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {
-			return []error{located(f, op, "", AsError(ctx, ctx.Err()))}, false
+			return []error{locateError(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}
 		var keys []string
 		for _, one := range group {
-			e := located(f, op, one.Key, f.refused(scope.Remove, nil))
+			e := locateError(f, op, one.Key, f.checkAllowed(scope.Remove, nil))
 			e.Version = one.Version
 			keys = append(keys, f.scope.Key(one.Key))
 			errs = append(errs, e)
@@ -143,6 +145,6 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])
 		return errs, true
 	}
-	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, refuse)
+	_, failures := running.EachGroup(all, removal.Together, removal.MaxFailures, refuse)
 	return 0, errors.Join(failures...)
 }

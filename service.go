@@ -8,21 +8,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// A Service manages the buckets of one account. It is safe for concurrent use.
+// A Service manages the buckets of one account. It is safe for concurrent use. This adds a
+// lifecycle rule and a CORS rule to those of a bucket. [WithLifecycle] says which rules are lost:
+//
+//	info, err := service.BucketInfo(ctx, "photos")
+//	if err != nil {
+//		return err
+//	}
+//	rules := append(info.Lifecycle, storage.LifecycleRule{Prefix: "tmp/", ExpireAfterDays: 7})
+//	cors := append(info.CORS, storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET"}})
+//	_, err = service.UpdateBucket(ctx, "photos", storage.WithLifecycle(rules...), storage.WithCORS(cors...))
 type Service interface {
 	// CreateBucket creates a bucket. If the bucket exists, even in another account, it fails with BucketExists. A name
 	// has 3 to 63 characters: a-z, 0-9 and "-". It has a letter or digit at both ends, and no "--".
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-	// BucketInfo describes a bucket. If the bucket does not exist, BucketInfo fails with BucketNotFound.
+	// BucketInfo describes a bucket. If the bucket does not exist, it fails with BucketNotFound. If the credentials
+	// may read only some settings, it fails with PermissionDenied, and also returns those settings. Otherwise, the
+	// result beside an error is nil.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket changes only the settings that opts name. It succeeds even if the account has no
-	// permission to read the settings after the change.
+	// UpdateBucket changes only the settings that opts name. It succeeds even if the credentials may
+	// not read the settings after the change: the field Unread of the result then names them.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 	// Buckets yields the account's buckets in the order of their names. It yields at most one error, and then ends.
+	// A field is zero if the store does not list it. CORS and Lifecycle are always nil: call BucketInfo for them.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
 	// DeleteBucket removes a bucket. If the bucket still has an object or an old version,
 	// DeleteBucket fails with BucketNotEmpty.
@@ -67,6 +79,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 		}
 		o.applyBucket(r)
 	}
+
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if min(
@@ -75,7 +88,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 			) < 0 {
 				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
 			}
-			if broken := tagrule.Check(rule.Tags); broken != "" {
+			if broken := metadata.CheckTags(rule.Tags); broken != "" {
 				return invalid("WithLifecycle", broken)
 			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
@@ -86,6 +99,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 			}
 		}
 	}
+
 	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
 		return invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
@@ -96,6 +110,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	if r.SoftDelete != nil && *r.SoftDelete < 0 {
 		return invalid("WithSoftDelete", "must not be negative")
 	}
+
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {
 			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
@@ -204,7 +219,8 @@ func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	})
 }
 
-// WithCORS replaces all CORS rules of the bucket. Without an argument, it removes them.
+// WithCORS replaces all CORS rules of the bucket. To add a rule, also give those of
+// [Service.BucketInfo]. Without an argument, it removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		clone := append([]CORSRule{}, rules...)
@@ -221,8 +237,8 @@ func WithCORS(rules ...CORSRule) BucketOption {
 }
 
 // WithLifecycle replaces all lifecycle rules of the bucket. Without an argument, it removes them. To
-// add a rule, give those of BucketInfo, too. With credentials that may not read the rules,
-// BucketInfo has none.
+// add a rule, give those of BucketInfo, too. BucketInfo has no rules that a LifecycleRule cannot
+// express, such as disabled rules and rules with sizes or dates, so these are removed.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		clone := append([]LifecycleRule{}, rules...)
@@ -233,7 +249,7 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. A field is zero if the store did not report it, or if the credentials may not read it.
+// BucketInfo describes a bucket. A field is zero if the store does not have the setting, or if Unread names the field.
 type BucketInfo struct {
 	Name             string
 	Provider         string
@@ -246,6 +262,7 @@ type BucketInfo struct {
 	ObjectLock       bool             // true if objects can be locked
 	DefaultRetention DefaultRetention // retention of objects that are written without their own; zero means none
 	SoftDelete       time.Duration    // removed objects are kept for this time; 0 means not at all
+	Unread           []string         // names of the fields that could not be read, such as "Lifecycle"
 }
 
 // A DefaultRetention is the retention of new objects in a bucket. Each is kept for Days.

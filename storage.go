@@ -45,34 +45,37 @@
 //   - Read: [Bucket.Download], [ReadAll], [DownloadFile], [ReadRanges], [NewReaderAt], [FS],
 //     [Bucket.Attrs], [Bucket.Exists]. Options: [WithRange], [WithMaxGap], [WithNoSync],
 //     [WithBlockSize], [WithBlockCache].
-//   - List, such as one folder: [Bucket.List], [ListPage]. Options: [WithPrefix], [WithDelimiter], [WithStartAfter],
-//     [WithLimit], [WithPageSize], [WithAnyOrder].
+//   - List, such as one folder by WithPrefix("photos/") and WithDelimiter("/"): [Bucket.List],
+//     [ListPage]. Options: [WithPrefix], [WithDelimiter], [WithStartAfter], [WithLimit],
+//     [WithPageSize], [WithAnyOrder].
 //   - Copy, move (rename) and remove: [Copy], [Compose], [Move], [WithoutAttrs], [Bucket.Remove],
 //     [RemoveAll], [RemoveMatching].
 //   - Conditions: [IfAbsent], [IfRevision], [IfRevisionNot], [WithWriteID].
-//   - Sign: [Bucket.SignedUploadURL], [Bucket.SignedDownloadURL], [SignedUploadForm],
-//     [SignedRemoveURL], [Bucket.PublicURL], [Vend]. Options: [WithTTL], [WithStableFor],
-//     [WithMethod], [WithDownloadName], [WithInlineName], [WithResponseContentDisposition],
-//     [WithResponseContentType].
+//   - Sign: [Bucket.SignedUploadURL], [Bucket.SignedDownloadURL], [SignedUploadForm] (an upload from
+//     a browser, with limits of its size), [SignedRemoveURL], [Bucket.PublicURL], [Vend]. Options:
+//     [WithTTL], [WithContentType], [WithSize], [WithStableFor], [WithMethod], [WithDownloadName],
+//     [WithInlineName], [WithResponseContentDisposition], [WithResponseContentType].
 //   - Large uploads: [WithResume], [AbandonUpload], [WithPartSize], [WithConcurrency],
 //     [WithProgress]. Parts from several processes: [BeginUpload], [ContinueUpload],
 //     [ContinueListedUpload], [ListUploads], [AbortUpload], [PutSignedPart], [WithParts],
 //     [WithMaxSize], [WithUncheckedParts].
-//   - Lock between processes: package lease.
+//   - Lock between processes: lease.Acquire(ctx, bucket, "locks/job") of the package
+//     github.com/omnibucket/storage/lease.
 //   - Versions, object locks, tags and archives: [Versions], [WithVersion], [RemoveVersions],
 //     [SetRetention], [SetLegalHold], [WithRetention], [WithLegalHold], [WithGovernanceBypass],
 //     [Tags], [SetTags], [WithTags], [Restore], [WithRestoreDays], [WithRestoreTier],
 //     [WithSoftDeleted].
-//   - Accounts and settings of buckets: [OpenService], [WithRegion], [WithVersioning],
-//     [WithObjectLock], [WithDefaultRetention], [WithSoftDelete], [WithPublicAccess], [WithCORS],
-//     [WithLifecycle].
+//   - Create and list buckets, and change their settings, such as lifecycle and CORS rules:
+//     [Service], which [OpenService] opens. Options:
+//     [WithLifecycle], [WithCORS], [WithRegion], [WithVersioning], [WithObjectLock],
+//     [WithDefaultRetention], [WithSoftDelete], [WithPublicAccess].
 //   - Open and close: [Open], [Close], [CheckAddress], [Supports], [Require]. Options:
 //     [WithRetry], [WithDefaultPartSize], [WithBufferLimit], [WithHedgedReads],
 //     [WithPublicBaseURL], [WithSigningBaseURL], [WithTelemetry], [WithAttemptSpans].
 //   - Give code a part of a bucket: [Ref], [Prefixed].
-//   - Change what a bucket does, such as Remove: [WithHook], [Wrap], and package driver for
-//     requests and responses. For a [Core]: [NewBucket], [NewCopySource], [StreamCopy], [NewReader],
-//     [AsError], [Register].
+//   - Change what a method does, such as Remove: [Wrap], with a [Core] of your own. For a Core:
+//     [NewBucket], [NewCopySource], [StreamCopy], [NewReader], [AsError], [Register].
+//   - See or deny calls, such as all removals: [WithHook]. Requests and responses: package driver.
 //   - What only one provider has: [As], [AttrsAs], [WithNative], [WithSourceNative],
 //     [WithNativeAttrs].
 //   - Errors: [CodeOf], [IsTemporary].

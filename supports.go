@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/core/buffer"
+	"github.com/omnibucket/storage/internal/core/scope"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // ordinary has the features that nearly every store has. [Supports] assumes that a type of the
@@ -32,8 +32,8 @@ func Supports(b any, features Features) bool {
 func Require(b any, features Features) error {
 	f, isOurs := b.(*front)
 	if isOurs {
-		if e := f.refused(0, nil); e != nil {
-			return located(f, "Require", "", e)
+		if e := f.checkAllowed(0, nil); e != nil {
+			return locateError(f, "Require", "", e)
 		}
 	}
 	var lacking Features
@@ -45,11 +45,11 @@ func Require(b any, features Features) error {
 	if lacking == 0 && b != nil {
 		return nil
 	}
-	return located(b, "Require", "", lacks(b, lacking))
+	return locateError(b, "Require", "", errMissingFeatures(b, lacking))
 }
 
-// lacks returns an error that names the missing features, with a hint that says how to get them.
-func lacks(b any, features Features) *Error {
+// errMissingFeatures returns an error that names the missing features, with a hint that says how to get them.
+func errMissingFeatures(b any, features Features) *Error {
 	f, isOurs := b.(*front)
 	if !isOurs {
 		what := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, features)
@@ -79,7 +79,7 @@ func hints(c engineCore, features Features) string {
 type engineCore interface {
 	Hooks() []Hook
 	BufferLimit() *buffer.Limit
-	RetryPolicy() *backoff.Policy
+	RetryPolicy() *running.Policy
 	Need(f Features, what string) *Error
 }
 

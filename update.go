@@ -6,9 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // Update changes an object by compare-and-swap. It reads the object into memory, calls change with
@@ -84,7 +83,7 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	if err != nil {
 		e := bodyFailed(err)
 		e.state.Text = "change failed"
-		return nil, u.rounds.located(e)
+		return nil, u.rounds.locateError(e)
 	}
 	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), u.opts...)
 }
@@ -103,7 +102,7 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 // object. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
 // store that refuses a write, and may otherwise add the bytes twice.
 func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
-	if _, e := need(b, "Append", key); e != nil {
+	if _, e := frontOf(b, "Append", key); e != nil {
 		return nil, e
 	}
 	var o CopyOptions
@@ -120,12 +119,13 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 	}
 	applied := false
 	add := append(opts[:len(opts):len(opts)], tailOption{p, &applied})
-	create := o.creating()
+
+	create := o.createOption()
 	try := func(ctx context.Context) (attrs *Attrs, err error) {
 		if !o.Condition.Absent {
 			attrs, err = Copy(ctx, b, key, b, key, add...)
 			if err == nil && !applied {
-				return nil, r.located(unsupported(
+				return nil, r.locateError(unsupported(
 					"the Core copied the object without the bytes of Append",
 					"its CopyFrom must call CopyFrom of the embedded Core with the same options",
 				))
@@ -137,6 +137,7 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 		return attrs, err
 	}
 	r.once = o.Condition != (Condition{})
+
 	attrs, err := r.repeat(evidence.WithoutFailover(ctx), try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
@@ -169,16 +170,16 @@ type rounds struct {
 	op, key string
 	once    bool // whether the caller has given a condition; if so, a round that fails is not repeated
 
-	policy    *backoff.Policy
+	policy    *running.Policy
 	conflicts int // number of rounds that were lost to other writers
-	throttled backoff.Tries
+	throttled running.Tries
 }
 
-func (r *rounds) located(e *Error) *Error { return located(r.b, r.op, r.key, e) }
+func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
 
 // check refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
 func (r *rounds) check() (e *Error) {
-	r.policy = backoff.New(0, 0, 0)
+	r.policy = running.NewPolicy(0, 0, 0)
 	if engine := engineOf(r.b); engine != nil {
 		r.policy = engine.RetryPolicy()
 		e = engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,")
@@ -213,12 +214,12 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	// This write may have taken effect before another writer replaced the object. Repeating the write could apply
 	// the change twice.
 	case e.state.Overwritten != nil:
-		return r.located(ownError(e.state.Overwritten))
+		return r.locateError(ownError(e.state.Overwritten))
 	case e.Unknown: // the write may have taken effect, so it must not be repeated
 		return err
 	case e.Code == Changed || e.Code == PreconditionFailed: // another writer was faster
 		if r.conflicts == maxConflicts {
-			return r.located(
+			return r.locateError(
 				&Error{
 					Code: Unavailable,
 					Err:  err,
@@ -226,9 +227,9 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 				},
 			)
 		}
-		delay = backoff.Jitter(backoff.FirstDelay << min(r.conflicts, 5))
+		delay = running.Jitter(running.FirstDelay << min(r.conflicts, 5))
 		r.conflicts++
-		r.throttled = backoff.Tries{}
+		r.throttled = running.Tries{}
 	case e.Code == RateLimited:
 		var retry bool
 		delay, retry = r.policy.Allow(&r.throttled, true, e.RetryAfter)
@@ -238,17 +239,18 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	default:
 		return err
 	}
-	if ctxtime.Sleep(ctx, delay) == nil {
+
+	if running.Sleep(ctx, delay) == nil {
 		return nil
 	}
 	e = AsError(ctx, ctx.Err())
 	e.Err = errors.Join(e.Err, err)
-	return r.located(e)
+	return r.locateError(e)
 }
 
-// creating returns the option with which Append creates an object. It sets all options of r except
+// createOption returns the option with which Append creates an object. It sets all options of r except
 // those for reading the source.
-func (r *CopyOptions) creating() UploadOption {
+func (r *CopyOptions) createOption() UploadOption {
 	create := UploadOptions{
 		Size:       -1,
 		Properties: r.Properties,

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/core/effect"
+	"github.com/omnibucket/storage/internal/core/scope"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 const (
@@ -44,22 +44,22 @@ type Rights struct {
 // bucket lacks [Vending], or cannot permit exactly these rights for this prefix and time, Vend
 // fails with Unsupported. MinIO cannot limit List to a prefix.
 func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
-	f, e := need(b, "Vend", prefix)
+	f, e := frontOf(b, "Vend", prefix)
 	if e != nil {
 		return nil, e
 	}
 	full := f.scope.Prefix + prefix
-	e = f.refused(scope.Everything, nil)
+	e = f.checkAllowed(scope.Everything, nil)
 	if e == nil {
 		e = checkVend(full, rights, ttl)
 	}
 	if e != nil {
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
 		op := Operation{Name: "Vend", Key: full, Effects: Effects(permitted)}
-		return nil, f.refuse(ctx, op, located(f, "Vend", prefix, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, e))
 	}
 	v, err := f.core.Vend(ctx, full, rights, ttl)
-	return answered(f, v, err, "Vend", prefix)
+	return resultOrError(f, v, err, "Vend", prefix)
 }
 
 func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io"
 
-	"github.com/omnibucket/storage/internal/chunks"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/bodyio"
+	"github.com/omnibucket/storage/internal/running"
 )
 
 // NewWriter makes an Upload for code that writes its content. Commit stores the object. Close
@@ -15,7 +15,7 @@ import (
 // object, as in gocloud, does not lose it silently. After Commit, Close does nothing, so "defer
 // w.Close()" is always right. ctx governs the writer until Commit or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
-	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
+	w := &Writer{locate: func(op string, e Error) error { return locateError(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.upload = func(body io.Reader) (*Attrs, error) { return orFailing(b).Upload(w.ctx, key, body, opts...) }
 	return w
@@ -32,7 +32,7 @@ type Writer struct {
 
 	pipe  *io.PipeWriter // nil before the first Write
 	unset func() bool    // after a call of unset, the end of ctx does not close the pipe
-	group panics.Group   // runs the goroutine of the upload
+	group running.Group  // runs the goroutine of the upload
 	attrs *Attrs
 	err   error // error that Commit returns
 	ended bool  // true after Commit or Close
@@ -53,7 +53,8 @@ func (w *Writer) start() {
 	w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 	w.group.Go(func() {
 		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
-		w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} // keeps this value if upload panics
+		// The error keeps this value if upload panics.
+		w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
 		w.attrs, w.err = w.upload(body)
 	}, nil)
 }
@@ -64,12 +65,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, w.locate("Write", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	if len(p) == 0 {
-		return 0, nil // an empty write to the pipe would become a Read of 0 bytes for the upload
+		// An empty write to the pipe would become a Read of 0 bytes for the upload.
+		return 0, nil
 	}
 	w.start()
 	n, err := w.pipe.Write(p)
 	if err != nil {
-		err = w.reason(err)
+		err = w.cause(err)
 		w.fail(err)
 	}
 	return n, err
@@ -81,7 +83,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	w.start()
-	n, err := chunks.Copy(w, r)
+	n, err := bodyio.Copy(w, r)
 	if err != nil {
 		w.fail(err)
 	}
@@ -96,9 +98,9 @@ func (w *Writer) fail(err error) {
 	_ = w.pipe.CloseWithError(err)
 }
 
-// reason returns the cause of a failed write to the pipe. If the upload has failed, its error has
+// cause returns the cause of a failed write to the pipe. If the upload has failed, its error has
 // closed the pipe and is the cause. Otherwise the cause is err.
-func (w *Writer) reason(err error) error {
+func (w *Writer) cause(err error) error {
 	w.group.Wait()
 	return cmp.Or(w.err, err)
 }
@@ -108,8 +110,10 @@ func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
 		w.end(nil)
-		if w.err == nil && w.failed != nil { // an Uploader of another module has ignored that the body failed
-			w.attrs, w.err = nil, w.locate("Commit", *bodyFailed(w.failed))
+		if w.err == nil && w.failed != nil {
+			// An Uploader of another module has ignored that the body failed.
+			w.attrs = nil
+			w.err = w.locate("Commit", *bodyFailed(w.failed))
 		}
 	}
 	return w.attrs, w.err
@@ -128,7 +132,8 @@ func (w *Writer) Close() error {
 	}
 	w.ended = true
 	w.cancel()
-	w.attrs, w.err = nil, w.locate("Commit", closed)
+	w.attrs = nil
+	w.err = w.locate("Commit", closed)
 	return w.lost
 }
 
@@ -136,7 +141,8 @@ func (w *Writer) Close() error {
 // io.EOF if err is nil.
 func (w *Writer) end(err error) {
 	w.ended = true
-	_ = w.pipe.CloseWithError(err) // for nil, the upload reads io.EOF
+	// For nil, the upload reads io.EOF.
+	_ = w.pipe.CloseWithError(err)
 	w.group.Join()
 	w.unset()
 	w.cancel()
