@@ -44,20 +44,25 @@ func TestOpenWithPrefix(t *testing.T) {
 			require.NoError(t, err)
 			b, err := storage.Open(t.Context(), address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
 			require.NoError(t, err)
+
 			attrs, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 			require.NoError(t, err)
 			require.Equal(t, "k", attrs.Key)
+
 			text, _, err := storage.ReadAll(t.Context(), all, "us/a+b c/k")
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
+
 			public, err := b.PublicURL("k")
 			require.NoError(t, err)
 			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", public)
+
 			_, err = b.Attrs(t.Context(), "missing")
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.ObjectNotFound, e.Code)
 			require.Equal(t, "missing", e.Key)
+
 			require.NoError(t, storage.Close(b))
 			require.NoError(t, storage.Close(all))
 		})
@@ -66,7 +71,7 @@ func TestOpenWithPrefix(t *testing.T) {
 
 // A bad prefix in an address is refused before anything is opened.
 func TestOpenRefusesBadPrefix(t *testing.T) {
-	for name, row := range map[string]struct{ query, says string }{
+	tests := map[string]struct{ query, says string }{
 		"no slash at its end":      {"prefix=users", `parameter prefix must consist of whole segments and end in "/"`},
 		"empty":                    {"prefix=", "prefix must not be empty (leave it out to open the whole bucket)"},
 		"only a slash":             {"prefix=/", "parameter prefix must consist of valid segments"},
@@ -74,14 +79,15 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 		"two dots":                 {"prefix=a/../b/", "parameter prefix must consist of valid segments"},
 		"a control character":      {"prefix=a%00/", "parameter prefix must consist of valid segments"},
 		"twice":                    {"prefix=a/&prefix=b/", `has parameter "prefix" more than once`},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for op, err := range map[string]error{
-				"Open":         opens(t, "failing://x?"+row.query),
-				"CheckAddress": storage.CheckAddress("failing://x?" + row.query),
+				"Open":         mustFailToOpen(t, "failing://x?"+tt.query),
+				"CheckAddress": storage.CheckAddress("failing://x?" + tt.query),
 			} {
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), op)
-				require.ErrorContains(t, err, row.says)
+				require.ErrorContains(t, err, tt.says)
 				require.ErrorContains(t, err, "storage: "+op+": ")
 			}
 		})
@@ -89,7 +95,7 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://x?prefix=users/42/"))
 }
 
-func opens(t *testing.T, address string) error {
+func mustFailToOpen(t *testing.T, address string) error {
 	_, err := storage.Open(t.Context(), address)
 	return err
 }
@@ -114,6 +120,7 @@ func TestOpenWithPrefixClose(t *testing.T) {
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err, "views of the bucket do not close it")
 	require.NoError(t, storage.Close(b))
+
 	for name, closed := range map[string]storage.Bucket{"bucket": b, "view": narrowed} {
 		_, err = closed.Exists(t.Context(), "k")
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
@@ -126,6 +133,7 @@ func TestOpenWithPrefixHidesRest(t *testing.T) {
 	b, err := storage.Open(t.Context(), dir+"?prefix=a/")
 	require.NoError(t, err)
 	defer storage.Close(b)
+
 	_, native := storage.As[*os.Root](b)
 	require.False(t, native)
 	_, err = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
@@ -134,29 +142,31 @@ func TestOpenWithPrefixHidesRest(t *testing.T) {
 
 // Hooks of a bucket that was opened with a prefix see whole keys.
 func TestOpenWithPrefixHooks(t *testing.T) {
-	var seen []string
+	var calls []string
 	b, err := storage.Open(t.Context(), "mem://hooked?prefix=a/", storage.WithHook(
 		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			seen = append(seen, op.Key)
+			calls = append(calls, op.Key)
 			return nil, nil, nil
 		},
 	))
 	require.NoError(t, err)
 	_, err = b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, []string{"a/k"}, seen)
+	require.Equal(t, []string{"a/k"}, calls)
 }
 
 // Open fails if the address has a prefix and its scheme opens a bucket of another module's type.
 func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	lend(t, own{memstore.New()})
-	require.NoError(t, opens(t, "lent://x"))
-	err := opens(t, "lent://x?prefix=a/")
+	require.NoError(t, mustFailToOpen(t, "lent://x"))
+
+	err := mustFailToOpen(t, "lent://x?prefix=a/")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "parameter prefix needs a bucket of this library")
+
 	lend(t, nil)
-	require.Equal(t, storage.Internal, storage.CodeOf(opens(t, "lent://x?prefix=a/")))
+	require.Equal(t, storage.Internal, storage.CodeOf(mustFailToOpen(t, "lent://x?prefix=a/")))
 }
 
 // If the scheme opens a view of a bucket, Close of that view with a prefix leaves the bucket open.
@@ -168,6 +178,7 @@ func TestOpenWithPrefixOfView(t *testing.T) {
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(b))
+
 	exists, err := parent.Exists(t.Context(), "a/b/k")
 	require.NoError(t, err)
 	require.True(t, exists)

@@ -20,7 +20,7 @@ func init() {
 }
 
 func TestOpenRefusesBadAddresses(t *testing.T) {
-	for name, row := range map[string]struct{ address, says string }{
+	tests := map[string]struct{ address, says string }{
 		"not a URL":      {"mem://%zz", "must be a URL"},
 		"unknown scheme": {"ftp://host/x", "(import the package that registers the scheme)"},
 		"missing import": {
@@ -38,11 +38,12 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 		"neither true nor":   {"mem://x?public=yes", "neither true nor false"},
 		"bad query":          {"mem://x?a=%zz", "query"},
 		"bad base address":   {"mem://x?public_base_url=cdn.example.com", "WithPublicBaseURL must be an http or https address"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := storage.Open(t.Context(), row.address)
+			_, err := storage.Open(t.Context(), tt.address)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 			require.NotContains(t, err.Error(), "SECRET")
 		})
 	}

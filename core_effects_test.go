@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/core/effect"
 )
 
 // coreEffects has each method of Core, and the effects that a Core sees by it.
@@ -46,6 +46,7 @@ func TestCoreCommentListsMethods(t *testing.T) {
 		hasNone := name == "Supports" || name == "Name" || name == "Close"
 		require.Equal(t, hasNone, effects == 0, name)
 	}
+
 	file, err := parser.ParseFile(token.NewFileSet(), "core.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	comment := ""
@@ -54,6 +55,7 @@ func TestCoreCommentListsMethods(t *testing.T) {
 			comment = strings.Join(strings.Fields(d.Doc.Text()), " ")
 		}
 	}
+
 	for word, set := range map[string]effect.Set{
 		"read":                            effect.Read,
 		"written":                         effect.Write,

@@ -56,10 +56,12 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 			require.NoError(t, err)
 			attrs, err := storage.Copy(t.Context(), streamed, "b", streamed, "a", tt.opts...)
 			require.NoError(t, err)
+
 			want, err := storage.Copy(t.Context(), bucket, "b", bucket, "a", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, want.Properties, attrs.Properties)
 			require.Equal(t, want.CRC32C, attrs.CRC32C)
+
 			data, _, err := storage.ReadAll(t.Context(), streamed, "b")
 			require.NoError(t, err)
 			require.Equal(t, "text", string(data))
@@ -72,23 +74,28 @@ func TestStreamCopyServesCopyAppendMove(t *testing.T) {
 	b := openStreaming(t, storage.WithVersioning(true))
 	first, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
+
 	attrs, err := storage.Append(t.Context(), b, "a", []byte(" and more"))
 	require.NoError(t, err)
 	require.Equal(t, int64(len("text and more")), attrs.Size)
 	require.Equal(t, "text/x-first", attrs.ContentType)
+
 	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(first.Version))
 	require.NoError(t, err)
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+
 	_, err = storage.Copy(t.Context(), b, "c", b, "missing")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = storage.Copy(t.Context(), b, "c", nobody{}, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+
 	var failure *storage.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, "k", failure.Key)
@@ -125,6 +132,7 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 			want:   storage.Properties{ContentType: "text/y", ContentLanguage: "de"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			attrs, err := storage.Copy(t.Context(), openStreaming(t), "b.json", described(tt.source), "k", tt.opts...)
@@ -132,6 +140,7 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 			require.Equal(t, tt.want, attrs.Properties)
 		})
 	}
+
 	_, err := storage.Copy(t.Context(), openStreaming(t), "b", described{}, "k", storage.WithContentLanguage("ä"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -183,6 +192,7 @@ func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	first = true
+
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x"))
 	require.ErrorIs(t, err, storage.Changed)
 	first = true

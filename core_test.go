@@ -43,8 +43,8 @@ func (a *auditing) Remove(ctx context.Context, key string, o *storage.RemoveOpti
 	return a.Core.Remove(ctx, key, o)
 }
 
-// audit returns b with a Core that notes calls.
-func audit(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
+// newAuditedBucket returns b with a Core that notes calls.
+func newAuditedBucket(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
 	t.Helper()
 	calls := new([]string)
 	audited, err := storage.Wrap(b, func(c storage.Core) storage.Core { return &auditing{c, calls} })
@@ -54,11 +54,12 @@ func audit(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
 
 // A Core that embeds another one sees each whole call that it overrides, with its whole key.
 func TestWrapWithEmbeddedCore(t *testing.T) {
-	b, calls := audit(t, whole(t))
+	b, calls := newAuditedBucket(t, newWholeBucket(t))
 	view := storage.Prefixed(b, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	require.NoError(t, storage.Ref[storage.Remover](view).Remove(t.Context(), "k"))
+
 	_, err = storage.Update(t.Context(), b, "u", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil })
 	require.NoError(t, err)
 	require.Equal(t, []string{"Upload p/k", "Remove p/k", "Upload u"}, *calls)
@@ -66,9 +67,11 @@ func TestWrapWithEmbeddedCore(t *testing.T) {
 
 // A Core that embeds another one supports all functions of the package.
 func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
-	b, _ := audit(t, whole(t))
+	b, _ := newAuditedBucket(t, newWholeBucket(t))
 	for _, row := range beyond {
-		t.Run(row.name, func(t *testing.T) { require.NotErrorIs(t, row.call(t.Context(), b), storage.PermissionDenied) })
+		t.Run(row.name, func(t *testing.T) {
+			require.NotErrorIs(t, row.call(t.Context(), b), storage.PermissionDenied)
+		})
 	}
 	require.True(t, storage.Supports(b, storage.Versioning|storage.ObjectTags))
 }
@@ -76,46 +79,48 @@ func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 // Functions of the package refuse a bucket of another module's type.
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
-	b := embedding{whole(t)}
+	b := embedding{newWholeBucket(t)}
 	_, copyErr := storage.Copy(t.Context(), b, "to", b, "k")
 	_, composed := storage.Compose(t.Context(), b, "to", []string{"k"})
 	_, moved := storage.Move(t.Context(), b, "k", "to")
 	_, listed := storage.ListPage(t.Context(), b, "")
-	_, removed := storage.RemoveAll(t.Context(), b, slices.Values([]string{"k"}))
+	_, removeErr := storage.RemoveAll(t.Context(), b, slices.Values([]string{"k"}))
 	_, versions := storage.RemoveVersions(t.Context(), b, func(func(storage.VersionEntry) bool) {})
 	_, wrapped := storage.Wrap(b, func(c storage.Core) storage.Core { return c })
 	_, attrs := storage.Prefixed(b, "p/").Attrs(t.Context(), "k")
 	_, narrowed := storage.Ref[storage.AttrsReader](b).Attrs(t.Context(), "k")
-	refused := map[string]error{
+	errs := map[string]error{
 		"Copy":           copyErr,
 		"Compose":        composed,
 		"Move":           moved,
 		"ListPage":       listed,
-		"RemoveAll":      removed,
+		"RemoveAll":      removeErr,
 		"RemoveVersions": versions,
 		"Wrap":           wrapped,
 		"Prefixed":       attrs,
 		"Ref":            narrowed,
 	}
 	for _, row := range beyond {
-		refused[row.name] = row.call(t.Context(), b)
+		errs[row.name] = row.call(t.Context(), b)
 	}
-	for name, err := range refused {
+
+	for name, err := range errs {
 		var e *storage.Error
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, storage.Unsupported, e.Code, name)
 		require.Contains(t, e.Error(), name+" needs a bucket of this library, and the value is a storage_test.embedding")
 		require.Contains(t, e.Hint, "storage.Wrap")
 	}
+
 	_, err := storage.Copy(t.Context(), memstore.New(), "to", b, "k")
 	require.NoError(t, err, "a source of any type is read by its Download")
 }
 
 // Wrap fails with InvalidArgument for a view, a reference, or a nil Core.
 func TestWrapRefusesPartsOfBuckets(t *testing.T) {
-	b := whole(t)
+	b := newWholeBucket(t)
 	pass := func(c storage.Core) storage.Core { return c }
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		of   storage.Bucket
 		wrap func(storage.Core) storage.Core
 	}{
@@ -123,9 +128,10 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 		"a reference":       {storage.Ref[storage.Downloader](b).(storage.Bucket), pass},
 		"no Core":           {b, func(storage.Core) storage.Core { return nil }},
 		"a part of no Core": {storage.Prefixed(storage.NewBucket(nil), "p/"), pass},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			wrapped, err := storage.Wrap(row.of, row.wrap)
+			wrapped, err := storage.Wrap(tt.of, tt.wrap)
 			require.Nil(t, wrapped)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
@@ -139,7 +145,9 @@ func TestNewBucketWithoutCore(t *testing.T) {
 		if row.name == "Close" {
 			continue
 		}
-		t.Run(row.name, func(t *testing.T) { require.ErrorIs(t, row.call(t.Context(), b), storage.InvalidArgument) })
+		t.Run(row.name, func(t *testing.T) {
+			require.ErrorIs(t, row.call(t.Context(), b), storage.InvalidArgument)
+		})
 	}
 	require.NoError(t, storage.Close(b))
 	require.False(t, storage.Supports(b, 0))
@@ -150,8 +158,8 @@ func TestNewBucketWithoutCore(t *testing.T) {
 // A bucket that was wrapped twice can be closed through the outer wrapper, and again through the inner one.
 func TestWrapTwiceClose(t *testing.T) {
 	b := memstore.New()
-	first, _ := audit(t, b)
-	second, _ := audit(t, first)
+	first, _ := newAuditedBucket(t, b)
+	second, _ := newAuditedBucket(t, first)
 	require.NoError(t, storage.Close(second))
 	require.NoError(t, storage.Close(first))
 	_, err := b.Attrs(t.Context(), "k")
@@ -180,10 +188,12 @@ func TestCopyReadsThroughCore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
+
 	attrs, err := storage.Copy(t.Context(), b, "to", storage.Prefixed(b, "p/"), "k")
 	require.NoError(t, err)
 	require.Equal(t, "to", attrs.Key)
 	require.Equal(t, 1, reads)
+
 	_, err = storage.Copy(t.Context(), b, "to", storage.Prefixed(b, "p/"), "none")
 	e, _ := errors.AsType[*storage.Error](err)
 	require.Equal(t, []string{"Copy", "none"}, []string{e.Op, e.Key})
@@ -230,8 +240,8 @@ func firstError[E any](all iter.Seq2[E, error]) error {
 
 func lastError[T any](_ T, err error) error { return err }
 
-// whole returns a bucket that has everything, with an object "k".
-func whole(t *testing.T) storage.Bucket {
+// newWholeBucket returns a bucket that has everything, with an object "k".
+func newWholeBucket(t *testing.T) storage.Bucket {
 	t.Helper()
 	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), storage.WithSigningBaseURL("http://127.0.0.1/x"))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
@@ -252,10 +262,14 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.NoError(t, err)
+
 	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, r.Close()) }()
+	defer func() {
+		require.NoError(t, r.Close())
+	}()
 	require.Equal(t, "k", r.Attrs().Key)
+
 	var calls writes
 	n, err := r.WriteTo(&calls)
 	require.NoError(t, err)
@@ -266,7 +280,7 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 // Functions for versions, tags, open uploads and removals take and return the keys of a prefixed bucket without
 // the prefix. Their errors have such keys, too.
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
-	b := whole(t)
+	b := newWholeBucket(t)
 	view := storage.Prefixed(b, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
@@ -285,15 +299,18 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	u, err := storage.BeginUpload(t.Context(), view, "parts")
 	require.NoError(t, err)
 	require.Equal(t, "parts", u.Key())
+
 	var uploads []string
 	for entry, err := range storage.ListUploads(t.Context(), view) {
 		require.NoError(t, err)
 		uploads = append(uploads, entry.Key)
 	}
 	require.Equal(t, []string{"parts"}, uploads)
+
 	second, err := storage.ContinueUpload(t.Context(), view, u.Token())
 	require.NoError(t, err)
 	require.Equal(t, "parts", second.Key())
+
 	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(b, "q/"), u.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument, "it is outside of the view")
 	_, err = second.PutPart(t.Context(), 1, strings.NewReader("part"))
@@ -311,8 +328,9 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 
 // A reference of Ref permits only the operations of its type: others fail with PermissionDenied.
 func TestRefIsNotWidened(t *testing.T) {
-	b := whole(t)
+	b := newWholeBucket(t)
 	reader := storage.Ref[storage.Downloader](b).(storage.Bucket)
+
 	for _, row := range beyond {
 		if row.name == "Close" {
 			continue
@@ -321,10 +339,12 @@ func TestRefIsNotWidened(t *testing.T) {
 			require.ErrorIs(t, row.call(t.Context(), reader), storage.PermissionDenied)
 		})
 	}
+
 	_, err := storage.Copy(t.Context(), reader, "copy", reader, "k")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = storage.RemoveAll(t.Context(), reader, slices.Values([]string{"k"}))
 	require.ErrorIs(t, err, storage.PermissionDenied)
+
 	_, ok := storage.As[any](reader)
 	require.False(t, ok)
 
@@ -355,10 +375,14 @@ func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 		return &forwarding{c, storage.Prefixed(broken, "q/")}
 	})
 	require.NoError(t, err)
+
 	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, r.Close()) }()
+	defer func() {
+		require.NoError(t, r.Close())
+	}()
 	require.Equal(t, "k", r.Attrs().Key)
+
 	_, err = io.ReadAll(r)
 	e, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok, "%v", err)
@@ -385,9 +409,9 @@ func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "k", e.Key)
 
-	var shown slog.LogValuer
-	require.ErrorAs(t, err, &shown, "an interface that *storage.Error has")
-	require.NotContains(t, shown.LogValue().String(), "secret")
+	var value slog.LogValuer
+	require.ErrorAs(t, err, &value, "an interface that *storage.Error has")
+	require.NotContains(t, value.LogValue().String(), "secret")
 
 	inner, ok := errors.AsType[*os.PathError](err)
 	require.True(t, ok, "an error that the engine has added")
@@ -487,7 +511,7 @@ func (silent) PutSignedPart(
 // If a method of a Core returns neither a result nor an error, its caller gets an error with the Code Internal.
 // Reflection finds each such method.
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
-	own := reflect.TypeFor[silent]()
+	bucketType := reflect.TypeFor[silent]()
 	core := reflect.TypeFor[storage.Core]()
 	overridden := map[string]bool{}
 	for i := range core.NumMethod() {
@@ -500,13 +524,14 @@ func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 			overridden[core.Method(i).Name] = true
 		}
 	}
+
 	for name := range overridden {
-		method, _ := own.MethodByName(name)
+		method, _ := bucketType.MethodByName(name)
 		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
 		require.Contains(t, file, "core_test.go", "silent needs the method %s", name)
 	}
 
-	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return silent{c} })
+	b, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silent{c} })
 	require.NoError(t, err)
 	for name, view := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
 		for call, err := range silentCalls(t.Context(), view) {
@@ -569,13 +594,16 @@ func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
 		require.NoError(t, err)
 		view := storage.Prefixed(b, "p/")
+
 		for range 2 {
 			a, err := view.Attrs(t.Context(), "p/k")
 			require.NoError(t, err)
 			require.Equal(t, "p/k", a.Key)
+
 			r, err := view.Download(t.Context(), "p/k")
 			require.NoError(t, err)
 			require.Equal(t, "p/k", r.Attrs().Key)
+
 			content, err := io.ReadAll(r)
 			require.NoError(t, err, "the body is nil, and therefore empty")
 			require.Empty(t, content)
@@ -617,10 +645,12 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 		"Close":          storage.Close(nil),
 	}
 	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported} // no bucket is not one of this library
+
 	for name, err := range failures {
 		require.Contains(t, codes, storage.CodeOf(err), "%s: %v", name, err)
 	}
 	require.False(t, storage.Supports(nil, storage.Metadata))
+
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "x", string(content))
@@ -642,13 +672,14 @@ func (c restoring) CopyFrom(
 
 // If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
-	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return restoring{c} })
+	b, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return restoring{c} })
 	require.NoError(t, err)
+
 	_, err = storage.Append(t.Context(), b, "k", []byte("more"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.Append(t.Context(), b, "new", []byte("more"))
 	require.NoError(t, err)
-	audited, _ := audit(t, whole(t))
+	audited, _ := newAuditedBucket(t, newWholeBucket(t))
 	a, err := storage.Append(t.Context(), audited, "k", []byte("more"))
 	require.NoError(t, err)
 	require.EqualValues(t, 8, a.Size)

@@ -15,6 +15,7 @@ import (
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}
+
 	for i := range core.NumMethod() {
 		name := core.Method(i).Name
 		t.Run(name, func(t *testing.T) {
@@ -40,9 +41,11 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 				require.Contains(t, harmless, name)
 				return
 			}
+
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
+
 	_, err := storage.UnimplementedCore{}.Source("k").Download(t.Context(), &storage.DownloadOptions{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))

@@ -23,7 +23,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/effect"
+	"github.com/omnibucket/storage/internal/core/effect"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -57,15 +57,15 @@ func (w *watched) hook(ctx context.Context, op storage.Operation) (context.Conte
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen = append(w.seen, op)
-	done := func(outcome storage.Outcome) {
+	end := func(outcome storage.Outcome) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.outcomes = append(w.outcomes, outcome.Err)
 	}
 	if op.Effects&w.deny != 0 {
-		return nil, done, errDenied
+		return nil, end, errDenied
 	}
-	return context.WithValue(ctx, operationKey{}, op), done, nil
+	return context.WithValue(ctx, operationKey{}, op), end, nil
 }
 
 func (w *watched) options() []storage.OpenOption {
@@ -203,10 +203,10 @@ var watchedCalls = []struct {
 	}},
 	{"FS", read | list | describe, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		dir := storage.FS(ctx, b)
-		_, read := fs.ReadFile(dir, "a")
+		_, readErr := fs.ReadFile(dir, "a")
 		_, stat := fs.Stat(dir, "a")
 		_, listed := fs.ReadDir(dir, ".")
-		return errors.Join(read, stat, listed)
+		return errors.Join(readErr, stat, listed)
 	}},
 	{"NewWriter", write, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		w := storage.NewWriter(ctx, b, "n")
@@ -383,18 +383,22 @@ func TestHookDeniesEachEffect(t *testing.T) {
 					require.Equal(t, "weak", store)
 					t.Skip(err)
 				}
+
 				require.NotErrorIs(t, err, errDenied)
 				require.Equal(t, tt.effects, w.effects(), "%v: %v", w.seen, err)
 				w.requireAttributed(t)
+
 				for one := storage.EffectRead; one <= storage.EffectAdminister; one <<= 1 {
 					if tt.effects&one == 0 {
 						continue
 					}
 					w := openWatched(t, store)
 					w.begin(one)
+
 					denied := tt.call(t.Context(), w.Bucket, w)
 					w.requireAttributed(t)
 					require.NotZero(t, w.effects()&one)
+
 					if err == nil || errors.Is(denied, storage.PermissionDenied) {
 						require.ErrorIs(t, denied, storage.PermissionDenied, "%s is denied", one)
 						continue
@@ -413,9 +417,11 @@ func (w *watched) requireAttributed(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	require.Len(t, w.outcomes, len(w.seen), "each operation ends once")
+
 	for _, op := range w.seen {
 		require.Contains(t, effect.Operations, op.Name)
 	}
+
 	for _, request := range w.requests {
 		require.NotEmpty(t, request.op.Name, "no hook was called for the request %s", request.call)
 		require.Zero(t, request.op.Effects&w.deny, "%s of %s", request.call, request.op.Name)
@@ -469,17 +475,19 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	w.begin(0)
 	listed := view.List(t.Context(), storage.WithPrefix("a/"))
 	versions := storage.Versions(t.Context(), view)
+
 	uploads := storage.ListUploads(t.Context(), view)
 	require.Empty(t, w.seen)
 	require.ErrorIs(t, eachError(listed), storage.InvalidArgument)
 	require.ErrorIs(t, eachError(versions), storage.InvalidArgument)
 	require.ErrorIs(t, eachError(uploads), storage.InvalidArgument)
 	require.ErrorIs(t, eachError(listed), storage.InvalidArgument)
-	var seen []string
+
+	var calls []string
 	for _, op := range w.seen {
-		seen = append(seen, op.Name+" "+op.Key)
+		calls = append(calls, op.Name+" "+op.Key)
 	}
-	require.Equal(t, []string{"List ../other/a/", "Versions ../other/", "ListUploads ../other/", "List ../other/a/"}, seen)
+	require.Equal(t, []string{"List ../other/a/", "Versions ../other/", "ListUploads ../other/", "List ../other/a/"}, calls)
 }
 
 // If a tenant with a view asks for keys of others, the audit hook sees the whole keys.
@@ -489,18 +497,22 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	other, err := storage.BeginUpload(t.Context(), w.Bucket, "other/secret")
 	require.NoError(t, err)
 	w.begin(0)
+
 	_, err = view.Download(t.Context(), "../other/secret")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = view.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithPartSize(-1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = storage.ContinueUpload(t.Context(), view, other.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "secret")
+
 	_, err = storage.Move(t.Context(), view, "a", "../b")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	keep := func(old []byte, _ *storage.Attrs) ([]byte, error) { return old, nil }
 	_, err = storage.Update(t.Context(), view, "u", keep, storage.IfAbsent())
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	var tried []string
 	for i, op := range w.seen {
 		require.ErrorIs(t, w.outcomes[i], storage.InvalidArgument)
@@ -544,12 +556,14 @@ func TestHookSeesService(t *testing.T) {
 		}
 		tt, ok := calls[name]
 		require.True(t, ok, "Service.%s needs a row", name)
+
 		for one := storage.EffectRead; one <= storage.EffectAdminister; one <<= 1 {
 			w := &watched{}
 			s := memstore.NewService(memstore.ServiceConfig{}, storage.WithHook(w.hook))
 			_, err := s.CreateBucket(t.Context(), "old")
 			require.NoError(t, err)
 			w.begin(one)
+
 			err = tt.call(t.Context(), s)
 			require.Equal(t, tt.effects, w.effects(), name)
 			require.Equal(t, tt.effects&one != 0, errors.Is(err, storage.PermissionDenied), "%s: %v", name, err)
@@ -563,6 +577,7 @@ func TestEffectsPageListsOperations(t *testing.T) {
 	require.NoError(t, err)
 	listed := map[string]storage.Effects{}
 	row := regexp.MustCompile("(?m)^\\| ([a-z, ]+) \\| (`.+`) \\|$")
+
 	for _, names := range row.FindAllStringSubmatch(string(page), -1) {
 		effects := storage.Effects(0)
 		for one := storage.EffectRead; one <= storage.EffectAdminister; one <<= 1 {
@@ -575,6 +590,7 @@ func TestEffectsPageListsOperations(t *testing.T) {
 			listed[name] = effects
 		}
 	}
+
 	want := map[string]storage.Effects{}
 	for name, set := range effect.Operations {
 		want[name] = storage.Effects(set)
@@ -595,6 +611,7 @@ func TestEffectsOfEachFunction(t *testing.T) {
 	for _, tt := range watchedCalls {
 		rows[tt.name] = tt.name
 	}
+
 	for _, typ := range []reflect.Type{reflect.TypeFor[storage.Bucket](), reflect.TypeFor[storage.MultipartUpload]()} {
 		for i := range typ.NumMethod() {
 			m := typ.Method(i)
@@ -604,6 +621,7 @@ func TestEffectsOfEachFunction(t *testing.T) {
 			}
 		}
 	}
+
 	names := functionsOfBuckets(t)
 	require.Subset(t, names, []string{"ReadAll", "Copy", "As", "Update", "Supports"}, "the search finds functions")
 	for _, name := range names {
@@ -634,8 +652,8 @@ func functionsOfBuckets(t *testing.T) []string {
 					functions = append(functions, n)
 				}
 			case *ast.TypeSpec:
-				if of, ok := n.Type.(*ast.InterfaceType); ok {
-					for _, m := range of.Methods.List {
+				if iface, ok := n.Type.(*ast.InterfaceType); ok {
+					for _, m := range iface.Methods.List {
 						if embedded, ok := m.Type.(*ast.Ident); ok {
 							parts[n.Name.Name] = append(parts[n.Name.Name], embedded.Name)
 						}
@@ -652,18 +670,18 @@ func functionsOfBuckets(t *testing.T) []string {
 	for name, embedded := range parts {
 		interfaces[name] = interfaces[name] || slices.ContainsFunc(embedded, func(part string) bool { return interfaces[part] })
 	}
-	found := map[string]bool{}
+	names := map[string]bool{}
 	for _, f := range functions {
 		for _, p := range f.Type.Params.List {
 			switch of := p.Type.(type) {
 			case *ast.InterfaceType:
-				found[f.Name.Name] = true
+				names[f.Name.Name] = true
 			case *ast.Ident:
 				if interfaces[of.Name] || of.Name == "any" && len(p.Names) > 0 && p.Names[0].Name == "b" {
-					found[f.Name.Name] = true
+					names[f.Name.Name] = true
 				}
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	return slices.Sorted(maps.Keys(names))
 }

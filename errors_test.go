@@ -45,7 +45,7 @@ func TestErrorIsCode(t *testing.T) {
 
 func TestCodeOf(t *testing.T) {
 	inner := &storage.Error{Code: storage.Locked}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		err  error
 		want storage.Code
 	}{
@@ -56,8 +56,11 @@ func TestCodeOf(t *testing.T) {
 		"joined":         {errors.Join(io.EOF, inner, storage.TooLarge), storage.Locked},
 		"outermost wins": {&storage.Error{Code: storage.BodyFailed, Err: inner}, storage.BodyFailed},
 		"somebody's":     {io.EOF, storage.Internal},
-	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, storage.CodeOf(row.err)) })
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tt.want, storage.CodeOf(tt.err))
+		})
 	}
 }
 
@@ -112,6 +115,7 @@ func TestErrorTextIsShortForAnyKey(t *testing.T) {
 			require.Less(t, len(err.Error()), 10_000)
 		})
 	}
+
 	var e *storage.Error
 	require.ErrorAs(t, memstore.New().Remove(t.Context(), long), &e)
 	require.Equal(t, long, e.Key, "the field has all of it")
@@ -138,7 +142,7 @@ func TestSignedURLHidesSecretInText(t *testing.T) {
 
 func TestIsTemporary(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, Retryable: true}
-	for _, test := range []struct {
+	tests := []struct {
 		name string
 		err  error
 		want bool
@@ -149,7 +153,10 @@ func TestIsTemporary(t *testing.T) {
 		{"the same among others", errors.Join(errors.New("other"), busy), true},
 		{"an error that stays", &storage.Error{Code: storage.PermissionDenied}, false},
 		{"an error of another package", io.ErrUnexpectedEOF, false},
-	} {
-		t.Run(test.name, func(t *testing.T) { require.Equal(t, test.want, storage.IsTemporary(test.err)) })
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, storage.IsTemporary(tt.err))
+		})
 	}
 }

@@ -19,13 +19,17 @@ func ExampleAs() {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() {
+		_ = os.RemoveAll(dir)
+	}()
 	bucket, err := local.Open(dir, local.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _ = storage.Close(bucket) }()
+	defer func() {
+		_ = storage.Close(bucket)
+	}()
 	if _, err := bucket.Upload(ctx, "bin/backup", strings.NewReader("#!/bin/sh\n")); err != nil {
 		fmt.Println(err)
 		return

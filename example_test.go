@@ -110,7 +110,7 @@ func ExampleRequire() {
 	}
 	// Output:
 	// Require, jobs, unsupported: memory does not support SignedURLs here
-	// open the bucket with WithSigningBaseURL, where the handler of package serve is mounted
+	// open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted
 }
 
 func ExampleLister_folders() {
@@ -434,15 +434,15 @@ func ExampleWithResume() {
 	}
 	defer os.RemoveAll(dir)
 	video := strings.NewReader(strings.Repeat("frame", 20))
-	upload := func(ctx context.Context, progress func(done, total int64)) error {
+	upload := func(ctx context.Context, progress func(transferred, total int64)) error {
 		_, err := bucket.Upload(ctx, "video.mp4", video, storage.WithResume(filepath.Join(dir, "video.upload")),
 			storage.WithPartSize(10), storage.WithConcurrency(1), storage.WithProgress(progress))
 		return err
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
-	err = upload(ctx, func(done, total int64) {
-		if done == 50 {
+	err = upload(ctx, func(transferred, total int64) {
+		if transferred == 50 {
 			cancel() // half of it is there
 		}
 	})

@@ -17,8 +17,8 @@ func ExampleWithProgress() {
 	ctx := context.Background()
 	bucket := memstore.New()
 	var last string
-	report := func(done, total int64) {
-		last = fmt.Sprintf("%d of %d bytes", done, total)
+	report := func(transferred, total int64) {
+		last = fmt.Sprintf("%d of %d bytes", transferred, total)
 	}
 	if _, err := bucket.Upload(ctx, "a.txt", strings.NewReader("hello"), storage.WithProgress(report)); err != nil {
 		fmt.Println(err)

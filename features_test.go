@@ -35,15 +35,18 @@ func constants(t *testing.T, path string) []string {
 
 // Features have the names of their constants.
 func TestFeaturesString(t *testing.T) {
-	own := constants(t, "features.go")
+	names := constants(t, "features.go")
 	drivers := constants(t, "driver/features.go")
-	require.Equal(t, "ConditionalCreate", own[1])
-	for i, name := range own {
+	require.Equal(t, "ConditionalCreate", names[1])
+
+	for i, name := range names {
 		require.Equal(t, name, (storage.Features(1) << i).String())
 	}
+
 	for i, name := range drivers {
 		require.Equal(t, name, (storage.Features(1) << (63 - i)).String())
 	}
+
 	for name, f := range map[string]storage.Features{
 		"none":                         0,
 		"MultipartUploads, Versioning": storage.Versioning | storage.MultipartUploads,
@@ -62,10 +65,11 @@ func lacking(features storage.Features) storage.Bucket {
 // Require names all features that the store lacks.
 func TestRequireNamesMissingFeatures(t *testing.T) {
 	const conditions = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove
-	const base = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
+	const base = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
 	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	b := lacking(storage.ConditionalCreate | storage.ConditionalRemove)
-	for name, row := range map[string]struct {
+
+	tests := map[string]struct {
 		b        any
 		features storage.Features
 		says     string // "" if the store has all of them
@@ -82,11 +86,13 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 			b, storage.Versioning | storage.SignedURLs | storage.SignedSize,
 			"Versioning, SignedURLs, SignedSize here (" + versions + "; " + base + ")",
 		},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := storage.Require(row.b, row.features)
-			require.Equal(t, row.says == "", err == nil)
-			require.Equal(t, err == nil, storage.Supports(row.b, row.features))
+			err := storage.Require(tt.b, tt.features)
+			require.Equal(t, tt.says == "", err == nil)
+			require.Equal(t, err == nil, storage.Supports(tt.b, tt.features))
+
 			if err == nil {
 				return
 			}
@@ -94,7 +100,7 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
 			require.Equal(t, [3]string{"Require", "memory", "photos"}, [3]string{e.Op, e.Provider, e.Bucket})
-			require.ErrorContains(t, err, row.says)
+			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
@@ -133,17 +139,18 @@ func TestRequireOfOtherType(t *testing.T) {
 // If every call of a bucket fails, Require returns the reason.
 func TestRequireReportsPermanentFailure(t *testing.T) {
 	type own struct{ storage.Bucket }
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		b    storage.Bucket
 		code storage.Code
 	}{
 		"bad prefix":  {storage.Prefixed(memstore.New(), "a"), storage.InvalidArgument},
 		"no Core":     {storage.NewBucket(nil), storage.InvalidArgument},
 		"foreign Ref": {storage.Ref[storage.Bucket](own{}), storage.Unsupported},
-	} {
-		err := storage.Require(row.b, storage.Metadata)
-		require.Equal(t, row.code, storage.CodeOf(err), name)
-		_, call := row.b.Attrs(t.Context(), "k")
+	}
+	for name, tt := range tests {
+		err := storage.Require(tt.b, storage.Metadata)
+		require.Equal(t, tt.code, storage.CodeOf(err), name)
+		_, call := tt.b.Attrs(t.Context(), "k")
 		require.Equal(t, errors.Unwrap(call), errors.Unwrap(err), name)
 	}
 }

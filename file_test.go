@@ -20,26 +20,31 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		make func(t *testing.T, path string)
 		kind os.FileMode
 	}{
-		"a directory": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o755)) }, os.ModeDir},
+		"a directory": {func(t *testing.T, path string) {
+			require.NoError(t, os.Mkdir(path, 0o755))
+		}, os.ModeDir},
 		"a socket": {func(t *testing.T, path string) {
 			l, err := net.Listen("unix", path)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = l.Close() })
 		}, os.ModeSocket},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(dir, c.kind.String()[:1])
-			c.make(t, path)
+			path := filepath.Join(dir, tt.kind.String()[:1])
+			tt.make(t, path)
+
 			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", path)
 			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
 			require.ErrorContains(t, err, "path")
+
 			info, err := os.Lstat(path)
 			require.NoError(t, err)
-			require.Equal(t, c.kind, info.Mode().Type())
+			require.Equal(t, tt.kind, info.Mode().Type())
 		})
 	}
 }
@@ -66,7 +71,7 @@ func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
 	require.NoError(t, err)
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		path    string // below a directory with the file "file"
 		dir     string
 		missing bool
@@ -75,16 +80,19 @@ func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 		"one of several":                {"none/deep/x", "none/deep", true},
 		"a file in place of one":        {"file/x", "file", false},
 		"a file in place of one, above": {"file/deep/x", "file/deep", false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("kept"), 0o644))
-			_, err := storage.DownloadFile(t.Context(), b, "key", filepath.Join(dir, c.path))
+
+			_, err := storage.DownloadFile(t.Context(), b, "key", filepath.Join(dir, tt.path))
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Equal(t, c.missing, errors.Is(err, fs.ErrNotExist))
-			require.ErrorContains(t, err, filepath.Join(dir, c.dir))
+			require.Equal(t, tt.missing, errors.Is(err, fs.ErrNotExist))
+			require.ErrorContains(t, err, filepath.Join(dir, tt.dir))
 			require.NotContains(t, err.Error(), ".omnibucket-")
-			_, err = storage.DownloadFile(t.Context(), b, "none", filepath.Join(dir, c.path))
+
+			_, err = storage.DownloadFile(t.Context(), b, "none", filepath.Join(dir, tt.path))
 			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
@@ -98,6 +106,7 @@ func TestAttrsFileInfo(t *testing.T) {
 	b := memstore.New()
 	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
 	require.NoError(t, err)
+
 	info := attrs.FileInfo()
 	require.Equal(t, "b.txt", info.Name())
 	require.Equal(t, int64(4), info.Size())

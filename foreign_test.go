@@ -95,7 +95,7 @@ var uses = []struct {
 
 // A Reader also checks the number of bytes if the bucket is a type of the user.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name, body string
 		code       storage.Code
 	}{
@@ -103,24 +103,27 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 		{"nothing", "", storage.Unavailable},
 		{"too short", "0123", storage.Unavailable},
 		{"too long", "0123456789a", storage.Internal},
-	} {
+	}
+	for _, tt := range tests {
 		for _, use := range uses {
-			t.Run(row.name+"/"+use.name, func(t *testing.T) {
+			t.Run(tt.name+"/"+use.name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "to")
-				err := use.read(t.Context(), foreign{memstore.New(), row.body}, path)
-				if row.code == "" {
+				err := use.read(t.Context(), foreign{memstore.New(), tt.body}, path)
+				if tt.code == "" {
 					require.NoError(t, err)
 					return
 				}
-				want := row.code
+				want := tt.code
 				if use.name == "Copy" { // the source's Code is not theirs
 					want = storage.BodyFailed
 				}
+
 				require.Equal(t, want, storage.CodeOf(err), "%v", err)
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.NotEmpty(t, e.Op)
-				if row.code == storage.Unavailable {
+
+				if tt.code == storage.Unavailable {
 					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				}
 				_, err = os.Stat(path)
@@ -167,7 +170,7 @@ func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadO
 func TestCopySourceFails(t *testing.T) {
 	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
 	mine := errors.New("mine")
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		src  breaking
 		want storage.Code
@@ -179,17 +182,20 @@ func TestCopySourceFails(t *testing.T) {
 		{"reading: changed", breaking{reading: coded(storage.Changed)}, storage.Changed},
 		{"reading: out of reach", breaking{reading: coded(storage.Unavailable)}, storage.BodyFailed},
 		{"reading: its own", breaking{reading: mine}, storage.BodyFailed},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := storage.Copy(t.Context(), memstore.New(), "to", row.src, "k", storage.IfAbsent())
-			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.Copy(t.Context(), memstore.New(), "to", tt.src, "k", storage.IfAbsent())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.PreconditionFailed)
 			require.NotErrorIs(t, err, fs.ErrExist)
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "Copy", e.Op)
 			require.NotEmpty(t, e.Key)
-			if row.src.opening == nil {
+
+			if tt.src.opening == nil {
 				require.Equal(t, "to", e.Key)
 				require.NotEmpty(t, e.Provider)
 				require.NotEmpty(t, e.Bucket)
@@ -210,55 +216,100 @@ func TestErrorNamesBucket(t *testing.T) {
 	closed, err := b.Download(t.Context(), "k")
 	require.NoError(t, err)
 	require.NoError(t, closed.Close())
-	for _, row := range []struct {
+
+	tests := []struct {
 		name, op, key string
 		do            func() error
 	}{
-		{"Copy of no version", "Copy", "dst", func() error {
-			_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
-			return err
-		}},
-		{"Compose of nothing", "Compose", "dst", func() error {
-			_, err := storage.Compose(t.Context(), b, "dst", nil)
-			return err
-		}},
-		{"Compose to no key", "Compose", "", func() error {
-			_, err := storage.Compose(t.Context(), b, "", []string{"k"})
-			return err
-		}},
-		{"RemoveAll after the end", "RemoveAll", "", func() error {
-			_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
-			return err
-		}},
-		{"Update with a condition", "Update", "k", func() error {
-			_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
-			return err
-		}},
-		{"UploadFile of no file", "UploadFile", "k", func() error {
-			_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
-			return err
-		}},
-		{"DownloadFile onto a directory", "DownloadFile", "k", func() error {
-			_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
-			return err
-		}},
-		{"a closed reader", "Download", "k", func() error {
-			_, err := closed.Read(make([]byte, 1))
-			return err
-		}},
-		{"a ReaderAt", "ReadAt", "k", func() error {
-			r, err := storage.NewReaderAt(t.Context(), b, "k")
-			if err != nil {
+		{
+			name: "Copy of no version",
+			op:   "Copy",
+			key:  "dst",
+			do: func() error {
+				_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
 				return err
-			}
-			_, err = r.ReadAt(nil, -1)
-			return err
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+			},
+		},
+		{
+			name: "Compose of nothing",
+			op:   "Compose",
+			key:  "dst",
+			do: func() error {
+				_, err := storage.Compose(t.Context(), b, "dst", nil)
+				return err
+			},
+		},
+		{
+			name: "Compose to no key",
+			op:   "Compose",
+			do: func() error {
+				_, err := storage.Compose(t.Context(), b, "", []string{"k"})
+				return err
+			},
+		},
+		{
+			name: "RemoveAll after the end",
+			op:   "RemoveAll",
+			do: func() error {
+				_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
+				return err
+			},
+		},
+		{
+			name: "Update with a condition",
+			op:   "Update",
+			key:  "k",
+			do: func() error {
+				_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
+				return err
+			},
+		},
+		{
+			name: "UploadFile of no file",
+			op:   "UploadFile",
+			key:  "k",
+			do: func() error {
+				_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
+				return err
+			},
+		},
+		{
+			name: "DownloadFile onto a directory",
+			op:   "DownloadFile",
+			key:  "k",
+			do: func() error {
+				_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
+				return err
+			},
+		},
+		{
+			name: "a closed reader",
+			op:   "Download",
+			key:  "k",
+			do: func() error {
+				_, err := closed.Read(make([]byte, 1))
+				return err
+			},
+		},
+		{
+			name: "a ReaderAt",
+			op:   "ReadAt",
+			key:  "k",
+			do: func() error {
+				r, err := storage.NewReaderAt(t.Context(), b, "k")
+				if err != nil {
+					return err
+				}
+				_, err = r.ReadAt(nil, -1)
+				return err
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var e *storage.Error
-			require.ErrorAs(t, row.do(), &e)
-			require.Equal(t, []string{row.op, desc.Provider, desc.Bucket, row.key}, []string{e.Op, e.Provider, e.Bucket, e.Key})
+			require.ErrorAs(t, tt.do(), &e)
+			require.Equal(t, []string{tt.op, desc.Provider, desc.Bucket, tt.key}, []string{e.Op, e.Provider, e.Bucket, e.Key})
 		})
 	}
 }

@@ -23,22 +23,28 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	for _, key := range append(append([]string{""}, tree...), foldermarker.Of(tree...)...) {
 		plantBelow("pre/fix/" + key)
 	}
+
 	for name, b := range map[string]storage.Bucket{"a bucket": all, "a view": storage.Prefixed(below, "pre/fix/")} {
 		t.Run(name, func(t *testing.T) {
 			files := storage.FS(t.Context(), b)
 			require.NoError(t, fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
+
 			require.Equal(t, []string{
 				".", "a", "a/b", "a/b/c", "a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty", "empty/deep", "top",
-			}, walked(t, files))
+			}, walkPaths(t, files))
+
 			sub, err := fs.Sub(files, "a/b")
 			require.NoError(t, err)
-			require.Equal(t, []string{".", "c", "c/file", "file"}, walked(t, sub))
+			require.Equal(t, []string{".", "c", "c/file", "file"}, walkPaths(t, sub))
+
 			matches, err := fs.Glob(files, "*/*")
 			require.NoError(t, err)
 			require.Equal(t, []string{"a/b", "a/beside", "empty/deep"}, matches)
+
 			entries, err := fs.ReadDir(files, "empty/deep")
 			require.NoError(t, err)
 			require.Empty(t, entries)
+
 			info, err := fs.Stat(files, "empty/deep")
 			require.NoError(t, err)
 			require.True(t, info.IsDir())
@@ -46,7 +52,7 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	}
 }
 
-func walked(t *testing.T, files fs.FS) (paths []string) {
+func walkPaths(t *testing.T, files fs.FS) (paths []string) {
 	t.Helper()
 	require.NoError(t, fs.WalkDir(files, ".", func(path string, _ fs.DirEntry, err error) error {
 		paths = append(paths, path)

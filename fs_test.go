@@ -25,7 +25,7 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		names    []string
 		err      error
 		requests int
@@ -35,7 +35,8 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		"a/b":  {[]string{"c"}, nil, 1},
 		"none": {nil, fs.ErrNotExist, 3},
 		"../a": {nil, fs.ErrInvalid, 0},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			requests = 0
 			entries, err := fs.ReadDir(storage.FS(t.Context(), b), name)
@@ -43,9 +44,9 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 			for _, entry := range entries {
 				names = append(names, entry.Name())
 			}
-			require.ErrorIs(t, err, row.err)
-			require.Equal(t, row.names, names)
-			require.Equal(t, row.requests, requests)
+			require.ErrorIs(t, err, tt.err)
+			require.Equal(t, tt.names, names)
+			require.Equal(t, tt.requests, requests)
 		})
 	}
 }

@@ -81,9 +81,9 @@ var steps = []step{
 	},
 }
 
-func moving(from, to string) func(context.Context, storage.Bucket) error {
+func moving(src, dst string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
-		_, err := storage.Move(ctx, b, from, to)
+		_, err := storage.Move(ctx, b, src, dst)
 		return err
 	}
 }
@@ -119,9 +119,10 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 							require.ErrorIs(s, err, storage.ObjectNotFound)
 						}
 					}
+
 					back := storage.Supports(outside, storage.ConditionalRemove|storage.UniqueRevisions)
-					kept := !other.back || back || storage.Supports(outside, storage.ServerMove)
-					if !slices.Contains(other.gone, "first") && kept {
+					stays := !other.back || back || storage.Supports(outside, storage.ServerMove)
+					if !slices.Contains(other.gone, "first") && stays {
 						require.Contains(s, have, "first")
 					}
 					weak := other.weak && !storage.Supports(outside, storage.ConditionalRemove)

@@ -38,7 +38,7 @@ func uploading(opts func(revision string) []storage.UploadOption) func(
 }
 
 // unlessGone leaves an object as it is.
-func unlessGone(before, _ string, _ bool) (string, bool) { return before, before != "" }
+func unlessGone(text, _ string, _ bool) (string, bool) { return text, text != "" }
 
 var changes = []change{
 	{
@@ -49,7 +49,7 @@ var changes = []change{
 	{
 		name:    "upload if absent",
 		do:      uploading(func(string) []storage.UploadOption { return []storage.UploadOption{storage.IfAbsent()} }),
-		apply:   func(before, text string, _ bool) (string, bool) { return text, before == "" },
+		apply:   func(textBefore, text string, _ bool) (string, bool) { return text, textBefore == "" },
 		mayFail: []storage.Code{storage.PreconditionFailed},
 	},
 	{
@@ -76,7 +76,7 @@ var changes = []change{
 			})
 			return err
 		},
-		apply: func(before, text string, _ bool) (string, bool) { return before + text, true },
+		apply: func(textBefore, text string, _ bool) (string, bool) { return textBefore + text, true },
 	},
 	{
 		name: "append",
@@ -84,7 +84,7 @@ var changes = []change{
 			_, err := storage.Append(ctx, b, key, []byte(text))
 			return err
 		},
-		apply: func(before, text string, _ bool) (string, bool) { return before + text, true },
+		apply: func(textBefore, text string, _ bool) (string, bool) { return textBefore + text, true },
 	},
 	{
 		name: "copy onto itself",
@@ -101,7 +101,7 @@ var changes = []change{
 			_, err := storage.Compose(ctx, b, key, []string{key, key})
 			return err
 		},
-		apply:   func(before, _ string, _ bool) (string, bool) { return before + before, before != "" },
+		apply:   func(textBefore, _ string, _ bool) (string, bool) { return textBefore + textBefore, textBefore != "" },
 		mayFail: []storage.Code{storage.Changed, storage.ObjectNotFound},
 	},
 	{
@@ -125,7 +125,7 @@ var changes = []change{
 		do: func(ctx context.Context, b storage.Bucket, key, _, revision string) error {
 			return b.Remove(ctx, key, storage.IfRevision(revision))
 		},
-		apply:   func(before, _ string, first bool) (string, bool) { return "", before == "" || first },
+		apply:   func(textBefore, _ string, first bool) (string, bool) { return "", textBefore == "" || first },
 		mayFail: []storage.Code{storage.PreconditionFailed},
 		needs:   storage.ConditionalRemove,
 	},
@@ -139,14 +139,17 @@ type content struct {
 
 // effects returns what an operation should do, which is the same effect twice if it was repeated.
 func (c change) effects(s *interleave.Scene, a *interleave.Actor, firstText string) []interleave.Effect[content] {
-	effect := interleave.Effect[content]{Actor: a, Apply: func(before content) (content, bool) {
-		text, done := c.apply(before.text, a.Name(), before.first)
-		after := content{text: text, first: before.first && c.name == "set tags"}
-		if s.Weakness().EqualRevisions {
-			after.first = text == firstText
-		}
-		return after, done
-	}}
+	effect := interleave.Effect[content]{
+		Actor: a,
+		Apply: func(current content) (content, bool) {
+			text, ok := c.apply(current.text, a.Name(), current.first)
+			next := content{text: text, first: current.first && c.name == "set tags"}
+			if s.Weakness().EqualRevisions {
+				next.first = text == firstText
+			}
+			return next, ok
+		},
+	}
 	if c.repeats && a.Lost() {
 		return []interleave.Effect[content]{effect, effect}
 	}
@@ -190,6 +193,7 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 			if !errors.Is(err, storage.ObjectNotFound) {
 				require.NoError(s, err)
 			}
+
 			var effects []interleave.Effect[content]
 			for i, c := range operations {
 				c.checkFailure(s, actors[i])
@@ -197,12 +201,14 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 					effects = append(effects, c.effects(s, actors[i], first)...)
 				}
 			}
+
 			for _, untouched := range []bool{false, true} {
-				after := content{text: string(data), first: untouched}
-				if interleave.SomeOrder(content{text: first, first: true}, after, effects...) {
+				next := content{text: string(data), first: untouched}
+				if interleave.SomeOrder(content{text: first, first: true}, next, effects...) {
 					return
 				}
 			}
+
 			text := fmt.Sprintf("no order of the operations gives %q", data)
 			for i, c := range operations {
 				text += fmt.Sprintf("; %s: %v", c.name, actors[i].Err())
@@ -216,7 +222,9 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 func TestExploredOperationsOnOneKey(t *testing.T) {
 	for i, a := range changes {
 		for _, b := range changes[i:] {
-			t.Run(a.name+", "+b.name, func(t *testing.T) { explored.Run(t, changing("first ", a, b)) })
+			t.Run(a.name+", "+b.name, func(t *testing.T) {
+				explored.Run(t, changing("first ", a, b))
+			})
 		}
 	}
 }
@@ -284,8 +292,8 @@ func TestExploredOpenUploads(t *testing.T) {
 						require.NoError(s, err)
 					}
 					completed := explored.Succeeded(completes)
-					done := explored.Succeeded(other)
-					if completed && done && !completes.Lost() && !other.Lost() {
+					isDone := explored.Succeeded(other)
+					if completed && isDone && !completes.Lost() && !other.Lost() {
 						require.Contains(s, tt.after, string(data))
 					}
 					if completed && tt.name == "abort" {

@@ -29,7 +29,7 @@ func logged(t *testing.T, value any) string {
 
 // Error.LogValue returns the fields of an error as attributes.
 func TestErrorLogValue(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		err  *storage.Error
 		want string
 	}{
@@ -54,8 +54,11 @@ func TestErrorLogValue(t *testing.T) {
 		"a signed address":  {&storage.Error{Code: storage.Internal, Err: errors.New("GET https://h/k?sig=SECRET")}, `{"value":{"code":"internal","cause":"GET https://h/k?REDACTED"}}`},
 		"no error":          {nil, `{"value":null}`},
 		"a key without end": {&storage.Error{Code: storage.InvalidArgument, Key: strings.Repeat("k", 2000)}, `{"value":{"code":"invalid argument","key":"` + strings.Repeat("k", 1024) + `"}}`},
-	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, logged(t, row.err)) })
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tt.want, logged(t, tt.err))
+		})
 	}
 }
 

@@ -83,7 +83,7 @@ func declarations(t *testing.T, dir string) []*ast.FuncDecl {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)
-	var found []*ast.FuncDecl
+	var decls []*ast.FuncDecl
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -92,11 +92,11 @@ func declarations(t *testing.T, dir string) []*ast.FuncDecl {
 		require.NoError(t, err)
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Name.IsExported() {
-				found = append(found, f)
+				decls = append(decls, f)
 			}
 		}
 	}
-	return found
+	return decls
 }
 
 func TestFunctionsHasEveryFunction(t *testing.T) {
@@ -144,9 +144,11 @@ func (r *reach) visit(v reflect.Value) {
 	for v.IsValid() && v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
+
 	if !v.IsValid() || !v.CanInterface() {
 		return
 	}
+
 	r.check(v.Interface())
 	if r.seen[v.Type()] {
 		return
@@ -159,7 +161,9 @@ func (r *reach) visit(v reflect.Value) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				r.step(v.Type().Field(i).Name, func() { r.visit(v.Field(i)) })
+				r.step(v.Type().Field(i).Name, func() {
+					r.visit(v.Field(i))
+				})
 			}
 		}
 	case reflect.Slice, reflect.Array:
@@ -180,6 +184,7 @@ func (r *reach) check(v any) {
 	path := strings.Join(r.path, ".")
 	_, isCore := v.(storage.Core)
 	require.False(r.t, isCore, "%s is a Core", path)
+
 	_, isDriver := v.(driver.Driver)
 	require.False(r.t, isDriver, "%s is a Driver", path)
 	b, ok := v.(storage.Downloader)
@@ -212,7 +217,9 @@ func (r *reach) step(name string, f func()) {
 // arguments may make no sense.
 func (r *reach) call(name string, f reflect.Value) {
 	r.step(name, func() {
-		defer func() { _ = recover() }()
+		defer func() {
+			_ = recover()
+		}()
 		if f.IsNil() {
 			return
 		}
@@ -229,11 +236,11 @@ func (r *reach) call(name string, f reflect.Value) {
 }
 
 func (r *reach) argument(typ reflect.Type) reflect.Value {
-	given := []any{
+	values := []any{
 		r.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
 		storage.Rights{Read: true}, r.narrow,
 	}
-	for _, value := range given {
+	for _, value := range values {
 		if reflect.TypeOf(value).AssignableTo(typ) {
 			return reflect.ValueOf(value)
 		}
@@ -291,20 +298,20 @@ func (r *replaced) Source(key string) storage.CopySource { return storage.NewCop
 // narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
 var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 	"a view in memory": func(t *testing.T) storage.Bucket {
-		return storage.Prefixed(filled(t, memstore.New()), "p/")
+		return storage.Prefixed(newFilledBucket(t, memstore.New()), "p/")
 	},
 	"a reference to a view": func(t *testing.T) storage.Bucket {
-		view := storage.Prefixed(filled(t, memstore.New()), "p/")
+		view := storage.Prefixed(newFilledBucket(t, memstore.New()), "p/")
 		return storage.Ref[storage.Downloader](view).(storage.Bucket)
 	},
 	"a reference that removes": func(t *testing.T) storage.Bucket {
-		return storage.Ref[storage.Remover](filled(t, memstore.New())).(storage.Bucket)
+		return storage.Ref[storage.Remover](newFilledBucket(t, memstore.New())).(storage.Bucket)
 	},
 	"an address with a prefix": func(t *testing.T) storage.Bucket {
 		dir := filepath.ToSlash(t.TempDir())
 		b, err := storage.Open(t.Context(), "file://"+dir)
 		require.NoError(t, err)
-		filled(t, b)
+		newFilledBucket(t, b)
 		view, err := storage.Open(t.Context(), "file://"+dir+"?prefix=p/")
 		require.NoError(t, err)
 		return view
@@ -312,16 +319,16 @@ var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 	"a view of a directory": func(t *testing.T) storage.Bucket {
 		b, err := local.Open(t.TempDir(), local.Config{})
 		require.NoError(t, err)
-		return storage.Prefixed(filled(t, b), "p/")
+		return storage.Prefixed(newFilledBucket(t, b), "p/")
 	},
 	"a view of a user's Core": func(t *testing.T) storage.Bucket {
-		b, err := storage.Wrap(filled(t, memstore.New()), func(c storage.Core) storage.Core { return &replaced{c} })
+		b, err := storage.Wrap(newFilledBucket(t, memstore.New()), func(c storage.Core) storage.Core { return &replaced{c} })
 		require.NoError(t, err)
 		return storage.Prefixed(b, "p/")
 	},
 }
 
-func filled(t *testing.T, b storage.Bucket) storage.Bucket {
+func newFilledBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	for key, text := range map[string]string{"p/a": "text", outside: "secret"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(text))
@@ -343,8 +350,8 @@ func TestRefReachesNothingOutside(t *testing.T) {
 			narrow := open(t)
 			takesBucket := false
 			for i := range v.Type().NumIn() {
-				in := v.Type().In(i)
-				takesBucket = takesBucket || in.Kind() == reflect.Interface && reflect.TypeOf(narrow).Implements(in)
+				param := v.Type().In(i)
+				takesBucket = takesBucket || param.Kind() == reflect.Interface && reflect.TypeOf(narrow).Implements(param)
 			}
 			if !takesBucket {
 				continue

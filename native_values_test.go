@@ -13,6 +13,7 @@ import (
 func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")
+
 	var (
 		upload, multipart          storage.UploadOptions
 		download, attrs            storage.DownloadOptions
@@ -21,7 +22,7 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 		signed, link               storage.SignOptions
 		change, retention, restore storage.ChangeOptions
 	)
-	for _, row := range []struct {
+	tests := []struct {
 		name   string
 		err    error
 		native *[]storage.NativeValue
@@ -39,12 +40,14 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 		{"SetTags", change.Apply(one, two), &change.Native},
 		{"SetRetention", retention.ApplyRetention(one, two), &retention.Native},
 		{"Restore", restore.ApplyRestore(one, two), &restore.Native},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.NoError(t, row.err)
-			require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}, *row.native)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.NoError(t, tt.err)
+			require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}, *tt.native)
 		})
 	}
+
 	t.Run("the source of a copy has its own", func(t *testing.T) {
 		var opts storage.CopyOptions
 		require.NoError(t, opts.Apply(one, storage.WithSourceNative("shelf", "of the source")))

@@ -201,7 +201,9 @@ var optionsOfCalls = []struct {
 		}},
 		read: func(opts []any) (any, error) {
 			var o readerAtRequest
-			err := each(&o.get.err, as[ReaderAtOption](opts), func(option ReaderAtOption) { option.applyReaderAt(&o) })
+			err := each(&o.get.err, as[ReaderAtOption](opts), func(option ReaderAtOption) {
+				option.applyReaderAt(&o)
+			})
 			return o, err
 		},
 	},
@@ -241,8 +243,10 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 		for _, group := range tt.options {
 			options = append(options, group...)
 		}
+
 		none, err := tt.read(nil)
 		require.NoError(t, err)
+
 		for _, first := range options {
 			for _, second := range options {
 				if first.name == second.name {
@@ -270,16 +274,16 @@ func requireEffect(t *testing.T, option string, none, alone, both reflect.Value)
 	t.Helper()
 	for i := range none.NumField() {
 		field := none.Type().Field(i)
-		before := none.Field(i)
+		noneField := none.Field(i)
 		want := alone.Field(i)
 		got := both.Field(i)
 		switch {
 		case field.Name == "err":
 		case field.Type.Kind() == reflect.Struct && field.Type.NumField() > 0:
-			requireEffect(t, option, before, want, got)
+			requireEffect(t, option, noneField, want, got)
 		case field.Type == reflect.TypeFor[PropertySet]():
 			require.Equal(t, want.Uint(), want.Uint()&got.Uint(), "%s: %s", option, field.Name)
-		case fmt.Sprint(before) != fmt.Sprint(want):
+		case fmt.Sprint(noneField) != fmt.Sprint(want):
 			require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "%s: %s", option, field.Name)
 		}
 	}

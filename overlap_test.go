@@ -33,10 +33,11 @@ func TestOverlap(t *testing.T) {
 		return b
 	}
 	b := open("photos")
-	own := embedding{b}
-	audited, _ := audit(t, b)
+	wrapper := embedding{b}
+	audited, _ := newAuditedBucket(t, b)
 	apart := wrapped.Unknown(t, b)
-	for name, c := range map[string]struct {
+
+	tests := map[string]struct {
 		a, b any
 		want bool
 	}{
@@ -48,19 +49,20 @@ func TestOverlap(t *testing.T) {
 		"parts beside each other":           {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), false},
 		"another bucket":                    {b, open("videos"), false},
 		"another account's of that name":    {b, memstore.New(), false},
-		"a type of a user's":                {own, own, true},
+		"a type of a user's":                {wrapper, wrapper, true},
 		"a Core that embeds":                {b, audited, true},
 		"a Core of another place":           {apart, apart, true},
 		"a part of that":                    {apart, storage.Prefixed(apart, "2026/"), true},
-		"another of that type":              {own, embedding{open("videos")}, false},
+		"another of that type":              {wrapper, embedding{open("videos")}, false},
 		"types that do not compare":         {unlike{Bucket: b}, unlike{Bucket: b}, false},
 		"nothing":                           {nil, nil, false},
 		"not a bucket":                      {b, 42, false},
 		"equal values that are not buckets": {1, 1, false},
 		"equal texts":                       {"photos", "photos", false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{driver.Overlap(c.a, c.b), driver.Overlap(c.b, c.a)})
+			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
 		})
 	}
 }
@@ -84,9 +86,12 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	managed, err := service.Bucket("public")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(managed)) })
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(managed))
+	})
 	site := open("site")
-	for name, c := range map[string]struct {
+
+	tests := map[string]struct {
 		a, b storage.Bucket
 		want bool
 	}{
@@ -103,9 +108,10 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 		"a part beside the other":               {storage.Prefixed(site, "private/"), open("site/public"), false},
 		"beside each other":                     {open("other"), site, false},
 		"a service's, beside another directory": {open("other"), managed, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{driver.Overlap(c.a, c.b), driver.Overlap(c.b, c.a)})
+			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
 		})
 	}
 }
@@ -115,7 +121,7 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 func TestOverlapOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
 	bucket := wrapped.Unknown(t, b)
-	for name, c := range map[string]struct {
+	tests := map[string]struct {
 		a, b any
 		want bool
 	}{
@@ -130,10 +136,11 @@ func TestOverlapOfDistinctBuckets(t *testing.T) {
 		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(bucket, "2025/"), false},
 		"folders of a Core of a user's own":  {storage.Prefixed(bucket, "2026/"), storage.Prefixed(bucket, "2025/"), true},
 		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			apart := func(a, b any) bool { return evidence.Apart(serving.Places(a), serving.Places(b)) }
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{apart(c.a, c.b), apart(c.b, c.a)})
+			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{apart(tt.a, tt.b), apart(tt.b, tt.a)})
 		})
 	}
 }

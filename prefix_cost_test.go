@@ -20,57 +20,110 @@ import (
 // Lower the numbers after an improvement.
 func TestFurtherAllocationsOfACall(t *testing.T) {
 	const prefix, content = "pre/fix/", "some content"
-	for _, row := range []struct {
+	tests := []struct {
 		name     string
 		stored   []string // the objects
 		call     func(ctx context.Context, b storage.Bucket, key string) error
 		whole    float64 // of a call with the whole key
 		prefixed float64 // of a call through Prefixed
 	}{
-		{"Attrs", []string{"key"}, func(ctx context.Context, b storage.Bucket, key string) error {
-			return lastError(b.Attrs(ctx, key))
-		}, 2, 3},
-		{"Exists", []string{"key"}, func(ctx context.Context, b storage.Bucket, key string) error {
-			return lastError(b.Exists(ctx, key))
-		}, 2, 3},
-		{"Exists, of nothing", nil, func(ctx context.Context, b storage.Bucket, key string) error {
-			return lastError(b.Exists(ctx, key))
-		}, 3, 4},
-		{"Upload", []string{"key"}, func(ctx context.Context, b storage.Bucket, key string) error {
-			return lastError(b.Upload(ctx, key, strings.NewReader(content)))
-		}, 8, 9},
-		{"ReadAll", []string{"key"}, func(ctx context.Context, b storage.Bucket, key string) error {
-			_, _, err := storage.ReadAll(ctx, b, key)
-			return err
-		}, 4, 5},
-		{"Remove, of nothing", nil, func(ctx context.Context, b storage.Bucket, key string) error {
-			return b.Remove(ctx, key)
-		}, 1, 2},
-		{"Upload and Remove", nil, func(ctx context.Context, b storage.Bucket, key string) error {
-			return errors.Join(lastError(b.Upload(ctx, key, strings.NewReader(content))), b.Remove(ctx, key))
-		}, 11, 13},
-		{"List", []string{"a", "b", "key"}, func(ctx context.Context, b storage.Bucket, _ string) error {
-			return lastOf(b.List(ctx))
-		}, 9, 11},
-		{"List, of a prefix", []string{"a", "b", "key"}, func(ctx context.Context, b storage.Bucket, key string) error {
-			return lastOf(b.List(ctx, storage.WithPrefix(key)))
-		}, 11, 14},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:   "Attrs",
+			stored: []string{"key"},
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return lastError(b.Attrs(ctx, key))
+			},
+			whole:    2,
+			prefixed: 3,
+		},
+		{
+			name:   "Exists",
+			stored: []string{"key"},
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return lastError(b.Exists(ctx, key))
+			},
+			whole:    2,
+			prefixed: 3,
+		},
+		{
+			name: "Exists, of nothing",
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return lastError(b.Exists(ctx, key))
+			},
+			whole:    3,
+			prefixed: 4,
+		},
+		{
+			name:   "Upload",
+			stored: []string{"key"},
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return lastError(b.Upload(ctx, key, strings.NewReader(content)))
+			},
+			whole:    8,
+			prefixed: 9,
+		},
+		{
+			name:   "ReadAll",
+			stored: []string{"key"},
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				_, _, err := storage.ReadAll(ctx, b, key)
+				return err
+			},
+			whole:    4,
+			prefixed: 5,
+		},
+		{
+			name: "Remove, of nothing",
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return b.Remove(ctx, key)
+			},
+			whole:    1,
+			prefixed: 2,
+		},
+		{
+			name: "Upload and Remove",
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return errors.Join(lastError(b.Upload(ctx, key, strings.NewReader(content))), b.Remove(ctx, key))
+			},
+			whole:    11,
+			prefixed: 13,
+		},
+		{
+			name:   "List",
+			stored: []string{"a", "b", "key"},
+			call: func(ctx context.Context, b storage.Bucket, _ string) error {
+				return lastOf(b.List(ctx))
+			},
+			whole:    9,
+			prefixed: 11,
+		},
+		{
+			name:   "List, of a prefix",
+			stored: []string{"a", "b", "key"},
+			call: func(ctx context.Context, b storage.Bucket, key string) error {
+				return lastOf(b.List(ctx, storage.WithPrefix(key)))
+			},
+			whole:    11,
+			prefixed: 14,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			ctx := t.Context()
 			b := memstore.New()
-			for _, key := range row.stored {
+			for _, key := range tt.stored {
 				require.NoError(t, lastError(b.Upload(ctx, prefix+key, strings.NewReader(content))))
 			}
+
 			allocations := func(b storage.Bucket, key string) float64 {
 				return testing.AllocsPerRun(1000, func() {
-					if err := row.call(ctx, b, key); err != nil {
+					if err := tt.call(ctx, b, key); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			require.Equal(t, row.whole, allocations(b, prefix+"key"), "with the whole key")
-			require.Equal(t, row.prefixed, allocations(storage.Prefixed(b, prefix), "key"), "through Prefixed")
+			require.Equal(t, tt.whole, allocations(b, prefix+"key"), "with the whole key")
+			require.Equal(t, tt.prefixed, allocations(storage.Prefixed(b, prefix), "key"), "through Prefixed")
 		})
 	}
 }

@@ -12,11 +12,13 @@ func TestReadClaimedReturnsAllBytes(t *testing.T) {
 	const claimed, total = 1000, 10_500
 	want := make([]byte, total)
 	_, _ = numbers{}.ReadAt(want, 0)
+
 	for length := range int64(3 * claimed) {
 		data, err := readClaimed(bytes.NewReader(want), length, claimed)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want[:length], data))
 	}
+
 	for name, ranges := range map[string][]Range{
 		"one":             {{0, total}},
 		"the only range":  {{0, -1}},
@@ -30,11 +32,13 @@ func TestReadClaimedReturnsAllBytes(t *testing.T) {
 			g := &generated{size: total}
 			r := &rangesRead{from: g, key: "k", ranges: ranges}
 			require.Nil(t, r.init(nil))
+
 			r.claimed = claimed
 			r.limit = 300
 			r.gap = 50
 			require.NoError(t, r.run(t.Context(), nil))
 			require.Len(t, r.results, len(ranges))
+
 			for i, one := range ranges {
 				var req DownloadOptions
 				WithRange(one.Offset, one.Length).applyDownload(&req)

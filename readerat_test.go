@@ -88,9 +88,11 @@ func TestReadAtEndsWithClose(t *testing.T) {
 				})
 				synctest.Wait()
 				require.NoError(t, r.Close())
+
 				group.Wait()
 				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "closed")
+
 				_, err = r.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
 			})
@@ -100,31 +102,32 @@ func TestReadAtEndsWithClose(t *testing.T) {
 
 // If ctx of one ReadAt ends, other ReadAt calls continue.
 func TestReadAtEndsWithContext(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		length int
 		opts   []ReaderAtOption
 	}{
 		"of a block":     {10, []ReaderAtOption{WithBlockSize(100)}},
 		"of many":        {1000, []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
 		"without blocks": {10, []ReaderAtOption{WithBlockCache(0)}},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &generated{size: 10_000, held: make(chan struct{})}
-				r := openGenerated(t, g, row.opts...)
+				r := openGenerated(t, g, tt.opts...)
 				canceled, cancel := context.WithCancel(t.Context())
 				expired, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
 				var group sync.WaitGroup
-				read := func(ctx context.Context, err *error) {
+				readByte := func(ctx context.Context, err *error) {
 					group.Go(func() {
-						_, *err = r.ReadAtContext(ctx, make([]byte, row.length), 500)
+						_, *err = r.ReadAtContext(ctx, make([]byte, tt.length), 500)
 					})
 				}
 				errs := make([]error, 3)
-				read(canceled, &errs[0])
-				read(expired, &errs[1])
-				read(t.Context(), &errs[2])
+				readByte(canceled, &errs[0])
+				readByte(expired, &errs[1])
+				readByte(t.Context(), &errs[2])
 				synctest.Wait()
 				cancel()
 				time.Sleep(2 * time.Minute)
@@ -132,6 +135,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 				close(g.held)
 				group.Wait()
 				require.NoError(t, errs[2])
+
 				for i, code := range []Code{Canceled, DeadlineExceeded} {
 					var e *Error
 					require.ErrorAs(t, errs[i], &e)
@@ -139,6 +143,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 					require.Equal(t, "ReadAt", e.Op)
 					require.Equal(t, "k", e.Key)
 				}
+
 				_, err := r.ReadAtContext(canceled, make([]byte, 1), 500)
 				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
 			})
@@ -150,7 +155,9 @@ func TestReadAtEndsWithContext(t *testing.T) {
 func TestReadAtPanicReachesCaller(t *testing.T) {
 	g := &generated{size: 100, broken: "boom"}
 	r := openGenerated(t, g)
-	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(make([]byte, 1), 0) })
+	require.PanicsWithValue(t, "boom", func() {
+		_, _ = r.ReadAt(make([]byte, 1), 0)
+	})
 	g.broken = nil
 	_, err := r.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err)
@@ -169,19 +176,21 @@ func TestReaderAtErrorsNameIt(t *testing.T) {
 	g := &generated{size: 100}
 	r := openGenerated(t, g)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended, err := NewReaderAt(ctx, g, "k")
+	r1, err := NewReaderAt(ctx, g, "k")
 	require.NoError(t, err)
 	cancel()
 	require.NoError(t, r.Close())
-	for code, from := range map[Code]*ReaderAt{Canceled: ended, InvalidArgument: r} {
+
+	for code, reader := range map[Code]*ReaderAt{Canceled: r1, InvalidArgument: r} {
 		var e *Error
-		_, err := from.ReadAt(make([]byte, 1), 0)
+		_, err := reader.ReadAt(make([]byte, 1), 0)
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, code, e.Code)
 		require.Equal(t, "ReadAt", e.Op)
 		require.Equal(t, "k", e.Key)
 	}
-	require.NoError(t, ended.Close())
+
+	require.NoError(t, r1.Close())
 	_, err = NewReaderAt(t.Context(), g, "k", WithBlockSize(-1))
 	require.True(t, strings.Contains(err.Error(), "WithBlockSize must be at least 1"), err)
 }

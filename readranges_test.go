@@ -22,26 +22,28 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	current, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
 	require.NoError(t, err)
 	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 5}}
-	for _, row := range []struct {
+
+	tests := []struct {
 		name string
 		opt  storage.DownloadOption
 		want []string
 		code storage.Code
 	}{
-		{"a version", storage.WithVersion(old.Version), []string{"old", "the o"}, ""},
-		{"the revision", storage.IfRevision(current.Revision), []string{"NEW", "THE N"}, ""},
-		{"another revision", storage.IfRevision(old.Revision), nil, storage.PreconditionFailed},
-		{"not the revision", storage.IfRevisionNot(current.Revision), nil, storage.NotModified},
-		{"another provider's option", storage.WithNative("other", 1), nil, storage.Unsupported},
-	} {
+		{name: "a version", opt: storage.WithVersion(old.Version), want: []string{"old", "the o"}},
+		{name: "the revision", opt: storage.IfRevision(current.Revision), want: []string{"NEW", "THE N"}},
+		{name: "another revision", opt: storage.IfRevision(old.Revision), want: nil, code: storage.PreconditionFailed},
+		{name: "not the revision", opt: storage.IfRevisionNot(current.Revision), want: nil, code: storage.NotModified},
+		{name: "another provider's option", opt: storage.WithNative("other", 1), want: nil, code: storage.Unsupported},
+	}
+	for _, tt := range tests {
 		for _, gap := range []int64{0, 100} {
 			var got []string
-			data, _, err := storage.ReadRanges(t.Context(), b, "k", ranges, row.opt, storage.WithMaxGap(gap))
+			data, _, err := storage.ReadRanges(t.Context(), b, "k", ranges, tt.opt, storage.WithMaxGap(gap))
 			for _, d := range data {
 				got = append(got, string(d))
 			}
-			require.Equal(t, row.want, got, row.name)
-			require.Equal(t, row.code, storage.CodeOf(err), row.name)
+			require.Equal(t, tt.want, got, tt.name)
+			require.Equal(t, tt.code, storage.CodeOf(err), tt.name)
 		}
 	}
 }
@@ -52,9 +54,9 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	require.NoError(t, err)
 	var last [2]int64
 	_, _, err = storage.ReadRanges(t.Context(), b, "k", []storage.Range{{Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 900, Length: 500}},
-		storage.WithMaxGap(0), storage.WithProgress(func(done, total int64) {
-			require.Greater(t, done, last[0])
-			last = [2]int64{done, total}
+		storage.WithMaxGap(0), storage.WithProgress(func(transferred, total int64) {
+			require.Greater(t, transferred, last[0])
+			last = [2]int64{transferred, total}
 		}))
 	require.NoError(t, err)
 	require.Equal(t, [2]int64{250, 250}, last, "bytes that two ranges have count once")
@@ -95,11 +97,14 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 	s := &slow{Bucket: b, meet: make(chan struct{})}
-	go func() { <-s.meet }() // the first request is alone
+	go func() {
+		<-s.meet
+	}() // the first request is alone
 	var ranges []storage.Range
 	for i := range int64(9) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
+
 	_, _, err = storage.ReadRanges(t.Context(), s, "k", ranges, storage.WithMaxGap(0), storage.WithConcurrency(4))
 	require.NoError(t, err)
 	require.LessOrEqual(t, s.most.Load(), int64(4))
@@ -164,7 +169,9 @@ func (w *waitingBucket) Download(ctx context.Context, key string, opts ...storag
 	if err := req.Apply(opts...); err != nil {
 		return nil, err
 	}
-	w.once.Do(func() { close(w.reached) })
+	w.once.Do(func() {
+		close(w.reached)
+	})
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, req.Offset, req.Length, untilDone{ctx}), nil
 }
 
@@ -189,7 +196,7 @@ func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 
 // If a store has no revisions, ReadAt still fails with Changed when the object has changed.
 func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
-	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
+	for name, text := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
@@ -198,8 +205,9 @@ func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 			require.NoError(t, err)
 			_, err = r.ReadAt(make([]byte, 10), 0)
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "k", strings.NewReader(later))
+			_, err = b.Upload(t.Context(), "k", strings.NewReader(text))
 			require.NoError(t, err)
+
 			_, err = r.ReadAt(make([]byte, 10), 500)
 			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
 			require.NoError(t, r.Close())

@@ -25,10 +25,10 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 		prefix  string
 		removed int
 	}{
-		{"with match", empty, faults.Limits{}, "", 1},
-		{"with match, in a view", empty, faults.Limits{}, "p/", 1},
-		{"without match", nil, faults.Limits{}, "", 2},
-		{"a store that cannot compare", empty, faults.Limits{Disable: storage.ConditionalRemove}, "", 2},
+		{name: "with match", match: empty, removed: 1},
+		{name: "with match, in a view", match: empty, prefix: "p/", removed: 1},
+		{name: "without match", removed: 2},
+		{name: "a store that cannot compare", match: empty, limits: faults.Limits{Disable: storage.ConditionalRemove}, removed: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,9 +52,11 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 			if tt.prefix != "" {
 				b = storage.Prefixed(b, tt.prefix)
 			}
+
 			n, err := storage.RemoveMatching(t.Context(), b, tt.match)
 			require.NoError(t, err)
 			require.Equal(t, tt.removed, n)
+
 			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
 			if tt.removed == 1 {
 				require.NoError(t, err)

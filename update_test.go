@@ -41,18 +41,19 @@ func memoryWithout(features storage.Features) storage.Bucket {
 }
 
 func TestUpdateNamesTheMissingCondition(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		missing storage.Features
 		want    string
 	}{
 		"conditional create": {storage.ConditionalCreate, "IfAbsent"},
 		"conditional update": {storage.ConditionalUpdate, "IfRevision"},
 		"both":               {storage.ConditionalCreate | storage.ConditionalUpdate, "IfAbsent"},
-	} {
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := storage.Update(t.Context(), memoryWithout(row.missing), "k", nil)
+			_, err := storage.Update(t.Context(), memoryWithout(tt.missing), "k", nil)
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err, "memory does not support "+row.want+", which Update needs, here")
+			require.ErrorContains(t, err, "memory does not support "+tt.want+", which Update needs, here")
 		})
 	}
 }
