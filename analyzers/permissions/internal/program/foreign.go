@@ -2,6 +2,7 @@ package program
 
 import (
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -24,7 +25,7 @@ func foreignInterfaces(p *Program) map[string][]*types.Interface {
 			continue
 		}
 		for _, name := range other.Pkg.Scope().Names() {
-			addInterface(byMethod, other.Pkg.Scope().Lookup(name), bucketType(other.Pkg))
+			addInterface(byMethod, other.Pkg.Scope().Lookup(name), bucketType(p, other.Pkg))
 		}
 	}
 	return byMethod
@@ -69,11 +70,11 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 	byMethod[first] = append(byMethod[first], iface)
 }
 
-// bucketType returns the type storage.Bucket if p is the library's root package, and otherwise nil.
-func bucketType(p *types.Package) *types.Interface {
-	if p.Path() != Storage {
+// bucketType returns the type storage.Bucket if pkg is a package of the library, and otherwise nil.
+func bucketType(p *Program, pkg *types.Package) *types.Interface {
+	if path := pkg.Path(); path != Storage && !strings.HasPrefix(path, Storage+"/") {
 		return nil
 	}
-	bucket, _ := p.Scope().Lookup("Bucket").Type().Underlying().(*types.Interface)
+	bucket, _ := p.SSA.ImportedPackage(Storage).Pkg.Scope().Lookup("Bucket").Type().Underlying().(*types.Interface)
 	return bucket
 }
