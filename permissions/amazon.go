@@ -26,38 +26,36 @@ type listCondition struct {
 
 // amazonPolicy returns the policy for an IAM user or role of AWS, or for a user of MinIO.
 func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
-	prefix, err := escapedForAmazon(p, g.Prefix)
+	prefix, err := escapeForAmazon(p, g.Prefix)
 	if err != nil {
 		return nil, err
 	}
 
 	bucket := "arn:" + partition(p, g.Region) + ":s3:::" + g.Bucket
 	statements := []statement{
-		{Resource: "*"}, // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
-		{Resource: bucket},
-		{Resource: bucket},
-		{Resource: bucket + "/" + prefix + "*"},
-		{Resource: g.KMSKey},
+		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
+		accountStatement: {Effect: "Allow", Resource: "*"},
+		listingStatement: {Effect: "Allow", Resource: bucket},
+		bucketStatement:  {Effect: "Allow", Resource: bucket},
+		objectStatement:  {Effect: "Allow", Resource: bucket + "/" + prefix + "*"},
+		keyStatement:     {Effect: "Allow", Resource: g.KMSKey},
 	}
-
 	if prefix != "" {
-		statements[1].Condition = &listCondition{map[string]string{"s3:prefix": prefix + "*"}}
+		statements[listingStatement].Condition = &listCondition{
+			StringLike: map[string]string{"s3:prefix": prefix + "*"},
+		}
 	}
 
-	for _, action := range g.all(p, each) {
-		level := level(action)
-		if level == ofKey && !keyARN().MatchString(g.KMSKey) {
+	for _, action := range g.permissions(p, anyOperation) {
+		index := statementOf(action)
+		if index == keyStatement && !keyARN().MatchString(g.KMSKey) {
 			return nil, argument.Invalid("KMSKey", "must be the ARN of a key if an operation needs "+action, "")
 		}
-		statements[level].Effect = "Allow"
-		statements[level].Action = append(statements[level].Action, action)
-	}
-
-	if prefix == "" {
-		// Without a prefix, one statement can have all actions on the bucket.
-		statements[2].Effect = "Allow"
-		statements[2].Action = ordered(append(statements[2].Action, statements[1].Action...))
-		statements[1].Action = nil
+		if index == listingStatement && prefix == "" {
+			// A listing without a condition can be in the statement with all other actions on the bucket.
+			index = bucketStatement
+		}
+		statements[index].Action = append(statements[index].Action, action)
 	}
 
 	statements = slices.DeleteFunc(statements, func(s statement) bool { return len(s.Action) == 0 })
@@ -66,51 +64,57 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		return nil, unsupportedError(p, "needs no policy for these operations", g.Operations...)
 	}
 
-	text := document(struct {
+	policy := struct {
 		Version   string
 		Statement []statement
-	}{"2012-10-17", statements})
+	}{
+		Version:   "2012-10-17",
+		Statement: statements,
+	}
 	use := "the policy of an IAM user or role"
 	if p == MinIO {
 		use = "a policy for mc admin policy create"
 	}
-	return []Document{{"policy", use, text}}, nil
+	return []Document{{Name: "policy", Use: use, Text: encodeJSON(policy)}}, nil
 }
 
 // Each constant is the index of a statement in amazonPolicy.
 const (
-	ofAccount = iota
-	ofListing
-	ofBucket
-	ofObjects
-	ofKey
+	accountStatement = iota
+	listingStatement
+	bucketStatement
+	objectStatement
+	keyStatement
 )
 
-// level returns the index of the statement for an action. It depends on the kind of resource that
-// the action is for.
+// statementOf returns the index of the statement for an action. It depends on the kind of resource
+// that the action is for.
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-func level(action string) int {
+func statementOf(action string) int {
 	if action == "s3:ListAllMyBuckets" {
-		return ofAccount
+		return accountStatement
 	}
 	if isListing(action) {
-		return ofListing
+		return listingStatement
 	}
 	if isWideAction(action) {
-		return ofBucket
+		return bucketStatement
 	}
 	if strings.HasPrefix(action, "kms:") {
-		return ofKey
+		return keyStatement
 	}
-	return ofObjects
+	return objectStatement
 }
 
 // isWideAction reports whether no policy can limit the action to a prefix. This is so if the
 // resource of the action is a bucket, and the action has no condition key s3:prefix. An example is
 // s3:ListBucketMultipartUploads.
 func isWideAction(action string) bool {
-	return !isListing(action) && (strings.Contains(action, "Bucket") || strings.HasSuffix(action, "LifecycleConfiguration"))
+	if isListing(action) {
+		return false
+	}
+	return strings.Contains(action, "Bucket") || strings.HasSuffix(action, "LifecycleConfiguration")
 }
 
 // isListing reports whether the action has the condition key s3:prefix.
@@ -131,10 +135,10 @@ var keyARN = sync.OnceValue(func() *regexp.Regexp {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
 var amazonEscapes = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
-// escapedForAmazon returns prefix with its special characters escaped, so that a policy matches
+// escapeForAmazon escapes the special characters of prefix, so that a policy matches
 // only this prefix. MinIO has variables and wildcards but no escapes. So for MinIO, a prefix with
 // such characters is refused (https://github.com/minio/pkg/blob/main/policy/resource.go).
-func escapedForAmazon(p Provider, prefix string) (string, error) {
+func escapeForAmazon(p Provider, prefix string) (string, error) {
 	if p == AWS {
 		return amazonEscapes.Replace(prefix), nil
 	}
@@ -148,7 +152,7 @@ func escapedForAmazon(p Provider, prefix string) (string, error) {
 // partition "aws".
 //
 // https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
-var partitions = []struct{ regions, name string }{
+var partitions = []struct{ regionPrefix, name string }{
 	{"cn-", "aws-cn"},
 	{"us-gov-", "aws-us-gov"},
 	{"us-iso-", "aws-iso"},
@@ -158,10 +162,14 @@ var partitions = []struct{ regions, name string }{
 	{"eusc-", "aws-eusc"},
 }
 
+// partition returns the partition of a region, for ARNs. MinIO has only the partition "aws".
 func partition(p Provider, region string) string {
-	for _, row := range partitions {
-		if p == AWS && strings.HasPrefix(region, row.regions) {
-			return row.name
+	if p != AWS {
+		return "aws"
+	}
+	for _, candidate := range partitions {
+		if strings.HasPrefix(region, candidate.regionPrefix) {
+			return candidate.name
 		}
 	}
 	return "aws"

@@ -33,64 +33,89 @@ func (g Grant) azureDocuments() ([]Document, error) {
 	if err := g.refuseAccountKey(Azure); err != nil {
 		return nil, err
 	}
-	var all []Document
-	container := azureAccountPath + "/blobServices/default/containers/" + g.Bucket
-	ofContainer := g.azureRole("omnibucket", func(o Operation) bool { return !isOfAccount(o) })
-	if ofContainer != nil {
-		all = append(all, ofContainer.document(container))
+
+	var documents []Document
+	containerRole := g.azureRole("omnibucket", func(o Operation) bool { return !isOfAccount(o) })
+	if containerRole != nil {
+		scope := azureAccountPath + "/blobServices/default/containers/" + g.Bucket
+		documents = append(documents, containerRole.document(scope))
 	}
-	if ofContainer != nil && g.Prefix != "" {
-		condition, err := g.azureCondition(ofContainer.DataActions)
+	if containerRole != nil && g.Prefix != "" {
+		condition, err := g.azureCondition(containerRole.DataActions)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Document{
-			"condition", "for az role assignment create --condition-version 2.0 --condition", condition,
+		documents = append(documents, Document{
+			Name: "condition",
+			Use:  "for az role assignment create --condition-version 2.0 --condition",
+			Text: condition,
 		})
 	}
-	if ofAccount := g.azureRole("omnibucketAccount", isOfAccount); ofAccount != nil {
-		all = append(all, ofAccount.document(azureAccountPath))
+
+	accountRole := g.azureRole("omnibucketAccount", isOfAccount)
+	if accountRole != nil {
+		documents = append(documents, accountRole.document(azureAccountPath))
 	}
-	return all, nil
+	return documents, nil
 }
 
-// azureRole returns the role for the operations that the given function selects. If they need no
-// permission, it returns nil.
+// azureRole returns the role for the operations that filter selects. If they need no permission, it
+// returns nil.
 func (g Grant) azureRole(name string, filter func(Operation) bool) *azureRole {
-	needs := g.all(Azure, filter)
-	if len(needs) == 0 {
+	actions := g.permissions(Azure, filter)
+	if len(actions) == 0 {
 		return nil
 	}
-	role := azureRole{name, true, []string{}, []string{}, []string{"/subscriptions/SUBSCRIPTION"}}
-	for _, action := range needs {
+
+	// Empty slices become [] in the document. Nil slices would become null.
+	role := &azureRole{
+		Name:             name,
+		IsCustom:         true,
+		Actions:          []string{},
+		DataActions:      []string{},
+		AssignableScopes: []string{"/subscriptions/SUBSCRIPTION"},
+	}
+	for _, action := range actions {
 		if strings.HasPrefix(action, "containers/blobs/") {
 			role.DataActions = append(role.DataActions, azureActions+action)
 		} else {
 			role.Actions = append(role.Actions, azureActions+action)
 		}
 	}
-	return &role
+	return role
 }
 
+// document returns the role as a document. scope is the resource for which the role is assigned.
 func (r *azureRole) document(scope string) Document {
-	return Document{"role", "for az role definition create --role-definition, to be assigned for " + scope, document(r)}
+	return Document{
+		Name: "role",
+		Use:  "for az role definition create --role-definition, to be assigned for " + scope,
+		Text: encodeJSON(r),
+	}
 }
 
 // isOfAccount reports whether the operation needs a permission on the account. This is so for
 // operations on buckets, except delete-bucket, and for signing, which needs a key of the account.
 func isOfAccount(o Operation) bool {
-	return o.Section() == bucketSection && o != "delete-bucket" || o == "sign"
+	if o.Section() == bucketSection {
+		return o != "delete-bucket"
+	}
+	return o == "sign"
 }
 
-// refuseAccountKey fails if the grant has operations for which only the account's key is
-// sufficient.
+// refuseAccountKey fails with Unsupported if the grant has operations that need the account's key.
+// The error names these operations.
 func (g Grant) refuseAccountKey(p Provider) error {
-	operations := slices.DeleteFunc(slices.Clone(g.Operations), func(o Operation) bool {
+	var refused []Operation
+	for _, o := range g.Operations {
+		// This cannot fail, because check was called before.
 		needs, _ := o.Needs(p)
-		return !slices.Contains(needs, accountKey)
-	})
-	if len(operations) > 0 {
-		return unsupportedError(p, "permits these operations only with the key of the account", operations...)
+		if slices.Contains(needs, accountKey) {
+			refused = append(refused, o)
+		}
+	}
+	if len(refused) > 0 {
+		return unsupportedError(p, "permits these operations only with the key of the account", refused...)
 	}
 	return nil
 }
@@ -107,28 +132,34 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		)
 	}
 
+	// A listing is a read with the suboperation Blob.List. Its path is the container, so the second
+	// clause limits the prefix of the request instead.
 	const read = azureActions + "containers/blobs/read"
-	inContainer := "@Resource[" + azureActions + "containers:name] StringEquals '" + g.Bucket + "'"
-	clause := func(others []string, attribute string) string {
-		return "(\n (\n  " + strings.Join(others, "\n  AND\n  ") + "\n )\n OR\n (\n  " + inContainer + "\n  AND\n  " +
-			attribute + "] StringStartsWith '" + g.Prefix + "'\n )\n)"
-	}
-
 	var others []string
 	for _, action := range dataActions {
-		sub := ""
+		suboperation := ""
 		if action == read {
-			sub = " AND NOT SubOperationMatches{'Blob.List'}"
+			suboperation = " AND NOT SubOperationMatches{'Blob.List'}"
 		}
-		others = append(others, "!(ActionMatches{'"+action+"'}"+sub+")")
+		others = append(others, "!(ActionMatches{'"+action+"'}"+suboperation+")")
+	}
+	condition := g.azureClause(others, "@Resource["+azureActions+"containers/blobs:path]")
+	if !slices.Contains(dataActions, read) {
+		return condition, nil
 	}
 
-	condition := clause(others, "@Resource["+azureActions+"containers/blobs:path")
-	if slices.Contains(dataActions, read) {
-		list := []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
-		condition += "\nAND\n" + clause(list, "@Request["+azureActions+"containers/blobs:prefix")
-	}
-	return condition, nil
+	others = []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
+	return condition + "\nAND\n" + g.azureClause(others, "@Request["+azureActions+"containers/blobs:prefix]"), nil
+}
+
+// azureClause returns a clause of a condition. It permits a request if all expressions in others
+// are true, so that the clause is not about this request. Otherwise the request must be for the
+// grant's container, and the attribute must begin with the grant's prefix.
+func (g Grant) azureClause(others []string, attribute string) string {
+	inContainer := "@Resource[" + azureActions + "containers:name] StringEquals '" + g.Bucket + "'"
+	hasPrefix := attribute + " StringStartsWith '" + g.Prefix + "'"
+	return "(\n (\n  " + strings.Join(others, "\n  AND\n  ") + "\n )\n OR\n (\n  " +
+		inContainer + "\n  AND\n  " + hasPrefix + "\n )\n)"
 }
 
 // azureSignature returns the parameters of a shared access signature:
@@ -148,12 +179,16 @@ func (g Grant) azureSignature() ([]Document, error) {
 
 	// Leave out letters in the form "r(c)", which only a signature of an account can have.
 	// Operations on objects also work without them.
-	letters := slices.DeleteFunc(g.all(AzureSAS, each), func(l string) bool { return strings.Contains(l, "(") })
+	letters := slices.DeleteFunc(g.permissions(AzureSAS, anyOperation), func(letter string) bool {
+		return strings.Contains(letter, "(")
+	})
 	permitted := "sp=" + strings.Join(letters, "")
 
 	if g.Prefix == "" {
 		return []Document{{
-			"parameters", "of a shared access signature of the container " + g.Bucket, "sr=c&" + permitted,
+			Name: "parameters",
+			Use:  "of a shared access signature of the container " + g.Bucket,
+			Text: "sr=c&" + permitted,
 		}}, nil
 	}
 
@@ -163,38 +198,47 @@ func (g Grant) azureSignature() ([]Document, error) {
 	}
 	depth := strconv.Itoa(strings.Count(g.Prefix, "/"))
 	return []Document{{
-		"parameters",
-		"of a shared access signature of the directory " + strings.TrimSuffix(g.Prefix, "/") + " of the container " +
-			g.Bucket + ", in an account with a hierarchical namespace",
-		"sr=d&sdd=" + depth + "&" + permitted,
+		Name: "parameters",
+		Use: "of a shared access signature of the directory " + strings.TrimSuffix(g.Prefix, "/") +
+			" of the container " + g.Bucket + ", in an account with a hierarchical namespace",
+		Text: "sr=d&sdd=" + depth + "&" + permitted,
 	}}, nil
 }
 
 // accountSignature returns the parameters of a shared access signature of the account. Such a
 // signature is valid for all containers.
 func (g Grant) accountSignature() []Document {
+	var letters []string
 	types := map[string]bool{}
-	letters := []string{}
-	for _, need := range g.all(AzureSAS, each) {
-		letter, resource, _ := strings.Cut(strings.TrimSuffix(need, ")"), "(")
-		if resource == "" {
-			resource = "o"
-			if letter == "l" {
-				// Listing blobs is an operation on the container.
-				resource = "c"
-			}
-		}
-		types[resource] = true
+	for _, permission := range g.permissions(AzureSAS, anyOperation) {
+		letter, resourceType := splitLetter(permission)
 		letters = append(letters, letter)
+		types[resourceType] = true
 	}
-	resources := ""
-	for _, resource := range []string{"s", "c", "o"} {
-		if types[resource] {
-			resources += resource
+
+	resourceTypes := ""
+	for _, resourceType := range []string{"s", "c", "o"} {
+		if types[resourceType] {
+			resourceTypes += resourceType
 		}
 	}
 	return []Document{{
-		"parameters", "of a shared access signature of the account, which holds for all containers",
-		"ss=b&srt=" + resources + "&sp=" + strings.Join(orderedLetters(letters), ""),
+		Name: "parameters",
+		Use:  "of a shared access signature of the account, which holds for all containers",
+		Text: "ss=b&srt=" + resourceTypes + "&sp=" + strings.Join(sortLetters(letters), ""),
 	}}
+}
+
+// splitLetter splits a permission such as "r(c)" into its letter and its resource type: "s" for the
+// service, "c" for a container and "o" for an object.
+func splitLetter(permission string) (letter, resourceType string) {
+	letter, ending, found := strings.Cut(permission, "(")
+	if found {
+		return letter, strings.TrimSuffix(ending, ")")
+	}
+	if letter == "l" {
+		// Listing blobs is an operation on the container.
+		return letter, "c"
+	}
+	return letter, "o"
 }

@@ -31,16 +31,32 @@ type googleCondition struct {
 	Expression string `json:"expression"`
 }
 
-// googleScopes are the kinds of resources on which operations need permissions: the project and the
-// bucket. Each has its own role, because a binding on the project would allow the operations on all
-// of its buckets.
+// googleScopes are the kinds of resources on which operations need permissions. Each has its own
+// role, because a binding on the project would allow the operations on all of its buckets.
 var googleScopes = []struct {
-	role, resource string
-	has            func(Operation) bool
+	role     string
+	resource string
+	// limited is true if the prefix of a grant limits the operations of this scope.
+	limited bool
+	// has reports whether an operation belongs to this scope.
+	has func(Operation) bool
 }{
-	{"omnibucket", "the bucket", func(o Operation) bool { return !isOfProject(o) && o != "sign" }},
-	{"omnibucketProject", "the project", isOfProject},
-	{"omnibucketSigner", "the service account that signs", func(o Operation) bool { return o == "sign" }},
+	{
+		role:     "omnibucket",
+		resource: "the bucket",
+		limited:  true,
+		has:      func(o Operation) bool { return !isOfProject(o) && o != "sign" },
+	},
+	{
+		role:     "omnibucketProject",
+		resource: "the project",
+		has:      isOfProject,
+	},
+	{
+		role:     "omnibucketSigner",
+		resource: "the service account that signs",
+		has:      func(o Operation) bool { return o == "sign" },
+	},
 }
 
 // isOfProject reports whether the operation creates or lists buckets. Only a role on the project
@@ -49,41 +65,48 @@ func isOfProject(o Operation) bool {
 	return o == "list-buckets" || strings.HasPrefix(string(o), "create-bucket")
 }
 
-func (g Grant) googleDocuments() (all []Document, err error) {
-	var limit *googleCondition
+// googleDocuments returns a role and its binding for each kind of resource that the operations
+// need. If no operation needs a permission, it fails with Unsupported.
+func (g Grant) googleDocuments() ([]Document, error) {
+	var condition *googleCondition
 	if g.Prefix != "" {
 		expression, err := GoogleCondition(g.Bucket, g.Prefix)
 		if err != nil {
 			return nil, err
 		}
-		limit = &googleCondition{"omnibucket", expression}
+		condition = &googleCondition{Title: "omnibucket", Expression: expression}
 	}
 
-	for i, scope := range googleScopes {
-		needs := g.all(Google, scope.has)
-		if len(needs) == 0 {
+	var documents []Document
+	for _, scope := range googleScopes {
+		permissions := g.permissions(Google, scope.has)
+		if len(permissions) == 0 {
 			continue
 		}
+
+		role := googleRole{Title: scope.role, Permissions: permissions}
+		documents = append(documents, Document{
+			Name: "role",
+			Use:  "for gcloud iam roles create " + scope.role + " --file",
+			Text: encodeJSON(role),
+		})
+
 		binding := googleBinding{Role: "projects/PROJECT/roles/" + scope.role, Members: []string{"MEMBER"}}
-		if i == 0 {
-			binding.Condition = limit
+		if scope.limited {
+			binding.Condition = condition
 		}
-		all = append(
-			all,
-			Document{
-				"role",
-				"for gcloud iam roles create " + scope.role + " --file",
-				document(googleRole{scope.role, needs}),
-			},
-			Document{"binding", "for the bindings of the IAM policy of " + scope.resource, document(binding)},
-		)
+		documents = append(documents, Document{
+			Name: "binding",
+			Use:  "for the bindings of the IAM policy of " + scope.resource,
+			Text: encodeJSON(binding),
+		})
 	}
 
-	if len(all) == 0 {
+	if len(documents) == 0 {
 		// The operation "upload-resumed" needs no permission.
 		return nil, unsupportedError(Google, "needs no policy for these operations", g.Operations...)
 	}
-	return all, nil
+	return documents, nil
 }
 
 // celEscapes escapes the special characters of a text, for a string in double quotes of CEL.

@@ -3,6 +3,7 @@ package permissions
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -99,24 +100,26 @@ var afterFailures = map[Operation]Operation{
 // them, the program does the same until a request fails. It then leaves parts behind, or fails with
 // OutcomeUnknown. The names are those of [Operation.Needs]. If the operations or the provider are not
 // valid, the result is empty.
-func (g Grant) OnlyAfterFailures(p Provider) (all []string) {
-	var always []string
+func (g Grant) OnlyAfterFailures(p Provider) []string {
+	var always, afterFailure []string
 	for _, o := range g.Operations {
+		// If the operation or the provider is not valid, needs is nil.
 		needs, _ := o.Needs(p)
-		prerequisite, follows := afterFailures[o]
-		if !follows {
+		failed, isFollowUp := afterFailures[o]
+		if !isFollowUp {
 			always = append(always, needs...)
 			continue
 		}
-		before, _ := prerequisite.Needs(p)
-		always = append(always, before...)
-		all = append(all, needs...)
+		afterFailure = append(afterFailure, needs...)
+		failedNeeds, _ := failed.Needs(p)
+		always = append(always, failedNeeds...)
 	}
-	all = slices.DeleteFunc(all, func(need string) bool { return slices.Contains(always, need) })
+
+	only := slices.DeleteFunc(afterFailure, func(need string) bool { return slices.Contains(always, need) })
 	if p == AzureSAS {
-		return orderedLetters(all)
+		return sortLetters(only)
 	}
-	return ordered(all)
+	return sortPermissions(only)
 }
 
 // bucketNames has the form of bucket names for each provider. No such name has a character with a
@@ -141,11 +144,12 @@ func (g Grant) check(p Provider) error {
 
 	var refused []Operation
 	for _, o := range g.Operations {
-		switch _, err := o.Needs(p); storage.CodeOf(err) {
-		case "":
-		case storage.Unsupported:
+		_, err := o.Needs(p)
+		if storage.CodeOf(err) == storage.Unsupported {
 			refused = append(refused, o)
-		default:
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -157,16 +161,17 @@ func (g Grant) check(p Provider) error {
 		return argument.Invalid("bucket", "must not be empty", "")
 	}
 	if g.Bucket != "" && !bucketNames()[p].MatchString(g.Bucket) {
-		return argument.Invalid("bucket "+quoted(g.Bucket), "must be the name of a bucket of "+string(p), "")
+		return argument.Invalid("bucket "+strconv.Quote(g.Bucket), "must be the name of a bucket of "+string(p), "")
 	}
 	if p == AWS && strings.HasSuffix(g.Bucket, "--x-s3") {
-		e := unsupportedError(p, "has other permissions for directory buckets", g.Operations...)
-		e.Hint = "allow s3express:CreateSession for the bucket"
-		return e
+		err := unsupportedError(p, "has other permissions for directory buckets", g.Operations...)
+		err.Hint = "allow s3express:CreateSession for the bucket"
+		return err
 	}
 	return g.checkPrefix(p)
 }
 
+// needsBucket reports whether an operation of the grant is about a bucket or its objects.
 func (g Grant) needsBucket() bool {
 	return slices.ContainsFunc(g.Operations, func(o Operation) bool { return o != "list-buckets" && o != "sign" })
 }
@@ -183,6 +188,7 @@ func (g Grant) checkPrefix(p Provider) error {
 	if !headertext.Plain(g.Prefix) {
 		return argument.Invalid("prefix", "must not contain control characters", "")
 	}
+
 	var wide []Operation
 	for _, o := range g.Operations {
 		if o.isWide(p) {
@@ -192,6 +198,7 @@ func (g Grant) checkPrefix(p Provider) error {
 	if len(wide) == 0 {
 		return nil
 	}
+
 	err := unsupportedError(p, "cannot limit these operations to a prefix", wide...)
 	err.Hint = `leave these operations out, as in "everything,-list-uploads", or leave the prefix out`
 	if p == MinIO {
@@ -205,6 +212,7 @@ func (o Operation) isWide(p Provider) bool {
 	if o.Section() == bucketSection {
 		return true
 	}
+	// This cannot fail, because check was called before.
 	needs, _ := o.Needs(p)
 	switch p {
 	case AWS:
@@ -225,22 +233,27 @@ func (o Operation) isWide(p Provider) bool {
 // at the top of the bucket.
 var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
 
-// This method returns the sorted permissions of the operations that filter selects.
-func (g Grant) all(p Provider, filter func(Operation) bool) (all []string) {
+// permissions returns the permissions of the operations that filter selects, sorted and each once.
+func (g Grant) permissions(p Provider, filter func(Operation) bool) []string {
+	var permissions []string
 	for _, o := range g.Operations {
-		if filter(o) {
-			// This cannot fail, because check was called before.
-			needs, _ := o.Needs(p)
-			all = append(all, needs...)
+		if !filter(o) {
+			continue
 		}
+		// This cannot fail, because check was called before.
+		needs, _ := o.Needs(p)
+		permissions = append(permissions, needs...)
 	}
-	if p == AzureSAS {
-		return orderedLetters(all)
+
+	switch p {
+	case AzureSAS:
+		return sortLetters(permissions)
+	case MinIO:
+		return sortPermissions(removeImplied(permissions))
+	default:
+		return sortPermissions(permissions)
 	}
-	if p == MinIO {
-		all = withoutImplied(all)
-	}
-	return ordered(all)
 }
 
-func each(Operation) bool { return true }
+// anyOperation is a filter that selects every operation.
+func anyOperation(Operation) bool { return true }

@@ -2,7 +2,6 @@ package permissions
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -27,17 +26,20 @@ func Groups() []Group {
 }
 
 // everything returns the operations on objects and their tags.
-func everything() (all []Operation) {
+func everything() []Operation {
+	var operations []Operation
 	for _, r := range onObjects {
-		if r.operation != "copy-without-tags" {
+		if r.operation == "copy-without-tags" {
 			// On Google, this operation needs a permission that no other operation needs.
-			all = append(all, r.operation)
+			continue
 		}
+		operations = append(operations, r.operation)
 	}
-	return append(all, "upload-with-tags", "tags", "add-tags", "change-tags", "remove-tags")
+	return append(operations, "upload-with-tags", "tags", "add-tags", "change-tags", "remove-tags")
 }
 
-func groupNames() (names []string) {
+func groupNames() []string {
+	var names []string
 	for _, g := range Groups() {
 		names = append(names, g.Name)
 	}
@@ -51,38 +53,42 @@ func groupNames() (names []string) {
 // operation is left.
 func Parse(names ...string) ([]Operation, error) {
 	added := map[Operation]bool{}
-	denied := map[Operation]bool{}
+	removed := map[Operation]bool{}
 	for _, name := range names {
-		wanted, takes := strings.CutPrefix(name, "-")
-		operations, err := named(wanted)
+		name, isRemoval := strings.CutPrefix(name, "-")
+		operations, err := operationsNamed(name)
 		if err != nil {
 			return nil, err
 		}
+
+		selected := added
+		if isRemoval {
+			selected = removed
+		}
 		for _, o := range operations {
-			if takes {
-				denied[o] = true
-			} else {
-				added[o] = true
-			}
+			selected[o] = true
 		}
 	}
-	operations := slices.DeleteFunc(Operations(), func(o Operation) bool { return !added[o] || denied[o] })
+
+	operations := slices.DeleteFunc(Operations(), func(o Operation) bool { return !added[o] || removed[o] })
 	if len(operations) == 0 {
 		return nil, argument.Invalid("operations", "must not be empty", "")
 	}
 	return operations, nil
 }
 
-func named(name string) ([]Operation, error) {
+// operationsNamed returns the operations of the group with the name, or the one operation with the
+// name. If there is none, it fails with InvalidArgument.
+func operationsNamed(name string) ([]Operation, error) {
 	for _, g := range Groups() {
 		if g.Name == name {
 			return g.Operations, nil
 		}
 	}
-	if _, ok := places()[Operation(name)]; !ok {
-		return nil, unknown(name)
-	}
-	return []Operation{Operation(name)}, nil
-}
 
-func quoted(name string) string { return strconv.Quote(name) }
+	o := Operation(name)
+	if _, ok := rowsByOperation()[o]; !ok {
+		return nil, unknownOperationError(name)
+	}
+	return []Operation{o}, nil
+}

@@ -7,17 +7,19 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
-// document returns value as indented JSON in ASCII. It escapes other characters, because IAM of AWS
+// encodeJSON returns value as indented JSON in ASCII. It escapes other characters, because IAM of AWS
 // refuses characters above U+00FF in a policy
 // (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
-func document(value any) string {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
+func encodeJSON(value any) string {
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		// This cannot happen, because this package makes all documents.
+
+	err := encoder.Encode(value)
+	if err != nil {
+		// This cannot happen, because the documents of this package have only strings.
 		panic(err)
 	}
-	return string(escape.ASCIIJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+	return string(escape.ASCIIJSON(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))))
 }

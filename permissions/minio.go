@@ -30,27 +30,34 @@ var minioFree = map[Operation][]string{
 //
 // https://github.com/minio/pkg/blob/main/policy/action.go
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
-func minioActions(o Operation, amazon []string) (all []string) {
-	for _, action := range amazon {
-		if slices.Contains(minioFree[o], action) || strings.HasPrefix(action, "kms:") ||
-			strings.HasSuffix(action, "BucketCORS") || strings.HasSuffix(action, "BucketPublicAccessBlock") {
+func minioActions(o Operation, amazonActions []string) []string {
+	var actions []string
+	for _, action := range amazonActions {
+		if isUnknownToMinIO(action) || slices.Contains(minioFree[o], action) {
 			continue
 		}
 		if action == "s3:DeleteObjectVersion" {
-			all = append(all, "s3:DeleteObject")
+			actions = append(actions, "s3:DeleteObject")
 		}
-		all = append(all, action)
+		actions = append(actions, action)
 	}
-	return ordered(all)
+	return sortPermissions(actions)
 }
 
-// withoutImplied removes s3:ListBucketVersions if the actions have s3:ListBucket, which MinIO takes
-// for both.
+// isUnknownToMinIO reports whether MinIO has no such action.
+func isUnknownToMinIO(action string) bool {
+	return strings.HasPrefix(action, "kms:") ||
+		strings.HasSuffix(action, "BucketCORS") ||
+		strings.HasSuffix(action, "BucketPublicAccessBlock")
+}
+
+// removeImplied removes s3:ListBucketVersions if the actions have s3:ListBucket. In MinIO,
+// s3:ListBucket also permits listing versions.
 //
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
-func withoutImplied(all []string) []string {
-	if !slices.Contains(all, "s3:ListBucket") {
-		return all
+func removeImplied(actions []string) []string {
+	if !slices.Contains(actions, "s3:ListBucket") {
+		return actions
 	}
-	return slices.DeleteFunc(all, func(action string) bool { return action == "s3:ListBucketVersions" })
+	return slices.DeleteFunc(actions, func(action string) bool { return action == "s3:ListBucketVersions" })
 }

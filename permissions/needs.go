@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -19,49 +20,60 @@ const (
 // Amazon's.
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
-// inFull returns the permissions of an operation at a provider with their whole names, sorted.
-func (n needs) inFull(o Operation, p Provider) []string {
+// fullNames returns the permissions of an operation at a provider with their whole names, sorted.
+func (n needs) fullNames(o Operation, p Provider) []string {
 	switch p {
 	case AWS:
-		return ordered(withPrefix("s3:", n.amazon, "kms:"))
+		return sortPermissions(addPrefix("s3:", n.amazon, "kms:"))
 	case MinIO:
-		return minioActions(o, withPrefix("s3:", n.amazon, "kms:"))
+		return minioActions(o, addPrefix("s3:", n.amazon, "kms:"))
 	case Google:
-		return ordered(withPrefix("storage.", n.google, "iam.", "serviceusage."))
+		return sortPermissions(addPrefix("storage.", n.google, "iam.", "serviceusage."))
 	case Azure:
-		return ordered(withPrefix("containers/", n.azureRole, "containers/", "read", "write", "generate", accountKey))
+		return sortPermissions(addPrefix(
+			"containers/", n.azureRole, "containers/", "read", "write", "generate", accountKey,
+		))
 	default:
-		return orderedLetters(strings.Fields(n.azureSAS))
+		return sortLetters(strings.Fields(n.azureSAS))
 	}
 }
 
-// withPrefix splits text into words, and adds prefix to each word. A word stays as it is if it
-// already begins with a prefix in the list others.
-func withPrefix(prefix, text string, others ...string) []string {
-	all := strings.Fields(text)
-	for i, word := range all {
-		begins := func(other string) bool { return strings.HasPrefix(word, other) }
-		if word != unsupported && !slices.ContainsFunc(others, begins) {
-			all[i] = prefix + word
+// addPrefix splits text into words, and adds prefix to each word. It does not change words that
+// begin with one of the texts in others.
+func addPrefix(prefix, text string, others ...string) []string {
+	words := strings.Fields(text)
+	for i, word := range words {
+		if word == unsupported || hasAnyPrefix(word, others) {
+			continue
 		}
+		words[i] = prefix + word
 	}
-	return all
+	return words
 }
 
-// ordered sorts permissions, and removes repeated ones.
-func ordered(all []string) []string {
-	slices.Sort(all)
-	return slices.Compact(all)
+// hasAnyPrefix reports whether word begins with one of the prefixes.
+func hasAnyPrefix(word string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(word, prefix) })
 }
 
-// orderedLetters sorts the letters of a shared access signature in the order that Azure requires,
-// and removes repeated ones.
+// sortPermissions sorts permissions in place, and removes repeated ones.
+func sortPermissions(permissions []string) []string {
+	slices.Sort(permissions)
+	return slices.Compact(permissions)
+}
+
+// azureLetterOrder has the letters of a shared access signature in the order that Azure requires.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-permissions
-func orderedLetters(all []string) []string {
-	slices.Sort(all)
-	slices.SortStableFunc(all, func(a, b string) int {
-		return strings.Index("racwdxyltmeopi", a[:1]) - strings.Index("racwdxyltmeopi", b[:1])
+const azureLetterOrder = "racwdxyltmeopi"
+
+// sortLetters sorts the letters of a shared access signature in place, and removes repeated ones. A
+// letter with an ending, such as "r(c)", follows the same letter without an ending.
+func sortLetters(letters []string) []string {
+	slices.SortFunc(letters, func(a, b string) int {
+		indexA := strings.Index(azureLetterOrder, a[:1])
+		indexB := strings.Index(azureLetterOrder, b[:1])
+		return cmp.Or(cmp.Compare(indexA, indexB), cmp.Compare(a, b))
 	})
-	return slices.Compact(all)
+	return slices.Compact(letters)
 }

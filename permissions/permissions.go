@@ -14,6 +14,7 @@ package permissions
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -63,22 +64,22 @@ var sections = []section{
 	{bucketSection, onBuckets},
 }
 
-// A place is a row together with the name of its section.
-type place struct {
+// A sectionRow is a row together with the name of its section.
+type sectionRow struct {
 	row
 	section string
 }
 
-// places maps each operation to its row. The map is made at the first use, because most programs
-// never need it.
-var places = sync.OnceValue(func() map[Operation]place {
-	all := map[Operation]place{}
+// rowsByOperation maps each operation to its row. The map is made at the first use, because most
+// programs never need it.
+var rowsByOperation = sync.OnceValue(func() map[Operation]sectionRow {
+	rows := map[Operation]sectionRow{}
 	for _, s := range sections {
 		for _, r := range s.rows {
-			all[r.operation] = place{r, s.name}
+			rows[r.operation] = sectionRow{row: r, section: s.name}
 		}
 	}
-	return all
+	return rows
 })
 
 // Operations returns all operations, in the order of docs/permissions.md.
@@ -94,15 +95,15 @@ func Operations() []Operation {
 
 // Section returns the heading under which docs/permissions.md has the operation, such as "Objects".
 // If the operation is unknown, it returns "".
-func (o Operation) Section() string { return places()[o].section }
+func (o Operation) Section() string { return rowsByOperation()[o].section }
 
 // Call returns the methods and functions that need the permissions of the operation, separated by
 // commas, such as "Download, Attrs, Exists".
-func (o Operation) Call() string { return places()[o].call }
+func (o Operation) Call() string { return rowsByOperation()[o].call }
 
 // Detail returns how the operation differs from others with the same Call, such as "with
 // `IfAbsent`", or "".
-func (o Operation) Detail() string { return places()[o].detail }
+func (o Operation) Detail() string { return rowsByOperation()[o].detail }
 
 // Needs returns the sorted permissions that the operation needs, by the provider's names. Actions
 // of Azure's roles are returned without their common beginning,
@@ -114,23 +115,29 @@ func (o Operation) Detail() string { return places()[o].detail }
 // Needs fails with InvalidArgument if the operation or the provider is unknown. It fails with
 // Unsupported if the provider does not support the operation.
 func (o Operation) Needs(p Provider) ([]string, error) {
-	pl, ok := places()[o]
+	row, ok := rowsByOperation()[o]
 	if !ok {
-		return nil, unknown(string(o))
+		return nil, unknownOperationError(string(o))
 	}
 	if !slices.Contains(Providers(), p) {
-		return nil, argument.Invalid("provider", "must be one of "+joined(Providers()), "")
+		return nil, argument.Invalid("provider", "must be one of "+join(Providers()), "")
 	}
-	all := pl.needs.inFull(o, p)
-	if slices.Contains(all, unsupported) || p == MinIO && slices.Contains(minioLacks, o) {
+
+	if p == MinIO && slices.Contains(minioLacks, o) {
 		return nil, unsupportedError(p, "does not support these operations", o)
 	}
-	return all, nil
+	permissions := row.needs.fullNames(o, p)
+	if slices.Contains(permissions, unsupported) {
+		return nil, unsupportedError(p, "does not support these operations", o)
+	}
+	return permissions, nil
 }
 
-func unknown(name string) error {
+// unknownOperationError returns the InvalidArgument error for a name that no operation and no group
+// has.
+func unknownOperationError(name string) error {
 	return argument.Invalid(
-		"operation "+quoted(name), "must be one of "+joined(groupNames())+", "+joined(Operations()), "",
+		"operation "+strconv.Quote(name), "must be one of "+join(groupNames())+", "+join(Operations()), "",
 	)
 }
 
@@ -138,11 +145,12 @@ func unknown(name string) error {
 func unsupportedError(p Provider, does string, operations ...Operation) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unsupported,
-		Err:  errors.New(string(p) + " " + does + ": " + joined(operations)),
+		Err:  errors.New(string(p) + " " + does + ": " + join(operations)),
 	}
 }
 
-func joined[T ~string](names []T) string {
+// join returns the names, separated by commas.
+func join[T ~string](names []T) string {
 	texts := make([]string, len(names))
 	for i, name := range names {
 		texts[i] = string(name)
