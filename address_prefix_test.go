@@ -155,7 +155,8 @@ func TestOpenWithPrefixHooks(t *testing.T) {
 	require.Equal(t, []string{"a/k"}, calls)
 }
 
-// Open fails if the address has a prefix and its scheme opens a bucket of another module's type.
+// If a scheme opens a bucket whose type is not ours, Open refuses an address with a prefix, because it cannot narrow
+// that bucket.
 func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	type own struct{ storage.Bucket }
 	lend(t, own{memstore.New()})

@@ -440,7 +440,7 @@ func TestPurgeHookBatches(t *testing.T) {
 	require.Len(t, (*failures)[0].urls, 100)
 }
 
-// A purger may change its argument.
+// A purger may change the slice of URLs that it gets: the report of a failure still has them.
 func TestPurgerMayChangeItsArgument(t *testing.T) {
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
 		clear(urls)

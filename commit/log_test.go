@@ -26,7 +26,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A store returns the address of an empty bucket.
+// A store is a kind of store. Its function address makes an empty bucket, and returns its address.
 type store struct {
 	name    string
 	address func(t *testing.T) string

@@ -221,7 +221,8 @@ func (s streaming) CopyFrom(
 	return storage.StreamCopy(ctx, s, key, src, o)
 }
 
-// requireNewest makes writes to buckets that open returns, each with different failures of the primary.
+// requireNewest runs each write on new buckets, while reads of the primary fail in different ways. It requires that the
+// newest object wins.
 func requireNewest(t *testing.T, writes []buildingWrite, open func(s *laggingStack) storage.Bucket) {
 	t.Helper()
 	rules := []faults.Rule{faults.Fail(faults.Reads)}

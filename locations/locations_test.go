@@ -163,7 +163,7 @@ locations:
 	require.ErrorIs(t, b.Remove(t.Context(), "b"), storage.InvalidArgument, "the bucket is closed")
 }
 
-// A program that has its settings elsewhere makes the configuration itself.
+// A program without a configuration file makes a Config of its own values.
 func TestConfigOfValues(t *testing.T) {
 	addresses := newDirectories(t, 2)
 	c := &locations.Config{
@@ -333,7 +333,7 @@ func TestOpenIgnoresOtherLocations(t *testing.T) {
 	open(t, c, "a")
 }
 
-// A wrong file is refused.
+// Parse refuses a file that is malformed or has unknown or wrong settings, and names the line.
 func TestParseFails(t *testing.T) {
 	const secret = "hunter2"
 	anchors := "a: &a [x]\n"
@@ -441,7 +441,7 @@ func TestParseEmptyFile(t *testing.T) {
 	}
 }
 
-// A name cannot be taken for an address, nor the reverse.
+// Open refuses a name of a location that looks like an address or a path.
 func TestIsNameAndIsAddress(t *testing.T) {
 	c := parse(t, "locations: {mem: mem://TestNamesThatLook}")
 	open(t, c, "mem")

@@ -240,7 +240,8 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// sendChunks signs a PUT of the key k whose body is not signed.
+// sendChunks sends a PUT of the object k with a signed header and an unsigned body in chunks. It returns the response
+// and its body.
 func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.Response, string) {
 	const payload = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader(body))

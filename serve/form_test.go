@@ -25,8 +25,7 @@ func (s *site) form(key string, least, limit int64, opts ...storage.SignedUpload
 	return f
 }
 
-// A field is a field of a form, in the order in which a page sends it. The file has a
-// name.
+// A field is a field of a form. Only the file has a filename.
 type field struct{ name, value, filename string }
 
 func fieldsOf(f *storage.SignedForm, file string) []field {

@@ -67,7 +67,7 @@ func TestUploadFileChanges(t *testing.T) {
 	}
 }
 
-// If another file replaces an open file, Upload stores the open file, which is complete.
+// If a file is replaced on the disk while Upload reads it, Upload stores the whole file that it has opened.
 func TestUploadFileReplaced(t *testing.T) {
 	dir := newTree(t, map[string]string{"changing": "before"})
 	other := newTree(t, map[string]string{"x": "after."})

@@ -366,7 +366,8 @@ func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
 }
 
-// moveThroughGate moves between two stores. It may fail, and removes nothing then.
+// moveThroughGate moves all objects from src to dst, and stops where g says. A move may fail: the tests then
+// look for lost objects.
 func moveThroughGate(t *testing.T, g *gate, dst, src driver.Driver) {
 	_, _ = transfer.Sync(
 		t.Context(), transfer.Bucket(g.bucket(dst)), transfer.Bucket(g.bucket(src)), transfer.WithMove(),

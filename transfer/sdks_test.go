@@ -1,6 +1,7 @@
 //go:build omnibucket_sdks
 
-// To link the SDKs of all stores takes four seconds of processor time. Without a server, no test needs them.
+// This file links the SDKs of the clouds, which takes four seconds of processor time. Only tests with servers need
+// them, so they have a build tag.
 
 package transfer_test
 

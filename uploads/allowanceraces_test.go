@@ -402,8 +402,8 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
 }
 
-// If a lifecycle rule removes the ledger while it has a reservation, the file of that reservation is counted
-// nevertheless.
+// If a lifecycle rule removes the object that counts a user's files while a file is being uploaded, that file
+// still counts.
 func TestAllowanceLostReservation(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay {

@@ -123,7 +123,7 @@ type tab struct {
 
 var tabNumber int
 
-// open opens the page in a new tab, after a script.
+// open opens url in a new tab, and runs script there before the scripts of the page.
 func (b *browser) open(t *testing.T, url, script string) *tab {
 	t.Helper()
 	tabNumber++

@@ -207,8 +207,8 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// If a process is killed during Store or a form, the next Sweep ends its reservation, whether the size was known
-// or not.
+// If a process is killed during Store or the upload of a form, the next Sweep frees what it had reserved of the
+// user's allowance, whether the file's size was known or not.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, w := range everyWay[:3] {

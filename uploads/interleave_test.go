@@ -101,7 +101,7 @@ func (e *exploredSite) isWithin() {
 	require.GreaterOrEqual(e, min(u.Bytes, u.Files, u.ReservedBytes, u.ReservedFiles), int64(0), "%+v", u)
 }
 
-// isExactAfterASweep lets everything expire.
+// isExactAfterASweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is stored.
 func (e *exploredSite) isExactAfterASweep() {
 	time.Sleep(200 * time.Hour)
 	_, err := e.outside.service.Sweep(e.Context())

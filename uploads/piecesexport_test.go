@@ -19,7 +19,7 @@ func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // SetWait makes calls of PutPiece wait for others by another clock.
 func (s *Service) SetWait(wait intake.WaitFunc) { s.setup.memory.Wait = wait }
 
-// Orphans returns those of the keys that are not of a file that has no record yet.
+// Orphans returns the given keys without those at which an unfinished upload may store its object.
 func (s *Service) Orphans(ctx context.Context, keys ...string) (orphans []string, err error) {
 	result := tally{keys: map[string]bool{}}
 	for _, key := range keys {

@@ -185,8 +185,8 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	}
 }
 
-// ListStates pages through all states, although other objects make its pages shorter. Reading the store's clock
-// leaves no object behind.
+// ListStates returns all states, although other objects of the bucket take places of its pages. It stores an object to
+// read the clock of the store, and removes it.
 func TestBucketStatesListStatesPages(t *testing.T) {
 	clk := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))

@@ -14,7 +14,7 @@ import (
 
 // A ticket is for one file, and nothing that its sender does later changes it.
 
-// The URL of a ticket accepts one file, even after Finish and Delete.
+// The URL of a ticket accepts only one file. After Finish, and also after Delete, it accepts no other one.
 func TestTicketAddressWorksOnce(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})

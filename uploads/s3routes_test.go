@@ -100,7 +100,7 @@ func crcOf(data []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// cut cuts data as clients do.
+// cut returns data in parts of the given length. The last part may be shorter.
 func cut(data []byte, part int64) (parts [][]byte) {
 	for len(data) > 0 {
 		n := min(int64(len(data)), part)

@@ -188,7 +188,7 @@ func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	require.Less(t, time.Since(start), 40*time.Second)
 }
 
-// locks returns the locks in the bucket.
+// locks returns the keys of the objects that are locks.
 func (s *testStore) locks(t *testing.T) (keys []string) {
 	t.Helper()
 	for entry, err := range s.open(t).List(t.Context(), storage.WithPrefix("locks/")) {

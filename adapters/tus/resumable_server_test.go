@@ -78,8 +78,8 @@ func resumableConfig(completed func(key string)) uploads.Config {
 	}
 }
 
-// asTusd serves a handler where tusd serves its own. Its tests use Location without resolving it,
-// so the host of the request is added.
+// asTusd serves handler at the path of tusd's own handler. The tests of tusd need an absolute URL in Location, so asTusd
+// adds the request's host.
 func asTusd(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inner := r.Clone(r.Context())

@@ -116,7 +116,7 @@ func (s server) send(url string, content []byte, chunk int, headers ...string) {
 	}
 }
 
-// content is the object of an upload.
+// content returns the content of the object that the upload with this URL has stored.
 func (s server) content(url string) []byte {
 	s.t.Helper()
 	text, _, err := storage.ReadAll(s.t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])

@@ -193,7 +193,7 @@ func (q *tusdRequest) readBody(r *caseReader, block *ast.BlockStmt, e ast.Expr) 
 	}
 }
 
-// typeOf returns the name of a function that is called.
+// typeOf returns the type of a call of one of tusd's constructors, which have the names of their types.
 func typeOf(e ast.Expr) string {
 	if call, ok := e.(*ast.CallExpr); ok {
 		if f, ok := call.Fun.(*ast.Ident); ok {

@@ -138,8 +138,8 @@ func TestRetriesAreCounted(t *testing.T) {
 	}
 }
 
-// If the source changes during cp, the error is not that of a failed condition. A script must not take the object
-// for created.
+// If the source changes during cp --if-absent, the exit code is not that of a failed condition. Otherwise a script
+// would think that the target exists already.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})

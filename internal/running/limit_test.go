@@ -76,7 +76,7 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 	}
 }
 
-// The number of requests of Fixed does not change.
+// FixedLimit always permits the same number of parallel requests.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := FixedLimit(3)

@@ -33,7 +33,7 @@ func TestLayerAboveMirror(t *testing.T) {
 	}
 }
 
-// The layer works above an overlay, and also below it in each of the two stores.
+// Objects can be encrypted above an overlay, and also in each of the two stores that it combines.
 func TestLayerAboveOverlay(t *testing.T) {
 	tests := []struct {
 		name         string

@@ -101,7 +101,7 @@ func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 	}
 }
 
-// A substitute lets the SDK sign another request, which the context has.
+// A substitute is a policy of the SDK. It replaces the request by the one in the context, so that the SDK signs that.
 type substitute struct{}
 
 func (s substitute) Do(r *policy.Request) (*http.Response, error) {

@@ -936,7 +936,7 @@ type answeredCall struct {
 
 const anyRevision = "azure:" + etag
 
-// answeredCalls are the operations, by the names that answers use.
+// answeredCalls maps the name of a call in the table of answers to the request that it sends and to the call itself.
 var answeredCalls = map[string]answeredCall{
 	"attrs":                   {`^HEAD /photos/k$`, wiretest.Attrs()},
 	"attrs if changed":        {`^HEAD /photos/k$`, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},

@@ -213,8 +213,8 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 	}, opts...)
 }
 
-// faultsOfCalls leaves out the cases that fail each call of the driver, which take a fifth of the time. In a
-// plain run, memstore and providers/local have them.
+// faultsOfCalls leaves out the cases in which each call of the driver fails in turn, which take a fifth of the suite's
+// time. Without servers, only the tests of memstore and providers/local run them.
 var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`, testserver.Sample([]string{"T1", "T2"}, nil)...)
 
 // The rule server implements Google's documentation, unlike other servers that tests can run, and

@@ -40,7 +40,7 @@ func head(t *testing.T, d *objectDriver) error {
 	return err
 }
 
-// Every request has a token.
+// Every request sends the token of TokenSource in its header Authorization.
 func TestTokenOfRequests(t *testing.T) {
 	isolateEnv(t, nil)
 	server := newStandIn(t, stored)

@@ -74,7 +74,7 @@ func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 	return vectors, signs
 }
 
-// base returns the server's URL of the vector's client, for Config or
+// base returns the endpoint that the client of this test vector uses. It is an argument of Config and of
 // WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"

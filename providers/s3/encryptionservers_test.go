@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// startOwnServerTLS starts our server with TLS.
+// startOwnServerTLS starts an s3server with TLS. It also returns the path of a file with the server's certificate.
 func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
 	if c.Middleware == nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// functionOf returns the value of WithRequest.
+// functionOf returns the function change as WithRequest stores it in its option.
 func functionOf[I Input](change func(*I)) any {
 	return &requestOption[I]{change: change, id: "test"}
 }

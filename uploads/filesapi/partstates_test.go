@@ -204,7 +204,8 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 	return "", storage.PreconditionFailed
 }
 
-// If neither the bucket nor the records can hold states, the error says what to configure.
+// The state of an upload is kept in the records, or in a bucket with conditional writes. If neither can keep it,
+// the error says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
 	for name, features := range map[string]storage.Features{
 		"no creation": storage.ConditionalCreate,

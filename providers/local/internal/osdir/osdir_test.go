@@ -224,7 +224,7 @@ func TestIsAt(t *testing.T) {
 	require.False(t, exists)
 }
 
-// A file has one extended attribute.
+// Xattr returns the value that SetXattr has stored, which is nil for a new file.
 func TestXattr(t *testing.T) {
 	_, top := openTemp(t)
 	f, err := top.Create("new")
