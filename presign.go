@@ -51,7 +51,7 @@ type TTLOption interface {
 
 // WithStableFor makes every call, in every process, return the same URL until a window of time
 // ends, so that browsers and caches can keep what they have read. Windows follow one another
-// without a gap: those of a day begin at midnight UTC. The URL is valid from the beginning of its
+// without a gap: windows of 24 hours begin at midnight UTC. The URL is valid from the beginning of its
 // window, for the window plus the TTL of [WithTTL], so at least the TTL is left. window is at least
 // 1 second, and window plus TTL is at most 7 days.
 //

@@ -57,9 +57,9 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// This method yields the entries up to the last entry. next is the number of the
-// first entry to yield. The result after is the number that follows the last entry. The result more
-// is false after an error, or if the caller stops the iteration.
+// This method yields the entries from the number next to the end of the log. It returns, as after,
+// the number that follows the last entry. It returns false, as more, after an error, or if the
+// caller stops the iteration.
 func (l *Log) yield(
 	ctx context.Context, op string, next int64, yield func(Entry, error) bool,
 ) (after int64, more bool) {

@@ -241,9 +241,9 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 // WithStartAfter. If the listing must be in order, filterAscending fails when an entry is less than the
 // entry before it. Callers that depend on the order would miss that entry.
 //
-// filterAscending also compares the entries that it drops. For example, an earlier listing ended with the
-// key of WithStartAfter, and the store returns a lesser entry after that key. The earlier listing
-// did not reach the lesser entry, and this listing would drop the lesser entry.
+// filterAscending also compares the entries that it drops. Suppose that a store returns b before a, and
+// that an earlier listing stopped at b. A listing that starts after b would drop a, and neither
+// listing would have it.
 func (l *listOp) filterAscending(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	count := 0
 	for i := range page.Entries {

@@ -25,7 +25,8 @@ const supportDir = "OMNIBUCKET_SUPPORT"
 // A Support is the result of one run of the suite on one bucket.
 type Support struct {
 	Name string `json:"name"` // heading in the support table
-	// "bucket", "service", or "driver", which includes the cases of a bucket.
+	// Kind is what was tested: "bucket", "service" or "driver". A test of a driver also runs the cases
+	// of a bucket.
 	Kind     string            `json:"kind"`
 	Provider string            `json:"provider"`          //
 	Features []string          `json:"features"`          // features that the driver declares

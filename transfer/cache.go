@@ -8,10 +8,10 @@ import (
 
 // WithCache remembers in the directory dir which files were the same at both ends. A repeated job
 // between the same ends, with the same options, then asks the store only about files that have
-// changed at one end. Without a cache, the job asks about each file whose times do not tell
-// ([Sync]).
+// changed at one end. Without a cache, the job asks about each file for which the times of the
+// listing do not show whether it is the same ([Sync]).
 //
-// A file counts as the same only if both ends are as they were. For a file of a directory, that is
+// A file counts as the same only if neither end has changed since then. For a file of a directory, that is
 // its size, its modification time, its inode, and the time of its last change, which no program can
 // set back (ctime). For an object, it is the size and the revision in the listing. So an upload with
 // a cache also notices that a file was replaced by an older one of the same size, and asks about it.

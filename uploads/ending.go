@@ -16,10 +16,10 @@ import (
 
 // The end of an upload
 //
-// Every upload ends in the same steps, whatever the way in: by Store, a form, a ticket, tus, the
-// draft, the S3 routes or pieces. Each step is one write, and leads to the next stage. A process may
-// be killed after any step. The next call, in any process, then continues at the first step that is
-// missing, or Sweep removes what there is.
+// Every upload ends in the same steps, whichever way it began: Store, a form, a ticket, tus, the IETF
+// draft of resumable uploads, the S3 routes or pieces. Each step is one write, and leads to the next
+// stage. A process may be killed after any step. The next call, in any process, then continues at the
+// first step that is missing, or Sweep removes what there is.
 //
 //	step                          stage afterwards   evidence
 //	reserve room in the allowance stageOpen          a reservation in the ledger

@@ -54,8 +54,8 @@ func (s *Storage) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Cleanup closes the bucket, or leaves that to the last lock: CertMagic releases its locks after
-// Cleanup.
+// Cleanup closes the bucket. If locks are held, Unlock of the last one closes the bucket, because
+// CertMagic releases its locks after Cleanup.
 func (s *Storage) Cleanup() error {
 	if s.bucket == nil {
 		return nil

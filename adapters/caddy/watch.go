@@ -49,7 +49,8 @@ func (w *watch) failure(op, name string, err error) error {
 	} else if code == storage.Unavailable || code == storage.RateLimited || code == storage.Canceled {
 		status = http.StatusServiceUnavailable
 	}
-	// The chain of errors ends here: a missing bucket would match fs.ErrNotExist.
+	// The error does not wrap err: a missing bucket matches fs.ErrNotExist, and Caddy would respond
+	// as for a missing file.
 	return storeError{caddyhttp.HandlerError{StatusCode: status, Err: errors.New(err.Error())}}
 }
 

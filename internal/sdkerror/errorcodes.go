@@ -48,7 +48,7 @@ func (t *Table) Lookup(code string, status int) Meaning {
 	return m
 }
 
-// Unknown is the meaning of a refusal with a code and a status that have none.
+// Unknown is the meaning of an error response if its code and its status are not in the tables.
 var Unknown = Meaning{
 	Code: storage.Internal,
 	Hint: "the store refuses this for a reason that this version does not know: its message says what to do",

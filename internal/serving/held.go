@@ -29,10 +29,10 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys that jobs must skip in the given Bucket or Directory. The objects at
-// these keys were given to [Hold], which returned ctx or a parent of ctx. Usually HeldIn computes
-// the keys from the known places of both buckets. Otherwise it reads the objects at all possible
-// keys. It returns the keys of the objects that contain a random text from Hold.
+// HeldIn returns the keys that jobs must skip in the Bucket or Directory input, because [Hold] has
+// made ctx, or a parent of ctx, for the objects at these keys. If the places of input and of the
+// bucket of Hold are known, HeldIn computes the keys from them. Otherwise it reads each key of input
+// that may be that object, and recognizes the object by the random text that Hold has stored in it.
 func HeldIn(ctx context.Context, input any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {

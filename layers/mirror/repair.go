@@ -56,9 +56,10 @@ const (
 	lastForm = 2        // last form of a note and of a mark that this version reads
 )
 
-// Status counts the notes of b, and reports which store is down as far as this process knows.
+// Status counts the notes of b, which are the writes that the second store may lack. It also reports
+// which store is down as far as this process knows.
 //
-// It fails with InvalidArgument if b was not opened with the layer.
+// It fails with InvalidArgument if b was not opened with a mirror.
 func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	s, err := storesOf(b, "mirror.Status")
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor, which calls vend. The result
-// of vend must be credentials that [storage.Vend] has returned in another program. The argument of
-// ask is the name of a blob or the prefix of a listing. ask must return when its context ends:
+// Vended returns a function for [Config].CredentialsFor that gets credentials from vend.
+// vend must return credentials that [storage.Vend] has returned in another program. The argument of
+// vend is the name of a blob or the prefix of a listing. vend must return when its context ends:
 //
 //	bucket, err := azure.Open(ctx, azure.Config{
-//		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(ask),
+//		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(vend),
 //	})
 //
 // If the credentials are for another provider, the returned function fails with InvalidArgument.

@@ -45,7 +45,8 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	account := d.(*objectDriver).account
-	// The service copies only within this container.
+	// The credentials may be for this container only. An identity of its own keeps the service from copying
+	// objects of other containers.
 	account.identity = account
 	account.anonymous = false
 

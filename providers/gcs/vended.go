@@ -75,11 +75,11 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: token}, nil
 }
 
-// Vended returns a function for [Config].CredentialsFor, which calls vend. The result
-// of vend must be credentials that [storage.Vend] has returned in another program. The argument of
-// ask is the name of an object or the prefix of a listing. ask must return when its context ends:
+// Vended returns a function for [Config].CredentialsFor that gets credentials from vend.
+// vend must return credentials that [storage.Vend] has returned in another program. The argument of
+// vend is the name of an object or the prefix of a listing. vend must return when its context ends:
 //
-//	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(ask)})
+//	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(vend)})
 //
 // If the credentials are for another provider, the returned function fails with InvalidArgument.
 // The operation that needed them fails with Unauthenticated.

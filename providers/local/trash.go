@@ -83,7 +83,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	}
 	defer done()
 	if b.Tree.CheckEmpty() != nil {
-		// Another program has put a file into the bucket.
+		// Another program has put a file into the bucket. The bucket gets its name back.
 		done()
 		if err := t.rename(context.WithoutCancel(ctx), t.claim.Path+"/"+name, name); err != nil {
 			return err

@@ -205,8 +205,8 @@ func (h *Handler) sendArchive(w http.ResponseWriter, r *http.Request) {
 	)
 }
 
-// name returns the file name of the archive: that of its only folder, of the folder that it is from,
-// or of the bucket.
+// name returns the file name of the archive. If the archive has only one folder, it is the name of
+// that folder. Otherwise it is the name of the folder that contains the files, or of the bucket.
 func (a *archive) name() string {
 	folder := a.prefix
 	if len(a.folders) == 1 && len(a.objects) == 0 {

@@ -53,9 +53,9 @@ type Store struct {
 	// without entries, and token is its next token. If r is not a listing request,
 	// EmptyPage returns "". If EmptyPage is nil, endless listings are not tested.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses enables more tests of writes. They replace the response that completes a write by an
-	// error response, with every status from 400 to 599. They replace it before and after the write
-	// takes effect. If Statuses is false, only usual statuses are tested. The tests then take half
+	// Statuses tests writes with every status from 400 to 599. The status replaces the response to the
+	// last request of a write: once the request has not reached the store, and once the store has
+	// made the write. If Statuses is false, only usual statuses are tested. The tests then take half
 	// as long, which suits a server in another process.
 	Statuses bool
 	// Only is a prefix of names of faults. Run tries only the faults with this prefix. If Only is

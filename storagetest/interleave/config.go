@@ -40,8 +40,9 @@ type Budget struct {
 	Outages int
 }
 
-// Budgets returns the default budgets: two interruptions; one interruption and one lost response; one
-// interruption and one death; one interruption and one tick; and one read that fails.
+// Budgets returns the default budgets. A budget is what may happen in one schedule: another actor
+// interrupts one between two requests, a response is lost, a process is killed, the clock moves on
+// (a tick), or a read fails.
 func Budgets() []Budget {
 	return []Budget{
 		{Interruptions: 2},

@@ -76,7 +76,8 @@ func (r *Report) String() string {
 	return text
 }
 
-// A Failure is a schedule that failed.
+// A Failure describes a schedule, which is an order of requests and faults, in which a check of the
+// scene failed.
 type Failure struct {
 	Message  string   // of the first error
 	Schedule []int    // for -replay

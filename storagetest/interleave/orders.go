@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Effect is what one actor should do to a state S that the scene compares, such as the content of an object.
+// An Effect is the change that one actor should make to the state S, such as the content of an object. The scene
+// compares the state at the end with the changes of all actors.
 type Effect[S any] struct {
 	Actor *Actor
 	// Apply returns the state after the operation. If the operation should fail in this state, done is false.

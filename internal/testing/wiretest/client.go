@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// A Response is a response that was received without the driver.
+// A Response is the response to a request that a test has sent itself, and not the driver.
 type Response struct {
 	Status int
 	Body   string

@@ -61,7 +61,7 @@ type WaitFunc func(ctx context.Context, d time.Duration) error
 // variable, because this package cannot import package uploads.
 var Of func(service any) *Memory
 
-// New returns the memory for a service whose Config.MemoryLimit is limit.
+// New returns a Memory that shares limit bytes among the uploads of a service. limit is Config.MemoryLimit.
 func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{

@@ -39,7 +39,7 @@ type cpFlags struct {
 	version     []storage.VersionOption // version of the source, or nil
 }
 
-// Cp returns the command cp.
+// Cp returns the command cp, which copies files and objects between directories and buckets.
 func Cp(p *program.Program) *cobra.Command {
 	var f cpFlags
 	var a program.Attributes
