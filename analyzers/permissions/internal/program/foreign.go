@@ -35,25 +35,27 @@ func foreignInterfaces(p *Program) map[string][]*types.Interface {
 // packages that parse flags call these methods, even if the program itself does not import package
 // encoding.
 func textInterfaces() map[string]*types.Interface {
-	variable := func(t types.Type) *types.Var { return types.NewVar(0, nil, "", t) }
-	text := variable(types.NewSlice(types.Typ[types.Byte]))
-	failure := variable(types.Universe.Lookup("error").Type())
-	newSignature := func(params, results *types.Tuple) *types.Signature {
-		return types.NewSignatureType(nil, nil, nil, params, results, false)
+	data := types.NewVar(0, nil, "", types.NewSlice(types.Typ[types.Byte]))
+	err := types.NewVar(0, nil, "", types.Universe.Lookup("error").Type())
+	unmarshal := types.NewSignatureType(nil, nil, nil, types.NewTuple(data), types.NewTuple(err), false)
+	marshal := types.NewSignatureType(nil, nil, nil, nil, types.NewTuple(data, err), false)
+
+	return map[string]*types.Interface{
+		"UnmarshalText":   newInterface("UnmarshalText", unmarshal),
+		"MarshalText":     newInterface("MarshalText", marshal),
+		"UnmarshalBinary": newInterface("UnmarshalBinary", unmarshal),
+		"MarshalBinary":   newInterface("MarshalBinary", marshal),
 	}
-	all := map[string]*types.Interface{}
-	for _, kind := range []string{"Text", "Binary"} {
-		for name, signature := range map[string]*types.Signature{
-			"Unmarshal" + kind: newSignature(types.NewTuple(text), types.NewTuple(failure)),
-			"Marshal" + kind:   newSignature(nil, types.NewTuple(text, failure)),
-		} {
-			method := types.NewFunc(0, nil, name, signature)
-			all[name] = types.NewInterfaceType([]*types.Func{method}, nil).Complete()
-		}
-	}
-	return all
 }
 
+// newInterface returns an interface with one method.
+func newInterface(method string, signature *types.Signature) *types.Interface {
+	methods := []*types.Func{types.NewFunc(0, nil, method, signature)}
+	return types.NewInterfaceType(methods, nil).Complete()
+}
+
+// addInterface adds the interface that object names, if it names one. It leaves out generic
+// interfaces, and those that bucket implements. bucket may be nil.
 func addInterface(byMethod map[string][]*types.Interface, object types.Object, bucket *types.Interface) {
 	name, ok := object.(*types.TypeName)
 	if !ok {
@@ -63,7 +65,10 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 		return
 	}
 	iface, ok := name.Type().Underlying().(*types.Interface)
-	if !ok || iface.NumMethods() == 0 || bucket != nil && types.Implements(bucket, iface) {
+	if !ok || iface.NumMethods() == 0 {
+		return
+	}
+	if bucket != nil && types.Implements(bucket, iface) {
 		return
 	}
 	first := iface.Method(0).Name()
@@ -75,6 +80,6 @@ func bucketType(p *Program, pkg *types.Package) *types.Interface {
 	if path := pkg.Path(); path != Storage && !strings.HasPrefix(path, Storage+"/") {
 		return nil
 	}
-	bucket, _ := p.SSA.ImportedPackage(Storage).Pkg.Scope().Lookup("Bucket").Type().Underlying().(*types.Interface)
-	return bucket
+	bucket := p.SSA.ImportedPackage(Storage).Pkg.Scope().Lookup("Bucket")
+	return bucket.Type().Underlying().(*types.Interface)
 }

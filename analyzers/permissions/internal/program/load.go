@@ -40,7 +40,7 @@ type Config struct {
 // becomes a program. Otherwise all packages together become one program, which can run each
 // exported function. If a package does not compile, Load fails.
 func Load(c Config) ([]*Program, error) {
-	pkgs, err := graph(c)
+	pkgs, err := loadImports(c)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,7 @@ func Load(c Config) ([]*Program, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no package of " + strings.Join(c.Patterns, " ") + " imports " + Storage)
 	}
+
 	loaded, err := packages.Load(c.packages(packages.LoadSyntax|packages.NeedModule), paths...)
 	if err != nil {
 		return nil, err
@@ -55,9 +56,10 @@ func Load(c Config) ([]*Program, error) {
 	if err := firstError(c, loaded); err != nil {
 		return nil, err
 	}
+
 	prog, built := ssautil.Packages(loaded, ssa.InstantiateGenerics)
 	prog.Build()
-	return programs(c, pkgs, prog, built)
+	return newPrograms(pkgs, prog, built)
 }
 
 func (c Config) packages(mode packages.LoadMode) *packages.Config {
@@ -68,8 +70,8 @@ func (c Config) packages(mode packages.LoadMode) *packages.Config {
 	return config
 }
 
-// graph loads the packages of the patterns and the packages they import, without types.
-func graph(c Config) ([]*packages.Package, error) {
+// loadImports loads the packages of the patterns and the packages they import, without types.
+func loadImports(c Config) ([]*packages.Package, error) {
 	mode := packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedFiles | packages.NeedModule
 	pkgs, err := packages.Load(c.packages(mode), c.Patterns...)
 	if err != nil {
@@ -81,6 +83,7 @@ func graph(c Config) ([]*packages.Package, error) {
 	return pkgs, firstError(c, pkgs)
 }
 
+// firstError returns an error about the first package that does not compile, or nil.
 func firstError(c Config, all []*packages.Package) (first error) {
 	packages.Visit(all, nil, func(p *packages.Package) {
 		if first == nil && len(p.Errors) > 0 {
@@ -139,9 +142,9 @@ func implements(path string) bool {
 	return isOurs && slices.Contains(implementing, folder)
 }
 
-func programs(
-	c Config, pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Package,
-) (all []*Program, err error) {
+// newPrograms makes programs of the packages of the patterns, as the comment of Load says. built has
+// the packages whose code is analyzed. It has nil for a package that does not compile.
+func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Package) ([]*Program, error) {
 	byPath := map[string]*ssa.Package{}
 	for _, p := range built {
 		if p == nil {
@@ -150,6 +153,7 @@ func programs(
 		byPath[p.Pkg.Path()] = p
 	}
 
+	var all []*Program
 	library := &Program{SSA: prog, All: built, Dir: moduleDir(pkgs)}
 	for _, p := range pkgs {
 		root := byPath[p.PkgPath]

@@ -2,6 +2,7 @@ package program
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -102,25 +103,28 @@ func (c *Code) export(f *ssa.Function) {
 // addInits adds the init functions of all packages that the program imports.
 func (c *Code) addInits(p *Program) {
 	imported := map[*types.Package]bool{}
-	var visit func(*types.Package)
-	visit = func(t *types.Package) {
-		if !imported[t] {
-			imported[t] = true
-			for _, below := range t.Imports() {
-				visit(below)
-			}
-		}
-	}
 	for _, root := range p.Roots {
-		visit(root.Pkg)
+		addImports(imported, root.Pkg)
 	}
-	for _, candidate := range p.All {
-		if imported[candidate.Pkg] {
-			c.add(candidate.Func("init"))
+	for _, pkg := range p.All {
+		if imported[pkg.Pkg] {
+			c.add(pkg.Func("init"))
 		}
 	}
 }
 
+// addImports adds a package and all packages that it imports, directly or indirectly.
+func addImports(imported map[*types.Package]bool, pkg *types.Package) {
+	if imported[pkg] {
+		return
+	}
+	imported[pkg] = true
+	for _, other := range pkg.Imports() {
+		addImports(imported, other)
+	}
+}
+
+// add adds a function that the program can run. If its code is analyzed, scan sees it later.
 func (c *Code) add(f *ssa.Function) {
 	if f == nil || c.seen[f] {
 		return
@@ -136,25 +140,32 @@ func (c *Code) add(f *ssa.Function) {
 // Has returns true if the program can run f and the code of f is analyzed.
 func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0 }
 
+// scan adds the functions that f may run, and records the interface values that it makes.
 func (c *Code) scan(f *ssa.Function) {
-	var room [16]*ssa.Value
+	var operands [16]*ssa.Value // avoids an allocation for each instruction
 	for _, block := range f.Blocks {
 		for _, instruction := range block.Instrs {
 			called := c.scanCall(instruction)
-			for _, operand := range instruction.Operands(room[:0]) {
-				if value, ok := (*operand).(*ssa.Function); ok && operand != called {
+			for _, operand := range instruction.Operands(operands[:0]) {
+				value, ok := (*operand).(*ssa.Function)
+				if ok && operand != called {
 					c.Values[value] = true
 					c.add(value)
 				}
 			}
 			if box, ok := instruction.(*ssa.MakeInterface); ok {
-				c.Boxes = append(c.Boxes, box)
-				c.addType(box.X.Type())
-				if iface, ok := box.Type().Underlying().(*types.Interface); ok && iface.NumMethods() == 0 {
-					c.addAny(box.X.Type())
-				}
+				c.addBox(box)
 			}
 		}
+	}
+}
+
+// addBox records an instruction that makes an interface value.
+func (c *Code) addBox(box *ssa.MakeInterface) {
+	c.Boxes = append(c.Boxes, box)
+	c.addType(box.X.Type())
+	if iface, ok := box.Type().Underlying().(*types.Interface); ok && iface.NumMethods() == 0 {
+		c.addAny(box.X.Type())
 	}
 }
 
@@ -171,17 +182,18 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 		c.invoke(common.Method)
 		return nil
 	}
-	if callee := common.StaticCallee(); callee != nil {
-		c.add(callee)
-		for _, method := range c.calls(common) {
-			c.invoke(method)
-		}
-		if len(callee.Blocks) == 0 && !isLibrary(callee) {
-			c.handOver(callee, common.Args)
-		}
-		return &common.Value
+	callee := common.StaticCallee()
+	if callee == nil {
+		return nil
 	}
-	return nil
+	c.add(callee)
+	for _, method := range c.calls(common) {
+		c.invoke(method)
+	}
+	if len(callee.Blocks) == 0 && !isLibrary(callee) {
+		c.handOver(callee, common.Args)
+	}
+	return &common.Value
 }
 
 func isLibrary(f *ssa.Function) bool {
@@ -201,16 +213,21 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	}
 	for i, typ := range callee.TypeArgs() {
 		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		if !ok || types.IsInterface(typ) {
+			continue
+		}
 		for method := range constraint.Methods() {
-			if ok && !types.IsInterface(typ) {
-				c.addMethods(typ, func(f *types.Func) bool { return f.Name() == method.Name() })
-			}
+			c.addMethods(typ, func(f *types.Func) bool { return f.Name() == method.Name() })
 		}
 	}
+
+	if !c.reflect(callee) {
+		return
+	}
 	for _, arg := range args {
-		if box, ok := arg.(*ssa.MakeInterface); c.reflect(callee) && ok {
+		if box, ok := arg.(*ssa.MakeInterface); ok {
 			c.show(box.X.Type())
-		} else if c.reflect(callee) && types.IsInterface(arg.Type()) {
+		} else if types.IsInterface(arg.Type()) {
 			c.showEverything()
 		}
 	}
@@ -238,13 +255,14 @@ func (c *Code) addForeignInterface(iface *types.Interface) {
 		}
 	}
 	c.foreign[first] = append(c.foreign[first], iface)
-	add := func(t types.Type, _ any) {
+
+	addIfImplements := func(t types.Type, _ any) {
 		if types.Implements(t, iface) {
 			c.addForeign(t, iface)
 		}
 	}
-	c.types.Iterate(add)
-	c.parts.Iterate(add)
+	c.types.Iterate(addIfImplements)
+	c.parts.Iterate(addIfImplements)
 }
 
 // addAny records a type whose values become values of type any. Reflection may call the methods of
@@ -319,12 +337,11 @@ func (c *Code) addParts(t types.Type) {
 
 // invoke records that an interface method is called. It adds the methods that the call may run.
 func (c *Code) invoke(method *types.Func) {
-	for _, other := range c.invoked[method.Name()] {
-		if other == method {
-			return
-		}
+	name := method.Name()
+	if slices.Contains(c.invoked[name], method) {
+		return
 	}
-	c.invoked[method.Name()] = append(c.invoked[method.Name()], method)
+	c.invoked[name] = append(c.invoked[name], method)
 	c.types.Iterate(func(t types.Type, _ any) {
 		c.addMethod(t, method)
 	})
@@ -377,6 +394,7 @@ func (c *Code) addForeignMethods(t types.Type) {
 	}
 }
 
+// addForeign adds the methods of t that implement iface.
 func (c *Code) addForeign(t types.Type, iface *types.Interface) {
 	for method := range iface.Methods() {
 		if f := c.Implementation(t, method); f != nil {
