@@ -3,6 +3,7 @@ package flow
 import (
 	"go/types"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -45,42 +46,45 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, sub path, calls stack
 	}
 }
 
+// static continues a trace from the result of a call to what callee returns. If the code of callee
+// is not analyzed, the trace continues to the arguments that callee may return.
 func (t *trace) static(v *ssa.Call, callee *ssa.Function, sub path, calls stack) {
-	if !t.g.Code.Has(callee) {
-		_, rest := cutResult(sub)
-		through := t.g.Through(callee, v.Call.Args)
-		for _, arg := range through {
-			t.visit(arg, rest, calls)
-		}
-		if len(through) == 0 {
-			object, _ := callee.Object().(*types.Func)
-			t.outside(v, object, rest, calls)
+	index, rest := cutResult(sub)
+	if t.g.Code.Has(callee) {
+		for _, r := range t.g.returns[callee] {
+			if index < len(r.Results) {
+				t.visit(r.Results[index], rest, push(t.g.siteOf[v], calls))
+			}
 		}
 		return
 	}
-	index, rest := cutResult(sub)
-	for _, r := range t.g.returns[callee] {
-		if index < len(r.Results) {
-			t.visit(r.Results[index], rest, push(t.g.siteOf[v], calls))
-		}
+
+	args := t.g.ResultArgs(callee, v.Call.Args)
+	for _, arg := range args {
+		t.visit(arg, rest, calls)
+	}
+	if len(args) == 0 {
+		object, _ := callee.Object().(*types.Func)
+		t.outside(v, object, rest, calls)
 	}
 }
 
 // invoke continues a trace from the result of an interface method to the results of the methods
 // that the call can run.
 func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
-	ok := false
+	isFound := false
 	for _, o := range t.g.pointsTo(v.Call.Value) {
-		switch receiver := o.Value.(type) {
-		case *ssa.MakeInterface:
-			if f := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method); f != nil && t.g.Code.Has(f) {
-				t.static(v, f, sub, calls)
-				ok = true
-			}
-		case *ssa.Const: // nil
+		receiver, ok := o.Value.(*ssa.MakeInterface)
+		if !ok {
+			continue
+		}
+		method := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method)
+		if method != nil && t.g.Code.Has(method) {
+			t.static(v, method, sub, calls)
+			isFound = true
 		}
 	}
-	if !ok {
+	if !isFound {
 		_, rest := cutResult(sub)
 		t.outside(v, v.Call.Method, rest, calls)
 	}
@@ -89,12 +93,13 @@ func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
 // outside ends a trace at the call of a function whose code is not analyzed. The trace searches for
 // the result of the call, or for a value inside the result. If the path is "", the trace searches
 // for the result itself, and the call is the origin. For a value inside the result, the origin is
-// unknown. If [Graph].Own shows that this value cannot exist, outside adds an origin with Zero.
+// unknown. If [Graph].IsLibrary shows that this value cannot exist, outside adds an origin with Zero.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, calls stack) {
 	switch {
 	case inside == "":
 		t.origin(v, calls)
-	case inside[0] == '!' && callee != nil && t.g.Own(callee):
+	case strings.HasPrefix(inside, "!") && callee != nil && t.g.IsLibrary(callee):
+		// The path asserts a type of the program, which no result of the library has.
 		t.add(Origin{Value: v, Zero: true})
 	default:
 		t.unknown(v, calls)
@@ -112,25 +117,33 @@ func (t *trace) parameter(p *ssa.Parameter, sub path, calls stack) {
 		t.argument(t.g.sites[number], f, index, sub, rest)
 		return
 	}
-	visits := t.visits
+
+	before := t.visits
 	for _, site := range t.g.static[f] {
 		t.argument(site, f, index, sub, "")
 	}
 	t.invokedParameter(f, index, sub)
 	t.dynamicParameter(f, index, sub)
 	t.foreignParameter(f, index, sub)
-	if t.visits == visits || t.g.Code.Exported[f] || t.g.Code.Foreign[f] && index > 0 || t.g.IsHanded(f) {
+
+	hasCallers := t.visits > before
+	if !hasCallers || t.g.hasUnseenCallers(f, index) {
 		t.unknown(p, "")
 	}
 }
 
-func indexOf(f *ssa.Function, p *ssa.Parameter) int {
-	for i, param := range f.Params {
-		if param == p {
-			return i
-		}
+// hasUnseenCallers reports whether code that is not analyzed may pass parameter number index to f.
+func (g *Graph) hasUnseenCallers(f *ssa.Function, index int) bool {
+	if g.Code.Exported[f] || g.IsHanded(f) {
+		return true
 	}
-	return 0
+	// Such code chooses the arguments of a method, but its receiver is a value of the program.
+	return g.Code.Foreign[f] && index > 0
+}
+
+// indexOf returns the index of a parameter of f.
+func indexOf(f *ssa.Function, p *ssa.Parameter) int {
+	return slices.Index(f.Params, p)
 }
 
 // argument continues a trace from a parameter of f. The trace continues with the argument that one
@@ -143,6 +156,7 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, s
 		}
 		return
 	}
+	// The arguments of an interface method do not include its receiver.
 	if index == 0 {
 		t.visit(call.Value, t.g.assert(f.Params[0].Type())+sub, calls)
 		return
@@ -150,6 +164,8 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, s
 	t.visit(call.Args[index-1], sub, calls)
 }
 
+// argumentOf returns the argument of a call with the given index. It returns nil for the call of an
+// interface method, or if the call has fewer arguments.
 func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	if call.IsInvoke() || index >= len(call.Args) {
 		return nil
@@ -172,8 +188,8 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, sub path) {
 		return
 	}
 	for _, site := range t.g.outside {
-		if value := t.g.Calls(site.Common(), f.Name()); value != nil {
-			t.visit(value, t.g.assert(f.Params[0].Type())+sub, "")
+		if receiver := t.g.ReceiverArg(site.Common(), f.Name()); receiver != nil {
+			t.visit(receiver, t.g.assert(f.Params[0].Type())+sub, "")
 		}
 	}
 }
@@ -192,8 +208,9 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
 		}
 	}
 	for _, site := range t.g.outside {
-		if fed := t.g.Feeds(site.Common()); fed != nil && t.g.passes(site.Common(), f) {
-			t.visit(fed, sub, "")
+		arg := t.g.CallbackArg(site.Common())
+		if arg != nil && t.g.passes(site.Common(), f) {
+			t.visit(arg, sub, "")
 		}
 	}
 }
@@ -201,9 +218,14 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
 // mayCall reports whether a call may run f. call must be the call of a function
 // value.
 func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
-	unknown := func(o Origin) bool { return o.Unknown }
-	return slices.Contains(g.functions(call.Value), f) || slices.ContainsFunc(g.pointsTo(call.Value), unknown) ||
-		g.busy[call.Value]
+	if slices.Contains(g.functions(call.Value), f) {
+		return true
+	}
+	// While pointsTo searches for the called functions, none of them is known yet.
+	if g.busy[call.Value] {
+		return true
+	}
+	return slices.ContainsFunc(g.pointsTo(call.Value), func(o Origin) bool { return o.Unknown })
 }
 
 // passes reports whether f is an argument of a call.
@@ -228,8 +250,9 @@ func (t *trace) foreignParameter(f *ssa.Function, index int, sub path) {
 }
 
 // Callees returns the functions that a call of a function value may run.
-func (g *Graph) Callees(call *ssa.CallCommon) (all []*ssa.Function) { return g.functions(call.Value) }
+func (g *Graph) Callees(call *ssa.CallCommon) []*ssa.Function { return g.functions(call.Value) }
 
+// functions returns the functions that a value can be.
 func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 	for _, o := range g.pointsTo(v) {
 		switch callee := o.Value.(type) {
@@ -262,16 +285,17 @@ func (g *Graph) IsHanded(f *ssa.Function) bool {
 func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	call := site.Common()
 	if call.IsInvoke() {
-		return !g.Own(call.Method)
+		return !g.IsLibrary(call.Method)
 	}
 	callee := call.StaticCallee()
 	if callee == nil || g.Code.Has(callee) {
 		return false
 	}
 	object, ok := callee.Object().(*types.Func)
-	return !ok || !g.Own(object)
+	return !ok || !g.IsLibrary(object)
 }
 
+// hand records the functions among the arguments of a call in g.handed.
 func (g *Graph) hand(call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {

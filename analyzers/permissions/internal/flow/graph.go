@@ -17,19 +17,19 @@ import (
 // function without code is one whose code is not analyzed.
 type Graph struct {
 	Code *program.Code
-	// Through is for a function without code. It returns the arguments that the function may return
-	// as its result.
-	Through func(callee *ssa.Function, args []ssa.Value) []ssa.Value
-	// Own gets a function without code. It returns true if no result of that function has a type of
-	// the analyzed program.
-	Own func(callee *types.Func) bool
-	// Calls gets a call of a function without code, and the name of a method. The function may call
-	// the method on one of its arguments. Calls returns that argument, or nil if it is not known.
-	Calls func(call *ssa.CallCommon, method string) ssa.Value
-	// Feeds gets a call of a function without code. The function may call a callback, which is one
-	// of its arguments. Feeds returns the value that the callback receives, or nil if that value is
-	// not known.
-	Feeds func(call *ssa.CallCommon) ssa.Value
+	// ResultArgs returns the arguments that a function without code may return as its result.
+	ResultArgs func(callee *ssa.Function, args []ssa.Value) []ssa.Value
+	// ReceiverArg gets a call of a function without code, and the name of a method. The function may
+	// call the method on one of its arguments. ReceiverArg returns that argument, or nil if it is not
+	// known.
+	ReceiverArg func(call *ssa.CallCommon, method string) ssa.Value
+	// CallbackArg gets a call of a function without code. The function may call a callback, which is
+	// one of its arguments. CallbackArg returns the value that the callback receives, or nil if that
+	// value is not known.
+	CallbackArg func(call *ssa.CallCommon) ssa.Value
+	// IsLibrary reports whether a function without code is one of the library. No result of such a
+	// function has a type of the analyzed program.
+	IsLibrary func(callee *types.Func) bool
 
 	static   map[*ssa.Function][]ssa.CallInstruction
 	dynamic  []ssa.CallInstruction // calls of function values
@@ -44,8 +44,8 @@ type Graph struct {
 	sites   []ssa.CallInstruction
 	siteOf  map[ssa.CallInstruction]int
 	numbers typeutil.Map
-	points  map[ssa.Value][]Origin
-	busy    map[ssa.Value]bool
+	points  map[ssa.Value][]Origin // results of pointsTo
+	busy    map[ssa.Value]bool     // values for which pointsTo has not returned yet
 }
 
 // A store is an assignment of a value to a variable.
@@ -70,10 +70,11 @@ func New(code *program.Code) *Graph {
 		siteOf:   map[ssa.CallInstruction]int{},
 		points:   map[ssa.Value][]Origin{},
 		busy:     map[ssa.Value]bool{},
-		Through:  func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
-		Own:      func(*types.Func) bool { return false },
-		Calls:    func(*ssa.CallCommon, string) ssa.Value { return nil },
-		Feeds:    func(*ssa.CallCommon) ssa.Value { return nil },
+
+		ResultArgs:  func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
+		ReceiverArg: func(*ssa.CallCommon, string) ssa.Value { return nil },
+		CallbackArg: func(*ssa.CallCommon) ssa.Value { return nil },
+		IsLibrary:   func(*types.Func) bool { return false },
 	}
 	for _, f := range code.Functions {
 		for _, block := range f.Blocks {
@@ -85,6 +86,7 @@ func New(code *program.Code) *Graph {
 	return g
 }
 
+// collect records one instruction of f in the fields of g.
 func (g *Graph) collect(f *ssa.Function, instruction ssa.Instruction) {
 	switch i := instruction.(type) {
 	case *ssa.Store:
@@ -234,8 +236,11 @@ type Part struct {
 	Origins []Origin
 }
 
+// maxInside is the number of levels at which Parts looks.
 const maxInside = 4
 
+// parts calls yield for each interface value at most levels below a value of type t, with its type
+// and path. sub leads to the value of type t.
 func (g *Graph) parts(t types.Type, sub path, levels int, yield func(types.Type, path)) {
 	if types.IsInterface(t) {
 		yield(t, sub)
@@ -256,8 +261,9 @@ func (g *Graph) parts(t types.Type, sub path, levels int, yield func(types.Type,
 		g.parts(u.Elem(), sub+mapped, levels, yield)
 	case *types.Struct:
 		for i := range u.NumFields() {
-			if f := u.Field(i); f.Exported() || f.Embedded() {
-				g.parts(f.Type(), sub+g.field(t, i), levels, yield)
+			field := u.Field(i)
+			if field.Exported() || field.Embedded() {
+				g.parts(field.Type(), sub+g.field(t, i), levels, yield)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"go/types"
-	"strconv"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -11,40 +10,42 @@ import (
 // contents continues a trace to the values that were stored inside an object. The object is a
 // variable, slice, map or channel. The given path leads from the object to these values.
 func (t *trace) contents(object ssa.Value, sub path, calls stack) {
-	shapes := []struct {
+	type target struct {
 		shape int
-		to    path
-	}{{t.g.shape(object.Type()), sub}}
+		sub   path
+	}
+	targets := []target{{t.g.shape(object.Type()), sub}}
 	if array, ok := arrayOf(object.Type()); ok {
 		// An assignment through a slice of the array changes the array, too.
 		if rest, ok := strings.CutPrefix(sub, deref); ok && rest != "" {
-			shapes = append(shapes, shapes[0])
-			shapes[1].shape = t.g.number(types.NewSlice(array.Elem()))
-			shapes[1].to = rest
+			targets = append(targets, target{t.g.number(types.NewSlice(array.Elem())), rest})
 		}
 	}
 
-	visits := t.visits
-	for _, s := range shapes {
-		for _, st := range t.g.stores[s.shape] {
-			if rest, ok := strings.CutPrefix(s.to, st.dstPath); ok && t.g.mayBe(st.root, object) {
-				t.visitStored(st, st.srcPath+rest, object, calls)
+	before := t.visits
+	for _, target := range targets {
+		for _, s := range t.g.stores[target.shape] {
+			rest, ok := strings.CutPrefix(target.sub, s.dstPath)
+			if ok && t.g.mayBe(s.root, object) {
+				t.visitStored(s, s.srcPath+rest, object, calls)
 			}
 		}
-		if t.text || t.value && t.visits == visits {
-			t.addEscaped(object, s.shape, s.to, calls)
+		if t.text || t.value && t.visits == before {
+			t.addEscaped(object, target.shape, target.sub, calls)
 		}
 	}
-
 	t.inner(object, sub)
-	global, ok := object.(*ssa.Global)
-	switch {
-	// Code that is not analyzed may set the variables of its own package. The linker may set a
-	// string variable. In both cases, the value is unknown.
-	case ok && !t.g.hasCode(global) || ok && t.text && t.visits == visits:
-		t.unknown(object, calls)
-	case t.visits > visits:
-	default:
+	isStored := t.visits > before
+
+	if global, ok := object.(*ssa.Global); ok {
+		// Code that is not analyzed may set the variables of its own package. The linker may set a
+		// string variable. In both cases, the value is unknown.
+		if !t.g.hasCode(global) || t.text && !isStored {
+			t.unknown(object, calls)
+			return
+		}
+	}
+	if !isStored {
 		t.add(Origin{Value: object, Zero: true})
 	}
 }
@@ -99,21 +100,26 @@ func (t *trace) addEscaped(object ssa.Value, shape int, sub path, calls stack) {
 // inner continues a trace from a field of the object to the values that were stored in the field.
 // It finds only assignments through a pointer to the field.
 func (t *trace) inner(object ssa.Value, sub path) {
-	rest, ok := strings.CutPrefix(sub, deref+"f")
+	below, ok := strings.CutPrefix(sub, deref)
 	if !ok {
 		return
 	}
-	number, rest, _ := strings.Cut(rest, ";")
-	number, _, _ = strings.Cut(number, ".")
-	index, _ := strconv.Atoi(number)
+	step, rest, _ := strings.Cut(below, ";")
+	index, ok := fieldOf(step)
+	if !ok {
+		return
+	}
 	typ := pointed(object.Type())
 	fields, ok := typ.Underlying().(*types.Struct)
 	if !ok {
 		return
 	}
-	for _, s := range t.g.stores[t.g.number(types.NewPointer(fields.Field(index).Type()))] {
-		if below, ok := strings.CutPrefix(deref+rest, s.dstPath); ok && t.g.mayBeField(s.root, typ, index) {
-			t.visit(s.src, s.srcPath+below, "")
+
+	pointer := types.NewPointer(fields.Field(index).Type())
+	for _, s := range t.g.stores[t.g.number(pointer)] {
+		inField, ok := strings.CutPrefix(deref+rest, s.dstPath)
+		if ok && t.g.mayBeField(s.root, typ, index) {
+			t.visit(s.src, s.srcPath+inField, "")
 		}
 	}
 }
@@ -145,17 +151,24 @@ func (g *Graph) mayBeField(root ssa.Value, typ types.Type, index int) bool {
 	return false
 }
 
+// pointsTo returns the origins of a value. A search may need the origins of the value for which it
+// was begun. In that case, pointsTo returns nil, and g.busy has the value.
 func (g *Graph) pointsTo(root ssa.Value) []Origin {
-	origins, ok := g.points[root]
-	if !ok && !g.busy[root] {
-		g.busy[root] = true
-		origins = g.search(root, "", "")
-		g.points[root] = origins
-		delete(g.busy, root)
+	if origins, ok := g.points[root]; ok {
+		return origins
 	}
+	if g.busy[root] {
+		return nil
+	}
+	g.busy[root] = true
+	defer delete(g.busy, root)
+
+	origins := g.search(root, "", "")
+	g.points[root] = origins
 	return origins
 }
 
+// pointed returns the type that a pointer type points to, or t if it is not a pointer type.
 func pointed(t types.Type) types.Type {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		return p.Elem()
@@ -163,6 +176,7 @@ func pointed(t types.Type) types.Type {
 	return t
 }
 
+// arrayOf returns the type of an array, or of the array that a pointer points to.
 func arrayOf(t types.Type) (*types.Array, bool) {
 	array, ok := pointed(t).Underlying().(*types.Array)
 	return array, ok

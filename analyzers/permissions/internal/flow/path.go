@@ -33,6 +33,19 @@ func (g *Graph) field(typ types.Type, i int) path {
 	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(typ))) + ";"
 }
 
+// fieldOf returns the number of the field to which a step such as "f3.9" leads. It reports false for
+// a step of another kind.
+func fieldOf(step string) (index int, ok bool) {
+	numbers, ok := strings.CutPrefix(step, "f")
+	if !ok {
+		return 0, false
+	}
+	number, _, _ := strings.Cut(numbers, ".")
+	index, err := strconv.Atoi(number)
+	return index, err == nil
+}
+
+// result returns the step from the results of a call to result number i.
 func result(i int) path { return "#" + strconv.Itoa(i) + ";" }
 
 // cutResult splits a path that begins with a step "#1;" into the number of the result and the rest.
@@ -55,19 +68,21 @@ type stack = string
 // are dropped.
 const maxCalls = 6
 
+// push adds a call to a stack. It drops the outermost calls if there are more than maxCalls.
 func push(site int, s stack) stack {
 	s = strconv.Itoa(site) + ";" + s
 	end := 0
 	for range maxCalls {
-		next := strings.IndexByte(s[end:], ';')
-		if next < 0 {
+		length := strings.IndexByte(s[end:], ';')
+		if length < 0 {
 			return s
 		}
-		end += next + 1
+		end += length + 1
 	}
 	return s[:end]
 }
 
+// pop splits a stack into the innermost call and the other calls.
 func pop(s stack) (site int, rest stack) {
 	number, rest, _ := strings.Cut(s, ";")
 	site, _ = strconv.Atoi(number)
@@ -92,8 +107,13 @@ func isEndless(p path) bool {
 	if strings.Count(p, ";") > maxSteps || strings.Count(p, "!") > maxBoxes {
 		return true
 	}
+	// Only the first step needs a look, because the path was inspected before that step was added.
 	first, rest, _ := strings.Cut(strings.TrimPrefix(p, deref), ";")
-	return first != "" && strings.Contains("f!", first[:1]) && strings.Count(";"+rest, ";"+first+";") >= maxRepeats
+	if !strings.HasPrefix(first, "f") && !strings.HasPrefix(first, "!") {
+		return false
+	}
+	// The semicolons make sure that f1.2 is not counted in f11.2.
+	return strings.Count(";"+rest, ";"+first+";") >= maxRepeats
 }
 
 // location returns the value from which an address is derived, and the path from that value to the

@@ -3,6 +3,7 @@ package flow
 import (
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,9 +76,16 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
+// search returns the origins of the value to which a path leads from v. calls has the calls that led
+// to v.
 func (g *Graph) search(v ssa.Value, sub path, calls stack) []Origin {
-	t := &trace{g: g, text: isText(v.Type(), sub), seen: map[Origin]bool{}, found: map[Origin]bool{}}
-	t.value = sub == "" && types.IsInterface(v.Type())
+	t := &trace{
+		g:     g,
+		text:  isText(v.Type(), sub),
+		value: sub == "" && types.IsInterface(v.Type()),
+		seen:  map[Origin]bool{},
+		found: map[Origin]bool{},
+	}
 	t.visit(v, sub, calls)
 	for len(t.work) > 0 {
 		next := t.work[len(t.work)-1]
@@ -97,17 +105,16 @@ func (g *Graph) search(v ssa.Value, sub path, calls stack) []Origin {
 // isText reports whether the given path leads from a value of type t to a string.
 func isText(t types.Type, sub path) bool {
 	for sub != "" && t != nil {
-		var at string
-		at, sub, _ = strings.Cut(sub, ";")
+		var step string
+		step, sub, _ = strings.Cut(sub, ";")
 		switch u := t.Underlying().(type) {
 		case *types.Pointer:
 			t = u.Elem()
 		case *types.Slice:
 			t = u.Elem()
 		case *types.Struct:
-			number, _, _ := strings.Cut(at[1:], ".")
-			index, err := strconv.Atoi(number)
-			if err != nil || index >= u.NumFields() {
+			index, ok := fieldOf(step)
+			if !ok || index >= u.NumFields() {
 				return false
 			}
 			t = u.Field(index).Type()
@@ -118,6 +125,7 @@ func isText(t types.Type, sub path) bool {
 	return t != nil && isString(t)
 }
 
+// visit adds a state to the work of the search, unless it was added before.
 func (t *trace) visit(v ssa.Value, sub path, calls stack) {
 	t.visits++
 	if isEndless(sub) {
@@ -240,23 +248,26 @@ func (t *trace) stepUnary(v *ssa.UnOp, sub path, calls stack) {
 	}
 }
 
+// stepBox continues a trace from an interface value to the value in it. If the path asserts another
+// type than that of the value, stepBox adds an origin with Zero.
 func (t *trace) stepBox(v *ssa.MakeInterface, sub path, calls stack) {
-	number, asserted := strings.CutPrefix(sub, "!")
-	switch {
-	case sub == "":
+	if sub == "" {
 		t.origin(v, calls)
-	case asserted:
-		number, rest, _ := strings.Cut(number, ";")
-		if number == strconv.Itoa(t.g.number(v.X.Type())) {
-			t.visit(v.X, rest, calls)
-		} else {
-			t.add(Origin{Value: v, Zero: true})
-		}
-	default:
-		t.visit(v.X, sub, calls)
+		return
 	}
+	if !strings.HasPrefix(sub, "!") {
+		t.visit(v.X, sub, calls)
+		return
+	}
+	rest, ok := strings.CutPrefix(sub, t.g.assert(v.X.Type()))
+	if !ok {
+		t.add(Origin{Value: v, Zero: true})
+		return
+	}
+	t.visit(v.X, rest, calls)
 }
 
+// stepAssert continues a trace from the result of a type assertion to the interface value.
 func (t *trace) stepAssert(v *ssa.TypeAssert, sub path, calls stack) {
 	if v.CommaOk {
 		_, sub = cutResult(sub)
@@ -273,31 +284,46 @@ func (g *Graph) assert(typ types.Type) path {
 	return "!" + strconv.Itoa(g.number(typ)) + ";"
 }
 
+// stepExtract continues a trace from one of several results of an instruction.
 func (t *trace) stepExtract(v *ssa.Extract, sub path, calls stack) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Next:
-		iteration, ok := tuple.Iter.(*ssa.Range)
-		switch {
-		case !ok || tuple.IsString:
-			t.unknown(v, calls)
-		case v.Index == 1:
-			t.visit(iteration.X, mapKey+sub, calls)
-		case v.Index == 2:
-			t.visit(iteration.X, mapped+sub, calls)
-		}
+		t.stepNext(v, tuple, sub, calls)
 	case *ssa.Select:
-		// The first two results of a select are its case and whether it received a value.
-		receives := 2
-		for _, state := range tuple.States {
-			if state.Dir == types.RecvOnly {
-				if receives == v.Index {
-					t.visit(state.Chan, sent+sub, calls)
-				}
-				receives++
-			}
-		}
+		t.stepSelect(v, tuple, sub, calls)
 	default:
 		t.visit(tuple, result(v.Index)+sub, calls)
+	}
+}
+
+// stepNext continues a trace from a key or a value of an iteration to the map. The results of an
+// iteration are whether there is an element, its key and its value.
+func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, sub path, calls stack) {
+	iteration, ok := next.Iter.(*ssa.Range)
+	if !ok || next.IsString {
+		t.unknown(v, calls)
+		return
+	}
+	switch v.Index {
+	case 1:
+		t.visit(iteration.X, mapKey+sub, calls)
+	case 2:
+		t.visit(iteration.X, mapped+sub, calls)
+	}
+}
+
+// stepSelect continues a trace from a value that a select received to its channel. The first two
+// results of a select are its case and whether it received a value. The received values follow.
+func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, sub path, calls stack) {
+	index := 2
+	for _, state := range sel.States {
+		if state.Dir != types.RecvOnly {
+			continue
+		}
+		if index == v.Index {
+			t.visit(state.Chan, sent+sub, calls)
+		}
+		index++
 	}
 }
 
@@ -305,11 +331,8 @@ func (t *trace) stepExtract(v *ssa.Extract, sub path, calls stack) {
 // closures of that function have captured for the variable.
 func (t *trace) freeVar(v *ssa.FreeVar, sub path) {
 	f := v.Parent()
-	for i, own := range f.FreeVars {
-		if own == v {
-			for _, closure := range t.g.closures[f] {
-				t.visit(closure.Bindings[i], sub, "")
-			}
-		}
+	index := slices.Index(f.FreeVars, v)
+	for _, closure := range t.g.closures[f] {
+		t.visit(closure.Bindings[index], sub, "")
 	}
 }

@@ -53,34 +53,41 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 // value is declared in the program. If the type declares the method itself, ownType returns nil.
 // The buckets of that method are found elsewhere, because the code of the method is analyzed.
 func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place {
-	if box.X.Type().String() == "untyped nil" {
+	if method == "" || types.Identical(box.X.Type(), types.Typ[types.UntypedNil]) {
 		return nil
 	}
-	v := box.X
-	selection := d.program.SSA.MethodSets.MethodSet(v.Type()).Lookup(nil, method)
-	if method == "" || selection == nil {
+	selection := d.program.SSA.MethodSets.MethodSet(box.X.Type()).Lookup(nil, method)
+	if selection == nil {
 		return nil
 	}
+
+	// An index has the numbers of the embedded fields on the way to the method, and the number of the
+	// method. Without embedded fields, the type declares the method itself.
 	index := selection.Index()
-	if len(index) == 1 {
+	fields := index[:len(index)-1]
+	if len(fields) == 0 {
 		return nil
 	}
-	embedded := d.graph.Fields(v, index[:len(index)-1], calls)
+
+	embedded := d.graph.Fields(box.X, fields, calls)
+	if len(embedded) == 0 {
+		return []Place{{Name: "a value in " + functionName(box.Parent()), Unknown: true}}
+	}
 	var all []Place
 	for _, o := range embedded {
 		all = append(all, d.placesOf(o, method)...)
 	}
-	if _, promoted := selection.Obj().(*types.Func); promoted && len(embedded) == 0 {
-		all = append(all, Place{Name: "a value in " + functionName(box.Parent()), Unknown: true})
-	}
 	return all
 }
 
+// compactPlaces removes places that occur earlier in all. It changes all.
 func compactPlaces(all []Place) []Place {
-	places := map[Place]bool{}
+	seen := map[Place]bool{}
 	return slices.DeleteFunc(all, func(p Place) bool {
-		ok := places[p]
-		places[p] = true
-		return ok
+		if seen[p] {
+			return true
+		}
+		seen[p] = true
+		return false
 	})
 }

@@ -27,18 +27,24 @@ type deriver struct {
 	types    libraryTypes
 	rights   map[Right]bool
 	resolved map[*ssa.Call]bool // calls that open a bucket and whose layers were found
-	second   []layer
+	layers   []layer            // layers that pass operations to a second bucket
 }
 
 // Derive returns the rights that p needs, sorted.
 func Derive(p *program.Program) []Right {
-	d := &deriver{program: p, types: typesOf(p), rights: map[Right]bool{}, resolved: map[*ssa.Call]bool{}}
+	d := &deriver{
+		program:  p,
+		types:    typesOf(p),
+		rights:   map[Right]bool{},
+		resolved: map[*ssa.Call]bool{},
+	}
 	d.code = program.Reach(p, d.methodsOf, func(f *ssa.Function) bool { return isReflection(nameOf(f)) })
 	d.graph = flow.New(d.code)
-	d.graph.Through = through
-	d.graph.Own = isLibrary
-	d.graph.Calls = d.calledOn
-	d.graph.Feeds = feeds
+	d.graph.ResultArgs = resultArgs
+	d.graph.ReceiverArg = d.receiverArg
+	d.graph.CallbackArg = callbackArg
+	d.graph.IsLibrary = isLibrary
+
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
@@ -51,7 +57,7 @@ func Derive(p *program.Program) []Right {
 	}
 	d.addOtherLayers()
 	d.addLayers()
-	d.addReads()
+	d.addProtected()
 	return d.sorted()
 }
 
@@ -81,11 +87,15 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	does := d.types.family(call.Method)
-	// A synthetic method with the same name only passes the call on to an embedded interface.
-	if does == nil || f.Synthetic != "" && f.Name() == call.Method.Name() {
+	if does == nil {
 		return
 	}
 	name := call.Method.Name()
+
+	// A synthetic method with the same name only passes the call on to an embedded interface.
+	if f.Synthetic != "" && f.Name() == name {
+		return
+	}
 	// f may be a method of a layer, which is a Core that wraps another Core. If f calls the same
 	// method of the wrapped Core, that call needs no rights of its own. The rights are added at the
 	// call of f.
@@ -100,28 +110,37 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	name := nameOf(callee)
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
-	uses, ok := functions[name]
 
-	switch {
-	case ok:
+	switch name {
+	case "storage.Copy":
+		d.copy(f, site, options)
+		return
+	case "storage/transfer.Sync":
+		d.sync(f, site, options)
+		return
+	case "storage.StreamCopy":
+		d.addStreamSource(f, site)
+	}
+
+	if uses, ok := functions[name]; ok {
 		for _, u := range uses {
 			if u.arg < len(call.Args) {
 				d.add(f, site, call.Args[u.arg], u.does, u.method, options)
 			}
 		}
-		if name == "storage.StreamCopy" {
-			d.streamed(f, site)
-		}
-	case name == "storage.Copy":
-		d.copy(f, site, options)
-	case name == "storage/transfer.Sync":
-		d.sync(f, site, options)
-	case isReflection(name) || isOurs(callee) && !isInternal(callee) && !harmless[name]:
-		for _, arg := range call.Args {
-			d.addAnything(f, site, arg)
-		}
-	case !isOurs(callee):
+		return
+	}
+
+	ours := isOurs(callee)
+	if ours && (isInternal(callee) || harmless[name]) {
+		return
+	}
+	if !ours && !isReflection(name) {
 		d.foreign(f, site, callee)
+		return
+	}
+	for _, arg := range call.Args {
+		d.addAnything(f, site, arg)
 	}
 }
 
@@ -140,20 +159,25 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 
 	unknown := false
 	for i, arg := range args {
-		_, parameter := declared.Params().At(i).Type().(*types.TypeParam)
-		if parameter || !d.types.isBucket(arg.Type()) {
+		_, isTypeParam := declared.Params().At(i).Type().(*types.TypeParam)
+		if isTypeParam || !d.types.isBucket(arg.Type()) {
 			continue
 		}
-		all := d.places(arg, "", "")
-		for _, place := range all {
+		places := d.places(arg, "", "")
+		if len(places) == 0 {
+			unknown = true
+		}
+		for _, place := range places {
 			d.addPlace(place, names(Anything), d.position(f, site.Pos()))
 		}
-		unknown = unknown || len(all) == 0
 	}
 
+	// The function can call the methods of a type parameter only if its constraint has methods.
 	for i, arg := range callee.TypeArgs() {
-		iface, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
-		unknown = unknown || ok && iface.NumMethods() > 0 && d.hasBucketMethod(arg)
+		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		if ok && constraint.NumMethods() > 0 && d.hasBucketMethod(arg) {
+			unknown = true
+		}
 	}
 
 	if unknown {
@@ -175,23 +199,29 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 // copy adds the rights that a call of storage.Copy needs. Within one bucket, the server copies.
 // Between buckets, the source is read and the destination is written.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+	// The arguments are ctx, dst, dstKey, src, srcKey and the options.
 	args := site.Common().Args
-	dst := d.places(args[1], "", "")
-	src := d.places(args[3], "", "")
-	if slices.ContainsFunc(dst, func(p Place) bool { return containsPlace(src, p) }) {
-		d.add(f, site, args[1], copyInside, "", options)
+	dst := args[1]
+	src := args[3]
+	dstPlaces := d.places(dst, "", "")
+	srcPlaces := d.places(src, "", "")
+
+	if slices.ContainsFunc(dstPlaces, func(p Place) bool { return containsPlace(srcPlaces, p) }) {
+		d.add(f, site, dst, copyInside, "", options)
 	}
-	if len(dst) == 1 && len(src) == 1 && dst[0].Name == src[0].Name {
+	if len(dstPlaces) == 1 && len(srcPlaces) == 1 && dstPlaces[0].Name == srcPlaces[0].Name {
 		return
 	}
-	d.add(f, site, args[1], copyTo, "", options)
-	d.add(f, site, args[3], copyFrom, "", options)
+	d.add(f, site, dst, copyTo, "", options)
+	d.add(f, site, src, copyFrom, "", options)
 }
 
-// streamed adds the rights that a call of storage.StreamCopy needs for its source. A source that the
-// calling function got as an argument needs no rights here, because they are added at the call of storage.Copy.
-func (d *deriver) streamed(f *ssa.Function, site ssa.CallInstruction) {
-	for _, o := range d.graph.Trace(site.Common().Args[3], "") {
+// addStreamSource adds the rights that a call of storage.StreamCopy needs for its source, which is its fourth argument.
+// A source that the calling function got as an argument needs no rights here, because they are added at the call of
+// storage.Copy.
+func (d *deriver) addStreamSource(f *ssa.Function, site ssa.CallInstruction) {
+	src := site.Common().Args[3]
+	for _, o := range d.graph.Trace(src, "") {
 		if _, ok := o.Value.(*ssa.Parameter); ok {
 			continue
 		}
@@ -234,12 +264,14 @@ func (d *deriver) inside(v ssa.Value, calls string, boxes int) (all []Place) {
 			all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
 		}
 		for _, o := range part.Origins {
-			box, ok := o.Value.(*ssa.MakeInterface)
-			switch {
-			case o.Zero:
-			case ok && boxes > 0:
+			if o.Zero {
+				continue
+			}
+			if box, ok := o.Value.(*ssa.MakeInterface); ok && boxes > 0 {
 				all = append(all, d.inside(box.X, o.Stack, boxes-1)...)
-			case d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()):
+				continue
+			}
+			if d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()) {
 				all = append(all, d.placesOf(o, "")...)
 			}
 		}
@@ -271,19 +303,33 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	}
 	for _, operand := range instruction.Operands(nil) {
 		value, ok := (*operand).(*ssa.Function)
-		if !ok || value == called || d.code.Has(value) || d.graph.IsCalled(value) && !d.graph.IsHanded(value) {
+		if !ok || value == called || d.code.Has(value) {
 			continue
 		}
-		if uses := functions[nameOf(value)]; len(uses) > 0 || nameOf(value) == "storage.Copy" ||
-			nameOf(value) == "storage/transfer.Sync" {
-			place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
-			does := copyInside
-			if len(uses) > 0 {
-				does = uses[0].does
-			}
-			d.addPlace(place, does.operations(nil, false), d.position(f, instruction.Pos()))
+		if d.graph.IsCalled(value) && !d.graph.IsHanded(value) {
+			continue
 		}
+		does := firstFamily(nameOf(value))
+		if does == nil {
+			continue
+		}
+		place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
+		d.addPlace(place, does.operations(nil, false), d.position(f, instruction.Pos()))
 	}
+}
+
+// firstFamily returns the operations of a library function on its first bucket. It returns nil if
+// the function with this name uses no bucket.
+func firstFamily(name string) *family {
+	switch name {
+	case "storage.Copy", "storage/transfer.Sync":
+		return copyInside
+	}
+	uses := functions[name]
+	if len(uses) == 0 {
+		return nil
+	}
+	return uses[0].does
 }
 
 // add records the operations of a call, for each bucket that v can be. method is the
@@ -301,6 +347,8 @@ func (d *deriver) add(
 	}
 }
 
+// addPlace records operations of one call on a bucket. When it sees the bucket for the first time, it
+// also finds the layers with which the bucket is opened.
 func (d *deriver) addPlace(place Place, operations []string, position string) {
 	for _, operation := range operations {
 		d.rights[Right{place, operation, position}] = true
@@ -311,15 +359,20 @@ func (d *deriver) addPlace(place Place, operations []string, position string) {
 	}
 }
 
-func (d *deriver) sorted() (all []Right) {
+// sorted returns the rights by bucket, operation and call, the known buckets first.
+func (d *deriver) sorted() []Right {
+	var all []Right
 	for r := range d.rights {
+		// Two calls may open the same bucket. Compact merges their rights if they differ only in open.
 		r.Place.open = nil
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b Right) int {
 		return cmp.Or(
-			compareBool(a.Place.Unknown, b.Place.Unknown), strings.Compare(a.Place.String(), b.Place.String()),
-			strings.Compare(a.Operation, b.Operation), comparePositions(a.Call, b.Call),
+			compareBool(a.Place.Unknown, b.Place.Unknown),
+			strings.Compare(a.Place.String(), b.Place.String()),
+			strings.Compare(a.Operation, b.Operation),
+			comparePositions(a.Call, b.Call),
 		)
 	})
 	return slices.Compact(all)

@@ -13,7 +13,7 @@ type family struct {
 
 func names(all ...string) []string { return all }
 
-// This map has the additional operations for each option of an upload. For example, an upload with
+// written has the additional operations for each option of an upload. For example, an upload with
 // WithTags also needs the operation upload-with-tags.
 var written = map[string][]string{
 	"WithTags":       names("upload-with-tags"),
@@ -137,8 +137,7 @@ var (
 var (
 	removals = map[string][]string{"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version")}
 	bypassed = map[string][]string{"WithGovernanceBypass": names("remove-version-bypass")}
-	// This map has the additional operations for each option of a copy. WithTags has two
-	// operations. The second one is for WithTags(nil), which makes a copy without tags.
+	// copied has the additional operations for each option of a copy. WithTags has two operations. The second one is for WithTags(nil), which makes a copy without tags.
 	copied = map[string][]string{
 		"WithTags":               names("copy-with-tags", "copy-without-tags"),
 		"WithRetention":          names("upload-with-retention"),
@@ -175,19 +174,23 @@ const Anything = "anything"
 // operations returns the operations of a call with the given options. If known is false, there may
 // be other options, and the operations of all options are returned.
 func (f *family) operations(options []string, known bool) []string {
+	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
 	all := slices.Clone(f.always)
-	replaced := false
+
+	isReplaced := false
 	for option, operations := range f.instead {
-		if !known || slices.Contains(options, option) {
+		if mayHave(option) {
 			all = append(all, operations...)
-			replaced = replaced || known
+			isReplaced = true
 		}
 	}
-	if !replaced {
+	// A call whose options are not known may also have none of these.
+	if !isReplaced || !known {
 		all = append(all, f.plain...)
 	}
+
 	for option, operations := range f.with {
-		if !known || slices.Contains(options, option) {
+		if mayHave(option) {
 			all = append(all, operations...)
 		}
 	}

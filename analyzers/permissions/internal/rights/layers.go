@@ -8,8 +8,9 @@ import (
 
 // A layer, such as a mirror, belongs to one bucket and passes operations to a second one.
 type layer struct {
-	of, to   Place // the first and the second bucket
-	readOnly bool
+	first    Place
+	second   Place
+	readOnly bool // whether the layer writes nothing to the second bucket
 }
 
 // layersOf finds the layers with which a bucket is opened, and the second buckets of these layers.
@@ -24,12 +25,14 @@ func (d *deriver) layersOf(place Place) {
 			continue
 		}
 		for _, origin := range d.graph.Trace(call.Call.Args[0], o.Stack) {
-			d.layer(place, origin.Value, origin.Stack)
+			d.addLayer(place, origin.Value, origin.Stack)
 		}
 	}
 }
 
-func (d *deriver) layer(place Place, v ssa.Value, calls string) {
+// addLayer records the layer that v makes, if v is a call of a function that makes one. place is the
+// first bucket of the layer, and the second bucket is the argument of the call.
+func (d *deriver) addLayer(place Place, v ssa.Value, calls string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
@@ -38,8 +41,12 @@ func (d *deriver) layer(place Place, v ssa.Value, calls string) {
 	if !isPassing(name) {
 		return
 	}
-	for _, target := range d.places(call.Call.Args[0], calls, "") {
-		d.second = append(d.second, layer{place, target, name == "storage/layers/overlay.New"})
+	for _, second := range d.places(call.Call.Args[0], calls, "") {
+		d.layers = append(d.layers, layer{
+			first:    place,
+			second:   second,
+			readOnly: name == "storage/layers/overlay.New",
+		})
 	}
 }
 
@@ -60,7 +67,7 @@ func (d *deriver) addOtherLayers() {
 
 func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
 	for _, place := range d.places(call.Call.Args[0], "", "") {
-		if !slices.ContainsFunc(d.second, func(l layer) bool { return l.to == place }) {
+		if !slices.ContainsFunc(d.layers, func(l layer) bool { return l.second == place }) {
 			d.addPlace(place, names(Anything), d.position(f, call.Pos()))
 		}
 	}
@@ -74,13 +81,13 @@ func isPassing(name string) bool {
 
 // addLayers adds the operations that layers pass on.
 func (d *deriver) addLayers() {
-	for _, l := range d.second {
+	for _, l := range d.layers {
 		for r := range d.rights {
-			if r.Place != l.of {
+			if r.Place != l.first {
 				continue
 			}
 			for _, operation := range l.passes(r.Operation) {
-				d.rights[Right{l.to, operation, r.Call}] = true
+				d.rights[Right{l.second, operation, r.Call}] = true
 			}
 		}
 	}
@@ -99,44 +106,56 @@ func (l layer) passes(operation string) []string {
 	return names("download", "download-missing", "tags")
 }
 
-// addReads adds operations for reads and writes of buckets with locks or encryption. A read or a
+// protections says how the objects of a bucket are protected, as far as the program shows it.
+type protections struct {
+	retention bool
+	legalHold bool
+	kmsKey    bool
+}
+
+// addProtected adds operations for reads and writes of buckets with locks or encryption. A read or a
 // write of such a bucket also needs these operations.
-func (d *deriver) addReads() {
-	retentions := map[Place]bool{}
-	holds := map[Place]bool{}
-	keys := map[Place]bool{}
+func (d *deriver) addProtected() {
+	byPlace := map[Place]protections{}
 	for r := range d.rights {
+		p := byPlace[r.Place]
 		switch r.Operation {
 		case "upload-with-retention", "set-retention", "set-retention-bypass":
-			retentions[r.Place] = true
+			p.retention = true
 		case "upload-with-legal-hold", "set-legal-hold":
-			holds[r.Place] = true
+			p.legalHold = true
 		case "upload-encrypted", "download-encrypted":
-			keys[r.Place] = true
+			p.kmsKey = true
 		}
-		keys[r.Place] = keys[r.Place] || r.Place.kms
+		if r.Place.kms {
+			p.kmsKey = true
+		}
+		byPlace[r.Place] = p
 	}
+
 	for r := range d.rights {
-		for _, operation := range more(r.Operation, retentions[r.Place], holds[r.Place], keys[r.Place]) {
+		for _, operation := range byPlace[r.Place].operations(r.Operation) {
 			d.rights[Right{r.Place, operation, r.Call}] = true
 		}
 	}
 }
 
-func more(operation string, retentions, holds, keys bool) (all []string) {
+// operations returns the operations that the given one needs besides itself on a bucket with these
+// protections.
+func (p protections) operations(operation string) (all []string) {
 	switch operation {
 	case "download", "download-version":
-		if retentions {
+		if p.retention {
 			all = append(all, "see-retention")
 		}
-		if holds {
+		if p.legalHold {
 			all = append(all, "see-legal-hold")
 		}
-		if keys {
+		if p.kmsKey {
 			all = append(all, "download-encrypted")
 		}
 	case "upload", "upload-if-absent", "upload-if-revision", "upload-parts", "open-upload", "copy", "move", "update":
-		if keys {
+		if p.kmsKey {
 			all = append(all, "upload-encrypted", "upload-parts-encrypted")
 		}
 	}

@@ -2,6 +2,7 @@ package rights
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -12,12 +13,18 @@ import (
 // libraryTypes has the interfaces Bucket, Core, Service and MultipartUpload of package storage.
 type libraryTypes struct{ bucket, core, service, multipart *types.Interface }
 
-func typesOf(p *program.Program) (t libraryTypes) {
-	root := p.SSA.ImportedPackage(program.Storage)
+// typesOf looks up the interfaces in package storage, which p imports.
+func typesOf(p *program.Program) libraryTypes {
+	scope := p.SSA.ImportedPackage(program.Storage).Pkg.Scope()
 	find := func(name string) *types.Interface {
-		return root.Pkg.Scope().Lookup(name).Type().Underlying().(*types.Interface)
+		return scope.Lookup(name).Type().Underlying().(*types.Interface)
 	}
-	return libraryTypes{find("Bucket"), find("Core"), find("Service"), find("MultipartUpload")}
+	return libraryTypes{
+		bucket:    find("Bucket"),
+		core:      find("Core"),
+		service:   find("Service"),
+		multipart: find("MultipartUpload"),
+	}
 }
 
 // family returns the operations that a call of an interface method needs. The program itself may
@@ -69,7 +76,11 @@ func (t libraryTypes) isBucket(typ types.Type) bool {
 		return false
 	}
 	for method := range iface.Methods() {
-		if hasMethod(t.bucket, method) || hasMethod(t.core, method) && method.Name() != "Close" {
+		if hasMethod(t.bucket, method) {
+			return true
+		}
+		// Many types that are not buckets have the method Close.
+		if hasMethod(t.core, method) && method.Name() != "Close" {
 			return true
 		}
 	}
@@ -95,21 +106,23 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	return all
 }
 
-// calledOn returns the argument on which a library function calls the given method. For example,
+// receiverArg returns the argument on which a library function calls the given method. For example,
 // ReadAll calls Download on its bucket. If the library function does not call the method on an
-// argument, calledOn returns nil.
-func (d *deriver) calledOn(call *ssa.CallCommon, method string) ssa.Value {
-	for _, m := range d.methodsOf(call) {
-		if m.Name() == method {
-			return call.Args[functions[nameOf(call.StaticCallee())][0].arg]
-		}
+// argument, receiverArg returns nil.
+func (d *deriver) receiverArg(call *ssa.CallCommon, method string) ssa.Value {
+	hasName := func(m *types.Func) bool { return m.Name() == method }
+	if !slices.ContainsFunc(d.methodsOf(call), hasName) {
+		return nil
 	}
-	return nil
+
+	// A function that calls methods calls all of them on the same argument.
+	uses := functions[nameOf(call.StaticCallee())]
+	return call.Args[uses[0].arg]
 }
 
-// This function returns the arguments from which callee makes its result. For example, the result
-// of storage.Ref is a view of its first argument.
-func through(callee *ssa.Function, args []ssa.Value) []ssa.Value {
+// resultArgs returns the arguments from which callee makes its result. For example, the result of
+// storage.Ref is a view of its first argument.
+func resultArgs(callee *ssa.Function, args []ssa.Value) []ssa.Value {
 	switch nameOf(callee) {
 	case "storage.Ref", "storage.Wrap", "storage.NewBucket", "storage.NewCopySource", "storage/engine.New",
 		"storage/engine.NewService", "storage/driver.Intercept", "storage/transfer.Bucket", "sync.OnceValue",
@@ -135,14 +148,15 @@ func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// This function returns the value that a library function passes to its callback. storage.Wrap
-// passes its first argument. For all other functions, the value is not known, and the result is
-// nil.
-func feeds(call *ssa.CallCommon) ssa.Value {
-	if callee := call.StaticCallee(); callee != nil && nameOf(callee) == "storage.Wrap" {
-		return call.Args[0]
+// callbackArg returns the value that a library function passes to its callback. storage.Wrap passes
+// the Core of its first argument. For all other functions, the value is not known, and callbackArg
+// returns nil.
+func callbackArg(call *ssa.CallCommon) ssa.Value {
+	callee := call.StaticCallee()
+	if callee == nil || nameOf(callee) != "storage.Wrap" {
+		return nil
 	}
-	return nil
+	return call.Args[0]
 }
 
 // isReflection reports whether the function with this name can call methods by their names.
@@ -212,7 +226,8 @@ func calleeName(call *ssa.CallCommon) string {
 	return ""
 }
 
-// shortName returns the name by which the source calls a function.
+// shortName returns the name by which the source calls a function, such as "storage.Copy". A call of
+// a function value has no such name, and shortName returns "a call".
 func shortName(call *ssa.CallCommon) string {
 	if call.IsInvoke() {
 		return call.Method.Name()
@@ -223,6 +238,7 @@ func shortName(call *ssa.CallCommon) string {
 	return "a call"
 }
 
+// shortOf returns the name of f with the name of its package. A method has only its own name.
 func shortOf(f *ssa.Function) string {
 	object := objectOf(f)
 	if object == nil {
@@ -244,15 +260,22 @@ func functionName(f *ssa.Function) string {
 	if object == nil {
 		return f.Name()
 	}
-	name := object.Name()
-	if recv := object.Signature().Recv(); recv != nil {
-		t := recv.Type()
-		if p, ok := t.(*types.Pointer); ok {
-			t = p.Elem()
-		}
-		if named, ok := t.(*types.Named); ok {
-			name = named.Obj().Name() + "." + name
-		}
+	return object.Pkg().Name() + "." + receiverPrefix(object) + object.Name()
+}
+
+// receiverPrefix returns the name of the type of f's receiver and a dot, or "" if f is no method.
+func receiverPrefix(f *types.Func) string {
+	recv := f.Signature().Recv()
+	if recv == nil {
+		return ""
 	}
-	return object.Pkg().Name() + "." + name
+	t := recv.Type()
+	if pointer, ok := t.(*types.Pointer); ok {
+		t = pointer.Elem()
+	}
+	named, ok := t.(*types.Named)
+	if !ok {
+		return ""
+	}
+	return named.Obj().Name() + "."
 }

@@ -36,6 +36,8 @@ func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	return slices.Compact(all), known
 }
 
+// optionNames returns the names of the options that o makes. An option may be wrapped in an
+// interface value, and a struct such as storage.DownloadOptions has several options.
 func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	if o.Zero {
 		return nil, true
@@ -63,13 +65,13 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 // constructors returns the names of the library's functions that a call may run to make an option.
 // known is false if it may also run other functions.
 func (d *deriver) constructors(call *ssa.Call) (all []string, known bool) {
-	callees := []*ssa.Function{call.Call.StaticCallee()}
-	if callees[0] == nil {
-		callees = nil
-		if !call.Call.IsInvoke() {
-			callees = d.graph.Callees(&call.Call)
-		}
+	var callees []*ssa.Function
+	if callee := call.Call.StaticCallee(); callee != nil {
+		callees = []*ssa.Function{callee}
+	} else if !call.Call.IsInvoke() {
+		callees = d.graph.Callees(&call.Call)
 	}
+
 	for _, callee := range callees {
 		if !isOurs(callee) || objectOf(callee) == nil {
 			return nil, false
@@ -89,36 +91,47 @@ func isOptions(t types.Type) bool {
 
 // fieldOptions maps the fields of structs of options to the options that set them.
 var fieldOptions = map[string]string{
-	"IfAbsent": "IfAbsent", "IfRevision": "IfRevision", "Version": "WithVersion", "Tags": "WithTags",
-	"Retention": "WithRetention", "LegalHold": "WithLegalHold", "PublicRead": "WithPublicRead",
-	"GovernanceBypass": "WithGovernanceBypass", "BypassGovernance": "WithGovernanceBypass", "Resume": "WithResume",
-	"Native": "WithKMSKey",
+	"IfAbsent":         "IfAbsent",
+	"IfRevision":       "IfRevision",
+	"Version":          "WithVersion",
+	"Tags":             "WithTags",
+	"Retention":        "WithRetention",
+	"LegalHold":        "WithLegalHold",
+	"PublicRead":       "WithPublicRead",
+	"GovernanceBypass": "WithGovernanceBypass",
+	"BypassGovernance": "WithGovernanceBypass",
+	"Resume":           "WithResume",
+	"Native":           "WithKMSKey",
 }
 
 // setFields returns names of options, such as WithTags, for a struct of options. The result has an
 // option if the corresponding field of the struct is set.
 func (d *deriver) setFields(v ssa.Value, fields *types.Struct, calls string) (all []string) {
 	for i := range fields.NumFields() {
-		if embedded, ok := fields.Field(i).Type().Underlying().(*types.Struct); ok && fields.Field(i).Embedded() {
-			for j := range embedded.NumFields() {
-				all = d.setField(all, embedded.Field(j), v, []int{i, j}, calls)
+		field := fields.Field(i)
+		embedded, ok := field.Type().Underlying().(*types.Struct)
+		if !ok || !field.Embedded() {
+			if d.isSet(field, v, []int{i}, calls) {
+				all = append(all, fieldOptions[field.Name()])
 			}
 			continue
 		}
-		all = d.setField(all, fields.Field(i), v, []int{i}, calls)
+		for j := range embedded.NumFields() {
+			if d.isSet(embedded.Field(j), v, []int{i, j}, calls) {
+				all = append(all, fieldOptions[embedded.Field(j).Name()])
+			}
+		}
 	}
 	return all
 }
 
-func (d *deriver) setField(all []string, field *types.Var, v ssa.Value, indexes []int, calls string) []string {
-	option := fieldOptions[field.Name()]
-	if option == "" {
-		return all
+// isSet reports whether the program may set a field of v that stands for an option. indexes are the
+// numbers of the fields that lead to it.
+func (d *deriver) isSet(field *types.Var, v ssa.Value, indexes []int, calls string) bool {
+	if fieldOptions[field.Name()] == "" {
+		return false
 	}
-	for _, o := range d.graph.Fields(v, indexes, calls) {
-		if !o.Zero && !isEmpty(o.Value) {
-			return append(all, option)
-		}
-	}
-	return all
+	return slices.ContainsFunc(d.graph.Fields(v, indexes, calls), func(o flow.Origin) bool {
+		return !o.Zero && !isEmpty(o.Value)
+	})
 }

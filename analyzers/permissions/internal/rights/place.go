@@ -59,17 +59,12 @@ func (d *deriver) opened(call *ssa.Call, calls string) []Place {
 	name := calleeName(call.Common())
 	args := call.Call.Args
 	switch name {
-	case "storage.Open":
+	case "storage.Open", "storage.OpenService":
 		return d.addressed(call, args[1], calls, "")
-	case "storage/locations.Open":
+	case "storage/locations.Open", "storage/locations.OpenService":
 		return d.addressed(call, args[1], calls, LocationPrefix)
-	case "(*storage/locations.Config).Open":
-		return d.addressed(call, args[2], calls, LocationPrefix)
-	case "storage.OpenService":
-		return d.addressed(call, args[1], calls, "")
-	case "storage/locations.OpenService":
-		return d.addressed(call, args[1], calls, LocationPrefix)
-	case "(*storage/locations.Config).OpenService":
+	case "(*storage/locations.Config).Open", "(*storage/locations.Config).OpenService":
+		// The first argument is the receiver.
 		return d.addressed(call, args[2], calls, LocationPrefix)
 	case "storage/memstore.New", "storage/memstore.NewDriver", "storage/memstore.NewService",
 		"storage/memstore.NewServiceDriver":
@@ -97,17 +92,23 @@ func (d *deriver) opened(call *ssa.Call, calls string) []Place {
 // schemes maps the names of functions to the schemes of bucket addresses. Each function opens one
 // bucket by a Config.
 var schemes = map[string]string{
-	"storage/providers/s3.Open": "s3://", "storage/providers/s3.NewDriver": "s3://",
-	"storage/providers/gcs.Open": "gs://", "storage/providers/gcs.NewDriver": "gs://",
-	"storage/providers/azure.Open": "azblob://", "storage/providers/azure.NewDriver": "azblob://",
+	"storage/providers/s3.Open":         "s3://",
+	"storage/providers/s3.NewDriver":    "s3://",
+	"storage/providers/gcs.Open":        "gs://",
+	"storage/providers/gcs.NewDriver":   "gs://",
+	"storage/providers/azure.Open":      "azblob://",
+	"storage/providers/azure.NewDriver": "azblob://",
 }
 
 // accounts maps the names of functions to the schemes of bucket addresses. Each function opens an
 // account with all its buckets.
 var accounts = map[string]string{
-	"storage/providers/s3.NewService": "s3://", "storage/providers/s3.NewServiceDriver": "s3://",
-	"storage/providers/gcs.NewService": "gs://", "storage/providers/gcs.NewServiceDriver": "gs://",
-	"storage/providers/azure.NewService": "azblob://", "storage/providers/azure.NewServiceDriver": "azblob://",
+	"storage/providers/s3.NewService":          "s3://",
+	"storage/providers/s3.NewServiceDriver":    "s3://",
+	"storage/providers/gcs.NewService":         "gs://",
+	"storage/providers/gcs.NewServiceDriver":   "gs://",
+	"storage/providers/azure.NewService":       "azblob://",
+	"storage/providers/azure.NewServiceDriver": "azblob://",
 }
 
 // unknownCall returns the place of a call whose bucket is not known. Such calls of one function by
@@ -180,6 +181,8 @@ func (d *deriver) text(call *ssa.Call, arg ssa.Value, calls string, newPlace fun
 	return d.texts(call, calls, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
 }
 
+// texts does the same as text for a value that trace finds. trace returns the origins of the value,
+// by the calls that led to it.
 func (d *deriver) texts(
 	call *ssa.Call, calls string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
 ) (all []Place) {
@@ -188,12 +191,16 @@ func (d *deriver) texts(
 	for _, o := range origins {
 		if isVariable(o) {
 			unknown = true
-		} else if !o.Zero && !isEmpty(o.Value) {
-			// An empty name opens no bucket.
-			place := newPlace(constant.StringVal(o.Value.(*ssa.Const).Value))
-			place.open = call
-			all = append(all, place)
+			continue
 		}
+		// An empty name opens no bucket.
+		if o.Zero || isEmpty(o.Value) {
+			continue
+		}
+		text := constant.StringVal(o.Value.(*ssa.Const).Value)
+		place := newPlace(text)
+		place.open = call
+		all = append(all, place)
 	}
 	if unknown {
 		all = append(all, d.unknownOpen(call, calls, trace)...)
@@ -201,10 +208,12 @@ func (d *deriver) texts(
 	return all
 }
 
-func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, kind string) []Place {
+// addressed returns the places for an argument that is an address. If prefix is not "", a text that
+// is no address is the name of a location, and its place has this prefix.
+func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, prefix string) []Place {
 	return d.text(call, arg, calls, func(text string) Place {
-		if kind != "" && !strings.Contains(text, "://") {
-			return Place{Name: kind + text}
+		if prefix != "" && !strings.Contains(text, "://") {
+			return Place{Name: prefix + text}
 		}
 		return fromAddress(text)
 	})
@@ -222,23 +231,29 @@ func fromAddress(text string) Place {
 	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
+// configured returns the places for a Config, whose field Bucket names the bucket.
 func (d *deriver) configured(call *ssa.Call, config ssa.Value, calls, scheme string) []Place {
-	index := fieldIndex(config.Type(), "Bucket")
-	if index < 0 {
+	bucket := fieldIndex(config.Type(), "Bucket")
+	if bucket < 0 {
 		return []Place{unknownCall(call)}
 	}
-	trace := func(stack string) []flow.Origin { return d.graph.Field(config, index, stack) }
+	trace := func(stack string) []flow.Origin { return d.graph.Field(config, bucket, stack) }
 	places := d.texts(call, calls, trace, func(name string) Place { return Place{Name: scheme + name} })
-	if key := fieldIndex(config.Type(), "KMSKey"); key >= 0 {
-		for _, o := range d.graph.Field(config, key, calls) {
-			for i := range places {
-				places[i].kms = places[i].kms || !o.Zero && !isEmpty(o.Value)
-			}
-		}
+
+	key := fieldIndex(config.Type(), "KMSKey")
+	if key < 0 {
+		return places
+	}
+	hasKey := slices.ContainsFunc(d.graph.Field(config, key, calls), func(o flow.Origin) bool {
+		return !o.Zero && !isEmpty(o.Value)
+	})
+	for i := range places {
+		places[i].kms = hasKey
 	}
 	return places
 }
 
+// isEmpty reports whether v is a constant that is nil or "".
 func isEmpty(v ssa.Value) bool {
 	c, ok := v.(*ssa.Const)
 	if !ok {
@@ -250,15 +265,19 @@ func isEmpty(v ssa.Value) bool {
 	return c.Value.Kind() == constant.String && constant.StringVal(c.Value) == ""
 }
 
+// fieldIndex returns the index of a field of a struct, or of the struct that a pointer points to. If
+// there is no such field, it returns -1.
 func fieldIndex(t types.Type, name string) int {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
 	}
-	if s, ok := t.Underlying().(*types.Struct); ok {
-		for i := range s.NumFields() {
-			if s.Field(i).Name() == name {
-				return i
-			}
+	s, ok := t.Underlying().(*types.Struct)
+	if !ok {
+		return -1
+	}
+	for i := range s.NumFields() {
+		if s.Field(i).Name() == name {
+			return i
 		}
 	}
 	return -1
@@ -266,32 +285,35 @@ func fieldIndex(t types.Type, name string) int {
 
 // ofService returns the buckets that a call of Service.Bucket can open.
 func (d *deriver) ofService(call *ssa.Call, calls string) (all []Place) {
+	name := call.Call.Args[0]
 	for _, account := range d.places(call.Call.Value, calls, "") {
-		all = append(all, d.text(call, call.Call.Args[0], calls, func(name string) Place {
-			if account.Unknown {
-				return Place{Name: name + " of " + account.Name, Unknown: true}
-			}
-			return Place{Name: strings.TrimSuffix(account.Name, "/") + slashes(account.Name) + name}
-		})...)
+		inAccount := func(name string) Place { return placeInAccount(account, name) }
+		all = append(all, d.text(call, name, calls, inAccount)...)
 	}
 	return all
 }
 
-// slashes returns the text between an account and the name of a bucket in an address.
-func slashes(account string) string {
-	if strings.Contains(account, "://") {
-		return "/"
+// placeInAccount returns the bucket of an account with the given name.
+func placeInAccount(account Place, name string) Place {
+	if account.Unknown {
+		return Place{Name: name + " of " + account.Name, Unknown: true}
 	}
-	return " bucket "
+	if !strings.Contains(account.Name, "://") {
+		return Place{Name: strings.TrimSuffix(account.Name, "/") + " bucket " + name}
+	}
+	return Place{Name: strings.TrimSuffix(account.Name, "/") + "/" + name}
 }
 
+// prefixed returns the parts of buckets that a call of storage.Prefixed can return.
 func (d *deriver) prefixed(call *ssa.Call, calls string) (all []Place) {
-	prefixes := d.text(call, call.Call.Args[1], calls, func(text string) Place { return Place{Prefix: text} })
-	for _, base := range d.places(call.Call.Args[0], calls, "") {
+	bucket := call.Call.Args[0]
+	prefix := call.Call.Args[1]
+	prefixes := d.text(call, prefix, calls, func(text string) Place { return Place{Prefix: text} })
+	for _, base := range d.places(bucket, calls, "") {
 		for _, p := range prefixes {
 			view := base
+			// If the prefix is not known, the view counts as the whole bucket.
 			if !p.Unknown {
-				// If the prefix is not known, the view counts as the whole bucket.
 				view.Prefix += p.Prefix
 			}
 			all = append(all, view)

@@ -30,6 +30,8 @@ func (d *deriver) position(f *ssa.Function, pos token.Pos) string {
 	return d.relative(f, p.Filename) + ":" + strconv.Itoa(p.Line)
 }
 
+// relative returns the path of a file of f, relative to the module's directory. For a file of
+// another module, it returns the import path and the name of the file.
 func (d *deriver) relative(f *ssa.Function, file string) string {
 	if below, err := filepath.Rel(d.program.Dir, file); err == nil && !strings.HasPrefix(below, "..") {
 		return filepath.ToSlash(below)
@@ -51,6 +53,7 @@ func comparePositions(a, b string) int {
 	return cmp.Or(strings.Compare(fileA, fileB), numberA-numberB)
 }
 
+// compareBool orders false before true.
 func compareBool(a, b bool) int {
 	if a == b {
 		return 0

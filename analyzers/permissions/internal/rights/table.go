@@ -68,7 +68,7 @@ var functions = map[string][]use{
 	"storage/transfer.WithLease":     {{0, lease, ""}},
 }
 
-// This map has the operations of each method of Bucket. They also apply to an interface with only
+// methods has the operations of each method of Bucket. They also apply to an interface with only
 // some methods of Bucket.
 var methods = map[string]*family{
 	"Upload":            upload,
