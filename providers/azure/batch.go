@@ -30,25 +30,14 @@ func (a *account) canBatch() bool {
 	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
-// submit sends a batch. If the response cannot be read, the error is Unknown. submit recovers from
-// a panic of the SDK, which occurs if the response names a request that is not in the batch.
+// submit sends a batch. If the service has accepted the batch, and its response cannot be read, the
+// error is Unknown.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var resp container.SubmitBatchResponse
 
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		defer func() {
-			if isAccepted(response) {
-				if recover() != nil {
-					_ = response.Body.Close()
-					err = errUnreadable
-				}
-			}
-		}()
-		resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
-		if err == nil {
-			err = checkAnswer(response)
-		}
+		resp, err = rm.requestBatch(ctx, batch, &response)
 		return err
 	})
 	if err == nil {
@@ -56,19 +45,44 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	}
 
 	e := asError(err)
-	if isAccepted(response) {
-		if failure := batchError(err, response); failure != nil {
-			return nil, failure
-		}
-		if e.Code == storage.Internal {
-			// Replace this error, because the SDK's text contains the response.
-			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
-		}
-		e.Unknown = true
+	if !isAccepted(response) {
+		return nil, e
 	}
+	if refusal := batchError(err, response); refusal != nil {
+		return nil, refusal
+	}
+	if e.Code == storage.Internal {
+		// Replace this error, because the SDK's text contains the response.
+		e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
+	}
+	e.Unknown = true
 	return nil, e
 }
 
+// requestBatch makes the request of a batch, and sets *response to the response. The SDK panics if
+// the response names a request that is not in the batch. Then requestBatch returns errUnreadable.
+func (rm *remover) requestBatch(
+	ctx context.Context, batch *container.BatchBuilder, response **http.Response,
+) (resp container.SubmitBatchResponse, err error) {
+	defer func() {
+		if !isAccepted(*response) {
+			// The SDK parses only an accepted response, so another panic is no error of the service.
+			return
+		}
+		if recover() != nil {
+			_ = (*response).Body.Close() // errUnreadable already tells that the response is lost
+			err = errUnreadable
+		}
+	}()
+
+	resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, response), batch, nil)
+	if err != nil {
+		return resp, err
+	}
+	return resp, checkAnswer(*response)
+}
+
+// isAccepted reports whether response has status 202, with which the service accepts a batch.
 func isAccepted(response *http.Response) bool {
 	return response != nil && response.StatusCode == http.StatusAccepted
 }
@@ -80,36 +94,39 @@ var errUnreadable = errors.New("the response to the batch cannot be read")
 // keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
-	i := strings.Index(text, "HTTP/1.1 ")
-	if i < 0 {
+	start := strings.Index(text, "HTTP/1.1 ")
+	if start < 0 {
 		return nil
 	}
-	part, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[i:])), response.Request)
-	if err != nil || part.StatusCode < http.StatusBadRequest {
+	refusal, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[start:])), response.Request)
+	if err != nil || refusal.StatusCode < http.StatusBadRequest {
 		return nil
 	}
-	return translate(runtime.NewResponseError(part))
+	return translate(runtime.NewResponseError(refusal))
 }
 
-// assignResponses sets errs from the responses to a batch. The batch's request i is for
-// r[slots[i]].
+// assignResponses sets errs, which has an element for each element of r, from the responses to a
+// batch. The batch's request i is for r[indexes[i]]. A request without a response gets an Unknown
+// error.
 func (rm *remover) assignResponses(
-	ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error,
+	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, r []driver.DeleteRequest, errs []error,
 ) {
-	isAssigned := make([]bool, len(slots))
+	hasResponse := make([]bool, len(indexes))
 	for _, response := range responses {
-		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
+		id := response.ContentID // the number of the request in the batch
+		if id == nil || *id < 0 || *id >= len(indexes) {
 			continue
 		}
-		isAssigned[*response.ContentID] = true
+		hasResponse[*id] = true
 		if response.Error != nil {
-			slot := slots[*response.ContentID]
-			errs[slot] = rm.deleteError(ctx, translate(response.Error), &r[slot])
+			index := indexes[*id]
+			errs[index] = rm.deleteError(ctx, translate(response.Error), &r[index])
 		}
 	}
-	for i, slot := range slots {
-		if !isAssigned[i] {
-			errs[slot] = &storage.Error{
+
+	for i, index := range indexes {
+		if !hasResponse[i] {
+			errs[index] = &storage.Error{
 				Code:    storage.Unavailable,
 				Unknown: true,
 				Err:     errors.New("the response to the batch has no result for this object"),

@@ -23,14 +23,14 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err != nil {
 		return err
 	}
-	o, err := deleteOptions(r)
+	opts, err := deleteOptions(r)
 	if err != nil {
 		return err
 	}
-	if _, err = write(ctx, d.account, b.Delete, o); err == nil {
-		return nil
+	if _, err := write(ctx, d.account, b.Delete, opts); err != nil {
+		return d.remover.deleteError(ctx, asError(err), r)
 	}
-	return d.remover.deleteError(ctx, asError(err), r)
+	return nil
 }
 
 func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
@@ -51,18 +51,16 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 // does not remove a current version, or a version under retention, by one request. If the version
 // is current, or r bypasses its retention, deleteError calls deleteInSteps.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	var err error = e
-	switch {
-	case r.Version == "":
-	case isCode(e, codeCurrentVersion):
-		err = rm.deleteInSteps(ctx, r, true)
-	case r.BypassGovernance && isCode(e, codeImmutable):
-		err = rm.deleteInSteps(ctx, r, false)
+	isCurrent := isCode(e, codeCurrentVersion)
+	isBypassed := r.BypassGovernance && isCode(e, codeImmutable)
+	if r.Version != "" && (isCurrent || isBypassed) {
+		err := rm.deleteInSteps(ctx, r, isCurrent)
+		if err == nil {
+			return nil
+		}
+		e = asError(err)
 	}
-	if err == nil {
-		return nil
-	}
-	return rm.ignoreMissing(ctx, asError(err), r)
+	return rm.ignoreMissing(ctx, e, r)
 }
 
 // deleteInSteps removes a version that one request cannot remove. It makes these steps:
@@ -74,34 +72,48 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 // If a later step fails, the version remains without a policy. If another write has made the
 // version noncurrent meanwhile, the newer object remains. If the object has snapshots,
 // deleteInSteps fails with Locked, and the snapshots remain.
-func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
-	b, props, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
-	if err == nil {
-		// Check the version's locks first. They would not prevent the next request, which removes
-		// the object.
-		err = rm.unlock(ctx, b, props, r.BypassGovernance)
-	}
+func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, isCurrent bool) error {
+	version, props, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err != nil {
 		return err
 	}
-
-	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
-	if current {
-		opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoteETag(props.ETag)})}
-		apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, opts); err != nil {
-			e := asError(err)
-			isGone := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
-			if e.Code != storage.PreconditionFailed && !isGone {
-				return e
-			}
-		}
-		o.AccessConditions = nil
+	// Check the version's locks first. They would not prevent the next request, which removes the
+	// object.
+	if err := rm.unlock(ctx, version, props, r.BypassGovernance); err != nil {
+		return err
 	}
 
-	apply(newNatives(r.Native), o, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	_, err = write(ctx, rm.container.account, b.Delete, o)
+	condition := r.Condition
+	if isCurrent {
+		if err := rm.deleteRevision(ctx, r, quoteETag(props.ETag)); err != nil {
+			return err
+		}
+		// The request for the properties had the condition. A noncurrent version never changes.
+		condition = storage.Condition{}
+	}
+
+	opts := &blob.DeleteOptions{AccessConditions: conditions(condition)}
+	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+	_, err = write(ctx, rm.container.account, version.Delete, opts)
 	return err
+}
+
+// deleteRevision removes an object, which makes its version noncurrent. If the object has another
+// revision or is missing, the version is already noncurrent, and deleteRevision returns nil.
+func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, revision string) error {
+	opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: revision})}
+	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+
+	_, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, opts)
+	if err == nil {
+		return nil
+	}
+	e := asError(err)
+	isMissing := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
+	if isMissing || e.Code == storage.PreconditionFailed {
+		return nil
+	}
+	return e
 }
 
 // ignoreMissing returns nil if the object did not exist, and e otherwise.
@@ -120,46 +132,49 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *drive
 // DeleteBatch makes one Blob Batch request. A key that a batch cannot contain has its own error. If
 // the account cannot send batches or the service does not accept them, every error is Unsupported.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	errs := make([]error, len(r))
 	if !d.account.canBatch() {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
-
 	batch, err := d.container.client.NewBatchBuilder()
 	if err != nil {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
-	var slots []int // indexes in r of the requests in the batch
 
+	errs := make([]error, len(r))
+	var indexes []int // indexes[i] is the index in r of the batch's request i
 	for i := range r {
-		errs[i] = checkName(r[i].Key, r[i].Version)
-		if errs[i] != nil {
+		if err := addDelete(batch, &r[i]); err != nil {
+			errs[i] = err
 			continue
 		}
-		deleted, err := deleteOptions(&r[i])
-		errs[i] = err
-		if err != nil {
-			continue
-		}
-		o := &container.BatchDeleteOptions{DeleteOptions: *deleted, VersionID: httpheader.Optional(r[i].Version)}
-		if err := batch.Delete(r[i].Key, o); err != nil {
-			errs[i] = reads(err)
-			continue
-		}
-		slots = append(slots, i)
+		indexes = append(indexes, i)
 	}
-
-	if len(slots) == 0 {
+	if len(indexes) == 0 {
 		return errs
 	}
+
 	responses, err := d.remover.submit(ctx, batch)
 	if err != nil {
-		for _, slot := range slots {
-			errs[slot] = err
+		for _, index := range indexes {
+			errs[index] = err
 		}
 		return errs
 	}
-
-	d.remover.assignResponses(ctx, responses, slots, r, errs)
+	d.remover.assignResponses(ctx, responses, indexes, r, errs)
 	return errs
+}
+
+// addDelete adds a removal to a batch. If a batch cannot contain it, addDelete returns an error.
+func addDelete(batch *container.BatchBuilder, r *driver.DeleteRequest) error {
+	if err := checkName(r.Key, r.Version); err != nil {
+		return err
+	}
+	opts, err := deleteOptions(r)
+	if err != nil {
+		return err
+	}
+	return reads(batch.Delete(r.Key, &container.BatchDeleteOptions{
+		DeleteOptions: *opts,
+		VersionID:     httpheader.Optional(r.Version),
+	}))
 }
