@@ -124,11 +124,13 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		return driver.Part{}, sdkerror.WithoutEffect(err)
 	}
 
-	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
+	// The upload may have ended meanwhile. Then nobody else would remove the part.
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
-	return part, components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
+	removePart := func(ctx context.Context) error {
 		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, true)
-	})
+	}
+	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
+	return part, components.CheckOpen(ctx, isOpen, removePart)
 }
 
 // isNotEncryption reports whether an option concerns only the object. Options for encryption
@@ -169,28 +171,40 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 
 	req := *r.Put
 	req.Size = size
-	var ids []string
+	var blockIDs []string // set by Prepare for Commit
 
 	completion := components.Completion{
 		Store:  cu.objects,
 		Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = cu.stageParts(ctx, ranges, &req); storage.CodeOf(err) != storage.Changed {
-				// Changed means that a part was replaced or removed.
-				return err
-			}
-			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
-				return components.ErrEnded
-			}
+			blockIDs, err = cu.stageOpenParts(ctx, u, ranges, &req)
 			return err
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
 			req.Condition = condition
-			return cu.copier.commitCopied(ctx, ids, &req)
+			return cu.copier.commitCopied(ctx, blockIDs, &req)
 		},
 		Drop: func(ctx context.Context) error { return cu.remove(ctx, u) },
 	}
 	return completion.Run(ctx, r)
+}
+
+// stageOpenParts calls stageParts. If a part is missing because the upload has ended, it returns
+// components.ErrEnded.
+func (cu *componentUploads) stageOpenParts(
+	ctx context.Context, u *openUpload, ranges []copyRange, req *driver.PutRequest,
+) (blockIDs []string, err error) {
+	blockIDs, err = cu.stageParts(ctx, ranges, req)
+	if storage.CodeOf(err) != storage.Changed {
+		return blockIDs, err
+	}
+
+	// Changed means that a part was replaced or removed.
+	isOpen, openErr := cu.isOpen(ctx, u)
+	if openErr == nil && !isOpen {
+		return nil, components.ErrEnded
+	}
+	return nil, err
 }
 
 // partRanges returns the ranges to copy as blocks, and their total size in bytes. It splits each
@@ -202,7 +216,9 @@ func (cu *componentUploads) partRanges(
 	for i := range r.Parts {
 		size += r.Parts[i].Size
 	}
-	complete := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
+	// Each part has at most one block that is shorter than blockSize.
+	hasTooManyBlocks := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
+
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{
@@ -212,15 +228,19 @@ func (cu *componentUploads) partRanges(
 			Revision: part.Tag,
 			Native:   r.Put.Native,
 		}
-		if complete && part.Size > 0 {
+		if hasTooManyBlocks && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})
-		} else if ranges, err = cu.copier.split(ranges, part.Size, ref); err != nil {
+			continue
+		}
+		ranges, err = cu.copier.split(ranges, part.Size, ref)
+		if err != nil {
 			return nil, 0, err
 		}
 	}
 	return ranges, size, nil
 }
 
+// isOpen reports whether the upload has a marker and still accepts parts.
 func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, error) {
 	marker, err := cu.marker(ctx, u)
 	return marker != nil && components.IsOpen(marker.Metadata), err

@@ -18,56 +18,66 @@ import (
 // itself. If it cannot, as in accounts with private endpoints, their bytes pass through this
 // process.
 func (cu *componentUploads) stageParts(
-	ctx context.Context, ranges []copyRange, c *driver.PutRequest,
-) ([]string, error) {
+	ctx context.Context, ranges []copyRange, req *driver.PutRequest,
+) (blockIDs []string, err error) {
 	if !cu.container.account.canAuthorizeSource() {
-		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
+		return cu.copier.stageRanges(ctx, ranges, req, cu.streamRange)
 	}
-	ids, err := cu.copier.stageRanges(ctx, ranges, c, cu.copier.stageRange)
+	blockIDs, err = cu.copier.stageRanges(ctx, ranges, req, cu.copier.stageRange)
 	if storage.CodeOf(err) == storage.Unsupported {
-		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
+		return cu.copier.stageRanges(ctx, ranges, req, cu.streamRange)
 	}
-	return ids, err
+	return blockIDs, err
 }
 
 // streamRange reads a range and sends it as a block. It returns the block's id.
 func (cu *componentUploads) streamRange(
-	ctx context.Context, key string, n *natives, upload string, number int, p *copyRange,
+	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}
 	tag, err := cu.copier.blocks.stage(ctx, key, id, func(id string) error {
-		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return cu.openRange(ctx, p) }}
-		defer body.Close()
-		o := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
-		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		resp, err := send(
-			ctx, cu.container.account,
-			func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-				return cu.container.blob(key).StageBlock(ctx, id, body, o)
-			},
-			o,
-		)
-		return body.check(resp.ContentCRC64, err)
+		return cu.streamBlock(ctx, key, id, n, src)
 	})
 	if err != nil {
 		return "", blockError(err)
 	}
-	id, _ = blockIDFromTag(tag)
+	id, _ = blockIDFromTag(tag) // a tag from stage is valid
 	return id, nil
 }
 
+// streamBlock makes one Put Block request. Its body is the range, which is read while it is sent.
+func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *natives, src *copyRange) error {
+	body := &rangeBody{
+		size: src.bytes.Count,
+		open: func() (io.ReadCloser, error) { return cu.openRange(ctx, src) },
+	}
+	defer body.Close()
+
+	opts := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
+	apply(n, opts, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+
+	resp, err := send(
+		ctx, cu.container.account,
+		func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+			return cu.container.blob(key).StageBlock(ctx, id, body, opts)
+		},
+		opts,
+	)
+	return body.check(resp.ContentCRC64, err)
+}
+
 // openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
-func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
+func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.ReadCloser, error) {
 	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
-		Key:       p.source.Key,
-		Offset:    p.bytes.Offset,
-		Length:    p.bytes.Count,
-		Native:    p.source.Native,
+		Key:       src.source.Key,
+		Offset:    src.bytes.Offset,
+		Length:    src.bytes.Count,
+		Native:    src.source.Native,
 		Auxiliary: true,
-		Condition: storage.Condition{Revision: p.source.Revision},
+		Condition: storage.Condition{Revision: src.source.Revision},
 	})
 	if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.PreconditionFailed {
 		e := asError(err)

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Compose copies each source as blocks, which have no minimum size.
+// Compose copies each source as blocks, which have no minimum size. If this package cannot
+// authorize the service to read the sources, Compose returns Unsupported.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
@@ -20,12 +21,14 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 
 	var ranges []copyRange
-	total := &driver.PutRequest{
+	req := &driver.PutRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
 		Controls:   r.Controls,
 		Native:     r.Native,
 		Condition:  r.Condition,
+		CRC32C:     r.CRC32C,
+		Size:       int64(len(r.Tail)),
 	}
 
 	for _, ref := range r.Sources {
@@ -36,54 +39,57 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if source.Size == 0 {
 			continue
 		}
-		if ranges, err = d.copier.split(ranges, source.Size, ref); err != nil {
+		ranges, err = d.copier.split(ranges, source.Size, ref)
+		if err != nil {
 			return nil, err
 		}
-		total.Size += source.Size
+		req.Size += source.Size
 	}
 
-	total.CRC32C = r.CRC32C
-	total.Size += int64(len(r.Tail))
 	if len(r.Tail) > 0 {
-		return d.appendTail(ctx, r, ranges, total)
+		return d.appendTail(ctx, r, ranges, req)
 	}
-	return d.copier.copyRanges(ctx, ranges, total)
+	return d.copier.copyRanges(ctx, ranges, req)
 }
 
 // appendTail creates an object from the source and r.Tail. It reuses the blocks of the source if it
 // can. Otherwise it copies the ranges as new blocks. Blocks cannot be reused if the source was
 // stored without blocks, or if the request has an option such as an encryption key.
 func (d *objectDriver) appendTail(
-	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest,
+	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, req *driver.PutRequest,
 ) (*storage.Attrs, error) {
 	tail := r.TailPart(newUploadID(), 1)
 	part, err := d.PutPart(ctx, tail)
 	if err != nil {
 		return nil, err
 	}
-	last, err := partBlockID(tail.Upload, &part)
+	tailID, err := partBlockID(tail.Upload, &part)
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	if len(r.Native)+len(r.Sources[0].Native) == 0 {
-		ids, err = d.blocks.committed(ctx, r.Key, len(last), c.Size-tail.Size)
+
+	var sourceIDs []string
+	if len(r.Native) == 0 && len(r.Sources[0].Native) == 0 {
+		sourceIDs, err = d.blocks.committed(ctx, r.Key, len(tailID), req.Size-tail.Size)
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err == nil && len(ids) == 0 {
-		ids, err = d.copier.stageRanges(ctx, ranges, c, d.copier.stageRange)
+	if len(sourceIDs) == 0 {
+		sourceIDs, err = d.copier.stageRanges(ctx, ranges, req, d.copier.stageRange)
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return d.copier.commitCopied(ctx, append(ids, last), c)
+	return d.copier.commitCopied(ctx, append(sourceIDs, tailID), req)
 }
 
 // committed returns the ids of the blocks of an object, for another commit. It returns nil if an id
-// does not have the given length, or if the object can have no more blocks. It also returns nil if
-// the sizes of the blocks do not add up to size. That occurs after an append with the Data Lake
+// does not have the length idLength, or if the object can have no more blocks. It also returns nil
+// if the sizes of the blocks do not add up to size. That occurs after an append with the Data Lake
 // API, because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
-func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
+func (bl *blocks) committed(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
 	resp, err := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
@@ -94,14 +100,20 @@ func (bl *blocks) committed(ctx context.Context, key string, length int, size in
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
 	}
+	if len(resp.CommittedBlocks) >= maxBlocks {
+		return nil, nil
+	}
+
 	ids := make([]string, len(resp.CommittedBlocks))
-	fits := len(ids) < maxBlocks
+	sum := int64(0)
 	for i, block := range resp.CommittedBlocks {
 		ids[i] = deref(block.Name)
-		size -= deref(block.Size)
-		fits = fits && len(ids[i]) == length
+		if len(ids[i]) != idLength {
+			return nil, nil
+		}
+		sum += deref(block.Size)
 	}
-	if !fits || size != 0 {
+	if sum != size {
 		return nil, nil
 	}
 	return ids, nil

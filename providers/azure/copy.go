@@ -38,10 +38,10 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, storage.Unsupported
 	}
 	n, err := d.account.writeNatives(r.Native)
-	if err == nil {
-		err = d.container.checkLocks(ctx, &r.Controls)
-	}
 	if err != nil {
+		return nil, err
+	}
+	if err := d.container.checkLocks(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
 
@@ -50,12 +50,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 
-	// Copy Blob From URL has no headers for customer keys. Before scopeVersion, it has no header for an
-	// encryption scope.
-	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil ||
-		n.scope != "" && d.account.isBefore(scopeVersion)
-	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) &&
-		revisions.SameHeaders(&source.Properties, &r.Properties) {
+	if d.copier.canCopyBlob(r, n, source) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)
 	}
@@ -75,6 +70,22 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		Size:       source.Size,
 	})
 	return attrs, copiedTagsError(err, r.Tags)
+}
+
+// canCopyBlob reports whether Copy Blob From URL can make the object. That request has no headers
+// for customer keys and for properties other than the metadata. Before scopeVersion, it has no
+// header for an encryption scope.
+func (cp *copier) canCopyBlob(r *driver.CopyRequest, n *natives, source *storage.Attrs) bool {
+	if n.key != nil || customerkey.In(r.Source.Native) != nil {
+		return false
+	}
+	if n.scope != "" && cp.container.account.isBefore(scopeVersion) {
+		return false
+	}
+	if source.Size > cmp.Or(cp.limit, maxCopy) {
+		return false
+	}
+	return revisions.SameHeaders(&source.Properties, &r.Properties)
 }
 
 // canAuthorizeSource reports whether this package can authorize the service to read the source of a
@@ -99,7 +110,8 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	)
 	if err != nil {
 		e := translate(err)
-		if e.Code == storage.ObjectNotFound || e.Code == storage.BucketNotFound || e.Code == storage.PreconditionFailed {
+		switch e.Code {
+		case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed:
 			e.Code = storage.Changed
 		}
 		return nil, e
@@ -107,6 +119,8 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	return attrsOfHead(&resp, source.Key)
 }
 
+// copyBlob makes one Copy Blob From URL request. The copy has the checksum of the source, which has
+// the same bytes.
 func (cp *copier) copyBlob(
 	ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs,
 ) (*storage.Attrs, error) {
@@ -115,7 +129,7 @@ func (cp *copier) copyBlob(
 		return nil, err
 	}
 
-	o := &blob.CopyFromURLOptions{
+	opts := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
 		CPKScopeInfo:                   n.scopeInfo(),
@@ -127,21 +141,22 @@ func (cp *copier) copyBlob(
 		CopySourceAuthorization:        httpheader.Optional(authorization),
 	}
 	if r.Replace {
-		o.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
-		if len(o.Metadata) == 0 {
-			o.Metadata[noMetadataKey] = httpheader.Optional("true")
+		opts.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
+		if len(opts.Metadata) == 0 {
+			opts.Metadata[noMetadataKey] = httpheader.Optional("true")
 		}
 	}
-	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
+	err = mustApply(n, opts, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL })
+	if err != nil {
 		return nil, err
 	}
 
 	resp, err := write(
 		withCopyTimeout(ctx), cp.container.account,
-		func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
-			return cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
+		func(ctx context.Context, opts *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
+			return cp.container.blob(r.Key).CopyFromURL(ctx, address, opts)
 		},
-		o,
+		opts,
 	)
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
@@ -149,7 +164,7 @@ func (cp *copier) copyBlob(
 
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
 	attrs.CRC32C = source.CRC32C
-	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.StorageClass = deref((*string)(opts.Tier))
 	// The response tells about the encryption only if an encryption scope was used.
 	attrs.Encryption = encryption(new(resp.EncryptionScope != nil), resp.EncryptionScope, nil)
 	return attrs, nil
@@ -167,8 +182,9 @@ func withCopyTimeout(ctx context.Context) context.Context {
 // https://github.com/Azure/azure-sdk-for-java/issues/24881
 const codeUnverified = "CannotVerifyCopySource"
 
-// copyError returns the error for a failed copy. It finds out whether the source or the destination
-// is the cause. The source may have changed, or the service may not be permitted to read it.
+// copyError returns the error for a failed copy with the condition c. It finds out whether the
+// source or the destination is the cause. The source may have changed, or the service may not be
+// permitted to read it.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	if isCode(e, codeArchived, codeRehydrating) {
@@ -179,23 +195,34 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	}
 
 	e = asError(writeError(e, c))
-	switch {
-	case isCode(e, "SourceConditionNotMet"):
+	if isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted") {
+		// The destination is the cause.
+		return e
+	}
+	if isCode(e, "SourceConditionNotMet") {
 		e.Code = storage.Changed
-	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound") ||
-		e.Code == storage.PreconditionFailed:
-		// headSource must not return the attributes from before the copy.
+		return e
+	}
+
+	isUnverified := isCode(e, codeUnverified, "PublicAccessNotPermitted")
+	isMissing := isCode(e, "BlobNotFound", "ResourceNotFound")
+	isFailedCondition := e.Code == storage.PreconditionFailed
+	if isUnverified || isMissing || isFailedCondition {
+		// The source may be the cause. headSource must not return the attributes from before the copy.
 		source.Attrs = nil
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
-		if isCode(e, codeUnverified, "PublicAccessNotPermitted") ||
-			e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
-			// headSource found the source unchanged.
+
+		// This process can read the source, and it has not changed.
+		hasNoCondition := c == (storage.Condition{})
+		if isUnverified || isFailedCondition && hasNoCondition {
 			return sourceUnreadableError(e)
 		}
-	case isCode(e, "InvalidBlobType"):
+		return e
+	}
+
+	if isCode(e, "InvalidBlobType") {
 		// The source is not a block blob, so the engine streams it.
 		e.Code = storage.Unsupported
 		e.Hint = ""
@@ -208,26 +235,31 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
-	_, props, err := cp.container.account.container(source.Bucket).
-		properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
-	if err == nil && !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
-		return writeError(e, c)
+	srcContainer := cp.container.account.container(source.Bucket)
+	_, props, err := srcContainer.properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
+	if err != nil {
+		// Nobody can tell whether the source is archived, so keep the error.
+		return e
 	}
-	return e
+	if strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
+		return e
+	}
+	return writeError(e, c)
 }
 
-// sourceUnreadableError returns the error for a source that this process can read
-// and the service cannot.
+// sourceUnreadableError changes e to the error for a source that this process can read and the
+// service cannot.
 func sourceUnreadableError(e *storage.Error) error {
 	e.Hint = ""
 	e.Unknown = false
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		e.Code = storage.Unavailable
 		e.Retryable = true
-	} else {
-		// The engine then reads and uploads the bytes itself.
-		e.Code = storage.Unsupported
-		e.Retryable = false
+		return e
 	}
+
+	// After Unsupported, the engine reads and uploads the bytes itself.
+	e.Code = storage.Unsupported
+	e.Retryable = false
 	return e
 }

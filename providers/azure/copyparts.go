@@ -55,41 +55,48 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.
 	return cp.commitCopied(ctx, ids, c)
 }
 
-type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
+// A stageFunc stores a range of src as the block with this number of an upload to key. It returns
+// the block's id.
+type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, src *copyRange) (string, error)
 
+// stageRanges calls stage for each range, several at the same time. It returns the ids of the
+// blocks, in the order of ranges.
 func (cp *copier) stageRanges(
-	ctx context.Context, ranges []copyRange, c *driver.PutRequest, stage stageFunc,
+	ctx context.Context, ranges []copyRange, req *driver.PutRequest, stage stageFunc,
 ) (ids []string, err error) {
-	n, err := cp.container.account.writeNatives(c.Native)
+	n, err := cp.container.account.writeNatives(req.Native)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cp.blocks.options(c); err != nil {
+	if _, err := cp.blocks.options(req); err != nil {
 		// An invalid option must fail before blocks are sent.
 		return nil, err
 	}
+
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
 	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		ids[i], err = stage(ctx, c.Key, n, upload, i+1, &ranges[i])
+		ids[i], err = stage(ctx, req.Key, n, upload, i+1, &ranges[i])
 		return err
 	})
 	// A block does not change the object.
 	return ids, sdkerror.WithoutEffect(err)
 }
 
-func (cp *copier) commitCopied(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
-	attrs, err := cp.blocks.commit(ctx, ids, c)
+// commitCopied creates an object from blocks. The attributes have the checksum of req, because Azure
+// returns none.
+func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.PutRequest) (*storage.Attrs, error) {
+	attrs, err := cp.blocks.commit(ctx, ids, req)
 	if err != nil {
 		return nil, err
 	}
-	attrs.CRC32C = c.CRC32C
+	attrs.CRC32C = req.CRC32C
 	return attrs, nil
 }
 
 // stageRange makes one Put Block From URL request. It returns the block's id.
 func (cp *copier) stageRange(
-	ctx context.Context, key string, n *natives, upload string, number int, p *copyRange,
+	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
@@ -97,36 +104,44 @@ func (cp *copier) stageRange(
 	}
 
 	// Authorize each block, because a long copy may outlast one signature or token.
-	address, authorization, err := cp.container.account.authorizeSource(ctx, p.source)
+	address, authorization, err := cp.container.account.authorizeSource(ctx, src.source)
 	if err != nil {
 		return "", err
 	}
 
 	tag, err := cp.blocks.stage(ctx, key, id, func(id string) error {
-		o := &blockblob.StageBlockFromURLOptions{
-			Range:                          p.bytes,
-			CopySourceAuthorization:        httpheader.Optional(authorization),
-			SourceModifiedAccessConditions: sourceCondition(p.source.Revision),
-			CPKInfo:                        n.keyInfo(),
-			CPKScopeInfo:                   n.scopeInfo(),
-			SourceCustomerProvidedKey:      newNatives(p.source.Native).sourceKeyInfo(),
-		}
-		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
-		_, err := send(
-			withCopyTimeout(ctx), cp.container.account,
-			func(
-				ctx context.Context, o *blockblob.StageBlockFromURLOptions,
-			) (blockblob.StageBlockFromURLResponse, error) {
-				return cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
-			},
-			o,
-		)
-		return err
+		return cp.copyBlock(ctx, key, id, n, src, address, authorization)
 	})
 	if err != nil {
-		return "", cp.copyError(ctx, translate(err), p.source, storage.Condition{})
+		return "", cp.copyError(ctx, translate(err), src.source, storage.Condition{})
 	}
-
-	id, _ = blockIDFromTag(tag)
+	id, _ = blockIDFromTag(tag) // a tag from stage is valid
 	return id, nil
+}
+
+// copyBlock copies a range to the block with this id. address and authorization are the results of
+// authorizeSource.
+func (cp *copier) copyBlock(
+	ctx context.Context, key, id string, n *natives, src *copyRange, address, authorization string,
+) error {
+	opts := &blockblob.StageBlockFromURLOptions{
+		Range:                          src.bytes,
+		CopySourceAuthorization:        httpheader.Optional(authorization),
+		SourceModifiedAccessConditions: sourceCondition(src.source.Revision),
+		CPKInfo:                        n.keyInfo(),
+		CPKScopeInfo:                   n.scopeInfo(),
+		SourceCustomerProvidedKey:      newNatives(src.source.Native).sourceKeyInfo(),
+	}
+	apply(n, opts, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
+
+	_, err := send(
+		withCopyTimeout(ctx), cp.container.account,
+		func(
+			ctx context.Context, opts *blockblob.StageBlockFromURLOptions,
+		) (blockblob.StageBlockFromURLResponse, error) {
+			return cp.container.blob(key).StageBlockFromURL(ctx, id, address, opts)
+		},
+		opts,
+	)
+	return err
 }
