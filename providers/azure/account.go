@@ -103,20 +103,24 @@ var noRetry = policy.RetryOptions{MaxRetries: -1}
 
 // prepare adds the headers and the vended signature that each request needs. It sets
 // Accept-Encoding because Go's transport would otherwise accept gzip and decompress objects that
-// are stored as gzip.
-func (a *account) prepare(r *http.Request) error {
-	r.Header.Set("Accept-Encoding", "identity")
+// are stored as gzip. If the signature cannot be obtained, prepare returns that error.
+func (a *account) prepare(req *http.Request) error {
+	req.Header.Set("Accept-Encoding", "identity")
 	if a.version != "" {
 		// The SDK also writes the name of this header in lower case. Header.Set would write it in
 		// another form, and the request would have both headers.
-		r.Header["x-ms-version"] = []string{a.version}
+		req.Header["x-ms-version"] = []string{a.version}
 	}
 	if a.requestSAS == nil {
 		return nil
 	}
-	sas, err := a.requestSAS(r.Context())
-	r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&"+sas, "&")
-	return err
+
+	sas, err := a.requestSAS(req.Context())
+	if err != nil {
+		return err
+	}
+	req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&"+sas, "&")
+	return nil
 }
 
 // A requestPolicy is a policy of the SDK that calls the function for each request before sending

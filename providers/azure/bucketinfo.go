@@ -34,13 +34,13 @@ var accountSettings = bucketupdate.Setting{
 // readSettings sets the fields of info. If the credential may not read the account's settings, it
 // returns PermissionDenied and adds their fields, which do not change, to info.Unread.
 func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
-	b := s.account.container(info.Name)
-	p, err := b.settings(ctx)
+	props, err := s.account.container(info.Name).settings(ctx)
 	if err != nil {
 		return err
 	}
-	info.Public = public(p.BlobPublicAccess)
-	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
+	info.Public = public(props.BlobPublicAccess)
+	info.ObjectLock = deref(props.IsImmutableStorageWithVersioningEnabled)
+
 	cors, retention, err := s.account.settings(ctx)
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return bucketupdate.Denied(info, err, accountSettings)
@@ -80,19 +80,21 @@ func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	if public(current.BlobPublicAccess) == isPublic {
 		return nil
 	}
-	o := &container.SetAccessPolicyOptions{
+
+	opts := &container.SetAccessPolicyOptions{
 		ContainerACL: current.SignedIdentifiers,
 		AccessConditions: &container.AccessConditions{
 			ModifiedAccessConditions: &container.ModifiedAccessConditions{IfUnmodifiedSince: current.LastModified},
 		},
 	}
 	if isPublic {
-		o.Access = new(container.PublicAccessTypeBlob)
+		opts.Access = new(container.PublicAccessTypeBlob)
 	}
-	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
-	// Another client has changed the container since current.LastModified, so the condition
-	// IfUnmodifiedSince was false.
+
+	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, opts)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another client has changed the container since current.LastModified, so the condition
+		// IfUnmodifiedSince was false.
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
 	return publicAccessError(err)

@@ -29,12 +29,14 @@ func azureHost(host string) bool {
 // of the public cloud, which has no accounts of the other clouds.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
-	switch {
-	case os.Getenv("AZURE_AUTHORITY_HOST") != "":
+	if os.Getenv("AZURE_AUTHORITY_HOST") != "" {
 		// The SDK reads the variable only if the cloud is zero.
-	case strings.HasSuffix(host, ".usgovcloudapi.net"):
+		return cloud.Configuration{}
+	}
+	if strings.HasSuffix(host, ".usgovcloudapi.net") {
 		return cloud.AzureGovernment
-	case strings.HasSuffix(host, ".chinacloudapi.cn"):
+	}
+	if strings.HasSuffix(host, ".chinacloudapi.cn") {
 		return cloud.AzureChina
 	}
 	return cloud.Configuration{}
@@ -106,13 +108,16 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 // so the engine must retry it.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
-	passes := sdkerror.IsType[net.Error](err)
+	isTemporary := sdkerror.IsType[net.Error](err)
 	if authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && authErr.RawResponse != nil {
-		status := authErr.RawResponse.StatusCode
-		passes = status == http.StatusNotFound || status == http.StatusGone ||
-			sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
+		switch status := authErr.RawResponse.StatusCode; status {
+		case http.StatusNotFound, http.StatusGone:
+			isTemporary = true
+		default:
+			isTemporary = sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
+		}
 	}
-	if passes {
+	if isTemporary {
 		return &storage.Error{
 			Code:      storage.Unavailable,
 			Retryable: true,

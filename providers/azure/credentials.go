@@ -23,14 +23,9 @@ const (
 	emulatorEndpoint = "http://127.0.0.1:10000/" + emulatorAccount
 )
 
+// checkConfig returns InvalidArgument if a field of c is invalid, or if two fields exclude each
+// other.
 func checkConfig(c Config) error {
-	count := 0
-	for _, exists := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous, c.Credentials != ""} {
-		if exists {
-			count++
-		}
-	}
-
 	if c.EncryptionScope != "" {
 		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
 			return argument.Invalid(
@@ -50,13 +45,15 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.APIVersion (api_version=)",
 			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	}
-	if count > 1 {
+	if countCredentials(c) > 1 {
 		return argument.Invalid(
 			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
 			"must not be set together", "",
 		)
 	}
-	if c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil) {
+
+	hasOwnCredential := c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous
+	if c.Client != nil && (hasOwnCredential || c.HTTPClient != nil) {
 		return argument.Invalid(
 			"Config.Client", "has its own credential and HTTP client",
 			"set only Key or Credential with it, to sign URLs",
@@ -68,6 +65,26 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
+// countCredentials returns the number of fields of c that each choose a credential, without
+// CredentialsFor and Client.
+func countCredentials(c Config) int {
+	count := 0
+	for _, isSet := range []bool{
+		c.Key != "",
+		c.SASToken != "",
+		c.ConnectionString != "",
+		c.Credential != nil,
+		c.Credentials != "",
+		c.Anonymous,
+	} {
+		if isSet {
+			count++
+		}
+	}
+	return count
+}
+
+// validVersion reports whether version is "" or a date from oldestVersion to sasVersion.
 func validVersion(version string) bool {
 	if version == "" {
 		return true
@@ -80,12 +97,9 @@ func validVersion(version string) bool {
 // credential, resolve reads one from environment variables. If Config.Credentials is set, only
 // variables that begin with that name are read.
 func (a *account) resolve(c Config) error {
-	name := named.Credentials(c.Credentials)
-	a.hasNamedCredentials = c.Credentials != ""
 	endpoint := c.Endpoint
-
 	if c.Client != nil {
-		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
+		endpoint, _, _ = strings.Cut(c.Client.URL(), "?") // the URL may have a shared access signature
 	}
 	if c.ConnectionString != "" {
 		conn, err := parseConnectionString(c.ConnectionString)
@@ -98,38 +112,47 @@ func (a *account) resolve(c Config) error {
 		endpoint = conn.endpoint
 	}
 
-	// Without a credential in the Config, use those of the environment.
-	hasNoCredential := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
-	if hasNoCredential {
-		get := os.Getenv
-		if c.Credentials != "" {
-			get = name.Get
-		}
-		value, err := a.fromEnvironment(endpoint, get)
-		if err != nil {
+	a.hasNamedCredentials = c.Credentials != ""
+	hasCredential := a.anonymous || a.key != "" || a.sas != "" || a.token != nil || c.Client != nil
+	if hasCredential {
+		if err := a.resolveEndpoint(endpoint); err != nil {
 			return err
 		}
-		endpoint = value
-		if endpoint == "" && a.name == "" && c.Credentials != "" {
-			return namedCredentialsError(name)
-		}
+		return a.parseKey()
 	}
+	if err := a.resolveWithEnvironment(endpoint, named.Credentials(c.Credentials)); err != nil {
+		return err
+	}
+	return a.parseKey()
+}
 
+// resolveWithEnvironment does the work of resolve for a Config without a credential. If the
+// environment has neither a key nor a shared access signature, the credential is the identity of
+// that name, or the default without a name.
+func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials) error {
+	get := os.Getenv
+	if a.hasNamedCredentials {
+		get = name.Get
+	}
+	endpoint, err := a.fromEnvironment(endpoint, get)
+	if err != nil {
+		return err
+	}
+	if a.hasNamedCredentials && endpoint == "" && a.name == "" {
+		return namedCredentialsError(name)
+	}
 	if err := a.resolveEndpoint(endpoint); err != nil {
 		return err
 	}
 
-	// The environment may have had no credential either.
-	switch {
-	case !hasNoCredential || a.key != "" || a.sas != "":
-	case c.Credentials != "":
-		if err := a.useNamed(name); err != nil {
-			return err
-		}
-	default:
-		a.useDefaults()
+	if a.key != "" || a.sas != "" {
+		return nil
 	}
-	return a.parseKey()
+	if a.hasNamedCredentials {
+		return a.useNamed(name)
+	}
+	a.useDefaults()
+	return nil
 }
 
 // resolveEndpoint sets the endpoint and the account's name. If one is missing, it is derived from
@@ -163,22 +186,19 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // account in a.name or endpoint. If a.name and endpoint are both empty, it accepts any account, and
 // also sets a.name. It accepts a shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
-	name := a.name
-	usesCredential := true
+	wantName := a.name
+	maySendSAS := true
 
 	if endpoint != "" {
-		u, query, err := parseEndpoint(endpoint, name)
+		u, endpointName, err := parseEndpoint(endpoint, a.name)
 		if err != nil {
 			return "", err
 		}
-		usesCredential = a.mayReceive(u) && (name == "" || query == "" || query == name)
-		name = cmp.Or(name, query)
-		if name == "" {
-			// The endpoint does not show the account, so the code below must accept no credential.
-			// An empty name would accept the credential of any account. The host is never the name
-			// of an account.
-			name = u.Host
-		}
+		isSameName := a.name == "" || endpointName == "" || endpointName == a.name
+		maySendSAS = isSameName && a.mayReceive(u)
+		// If neither shows the account, no credential may be accepted, and an empty name would
+		// accept all of them. The host is never the name of an account.
+		wantName = cmp.Or(a.name, endpointName, u.Host)
 	}
 
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
@@ -186,22 +206,25 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		if err != nil {
 			return "", err
 		}
+		isSameName := wantName == "" || wantName == conn.name
 		isSameEndpoint := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(conn.endpoint, "/")
-		if (name == "" || name == conn.name) && (conn.sas == "" || usesCredential || isSameEndpoint) {
+		mayUse := conn.sas == "" || maySendSAS || isSameEndpoint
+		if isSameName && mayUse {
 			a.name = conn.name
 			a.key = conn.key
 			a.sas = conn.sas
-			endpoint = cmp.Or(endpoint, conn.endpoint)
-			return endpoint, nil
+			return cmp.Or(endpoint, conn.endpoint), nil
 		}
 	}
 
-	if accountName := get("AZURE_STORAGE_ACCOUNT"); accountName != "" && (name == "" || name == accountName) {
-		a.name = accountName
-		a.key = get("AZURE_STORAGE_KEY")
-		if a.key == "" && usesCredential {
-			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
-		}
+	accountName := get("AZURE_STORAGE_ACCOUNT")
+	if accountName == "" || wantName != "" && wantName != accountName {
+		return endpoint, nil
+	}
+	a.name = accountName
+	a.key = get("AZURE_STORAGE_KEY")
+	if a.key == "" && maySendSAS {
+		a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 	}
 	return endpoint, nil
 }
@@ -224,6 +247,7 @@ func (a *account) useDefaults() {
 	a.token = &defaultChain{isForeign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
 }
 
+// parseKey sets the SDK's form of the account's key, if there is a key.
 func (a *account) parseKey() error {
 	if a.key == "" {
 		return nil
@@ -244,16 +268,20 @@ type sharedIdentity struct {
 	secret         [sha256.Size]byte // hash of the shared access signature; zero for other kinds
 }
 
+// identify sets a.identity. Credentials that the Config has as an object cannot be compared, so the
+// account is then identical only to itself.
 func (a *account) identify(c Config) {
-	identity := sharedIdentity{endpoint: a.root}
-	_, chain := a.token.(*defaultChain)
-	switch {
-	case c.Client != nil || c.Credential != nil:
+	if c.Client != nil || c.Credential != nil {
 		a.identity = a
 		return
+	}
+
+	identity := sharedIdentity{endpoint: a.root}
+	_, isDefaultChain := a.token.(*defaultChain)
+	switch {
 	case a.sharedKey != nil:
 		identity.kind = "key"
-	case chain:
+	case isDefaultChain:
 		identity.kind = "chain"
 	case a.token != nil:
 		identity.kind = "named " + c.Credentials

@@ -75,62 +75,72 @@ func (u *userKeyCache) get(
 	for {
 		u.mu.Lock()
 		key := u.key
-		r := u.pending
-		valid := key.isValidFor(now, ttl)
-		if valid && !u.shouldRenew(now) {
+		isValid := key.isValidFor(now, ttl)
+		if isValid && !u.shouldRenew(now) {
 			u.mu.Unlock()
 			return key, nil
 		}
-		if r == nil {
-			return u.renew(ctx, now, valid, request)
+		if u.pending == nil {
+			// renew unlocks u.mu.
+			return u.renew(ctx, now, isValid, request)
 		}
+		pending := u.pending
 		u.mu.Unlock()
+
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-r.done:
+		case <-pending.done:
 		}
-		if !r.abandoned {
-			return r.key, r.err
+		if !pending.abandoned {
+			return pending.key, pending.err
 		}
 	}
 }
 
-// renew requests a key. The caller has locked u.mu, and renew unlocks it. If the request fails and
-// the old key is still valid, renew returns the old key, unless Azure has refused the request.
-func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, request userKeyFunc) (*userKey, error) {
-	old := u.key
-	r := &userKeyRequest{done: make(chan struct{}), abandoned: true}
-	u.pending = r
+// renew requests a key. The caller has locked u.mu, and renew unlocks it. isValid is true if the old
+// key is still valid. If the request then fails, renew returns the old key, unless Azure has refused
+// the request.
+func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, request userKeyFunc) (*userKey, error) {
+	oldKey := u.key
+	// If the function request panics, the other callers must not use its result.
+	pending := &userKeyRequest{done: make(chan struct{}), abandoned: true}
+	u.pending = pending
 	u.mu.Unlock()
-
-	defer func() {
-		u.mu.Lock()
-		switch {
-		case r.key != nil:
-			u.key = r.key
-			u.failedAt = time.Time{}
-		case isDenied(r.err):
-			u.key = nil
-		case valid && !r.abandoned:
-			u.failedAt = now
-		}
-		u.pending = nil
-		u.mu.Unlock()
-		close(r.done)
-	}()
+	defer u.finish(pending, now, isValid)
 
 	reqCtx, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
 	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
-	r.key, r.err = request(reqCtx, start, start.Add(userKeyLife))
-	r.abandoned = r.err != nil && ctx.Err() != nil
+	pending.key, pending.err = request(reqCtx, start, start.Add(userKeyLife))
+	pending.abandoned = pending.err != nil && ctx.Err() != nil
 
-	// The old key is still valid, so a temporary failure does not matter.
-	if r.err != nil && valid && !r.abandoned && !isDenied(r.err) {
-		return old, nil
+	if pending.err == nil || pending.abandoned || isDenied(pending.err) {
+		return pending.key, pending.err
 	}
-	return r.key, r.err
+	if isValid {
+		// The old key still signs, so a temporary failure does not matter.
+		return oldKey, nil
+	}
+	return pending.key, pending.err
+}
+
+// finish stores the result of a request for a key, and wakes the callers that wait for it. isValid is
+// true if the old key is still valid.
+func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
+	u.mu.Lock()
+	switch {
+	case r.key != nil:
+		u.key = r.key
+		u.failedAt = time.Time{}
+	case isDenied(r.err):
+		u.key = nil
+	case isValid && !r.abandoned:
+		u.failedAt = now
+	}
+	u.pending = nil
+	u.mu.Unlock()
+	close(r.done)
 }
 
 // isDenied reports whether Azure refused the request for a key with status 401 or 403. If the token
@@ -151,8 +161,11 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	var response *http.Response
 	startText := start.Format(sasTime)
 	endText := end.Format(sasTime)
-	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response),
-		service.KeyInfo{Start: &startText, Expiry: &endText}, nil)
+	_, err := a.service.GetUserDelegationCredential(
+		policy.WithCaptureResponse(a.singleAttempt(ctx), &response),
+		service.KeyInfo{Start: &startText, Expiry: &endText},
+		nil,
+	)
 	err = reads(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)
@@ -160,13 +173,19 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	if err != nil {
 		return nil, err
 	}
+
 	key, err := parseUserKey(a.name, response, start)
-	if err == nil && a.version != "" && a.version != sasVersion {
+	if err != nil {
+		return nil, err
+	}
+	if a.version != "" && a.version != sasVersion {
 		key.signingKey.version = min(a.version, olderDelegation)
 	}
-	return key, err
+	return key, nil
 }
 
+// parseUserKey parses the response with a key that was requested to be valid from start. account is
+// the account's name. If the response has no key, parseUserKey returns errUserKey.
 func parseUserKey(account string, response *http.Response, start time.Time) (*userKey, error) {
 	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string
