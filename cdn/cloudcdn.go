@@ -55,8 +55,7 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(c.KeyName); n == 0 || n > 63 || strings.ContainsAny(c.KeyName, ".~") ||
-		escape.All(c.KeyName) != c.KeyName {
+	if !isKeyName(c.KeyName) {
 		return nil, argument.Invalid("Config.KeyName", `must be 1 to 63 letters, digits, "-" and "_"`, "")
 	}
 	key, err := base64.URLEncoding.DecodeString(strings.TrimSpace(c.Key))
@@ -64,7 +63,16 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 		// Drop err, because it would quote a part of the key.
 		return nil, argument.Invalid("Config.Key", "must be base64url of 16 bytes", "")
 	}
-	return &CloudCDNSigner{s, c.KeyName, key, domain}, nil
+	return &CloudCDNSigner{site: s, keyName: c.KeyName, key: key, domain: domain}, nil
+}
+
+// isKeyName reports whether a name has 1 to 63 letters, digits, "-" and "_".
+func isKeyName(name string) bool {
+	if name == "" || len(name) > 63 {
+		return false
+	}
+	// A URL needs no escape for these characters, nor for "." and "~".
+	return escape.All(name) == name && !strings.ContainsAny(name, ".~")
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request.
@@ -97,20 +105,26 @@ func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloa
 	}
 	fields := []string{
 		"URLPrefix=" + base64.URLEncoding.EncodeToString([]byte(s.site.address(prefix))),
-		fmt.Sprintf("Expires=%d", g.until.Unix()), "KeyName=" + s.keyName,
+		fmt.Sprintf("Expires=%d", g.until.Unix()),
+		"KeyName=" + s.keyName,
 	}
+
+	// A URL and a cookie have different separators, so each needs its own signature.
 	query := strings.Join(fields, "&")
+	query += "&Signature=" + s.sign(query)
 	value := strings.Join(fields, ":")
 	value += ":Signature=" + s.sign(value)
+
 	return &SignedPrefix{
 		Prefix:    prefix,
 		ExpiresAt: g.until,
-		site:      &s.site,
-		query:     query + "&Signature=" + s.sign(query),
 		Cookies:   []*http.Cookie{s.site.cookie(s.domain, prefix, "Cloud-CDN-Cookie", value)},
+		site:      &s.site,
+		query:     query,
 	}, nil
 }
 
+// sign returns the signature of a text: HMAC-SHA1 in base64url.
 func (s *CloudCDNSigner) sign(text string) string {
 	mac := hmac.New(sha1.New, s.key)
 	_, _ = mac.Write([]byte(text))

@@ -62,6 +62,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s.forwardHint = "if the distribution passes query strings to S3, set CloudFrontConfig.ForwardsQuery"
 	domain, err := s.cookieDomain(c.CookieDomain)
 	if err != nil {
@@ -74,10 +75,19 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Addresses != (netip.Prefix{}) && (!c.Addresses.IsValid() || !c.Addresses.Addr().Is4()) {
+	// The zero value of Addresses means all addresses.
+	isLimited := c.Addresses != (netip.Prefix{})
+	if isLimited && (!c.Addresses.IsValid() || !c.Addresses.Addr().Is4()) {
 		return nil, argument.Invalid("Config.Addresses", "must be a range of IPv4 addresses", "")
 	}
-	return &CloudFrontSigner{s, key, c.Addresses, c.ForwardsQuery, domain}, nil
+
+	return &CloudFrontSigner{
+		site:      s,
+		key:       key,
+		addresses: c.Addresses,
+		forwards:  c.ForwardsQuery,
+		domain:    domain,
+	}, nil
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request. The
@@ -96,18 +106,19 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 	if err != nil {
 		return nil, err
 	}
+	needsCustomPolicy := s.addresses.IsValid()
+	if needsCustomPolicy && g.query != "" {
+		// In a custom policy, the "?" before the query would be a wildcard.
+		return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
+	}
+
 	resource := s.site.address(key)
 	separator := "?"
-	custom := s.addresses.IsValid()
 	if g.query != "" {
-		if custom {
-			// In a custom policy, the "?" before the query would be a wildcard.
-			return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
-		}
 		resource += "?" + g.query
 		separator = "&"
 	}
-	signature, err := s.sign(resource, g.until, custom)
+	signature, err := s.sign(resource, g.until, needsCustomPolicy)
 	if err != nil {
 		return nil, err
 	}

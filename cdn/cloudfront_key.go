@@ -29,8 +29,8 @@ type parameters []parameter
 // query returns the parameters for a URL. No value needs an escape.
 func (p parameters) query() string {
 	parts := make([]string, len(p))
-	for i, one := range p {
-		parts[i] = one.name + "=" + one.value
+	for i, param := range p {
+		parts[i] = param.name + "=" + param.value
 	}
 	return strings.Join(parts, "&")
 }
@@ -42,12 +42,15 @@ type cloudFrontKey struct {
 	names   parameters // parameters with the id of the key and the name of the hash
 }
 
+// newCloudFrontKey parses a private key in PEM. It fails with InvalidArgument if the text has no key
+// of a kind that CloudFront accepts.
 func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error) {
 	k := cloudFrontKey{hash: crypto.SHA1, names: parameters{{"Key-Pair-Id", id}}}
 	if sha256 {
 		k.hash = crypto.SHA256
 		k.names = append(k.names, parameter{"Hash-Algorithm", "SHA256"})
 	}
+
 	switch key := parsePrivateKey(text).(type) {
 	case *rsa.PrivateKey:
 		if key.N.BitLen() == 2048 {
@@ -66,8 +69,9 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 	return k, nil
 }
 
-// parsePrivateKey returns the private key in a PEM text, or nil.
-func parsePrivateKey(text []byte) any {
+// parsePrivateKey returns the private key in a PEM text, of any kind. If there is none, it returns
+// nil.
+func parsePrivateKey(text []byte) crypto.PrivateKey {
 	block, _ := pem.Decode(text)
 	if block != nil && block.Type == "EC PARAMETERS" {
 		// "openssl ecparam" writes this block before the key.

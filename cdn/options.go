@@ -1,7 +1,6 @@
 package cdn
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -18,8 +17,12 @@ const opSignPrefix = "SignPrefix"
 // earlier than the TTL requires. WithStableFor divides time into windows of a given length. All
 // signatures of one window expire at the same time.
 func expiry(now time.Time, opts *storage.SignOptions) (time.Time, error) {
-	start, lasts, err := opts.Term(now)
-	return start.Add(lasts + time.Second - 1).UTC().Truncate(time.Second), err
+	start, ttl, err := opts.Term(now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	// Round up to a whole second.
+	return start.Add(ttl + time.Second - 1).UTC().Truncate(time.Second), nil
 }
 
 // A grant has what a signature permits: until when, and with which parameters for the store.
@@ -28,7 +31,7 @@ type grant struct {
 	until time.Time
 }
 
-// read reads the arguments of SignedDownloadURL. If forwards is true, the CDN passes parameters of
+// read checks the arguments of SignedDownloadURL, and returns what the signature permits. If forwards is true, the CDN passes parameters of
 // S3 to the store.
 func (s *site) read(
 	ctx context.Context, key string, forwards bool, opts []storage.SignedDownloadOption,
@@ -54,15 +57,18 @@ func (s *site) readPrefix(prefix string, opts []storage.SignedDownloadOption) (g
 // apply reads options, and refuses those that the CDN does not enforce.
 func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
 	var given storage.SignOptions
-	if err := given.ApplyDownload(opts...); err != nil {
+	err := given.ApplyDownload(opts...)
+	if err != nil {
 		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
 	}
+
 	if given.Method != "" && given.Method != http.MethodGet {
 		return grant{}, s.unsupported(op, key, "WithMethod", "leave it out: the URL for GET is one for HEAD, too")
 	}
 	if len(given.Native) > 0 {
 		return grant{}, s.unsupported(op, key, "WithNative", "")
 	}
+
 	query, option := forwarded(&given)
 	if option != "" && !forwards {
 		hint := s.forwardHint
@@ -72,6 +78,7 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 		}
 		return grant{}, s.unsupported(op, key, option, hint)
 	}
+
 	expires, err := expiry(s.now(), &given)
 	if err != nil {
 		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
@@ -80,27 +87,32 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 }
 
 // forwarded returns the query parameters of S3 for the given options. The second result is the name
-// of one option that needs such a parameter. If no option needs one, both results are "".
+// of the first option that needs such a parameter. If no option needs one, both results are "".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
 func forwarded(opts *storage.SignOptions) (query, option string) {
+	dispositionOption := "WithResponseContentDisposition"
 	disposition := opts.ResponseContentDisposition
-	name := "WithResponseContentDisposition"
 	if disposition == "" && opts.ResponseName != "" {
+		dispositionOption = "WithDownloadName"
 		disposition = headertext.Disposition("attachment", opts.ResponseName)
-		name = "WithDownloadName"
 	}
-	var parameters []string
-	for _, p := range []struct{ option, name, value string }{
-		{name, "response-content-disposition", disposition},
+	params := []struct{ option, name, value string }{
+		{dispositionOption, "response-content-disposition", disposition},
 		{"WithResponseContentType", "response-content-type", opts.ResponseType},
 		{"WithVersion", "versionId", opts.Version},
-	} {
-		if p.value != "" {
-			option = cmp.Or(option, p.option)
-			parameters = append(parameters, p.name+"="+escape.All(p.value))
+	}
+
+	var pairs []string
+	for _, param := range params {
+		if param.value == "" {
+			continue
+		}
+		pairs = append(pairs, param.name+"="+escape.All(param.value))
+		if option == "" {
+			option = param.option
 		}
 	}
-	return strings.Join(parameters, "&"), option
+	return strings.Join(pairs, "&"), option
 }
 
 // signedURL returns the result of SignedDownloadURL.

@@ -42,16 +42,22 @@ func (p *bunnyPurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Bunny
 
 func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
 	return running.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
-		if _, err := p.api.Parse(urls[i]); err != nil {
-			return err
-		}
-		target := "https://api.bunny.net/purge?url=" + escape.All(urls[i])
-		r, err := http.NewRequest(http.MethodPost, target, nil)
-		if err != nil {
-			return err
-		}
-		r.Header.Set("AccessKey", p.key)
-		_, err = p.api.Do(ctx, r)
-		return err
+		return p.purge(ctx, urls[i])
 	})
+}
+
+// purge purges one URL. Parse refuses an address that has no URL at a CDN.
+func (p *bunnyPurger) purge(ctx context.Context, address string) error {
+	if _, err := p.api.Parse(address); err != nil {
+		return err
+	}
+
+	target := "https://api.bunny.net/purge?url=" + escape.All(address)
+	req, err := http.NewRequest(http.MethodPost, target, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("AccessKey", p.key)
+	_, err = p.api.Do(ctx, req)
+	return err
 }

@@ -54,8 +54,9 @@ func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
 func (p *cloudflarePurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Cloudflare}") }
 
 func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
-	for _, one := range urls {
-		if _, err := p.api.Parse(one); err != nil {
+	// Check all URLs before the first request.
+	for _, address := range urls {
+		if _, err := p.api.Parse(address); err != nil {
 			return err
 		}
 	}
@@ -67,20 +68,21 @@ func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
 	return nil
 }
 
+// purge purges at most maxCloudflareURLs URLs, with one request.
 func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 	content, err := json.Marshal(map[string][]string{"files": urls})
 	if err != nil {
 		return err
 	}
 
-	r, err := http.NewRequest(http.MethodPost, p.address, bytes.NewReader(content))
+	req, err := http.NewRequest(http.MethodPost, p.address, bytes.NewReader(content))
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+p.token)
-	r.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+p.token)
+	req.Header.Set("Content-Type", "application/json")
 
-	body, err := p.api.Do(ctx, r)
+	body, err := p.api.Do(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -98,8 +100,8 @@ func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 	}
 
 	reason := "the API reported a failure"
-	for _, e := range answer.Errors {
-		reason += " " + e.Code.String()
+	for _, apiErr := range answer.Errors {
+		reason += " " + apiErr.Code.String()
 	}
 	return p.api.Refused(storage.Internal, reason)
 }

@@ -55,6 +55,7 @@ func (p *fastlyPurger) Purge(ctx context.Context, urls []string) error {
 	})
 }
 
+// purge purges one URL.
 func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 	u, err := p.api.Parse(address)
 	if err != nil {
@@ -66,17 +67,17 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 		target += "?" + u.RawQuery
 	}
 
-	r, err := http.NewRequest(http.MethodPost, target, nil)
+	req, err := http.NewRequest(http.MethodPost, target, nil)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Fastly-Key", p.token)
-	r.Header.Set("Accept", "application/json")
+	req.Header.Set("Fastly-Key", p.token)
+	req.Header.Set("Accept", "application/json")
 	if p.soft {
-		r.Header.Set("Fastly-Soft-Purge", "1")
+		req.Header.Set("Fastly-Soft-Purge", "1")
 	}
 
-	body, err := p.api.Do(ctx, r)
+	body, err := p.api.Do(ctx, req)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,12 @@ func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
 	if c.Timeout == 0 {
 		c.Timeout = defaultPurgeTimeout
 	}
-	h := &purgeHook{config: c, site: s, policy: running.NewPolicy(purgeAttempts, maxPurgeDelay, c.Timeout)}
+
+	h := &purgeHook{
+		config: c,
+		site:   s,
+		policy: running.NewPolicy(purgeAttempts, maxPurgeDelay, c.Timeout),
+	}
 	return h.run, nil
 }
 
@@ -78,7 +83,8 @@ type purgeHook struct {
 	policy *running.Policy
 }
 
-// run is called before an operation, and returns a function that purges after the operation.
+// run is called before an operation, and returns a function that purges after the operation. A nil
+// context leaves that of the operation unchanged. A nil function means that there is nothing to do.
 func (h *purgeHook) run(
 	ctx context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
@@ -86,11 +92,12 @@ func (h *purgeHook) run(
 	if len(keys) == 0 {
 		return nil, nil, nil
 	}
-	return nil, func(outcome storage.Outcome) {
+	after := func(outcome storage.Outcome) {
 		if mayHaveChanged(op, outcome) {
 			h.purge(context.WithoutCancel(ctx), keys)
 		}
-	}, nil
+	}
+	return nil, after, nil
 }
 
 // changed returns the keys whose objects an operation changes.
@@ -113,20 +120,28 @@ func mayHaveChanged(op storage.Operation, outcome storage.Outcome) bool {
 	if outcome.Err == nil || errors.Is(outcome.Err, storage.OutcomeUnknown) {
 		return true
 	}
-	return outcome.Requests > 0 && (op.Name == "Move" || op.Name == "RemoveAll" || op.Name == "RemoveVersions")
+	switch op.Name {
+	case "Move", "RemoveAll", "RemoveVersions":
+		return outcome.Requests > 0
+	}
+	return false
 }
 
 // purge purges the URLs of keys in batches. If a batch fails, purge continues with the next one.
 func (h *purgeHook) purge(ctx context.Context, keys []string) {
-	bounded, cancel := context.WithTimeout(ctx, h.config.Timeout)
-	defer cancel()
 	urls := make([]string, len(keys))
 	for i, key := range keys {
 		urls[i] = h.site.address(key)
 	}
 	slices.Sort(urls)
-	for batch := range slices.Chunk(slices.Compact(urls), maxPurgedTogether) {
-		if err := h.purgeBatch(bounded, batch); err != nil {
+	urls = slices.Compact(urls)
+
+	limited, cancel := context.WithTimeout(ctx, h.config.Timeout)
+	defer cancel()
+	for batch := range slices.Chunk(urls, maxPurgedTogether) {
+		err := h.purgeBatch(limited, batch)
+		if err != nil {
+			// OnError gets the context without the time limit, which may have passed.
 			h.config.OnError(ctx, batch, err)
 		}
 	}
@@ -134,23 +149,24 @@ func (h *purgeHook) purge(ctx context.Context, keys []string) {
 
 // purgeBatch calls the Purger until it succeeds, or fails for a reason that is not temporary.
 func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
-	var tried running.Tries
+	var tries running.Tries
 	for {
-		err := ctx.Err()
-		if err == nil {
-			err = h.config.Purger.Purge(ctx, slices.Clone(urls))
+		if err := ctx.Err(); err != nil {
+			return storage.AsError(ctx, err)
 		}
+		err := h.config.Purger.Purge(ctx, slices.Clone(urls))
 		if err == nil {
 			h.policy.Succeeded()
 			return nil
 		}
-		e := storage.AsError(ctx, err)
-		if ctx.Err() != nil || !storage.IsTemporary(e) {
-			return e
+
+		failure := storage.AsError(ctx, err)
+		if ctx.Err() != nil || !storage.IsTemporary(failure) {
+			return failure
 		}
-		delay, retry := h.policy.Allow(&tried, e.Code == storage.RateLimited, e.RetryAfter)
+		delay, retry := h.policy.Allow(&tries, failure.Code == storage.RateLimited, failure.RetryAfter)
 		if !retry || running.Sleep(ctx, delay) != nil {
-			return e
+			return failure
 		}
 	}
 }

@@ -30,8 +30,7 @@ type site struct {
 // refuses wildcards of a policy, and characters that need an escape in JSON.
 func newSite(provider, base string) (site, error) {
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
-		strings.ContainsAny(base, "?#") {
+	if err != nil || !isWebAddress(u) || strings.ContainsAny(base, "?#") {
 		return site{}, argument.Invalid("Config.BaseURL",
 			"must be an http or https address without user, query or fragment", "")
 	}
@@ -39,12 +38,25 @@ func newSite(provider, base string) (site, error) {
 		return site{}, argument.Invalid("Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`,
 			"escape other characters of its path")
 	}
-	if objectkey.Rule(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "" {
+	if prefix := strings.Trim(u.Path, "/"); prefix != "" && objectkey.Rule(prefix) != "" {
 		return site{}, argument.Invalid("Config.BaseURL", `must not have a path with a segment "." or ".."`, "")
 	}
-	base = strings.TrimSuffix(base, "/") + "/"
-	path := strings.TrimSuffix(u.EscapedPath(), "/") + "/"
-	return site{provider: provider, base: base, host: u.Hostname(), path: path, now: time.Now}, nil
+
+	return site{
+		provider: provider,
+		base:     strings.TrimSuffix(base, "/") + "/",
+		host:     u.Hostname(),
+		path:     strings.TrimSuffix(u.EscapedPath(), "/") + "/",
+		now:      time.Now,
+	}, nil
+}
+
+// isWebAddress reports whether u is an http or https address with a host and without a user.
+func isWebAddress(u *url.URL) bool {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	return u.Hostname() != "" && u.User == nil
 }
 
 // isPlain reports whether a character of a base URL has no special meaning in a URL or in a policy.
@@ -76,15 +88,17 @@ func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 // cookieDomain returns the domain of cookies: the given domain or, if that is empty, the host. If
 // the host does not belong to the given domain, cookieDomain fails, because browsers would never
 // send the cookies to the CDN.
-func (s *site) cookieDomain(value string) (string, error) {
-	if value == "" {
+func (s *site) cookieDomain(given string) (string, error) {
+	if given == "" {
 		return s.host, nil
 	}
-	value = strings.ToLower(strings.TrimPrefix(value, "."))
-	if host := strings.ToLower(s.host); value == "" || host != value && !strings.HasSuffix(host, "."+value) {
-		return "", argument.Invalid("Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "")
+
+	host := strings.ToLower(s.host)
+	domain := strings.ToLower(strings.TrimPrefix(given, "."))
+	if domain != "" && (host == domain || strings.HasSuffix(host, "."+domain)) {
+		return domain, nil
 	}
-	return value, nil
+	return "", argument.Invalid("Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "")
 }
 
 // checkKey returns an error if an object cannot have a URL at the CDN.
@@ -95,18 +109,18 @@ func (s *site) checkKey(op, key string) error {
 // checkPrefix returns an error if a prefix cannot be signed. A prefix must not end within a name:
 // users/4 would also permit users/42/.
 func (s *site) checkPrefix(op, prefix string) error {
-	rule := ""
-	switch {
-	case prefix == "":
+	if prefix == "" {
 		return nil
-	case !strings.HasSuffix(prefix, "/"):
+	}
+	rule := objectkey.Rule(prefix)
+	if !strings.HasSuffix(prefix, "/") {
 		rule = `must be "" or end in "/"`
-	default:
-		rule = objectkey.Rule(prefix)
 	}
 	return s.check(op, prefix, "prefix", rule)
 }
 
+// check returns an error if a key or prefix breaks rule, or cannot be signed. If it breaks no rule,
+// rule is "". name says what the error is about.
 func (s *site) check(op, key, name, rule string) error {
 	if rule != "" {
 		return s.located(op, key, argument.Invalid(name, rule, ""))
