@@ -14,13 +14,17 @@ import (
 // maxDocument limits the JSON in a request, in bytes.
 const maxDocument = 1 << 20
 
+// An answerFunc returns the response to a call of the page's script. Each call has its own type of
+// response, which becomes JSON.
+type answerFunc func(*http.Request) (any, error)
+
 // respond calls answer and sends its result as JSON. If answer fails, it sends the error.
-func respond(w http.ResponseWriter, r *http.Request, answer func(*http.Request) (any, error)) {
+func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 	value, err := answer(r)
 	if err != nil {
-		e := storage.AsError(r.Context(), err)
 		webserver.SetRetryAfter(w.Header(), err, 0)
-		refuse(w, statusOf(e.Code), e.Code, errorText(e))
+		storageErr := storage.AsError(r.Context(), err)
+		refuse(w, statusOf(storageErr.Code), storageErr.Code, errorText(storageErr))
 		return
 	}
 	webserver.WriteJSON(w, http.StatusOK, "application/json", value)
@@ -31,6 +35,7 @@ func respond(w http.ResponseWriter, r *http.Request, answer func(*http.Request) 
 func errorText(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
+		// Error writes the cause without secrets.
 		clone := *e
 		clone.Op = ""
 		clone.Key = ""
@@ -38,7 +43,7 @@ func errorText(e *storage.Error) string {
 		clone.Provider = ""
 		clone.Bucket = ""
 		clone.Hint = ""
-		text = strings.TrimPrefix(clone.Error(), "storage: ") // without secrets
+		text = strings.TrimPrefix(clone.Error(), "storage: ")
 	}
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
@@ -46,6 +51,7 @@ func errorText(e *storage.Error) string {
 	return text
 }
 
+// refuse sends an error as JSON.
 func refuse(w http.ResponseWriter, status int, code storage.Code, text string) {
 	webserver.WriteJSON(w, status, "application/json", map[string]string{"error": text, "code": string(code)})
 }
@@ -78,9 +84,9 @@ func invalidArgument(argument, rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "console", Err: errors.New(argument + " " + rule)}
 }
 
-// requireWrite returns the given function if the page may change objects. Otherwise it returns a
-// function that fails with PermissionDenied.
-func (h *Handler) requireWrite(answer func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+// requireWrite returns answer if the page may change objects. Otherwise it returns a function that
+// fails with PermissionDenied.
+func (h *Handler) requireWrite(answer answerFunc) answerFunc {
 	if h.config.Write {
 		return answer
 	}
@@ -93,8 +99,9 @@ var readOnly = &storage.Error{
 	Hint: "start the program with --write, or set Write of its configuration",
 }
 
-// document decodes the JSON in a request's body into v.
-func document(r *http.Request, v any) error {
+// decodeBody decodes the JSON in a request's body into the struct that v points to. It fails with
+// TooLarge or InvalidArgument.
+func decodeBody(r *http.Request, v any) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxDocument+1))
 	if err != nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
@@ -102,7 +109,8 @@ func document(r *http.Request, v any) error {
 	if len(body) > maxDocument {
 		return &storage.Error{Code: storage.TooLarge, Err: errors.New("the document must have at most 1 MiB")}
 	}
-	if err := json.Unmarshal(body, v); err != nil {
+	err = json.Unmarshal(body, v)
+	if err != nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
 	return nil

@@ -52,7 +52,12 @@ type archives struct {
 func (s *archives) add(a *archive, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.all) > 0 && (len(s.all) >= maxArchives || now.After(s.all[0].expires)) {
+
+	for len(s.all) > 0 {
+		oldest := s.all[0]
+		if len(s.all) < maxArchives && !now.After(oldest.expires) {
+			break
+		}
 		s.all = s.all[1:]
 	}
 	s.all = append(s.all, a)
@@ -62,6 +67,7 @@ func (s *archives) add(a *archive, now time.Time) {
 func (s *archives) find(id string, now time.Time) *archive {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, a := range s.all {
 		if a.id == id && !now.After(a.expires) {
 			return a
@@ -70,74 +76,107 @@ func (s *archives) find(id string, now time.Time) *archive {
 	return nil
 }
 
-// archive returns an address that downloads objects and folders as a ZIP archive, and what is in it.
-func (h *Handler) archive(r *http.Request) (any, error) {
-	var params struct {
-		Bucket, Prefix string
-		Objects        []string
-		Folders        []string
+// archiveParams are the parameters of a request for an archive.
+type archiveParams struct {
+	Bucket  string
+	Prefix  string
+	Objects []string
+	Folders []string
+}
+
+// check fails with InvalidArgument if the page cannot have sent these parameters.
+func (p *archiveParams) check() error {
+	if len(p.Objects) > maxChosen {
+		return invalidArgument("objects", "must be at most 1,000: select their folder")
 	}
-	if err := document(r, &params); err != nil {
-		return nil, err
+	if p.Prefix != "" && !strings.HasSuffix(p.Prefix, "/") {
+		return invalidArgument("prefix", "must end in /")
 	}
-	if len(params.Objects) > maxChosen {
-		return nil, invalidArgument("objects", "must be at most 1,000: select their folder")
-	}
-	if params.Prefix != "" && !strings.HasSuffix(params.Prefix, "/") {
-		return nil, invalidArgument("prefix", "must end in /")
-	}
-	for _, key := range slices.Concat(params.Objects, params.Folders) {
-		if !strings.HasPrefix(key, params.Prefix) {
-			return nil, invalidArgument("objects and folders", "must be in the folder")
+	for _, name := range slices.Concat(p.Objects, p.Folders) {
+		if !strings.HasPrefix(name, p.Prefix) {
+			return invalidArgument("objects and folders", "must be in the folder")
 		}
 	}
+	for _, folder := range p.Folders {
+		if folder != "" && !strings.HasSuffix(folder, "/") {
+			return invalidArgument("folders", "must each end in /")
+		}
+	}
+	return nil
+}
+
+// archiveView is the response to a request for an archive.
+type archiveView struct {
+	Download string `json:"download"` // relative to the address of the page
+	Objects  int    `json:"objects"`
+	Size     int64  `json:"size"`
+}
+
+// archive returns an address that downloads objects and folders as a ZIP archive, and what is in it.
+func (h *Handler) archive(r *http.Request) (any, error) {
+	var params archiveParams
+	if err := decodeBody(r, &params); err != nil {
+		return nil, err
+	}
+	if err := params.check(); err != nil {
+		return nil, err
+	}
+
 	a := &archive{
 		id:      rand.Text(),
 		bucket:  params.Bucket,
 		prefix:  params.Prefix,
-		objects: make([]storage.ListEntry, len(params.Objects)),
 		expires: h.config.Now().Add(archiveTTL),
 	}
 	for _, folder := range params.Folders {
-		if folder != "" && !strings.HasSuffix(folder, "/") {
-			return nil, invalidArgument("folders", "must each end in /")
-		}
 		a.folders = append(a.folders, strings.TrimPrefix(folder, a.prefix))
 	}
 	b, err := h.archiveSource(r.Context(), a)
 	if err != nil {
 		return nil, err
 	}
-	err = running.Each(r.Context(), len(a.objects), atOnce, func(ctx context.Context, i int) error {
-		key := strings.TrimPrefix(params.Objects[i], a.prefix)
-		attrs, err := b.Attrs(ctx, key)
-		if err != nil {
-			return err
-		}
-		a.objects[i] = storage.ListEntry{Key: key, Size: attrs.Size, Modified: attrs.Modified, Revision: attrs.Revision}
-		return nil
-	})
+	a.objects, err = readEntries(r.Context(), b, a.prefix, params.Objects)
 	if err != nil {
 		return nil, err
 	}
 
-	answer := struct {
-		Download string `json:"download"`
-		Objects  int    `json:"objects"`
-		Size     int64  `json:"size"`
-	}{Download: "archive/" + a.id} // relative to the address of the page
-	for e, err := range a.entries(r.Context(), b) {
+	view := archiveView{Download: "archive/" + a.id}
+	for entry, err := range a.entries(r.Context(), b) {
 		if err != nil {
 			return nil, err
 		}
-		answer.Objects++
-		answer.Size += e.Size
+		view.Objects++
+		view.Size += entry.Size
 	}
-	if answer.Objects == 0 {
+	if view.Objects == 0 {
 		return nil, &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("there are no objects to download")}
 	}
+
 	h.archives.add(a, h.config.Now())
-	return answer, nil
+	return view, nil
+}
+
+// readEntries returns the entries of objects, whose keys begin with prefix. The keys of the entries
+// lack it, as those of b do.
+func readEntries(
+	ctx context.Context, b storage.AttrsReader, prefix string, keys []string,
+) ([]storage.ListEntry, error) {
+	entries := make([]storage.ListEntry, len(keys))
+	err := running.Each(ctx, len(keys), atOnce, func(ctx context.Context, i int) error {
+		key := strings.TrimPrefix(keys[i], prefix)
+		attrs, err := b.Attrs(ctx, key)
+		if err != nil {
+			return err
+		}
+		entries[i] = storage.ListEntry{
+			Key:      key,
+			Size:     attrs.Size,
+			Modified: attrs.Modified,
+			Revision: attrs.Revision,
+		}
+		return nil
+	})
+	return entries, err
 }
 
 // archiveSource returns the bucket of an archive, or the folder in it that the page shows.
@@ -153,31 +192,44 @@ func (h *Handler) archiveSource(ctx context.Context, a *archive) (storage.Bucket
 // folders. If there are too many objects, the last error is TooLarge.
 func (a *archive) entries(ctx context.Context, b storage.Lister) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for _, e := range a.objects {
-			if !yield(e, nil) {
+		count := 0
+		for entry, err := range a.allEntries(ctx, b) {
+			if err != nil {
+				yield(storage.ListEntry{}, err)
+				return
+			}
+
+			count++
+			if count > maxArchive {
+				yield(storage.ListEntry{}, &storage.Error{
+					Code: storage.TooLarge,
+					Err:  errors.New("an archive has at most 100,000 objects"),
+					Hint: "download a folder in it, or use omnibucket cp -r",
+				})
+				return
+			}
+			if !yield(entry, nil) {
 				return
 			}
 		}
-		n := len(a.objects)
+	}
+}
+
+// allEntries returns the selected objects, and then those in the selected folders. It ends after the
+// first error.
+func (a *archive) allEntries(ctx context.Context, b storage.Lister) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for _, entry := range a.objects {
+			if !yield(entry, nil) {
+				return
+			}
+		}
 		for _, folder := range a.folders {
-			for e, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithAnyOrder()) {
-				if err != nil {
-					yield(e, err)
-					return
-				}
-				if isMarker(e) {
+			for entry, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithAnyOrder()) {
+				if err == nil && isMarker(entry) {
 					continue
 				}
-				n++
-				if n > maxArchive {
-					yield(storage.ListEntry{}, &storage.Error{
-						Code: storage.TooLarge,
-						Err:  errors.New("an archive has at most 100,000 objects"),
-						Hint: "download a folder in it, or use omnibucket cp -r",
-					})
-					return
-				}
-				if !yield(e, nil) {
+				if !yield(entry, err) || err != nil {
 					return
 				}
 			}

@@ -21,7 +21,7 @@ func (h *Handler) move(r *http.Request) (any, error) {
 		Bucket, From, To, Revision string
 		Merge                      bool
 	}
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 	b, _, err := h.source.Bucket(r.Context(), params.Bucket)
@@ -45,7 +45,8 @@ func (h *Handler) move(r *http.Request) (any, error) {
 		return nil, err
 	}
 
-	if _, err := storage.Move(r.Context(), b, params.From, params.To, opts...); err != nil {
+	_, err = storage.Move(r.Context(), b, params.From, params.To, opts...)
+	if err != nil {
 		return nil, err
 	}
 	return changes{Moved: 1, Failed: []failureView{}}, nil
@@ -80,25 +81,36 @@ func mustBeShown(ctx context.Context, b storage.AttrsReader, key, revision strin
 	if revision == "" {
 		return nil
 	}
+
 	attrs, err := b.Attrs(ctx, key)
-	if err == nil && attrs.Revision != revision {
-		err = &storage.Error{
+	if err != nil {
+		return err
+	}
+	if attrs.Revision != revision {
+		return &storage.Error{
 			Code: storage.Changed,
 			Key:  key,
 			Hint: "somebody has replaced the object: look at it again",
 		}
 	}
-	return err
+	return nil
 }
 
 // mustBeFree fails with PreconditionFailed if an object exists. It is for stores without
 // conditional writes. There, another writer may still create the object after the check.
 func mustBeFree(ctx context.Context, b storage.AttrsReader, key string) error {
 	exists, err := b.Exists(ctx, key)
-	if err == nil && exists {
-		err = &storage.Error{Code: storage.PreconditionFailed, Key: key, Hint: "choose another name: the object exists"}
+	if err != nil {
+		return err
 	}
-	return err
+	if exists {
+		return &storage.Error{
+			Code: storage.PreconditionFailed,
+			Key:  key,
+			Hint: "choose another name: the object exists",
+		}
+	}
+	return nil
 }
 
 // moveFolder moves all objects of the first folder to the second one. If merge is false, the second
@@ -109,9 +121,14 @@ func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bo
 	if overlap(src, dst) {
 		return nil, invalidArgument("to", "must be neither in the folder nor around it")
 	}
+
 	result, err := transferFolder(ctx, b, src, b, dst, merge, transfer.WithMove())
-	if err != nil || len(result.Failed) > 0 {
+	if err != nil {
 		return result, err
+	}
+	if len(result.Failed) > 0 {
+		// Objects stay in the folder, so its markers stay, too.
+		return result, nil
 	}
 	return result, moveMarkers(ctx, b, src, dst)
 }
@@ -125,54 +142,76 @@ func transferFolder(
 	ctx context.Context, srcBucket storage.Bucket, src string, dstBucket storage.Bucket, dst string, merge bool,
 	opts ...transfer.Option,
 ) (changes, error) {
-	// Without merge, the destination must be empty.
-	for _, err := range dstBucket.List(ctx, storage.WithPrefix(dst), storage.WithLimit(1), storage.WithAnyOrder()) {
+	if err := checkDestination(ctx, dstBucket, dst, merge); err != nil {
+		return changes{}, err
+	}
+
+	isNoMarker := func(key string) bool { return !strings.HasSuffix(key, "/") }
+	opts = append(opts, transfer.WithMissingOnly(), transfer.WithKeys(isNoMarker))
+	report, err := transfer.Sync(
+		ctx,
+		transfer.Bucket(storage.Prefixed(dstBucket, dst)),
+		transfer.Bucket(storage.Prefixed(srcBucket, src)),
+		opts...,
+	)
+	if report == nil {
+		return changes{}, err
+	}
+	if err != nil && len(report.Failures) == 0 {
+		// The error is not about single objects.
+		return changes{}, err
+	}
+
+	result := changes{Moved: report.Transferred, Failed: []failureView{}}
+	for _, failure := range report.Failures {
+		result.Failed = append(result.Failed, newFailureView(ctx, src+failure.Key, failure.Err))
+	}
+	if report.Skipped > 0 {
+		result.Failed = append(result.Failed, failureView{
+			Key:   src,
+			Error: "the other folder has the names of some objects",
+			Code:  storage.PreconditionFailed,
+		})
+	}
+	return result, nil
+}
+
+// checkDestination checks that folder can be listed. If merge is false, it fails with
+// PreconditionFailed unless folder is empty.
+func checkDestination(ctx context.Context, b storage.Lister, folder string, merge bool) error {
+	for _, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithLimit(1), storage.WithAnyOrder()) {
 		if err != nil {
-			return changes{}, err
+			return err
 		}
 		if !merge {
-			return changes{}, &storage.Error{
+			return &storage.Error{
 				Code: storage.PreconditionFailed,
-				Key:  dst,
+				Key:  folder,
 				Hint: "choose another name, or put the objects into this folder",
 			}
 		}
 	}
-
-	opts = append(opts, transfer.WithMissingOnly(),
-		transfer.WithKeys(func(key string) bool { return !strings.HasSuffix(key, "/") }))
-	report, err := transfer.Sync(
-		ctx, transfer.Bucket(storage.Prefixed(dstBucket, dst)), transfer.Bucket(storage.Prefixed(srcBucket, src)), opts...)
-	if report == nil || err != nil && len(report.Failures) == 0 {
-		return changes{}, err
-	}
-
-	moved := changes{Moved: report.Transferred, Failed: []failureView{}}
-	for _, f := range report.Failures {
-		moved.Failed = append(moved.Failed, newFailureView(ctx, src+f.Key, f.Err))
-	}
-	if report.Skipped > 0 {
-		moved.Failed = append(moved.Failed, failureView{src, "the other folder has the names of some objects",
-			storage.PreconditionFailed})
-	}
-	return moved, nil
+	return nil
 }
 
 // moveMarkers moves the markers of folders: empty objects whose keys end in "/". Consoles create
 // such objects.
 func moveMarkers(ctx context.Context, b storage.Bucket, src, dst string) error {
-	markers := objectkey.AllowFolderMarker(ctx)
-	for e, err := range b.List(ctx, storage.WithPrefix(src), storage.WithAnyOrder()) {
+	// Without this context, Copy refuses a key that ends in "/".
+	markerCtx := objectkey.AllowFolderMarker(ctx)
+	for entry, err := range b.List(ctx, storage.WithPrefix(src), storage.WithAnyOrder()) {
 		if err != nil {
 			return err
 		}
-		if !isMarker(e) {
+		if !isMarker(entry) {
 			continue
 		}
-		_, err = storage.Copy(markers, b, dst+strings.TrimPrefix(e.Key, src), b, e.Key)
-		if err == nil {
-			err = b.Remove(ctx, e.Key, ifShown(b, e.Revision)...)
+
+		_, err = storage.Copy(markerCtx, b, dst+strings.TrimPrefix(entry.Key, src), b, entry.Key)
+		if err != nil {
+			return err
 		}
+		err = b.Remove(ctx, entry.Key, ifShown(b, entry.Revision)...)
 		if err != nil {
 			return err
 		}
@@ -180,11 +219,13 @@ func moveMarkers(ctx context.Context, b storage.Bucket, src, dst string) error {
 	return nil
 }
 
+// A removal names an object to remove, in the revision that the page has shown.
 type removal struct {
 	Key      string `json:"key"`
 	Revision string `json:"revision"`
 }
 
+// A failureView says why one object was not changed.
 type failureView struct {
 	Key   string       `json:"key"`
 	Error string       `json:"error"`
@@ -198,20 +239,22 @@ type removals struct {
 	Failed  []failureView `json:"failed"`
 }
 
-func (s *removals) add(ctx context.Context, key string, n int, err error) {
-	var failures []failureView
-	if err != nil {
-		failures = []failureView{newFailureView(ctx, key, err)}
-	}
+func (s *removals) addRemoved(count int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Removed += n
-	s.Failed = append(s.Failed, failures...)
+	s.Removed += count
+}
+
+func (s *removals) addFailure(ctx context.Context, key string, err error) {
+	failure := newFailureView(ctx, key, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Failed = append(s.Failed, failure)
 }
 
 func newFailureView(ctx context.Context, key string, err error) failureView {
-	e := storage.AsError(ctx, err)
-	return failureView{key, errorText(e), e.Code}
+	storageErr := storage.AsError(ctx, err)
+	return failureView{Key: key, Error: errorText(storageErr), Code: storageErr.Code}
 }
 
 // remove removes objects and folders. An object is removed only if it still has the revision that
@@ -222,7 +265,7 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 		Objects []removal
 		Folders []string
 	}
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 
@@ -237,23 +280,27 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 		}
 	}
 
-	sum := &removals{Failed: []failureView{}}
+	result := &removals{Failed: []failureView{}}
+	// The result has the failures, so that one failure does not stop the other removals.
 	running.All(len(params.Objects), atOnce, func(i int) error {
-		o := params.Objects[i]
-		err := b.Remove(r.Context(), o.Key, ifShown(b, o.Revision)...)
-		n := 1
+		object := params.Objects[i]
+		err := b.Remove(r.Context(), object.Key, ifShown(b, object.Revision)...)
 		if err != nil {
-			n = 0
+			result.addFailure(r.Context(), object.Key, err)
+			return nil
 		}
-		sum.add(r.Context(), o.Key, n, err)
+		result.addRemoved(1)
 		return nil
 	})
 
 	for _, folder := range params.Folders {
-		n, err := storage.RemoveMatching(r.Context(), b, nil, storage.WithPrefix(folder))
-		sum.add(r.Context(), folder, n, err)
+		count, err := storage.RemoveMatching(r.Context(), b, nil, storage.WithPrefix(folder))
+		result.addRemoved(count)
+		if err != nil {
+			result.addFailure(r.Context(), folder, err)
+		}
 	}
-	return sum, nil
+	return result, nil
 }
 
 // ifShown returns the condition that an object still has the listed revision. If the store does not
@@ -269,7 +316,7 @@ func ifShown(b storage.Bucket, revision string) []storage.RemoveOption {
 // version of a removed object.
 func (h *Handler) restore(r *http.Request) (any, error) {
 	var params struct{ Bucket, Key, Version string }
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 
@@ -283,11 +330,9 @@ func (h *Handler) restore(r *http.Request) (any, error) {
 		return struct{}{}, err
 	}
 
-	// Without a version, bring back a removed object.
-	report, err := transfer.Undelete(
-		r.Context(), b, transfer.WithPrefix(params.Key),
-		transfer.WithKeys(func(key string) bool { return key == params.Key }),
-	)
+	// Without a version, bring back a removed object. The prefix alone would also select longer keys.
+	isKey := func(key string) bool { return key == params.Key }
+	report, err := transfer.Undelete(r.Context(), b, transfer.WithPrefix(params.Key), transfer.WithKeys(isKey))
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +352,7 @@ func (h *Handler) setTags(r *http.Request) (any, error) {
 		Bucket, Key string
 		Tags        map[string]string
 	}
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 	b, _, err := h.source.Bucket(r.Context(), params.Bucket)

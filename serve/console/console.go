@@ -96,9 +96,7 @@ func New(source Source, c Config) (*Handler, error) {
 	if strings.Trim(c.Token, tokenLetters) != "" {
 		return nil, invalidArgument("Config.Token", "must have only letters, digits, - and _")
 	}
-	if c.ContentURL != "" && !isOrigin(c.ContentURL) ||
-		strings.Contains(c.ContentURL, "[") {
-		// A content security policy cannot name an IPv6 address.
+	if c.ContentURL != "" && !isContentOrigin(c.ContentURL) {
 		return nil, invalidArgument(
 			"Config.ContentURL",
 			"must be an address without a path, with a name or an IPv4 address, such as http://127.0.0.1:9001",
@@ -109,11 +107,17 @@ func New(source Source, c Config) (*Handler, error) {
 		c.Now = time.Now
 	}
 
-	h := &Handler{source: source, config: c, open: openUploads{now: c.Now}, services: map[string]*uploads.Service{}}
+	h := &Handler{
+		source:   source,
+		config:   c,
+		open:     openUploads{now: c.Now},
+		services: map[string]*uploads.Service{},
+	}
 	if one, ok := source.(oneBucket); ok {
 		h.onlyBucket = one.info.Name
 	}
-	_, _ = rand.Read(h.key[:]) // never fails
+	// It never fails.
+	_, _ = rand.Read(h.key[:])
 
 	h.handler = h.guard(h.routes())
 	if c.Token != "" {
@@ -122,15 +126,23 @@ func New(source Source, c Config) (*Handler, error) {
 	return h, nil
 }
 
+// isContentOrigin reports whether an address may be the ContentURL. A content security policy cannot
+// name an IPv6 address, which is in brackets.
+func isContentOrigin(address string) bool {
+	return isOrigin(address) && !strings.Contains(address, "[")
+}
+
 // ServeHTTP serves the page and the requests of its script.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.ServeHTTP(w, r) }
 
 // Close aborts the large uploads that are not complete. Call it after the last request, and before
 // you close the buckets. Without Close, the parts of these uploads stay in the store.
 func (h *Handler) Close(ctx context.Context) error {
+	// This time is after the last request of every upload.
 	return h.open.abort(ctx, h.config.Now().Add(time.Nanosecond))
 }
 
+// routes returns the handler of all addresses below the token.
 func (h *Handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h.files())
@@ -138,7 +150,7 @@ func (h *Handler) routes() http.Handler {
 		mux.Handle("GET /content", h.Content())
 	}
 
-	for pattern, answer := range map[string]func(*http.Request) (any, error){
+	answers := map[string]answerFunc{
 		"GET /api/info":     h.info,
 		"GET /api/buckets":  h.buckets,
 		"GET /api/bucket":   h.bucket,
@@ -157,7 +169,8 @@ func (h *Handler) routes() http.Handler {
 		"POST /api/restore": h.requireWrite(h.restore),
 		"PUT /api/tags":     h.requireWrite(h.setTags),
 		"PUT /api/upload":   h.requireWrite(h.upload),
-	} {
+	}
+	for pattern, answer := range answers {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			respond(w, r, answer)
 		})

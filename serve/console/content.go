@@ -64,11 +64,17 @@ func kindOf(mediaType string) string {
 	if mediaType == typePDF {
 		return "pdf"
 	}
-	if family == "text" || slices.Contains(texts, mediaType) ||
-		strings.HasSuffix(mediaType, "+json") || strings.HasSuffix(mediaType, "+xml") {
+	if family == "text" || isText(mediaType) {
 		return "text"
 	}
 	return "none"
+}
+
+// isText reports whether content of a media type other than text/… is readable text.
+func isText(mediaType string) bool {
+	return slices.Contains(texts, mediaType) ||
+		strings.HasSuffix(mediaType, "+json") ||
+		strings.HasSuffix(mediaType, "+xml")
 }
 
 // hasPreview returns true if a preview of this kind loads the object's bytes from a signed address.
@@ -102,6 +108,7 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 		q.Set("frame", pageOrigin(r))
 	}
 	q.Set("signature", h.signature(q))
+
 	// The address is relative to that of the page.
 	address := "content?" + q.Encode()
 	if h.config.ContentURL != "" {
@@ -138,25 +145,42 @@ func (h *Handler) signature(q url.Values) string {
 // Serve it at the origin of [Config].ContentURL, so that an object cannot use the page's cookies
 // and storage. Its addresses do not need the token.
 func (h *Handler) Content() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		expires, err := strconv.ParseInt(q.Get("expires"), 10, 64)
-		switch {
-		case !webserver.IsKnownHost(r.Host, h.config.Hosts):
-			http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
-		case err != nil || !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))):
-			http.Error(w, "the page has not made this address", http.StatusForbidden)
-		case h.config.Now().Unix() > expires:
-			http.Error(w, "the address has expired: open the object again", http.StatusForbidden)
-		default:
-			h.sendContent(w, r, content{q.Get("bucket"), q.Get("key"), q.Get("version"), q.Get("as")}, q.Get("frame"))
-		}
-	})
+	return http.HandlerFunc(h.serveContent)
 }
 
-// sendContent sends an object with headers that prevent scripts in it from running.
+// serveContent serves the bytes of an object if the page has signed the address.
+func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request) {
+	if !webserver.IsKnownHost(r.Host, h.config.Hosts) {
+		http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
+		return
+	}
+
+	q := r.URL.Query()
+	expires, err := strconv.ParseInt(q.Get("expires"), 10, 64)
+	if err != nil || !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))) {
+		http.Error(w, "the page has not made this address", http.StatusForbidden)
+		return
+	}
+	if h.config.Now().Unix() > expires {
+		http.Error(w, "the address has expired: open the object again", http.StatusForbidden)
+		return
+	}
+
+	c := content{
+		bucket:    q.Get("bucket"),
+		key:       q.Get("key"),
+		version:   q.Get("version"),
+		mediaType: q.Get("as"),
+	}
+	h.sendContent(w, r, c, q.Get("frame"))
+}
+
+// sendContent sends an object with headers that prevent scripts in it from running. frame is the
+// origin of the page that may show a PDF in a frame.
 func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content, frame string) {
 	b, _, err := h.source.Bucket(r.Context(), c.bucket)
 	if err != nil {
@@ -203,6 +227,7 @@ func contentPolicy(contentType, frame string) string {
 	return "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors " + frame
 }
 
+// cannotRead sends the response if an object cannot be read. It shows only the code of the error.
 func cannotRead(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	code := storage.CodeOf(err)
 	if errors.Is(err, storage.BucketNotFound) {

@@ -13,13 +13,14 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 		Bucket, From, ToBucket, To, Revision string
 		Merge                                bool
 	}
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 	b, _, err := h.source.Bucket(r.Context(), params.Bucket)
 	if err != nil {
 		return nil, err
 	}
+
 	dst := b
 	isSame := params.ToBucket == "" || params.ToBucket == params.Bucket
 	if !isSame {
@@ -28,6 +29,7 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
+
 	isFolder, err := areFolders(params.From, params.To)
 	if err != nil {
 		return nil, err
@@ -46,7 +48,8 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := storage.Copy(r.Context(), dst, params.To, b, params.From, opts...); err != nil {
+	_, err = storage.Copy(r.Context(), dst, params.To, b, params.From, opts...)
+	if err != nil {
 		return nil, err
 	}
 	return changes{Moved: 1, Failed: []failureView{}}, nil

@@ -18,32 +18,43 @@ var types = map[string]string{".html": "text/html", ".css": "text/css", ".js": "
 func (h *Handler) files() http.Handler {
 	uploader := uploads.Script()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := path.Base(r.URL.Path)
-		switch r.URL.Path {
-		case "/":
-			name = "index.html"
-		case "/favicon.ico":
+		switch {
+		case r.URL.Path == "/favicon.ico":
 			w.WriteHeader(http.StatusNoContent)
-			return
-		case "/upload.js":
+		case r.URL.Path == "/upload.js":
 			uploader.ServeHTTP(w, r)
-			return
-		case "/extra.js":
-			if h.config.Script != nil {
-				send(w, name, h.config.Script)
-				return
-			}
+		case r.URL.Path == "/extra.js" && h.config.Script != nil:
+			send(w, "extra.js", h.config.Script)
+		default:
+			serveFile(w, r)
 		}
-		content, err := files.ReadFile("page/" + name)
-		if err != nil || r.Method != http.MethodGet && r.Method != http.MethodHead ||
-			r.URL.Path != "/" && r.URL.Path != "/"+name {
-			http.NotFound(w, r)
-			return
-		}
-		send(w, name, content)
 	})
 }
 
+// serveFile serves a file of the page. The path "/" is that of index.html.
+func serveFile(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.NotFound(w, r)
+		return
+	}
+
+	name := "index.html"
+	if r.URL.Path != "/" {
+		name = path.Base(r.URL.Path)
+		if r.URL.Path != "/"+name {
+			http.NotFound(w, r)
+			return
+		}
+	}
+	content, err := files.ReadFile("page/" + name)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	send(w, name, content)
+}
+
+// send sends a file. The extension of its name decides the media type.
 func send(w http.ResponseWriter, name string, content []byte) {
 	w.Header().Set("Content-Type", types[path.Ext(name)]+"; charset=utf-8")
 	// An error means that the client has disconnected.

@@ -23,33 +23,41 @@ func (h *Handler) find(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	text := strings.ToLower(q.Get("text"))
 	prefix := q.Get("prefix")
-	answer := struct {
-		Entries []entryView `json:"entries"`
-		Next    string      `json:"next"`
-	}{[]entryView{}, q.Get("after")}
 	opts := append(pageOptions(b), storage.WithPrefix(prefix), storage.WithPageSize(maxPage))
-
+	found := entryPage{Entries: []entryView{}, Next: q.Get("after")}
 	scanned := 0
-	for hasMore := true; hasMore; hasMore = answer.Next != "" && scanned < findScan && len(answer.Entries) < findFound {
-		page, err := storage.ListPage(r.Context(), b, answer.Next, opts...)
+	for {
+		page, err := storage.ListPage(r.Context(), b, found.Next, opts...)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page.Entries {
-			scanned++
-			if strings.Contains(strings.ToLower(strings.TrimPrefix(e.Key, prefix)), text) {
-				answer.Entries = append(answer.Entries, h.viewWithThumbnail(r, q, e))
+		for _, entry := range page.Entries {
+			name := strings.TrimPrefix(entry.Key, prefix)
+			if strings.Contains(strings.ToLower(name), text) {
+				found.Entries = append(found.Entries, h.viewWithThumbnail(r, q, entry))
 			}
 		}
-		answer.Next = page.Token
+
+		scanned += len(page.Entries)
+		found.Next = page.Token
+		if found.Next == "" || scanned >= findScan || len(found.Entries) >= findFound {
+			return found, nil
+		}
 	}
-	return answer, nil
 }
 
 // maxCount is the largest number of objects that one request counts.
 const maxCount = 100_000
+
+// A sizeView is the size of a folder.
+type sizeView struct {
+	Objects int   `json:"objects"`
+	Size    int64 `json:"size"`
+	Partial bool  `json:"partial"` // true if there are more objects
+}
 
 // size returns the number of objects in a folder, with those of all folders below it, and the sum of
 // their sizes.
@@ -60,27 +68,22 @@ func (h *Handler) size(r *http.Request) (any, error) {
 		return nil, err
 	}
 
-	answer := struct {
-		Objects int   `json:"objects"`
-		Size    int64 `json:"size"`
-		Partial bool  `json:"partial"` // true if there are more objects
-	}{}
-
-	for e, err := range b.List(r.Context(), storage.WithPrefix(q.Get("prefix")), storage.WithAnyOrder()) {
+	var view sizeView
+	for entry, err := range b.List(r.Context(), storage.WithPrefix(q.Get("prefix")), storage.WithAnyOrder()) {
 		if err != nil {
 			return nil, err
 		}
-		if isMarker(e) {
+		if isMarker(entry) {
 			continue
 		}
-		if answer.Objects == maxCount {
-			answer.Partial = true
+		if view.Objects == maxCount {
+			view.Partial = true
 			break
 		}
-		answer.Objects++
-		answer.Size += e.Size
+		view.Objects++
+		view.Size += entry.Size
 	}
-	return answer, nil
+	return view, nil
 }
 
 // isMarker reports whether an entry is the empty object that consoles store for a folder.

@@ -23,25 +23,49 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setSecurityHeaders(w.Header())
 		w.Header().Set("Content-Security-Policy", policy)
-		isCall := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/")
-		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		switch {
-		case !webserver.IsKnownHost(r.Host, h.config.Hosts):
-			closeConnection(w, r)
-			http.Error(
-				w, "the page does not know the name in the header Host: call it by its IP address or localhost",
-				http.StatusMisdirectedRequest,
-			)
-		case h.config.Authorize != nil && !h.config.Authorize(w, r):
-		case isForeign(r):
-			closeConnection(w, r)
-			refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
-		case (isCall || !reads) && r.Header.Get(header) == "" && !isPart(r):
-			refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
-		default:
+		if h.admit(w, r) {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// admit reports whether a request comes from the page itself. If it returns false, it has sent a
+// response.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
+	if !webserver.IsKnownHost(r.Host, h.config.Hosts) {
+		closeConnection(w, r)
+		http.Error(
+			w,
+			"the page does not know the name in the header Host: call it by its IP address or localhost",
+			http.StatusMisdirectedRequest,
+		)
+		return false
+	}
+	if h.config.Authorize != nil && !h.config.Authorize(w, r) {
+		return false
+	}
+	if isForeign(r) {
+		closeConnection(w, r)
+		refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
+		return false
+	}
+	if needsHeader(r) && r.Header.Get(header) == "" {
+		refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
+		return false
+	}
+	return true
+}
+
+// needsHeader reports whether a request must have the header X-Console: a call of the script, or any
+// request that may change something.
+func needsHeader(r *http.Request) bool {
+	if isPart(r) {
+		return false
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/") {
+		return true
+	}
+	return r.Method != http.MethodGet && r.Method != http.MethodHead
 }
 
 // setSecurityHeaders sets the security headers that every response has.

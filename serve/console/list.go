@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,66 +14,82 @@ import (
 // maxPage is the largest number of entries in one response.
 const maxPage = 1000
 
-func (h *Handler) info(*http.Request) (any, error) {
-	title := h.config.Title
-	if title == "" && h.onlyBucket != "" {
-		title = h.onlyBucket
-	} else if title == "" {
-		title = "Buckets"
-	}
-	return struct {
-		Title  string `json:"title"`
-		Write  bool   `json:"write"`
-		One    string `json:"one"`
-		Pages  []Page `json:"pages"`
-		Script bool   `json:"script"`
-	}{title, h.config.Write, h.onlyBucket, append([]Page{}, h.config.Pages...), h.config.Script != nil}, nil
+// infoView says what the page offers.
+type infoView struct {
+	Title  string `json:"title"`
+	Write  bool   `json:"write"`
+	One    string `json:"one"` // name of the only bucket, or ""
+	Pages  []Page `json:"pages"`
+	Script bool   `json:"script"` // true if the program has a script of its own
 }
 
+// info returns what the page offers.
+func (h *Handler) info(*http.Request) (any, error) {
+	return infoView{
+		Title: cmp.Or(h.config.Title, h.onlyBucket, "Buckets"),
+		Write: h.config.Write,
+		One:   h.onlyBucket,
+		// Without pages, the JSON has an empty array.
+		Pages:  append([]Page{}, h.config.Pages...),
+		Script: h.config.Script != nil,
+	}, nil
+}
+
+// A bucketView is one bucket in the list of buckets.
 type bucketView struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created,omitzero"`
 	Labels  []string  `json:"labels"`
 }
 
-// buckets returns the buckets after the one that the query names, in the order of the source.
+// A bucketPage is a page of the list of buckets.
+type bucketPage struct {
+	Buckets []bucketView `json:"buckets"`
+	Next    string       `json:"next"` // last bucket of the page; "" if there are no more buckets
+}
+
+// buckets returns a page of buckets, in the order of the source. The page begins after the bucket
+// that the parameter after names, or with the first bucket.
 func (h *Handler) buckets(r *http.Request) (any, error) {
-	page := struct {
-		Buckets []bucketView `json:"buckets"`
-		Next    string       `json:"next"`
-	}{Buckets: []bucketView{}}
+	page := bucketPage{Buckets: []bucketView{}}
 	startAfter := r.URL.Query().Get("after")
-	skip := startAfter != ""
-	for b, err := range h.source.Buckets(r.Context()) {
+	isBefore := startAfter != ""
+	for info, err := range h.source.Buckets(r.Context()) {
 		if err != nil {
 			return nil, err
 		}
-		if skip {
-			skip = b.Name != startAfter
+		if isBefore {
+			isBefore = info.Name != startAfter
 			continue
 		}
+
 		if len(page.Buckets) == maxPage {
 			page.Next = page.Buckets[maxPage-1].Name
 			break
 		}
-		page.Buckets = append(page.Buckets, bucketView{b.Name, b.Created, labelsOf(b)})
+		page.Buckets = append(page.Buckets, bucketView{
+			Name:    info.Name,
+			Created: info.Created,
+			Labels:  labelsOf(info),
+		})
 	}
 	return page, nil
 }
 
 // labelsOf returns the settings of a bucket as short texts.
-func labelsOf(b storage.BucketInfo) []string {
+func labelsOf(info storage.BucketInfo) []string {
 	labels := []string{}
-	for _, l := range []struct {
-		set  bool
-		text string
-	}{
-		{b.Versioning, "versions"}, {b.Public, "public"}, {b.ObjectLock, "object lock"},
-		{b.SoftDelete > 0, "soft delete"},
-	} {
-		if l.set {
-			labels = append(labels, l.text)
-		}
+	if info.Versioning {
+		labels = append(labels, "versions")
+	}
+	if info.Public {
+		labels = append(labels, "public")
+	}
+	if info.ObjectLock {
+		labels = append(labels, "object lock")
+	}
+	if info.SoftDelete > 0 {
+		labels = append(labels, "soft delete")
 	}
 	return labels
 }
@@ -84,6 +101,7 @@ func (h *Handler) requestedObject(r *http.Request) (b storage.Bucket, key, versi
 	return b, q.Get("key"), q.Get("version"), err
 }
 
+// features says what the store of a bucket supports.
 type features struct {
 	Versions   bool `json:"versions"`
 	Undelete   bool `json:"undelete"`
@@ -93,26 +111,37 @@ type features struct {
 	Conditions bool `json:"conditions"`
 }
 
+// bucketDetails says what the page offers for one bucket.
+type bucketDetails struct {
+	Name     string   `json:"name"`
+	Write    bool     `json:"write"`
+	Features features `json:"features"`
+}
+
+// bucket returns what the page offers for a bucket.
 func (h *Handler) bucket(r *http.Request) (any, error) {
 	b, info, err := h.source.Bucket(r.Context(), r.URL.Query().Get("bucket"))
 	if err != nil {
 		return nil, err
 	}
-	versions := storage.Supports(b, storage.Versioning)
-	return struct {
-		Name     string   `json:"name"`
-		Write    bool     `json:"write"`
-		Features features `json:"features"`
-	}{info.Name, h.config.Write, features{
-		Versions:   versions,
-		Undelete:   versions || info.SoftDelete > 0 && storage.Supports(b, storage.SoftDelete),
-		Tags:       storage.Supports(b, storage.ObjectTags),
-		Sign:       storage.Supports(b, storage.SignedURLs),
-		Resume:     storage.Supports(b, storage.OpenUploads),
-		Conditions: storage.Supports(b, storage.ConditionalCreate),
-	}}, nil
+
+	hasVersions := storage.Supports(b, storage.Versioning)
+	hasSoftDelete := info.SoftDelete > 0 && storage.Supports(b, storage.SoftDelete)
+	return bucketDetails{
+		Name:  info.Name,
+		Write: h.config.Write,
+		Features: features{
+			Versions:   hasVersions,
+			Undelete:   hasVersions || hasSoftDelete,
+			Tags:       storage.Supports(b, storage.ObjectTags),
+			Sign:       storage.Supports(b, storage.SignedURLs),
+			Resume:     storage.Supports(b, storage.OpenUploads),
+			Conditions: storage.Supports(b, storage.ConditionalCreate),
+		},
+	}, nil
 }
 
+// An entryView is an object or a folder in a list.
 type entryView struct {
 	Key      string    `json:"key"`
 	Folder   bool      `json:"folder,omitempty"`
@@ -165,6 +194,12 @@ func pageOptions(b storage.Bucket) []storage.ListOption {
 	return []storage.ListOption{storage.WithAnyOrder()}
 }
 
+// An entryPage is a page of a listing or of a search.
+type entryPage struct {
+	Entries []entryView `json:"entries"`
+	Next    string      `json:"next"` // where the next page begins; "" if there is none
+}
+
 // list returns a page of one folder.
 func (h *Handler) list(r *http.Request) (any, error) {
 	q := r.URL.Query()
@@ -177,23 +212,23 @@ func (h *Handler) list(r *http.Request) (any, error) {
 	if err != nil || limit < 1 || limit > maxPage {
 		limit = maxPage
 	}
-	opts := append(pageOptions(b), storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/"))
 
-	answer := struct {
-		Entries []entryView `json:"entries"`
-		Next    string      `json:"next"`
-	}{[]entryView{}, q.Get("after")}
-	// A store may return fewer entries than requested.
-	for hasMore := true; hasMore; hasMore = answer.Next != "" && len(answer.Entries) < limit {
-		size := storage.WithPageSize(limit - len(answer.Entries))
-		page, err := storage.ListPage(r.Context(), b, answer.Next, append(slices.Clip(opts), size)...)
+	opts := append(pageOptions(b), storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/"))
+	listed := entryPage{Entries: []entryView{}, Next: q.Get("after")}
+	for {
+		size := storage.WithPageSize(limit - len(listed.Entries))
+		page, err := storage.ListPage(r.Context(), b, listed.Next, append(slices.Clip(opts), size)...)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page.Entries {
-			answer.Entries = append(answer.Entries, h.viewWithThumbnail(r, q, e))
+		for _, entry := range page.Entries {
+			listed.Entries = append(listed.Entries, h.viewWithThumbnail(r, q, entry))
 		}
-		answer.Next = page.Token
+
+		// A store may return fewer entries than requested.
+		listed.Next = page.Token
+		if listed.Next == "" || len(listed.Entries) >= limit {
+			return listed, nil
+		}
 	}
-	return answer, nil
 }

@@ -21,9 +21,10 @@ import (
 // maxText is the largest number of bytes of a text that the preview shows.
 const maxText = 256 << 10
 
-// A pair is a name and a value that the page shows.
+// A pair is a name and a value that the page shows. Its JSON is an array of both.
 type pair [2]string
 
+// An objectView has all that the page shows about one object.
 type objectView struct {
 	Key        string    `json:"key"`
 	Size       int64     `json:"size"`
@@ -34,8 +35,8 @@ type objectView struct {
 	Attributes []pair    `json:"attributes"`
 	Metadata   []pair    `json:"metadata"`
 	Tags       []pair    `json:"tags"` // nil if the store does not support tags
-	Kind       string    `json:"kind"`
-	View       string    `json:"view"`
+	Kind       string    `json:"kind"` // kind of the preview
+	View       string    `json:"view"` // address of the bytes for the preview, or ""
 	Download   string    `json:"download"`
 }
 
@@ -66,6 +67,7 @@ func (h *Handler) object(r *http.Request) (any, error) {
 	}
 
 	if storage.Supports(b, storage.ObjectTags) {
+		// Without permission to read the tags, the page shows none.
 		tags, err := storage.Tags(r.Context(), b, key, opts...)
 		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
 			return nil, err
@@ -87,40 +89,68 @@ func (h *Handler) object(r *http.Request) (any, error) {
 // pairs returns the entries of a map, sorted by name. The result is never nil, so that its JSON is
 // an array.
 func pairs(m map[string]string) []pair {
-	all := []pair{}
+	sorted := []pair{}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		all = append(all, pair{name, m[name]})
+		sorted = append(sorted, pair{name, m[name]})
 	}
-	return all
+	return sorted
 }
 
 // attributes returns the attributes that only some objects have, such as a content encoding. It
 // leaves out empty ones.
-func attributes(a *storage.Attrs) []pair {
-	moment := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339)
+func attributes(attrs *storage.Attrs) []pair {
+	rows := []struct{ name, value string }{
+		{"Content encoding", attrs.ContentEncoding},
+		{"Content disposition", attrs.ContentDisposition},
+		{"Content language", attrs.ContentLanguage},
+		{"Cache control", attrs.CacheControl},
+		{"Storage class", attrs.StorageClass},
+		{"ETag", attrs.ETag},
+		{"Revision", attrs.Revision},
+		{"Version", attrs.Version},
+		{"CRC32C", textIf(attrs.CRC32C.Known, attrs.CRC32C.String())},
+		{"MD5", hex.EncodeToString(attrs.MD5)},
+		{"Encryption", attrs.Encryption.Algorithm},
+		{"Encryption key", attrs.Encryption.KeyID},
+		{"Replication", attrs.ReplicationStatus},
+		{"Archived", textIf(attrs.Archived, "yes")},
+		{"Restore", textIf(attrs.Restore.InProgress, "in progress")},
+		{"Restored until", formatTime(attrs.Restore.Until)},
+		{"Retention", string(attrs.Retention.Mode)},
+		{"Retained until", formatTime(attrs.Retention.Until)},
+		{"Legal hold", textIf(attrs.LegalHold, "yes")},
 	}
-	flag := func(set bool, text string) string {
-		if set {
-			return text
+
+	shown := []pair{}
+	for _, row := range rows {
+		if row.value != "" {
+			shown = append(shown, pair{row.name, row.value})
 		}
+	}
+	return shown
+}
+
+// textIf returns text if the condition is true, and "" otherwise.
+func textIf(condition bool, text string) string {
+	if !condition {
 		return ""
 	}
-	all := []pair{
-		{"Content encoding", a.ContentEncoding}, {"Content disposition", a.ContentDisposition},
-		{"Content language", a.ContentLanguage}, {"Cache control", a.CacheControl}, {"Storage class", a.StorageClass},
-		{"ETag", a.ETag}, {"Revision", a.Revision}, {"Version", a.Version},
-		{"CRC32C", flag(a.CRC32C.Known, a.CRC32C.String())}, {"MD5", hex.EncodeToString(a.MD5)},
-		{"Encryption", a.Encryption.Algorithm}, {"Encryption key", a.Encryption.KeyID},
-		{"Replication", a.ReplicationStatus}, {"Archived", flag(a.Archived, "yes")},
-		{"Restore", flag(a.Restore.InProgress, "in progress")}, {"Restored until", moment(a.Restore.Until)},
-		{"Retention", string(a.Retention.Mode)}, {"Retained until", moment(a.Retention.Until)},
-		{"Legal hold", flag(a.LegalHold, "yes")},
+	return text
+}
+
+// formatTime returns a time in UTC, or "" for the zero time.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
-	return slices.DeleteFunc(all, func(p pair) bool { return p[1] == "" })
+	return t.UTC().Format(time.RFC3339)
+}
+
+// A textView is the beginning of a text.
+type textView struct {
+	Text  string `json:"text"`
+	Size  int64  `json:"size"`  // bytes of the object
+	Shown int    `json:"shown"` // bytes of the object that Text shows
 }
 
 // text returns the beginning of an object as text.
@@ -133,26 +163,24 @@ func (h *Handler) text(r *http.Request) (any, error) {
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
 	}
+
 	content, attrs, err := storage.ReadAll(r.Context(), b, key, opts...)
-	if storage.CodeOf(err) == storage.RangeNotSatisfiable { // the object is empty
-		content = nil
-		attrs = &storage.Attrs{}
-		err = nil
+	if storage.CodeOf(err) == storage.RangeNotSatisfiable {
+		// The object is empty.
+		return textView{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	_, end := words.WholeCharacters(content, false, attrs.Size > int64(len(content)))
-	return struct {
-		Text  string `json:"text"`
-		Size  int64  `json:"size"`
-		Shown int    `json:"shown"`
-	}{decoded(content[:end]), attrs.Size, end}, nil
+
+	isCut := attrs.Size > int64(len(content))
+	_, end := words.WholeCharacters(content, false, isCut)
+	return textView{Text: decodeText(content[:end]), Size: attrs.Size, Shown: end}, nil
 }
 
-// decoded returns the text of UTF-8 bytes. If they begin with the byte order mark of UTF-16, which
+// decodeText returns the text of UTF-8 bytes. If they begin with the byte order mark of UTF-16, which
 // some Windows programs write, it decodes UTF-16.
-func decoded(text []byte) string {
+func decodeText(text []byte) string {
 	var order binary.ByteOrder
 	switch {
 	case bytes.HasPrefix(text, []byte{0xff, 0xfe}):
@@ -162,11 +190,20 @@ func decoded(text []byte) string {
 	default:
 		return strings.ToValidUTF8(string(bytes.TrimPrefix(text, []byte("\ufeff"))), "\ufffd")
 	}
-	units := make([]uint16, len(text)/2-1)
+
+	text = text[2:] // without the byte order mark
+	units := make([]uint16, len(text)/2)
 	for i := range units {
-		units[i] = order.Uint16(text[2+2*i:])
+		units[i] = order.Uint16(text[2*i:])
 	}
 	return string(utf16.Decode(units))
+}
+
+// A linkView is a link for others.
+type linkView struct {
+	Expires time.Time `json:"expires"`
+	Local   bool      `json:"local"` // true if only this machine can use the link
+	URL     string    `json:"url"`
 }
 
 // link returns a signed URL. Until it expires, anyone can read the object with it.
@@ -175,7 +212,7 @@ func (h *Handler) link(r *http.Request) (any, error) {
 		Bucket, Key, Version string
 		Seconds              int64
 	}
-	if err := document(r, &params); err != nil {
+	if err := decodeBody(r, &params); err != nil {
 		return nil, err
 	}
 
@@ -205,7 +242,11 @@ func (h *Handler) link(r *http.Request) (any, error) {
 			Hint: "a link to this object needs headers, which a browser does not send",
 		}
 	}
-	return map[string]any{"url": signedURL.URL, "expires": signedURL.ExpiresAt, "local": isLocal(signedURL.URL)}, nil
+	return linkView{
+		Expires: signedURL.ExpiresAt,
+		Local:   isLocal(signedURL.URL),
+		URL:     signedURL.URL,
+	}, nil
 }
 
 // isLocal reports whether an address names the local machine, such as localhost. A link with such
@@ -215,8 +256,11 @@ func isLocal(address string) bool {
 	if err != nil {
 		return false
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+
+	host := u.Hostname()
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
-	return u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost")
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }

@@ -44,86 +44,108 @@ type openUpload struct {
 // upload.
 func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *uploads.Service) {
 	key, _ := r.Context().Value(uploadKey{}).(string)
+	if r.Method == http.MethodPost && r.URL.Path == "/s3/multipart" {
+		o.serveBegin(w, r, service, key)
+		return
+	}
+
+	// The path is /s3/multipart/<id> or /s3/multipart/<id>/<action>.
 	rest, inUpload := strings.CutPrefix(r.URL.Path, "/s3/multipart/")
 	id, action, _ := strings.Cut(rest, "/")
-	isBegin := r.Method == http.MethodPost && r.URL.Path == "/s3/multipart"
+	isComplete := action == "complete"
+	isAbort := action == "" && r.Method == http.MethodDelete
+
 	answer := &answerCopy{ResponseWriter: w}
-	if isBegin {
-		answer.maxBytes = maxAnswer
-	}
 	service.ServeHTTP(answer, r)
-	isFinal := action == "complete" || action == "" && r.Method == http.MethodDelete
-	succeeded := answer.status < http.StatusBadRequest
-	if isBegin && succeeded {
-		var created struct{ UploadID string }
-		if json.Unmarshal(answer.body.Bytes(), &created) == nil && created.UploadID != "" {
-			o.note(openUpload{service, created.UploadID, key}, false)
-			// Failed aborts are repeated at the next upload.
-			_ = o.abort(
-				r.Context(),
-				o.now().Add(-maxIdle),
-			)
-		}
-	} else if inUpload && id != "" {
-		o.note(openUpload{service, id, key}, isFinal && succeeded)
+	if !inUpload || id == "" {
+		return
 	}
+	isEnded := (isComplete || isAbort) && answer.succeeded()
+	o.record(openUpload{service: service, id: id, key: key}, isEnded)
 }
 
-// note records the time of a request of an upload. If the upload has ended, note removes it from
-// the list.
-func (o *openUploads) note(u openUpload, isEnded bool) {
+// serveBegin passes a request that begins an upload to a service. If the upload has begun, it also
+// aborts the uploads that are idle.
+func (o *openUploads) serveBegin(
+	w http.ResponseWriter, r *http.Request, service *uploads.Service, key string,
+) {
+	answer := &answerCopy{ResponseWriter: w, maxBytes: maxAnswer}
+	service.ServeHTTP(answer, r)
+	if !answer.succeeded() {
+		return
+	}
+
+	var created struct{ UploadID string }
+	err := json.Unmarshal(answer.body.Bytes(), &created)
+	if err != nil || created.UploadID == "" {
+		return
+	}
+	o.record(openUpload{service: service, id: created.UploadID, key: key}, false)
+
+	// Failed aborts are repeated at the next upload.
+	_ = o.abort(r.Context(), o.now().Add(-maxIdle))
+}
+
+// record records the time of a request of an upload. If the upload has ended, record removes it from
+// the list. A new upload is not recorded if there are too many.
+func (o *openUploads) record(u openUpload, isEnded bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.uploads[u]
+
 	if isEnded {
 		delete(o.uploads, u)
-	} else if ok || len(o.uploads) < maxStates {
-		if o.uploads == nil {
-			o.uploads = map[openUpload]time.Time{}
-		}
-		o.uploads[u] = o.now()
+		return
 	}
+	_, isKnown := o.uploads[u]
+	if !isKnown && len(o.uploads) >= maxStates {
+		return
+	}
+	if o.uploads == nil {
+		o.uploads = map[openUpload]time.Time{}
+	}
+	o.uploads[u] = o.now()
 }
 
-// abort aborts the uploads without a request since the given time.
+// abort aborts the uploads whose last request was before start. It returns the errors of all aborts
+// that failed.
 func (o *openUploads) abort(ctx context.Context, start time.Time) error {
+	var errs []error
+	for _, u := range o.idleSince(start) {
+		errs = append(errs, o.abortOne(ctx, u))
+	}
+	return errors.Join(errs...)
+}
+
+// idleSince returns the uploads whose last request was before start.
+func (o *openUploads) idleSince(start time.Time) []openUpload {
 	o.mu.Lock()
+	defer o.mu.Unlock()
+
 	var idle []openUpload
-	for u, last := range o.uploads {
-		if last.Before(start) {
+	for u, lastRequest := range o.uploads {
+		if lastRequest.Before(start) {
 			idle = append(idle, u)
 		}
 	}
-	o.mu.Unlock()
-	var failures []error
-	for _, u := range idle {
-		failures = append(failures, o.abortOne(ctx, u))
-	}
-	return errors.Join(failures...)
+	return idle
 }
 
 // abortOne aborts an upload. It calls the upload's service with the DELETE request that a client
 // would send.
 func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
-	r, err := http.NewRequestWithContext(
-		context.WithValue(
-			ctx,
-			uploadKey{},
-			u.key,
-		),
-		http.MethodDelete,
-		"/s3/multipart/"+url.PathEscape(u.id),
-		http.NoBody,
-	)
+	ctx = context.WithValue(ctx, uploadKey{}, u.key)
+	address := "/s3/multipart/" + url.PathEscape(u.id)
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, http.NoBody)
 	if err != nil {
 		return err
 	}
+
 	answer := &answerCopy{ResponseWriter: discardWriter{}, maxBytes: maxAnswer}
-	u.service.ServeHTTP(answer, r)
+	u.service.ServeHTTP(answer, req)
 	if answer.status >= http.StatusInternalServerError {
 		return errors.New("console: an upload could not be aborted: " + answer.body.String())
 	}
-	o.note(u, true)
+	o.record(u, true)
 	return nil
 }
 
@@ -137,6 +159,9 @@ type answerCopy struct {
 
 // Unwrap returns the underlying writer, so that the service can set deadlines.
 func (a *answerCopy) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// succeeded reports whether the status is not that of an error.
+func (a *answerCopy) succeeded() bool { return a.status < http.StatusBadRequest }
 
 func (a *answerCopy) WriteHeader(status int) {
 	a.status = status

@@ -76,6 +76,7 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	if ok {
 		return known.bucket, known.info, nil
 	}
+
 	// After this call, the account knows whether the bucket keeps versions.
 	info, err := a.service.BucketInfo(ctx, name)
 	// Without permission to read the settings, a user may still read the objects.
@@ -89,7 +90,7 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	if err != nil {
 		return nil, storage.BucketInfo{}, err
 	}
-	return a.addBucket(openBucket{b, *info})
+	return a.addBucket(openBucket{bucket: b, info: *info})
 }
 
 // addBucket adds an open bucket to the account's open buckets, and returns it. If another request has
@@ -100,6 +101,7 @@ func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, e
 	if first, ok := a.buckets[o.info.Name]; ok {
 		return first.bucket, first.info, storage.Close(o.bucket)
 	}
+
 	// Drop any bucket. Requests may name many buckets, even some that do not exist.
 	if len(a.buckets) == maxBuckets {
 		for other := range a.buckets {

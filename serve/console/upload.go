@@ -22,16 +22,12 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 
 	q := r.URL.Query()
 	var opts []storage.UploadOption
-	switch {
-	case q.Get("replace") != "":
-	case storage.Supports(b, storage.ConditionalCreate):
-		opts = append(opts, storage.IfAbsent())
-	default:
-		if err := mustBeFree(r.Context(), b, key); err != nil {
+	if q.Get("replace") == "" {
+		opts, err = mustBeAbsent(r.Context(), b, key)
+		if err != nil {
 			return nil, err
 		}
 	}
-
 	if r.ContentLength >= 0 {
 		opts = append(opts, storage.WithSize(r.ContentLength))
 	}
@@ -46,6 +42,15 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 	return map[string]any{"key": attrs.Key, "size": attrs.Size}, nil
 }
 
+// mustBeAbsent returns the options of an upload that replaces no object. If the store has no
+// conditional writes, mustBeAbsent fails with PreconditionFailed if the object exists.
+func mustBeAbsent(ctx context.Context, b storage.Bucket, key string) ([]storage.UploadOption, error) {
+	if storage.Supports(b, storage.ConditionalCreate) {
+		return []storage.UploadOption{storage.IfAbsent()}, nil
+	}
+	return nil, mustBeFree(ctx, b, key)
+}
+
 // serveUploads passes requests of upload.js to the upload service of a bucket. The address contains
 // the key of the object, so that the journal of upload.js has a separate entry for each object.
 func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
@@ -54,8 +59,6 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	bucket := r.PathValue("bucket")
-	rest := pathAfterKey(r)
 	key, err := base64.RawURLEncoding.DecodeString(r.PathValue("key"))
 	if err != nil {
 		refuse(
@@ -68,15 +71,16 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 	}
 
 	// The page uses only these two parts of the service.
+	rest := pathAfterKey(r)
 	if !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/") {
 		http.NotFound(w, r)
 		return
 	}
 
-	service, err := h.service(r.Context(), bucket)
+	service, err := h.service(r.Context(), r.PathValue("bucket"))
 	if err != nil {
-		e := storage.AsError(r.Context(), err)
-		refuse(w, statusOf(e.Code), e.Code, errorText(e))
+		storageErr := storage.AsError(r.Context(), err)
+		refuse(w, statusOf(storageErr.Code), storageErr.Code, errorText(storageErr))
 		return
 	}
 
@@ -86,12 +90,15 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 	h.open.serve(w, inner, service)
 }
 
-// pathAfterKey returns the part of the path after the name of the bucket and the key. Both may contain
-// escaped slashes.
+// pathAfterKey returns the part of the path /uploads/<bucket>/<key>/<rest> after the key. The bucket
+// and the key may contain escaped slashes. If the path has no such part, pathAfterKey returns "".
 func pathAfterKey(r *http.Request) string {
 	segments := strings.SplitN(r.URL.EscapedPath(), "/", 5)
-	rest, err := url.PathUnescape(segments[len(segments)-1])
-	if err != nil || len(segments) < 5 {
+	if len(segments) < 5 {
+		return ""
+	}
+	rest, err := url.PathUnescape(segments[4])
+	if err != nil {
 		return ""
 	}
 	return "/" + rest
@@ -122,27 +129,35 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 		Unguarded:  !storage.Supports(b, storage.ConditionalCreate),
 		Now:        h.config.Now,
 		Authorize:  func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
-		Begin: func(r *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
-			return target(r, b, n)
+		Begin: func(r *http.Request, _ uploads.User, begin uploads.Request) (*uploads.Target, error) {
+			return target(r, b, begin)
 		},
 	})
-	if err == nil {
-		h.services[name] = s
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	h.services[name] = s
+	return s, nil
 }
 
 // target returns the object that a large upload writes. The upload replaces an existing object only
 // if the metadata of the request has the entry "replace".
-func target(r *http.Request, b storage.Bucket, n uploads.Request) (*uploads.Target, error) {
+func target(r *http.Request, b storage.Bucket, begin uploads.Request) (*uploads.Target, error) {
 	key, _ := r.Context().Value(uploadKey{}).(string)
-	t := &uploads.Target{Key: key, ContentType: n.Type, Overwrite: n.Metadata["replace"] != ""}
-	if !t.Overwrite && !storage.Supports(b, storage.ConditionalCreate) {
-		if err := mustBeFree(r.Context(), b, key); err != nil {
-			return nil, &uploads.Error{Code: uploads.Exists, Message: "There is an object with this name.", Err: err}
-		}
-		// The check above replaces the condition, which this store does not support.
-		t.Overwrite = true
+	t := &uploads.Target{
+		Key:         key,
+		ContentType: begin.Type,
+		Overwrite:   begin.Metadata["replace"] != "",
 	}
+	if t.Overwrite || storage.Supports(b, storage.ConditionalCreate) {
+		return t, nil
+	}
+
+	// This check replaces the condition, which the store does not support.
+	err := mustBeFree(r.Context(), b, key)
+	if err != nil {
+		return nil, &uploads.Error{Code: uploads.Exists, Message: "There is an object with this name.", Err: err}
+	}
+	t.Overwrite = true
 	return t, nil
 }

@@ -23,6 +23,7 @@ type memoryStates struct {
 	states map[string]memoryState
 }
 
+// A memoryState is the state of one upload.
 type memoryState struct {
 	text     []byte
 	revision string
@@ -38,10 +39,12 @@ func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if state, ok := s.states[key]; ok {
-		return slices.Clone(state.text), state.revision, nil
+
+	state, ok := s.states[key]
+	if !ok {
+		return nil, "", storage.ObjectNotFound
 	}
-	return nil, "", storage.ObjectNotFound
+	return slices.Clone(state.text), state.revision, nil
 }
 
 func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, revision string) (string, error) {
@@ -50,18 +53,26 @@ func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, re
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.states[key].revision != revision:
+
+	// The revision "" is that of a new state.
+	if s.states[key].revision != revision {
 		return "", storage.PreconditionFailed
-	case revision == "" && len(s.states) >= maxStates:
+	}
+	if revision == "" && len(s.states) >= maxStates {
 		return "", &storage.Error{Code: storage.RateLimited, Err: errors.New("too many uploads are open")}
-	case s.states == nil:
+	}
+
+	if s.states == nil {
 		s.states = map[string]memoryState{}
 	}
 	s.writes++
-	revision = strconv.Itoa(s.writes)
-	s.states[key] = memoryState{slices.Clone(text), revision, s.now()}
-	return revision, nil
+	newRevision := strconv.Itoa(s.writes)
+	s.states[key] = memoryState{
+		text:     slices.Clone(text),
+		revision: newRevision,
+		storedAt: s.now(),
+	}
+	return newRevision, nil
 }
 
 func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) error {
@@ -70,6 +81,7 @@ func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.states[key].revision == revision {
 		delete(s.states, key)
 	}
@@ -84,17 +96,16 @@ func (s *memoryStates) ListStates(
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, key := range slices.Sorted(maps.Keys(s.states)) {
-		switch {
-		case key <= startAfter:
-		case len(found) == limit:
-			return found, found[limit-1].Key, nil
-		default:
-			found = append(
-				found,
-				uploads.ListedState{Key: key, Idle: s.now().Sub(s.states[key].storedAt).Truncate(time.Second)},
-			)
+		if key <= startAfter {
+			continue
 		}
+		if len(found) == limit {
+			return found, found[limit-1].Key, nil
+		}
+		idle := s.now().Sub(s.states[key].storedAt)
+		found = append(found, uploads.ListedState{Key: key, Idle: idle.Truncate(time.Second)})
 	}
 	return found, "", nil
 }

@@ -10,6 +10,7 @@ import (
 // maxScan is the largest number of versions that one request reads.
 const maxScan = 100_000
 
+// A versionView is one version of an object.
 type versionView struct {
 	Version  string    `json:"version"`
 	Current  bool      `json:"current,omitempty"`
@@ -19,6 +20,12 @@ type versionView struct {
 	ETag     string    `json:"etag,omitempty"`
 }
 
+// A versionPage has the newest versions of an object.
+type versionPage struct {
+	Versions []versionView `json:"versions"`
+	More     bool          `json:"more"` // true if there are older versions
+}
+
 // versions returns the versions of one object, the newest first.
 func (h *Handler) versions(r *http.Request) (any, error) {
 	b, key, _, err := h.requestedObject(r)
@@ -26,11 +33,7 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 		return nil, err
 	}
 
-	page := struct {
-		Versions []versionView `json:"versions"`
-		More     bool          `json:"more"`
-	}{Versions: []versionView{}}
-
+	page := versionPage{Versions: []versionView{}}
 	for v, err := range storage.Versions(r.Context(), b, storage.WithPrefix(key)) {
 		if err != nil {
 			return nil, err
@@ -44,8 +47,14 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 			page.More = true
 			return page, nil
 		}
-		page.Versions = append(page.Versions,
-			versionView{v.Version, v.Current, v.IsDeleteMarker, v.Size, v.Modified, v.ETag})
+		page.Versions = append(page.Versions, versionView{
+			Version:  v.Version,
+			Current:  v.Current,
+			Marker:   v.IsDeleteMarker,
+			Size:     v.Size,
+			Modified: v.Modified,
+			ETag:     v.ETag,
+		})
 	}
 	return page, nil
 }
@@ -89,46 +98,48 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 // addVersions adds the removed objects of a bucket that keeps versions. The entry of an object
 // describes its newest version that is not a delete marker.
 func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
-	// If isComplete is true, no further entry is added for the key. There are three cases: the key has
-	// an entry already, or was on an earlier page, or has a current version.
-	entries := 0
+	count := 0
 	key := ""
-	isComplete := true
+	// isDone is true if no entry is added for the other versions of key. There are three cases: the
+	// key has an entry already, or was on an earlier page, or has a current version.
+	isDone := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
-		entries++
+		count++
 		if v.Key != key {
 			key = v.Key
-			isComplete = v.Current || v.Key <= p.lastKey
+			isDone = v.Current || v.Key <= p.lastKey
 		}
-		if isComplete || v.IsDeleteMarker {
+		if isDone || v.IsDeleteMarker {
 			continue
 		}
-		isComplete = true
+
+		isDone = true
 		if !p.add(removedView(v)) {
 			return nil
 		}
 	}
-	p.Partial = entries == maxScan
+	p.Partial = count == maxScan
 	return nil
 }
 
 // addSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
 // objects that exist again.
 func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
-	entries := 0
+	count := 0
 	key := p.lastKey
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
-		entries++
+		count++
 		if v.Key <= key {
 			// v is an older version of the same key, or was on an earlier page.
 			continue
 		}
+
 		key = v.Key
 		exists, err := b.Exists(r.Context(), key)
 		if err != nil {
@@ -138,7 +149,7 @@ func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []s
 			return nil
 		}
 	}
-	p.Partial = entries == maxScan
+	p.Partial = count == maxScan
 	return nil
 }
 
