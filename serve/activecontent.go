@@ -34,6 +34,7 @@ var harmless = []string{
 // content type. Unless the type is harmless, the browser saves the object instead of showing it.
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
+
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	// Browsers cannot show a PDF in a sandbox, and never run a PDF in the page's origin.
 	if mediaType != typePDF {
@@ -45,21 +46,26 @@ func neutralize(h http.Header, _ *storage.Attrs) {
 	}
 }
 
+// isHarmless reports whether a browser shows content of this type without running anything in it.
 func isHarmless(mediaType string) bool {
-	kind, _, _ := strings.Cut(mediaType, "/")
 	if strings.HasSuffix(mediaType, "+xml") {
 		return false
 	}
-	return slices.Contains([]string{"audio", "font", "video"}, kind) || slices.Contains(harmless, mediaType)
+	kind, _, _ := strings.Cut(mediaType, "/")
+	switch kind {
+	case "audio", "font", "video":
+		return true
+	}
+	return slices.Contains(harmless, mediaType)
 }
 
 // asAttachment turns disposition into an attachment and keeps its file name.
 func asAttachment(disposition string) string {
-	kind, parameters, ok := strings.Cut(disposition, ";")
+	kind, parameters, hasParameters := strings.Cut(disposition, ";")
 	if strings.EqualFold(strings.TrimSpace(kind), "attachment") {
 		return disposition
 	}
-	if !ok {
+	if !hasParameters {
 		return "attachment"
 	}
 	return "attachment;" + parameters

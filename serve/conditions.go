@@ -12,34 +12,46 @@ import (
 // 13.2.2. It ignores malformed conditions, as http.ServeContent does. It returns the status of the
 // response, or 0 to send the object.
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
-	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	// Steps 1 and 2: If-Unmodified-Since counts only without If-Match.
 	if list := r.Header.Get("If-Match"); list != "" {
 		if !matches(list, etag, headertext.StrongMatch) {
 			return http.StatusPreconditionFailed
 		}
-	} else if start, ok := headerDate(r, "If-Unmodified-Since", modified); ok && isAfter(modified, start) {
-		return http.StatusPreconditionFailed
+	} else {
+		date, ok := headerDate(r, "If-Unmodified-Since", modified)
+		if ok && isAfter(modified, date) {
+			return http.StatusPreconditionFailed
+		}
 	}
+
+	// Step 3.
 	if list := r.Header.Get("If-None-Match"); list != "" {
 		if !matches(list, etag, weakMatch) {
 			return 0
 		}
-		if isRead {
+		if isRead(r) {
 			return http.StatusNotModified
 		}
 		return http.StatusPreconditionFailed
 	}
-	if start, ok := headerDate(r, "If-Modified-Since", modified); ok && isRead && !isAfter(modified, start) {
+
+	// Step 4: If-Modified-Since counts only without If-None-Match, and only for GET and HEAD.
+	date, ok := headerDate(r, "If-Modified-Since", modified)
+	if ok && isRead(r) && !isAfter(modified, date) {
 		return http.StatusNotModified
 	}
 	return 0
 }
 
+// isRead reports whether the method of a request is GET or HEAD.
+func isRead(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
 // rangeApplies returns false if the header If-Range names another revision of the object. The range
-// must then be ignored.
+// must then be ignored. If-Range counts only for GET and HEAD.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
-	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
-	return !isRead || headertext.RangeApplies(r.Header, etag, modified)
+	return !isRead(r) || headertext.RangeApplies(r.Header, etag, modified)
 }
 
 // headerDate returns the date in a header. If the header has no valid date, or the object's
@@ -59,26 +71,26 @@ func isAfter(modified, date time.Time) bool {
 	return modified.Truncate(time.Second).After(date)
 }
 
+// isKnown reports whether modified is a real time. Stores without times return the zero time or the
+// beginning of 1970.
 func isKnown(modified time.Time) bool {
 	return !modified.IsZero() && modified.Unix() != 0
 }
 
-// matches reports whether a list of entity tags contains etag or is "*". It stops at
-// the first malformed tag.
-func matches(list, etag string, same func(a, b string) bool) bool {
+// matches reports whether a list of entity tags contains etag or "*". It stops at the first
+// malformed tag. match compares two tags.
+func matches(list, etag string, match func(a, b string) bool) bool {
 	for {
 		list = strings.TrimLeft(list, ", \t\r\n")
-		if list == "" {
-			return false
-		}
-		if list[0] == '*' {
+		if strings.HasPrefix(list, "*") {
 			return true
 		}
+		// At the end of the list, and before a malformed tag, tag is "".
 		tag, rest := headertext.CutTag(list)
 		if tag == "" {
 			return false
 		}
-		if same(tag, etag) {
+		if match(tag, etag) {
 			return true
 		}
 		list = rest

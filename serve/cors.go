@@ -16,24 +16,38 @@ import (
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
-		if matchesAny(rule.Origins, origin) && slices.Contains(rule.Methods, method) && allowsHeaders(rule, headers) {
+		if !matchesAny(rule.Origins, origin) || !slices.Contains(rule.Methods, method) {
+			continue
+		}
+		if allowsHeaders(rule, headers) {
 			return rule
 		}
 	}
 	return nil
 }
 
+// allowsHeaders reports whether a rule permits all of these headers.
 func allowsHeaders(rule *storage.CORSRule, names []string) bool {
 	for _, name := range names {
-		if !slices.ContainsFunc(rule.AllowedHeaders, func(pattern string) bool {
-			return wildcardMatch(strings.ToLower(pattern), strings.ToLower(name))
-		}) {
+		if !allowsHeader(rule, name) {
 			return false
 		}
 	}
 	return true
 }
 
+// allowsHeader reports whether a rule permits a header. Names of headers ignore case.
+func allowsHeader(rule *storage.CORSRule, name string) bool {
+	name = strings.ToLower(name)
+	for _, pattern := range rule.AllowedHeaders {
+		if wildcardMatch(strings.ToLower(pattern), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchesAny reports whether text matches one of the patterns.
 func matchesAny(patterns []string, text string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, text) })
 }
@@ -48,17 +62,20 @@ func wildcardMatch(pattern, text string) bool {
 	if !ok {
 		return false
 	}
+
+	// Each part between two stars takes its first occurrence, which leaves the most text to the
+	// other parts. The part after the last star must end the text.
 	for {
-		part, extra, hasStar := strings.Cut(rest, "*")
+		part, afterPart, hasStar := strings.Cut(rest, "*")
 		if !hasStar {
 			return strings.HasSuffix(text, part)
 		}
-		i := strings.Index(text, part)
-		if i < 0 {
+		_, afterMatch, found := strings.Cut(text, part)
+		if !found {
 			return false
 		}
-		text = text[i+len(part):]
-		rest = extra
+		text = afterMatch
+		rest = afterPart
 	}
 }
 
@@ -81,6 +98,7 @@ func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	}
 }
 
+// setOrigin sets the header that permits origin to read the response.
 func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	if slices.Contains(rule.Origins, "*") {
 		origin = "*"
@@ -98,11 +116,13 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	if origin == "" || method == "" {
 		return errRequest
 	}
+
 	names := requestedHeaders(r.Header)
 	rule := matchingRule(rules, origin, method, names)
 	if rule == nil {
 		return corsFailure(rules, origin, method, names)
 	}
+
 	setOrigin(h, rule, origin)
 	h.Set("Access-Control-Allow-Methods", strings.Join(rule.Methods, ", "))
 	if len(names) > 0 {
@@ -118,37 +138,40 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 // corsFailure returns an error that names what the rules do not permit. That is the origin, else
 // the method, else the first header that is not permitted.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
-	knowsOrigin := false
+	allowsOrigin := false
 	for i := range rules {
 		rule := &rules[i]
 		if !matchesAny(rule.Origins, origin) {
 			continue
 		}
-		knowsOrigin = true
+		allowsOrigin = true
 		if !slices.Contains(rule.Methods, method) {
 			continue
 		}
 		for _, name := range headers {
-			if !allowsHeaders(rule, []string{name}) {
-				message := "No CORS rule of the bucket allows the header " + quote(
-					name,
-				) + " of this origin and method. Name it in AllowedHeaders."
-				if strings.EqualFold(name, "If-None-Match") {
-					message += " A signed upload with IfAbsent sends it."
-				}
-				return errCORS.withMessage(message)
+			if !allowsHeader(rule, name) {
+				return headerFailure(name)
 			}
 		}
 	}
 
-	if knowsOrigin {
+	if !allowsOrigin {
 		return errCORS.withMessage(
-			"No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(
-				origin,
-			) + ". Name it in Methods.",
-		)
+			"No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
 	}
-	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
+	return errCORS.withMessage(
+		"No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(origin) +
+			". Name it in Methods.")
+}
+
+// headerFailure returns the error for a header that no rule permits.
+func headerFailure(name string) *failure {
+	message := "No CORS rule of the bucket allows the header " + quote(name) +
+		" of this origin and method. Name it in AllowedHeaders."
+	if strings.EqualFold(name, "If-None-Match") {
+		message += " A signed upload with IfAbsent sends it."
+	}
+	return errCORS.withMessage(message)
 }
 
 // quote quotes text that a browser sent, and shortens it to fit a message.
@@ -157,6 +180,7 @@ func quote(text string) string {
 	return strconv.Quote(text[:min(len(text), maxText)])
 }
 
+// requestedHeaders returns the names of the headers that a preflight request asks for.
 func requestedHeaders(h http.Header) []string {
 	var names []string
 	for _, line := range h.Values("Access-Control-Request-Headers") {

@@ -90,6 +90,7 @@ var failures = map[storage.Code]*failure{
 
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
+// failureOf returns the response to an error.
 func failureOf(err error) *failure {
 	// A handler around this one may limit the body with http.MaxBytesHandler.
 	var tooLong *http.MaxBytesError
@@ -115,21 +116,23 @@ type failureBody struct {
 // write sends the failure as the response. It first removes headers that were already set for the
 // object.
 func (f *failure) write(w http.ResponseWriter, r *http.Request) {
-	body, err := xml.Marshal(failureBody{Code: f.code, Message: f.message})
-	if err != nil {
-		body = nil
-	}
-	body = append([]byte(xml.Header), body...)
+	// This cannot fail, because the body has only two strings.
+	document, _ := xml.Marshal(failureBody{Code: f.code, Message: f.message})
+	body := append([]byte(xml.Header), document...)
+
 	h := w.Header()
-	for _, name := range [...]string{"Content-Disposition", "Content-Encoding", "Content-Language", "Etag", "Last-Modified"} {
-		h.Del(name)
-	}
+	h.Del("Content-Disposition")
+	h.Del("Content-Encoding")
+	h.Del("Content-Language")
+	h.Del("Etag")
+	h.Del("Last-Modified")
 	h.Set("Content-Type", "application/xml")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(f.status)
 	if r.Method != http.MethodHead {
+		// An error means that the client has disconnected.
 		_, _ = w.Write(body)
 	}
 }

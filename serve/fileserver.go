@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -55,12 +56,15 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, "./")
 		return
 	}
+
+	var err error
 	key := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	answer := f.file
 	if key == "" || strings.HasSuffix(r.URL.Path, "/") {
-		answer = f.directory
+		err = f.directory(w, r, key)
+	} else {
+		err = f.file(w, r, key)
 	}
-	if err := answer(w, r, key); err != nil {
+	if err != nil {
 		f.options.object.sendFailure(w, r, err)
 	}
 }
@@ -72,23 +76,15 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	if !isMissing(err) {
 		return err
 	}
-	return f.redirectIf(f.isDirectory, w, r, key, escape.Path(path.Base(key))+"/", err)
-}
 
-// redirectIf asks a function whether the target of a redirect exists. If the function returns true,
-// redirectIf redirects to the given address. If look returns false, redirectIf returns notFound.
-func (f *fileServer) redirectIf(
-	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, target string,
-	notFound error,
-) error {
-	exists, err := look(r, key)
-	if err != nil {
+	isDirectory, lookupErr := f.isDirectory(r, key)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	if !isDirectory {
 		return err
 	}
-	if !exists {
-		return notFound
-	}
-	redirect(w, r, target)
+	redirect(w, r, escape.Path(path.Base(key))+"/")
 	return nil
 }
 
@@ -97,19 +93,23 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
 		return f.exists(r, key+"/"+indexPage)
 	}
-	for _, err := range f.options.listing.List(r.Context(), storage.WithPrefix(key+"/"), storage.WithLimit(1), storage.WithAnyOrder()) {
+
+	// The first entry is enough.
+	opts := []storage.ListOption{storage.WithPrefix(key + "/"), storage.WithLimit(1), storage.WithAnyOrder()}
+	for _, err := range f.options.listing.List(r.Context(), opts...) {
 		return err == nil, err
 	}
 	return false, nil
 }
 
+// exists reports whether there is an object with this key.
 func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
-	opts := f.options.object.downloads
-	reader, err := f.bucket.Download(r.Context(), key, append(opts[:len(opts):len(opts)], attributesOnly)...)
+	opts := slices.Concat(f.options.object.downloads, []storage.DownloadOption{attributesOnly})
+	reader, err := f.bucket.Download(r.Context(), key, opts...)
+	if isMissing(err) {
+		return false, nil
+	}
 	if err != nil {
-		if isMissing(err) {
-			err = nil
-		}
 		return false, err
 	}
 	return true, reader.Close()
@@ -126,15 +126,27 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 	if !isMissing(err) {
 		return err
 	}
+
 	if f.options.listing != nil {
-		if ok, failure := f.list(w, r, prefix); ok || failure != nil {
-			return failure
+		isListed, listErr := f.list(w, r, prefix)
+		if isListed || listErr != nil {
+			return listErr
 		}
 	}
 	if key == "" {
 		return err
 	}
-	return f.redirectIf(f.exists, w, r, key, "../"+escape.Path(path.Base(key)), err)
+
+	// There is no such directory, but there may be an object with its name.
+	isObject, lookupErr := f.exists(r, key)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	if !isObject {
+		return err
+	}
+	redirect(w, r, "../"+escape.Path(path.Base(key)))
+	return nil
 }
 
 func isMissing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }

@@ -20,9 +20,9 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	// The multipart reader itself would accept headers of any length.
 	body := &boundedBody{src: r.Body, max: maxFormHead}
 	// Only a copy of the request gets the limited body, so that r.Body stays unchanged.
-	within := r.WithContext(r.Context())
-	within.Body = io.NopCloser(body)
-	parts, err := within.MultipartReader()
+	limited := r.WithContext(r.Context())
+	limited.Body = io.NopCloser(body)
+	parts, err := limited.MultipartReader()
 	if err != nil {
 		return errForm
 	}
@@ -45,16 +45,17 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return failureOf(err)
 	}
-	g, status := signedurl.VerifyForm(keys, h.origin.Name, fields, h.origin.Now())
+	grant, status := signedurl.VerifyForm(keys, h.origin.Name, fields, h.origin.Now())
 	if f := failureOfStatus(status); f != nil {
 		return f
 	}
 
-	if r.ContentLength-2*maxFormHead > g.MaxSize {
-		// The declared length is enough to refuse the form.
+	// The declared length may be enough to refuse the form. It counts what is around the file, too:
+	// the fields before it, and whatever follows it.
+	if r.ContentLength-2*maxFormHead > grant.MaxSize {
 		return errTooLong
 	}
-	attrs, f := h.store(r, g, file, -1, nil)
+	attrs, f := h.store(r, grant, file, -1, nil)
 	if f != nil {
 		return f
 	}
@@ -75,6 +76,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)
 		}
+
 		name := strings.ToLower(part.FormName())
 		if name == signedurl.FileField {
 			return fields, part, nil
@@ -83,11 +85,13 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)
 		}
+
 		total += len(name) + len(value)
 		if total > maxFields {
 			return nil, nil, errFormTooLarge
 		}
-		if _, exists := fields[name]; name == "" || exists {
+		_, isRepeated := fields[name]
+		if name == "" || isRepeated {
 			return nil, nil, errForm
 		}
 		fields[name] = string(value)

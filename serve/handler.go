@@ -48,13 +48,12 @@ import (
 // It keeps whole responses in memory. If a client sends its body slowly, the response that reports
 // the timeout is also late.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
-	o := readOptions(opts)
 	origin, ok := signedurl.OriginOf(b)
 	if !ok {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			errElsewhere.write(w, r)
-		})
+		return http.HandlerFunc(errElsewhere.write)
 	}
+
+	o := readOptions(opts)
 	o.object.fail = nil
 	o.object.refuse = func(w http.ResponseWriter, r *http.Request, err error) {
 		failureOf(err).write(w, r)
@@ -82,6 +81,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// respond responds to a request. If it returns a failure, it has written nothing.
 func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	info, err := h.origin.BucketInfo(r.Context())
 	if err != nil {
@@ -96,6 +96,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	if !ok {
 		return errOutside
 	}
+
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if key == "" {
@@ -127,10 +128,13 @@ func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant,
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	g, status := signedurl.VerifyURL(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
-	return g, failureOfStatus(status)
+	grant, status := signedurl.VerifyURL(
+		keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now(),
+	)
+	return grant, failureOfStatus(status)
 }
 
+// failureOfStatus returns the response to a signature that is not valid, or nil.
 func failureOfStatus(s signedurl.Status) *failure {
 	switch s {
 	case signedurl.Valid:

@@ -13,45 +13,64 @@ import (
 // because HEAD reveals less. A signature for HEAD is not valid for GET. An invalid signature is
 // refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
-	o := h.options.object
-	o.headers = slices.Clone(o.headers)
-	o.downloads = slices.Clone(o.downloads)
-	var src storage.Downloader = h.bucket
+	// These slices are shared by all requests.
+	opts := h.options.object
+	opts.headers = slices.Clone(opts.headers)
+	opts.downloads = slices.Clone(opts.downloads)
 
 	if signedurl.HasParams(r.URL.RawQuery) {
-		g, f := h.verify(r, r.Method, key)
-		if f != nil && r.Method == http.MethodHead {
-			g, f = h.verify(r, http.MethodGet, key)
-		}
+		grant, f := h.verifyRead(r, key)
 		if f != nil {
 			return f
 		}
-		if g.Version != "" {
-			o.downloads = append(o.downloads, storage.WithVersion(g.Version))
+		if grant.Version != "" {
+			opts.downloads = append(opts.downloads, storage.WithVersion(grant.Version))
 		}
-		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) {
-			override(h, g)
+		opts.headers = append(opts.headers, func(h http.Header, _ *storage.Attrs) {
+			setSignedHeaders(h, grant)
 		})
-	} else if !public {
-		revision, err := h.origin.PublicRevision(r.Context(), key)
-		if err != nil {
-			return failureOf(err)
-		}
-		if revision == "" {
-			return errDenied
-		}
-		src = &publicObjects{h.bucket, h.origin}
+		h.serve(w, r, h.bucket, key, opts)
+		return nil
 	}
 
-	if !h.options.activeContent {
-		o.headers = append(o.headers, neutralize)
+	if public {
+		h.serve(w, r, h.bucket, key, opts)
+		return nil
 	}
-	serveObject(w, r, src, key, o)
+
+	revision, err := h.origin.PublicRevision(r.Context(), key)
+	if err != nil {
+		return failureOf(err)
+	}
+	if revision == "" {
+		return errDenied
+	}
+	h.serve(w, r, &publicObjects{bucket: h.bucket, origin: h.origin}, key, opts)
 	return nil
 }
 
-// override sets the response headers that were signed with the URL.
-func override(h http.Header, g *signedurl.Grant) {
+// verifyRead checks the signature of a GET or HEAD request. For HEAD, it also accepts a signature for
+// GET.
+func (h *handler) verifyRead(r *http.Request, key string) (*signedurl.Grant, *failure) {
+	grant, f := h.verify(r, r.Method, key)
+	if f != nil && r.Method == http.MethodHead {
+		return h.verify(r, http.MethodGet, key)
+	}
+	return grant, f
+}
+
+// serve serves an object of src. Unless AllowActiveContent is set, the object is made harmless.
+func (h *handler) serve(
+	w http.ResponseWriter, r *http.Request, src storage.Downloader, key string, opts objectOptions,
+) {
+	if !h.options.activeContent {
+		opts.headers = append(opts.headers, neutralize)
+	}
+	serveObject(w, r, src, key, opts)
+}
+
+// setSignedHeaders sets the response headers that were signed with the URL.
+func setSignedHeaders(h http.Header, g *signedurl.Grant) {
 	if g.ResponseType != "" {
 		h.Set("Content-Type", g.ResponseType)
 	}
@@ -75,16 +94,19 @@ func (p *publicObjects) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
 	// If a layer changes revisions, no revision ever matches. The limit ends the loop in that case.
-	const tries = 10
-	for range tries {
+	const maxTries = 10
+	for range maxTries {
 		body, err := p.bucket.Download(ctx, key, opts...)
 		if err != nil {
 			return nil, err
 		}
+
 		revision, err := p.origin.PublicRevision(ctx, key)
 		if err == nil && revision == body.Attrs().Revision {
 			return body, nil
 		}
+
+		// Nobody has read this body.
 		_ = body.Close()
 		if err != nil {
 			return nil, err

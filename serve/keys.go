@@ -25,6 +25,7 @@ func WithoutPrefix() Option {
 // path, the mount is "".
 type mount string
 
+// mountOf returns the mount for a signing base URL.
 func mountOf(baseURL string, o options) mount {
 	if o.removesPrefix {
 		return ""

@@ -19,55 +19,61 @@ const (
 	listingLost = "</pre>\n<p>The listing ends here: the rest could not be read.\n"
 )
 
-// list writes the entries of a directory while it reads the listing. If there are none, it returns
-// false, except for the root, which may be empty. If it returns an error, it has written nothing.
-func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (ok bool, _ error) {
-	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()) {
-		if err != nil && !ok {
+// list writes the entries of a directory while it reads the listing. It reports whether it has
+// written a listing. It writes none for an empty directory, except for the root. If it returns an
+// error, it has written nothing.
+func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (bool, error) {
+	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
+	hasBegun := false
+	for entry, err := range f.options.listing.List(r.Context(), opts...) {
+		if err != nil && !hasBegun {
 			return false, err
 		}
 		if err != nil {
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
 		}
-
 		if objectkey.Hides(entry.Key, prefix) || evidence.IsKey(entry.Key) {
 			continue
 		}
 
-		if !ok {
+		if !hasBegun {
 			beginListing(w)
-			ok = true
+			hasBegun = true
 		}
 		if r.Method == http.MethodHead {
 			return true, nil
 		}
-		if _, err := io.WriteString(w, line(strings.TrimPrefix(entry.Key, prefix))); err != nil {
+		_, err = io.WriteString(w, entryLine(strings.TrimPrefix(entry.Key, prefix)))
+		if err != nil {
 			// The client has disconnected.
 			return true, nil
 		}
 	}
 
-	if prefix == "" && !ok {
+	if !hasBegun && prefix != "" {
+		return false, nil
+	}
+	if !hasBegun {
 		beginListing(w)
-		ok = true
 	}
-	if ok {
-		_, _ = io.WriteString(w, listingTail)
-	}
-	return ok, nil
+	_, _ = io.WriteString(w, listingTail)
+	return true, nil
 }
 
+// beginListing writes the beginning of a listing. Writes of a listing ignore errors, which mean that
+// the client has disconnected.
 func beginListing(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, listingHead)
 }
 
-// line returns the line of an entry. It returns "" if no URL can name the key: for a folder marker,
-// or a key with "//" or "..".
-func line(name string) string {
-	if file := strings.TrimSuffix(name, "/"); path.Clean("/"+file) != "/"+file || file == "" {
+// entryLine returns the line of an entry. It returns "" if no URL can name the key: for a folder
+// marker, or a key with "//" or "..".
+func entryLine(name string) string {
+	file := strings.TrimSuffix(name, "/")
+	if file == "" || path.Clean("/"+file) != "/"+file {
 		return ""
 	}
 	return `<a href="` + escape.Path(name) + `">` + html.EscapeString(name) + "</a>\n"

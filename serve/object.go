@@ -75,18 +75,20 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	if o.bad != nil {
 		return o.bad
 	}
-	a := &response{w: w, r: r, options: o, ranges: parseRange(r.Header.Get("Range"))}
-	// The whole object takes one request to the store. Its revision cannot change, so one attempt
-	// is enough.
-	if a.ranges == nil {
-		return a.attempt(b, key)
+	resp := &response{w: w, r: r, options: o, ranges: parseRange(r.Header.Get("Range"))}
+	if resp.ranges == nil {
+		// The whole object takes one request to the store. Its revision cannot change, so one
+		// attempt is enough.
+		return resp.attempt(b, key)
 	}
+
 	header := w.Header().Clone()
 	for attempt := 1; ; attempt++ {
-		err := a.attempt(b, key)
+		err := resp.attempt(b, key)
 		if storage.CodeOf(err) != storage.Changed || attempt == maxAttempts {
 			return err
 		}
+		// Remove the headers of the object that has changed.
 		clear(w.Header())
 		maps.Copy(w.Header(), header)
 	}
@@ -105,34 +107,37 @@ type response struct {
 	sized bool
 }
 
-func (a *response) attempt(b storage.Downloader, key string) (err error) {
-	first := a.ranges.firstRead()
-	if a.r.Method == http.MethodHead {
+// attempt opens the object, evaluates the conditions of the request, and sends the response. If it
+// returns an error, it has written nothing.
+func (resp *response) attempt(b storage.Downloader, key string) error {
+	first := resp.ranges.firstRead()
+	if resp.r.Method == http.MethodHead {
 		first = attributesOnly
 	}
-	a.src, err = openSource(a.r.Context(), b, key, a.options.downloads, first)
+	src, err := openSource(resp.r.Context(), b, key, resp.options.downloads, first)
 	if err != nil {
 		return err
 	}
-	defer a.src.close()
+	defer src.close()
+	resp.src = src
 
 	// Complete the header before the preconditions, which read the ETag.
-	attrs := a.src.attrs
-	h := a.w.Header()
-	a.sized = h.Get("Content-Encoding") == ""
+	attrs := src.attrs
+	h := resp.w.Header()
+	resp.sized = h.Get("Content-Encoding") == ""
 	setHeader(h, attrs)
-	for _, adjust := range a.options.headers {
+	for _, adjust := range resp.options.headers {
 		adjust(h, attrs)
 	}
 
 	etag := h.Get("Etag")
-	if status := evaluatePreconditions(a.r, etag, attrs.Modified); status != 0 {
-		a.stop(status, key)
+	if status := evaluatePreconditions(resp.r, etag, attrs.Modified); status != 0 {
+		resp.stop(status, key)
 		return nil
 	}
 
-	requested := a.ranges
-	if requested != nil && !rangeApplies(a.r, etag, attrs.Modified) {
+	requested := resp.ranges
+	if requested != nil && !rangeApplies(resp.r, etag, attrs.Modified) {
 		requested = nil
 	}
 	ranges, ok := requested.resolve(attrs.Size)
@@ -140,59 +145,61 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 		h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Op: "Download", Key: key, Err: errNoOverlap}
 	}
-	return a.send(ranges)
+	return resp.send(ranges)
 }
 
 // stop responds if a condition of the request does not hold. A response with status 412 gets no
 // headers that say how to show or cache the object. With these headers, a cache would keep the
 // error as long as the object, and a browser could save it under the object's name.
-func (a *response) stop(status int, key string) {
-	h := a.w.Header()
-	switch {
-	case status == http.StatusNotModified:
+func (resp *response) stop(status int, key string) {
+	h := resp.w.Header()
+	if status == http.StatusNotModified {
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
 		if h.Get("Etag") != "" {
 			// RFC 9110, section 15.4.5, recommends this.
 			h.Del("Last-Modified")
 		}
-	case a.options.refuse != nil:
-		a.options.refuse(a.w, a.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
+		resp.w.WriteHeader(status)
 		return
-	default:
-		for _, name := range presentation {
-			h.Del(name)
-		}
 	}
-	a.w.WriteHeader(status)
+
+	if resp.options.refuse != nil {
+		resp.options.refuse(resp.w, resp.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
+		return
+	}
+	for _, name := range presentation {
+		h.Del(name)
+	}
+	resp.w.WriteHeader(status)
 }
 
-// send sends ranges of the object. If there are none, it sends the whole object.
-func (a *response) send(ranges []byteRange) error {
-	h := a.w.Header()
-	body := ranges
-	if len(ranges) == 0 {
-		body = []byteRange{{0, a.src.attrs.Size}}
-	}
-
-	a.src.plan(body)
-	if a.r.Method != http.MethodHead {
-		if err := a.src.seek(body[0]); err != nil {
-			return err
-		}
-	}
-
-	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: a.src.attrs.Size}
-	boundary := a.writeHeader(several)
-	if a.r.Method == http.MethodHead {
+// send sends ranges of the object. If there are none, it sends the whole object. If it returns an
+// error, it has written nothing.
+func (resp *response) send(ranges []byteRange) error {
+	h := resp.w.Header()
+	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: resp.src.attrs.Size}
+	if resp.r.Method == http.MethodHead {
+		resp.writeHeader(several)
 		return nil
 	}
 
+	sent := ranges
+	if len(ranges) == 0 {
+		sent = []byteRange{{start: 0, length: resp.src.attrs.Size}}
+	}
+	// The request to the store may fail, so make it before the header is written.
+	resp.src.plan(sent)
+	if err := resp.src.seek(sent[0]); err != nil {
+		return err
+	}
+
 	var err error
-	if boundary != nil {
-		err = several.writeTo(boundary, a.src.copy)
+	mw := resp.writeHeader(several)
+	if mw != nil {
+		err = several.writeTo(mw, resp.src.copy)
 	} else {
-		err = a.src.copy(a.w, body[0])
+		err = resp.src.copy(resp.w, sent[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
 		// Without Content-Length, only a broken connection tells the client that bytes are missing.
@@ -203,27 +210,32 @@ func (a *response) send(ranges []byteRange) error {
 
 // writeHeader writes the header of the response. If there are several ranges, it returns the
 // multipart writer for them, and otherwise nil.
-func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
-	h := a.w.Header()
+func (resp *response) writeHeader(several parts) *multipart.Writer {
+	h := resp.w.Header()
 	ranges := several.ranges
-	status := http.StatusOK
-	length := several.size
-	if len(ranges) == 1 {
-		status = http.StatusPartialContent
+
+	var mw *multipart.Writer
+	status := http.StatusPartialContent
+	var length int64
+	switch len(ranges) {
+	case 0:
+		status = http.StatusOK
+		length = several.size
+	case 1:
 		length = ranges[0].length
 		h.Set("Content-Range", ranges[0].contentRange(several.size))
-	} else if len(ranges) > 1 {
-		status = http.StatusPartialContent
+	default:
 		length = several.length()
-		boundary = multipart.NewWriter(a.w)
-		h.Set("Content-Type", "multipart/byteranges; boundary="+boundary.Boundary())
+		mw = multipart.NewWriter(resp.w)
+		h.Set("Content-Type", "multipart/byteranges; boundary="+mw.Boundary())
 	}
+
 	h.Set("Accept-Ranges", "bytes")
-	if a.sized || len(ranges) > 0 {
+	if resp.sized || len(ranges) > 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
-	a.w.WriteHeader(status)
-	return boundary
+	resp.w.WriteHeader(status)
+	return mw
 }
 
 // presentation lists the headers that say how to show and cache the object. objectHeaders lists
@@ -237,26 +249,31 @@ var (
 
 // setHeader sets the headers in h that describe the object. It keeps headers that the caller has
 // already set.
-func setHeader(h http.Header, a *storage.Attrs) {
+func setHeader(h http.Header, attrs *storage.Attrs) {
 	// Without a type, net/http would guess from the bytes.
-	setDefaultHeader(h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"))
-	if a.ContentEncoding != "identity" {
+	setDefaultHeader(h, "Content-Type", cmp.Or(attrs.ContentType, "application/octet-stream"))
+	if attrs.ContentEncoding != "identity" {
 		// "identity" means none, and no response should name it (RFC 9110, section 8.4.1).
-		setDefaultHeader(h, "Content-Encoding", a.ContentEncoding)
+		setDefaultHeader(h, "Content-Encoding", attrs.ContentEncoding)
 	}
-	setDefaultHeader(h, "Content-Language", a.ContentLanguage)
-	setDefaultHeader(h, "Content-Disposition", a.ContentDisposition)
-	setDefaultHeader(h, "Cache-Control", a.CacheControl)
-	setDefaultHeader(h, "Etag", a.ETag)
-	if isKnown(a.Modified) {
-		h.Set("Last-Modified", a.Modified.UTC().Format(http.TimeFormat))
+	setDefaultHeader(h, "Content-Language", attrs.ContentLanguage)
+	setDefaultHeader(h, "Content-Disposition", attrs.ContentDisposition)
+	setDefaultHeader(h, "Cache-Control", attrs.CacheControl)
+	setDefaultHeader(h, "Etag", attrs.ETag)
+	if isKnown(attrs.Modified) {
+		h.Set("Last-Modified", attrs.Modified.UTC().Format(http.TimeFormat))
 	}
 }
 
-// setDefaultHeader sets a header unless it is already set. It ignores a value with control characters, which
-// could end the line and begin another header.
+// setDefaultHeader sets a header unless it is already set. name has the form of
+// http.CanonicalHeaderKey. A value with control characters could end the line and begin another
+// header, so setDefaultHeader ignores it.
 func setDefaultHeader(h http.Header, name, value string) {
-	if _, ok := h[name]; ok || value == "" || strings.ContainsFunc(value, isControl) {
+	if value == "" || strings.ContainsFunc(value, isControl) {
+		return
+	}
+	// A caller may have set the header to nil, to leave it out.
+	if _, isSet := h[name]; isSet {
 		return
 	}
 	h[name] = []string{value}

@@ -38,6 +38,8 @@ type objectOptions struct {
 	bad    error // error of invalid options, or nil
 }
 
+// readOptions returns the options that opts set. If options of a download are not valid, the error is
+// in object.bad.
 func readOptions(opts []Option) options {
 	var o options
 	for _, opt := range opts {
@@ -45,21 +47,21 @@ func readOptions(opts []Option) options {
 			opt.apply(&o)
 		}
 	}
-	o.object.bad = flawOf(o.object.downloads)
+	o.object.bad = checkDownloads(o.object.downloads)
 	return o
 }
 
-// flawOf returns an error if options of a download contain a condition. One response may need
-// several requests to the store, and the condition would apply to each of them.
-func flawOf(opts []storage.DownloadOption) error {
+// checkDownloads fails with InvalidArgument if options of a download contain a condition. One
+// response may need several requests to the store, and the condition would apply to each of them.
+func checkDownloads(opts []storage.DownloadOption) error {
 	if len(opts) == 0 {
 		return nil
 	}
-	var r storage.DownloadOptions
-	if err := r.Apply(opts...); err != nil {
+	var o storage.DownloadOptions
+	if err := o.Apply(opts...); err != nil {
 		return err
 	}
-	if r.Condition == (storage.Condition{}) {
+	if o.Condition == (storage.Condition{}) {
 		return nil
 	}
 	return &storage.Error{

@@ -40,34 +40,48 @@ func parseRange(header string) rangeHeader {
 	if !ok {
 		return nil
 	}
-	var asked rangeHeader
+
+	var specs rangeHeader
 	for text := range strings.SplitSeq(list, ",") {
 		text = trimSpace(text)
 		if text == "" {
 			continue
 		}
-		s, ok := parseRangeSpec(text)
+		spec, ok := parseRangeSpec(text)
 		if !ok {
 			return nil
 		}
-		asked = append(asked, s)
+		specs = append(specs, spec)
 	}
-	return asked
+	return specs
 }
 
-func parseRangeSpec(text string) (s rangeSpec, ok bool) {
-	first, last, ok := strings.Cut(text, "-")
-	first = trimSpace(first)
-	last = trimSpace(last)
-	s = rangeSpec{-1, -1}
-	if ok && first != "" {
-		s.first, ok = parsePosition(first)
+// parseRangeSpec parses one range: "5-9", "5-" for the bytes from 5 on, or "-5" for the last 5 bytes.
+func parseRangeSpec(text string) (rangeSpec, bool) {
+	firstText, lastText, hasDash := strings.Cut(text, "-")
+	if !hasDash {
+		return rangeSpec{}, false
 	}
-	if ok && (first == "" || last != "") {
-		s.last, ok = parsePosition(last)
-		ok = ok && s.last >= s.first
+	firstText = trimSpace(firstText)
+	lastText = trimSpace(lastText)
+
+	var ok bool
+	spec := rangeSpec{first: -1, last: -1}
+	if firstText != "" {
+		spec.first, ok = parsePosition(firstText)
+		if !ok {
+			return rangeSpec{}, false
+		}
+		if lastText == "" {
+			return spec, true
+		}
 	}
-	return s, ok
+
+	spec.last, ok = parsePosition(lastText)
+	if !ok || spec.last < spec.first {
+		return rangeSpec{}, false
+	}
+	return spec, true
 }
 
 // parsePosition parses a number of any length. If the number exceeds 63 bits, it returns the
@@ -82,38 +96,54 @@ type byteRange struct{ start, length int64 }
 
 func (r byteRange) end() int64 { return r.start + r.length }
 
+// contentRange returns the header Content-Range for this part of an object of size bytes.
 func (r byteRange) contentRange(size int64) string {
-	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.end()-1,
-		10) + "/" + strconv.FormatInt(size, 10)
+	first := strconv.FormatInt(r.start, 10)
+	last := strconv.FormatInt(r.end()-1, 10)
+	return "bytes " + first + "-" + last + "/" + strconv.FormatInt(size, 10)
+}
+
+// clip returns the part of an object of size bytes that the range selects. If the range selects no
+// byte, the length of the part is 0.
+func (s rangeSpec) clip(size int64) byteRange {
+	if s.first < 0 {
+		length := min(s.last, size)
+		return byteRange{start: size - length, length: length}
+	}
+	if s.first >= size {
+		return byteRange{}
+	}
+
+	last := size - 1
+	if s.last >= 0 {
+		last = min(s.last, last)
+	}
+	return byteRange{start: s.first, length: last - s.first + 1}
 }
 
 // resolve returns the requested ranges of an object of size bytes. If the whole object is to be
 // sent, ranges is nil. If no range lies in the object, ok is false.
-func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
-	var total int64
-	for _, s := range a {
-		r := byteRange{s.first, size - s.first}
-		switch {
-		// A range such as bytes=-5 selects all of an empty object. The response is the whole
-		// object, because Content-Range cannot describe an empty range.
-		case s.first < 0 && size == 0 && s.last > 0:
-			return nil, true
-		case s.first < 0:
-			r.length = min(s.last, size)
-			r.start = size - r.length
-		case s.first >= size:
-			continue
-		case s.last >= 0:
-			r.length = min(s.last, size-1) - s.first + 1
-		}
-		if r.length > 0 {
-			ranges = append(ranges, r)
-			total = min(total, math.MaxInt64-r.length) + r.length
-		}
+func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
+	if len(specs) == 0 {
+		return nil, true
 	}
 
+	var total int64
+	for _, spec := range specs {
+		if size == 0 && spec.first < 0 && spec.last > 0 {
+			// A range such as bytes=-5 selects all of an empty object. The response is the whole
+			// object, because Content-Range cannot describe an empty range.
+			return nil, true
+		}
+		part := spec.clip(size)
+		if part.length == 0 {
+			continue
+		}
+		ranges = append(ranges, part)
+		total = addLengths(total, part.length)
+	}
 	if len(ranges) == 0 {
-		return nil, len(a) == 0
+		return nil, false
 	}
 
 	// Send the whole object if that is no more work.
@@ -123,26 +153,34 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	return ranges, true
 }
 
+// addLengths returns a+b, or the largest int64 if the sum is larger.
+func addLengths(a, b int64) int64 {
+	return min(a, math.MaxInt64-b) + b
+}
+
 // firstRead returns the range of the first request to the store. The size of the object is not
 // known yet. If the client requests several ranges, the returned range usually covers all of them.
 // It always covers the range that the client names first.
-func (a rangeHeader) firstRead() storage.DownloadOption {
-	if len(a) == 0 {
+func (specs rangeHeader) firstRead() storage.DownloadOption {
+	if len(specs) == 0 {
 		return everything
 	}
-	if a[0].first < 0 && a[0].last > 0 {
-		return storage.WithRange(-a[0].last, -1)
+	if specs[0].first < 0 && specs[0].last > 0 {
+		// A negative offset counts from the end of the object.
+		return storage.WithRange(-specs[0].last, -1)
 	}
+
 	var ranges []byteRange
-	for _, s := range a {
-		if s.first < 0 {
+	for _, spec := range specs {
+		if spec.first < 0 {
+			// Where this range begins depends on the size.
 			break
 		}
-		r := byteRange{s.first, math.MaxInt64 - s.first}
-		if s.last >= 0 && s.last < math.MaxInt64 {
-			r.length = s.last - s.first + 1
+		part := byteRange{start: spec.first, length: math.MaxInt64 - spec.first}
+		if spec.last >= 0 && spec.last < math.MaxInt64 {
+			part.length = spec.last - spec.first + 1
 		}
-		ranges = append(ranges, r)
+		ranges = append(ranges, part)
 	}
 	if len(ranges) == 0 {
 		return attributesOnly
@@ -156,6 +194,8 @@ var (
 	attributesOnly = storage.WithRange(0, 0)
 )
 
+// option returns the option for a download of the range. A range that ends at the largest int64 has
+// no known end.
 func (r byteRange) option() storage.DownloadOption {
 	if r.end() == math.MaxInt64 {
 		return storage.WithRange(r.start, -1)
@@ -170,24 +210,26 @@ type readSpan struct {
 	ranges    int // number of ranges in the span
 }
 
-// mergeRanges groups ranges into spans. Later ranges never change the grouping of earlier ones.
+// mergeRanges groups ranges into spans. A range joins the span before it if it begins behind that
+// span and the gap is small. Later ranges never change the grouping of earlier ones.
 func mergeRanges(ranges []byteRange) []readSpan {
-	var legs []readSpan
+	var spans []readSpan
 	var requestedBytes, skippedBytes int64
 	for _, r := range ranges {
 		gap := int64(-1)
-		if len(legs) > 0 {
-			gap = r.start - legs[len(legs)-1].byteRange.end()
+		if len(spans) > 0 {
+			gap = r.start - spans[len(spans)-1].byteRange.end()
 		}
-		if gap < 0 || gap > maxGap || skippedBytes+gap > max(maxGap, requestedBytes) {
-			legs = append(legs, readSpan{r, 1})
-		} else {
-			last := &legs[len(legs)-1]
+		isSmall := gap >= 0 && gap <= maxGap
+		if isSmall && skippedBytes+gap <= max(maxGap, requestedBytes) {
+			last := &spans[len(spans)-1]
 			last.byteRange.length = r.end() - last.byteRange.start
 			last.ranges++
 			skippedBytes += gap
+		} else {
+			spans = append(spans, readSpan{byteRange: r, ranges: 1})
 		}
-		requestedBytes = min(requestedBytes, math.MaxInt64-r.length) + r.length
+		requestedBytes = addLengths(requestedBytes, r.length)
 	}
-	return legs
+	return spans
 }

@@ -13,7 +13,7 @@ type parts struct {
 	size        int64  // size of the object in bytes
 }
 
-// writeTo writes the parts in the order of the request.
+// writeTo writes the parts in the order of the request. writePart writes the bytes of one range.
 func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
 		part, err := mw.CreatePart(textproto.MIMEHeader{
@@ -33,14 +33,16 @@ func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteR
 // length returns how many bytes writeTo writes. It does not depend on the boundary, because all
 // boundaries are equally long.
 func (p parts) length() int64 {
-	var n counter
-	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, r byteRange) error {
-		n += counter(r.length)
+	var count counter
+	// A counter never fails. It gets the headers of the parts, and the length of each range.
+	_ = p.writeTo(multipart.NewWriter(&count), func(_ io.Writer, r byteRange) error {
+		count += counter(r.length)
 		return nil
 	})
-	return int64(n)
+	return int64(count)
 }
 
+// A counter counts the bytes that are written to it.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {

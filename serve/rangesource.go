@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/omnibucket/storage"
 )
@@ -12,6 +13,7 @@ import (
 // the store determines the revision. If a later response has another revision, the source fails
 // with Changed.
 type source struct {
+	// ctx is that of the HTTP request. A source is used only during that request.
 	ctx    context.Context
 	bucket storage.Downloader
 	key    string
@@ -42,8 +44,10 @@ func openSource(
 	return s, nil
 }
 
+// download makes a request to the store, and keeps the reader of the response. opts are in addition
+// to those of the source.
 func (s *source) download(opts ...storage.DownloadOption) error {
-	reader, err := s.bucket.Download(s.ctx, s.key, append(s.opts[:len(s.opts):len(s.opts)], opts...)...)
+	reader, err := s.bucket.Download(s.ctx, s.key, slices.Concat(s.opts, opts)...)
 	if err != nil {
 		return err
 	}
@@ -61,31 +65,41 @@ func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 // seek prepares a reader for the next range r. It keeps an open reader that already covers r.
 // Otherwise it opens a reader for r and for the later ranges that the same request can read.
 func (s *source) seek(r byteRange) error {
-	if s.reader != nil && s.pos <= r.start && r.start-s.pos <= maxGap && r.end() <= s.end {
+	if s.covers(r) {
 		return nil
 	}
+
 	s.close()
-	rest := byteRange{r.start, s.spans[0].byteRange.end() - r.start}
+	rest := byteRange{start: r.start, length: s.spans[0].byteRange.end() - r.start}
 	opts := []storage.DownloadOption{rest.option()}
 	if s.attrs.Revision != "" && !s.isPinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
 	err := s.download(opts...)
 	switch storage.CodeOf(err) {
-	case "":
-		return s.checkUnchanged()
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
 		return s.changedError(err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.checkUnchanged()
+}
+
+// covers reports whether the open reader still has all bytes of r, after a small gap at most.
+func (s *source) covers(r byteRange) bool {
+	if s.reader == nil || r.start < s.pos || r.end() > s.end {
+		return false
+	}
+	return r.start-s.pos <= maxGap
 }
 
 // isPinned reports whether the caller's download options name a version, which cannot change.
 func (s *source) isPinned() bool {
-	var r storage.DownloadOptions
+	var o storage.DownloadOptions
 	// There is no error, because invalid options failed in an earlier call.
-	_ = r.Apply(s.opts...)
-	return r.Version != ""
+	_ = o.Apply(s.opts...)
+	return o.Version != ""
 }
 
 // checkUnchanged fails with Changed if the attributes differ from those of the first response. It
@@ -98,6 +112,7 @@ func (s *source) checkUnchanged() error {
 	return nil
 }
 
+// changedError returns a Changed error with a cause, which may be nil.
 func (s *source) changedError(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
@@ -110,6 +125,7 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.copyOpened(w, r); err != nil {
 		return err
 	}
+
 	s.spans[0].ranges--
 	if s.spans[0].ranges == 0 {
 		s.spans = s.spans[1:]
@@ -118,14 +134,17 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	return nil
 }
 
+// copyOpened writes the range r from the open reader to w. It discards the bytes before r.
 func (s *source) copyOpened(w io.Writer, r byteRange) error {
 	if s.pos == r.start && s.end == r.end() {
 		return s.copyAll(w)
 	}
-	if _, err := io.CopyN(io.Discard, s.reader, r.start-s.pos); err != nil {
+
+	_, err := io.CopyN(io.Discard, s.reader, r.start-s.pos)
+	if err != nil {
 		return err
 	}
-	_, err := io.CopyN(w, s.reader, r.length)
+	_, err = io.CopyN(w, s.reader, r.length)
 	s.pos = r.end()
 	return err
 }
@@ -138,46 +157,50 @@ const sentWithHeader = 32 << 10
 // and files. If there is a checksum to verify, copyAll writes the last byte only after the checksum
 // matched. Without that byte, a client does not accept the response as complete.
 func (s *source) copyAll(w io.Writer) error {
-	want := s.end - s.pos
+	length := s.end - s.pos
 	s.pos = s.end
-	complete := want == s.attrs.Size && s.attrs.CRC32C.Known
-	if !complete {
-		if want <= sentWithHeader {
-			w = struct{ io.Writer }{w} // hides io.ReaderFrom
+	hasChecksum := length == s.attrs.Size && s.attrs.CRC32C.Known
+	if hasChecksum {
+		checked := &lastByteWriter{dst: w, remaining: length}
+		if err := s.writeRest(checked, length); err != nil {
+			return err
 		}
-		return requireLength(want)(s.reader.WriteTo(w))
+		return checked.release()
 	}
-	t := &lastByteWriter{dst: w, remaining: want}
-	if err := requireLength(want)(s.reader.WriteTo(t)); err != nil {
-		return err
+
+	if length <= sentWithHeader {
+		// Without io.ReaderFrom, net/http writes the bytes together with the header.
+		w = struct{ io.Writer }{w}
 	}
-	return t.release()
+	return s.writeRest(w, length)
 }
 
-// requireLength returns a function that checks the results of a copy. The function returns an error
-// if the copy has fewer bytes than want.
-func requireLength(want int64) func(int64, error) error {
-	return func(n int64, err error) error {
-		if err == nil && n < want {
-			return io.ErrUnexpectedEOF
-		}
+// writeRest copies the rest of the open body to w. If the body has fewer than length bytes, it fails
+// with io.ErrUnexpectedEOF.
+func (s *source) writeRest(w io.Writer, length int64) error {
+	written, err := s.reader.WriteTo(w)
+	if err != nil {
 		return err
 	}
+	if written < length {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 func (s *source) close() {
 	if s.reader != nil {
-		_ = s.reader.Close() // always nil
+		// Close of a Reader always returns nil.
+		_ = s.reader.Close()
 		s.reader = nil
 	}
 }
 
-// A lastByteWriter writes all bytes except the last. left is the number of bytes that are
-// still expected. The method release writes the last byte.
+// A lastByteWriter writes all bytes except the last. The method release writes the last byte.
 type lastByteWriter struct {
 	dst       io.Writer
-	remaining int64
-	buffer    []byte
+	remaining int64  // bytes that are still expected
+	lastByte  []byte // nil before the last byte has come
 }
 
 var errTooMuch = errors.New("the reader returns more bytes than announced")
@@ -187,26 +210,29 @@ func (t *lastByteWriter) Write(p []byte) (int, error) {
 	if size > t.remaining {
 		return 0, errTooMuch
 	}
-	if size < t.remaining || size == 0 {
+	if size == 0 || size < t.remaining {
 		t.remaining -= size
 		return t.dst.Write(p)
 	}
-	t.buffer = append(t.buffer, p[size-1])
+
+	// p ends with the last byte.
+	t.lastByte = []byte{p[size-1]}
 	t.remaining = 0
 	if size == 1 {
 		return 1, nil
 	}
 	n, err := t.dst.Write(p[:size-1])
-	if err == nil {
-		n++
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	return n + 1, nil
 }
 
+// release writes the last byte, if it has come.
 func (t *lastByteWriter) release() error {
-	if len(t.buffer) == 0 {
+	if t.lastByte == nil {
 		return nil
 	}
-	_, err := t.dst.Write(t.buffer)
+	_, err := t.dst.Write(t.lastByte)
 	return err
 }

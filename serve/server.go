@@ -75,10 +75,15 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 		return nil, err
 	}
 
-	s.http = &http.Server{Handler: NewHandler(s.Bucket, opts...), ReadHeaderTimeout: headerTimeout, ConnState: s.track}
+	s.http = &http.Server{
+		Handler:           NewHandler(s.Bucket, opts...),
+		ReadHeaderTimeout: headerTimeout,
+		ConnState:         s.track,
+	}
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(listener) // ends with Close
+		// Serve ends with Close, and its error only says so.
+		_ = s.http.Serve(listener)
 	}()
 	return s, nil
 }
@@ -99,39 +104,47 @@ func listen() (net.Listener, error) {
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch state {
-	case http.StateNew:
+
+	if state == http.StateNew {
 		s.connections.Add(1)
 		if s.unusedConns == nil {
+			// Close was called.
 			_ = c.Close()
 			return
 		}
 		s.unusedConns[c] = struct{}{}
 		return
-	case http.StateClosed, http.StateHijacked:
+	}
+
+	delete(s.unusedConns, c)
+	if state == http.StateClosed || state == http.StateHijacked {
 		s.connections.Done()
 	}
-	delete(s.unusedConns, c)
 }
 
 // Close waits at most 5 seconds for requests in progress, and then ends them. It closes the bucket
 // and stops every goroutine. It may be called more than once, but not during a request to this
 // server.
 func (s *Server) Close() {
-	s.closing.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
-		defer cancel()
-		s.closeFresh()
-		if s.http.Shutdown(ctx) != nil {
-			_ = s.http.Close()
-		}
-		<-s.served
-		s.connections.Wait()
-		_ = storage.Close(s.Bucket)
-	})
+	s.closing.Do(s.close)
 }
 
-func (s *Server) closeFresh() {
+// close does the work of Close. Nobody can handle its errors at the end of a test.
+func (s *Server) close() {
+	s.closeUnused()
+
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close()
+	}
+	<-s.served
+	s.connections.Wait()
+	_ = storage.Close(s.Bucket)
+}
+
+// closeUnused closes the connections without a request so far, and those that come later.
+func (s *Server) closeUnused() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.unusedConns {

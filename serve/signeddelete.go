@@ -10,7 +10,7 @@ import (
 // remove removes the object or version that the URL was signed for. As on S3, a missing object is
 // not an error. A condition is refused.
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *failure {
-	g, f := h.verify(r, r.Method, key)
+	grant, f := h.verify(r, r.Method, key)
 	if f != nil {
 		return f
 	}
@@ -20,9 +20,10 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *fa
 			return errCondition
 		}
 	}
+
 	var opts []storage.RemoveOption
-	if g.Version != "" {
-		opts = append(opts, storage.WithVersion(g.Version))
+	if grant.Version != "" {
+		opts = append(opts, storage.WithVersion(grant.Version))
 	}
 	err := h.bucket.Remove(r.Context(), key, opts...)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {

@@ -12,53 +12,59 @@ import (
 
 // put stores the body of a signed upload. It checks the request's header before it reads the body.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failure {
-	g, f := h.verify(r, http.MethodPut, key)
+	grant, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
 		return f
 	}
+
 	// S3 and Azure take no chunked body with a signed URL. A client that sends one here would fail there.
 	if r.ContentLength < 0 {
 		return errNoLength
 	}
-	if g.Upload != "" {
-		return h.putPart(w, r, g)
+	if grant.Upload != "" {
+		return h.putPart(w, r, grant)
 	}
-	opts, f := requestOptions(r, g)
+
+	opts, f := requestOptions(r, grant)
 	if f != nil {
 		return f
 	}
-	attrs, f := h.store(r, g, r.Body, r.ContentLength, opts)
+	attrs, f := h.store(r, grant, r.Body, r.ContentLength, opts)
 	if f != nil {
 		return f
 	}
-	header := w.Header()
-	header.Set("ETag", attrs.ETag)
-	header.Set("Content-Length", "0")
+
+	w.Header().Set("ETag", attrs.ETag)
+	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // putPart stores the body of a request as a part of an upload. The URL was signed for that part.
-func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.Grant) *failure {
+func (h *handler) putPart(w http.ResponseWriter, r *http.Request, grant *signedurl.Grant) *failure {
 	for _, name := range [...]string{"Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		if r.Header.Get(name) != "" {
 			// A part cannot have a condition or a range.
 			return errRequest
 		}
 	}
-	opts := g.PartOptions()
-	content := &boundedBody{src: r.Body, min: g.MinSize, max: g.MaxSize}
+
+	content := &boundedBody{src: r.Body, min: grant.MinSize, max: grant.MaxSize}
 	if f := content.check(r.ContentLength); f != nil {
 		return f
 	}
-	opts = append(opts, storage.WithSize(r.ContentLength))
-	part, err := storage.PutSignedPart(r.Context(), h.bucket, g.Key, g.Upload, g.Part, content, opts...)
+	opts := append(grant.PartOptions(), storage.WithSize(r.ContentLength))
+	part, err := storage.PutSignedPart(
+		r.Context(), h.bucket, grant.Key, grant.Upload, grant.Part, content, opts...,
+	)
+	if err != nil && content.failure != nil {
+		// The body is the cause.
+		return content.failure
+	}
 	if err != nil {
-		if content.failure != nil {
-			return content.failure
-		}
 		return failureOf(err)
 	}
+
 	w.Header().Set("ETag", part.ETag)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
@@ -68,50 +74,52 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.G
 // requestOptions returns options for headers that were not signed. As on clouds, a client may add
 // If-None-Match: *, and may set the content type if none was signed. Any other condition is
 // refused, because it cannot be enforced.
-func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadOption, f *failure) {
+func requestOptions(r *http.Request, grant *signedurl.Grant) ([]storage.UploadOption, *failure) {
 	h := r.Header
-	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
-		opts = append(opts, storage.WithContentType(mediaType))
-	}
 	if headertext.Lines(h, "Content-Range") != "" {
 		// RFC 9110, section 14.5, requires a refusal.
 		return nil, errRequest
 	}
-	if headertext.Lines(h, "If-Match")+headertext.Lines(h, "If-Unmodified-Since") != "" {
+	if headertext.Lines(h, "If-Match") != "" || headertext.Lines(h, "If-Unmodified-Since") != "" {
 		return nil, errCondition
 	}
-	switch headertext.Lines(h, "If-None-Match") {
-	case "":
-		return opts, nil
-	case "*":
-		if !g.RequiresAbsence() {
-			opts = append(opts, storage.IfAbsent())
-		}
-		return opts, nil
+	noneMatch := headertext.Lines(h, "If-None-Match")
+	if noneMatch != "" && noneMatch != "*" {
+		return nil, errCondition
 	}
-	return nil, errCondition
+
+	var opts []storage.UploadOption
+	if mediaType := h.Get("Content-Type"); mediaType != "" && !grant.HasContentType() {
+		opts = append(opts, storage.WithContentType(mediaType))
+	}
+	if noneMatch == "*" && !grant.RequiresAbsence() {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return opts, nil
 }
 
-// store stores length bytes of body as the grant g permits. If the length is not known, it is -1.
+// store stores length bytes of body as the grant permits. If the length is not known, it is -1.
 func (h *handler) store(
-	r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
+	r *http.Request, grant *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
 ) (*storage.Attrs, *failure) {
-	content := &boundedBody{src: body, min: g.MinSize, max: g.MaxSize}
+	content := &boundedBody{src: body, min: grant.MinSize, max: grant.MaxSize}
 	if length >= 0 {
 		if f := content.check(length); f != nil {
 			return nil, f
 		}
 		opts = append(opts, storage.WithSize(length))
 	}
-	grantOpts, err := g.UploadOptions()
+	grantOpts, err := grant.UploadOptions()
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	attrs, err := h.bucket.Upload(r.Context(), g.Key, content, append(opts, grantOpts...)...)
+
+	attrs, err := h.bucket.Upload(r.Context(), grant.Key, content, append(opts, grantOpts...)...)
+	if err != nil && content.failure != nil {
+		// The body is the cause.
+		return nil, content.failure
+	}
 	if err != nil {
-		if content.failure != nil {
-			return nil, content.failure
-		}
 		return nil, failureOf(err)
 	}
 	return attrs, nil
@@ -123,32 +131,34 @@ type boundedBody struct {
 	src       io.Reader
 	min, max  int64 // permitted length in bytes; if max is -1, any length
 	bytesRead int64
-	failure   *failure
+	failure   *failure // response if Read has failed, and otherwise nil
 }
 
 var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if remaining := b.max - b.bytesRead; b.max >= 0 && int64(len(p)) > remaining {
+	remaining := b.max - b.bytesRead
+	if b.max >= 0 && int64(len(p)) > remaining {
 		// Read one byte more than permitted, to detect a body that is too long.
 		p = p[:remaining+1]
 	}
+
 	n, err := b.src.Read(p)
 	b.bytesRead += int64(n)
 	if b.max >= 0 && b.bytesRead > b.max {
 		b.failure = errTooLong
 		return 0, errBounds
 	}
-	switch err {
-	case nil:
-	case io.EOF:
+	if err == io.EOF {
 		b.failure = b.check(b.bytesRead)
 		if b.failure != nil {
 			return 0, errBounds
 		}
-	// When a body fails, net/http also cancels the context of the request. The upload then only
-	// reports that cancellation, so the cause is recorded here.
-	default:
+		return n, io.EOF
+	}
+	if err != nil {
+		// When a body fails, net/http also cancels the context of the request. The upload then only
+		// reports that cancellation, so the cause is recorded here.
 		b.failure = failureOr(err, errIncomplete)
 	}
 	return n, err

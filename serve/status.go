@@ -48,8 +48,10 @@ func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err e
 		h.Del(name)
 	}
 	webserver.SetRetryAfter(h, err, 0)
+
+	isCanceled := errors.Is(r.Context().Err(), context.Canceled)
 	switch {
-	case o.fail != nil && !errors.Is(r.Context().Err(), context.Canceled):
+	case o.fail != nil && !isCanceled:
 		o.fail(w, r, status, err)
 	case o.refuse != nil:
 		o.refuse(w, r, err)

@@ -135,23 +135,29 @@ const (
 
 // length returns the length of the archive in bytes.
 func (a *archive) length() int64 {
-	var offset, directory int64
+	var offset int64    // offset of the next file, and in the end of the directory
+	var directory int64 // length of the directory
 	for i := range a.files {
 		f := &a.files[i]
-		extra := int64(0)
+		nameAndTime := int64(len(f.name))
 		if !f.modified.IsZero() {
-			extra = zipTime
+			nameAndTime += zipTime
 		}
-		directory += zipEntry + int64(len(f.name)) + extra
-		isZip64 := f.size >= math.MaxUint32
-		if isZip64 || offset >= math.MaxUint32 {
+		isLarge := f.size >= math.MaxUint32
+
+		directory += zipEntry + nameAndTime
+		if isLarge || offset >= math.MaxUint32 {
 			directory += zipEntry64
 		}
-		offset += zipHeader + int64(len(f.name)) + extra + f.size + zipDescriptor
-		if isZip64 {
-			offset += zipDescriptor64 - zipDescriptor
+
+		offset += zipHeader + nameAndTime + f.size
+		if isLarge {
+			offset += zipDescriptor64
+		} else {
+			offset += zipDescriptor
 		}
 	}
+
 	total := offset + directory + zipEnd
 	if len(a.files) >= math.MaxUint16 || directory >= math.MaxUint32 || offset >= math.MaxUint32 {
 		total += zipEnd64
@@ -172,6 +178,8 @@ func (a *archive) write(
 	return zw.Close()
 }
 
+// write writes the header of the file and the bytes of the object. It fails if the object has changed
+// since it was listed.
 func (f *zippedFile) write(
 	ctx context.Context, zw *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
 ) error {
@@ -183,6 +191,7 @@ func (f *zippedFile) write(
 		return err
 	}
 	defer body.Close()
+
 	header := &zip.FileHeader{Name: f.name, Modified: f.modified, Method: zip.Store}
 	header.SetMode(0o644)
 	file, err := zw.CreateHeader(header)
@@ -190,8 +199,11 @@ func (f *zippedFile) write(
 		return err
 	}
 	n, err := io.Copy(file, body)
-	if err == nil && n != f.size {
-		err = fmt.Errorf("the object has %d bytes, and was listed with %d", n, f.size)
+	if err != nil {
+		return err
 	}
-	return err
+	if n != f.size {
+		return fmt.Errorf("the object has %d bytes, and was listed with %d", n, f.size)
+	}
+	return nil
 }

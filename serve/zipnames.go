@@ -29,34 +29,38 @@ func (z *zipNames) nameOf(key string) string {
 	if len(segments) == 0 {
 		segments = []string{"_"}
 	}
-	last := len(segments) - 1
+
 	folder := ""
+	last := len(segments) - 1
 	for _, segment := range segments[:last] {
 		folder = z.folder(folder + segment)
 	}
+
 	name := folder + segments[last]
-	for n := 2; z.isTaken(name); n++ {
-		name = folder + addNumber(segments[last], n)
+	for number := 2; z.isTaken(name); number++ {
+		name = folder + addNumber(segments[last], number)
 	}
 	z.files[fold(name)] = true
 	return name
 }
 
 // folder returns the name of a folder in the archive, with a slash at its end. If a file has the
-// name, it adds a number.
+// name, it adds a number. All spellings of a name that a file system may confuse are one folder.
 func (z *zipNames) folder(name string) string {
-	if text, ok := z.folders[fold(name)]; ok {
-		return text
+	if chosen, ok := z.folders[fold(name)]; ok {
+		return chosen
 	}
+
 	free := name
-	for n := 2; z.files[fold(free)]; n++ {
-		free = name + " (" + strconv.Itoa(n) + ")"
+	for number := 2; z.files[fold(free)]; number++ {
+		free = name + " (" + strconv.Itoa(number) + ")"
 	}
 	z.folders[fold(name)] = free + "/"
 	z.folders[fold(free)] = free + "/"
 	return free + "/"
 }
 
+// isTaken reports whether a file or a folder has the name.
 func (z *zipNames) isTaken(name string) bool {
 	_, isFolder := z.folders[fold(name)]
 	return isFolder || z.files[fold(name)]
@@ -93,7 +97,7 @@ func cutExtension(segment string) (base, ext string) {
 
 const maxExtension = 32 // bytes; a longer extension counts as a part of the name
 
-// maxSegment is the largest length of a name in bytes. Linux and macOS permit 255, and numbered
+// maxSegment is the largest length of a name in bytes. Linux and macOS permit 255, and addNumber
 // adds up to 15.
 const maxSegment = 255 - 15
 
@@ -137,12 +141,11 @@ func isDevice(name string) bool {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true
 	}
-	port := ""
-	number := ""
-	if len(base) > 3 {
-		port = base[:3]
-		number = base[3:]
+
+	// The serial and parallel ports are COM1, LPT1 and so on.
+	number, isPort := strings.CutPrefix(base, "COM")
+	if !isPort {
+		number, isPort = strings.CutPrefix(base, "LPT")
 	}
-	isPort := port == "COM" || port == "LPT"
 	return isPort && utf8.RuneCountInString(number) == 1 && strings.Contains("0123456789¹²³", number)
 }
