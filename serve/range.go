@@ -210,7 +210,7 @@ type readSpan struct {
 	ranges    int // number of ranges in the span
 }
 
-// mergeRanges groups ranges into spans. A range joins the span before it if it begins behind that
+// mergeRanges groups ranges into spans. A range joins the span before it if it begins after that
 // span and the gap is small. Later ranges never change the grouping of earlier ones.
 func mergeRanges(ranges []byteRange) []readSpan {
 	var spans []readSpan
