@@ -209,7 +209,7 @@ func (d *deriver) texts(
 }
 
 // addressed returns the places for an argument that is an address. If prefix is not "", a text that
-// is no address is the name of a location, and its place has this prefix.
+// is not an address is the name of a location, and its place has this prefix.
 func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, prefix string) []Place {
 	return d.text(call, arg, calls, func(text string) Place {
 		if prefix != "" && !strings.Contains(text, "://") {
