@@ -53,18 +53,19 @@ type account struct {
 }
 
 // CreateBucket fails with Canceled after an interruption.
-func (a *account) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+func (a *account) CreateBucket(ctx context.Context, req *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}
+
 	// Note the name first, because the bucket may exist even if the response is lost.
-	isNew := a.made.add(r.Name)
-	info, err := a.ServiceDriver.CreateBucket(ctx, r)
+	isNew := a.made.add(req.Name)
+	info, err := a.ServiceDriver.CreateBucket(ctx, req)
 	switch storage.CodeOf(err) {
 	case storage.BucketExists, storage.PermissionDenied, storage.Unauthenticated:
+		// The bucket belongs to somebody else, or does not exist, unless this program made it before.
 		if isNew {
-			// The bucket belongs to somebody else, or does not exist.
-			a.made.remove(r.Name)
+			a.made.remove(req.Name)
 		}
 	}
 	return info, err
@@ -82,20 +83,22 @@ func (a *account) DeleteBucket(ctx context.Context, name string) error {
 // removes an object, and deletes the bucket. If the credentials do not permit these calls, try
 // fails before the program creates more buckets.
 func (c *certification) try(ctx context.Context) error {
-	name := c.name + "-0"
-	_, err := c.service.CreateBucket(ctx, name)
-	if err == nil {
-		err = c.tryObject(ctx, name)
-	}
+	err := c.tryBucket(ctx, c.name+"-0")
 	return errors.Join(err, c.sweep(context.WithoutCancel(ctx)))
 }
 
-func (c *certification) tryObject(ctx context.Context, name string) error {
+// tryBucket creates a bucket, and writes, reads and removes an object in it. It also finds out
+// whether the account can keep versions.
+func (c *certification) tryBucket(ctx context.Context, name string) error {
+	if _, err := c.service.CreateBucket(ctx, name); err != nil {
+		return err
+	}
 	bucket, err := c.service.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = storage.Close(bucket) }()
+
 	attrs, err := bucket.Upload(ctx, "try", strings.NewReader("try"))
 	if err != nil {
 		return err
@@ -134,12 +137,13 @@ func (c *certification) erase(ctx context.Context, name string) error {
 	if err := empty(ctx, bucket); err != nil {
 		return err
 	}
-	if err := c.service.DeleteBucket(ctx, name); storage.CodeOf(err) != storage.BucketNotFound {
-		return err
+	err = c.service.DeleteBucket(ctx, name)
+	if storage.CodeOf(err) == storage.BucketNotFound {
+		// The bucket is gone, even if the account did not note its deletion.
+		c.made.remove(name)
+		return nil
 	}
-	// The bucket is gone, even if the account did not note its deletion.
-	c.made.remove(name)
-	return nil
+	return err
 }
 
 // empty aborts all uploads of a bucket and removes all its objects and versions.

@@ -118,7 +118,7 @@ func main() {
 		return
 	}
 
-	if !s.yes && !agreed(os.Stdin, os.Stdout) {
+	if !s.yes && !confirm(os.Stdin, os.Stdout) {
 		fmt.Fprintln(os.Stderr, "certify: nothing was done")
 		os.Exit(2)
 	}
@@ -127,16 +127,16 @@ func main() {
 		os.Exit(2)
 	}
 
-	for name, value := range map[string]string{"test.parallel": strconv.Itoa(s.parallel), "test.timeout": "0"} {
-		_ = flag.Set(name, value)
-	}
+	// testing.Init has defined these flags, so Set does not fail.
+	_ = flag.Set("test.parallel", strconv.Itoa(s.parallel))
+	_ = flag.Set("test.timeout", "0")
 	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
 }
 
 // prepare checks before the first case that the result can be written and that the credentials
 // suffice. After that, a signal stops the program as the package comment says.
 func prepare(c *certification) error {
-	if err := writable(c.out); err != nil {
+	if err := checkWritable(c.out); err != nil {
 		return fmt.Errorf("-o: %w", err)
 	}
 
@@ -145,28 +145,12 @@ func prepare(c *certification) error {
 			return fmt.Errorf("-record: %w", err)
 		}
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		c.interrupted.Store(true)
-		cancel()
-		fmt.Fprintln(
-			os.Stderr,
-			"certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once",
-		)
-		// A sender may signal both the process and its process group, so the signal arrives twice. For
-		// that reason, signals within the first second are ignored.
-		for first := time.Now(); time.Since(first) < time.Second; {
-			<-signals
-		}
-		_ = os.RemoveAll(c.dir)
-		fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
-		os.Exit(1)
-	}()
+	go c.endOnSignals(signals, cancel)
 
 	if err := c.try(ctx); err != nil {
 		return err
@@ -179,8 +163,29 @@ func prepare(c *certification) error {
 	return err
 }
 
-// agreed asks the user whether to begin, and reports whether the user agrees.
-func agreed(r io.Reader, w io.Writer) bool {
+// endOnSignals waits for signals. After the first one, no further case begins, and it calls cancel.
+// The second one ends the program.
+func (c *certification) endOnSignals(signals <-chan os.Signal, cancel context.CancelFunc) {
+	<-signals
+	c.interrupted.Store(true)
+	cancel()
+	fmt.Fprintln(
+		os.Stderr,
+		"certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once",
+	)
+
+	// A sender may signal both the process and its process group, so the signal arrives twice. For
+	// that reason, signals within the first second are ignored.
+	for first := time.Now(); time.Since(first) < time.Second; {
+		<-signals
+	}
+	_ = os.RemoveAll(c.dir) // the operating system removes temporary files at some time
+	fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
+	os.Exit(1)
+}
+
+// confirm asks the user whether to begin, and reports whether the user agrees.
+func confirm(r io.Reader, w io.Writer) bool {
 	fmt.Fprint(w, "Begin? Type yes: ")
 	answer, _ := bufio.NewReader(r).ReadString('\n')
 	return strings.TrimSpace(answer) == "yes"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ type inquiry struct {
 // bucket creates a bucket with the given settings. cleanUp deletes the bucket. If the store does
 // not support the settings, the error has the type notHere.
 func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
-	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
+	name := i.newName()
 	_, err := i.c.service.CreateBucket(ctx, name, settings...)
 	if storage.CodeOf(err) == storage.Unsupported {
 		return nil, notHere("the store has no such bucket: " + err.Error())
@@ -68,13 +69,18 @@ func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) 
 	return i.open(name)
 }
 
-// open opens a bucket, whose operations are counted and fail after an interruption.
+// newName returns the name of the next bucket that the program creates for a question.
+func (i *inquiry) newName() string { return fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1)) }
+
+// open opens a bucket, whose operations are counted and fail after an interruption. cleanUp closes
+// the bucket.
 func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	b, err := i.c.service.Bucket(name, append(opts, storage.WithHook(i.c.countUntilInterrupted))...)
-	if err == nil {
-		i.clean = append(i.clean, func(context.Context) error { return storage.Close(b) })
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	i.clean = append(i.clean, func(context.Context) error { return storage.Close(b) })
+	return b, nil
 }
 
 // clientOf returns the SDK's client of a bucket.
@@ -88,9 +94,11 @@ func clientOf[C any](b storage.Bucket) (C, error) {
 
 // bucketWithClient creates a bucket, and also returns the SDK's client of the bucket.
 func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket, client C, err error) {
-	if b, err = i.bucket(ctx); err == nil {
-		client, err = clientOf[C](b)
+	b, err = i.bucket(ctx)
+	if err != nil {
+		return nil, client, err
 	}
+	client, err = clientOf[C](b)
 	return b, client, err
 }
 
@@ -112,26 +120,27 @@ func (i *inquiry) get(
 ) (int, string, error) {
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
-	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
+
 	i.c.requests.Add(1)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}}
-	response, err := client.Do(r)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, "", err
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	return response.StatusCode, string(text), err
+	defer resp.Body.Close()
+	const maxText = 1 << 10 // more than the bodies of interest have
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
+	return resp.StatusCode, string(text), err
 }
 
-// asked returns the questions that apply to this provider. Questions that lock objects need -locks.
-func (c *certification) asked() []question {
+// questionsToAsk returns the questions that apply to this provider. Questions that lock objects need
+// -locks.
+func (c *certification) questionsToAsk() []question {
 	return slices.DeleteFunc(slices.Clone(c.all), func(q question) bool {
 		return q.provider != c.driver.Provider() || q.locks && !c.locks
 	})
@@ -140,24 +149,31 @@ func (c *certification) asked() []question {
 // askAll asks the questions, one after the other, and keeps all answers.
 func (c *certification) askAll(t *testing.T) {
 	for _, q := range c.all {
-		a := answer{ID: q.id}
-		switch {
-		case c.interrupted.Load():
+		if c.interrupted.Load() {
 			return
-		case q.provider != c.driver.Provider():
-			a.Open = "it is about " + q.provider
-		case q.locks && !c.locks:
-			a.Open = "it was not asked for: it locks objects, and needs -locks"
-		default:
-			t.Run(q.id, func(t *testing.T) {
-				var err error
-				if a, err = c.inquire(t.Context(), q); err != nil {
-					fmt.Println("certify:", q.id+":", err)
-				}
-			})
 		}
-		c.answers = append(c.answers, a)
+		c.answers = append(c.answers, c.ask(t, q))
 	}
+}
+
+// ask asks one question, if it is for this provider and the flags permit it.
+func (c *certification) ask(t *testing.T, q question) answer {
+	if q.provider != c.driver.Provider() {
+		return answer{ID: q.id, Open: "it is about " + q.provider}
+	}
+	if q.locks && !c.locks {
+		return answer{ID: q.id, Open: "it was not asked for: it locks objects, and needs -locks"}
+	}
+
+	a := answer{ID: q.id}
+	t.Run(q.id, func(t *testing.T) {
+		var err error
+		a, err = c.inquire(t.Context(), q)
+		if err != nil {
+			fmt.Println("certify:", q.id+":", err)
+		}
+	})
+	return a
 }
 
 // inquire asks one question. It then deletes everything that the question made, even if the

@@ -234,11 +234,11 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 
 	// Use the signed URL as the source of a copy on the server.
 	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, link.URL, nil)
-	var refused *azcore.ResponseError
 	if err == nil {
 		return "the service reads its sources", nil
 	}
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*azcore.ResponseError](err)
+	if !ok {
 		return "", err
 	}
 
@@ -273,11 +273,12 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 // verdictTime is the longest wait for the verdict of Microsoft Defender about an object.
 const verdictTime = time.Minute
 
+// askVerdict copies an object after a scanner has tagged it.
 func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if !i.c.defender {
 		return "", notHere("without -defender, nobody waits for a verdict")
 	}
-	b, err := i.bucket(ctx)
+	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -285,42 +286,45 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
-	tagged := func(key string) (bool, error) {
-		client, err := clientOf[*container.Client](b)
-		if err != nil {
-			return false, err
-		}
-		props, err := client.NewBlobClient(key).GetProperties(ctx, nil)
-		if err != nil {
-			return false, err
-		}
-		return props.TagCount != nil && *props.TagCount > 0, nil
-	}
-
-	// Wait until the scanner has given its verdict.
-	ok := false
-	for start := time.Now(); !ok && time.Since(start) < verdictTime; {
-		if i.c.interrupted.Load() {
-			return "", storage.Canceled
-		}
-		time.Sleep(2 * time.Second)
-		if ok, err = tagged("a"); err != nil {
-			return "", err
-		}
-	}
-	if !ok {
-		return "", notHere("no scanner tagged an object")
+	if err := i.waitForTags(ctx, client, "a"); err != nil {
+		return "", err
 	}
 
 	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
 		i.note("%s", storage.CodeOf(err))
 		return "no, it fails", nil
 	}
-	if ok, err = tagged("copy"); err != nil {
+	isTagged, err := hasTags(ctx, client, "copy")
+	if err != nil {
 		return "", err
 	}
-	if ok {
+	if isTagged {
 		return "no, it has the verdict", nil
 	}
 	return "yes", nil
+}
+
+// waitForTags waits until an object has tags, which the scanner sets with its verdict. If there are
+// none after verdictTime, the error has the type notHere.
+func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key string) error {
+	for start := time.Now(); time.Since(start) < verdictTime; {
+		if i.c.interrupted.Load() {
+			return storage.Canceled
+		}
+		time.Sleep(2 * time.Second)
+		isTagged, err := hasTags(ctx, client, key)
+		if isTagged || err != nil {
+			return err
+		}
+	}
+	return notHere("no scanner tagged an object")
+}
+
+// hasTags reports whether an object has tags.
+func hasTags(ctx context.Context, client *container.Client, key string) (bool, error) {
+	props, err := client.NewBlobClient(key).GetProperties(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	return props.TagCount != nil && *props.TagCount > 0, nil
 }

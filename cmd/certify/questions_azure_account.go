@@ -18,11 +18,11 @@ func askTier(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
-	var e *storage.Error
 	if err == nil {
 		return "none: the account has it", nil
 	}
-	if !errors.As(err, &e) || e.Status == 0 {
+	e, ok := errors.AsType[*storage.Error](err)
+	if !ok || e.Status == 0 {
 		return "", err
 	}
 	if e.Code == storage.InvalidArgument {
@@ -41,10 +41,11 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 	if storage.CodeOf(err) == storage.Unsupported {
 		return "", notHere("the account has no tiers")
 	}
-	if err == nil {
-		err = put(ctx, b, "a")
-	}
 	if err != nil {
+		return "", err
+	}
+
+	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
 	attrs, err := b.Attrs(ctx, "a")
@@ -70,14 +71,15 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 	if account.IsHierarchicalNamespaceEnabled == nil || !*account.IsHierarchicalNamespaceEnabled {
 		return "", notHere("the account has no hierarchical namespace")
 	}
-	_, err = client.NewListBlobsFlatPager(
+
+	pages := client.NewListBlobsFlatPager(
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
-	).NextPage(ctx)
-	var refused *azcore.ResponseError
+	)
+	_, err = pages.NextPage(ctx)
 	if err == nil {
 		return "a listing", nil
 	}
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "a refusal", nil
 	}
@@ -126,8 +128,8 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	end := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
-	i.clean = append(i.clean, end)
+	endLock := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
+	i.clean = append(i.clean, endLock)
 	// Remove the current version, which cannot be removed by its id.
 	if err := b.Remove(ctx, key); err != nil {
 		return "", err
@@ -140,7 +142,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if storage.CodeOf(err) != storage.Locked {
 		return "", err
 	}
-	if err := end(ctx); err != nil {
+	if err := endLock(ctx); err != nil {
 		i.note("%s", storage.CodeOf(err))
 		return "no, it stays", nil
 	}

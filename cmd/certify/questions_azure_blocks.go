@@ -18,7 +18,7 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	resp, err := stage(ctx, client, "MDAwMQ==")
+	resp, err := stage(ctx, client, blockID)
 	if err != nil {
 		return "", err
 	}
@@ -27,6 +27,9 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	}
 	return "no", nil
 }
+
+// blockID is an id of 4 bytes, in base64.
+const blockID = "MDAwMQ=="
 
 // stage uploads a block of the blob "a" without committing it.
 func stage(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
@@ -38,15 +41,16 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil { // 4 bytes
+	if _, err := stage(ctx, client, blockID); err != nil {
 		return "", err
 	}
-	_, err = stage(ctx, client, "MDAwMDAy") // 6 bytes
-	var refused *azcore.ResponseError
+
+	const longID = "MDAwMDAy" // 6 bytes, whose encoding is as long as that of 4
+	_, err = stage(ctx, client, longID)
 	if err == nil {
 		return "yes", nil
 	}
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "no", nil
 	}
@@ -58,7 +62,7 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil {
+	if _, err := stage(ctx, client, blockID); err != nil {
 		return "", err
 	}
 	if err := put(ctx, b, "a"); err != nil {
@@ -79,7 +83,7 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil {
+	if _, err := stage(ctx, client, blockID); err != nil {
 		return "", err
 	}
 	_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
@@ -112,24 +116,12 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := completed(ctx, b); err != nil {
+	if _, err := uploadOnePart(ctx, b); err != nil {
 		return "", err
 	}
-
-	count := 0
-	pages := client.NewListBlobsFlatPager(
-		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
-	)
-	for pages.More() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", err
-		}
-		for _, item := range page.Segment.BlobItems {
-			if item.Name != nil && strings.HasPrefix(*item.Name, ".omnibucket") {
-				count++
-			}
-		}
+	count, err := countPartVersions(ctx, client)
+	if err != nil {
+		return "", err
 	}
 
 	i.note("%d", count)
@@ -137,4 +129,24 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	return "no", nil
+}
+
+// countPartVersions returns the number of versions under the prefix for the parts of open uploads.
+func countPartVersions(ctx context.Context, client *container.Client) (int, error) {
+	count := 0
+	pages := client.NewListBlobsFlatPager(
+		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
+	)
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, item := range page.Segment.BlobItems {
+			if item.Name != nil && strings.HasPrefix(*item.Name, ".omnibucket") {
+				count++
+			}
+		}
+	}
+	return count, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,13 +98,14 @@ var gcsQuestions = []question{
 
 // A cachedObject is a public object whose old bytes Google's cache may have.
 type cachedObject struct {
-	bucket             storage.Bucket
-	address            string
-	oldGeneration, now string
+	bucket        storage.Bucket
+	address       string
+	oldGeneration string
+	newGeneration string
 }
 
-// overwritten makes a public object, reads it so that the cache has it, and overwrites it.
-func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
+// newCachedObject makes a public object, reads it so that the cache has it, and overwrites it.
+func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, notHere("the account makes no bucket public")
@@ -143,34 +143,36 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 	}
 
 	_, o.oldGeneration, _ = strings.Cut(old.Revision, ":")
-	_, o.now, _ = strings.Cut(attrs.Revision, ":")
+	_, o.newGeneration, _ = strings.Cut(attrs.Revision, ":")
 	return o, nil
 }
 
 // askPublicCache reads an overwritten public object in several ways, to see which of them return
 // the old bytes from Google's cache.
 func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
-	o, err := i.overwritten(ctx)
+	o, err := i.newCachedObject(ctx)
 	if err != nil {
 		return "", err
 	}
 
-	var found []string
-	for _, way := range []struct {
-		name, address string
-		header        http.Header
+	reads := []struct {
+		name    string
+		address string
+		header  http.Header
 	}{
-		{"plain", o.address, nil},
-		{"no-store", o.address, http.Header{"Cache-Control": {"no-store"}}},
-		{"generation", o.address + "?generation=" + url.QueryEscape(o.now), nil},
-	} {
-		_, text, err := i.get(ctx, http.MethodGet, way.address, way.header, "")
+		{name: "plain", address: o.address},
+		{name: "no-store", address: o.address, header: http.Header{"Cache-Control": {"no-store"}}},
+		{name: "generation", address: o.address + "?generation=" + url.QueryEscape(o.newGeneration)},
+	}
+	var results []string
+	for _, read := range reads {
+		_, text, err := i.get(ctx, http.MethodGet, read.address, read.header, "")
 		if err != nil {
 			return "", err
 		}
-		found = append(found, way.name+": "+text)
+		results = append(results, read.name+": "+text)
 	}
-	i.note("without credentials, %s", strings.Join(found, ", "))
+	i.note("without credentials, %s", strings.Join(results, ", "))
 
 	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
 	if err != nil {
@@ -185,11 +187,12 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 // askConditionalRead reads an overwritten object on the condition that it still has its old
 // generation. The condition is false, but Google's cache may ignore it.
 func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
-	o, err := i.overwritten(ctx)
+	o, err := i.newCachedObject(ctx)
 	if err != nil {
 		return "", err
 	}
-	status, _, err := i.get(ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "")
+	condition := http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}
+	status, _, err := i.get(ctx, http.MethodGet, o.address, condition, "")
 	if err != nil {
 		return "", err
 	}
@@ -200,8 +203,9 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// google returns a client of the JSON API, and the project of the address.
-func (i *inquiry) google(ctx context.Context) (*raw.Service, string, error) {
+// googleClient returns a client of the JSON API, and the project of the address. For an emulator, or
+// without a project, the error has the type notHere.
+func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error) {
 	address, err := url.Parse(i.c.address)
 	if err != nil {
 		return nil, "", err
@@ -214,13 +218,15 @@ func (i *inquiry) google(ctx context.Context) (*raw.Service, string, error) {
 	return service, project, err
 }
 
-// hierarchical makes a bucket with a hierarchical namespace, which has folders.
-func (i *inquiry) hierarchical(ctx context.Context) (*raw.Service, string, error) {
-	service, project, err := i.google(ctx)
+// newHierarchicalBucket makes a bucket with a hierarchical namespace, which has folders. It returns a
+// client of the JSON API and the name of the bucket.
+func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, string, error) {
+	service, project, err := i.googleClient(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
+
+	name := i.newName()
 	i.c.made.add(name)
 	i.made = append(i.made, name)
 	_, err = service.Buckets.Insert(project, &raw.Bucket{
@@ -230,14 +236,15 @@ func (i *inquiry) hierarchical(ctx context.Context) (*raw.Service, string, error
 			UniformBucketLevelAccess: &raw.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true},
 		},
 	}).Context(ctx).Do()
-	if err == nil {
-		i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	if err != nil {
+		return nil, "", err
 	}
-	return service, name, err
+	i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	return service, name, nil
 }
 
 func askFolders(ctx context.Context, i *inquiry) (string, error) {
-	service, name, err := i.hierarchical(ctx)
+	service, name, err := i.newHierarchicalBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -245,7 +252,7 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := completed(ctx, b); err != nil {
+	if _, err := uploadOnePart(ctx, b); err != nil {
 		return "", err
 	}
 	folders, err := service.Folders.List(name).Context(ctx).Do()
@@ -260,19 +267,19 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
-	service, name, err := i.hierarchical(ctx)
+	service, name, err := i.newHierarchicalBucket(ctx)
 	if err != nil {
 		return "", err
 	}
 	if _, err := service.Folders.Insert(name, &raw.Folder{Name: "empty/"}).Context(ctx).Do(); err != nil {
 		return "", err
 	}
+
 	err = service.Buckets.Delete(name).Context(ctx).Do()
-	apiErr, ok := errors.AsType[*googleapi.Error](err)
 	if err == nil {
 		return "yes", nil
 	}
-	if ok {
+	if apiErr, ok := errors.AsType[*googleapi.Error](err); ok {
 		i.note("status %d", apiErr.Code)
 		return "no", nil
 	}
@@ -282,7 +289,7 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 // askToken sends a request twice with the same idempotency token: first to create an object, and
 // then to remove it. It returns which of the repeated requests succeed.
 func askToken(ctx context.Context, i *inquiry) (string, error) {
-	service, _, err := i.google(ctx)
+	service, _, err := i.googleClient(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -290,31 +297,18 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	twice := func(do func(token string) error) (repeated bool, err error) {
-		token := rand.Text()
-		if err := do(token); err != nil {
-			return false, err
-		}
-		err = do(token)
-		if _, ok := errors.AsType[*googleapi.Error](err); ok {
-			return false, nil
-		}
-		return err == nil, err
-	}
-
 	const header = "X-Goog-Gcs-Idempotency-Token"
-	inserts, err := twice(func(token string) error {
+	inserts, err := succeedsTwice(func(token string) error {
 		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).
 			IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
 		call.Header().Set(header, token)
 		_, err := call.Do()
 		return err
 	})
-
 	if err != nil {
 		return "", err
 	}
-	deletes, err := twice(func(token string) error {
+	deletes, err := succeedsTwice(func(token string) error {
 		call := service.Objects.Delete(i.name(), "a").Context(ctx)
 		call.Header().Set(header, token)
 		return call.Do()
@@ -335,6 +329,20 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	return "neither", nil
 }
 
+// succeedsTwice calls do twice with the same token, and reports whether the second call succeeds,
+// too. An error of the API for the second call means that it does not. Other errors are returned.
+func succeedsTwice(do func(token string) error) (bool, error) {
+	token := rand.Text()
+	if err := do(token); err != nil {
+		return false, err
+	}
+	err := do(token)
+	if _, isRefused := errors.AsType[*googleapi.Error](err); isRefused {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // removeFolders removes the folders of a bucket, the deepest first.
 func removeFolders(ctx context.Context, service *raw.Service, bucket string) error {
 	folders, err := service.Folders.List(bucket).Context(ctx).Do()
@@ -352,20 +360,24 @@ func removeFolders(ctx context.Context, service *raw.Service, bucket string) err
 	return errors.Join(failures...)
 }
 
-// completed completes an upload of one part, and returns the upload.
-func completed(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, error) {
+// uploadOnePart completes an upload of one part, and returns the upload.
+func uploadOnePart(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, error) {
 	u, err := storage.BeginUpload(ctx, b, "a")
-	if err == nil {
-		_, err = u.PutPart(ctx, 1, strings.NewReader("text"))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		_, err = u.Complete(ctx)
+	if _, err := u.PutPart(ctx, 1, strings.NewReader("text")); err != nil {
+		return nil, err
 	}
-	return u, err
+	if _, err := u.Complete(ctx); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
-// heldBucket creates a bucket that sets an event-based hold on every new object.
-func (i *inquiry) heldBucket(ctx context.Context) (storage.Bucket, error) {
+// newHeldBucket creates a bucket that sets an event-based hold on every new object. If the server has
+// no such buckets, the error has the type notHere.
+func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
 		return nil, err
@@ -379,34 +391,40 @@ func (i *inquiry) heldBucket(ctx context.Context) (storage.Bucket, error) {
 		return nil, err
 	}
 	i.clean = append(i.clean, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
+
 	attrs, err := bucket.Attrs(ctx)
-	if err == nil && !attrs.DefaultEventBasedHold {
-		err = notHere("the server has no default holds")
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	if !attrs.DefaultEventBasedHold {
+		return nil, notHere("the server has no default holds")
+	}
+	return b, nil
 }
 
 func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.heldBucket(ctx)
+	b, err := i.newHeldBucket(ctx)
 	if err != nil {
 		return "", err
 	}
-	u, err := completed(ctx, b)
+	u, err := uploadOnePart(ctx, b)
 	if err != nil {
 		return "", err
 	}
 	_, err = u.PutPart(ctx, 2, strings.NewReader("late"))
-	return refused(err, storage.ObjectNotFound)
+	return refusalAnswer(err, storage.ObjectNotFound)
 }
 
 func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
-	service, _, err := i.google(ctx)
+	service, _, err := i.googleClient(ctx)
 	if err != nil {
 		return "", err
 	}
-	if _, err := i.heldBucket(ctx); err != nil {
+	if _, err := i.newHeldBucket(ctx); err != nil {
 		return "", err
 	}
+
+	// Without ForceSendFields, the client would leave out the field, because it is false.
 	o := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
 	object, err := service.Objects.Insert(i.name(), o).Media(strings.NewReader("text")).Context(ctx).Do()
 	if err != nil {
@@ -424,15 +442,11 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	bucket := client.Bucket(i.name())
-	// A period of 0 removes the policy.
-	policy := func(ctx context.Context, period time.Duration) error {
-		_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}})
-		return err
-	}
-	if err := policy(ctx, time.Minute); err != nil {
+	if err := setRetentionPeriod(ctx, bucket, time.Minute); err != nil {
 		return "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return policy(ctx, 0) })
+	i.clean = append(i.clean, func(ctx context.Context) error { return setRetentionPeriod(ctx, bucket, 0) })
+
 	attrs, err := bucket.Attrs(ctx)
 	if err != nil {
 		return "", err
@@ -441,12 +455,20 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 		return "", notHere("the server has no retention policies")
 	}
 	_, err = storage.BeginUpload(ctx, b, "a")
-	return refused(err, storage.Unsupported)
+	return refusalAnswer(err, storage.Unsupported)
 }
 
-// refused returns the answer "yes" if err has the code, and "no" if err is nil. It returns any
+// setRetentionPeriod sets the retention policy of a bucket. A period of 0 removes the policy.
+func setRetentionPeriod(ctx context.Context, bucket *gcs.BucketHandle, period time.Duration) error {
+	_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{
+		RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period},
+	})
+	return err
+}
+
+// refusalAnswer returns the answer "yes" if err has the code, and "no" if err is nil. It returns any
 // other err as an error.
-func refused(err error, code storage.Code) (string, error) {
+func refusalAnswer(err error, code storage.Code) (string, error) {
 	if err == nil {
 		return "no", nil
 	}
@@ -459,17 +481,19 @@ func refused(err error, code storage.Code) (string, error) {
 // releaseHolds ends the holds of all objects.
 func releaseHolds(ctx context.Context, bucket *gcs.BucketHandle) error {
 	var failures []error
-	for all := bucket.Objects(ctx, nil); ; {
-		o, err := all.Next()
+	objects := bucket.Objects(ctx, nil)
+	for {
+		attrs, err := objects.Next()
 		if errors.Is(err, iterator.Done) {
 			return errors.Join(failures...)
 		}
 		if err != nil {
 			return err
 		}
-		if o.EventBasedHold {
-			_, err := bucket.Object(o.Name).Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
-			failures = append(failures, err)
+		if !attrs.EventBasedHold {
+			continue
 		}
+		_, err = bucket.Object(attrs.Name).Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
+		failures = append(failures, err)
 	}
 }

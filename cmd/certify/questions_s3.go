@@ -188,11 +188,10 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		CopySource:        aws.String(i.name() + "/source"),
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
-
-	status := statusOf(err)
 	if err == nil {
 		return "ignored", nil
 	}
+	status := statusOf(err)
 	if status == http.StatusPreconditionFailed {
 		return "enforced", nil
 	}
@@ -252,27 +251,23 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a", s3.WithKMSKey(i.c.kms)); err != nil {
 		return "", err
 	}
-	if _, _, err := storage.ReadAll(ctx, b, "a"); storage.CodeOf(err) != storage.PermissionDenied {
-		if err != nil {
-			return "", err
-		}
+	_, _, err = storage.ReadAll(ctx, b, "a")
+	if err == nil {
 		return "", notHere("the credentials may decrypt")
 	}
+	if storage.CodeOf(err) != storage.PermissionDenied {
+		return "", err
+	}
 
-	_, err = client.HeadObject(
-		ctx,
-		&awss3.HeadObjectInput{
-			Bucket:       aws.String(i.name()),
-			Key:          aws.String("a"),
-			ChecksumMode: types.ChecksumModeEnabled,
-		},
-	)
-
-	status := statusOf(err)
+	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{
+		Bucket:       aws.String(i.name()),
+		Key:          aws.String("a"),
+		ChecksumMode: types.ChecksumModeEnabled,
+	})
 	if err == nil {
 		return "not refused", nil
 	}
-	if status > 0 {
+	if status := statusOf(err); status > 0 {
 		i.note("status %d", status)
 		return "refused", nil
 	}
@@ -287,33 +282,19 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	bucket := aws.String(i.name())
-	for n := range 10 {
-		key := aws.String(fmt.Sprint("k", n))
-		upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
-		if err != nil {
-			return "", err
-		}
-		part, err := client.UploadPart(
-			ctx,
-			&awss3.UploadPartInput{
-				Bucket:     bucket,
-				Key:        key,
-				UploadId:   upload.UploadId,
-				PartNumber: aws.Int32(1),
-				Body:       strings.NewReader("text"),
-			},
-		)
+	const attempts = 10
+	for n := range attempts {
+		upload, part, err := beginOnePart(ctx, client, i.name(), fmt.Sprint("k", n))
 		if err != nil {
 			return "", err
 		}
 
 		// Another write of the key may come before the upload is complete.
-		var beside sync.WaitGroup
-		beside.Go(func() { _ = put(ctx, b, *key) })
+		var otherWrite sync.WaitGroup
+		otherWrite.Go(func() { _ = put(ctx, b, *upload.Key) })
 		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
-			Bucket:      bucket,
-			Key:         key,
+			Bucket:      upload.Bucket,
+			Key:         upload.Key,
 			UploadId:    upload.UploadId,
 			IfNoneMatch: aws.String("*"),
 			MultipartUpload: &types.CompletedMultipartUpload{
@@ -322,13 +303,16 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		}, func(o *awss3.Options) {
 			o.Retryer = aws.NopRetryer{}
 		})
-		beside.Wait()
-
+		otherWrite.Wait()
 		if statusOf(err) != http.StatusConflict {
 			continue
 		}
 
-		_, err = client.ListParts(ctx, &awss3.ListPartsInput{Bucket: bucket, Key: key, UploadId: upload.UploadId})
+		_, err = client.ListParts(ctx, &awss3.ListPartsInput{
+			Bucket:   upload.Bucket,
+			Key:      upload.Key,
+			UploadId: upload.UploadId,
+		})
 		if err == nil {
 			return "yes", nil
 		}
@@ -338,6 +322,34 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	return "", notHere("no conflict came up in 10 attempts")
+}
+
+// beginOnePart begins a multipart upload, and uploads its only part.
+func beginOnePart(
+	ctx context.Context, client *awss3.Client, bucket, key string,
+) (*awss3.CreateMultipartUploadOutput, *awss3.UploadPartOutput, error) {
+	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String(key),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	// Use the names in the request, whatever the response has.
+	upload.Bucket = aws.String(bucket)
+	upload.Key = aws.String(key)
+
+	part, err := client.UploadPart(ctx, &awss3.UploadPartInput{
+		Bucket:     upload.Bucket,
+		Key:        upload.Key,
+		UploadId:   upload.UploadId,
+		PartNumber: aws.Int32(1),
+		Body:       strings.NewReader("text"),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return upload, part, nil
 }
 
 func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
@@ -353,18 +365,26 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	part, err := u.PutPart(ctx, 1, strings.NewReader("text"))
-	if err == nil {
-		_, err = u.Complete(ctx, storage.WithParts(*part))
-	}
-	if e, ok := err.(*storage.Error); ok {
-		i.note("%s, status %d", e.Code, e.Status)
-		return "no", nil
-	}
 	if err != nil {
-		return "", err
+		return storeRefusal(i, err)
+	}
+	if _, err := u.Complete(ctx, storage.WithParts(*part)); err != nil {
+		return storeRefusal(i, err)
 	}
 	return "yes", nil
+}
+
+// storeRefusal returns the answer "no" if err is an error of the store, and notes its code and
+// status. It returns any other err as an error.
+func storeRefusal(i *inquiry, err error) (string, error) {
+	e, ok := err.(*storage.Error)
+	if !ok {
+		return "", err
+	}
+	i.note("%s, status %d", e.Code, e.Status)
+	return "no", nil
 }
 
 // removeGoverned removes the versions of a bucket, including those under a retention in governance

@@ -44,13 +44,8 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 
 func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
-	_, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule))
-	if e, ok := err.(*storage.Error); ok {
-		i.note("%s, status %d", e.Code, e.Status)
-		return "no", nil
-	}
-	if err != nil {
-		return "", err
+	if _, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
+		return storeRefusal(i, err)
 	}
 	return "yes", nil
 }

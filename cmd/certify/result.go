@@ -76,6 +76,8 @@ func (c *certification) writeRecording(t *testing.T) {
 	fmt.Printf("%d exchanges are in %s; %d with a large body or a secret were left out.\n", written, c.record, left)
 }
 
+// write writes the result to the file c.out. If that fails, it prints the result, and the test
+// fails.
 func (c *certification) write(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,16 +101,7 @@ func (c *certification) write(t *testing.T) {
 		r.Speed = &c.speed
 	}
 
-	files, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
-	require.NoError(t, err)
-	for _, file := range files {
-		var s storagetest.Support
-		data, err := os.ReadFile(file)
-		require.NoError(t, err)
-		require.NoError(t, json.Unmarshal(data, &s))
-		maps.DeleteFunc(s.Without, func(_, reason string) bool { return reason == notAsked })
-		r.Suites = append(r.Suites, s)
-	}
+	r.Suites = c.readSuites(t)
 
 	data, err := json.MarshalIndent(r, "", "\t")
 	require.NoError(t, err)
@@ -122,20 +115,41 @@ func (c *certification) write(t *testing.T) {
 	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where)
 }
 
-// writable returns an error if a file cannot be written. It changes no file and leaves no new one.
-func writable(path string) error {
-	_, statErr := os.Stat(path)
+// readSuites reads the results that the suites have written to files. It leaves out cases that the
+// flags exclude.
+func (c *certification) readSuites(t *testing.T) []storagetest.Support {
+	files, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
+	require.NoError(t, err)
+	var suites []storagetest.Support
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var s storagetest.Support
+		require.NoError(t, json.Unmarshal(data, &s))
+		maps.DeleteFunc(s.Without, func(_, reason string) bool { return reason == notAsked })
+		suites = append(suites, s)
+	}
+	return suites
+}
+
+// checkWritable returns an error if a file cannot be written. It changes no file and leaves no new
+// one.
+func checkWritable(path string) error {
+	_, err := os.Stat(path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	err = f.Close()
-	if errors.Is(statErr, fs.ErrNotExist) {
+	if isNew {
 		err = errors.Join(err, os.Remove(path))
 	}
 	return err
 }
 
+// version returns the commit from which the program was built, or else the version of its module.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

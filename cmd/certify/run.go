@@ -74,6 +74,8 @@ type certification struct {
 	speed    speed
 }
 
+// begin opens the account that the settings name, and plans the run. It makes no request for a
+// bucket.
 func begin(ctx context.Context, s settings) (*certification, error) {
 	if u, err := url.Parse(s.address); err == nil && u.Host != "" {
 		return nil, fmt.Errorf(
@@ -81,7 +83,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 			u.Host,
 		)
 	}
-	if err := knownRules(s.rules); err != nil {
+	if err := checkRules(s.rules); err != nil {
 		return nil, err
 	}
 
@@ -105,17 +107,17 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if c.driver, err = engine.OpenServiceDriver(ctx, s.address); err != nil {
 		return nil, err
 	}
-	c.plan = c.planned()
+	c.plan = c.planText()
 	return c, nil
 }
 
-// planned returns a text about what the program will do and what it needs.
-func (c *certification) planned() string {
+// planText returns a text about what the program will do and what it needs.
+func (c *certification) planText() string {
 	var b strings.Builder
-
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
-	cases := len(c.cases())
+
 	if !c.questions {
+		cases := len(c.cases())
 		fmt.Fprintf(
 			&b,
 			`Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
@@ -126,13 +128,13 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 			c.name,
 			c.parallel,
 			requestsOfACase*cases,
-			8*cases,
+			bucketRequestsOfACase*cases,
 			bytesOfACase*cases>>20,
 		)
 	}
 
 	if c.asksQuestions() {
-		questions := c.asked()
+		questions := c.questionsToAsk()
 		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(questions), c.name)
 		for _, q := range questions {
 			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost,
@@ -156,16 +158,19 @@ func (c *certification) open(ctx context.Context) (storage.Service, error) {
 
 // Averages per case, measured in a run of all cases on MinIO.
 const (
-	requestsOfACase = 30
-	bytesOfACase    = 8 << 20
+	requestsOfACase       = 30
+	bucketRequestsOfACase = 8
+	bytesOfACase          = 8 << 20
 )
 
-func knownRules(list string) error {
+// checkRules fails if a rule in the value of -run has no case.
+func checkRules(list string) error {
 	if list == "" {
 		return nil
 	}
-	for _, rule := range strings.Split(list, ",") {
-		if !slices.ContainsFunc(storagetest.Cases(), func(c storagetest.Case) bool { return c.Rule == rule }) {
+	for rule := range strings.SplitSeq(list, ",") {
+		hasRule := func(c storagetest.Case) bool { return c.Rule == rule }
+		if !slices.ContainsFunc(storagetest.Cases(), hasRule) {
 			return fmt.Errorf("-run: no case has the rule %q", rule)
 		}
 	}
@@ -174,16 +179,22 @@ func knownRules(list string) error {
 
 // cases returns the cases that the flags select.
 func (c *certification) cases() []storagetest.Case {
-	names := c.leftOut()
-	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return slices.Contains(names, k.Rule) })
+	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return !c.selects(k.Rule) })
 }
 
-// leftOut returns the rules that the flags exclude. Their cases do not run.
-func (c *certification) leftOut() []string {
+// selects reports whether the flags -run and -locks permit the cases of a rule.
+func (c *certification) selects(rule string) bool {
+	if c.rules != "" && !slices.Contains(strings.Split(c.rules, ","), rule) {
+		return false
+	}
+	return c.locks || !slices.Contains(lockRules, rule)
+}
+
+// excludedRules returns the rules that the flags exclude. Their cases do not run.
+func (c *certification) excludedRules() []string {
 	var rules []string
 	for _, k := range storagetest.Cases() {
-		if c.rules != "" && !slices.Contains(strings.Split(c.rules, ","), k.Rule) ||
-			!c.locks && slices.Contains(lockRules, k.Rule) {
+		if !c.selects(k.Rule) {
 			rules = append(rules, k.Rule)
 		}
 	}
@@ -198,10 +209,8 @@ func (c *certification) tests() []testing.InternalTest {
 		all = append(all, testing.InternalTest{Name: "suite", F: c.suite})
 	}
 	if !c.questions && c.rules == "" {
-		all = append(
-			all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets},
-			testing.InternalTest{Name: "speed", F: c.measure},
-		)
+		all = append(all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets})
+		all = append(all, testing.InternalTest{Name: "speed", F: c.measure})
 	}
 	if c.asksQuestions() {
 		all = append(all, testing.InternalTest{Name: "questions", F: c.askAll})
@@ -216,12 +225,11 @@ func (c *certification) suite(t *testing.T) {
 		storagetest.WithVersionedOpen(c.opener(storage.WithVersioning(true), storage.WithVersioning(true))),
 		storagetest.WithLockingOpen(c.opener(storage.WithVersioning(true), storage.WithObjectLock())),
 	}
-	if rules := c.leftOut(); len(rules) > 0 {
+	if rules := c.excludedRules(); len(rules) > 0 {
 		opts = append(opts, storagetest.SkipRules(notAsked, rules...))
 	}
-	storagetest.RunDriver(
-		t, func(t *testing.T) driver.Driver { return c.newBucket(t) },
-		append(opts, c.withoutVersions()...)...)
+	opts = append(opts, c.withoutVersions()...)
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return c.newBucket(t) }, opts...)
 }
 
 // withoutVersions returns options that skip the cases about versions and locks if the account keeps
@@ -265,9 +273,10 @@ func (c *certification) note(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(c.failed, func(name string) bool {
+	isNoted := slices.ContainsFunc(c.failed, func(name string) bool {
 		return name == t.Name() || strings.HasPrefix(name, t.Name()+"/")
-	}) {
+	})
+	if !isNoted {
 		c.failed = append(c.failed, t.Name())
 	}
 }
@@ -336,7 +345,9 @@ func (c *certification) countUntilInterrupted(
 // remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail.
 // The method finish reports the bucket later. If remove fails for any other reason, the case fails.
 func (c *certification) remove(t *testing.T, name string) {
-	if err := c.erase(context.WithoutCancel(t.Context()), name); storage.CodeOf(err) != storage.Locked {
-		require.NoError(t, err, "bucket %s stays", name)
+	err := c.erase(context.WithoutCancel(t.Context()), name)
+	if storage.CodeOf(err) == storage.Locked {
+		return
 	}
+	require.NoError(t, err, "bucket %s stays", name)
 }

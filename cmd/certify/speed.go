@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	smallCalls = 20
-	largeBytes = 64 << 20
+	smallCalls = 20       // calls of each kind on small objects
+	largeBytes = 64 << 20 // size of the large object
 )
 
 // A speed holds the speeds of a store that the program measured from this machine, with default
@@ -34,41 +34,66 @@ type quantiles struct {
 	P90    float64 `json:"p90"`
 }
 
+// measure sets c.speed. It makes calls on small objects, and transfers a large one in both directions.
 func (c *certification) measure(t *testing.T) {
 	bucket := c.openBucket(t, c.newBucket(t))
+	c.measureCalls(t, bucket)
+	c.measureTransfers(t, bucket)
+}
+
+// measureCalls measures the times of calls. Each call follows the previous one.
+func (c *certification) measureCalls(t *testing.T, bucket storage.Bucket) {
 	ctx := t.Context()
 	content := make([]byte, 1<<10)
-	key := func(i int) string { return fmt.Sprintf("small/%02d", i) }
-	c.speed.Milliseconds = map[string]quantiles{}
-	for _, call := range []struct {
-		name string
-		do   func(i int) error
-	}{
-		{"upload 1 KiB", func(i int) error {
-			_, err := bucket.Upload(ctx, key(i), bytes.NewReader(content))
-			return err
-		}},
-		{"read 1 KiB", func(i int) error {
-			_, _, err := storage.ReadAll(ctx, bucket, key(i))
-			return err
-		}},
-		{"attrs", func(i int) error {
-			_, err := bucket.Attrs(ctx, key(i))
-			return err
-		}},
-		{"list 20", func(int) error {
-			_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("small/"))
-			return err
-		}},
-		{"remove", func(i int) error { return bucket.Remove(ctx, key(i)) }},
-	} {
-		c.speed.Milliseconds[call.name] = timed(t, call.do)
-	}
+	times := map[string]quantiles{}
+	c.speed.Milliseconds = times
 
-	large := make([]byte, largeBytes)
-	_, _ = rand.Read(large)
+	times["upload 1 KiB"] = timeCalls(t, func(key string) error {
+		_, err := bucket.Upload(ctx, key, bytes.NewReader(content))
+		return err
+	})
+	times["read 1 KiB"] = timeCalls(t, func(key string) error {
+		_, _, err := storage.ReadAll(ctx, bucket, key)
+		return err
+	})
+	times["attrs"] = timeCalls(t, func(key string) error {
+		_, err := bucket.Attrs(ctx, key)
+		return err
+	})
+	times["list 20"] = timeCalls(t, func(string) error {
+		_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix(smallPrefix))
+		return err
+	})
+	times["remove"] = timeCalls(t, func(key string) error {
+		return bucket.Remove(ctx, key)
+	})
+}
+
+// smallPrefix begins the keys of the small objects.
+const smallPrefix = "small/"
+
+// timeCalls calls call with the keys of all small objects, and returns the times that it took.
+func timeCalls(t *testing.T, call func(key string) error) quantiles {
+	t.Helper()
+	milliseconds := make([]float64, smallCalls)
+	for i := range milliseconds {
+		key := fmt.Sprintf("%s%02d", smallPrefix, i)
+		start := time.Now()
+		require.NoError(t, call(key))
+		milliseconds[i] = float64(time.Since(start).Microseconds()) / 1000
+	}
+	slices.Sort(milliseconds)
+	return quantiles{Median: milliseconds[smallCalls/2], P90: milliseconds[smallCalls*9/10]}
+}
+
+// measureTransfers measures the upload and the download of a large object.
+func (c *certification) measureTransfers(t *testing.T, bucket storage.Bucket) {
+	ctx := t.Context()
+	content := make([]byte, largeBytes)
+	_, _ = rand.Read(content) // rand.Read never fails
+
 	start := time.Now()
-	_, err := bucket.Upload(ctx, "large", bytes.NewReader(large))
+	_, err := bucket.Upload(ctx, "large", bytes.NewReader(content))
 	require.NoError(t, err)
 	c.speed.UploadMBps = megabytesASecond(time.Since(start))
 
@@ -81,16 +106,5 @@ func (c *certification) measure(t *testing.T) {
 	c.speed.DownloadMBps = megabytesASecond(time.Since(start))
 }
 
-func timed(t *testing.T, call func(i int) error) quantiles {
-	t.Helper()
-	took := make([]float64, smallCalls)
-	for i := range took {
-		start := time.Now()
-		require.NoError(t, call(i))
-		took[i] = float64(time.Since(start).Microseconds()) / 1000
-	}
-	slices.Sort(took)
-	return quantiles{Median: took[smallCalls/2], P90: took[smallCalls*9/10]}
-}
-
+// megabytesASecond returns the speed of a transfer of the large object.
 func megabytesASecond(took time.Duration) float64 { return largeBytes / 1e6 / took.Seconds() }
