@@ -24,88 +24,95 @@ type lister struct{ container *blobContainer }
 // The page may then have more entries than the limit. List requests metadata only to recognize
 // placeholders of directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	marker, last, err := pagetoken.Parse(r.Token)
+	marker, lastName, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
 
-	o := &container.ListBlobsHierarchyOptions{
+	opts := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
 		MaxResults: new(int32(min(r.Limit, maxPage))),
 	}
 
-	first := r.Token == ""
-	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
+	isFirstPage := r.Token == ""
+	if isFirstPage && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		// StartAfter is after all keys with the prefix, so the page is empty. The request only
 		// determines whether the container exists.
-		o.MaxResults = new(int32(1))
-		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, o, &mergedPage{})
+		opts.MaxResults = new(int32(1))
+		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{})
 	}
-	if first {
-		o.StartFrom = httpheader.Optional(startFrom(r))
+	if isFirstPage {
+		opts.StartFrom = httpheader.Optional(startFrom(r))
 	}
 
-	l := &mergedPage{entries: r.Entries[:0], lastName: last}
+	merged := &mergedPage{entries: r.Entries[:0], lastName: lastName}
 	if d.account.hierarchical {
-		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // in the service's order
+		// WithAnyOrder: the entries stay in the service's order.
+		err = d.lister.addEntries(ctx, r.Delimiter, opts, merged)
 	} else {
-		err = d.lister.listInByteOrder(ctx, r, o, l)
-		slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+		err = d.lister.listInByteOrder(ctx, r, opts, merged)
 	}
 	if err != nil {
 		return nil, err
 	}
 
-	if first && r.StartAfter != "" {
-		l.entries = slices.DeleteFunc(l.entries, func(e storage.ListEntry) bool { return e.Key <= r.StartAfter })
+	page := &storage.Page{Entries: merged.entries}
+	if isFirstPage && r.StartAfter != "" {
+		// startFrom may begin before StartAfter.
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return e.Key <= r.StartAfter })
 	}
-
-	page := &storage.Page{Entries: l.entries}
-	if l.marker != "" {
-		page.Token = pagetoken.Encode(l.marker, l.lastName)
+	if merged.marker != "" {
+		page.Token = pagetoken.Encode(merged.marker, merged.lastName)
 	}
 	return page, nil
 }
 
-// listInByteOrder reads pages of Azure, which are not in byte order. It reads more pages as long as a
-// later page may have a key that belongs before a key that it has read.
+// listInByteOrder adds a page of Azure to merged and sorts the entries. As long as Azure's next page
+// may have a key that belongs before one of these entries, listInByteOrder also adds that page. See
+// order.go.
 func (ls *lister) listInByteOrder(
-	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
+	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
 	var checker markers
-	for merging := false; ; {
-		n := len(l.entries)
-		if err := ls.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
+	isMixed := false // true if a later page is known to have such a key
+	for {
+		oldCount := len(merged.entries)
+		if err := ls.addEntries(ctx, r.Delimiter, opts, merged); err != nil {
 			return err
 		}
-		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.lastName)
-		if len(stems) == 0 {
-			return nil
+		if merged.marker == "" {
+			break // this was Azure's last page
 		}
-		if !merging {
-			ok, err := ls.hasAfterSurrogates(ctx, stems)
+
+		stems := mixedOrderPrefixes(merged.entries, r.Prefix, merged.lastName)
+		if len(stems) > 0 && !isMixed {
+			var err error
+			isMixed, err = ls.hasAfterSurrogates(ctx, stems)
 			if err != nil {
 				return ls.container.listError(err)
 			}
-			if !ok {
-				return nil
-			}
-			merging = true
 		}
-		if len(l.entries) > maxMerged {
+		if len(stems) == 0 || !isMixed {
+			break
+		}
+
+		if len(merged.entries) > maxMerged {
 			return &storage.Error{
 				Code: storage.Unsupported,
 				Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix",
 			}
 		}
-		if err := checker.check(l.marker, len(l.entries)-n); err != nil {
+		if err := checker.check(merged.marker, len(merged.entries)-oldCount); err != nil {
 			return err
 		}
-		o.Marker = httpheader.Optional(l.marker)
-		o.StartFrom = nil
+		opts.Marker = httpheader.Optional(merged.marker)
+		opts.StartFrom = nil
 	}
+
+	slices.SortFunc(merged.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	return nil
 }
 
 // A mergedPage has the entries listed so far, in Azure's order.
@@ -115,57 +122,65 @@ type mergedPage struct {
 	marker   string // marker of Azure's next page
 }
 
-// addEntries adds one page of the service to l. A page that is not in order shows that the account
-// has a hierarchical namespace. Then addEntries fails, unless Config.HierarchicalNamespace is set:
-// continuing would lose keys.
+// addEntries adds one page of the service to merged. A page that is not in order shows that the
+// account has a hierarchical namespace. Then addEntries fails, unless Config.HierarchicalNamespace
+// is set: continuing would lose keys.
 func (ls *lister) addEntries(
-	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage,
+	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
-	items, prefixes, marker, err := ls.page(ctx, delimiter, o)
+	items, prefixes, marker, err := ls.page(ctx, delimiter, opts)
 	if err != nil {
 		return ls.container.listError(err)
 	}
+	merged.marker = marker
 
-	l.marker = marker
-	ordered := !ls.container.account.hierarchical
-	lastItem := l.lastName
-	lastPrefix := l.lastName
-
+	// The response has two lists, one of blobs and one of prefixes. Each is in order by itself.
+	isOrdered := !ls.container.account.hierarchical
+	lastItem := merged.lastName
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {
 			continue
 		}
-		if ordered && (compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties)) {
+		if isOrdered && (compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties)) {
 			return errHierarchical
 		}
 		lastItem = *item.Name
 		if !isDirectory(item.Properties) && !isPlaceholder(item) && !isReserved(*item.Name) {
-			l.entries = append(l.entries, listEntry(item))
+			merged.entries = append(merged.entries, listEntry(item))
 		}
 	}
 
+	lastPrefix := merged.lastName
 	for _, prefix := range prefixes {
 		name := deref(prefix.Name)
-		if ordered && (compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties)) {
+		if isOrdered && (compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties)) {
 			return errHierarchical
 		}
 		lastPrefix = name
-		isHidden := isReserved(name)
-		if strings.HasPrefix(reservedPrefix, name) {
-			if isHidden, err = ls.hidesOnlyReserved(ctx, name); err != nil {
-				return err
-			}
+		isHidden, err := ls.hidesPrefix(ctx, name)
+		if err != nil {
+			return err
 		}
 		if !isHidden {
-			l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
+			merged.entries = append(merged.entries, storage.ListEntry{Key: name, IsPrefix: true})
 		}
 	}
 
-	l.lastName = lastItem
+	merged.lastName = lastItem
 	if compareUTF16(lastPrefix, lastItem) > 0 {
-		l.lastName = lastPrefix
+		merged.lastName = lastPrefix
 	}
 	return nil
+}
+
+// hidesPrefix reports whether List omits a prefix, because all keys with the prefix are reserved for
+// this package. If the prefix is so short that other keys may have it too, hidesPrefix lists the
+// keys.
+func (ls *lister) hidesPrefix(ctx context.Context, prefix string) (bool, error) {
+	if strings.HasPrefix(reservedPrefix, prefix) {
+		return ls.hasOnlyReserved(ctx, prefix)
+	}
+	return isReserved(prefix), nil
 }
 
 var errHierarchical = &storage.Error{
@@ -187,11 +202,11 @@ const smallPage = 250
 // page returns one page of the service, flat or with a delimiter. If the response is too long to
 // read, the method page sends another request, for only smallPage entries.
 func (ls *lister) page(
-	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
+	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
-	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, o)
-	if errors.Is(err, transport.ErrTooLong) && *o.MaxResults > smallPage {
-		small := *o
+	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, opts)
+	if errors.Is(err, transport.ErrTooLong) && *opts.MaxResults > smallPage {
+		small := *opts
 		small.MaxResults = new(int32(smallPage))
 		return ls.requestPage(ctx, delimiter, &small)
 	}
@@ -200,53 +215,66 @@ func (ls *lister) page(
 
 // pages calls visit with the blobs of each page of a flat listing, until visit returns false.
 func (ls *lister) pages(
-	ctx context.Context, o *container.ListBlobsHierarchyOptions,
-	visit func(items []*container.BlobItem) (hasMore bool, err error),
+	ctx context.Context, opts *container.ListBlobsHierarchyOptions,
+	visit func(items []*container.BlobItem) (needsMore bool, err error),
 ) error {
 	var checker markers
 	for {
-		items, _, marker, err := ls.page(ctx, "", o)
+		items, _, marker, err := ls.page(ctx, "", opts)
 		if err != nil {
 			return ls.container.listError(err)
 		}
-		if hasMore, err := visit(items); err != nil || !hasMore || marker == "" {
+		needsMore, err := visit(items)
+		if err != nil {
 			return err
+		}
+		if !needsMore || marker == "" {
+			return nil
 		}
 		if err := checker.check(marker, len(items)); err != nil {
 			return err
 		}
-		o.Marker = httpheader.Optional(marker)
+		opts.Marker = httpheader.Optional(marker)
 	}
 }
 
+// requestPage makes one List Blobs request. The marker of the last page is "".
 func (ls *lister) requestPage(
-	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
+	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+	client := ls.container.client
 	if delimiter == "" {
-		flat := container.ListBlobsFlatOptions(*o)
-		resp, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
-		if err == nil && resp.Segment != nil {
-			items = resp.Segment.BlobItems
+		flat := container.ListBlobsFlatOptions(*opts)
+		resp, err := nextPage(ctx, ls.container.account, client.NewListBlobsFlatPager(&flat))
+		if err != nil {
+			return nil, nil, "", err
 		}
-		return items, nil, deref(resp.NextMarker), err
+		if resp.Segment == nil {
+			return nil, nil, deref(resp.NextMarker), nil
+		}
+		return resp.Segment.BlobItems, nil, deref(resp.NextMarker), nil
 	}
-	resp, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsHierarchyPager(delimiter, o))
-	if err == nil && resp.Segment != nil {
-		items = resp.Segment.BlobItems
-		prefixes = resp.Segment.BlobPrefixes
+
+	resp, err := nextPage(ctx, ls.container.account, client.NewListBlobsHierarchyPager(delimiter, opts))
+	if err != nil {
+		return nil, nil, "", err
 	}
-	return items, prefixes, deref(resp.NextMarker), err
+	if resp.Segment == nil {
+		return nil, nil, deref(resp.NextMarker), nil
+	}
+	return resp.Segment.BlobItems, resp.Segment.BlobPrefixes, deref(resp.NextMarker), nil
 }
 
-// hidesOnlyReserved reports whether all keys with a prefix are reserved for this package. If so,
-// List does not return the prefix, because callers do not see reserved keys.
-func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
-	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
-	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
-		hides = !slices.ContainsFunc(items, func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) })
-		return hides, nil
+// hasOnlyReserved reports whether all keys with a prefix are reserved for this package.
+func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (onlyReserved bool, err error) {
+	opts := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
+	isForeign := func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) }
+	err = ls.pages(ctx, opts, func(items []*container.BlobItem) (bool, error) {
+		// The listing ends at the first page with another key.
+		onlyReserved = !slices.ContainsFunc(items, isForeign)
+		return onlyReserved, nil
 	})
-	return hides, err
+	return onlyReserved, err
 }
 
 func listEntry(item *container.BlobItem) storage.ListEntry {
@@ -295,10 +323,16 @@ func (m *markers) check(next string, entries int) error {
 		m.emptyPages = 0
 	}
 	if next == m.saved || m.emptyPages == maxEmptyPages {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the listing repeats a page")}
+		return &storage.Error{
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       errors.New("the listing repeats a page"),
+		}
 	}
+
 	m.pages++
-	if m.pages&(m.pages-1) == 0 {
+	isPowerOfTwo := m.pages&(m.pages-1) == 0
+	if isPowerOfTwo {
 		m.saved = next
 	}
 	return nil
