@@ -46,7 +46,8 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 	}
 	if name != "" {
 		// Only an emulator or a gateway may have the account in the path.
-		if azureHost(host) || strings.Contains(name, "/") || account != "" && name != account {
+		isOtherAccount := account != "" && name != account
+		if azureHost(host) || strings.Contains(name, "/") || isOtherAccount {
 			return nil, "", argument.Invalid(
 				"endpoint",
 				"must not have a path, except the account's name on a server that is not Azure: the container is not part of it",

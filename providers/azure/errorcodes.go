@@ -127,19 +127,29 @@ const (
 // the code. If the error is about a header, the document names the header. The response to a HEAD
 // has no document.
 func specialHint(code string, document errorDocument, response *http.Response) string {
-	switch {
-	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):
+	server := response.Header.Get("Server")
+	if strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated") {
 		return policyHint
-	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
+	}
+	if code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(server, "Microsoft-HTTPAPI") {
 		// This response is from a server in front of the service, which refuses some characters in
 		// a URL.
 		// https://github.com/Azure/azure-storage-azcopy/issues/2421
 		return charactersHint
-	case code != "InvalidHeaderValue" ||
-		document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
-	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
+	}
+
+	// The service may be older than the service version in the request.
+	if code != "InvalidHeaderValue" {
+		return ""
+	}
+	if document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version") {
+		return ""
+	}
+	if strings.HasPrefix(server, "Azurite") {
 		return emulatorHint
-	case document.HeaderName != "" || response.Request != nil && response.Request.Method == http.MethodHead:
+	}
+	isHead := response.Request != nil && response.Request.Method == http.MethodHead
+	if document.HeaderName != "" || isHead {
 		return versionHint
 	}
 	return ""

@@ -42,6 +42,7 @@ func mayHaveBeenSent(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
+// errorFromResponse returns the error for an error response. If err has no response, it returns nil.
 func errorFromResponse(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
@@ -51,22 +52,22 @@ func errorFromResponse(err error) *storage.Error {
 	header := response.RawResponse.Header
 	document := documentOf(response)
 	code := cmp.Or(response.ErrorCode, document.Code)
-	m := meaningOf(code, response.StatusCode)
+	meaning := meaningOf(code, response.StatusCode)
 
 	if redirect, ok := sdkerror.Redirect(response.StatusCode, header); ok {
-		m = redirect
+		meaning = redirect
 	}
 	if isHidden(response.RawResponse, code) {
-		m = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
+		meaning = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
 	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
 		// The operation is not supported.
-		m.Code = storage.Unsupported
-		m.Hint = operationHint
+		meaning.Code = storage.Unsupported
+		meaning.Hint = operationHint
 	}
-	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
+	meaning.Hint = cmp.Or(specialHint(code, document, response.RawResponse), meaning.Hint)
 
-	e := m.NewError(
+	e := meaning.NewError(
 		response.StatusCode, header,
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
 	)
@@ -130,17 +131,23 @@ type errorDocument struct {
 	AuthenticationErrorDetail string // set for AuthenticationFailed; may contain the text that was signed
 }
 
-// documentOf returns the body of a response. The response to a HEAD has only headers.
-func documentOf(response *azcore.ResponseError) (document errorDocument) {
-	if body := response.RawResponse.Body; body != nil {
-		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			// If it is not XML, there is no message.
-			_ = xml.Unmarshal(raw, &document)
-			response.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
-		}
+// documentOf parses the body of a response, which the caller can read again afterwards. If there is
+// no XML document, as in the response to a HEAD, documentOf returns the zero value.
+func documentOf(response *azcore.ResponseError) errorDocument {
+	var document errorDocument
+	if response.RawResponse.Body == nil {
+		return document
 	}
+	text, err := io.ReadAll(io.LimitReader(response.RawResponse.Body, maxErrorDocument))
+	if err != nil {
+		return document
+	}
+	_ = xml.Unmarshal(text, &document) // a body that is not XML has no message
+	response.RawResponse.Body = io.NopCloser(strings.NewReader(string(text)))
 	return document
 }
+
+const maxErrorDocument = 64 << 10 // bytes of a response that documentOf reads
 
 // text returns the first line of the message. The other lines are the request's id and the time.
 func (d *errorDocument) text() string {
@@ -155,14 +162,14 @@ func (d *errorDocument) text() string {
 // withoutResponse returns the error for a request that got no response. It omits
 // the URL, which may contain a signature.
 func withoutResponse(err error) *storage.Error {
-	var client *url.Error
-	if errors.As(err, &client) {
-		err = client.Err
+	urlErr, isNetworkError := errors.AsType[*url.Error](err)
+	if isNetworkError {
+		err = urlErr.Err
 	}
-	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
+	if sdkerror.IsType[*azidentity.AuthenticationFailedError](err) {
 		return tokenError(err)
 	}
-	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF))
+	return sdkerror.WithoutResponse(err, isNetworkError || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // retryAfter returns how long the service asks the client to wait. Some

@@ -20,36 +20,24 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.Suffix > 0 {
 		return d.getSuffix(ctx, r)
 	}
-	b, err := d.container.version(r.Key, r.Version)
+	client, err := d.container.version(r.Key, r.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts, err := downloadOptions(r)
 	if err != nil {
 		return nil, nil, err
 	}
 
 	var response *http.Response
-	n := newNatives(r.Native)
-	o := &blob.DownloadStreamOptions{
-		Range: blob.HTTPRange{
-			Offset: r.Offset,
-			Count:  max(r.Length, 0),
-		}, // Count 0 means to the end; the engine requests no empty range
-		AccessConditions: conditions(r.Condition),
-		CPKInfo:          n.keyInfo(),
-	}
-	streams := func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }
-	if err := mustApply(n, o, "DownloadStream", streams); err != nil && !r.Auxiliary {
-		return nil, nil, err
-	}
-
-	resp, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
-	if err == nil {
-		if err = checkAnswer(response); err != nil {
-			_ = response.Body.Close()
-		}
-	}
+	resp, err := client.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), opts)
 	if err != nil {
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
-
+	if err := checkAnswer(response); err != nil {
+		_ = response.Body.Close() // nothing was read, so err is the error of the request
+		return nil, nil, d.container.readError(ctx, err, r)
+	}
 	if resp.Body == nil {
 		// This is a 304, which is a success for the SDK.
 		return nil, nil, &storage.Error{
@@ -61,10 +49,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := attrsOfGet(&resp.DownloadResponse, response.Header, r)
 	if err != nil {
-		_ = resp.Body.Close()
+		_ = resp.Body.Close() // nothing was read, so err is the error of the request
 		return nil, nil, err
 	}
-	body := resp.Body
 	if r.NativeAttrs {
 		// This copy omits the SDK's private field with the customer's key.
 		native := blob.DownloadStreamResponse{
@@ -74,7 +61,25 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		native.Body = nil
 		attrs.Native = native
 	}
-	return attrs, body, nil
+	return attrs, resp.Body, nil
+}
+
+// downloadOptions returns the options of Get Blob.
+func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) {
+	n := newNatives(r.Native)
+	opts := &blob.DownloadStreamOptions{
+		// Count 0 means to the end. The engine requests no empty range.
+		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)},
+		AccessConditions: conditions(r.Condition),
+		CPKInfo:          n.keyInfo(),
+	}
+	pick := func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }
+	if r.Auxiliary {
+		// The read is only a step of another operation, whose main request may have its own function.
+		apply(n, opts, pick)
+		return opts, nil
+	}
+	return opts, mustApply(n, opts, "DownloadStream", pick)
 }
 
 // getSuffix reads the last bytes of the current revision. If the object is
@@ -89,6 +94,8 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 	if attrs.Size == 0 {
 		return attrs, http.NoBody, nil
 	}
+
+	// The condition makes the range be the end of the revision whose size is known.
 	rangeReq := *r
 	rangeReq.Suffix = 0
 	rangeReq.Length = -1
@@ -107,37 +114,47 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 // attrsOfGet returns the attributes in the response to a read. It reads from the header whether the
 // tier is the account's default, because the SDK omits that.
 func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
-	size := deref(resp.ContentLength)
-	switch {
-	case resp.ContentLength == nil && resp.ContentRange == nil:
-		return nil, httpheader.LengthMissing()
-	case resp.ContentRange != nil:
-		var err error
-		if size, err = httpheader.SizeOf(r, *resp.ContentRange); err != nil {
-			return nil, err
-		}
-	case !httpheader.IsWhole(r, size):
-		return nil, httpheader.RangeIgnored()
+	size, err := objectSize(resp, r)
+	if err != nil {
+		return nil, err
 	}
-	p := propertiesOf(resp, header.Get("X-Ms-Access-Tier-Inferred") == "true")
-	p.ContentLength = &size
+	props := propertiesOf(resp, header.Get("X-Ms-Access-Tier-Inferred") == "true")
+	props.ContentLength = &size
 	if resp.ContentRange != nil {
-		p.ContentMD5 = resp.BlobContentMD5
+		// The other header, Content-MD5, would be about the range.
+		props.ContentMD5 = resp.BlobContentMD5
 	}
-	return attrsOf(p, r.Key), nil
+	return attrsOf(props, r.Key), nil
+}
+
+// objectSize returns the size of the whole object in the response to a read. If the response is not
+// for the range in r, or has no size, objectSize returns an error.
+func objectSize(resp *blob.DownloadResponse, r *driver.GetRequest) (int64, error) {
+	if resp.ContentRange != nil {
+		return httpheader.SizeOf(r, *resp.ContentRange)
+	}
+	if resp.ContentLength == nil {
+		return 0, httpheader.LengthMissing()
+	}
+	if !httpheader.IsWhole(r, *resp.ContentLength) {
+		return 0, httpheader.RangeIgnored()
+	}
+	return *resp.ContentLength, nil
 }
 
 // Head makes one Get Blob Properties request.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	b, err := d.container.version(r.Key, r.Version)
+	client, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return nil, err
 	}
-	if n := newNatives(r.Native); !r.Auxiliary && len(n.options) > 0 &&
-		!slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
+	options := newNatives(r.Native).options
+	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
+	if !r.Auxiliary && len(options) > 0 && !hasFunction {
 		return nil, lacksFunction("GetProperties")
 	}
-	resp, err := send(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
+
+	resp, err := send(ctx, d.account, client.GetProperties, propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.container.readError(ctx, err, r)
 	}
