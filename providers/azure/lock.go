@@ -76,39 +76,42 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 // check enough: everyone who may set an unlocked policy may shorten it. A change between the two
 // requests is overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	o := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
+	opts := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(
-		newNatives(r.Native), o, "SetImmutabilityPolicy",
+		newNatives(r.Native), opts, "SetImmutabilityPolicy",
 		func(f Options) func(*blob.SetImmutabilityPolicyOptions) { return f.SetImmutabilityPolicy },
 	)
 	if err != nil {
 		return err
 	}
 
-	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	client, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.lockError(ctx, err)
 	}
-	old := retentionOf(props)
+	oldRetention := retentionOf(props)
 	now := time.Now()
-	if err := lifetime.CheckChange(old, r, now); err != nil {
+	if err := lifetime.CheckChange(oldRetention, r, now); err != nil {
 		return err
 	}
 
-	clears := r.Retention == (storage.Retention{})
-	// To end an expired retention, no request is needed. Azure would even refuse a request to
-	// remove a locked policy that has expired.
-	if clears && !now.Before(old.Until) {
-		return d.container.canLock(ctx)
+	if r.Retention == (storage.Retention{}) {
+		if !now.Before(oldRetention.Until) {
+			// An expired retention has ended without a request. Azure would even refuse a request to
+			// remove a locked policy that has expired.
+			return d.container.canLock(ctx)
+		}
+		_, err = write(ctx, d.account, client.DeleteImmutabilityPolicy, nil)
+		return d.container.lockError(ctx, err)
 	}
 
-	if clears {
-		_, err = write(ctx, d.account, b.DeleteImmutabilityPolicy, nil)
-	} else {
-		_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetImmutabilityPolicyOptions) (blob.SetImmutabilityPolicyResponse, error) {
-			return b.SetImmutabilityPolicy(ctx, r.Retention.Until, o)
-		}, o)
-	}
+	_, err = write(
+		ctx, d.account,
+		func(ctx context.Context, opts *blob.SetImmutabilityPolicyOptions) (blob.SetImmutabilityPolicyResponse, error) {
+			return client.SetImmutabilityPolicy(ctx, r.Retention.Until, opts)
+		},
+		opts,
+	)
 	return d.container.lockError(ctx, err)
 }
 
@@ -144,9 +147,16 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if e.Status == http.StatusNotFound {
 		return bc.notFound(ctx, e)
 	}
-	if e.Code == storage.InvalidArgument ||
-		e.Code == storage.Unsupported ||
-		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived {
+
+	isUnclear := false // true if e may mean that the container cannot lock objects
+	switch e.Code {
+	case storage.InvalidArgument, storage.Unsupported:
+		isUnclear = true
+	case storage.Locked, storage.Archived:
+	default:
+		isUnclear = e.Status == http.StatusConflict
+	}
+	if isUnclear {
 		if lockErr := bc.canLock(ctx); errors.Is(lockErr, storage.Unsupported) {
 			return lockErr
 		}
@@ -157,12 +167,16 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 // unlock prepares the removal of a version. If a lock forbids the removal, unlock returns Locked.
 // If bypass is true, an unlocked immutability policy does not forbid it, and unlock removes that
 // policy.
-func (rm *remover) unlock(ctx context.Context, b *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
-	old := retentionOf(props)
+func (rm *remover) unlock(ctx context.Context, version *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
+	retention := retentionOf(props)
 	now := time.Now()
-	if err := lifetime.CheckRemoval(old, deref(props.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
+	if err := lifetime.CheckRemoval(retention, deref(props.LegalHold), bypass, now); err != nil {
 		return err
 	}
-	_, err := write(ctx, rm.container.account, b.DeleteImmutabilityPolicy, nil)
+	if !now.Before(retention.Until) {
+		// There is no policy, or it has expired.
+		return nil
+	}
+	_, err := write(ctx, rm.container.account, version.DeleteImmutabilityPolicy, nil)
 	return err
 }

@@ -18,41 +18,42 @@ import (
 // a client's id is set, the credential is the managed identity with that id.
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
-	o := azcore.ClientOptions{Cloud: cloudOf(host)}
+	opts := azcore.ClientOptions{Cloud: cloudOf(host)}
 
-	tenant := name.Get("AZURE_TENANT_ID")
-	client := name.Get("AZURE_CLIENT_ID")
+	clientID := name.Get("AZURE_CLIENT_ID")
+	tenantID := name.Get("AZURE_TENANT_ID")
 	secret := name.Get("AZURE_CLIENT_SECRET")
-	certificate := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
-	tokenFile := name.Get("AZURE_FEDERATED_TOKEN_FILE")
-	var err error
+	certificatePath := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
+	tokenPath := name.Get("AZURE_FEDERATED_TOKEN_FILE")
+	if clientID == "" {
+		return a.accountCredentialsError(name)
+	}
 
+	var err error
 	switch {
-	case client != "" && secret != "":
-		a.token, err = credentialOrNil(
-			azidentity.NewClientSecretCredential(tenant, client, secret,
-				&azidentity.ClientSecretCredentialOptions{ClientOptions: o}),
-		)
-	case client != "" && certificate != "":
-		a.token, err = certificateCredential(name, certificate, o)
-	case client != "" && tokenFile != "":
-		a.token, err = credentialOrNil(
-			azidentity.NewWorkloadIdentityCredential(
-				&azidentity.WorkloadIdentityCredentialOptions{
-					ClientOptions: o,
-					ClientID:      client,
-					TenantID:      tenant,
-					TokenFilePath: tokenFile,
-				},
-			),
-		)
-	case client != "" && azureHost(host):
-		a.token, err = credentialOrNil(
-			azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
-				ClientOptions: o,
-				ID:            azidentity.ClientID(client),
-			}),
-		)
+	case secret != "":
+		a.token, err = credentialOrNil(azidentity.NewClientSecretCredential(
+			tenantID, clientID, secret,
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: opts},
+		))
+	case certificatePath != "":
+		a.token, err = certificateCredential(name, certificatePath, opts)
+	case tokenPath != "":
+		a.token, err = credentialOrNil(azidentity.NewWorkloadIdentityCredential(
+			&azidentity.WorkloadIdentityCredentialOptions{
+				ClientOptions: opts,
+				ClientID:      clientID,
+				TenantID:      tenantID,
+				TokenFilePath: tokenPath,
+			},
+		))
+	case azureHost(host):
+		a.token, err = credentialOrNil(azidentity.NewManagedIdentityCredential(
+			&azidentity.ManagedIdentityCredentialOptions{
+				ClientOptions: opts,
+				ID:            azidentity.ClientID(clientID),
+			},
+		))
 	default:
 		return a.accountCredentialsError(name)
 	}
@@ -63,8 +64,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// accountCredentialsError returns the same error as namedCredentialsError. If the named credentials are for another account,
-// the error also names both accounts.
+// accountCredentialsError returns the same error as namedCredentialsError. If the named credentials
+// are for another account, the error also names both accounts.
 func (a *account) accountCredentialsError(name named.Credentials) error {
 	e := namedCredentialsError(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
@@ -77,15 +78,18 @@ func (a *account) accountCredentialsError(name named.Credentials) error {
 	return e
 }
 
-// namedCredentialsError returns the error for named credentials that do not exist. It lists the environment
-// variables that can have credentials of this name for the account.
+// namedCredentialsError returns the error for named credentials that do not exist. It lists the
+// environment variables that can have credentials of this name for the account.
 func namedCredentialsError(name named.Credentials) *storage.Error {
+	connection := name.Variable("AZURE_STORAGE_CONNECTION_STRING")
+	account := name.Variable("AZURE_STORAGE_ACCOUNT")
+	key := name.Variable("AZURE_STORAGE_KEY")
+	sas := name.Variable("AZURE_STORAGE_SAS_TOKEN")
+	identity := name.Variable("AZURE_CLIENT_ID")
 	return name.Missing(
-		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
-		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable(
-			"AZURE_STORAGE_KEY",
-		)+" or "+name.Variable("AZURE_STORAGE_SAS_TOKEN"),
-		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity",
+		connection+" of the account",
+		account+" with "+key+" or "+sas,
+		identity+" with the other variables of an identity",
 	)
 }
 

@@ -25,15 +25,17 @@ type componentUploads struct {
 	replaces  atomic.Bool // true if checkReplaces has found that blobs can be replaced
 }
 
+// begin stores the marker of an open upload to key, and returns the upload's name.
 func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
-	upload := hexid.New(16) + "-" + hexid.New(16)
+	upload := hexid.New(16) + "-" + hexid.New(16) // the id and the secret; see openUploads
 	u, err := parseOpenUpload(upload)
-	if err == nil {
-		err = cu.checkReplaces(ctx)
-	}
 	if err != nil {
 		return "", err
 	}
+	if err := cu.checkReplaces(ctx); err != nil {
+		return "", err
+	}
+
 	_, err = cu.objects.Put(ctx, &driver.PutRequest{
 		Key:        u.marker(),
 		Body:       bytes.NewReader(nil),
@@ -61,7 +63,9 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if p == nil {
 		return err
 	}
-	if !deref(p.IsImmutableStorageWithVersioningEnabled) && (deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)) {
+	isLocked := deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)
+	if isLocked && !deref(p.IsImmutableStorageWithVersioningEnabled) {
+		// Without versions, the lock is on the blobs themselves.
 		return errKept
 	}
 	cu.replaces.Store(true)
@@ -80,11 +84,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, d.container.listError(err)
 	}
+
 	uploads, err := components.Uploads(
 		ctx, len(prefixes), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.uploads.entry(ctx,
-				strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
+			name := strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix)
+			return d.uploads.entry(ctx, strings.TrimSuffix(name, "/"))
 		},
 	)
 	if err != nil {
@@ -102,7 +107,8 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		return nil, nil
 	}
 
-	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
+	// The marker, if it exists, is the first blob with the prefix.
+	items, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
 		MaxResults: new(int32(1)),
@@ -110,57 +116,61 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	if err != nil {
 		return nil, cu.container.listError(err)
 	}
-	if len(first) == 0 || first[0].Properties == nil {
+	if len(items) == 0 || items[0].Properties == nil {
 		return nil, nil
 	}
 
+	first := items[0]
 	entry := &storage.UploadEntry{
 		Key:    strings.TrimSuffix(u.prefix, "/"),
 		Upload: upload,
-		Begun:  wholeSeconds(first[0].Properties.LastModified),
+		Begun:  wholeSeconds(first.Properties.LastModified),
 	}
-	if deref(first[0].Name) == u.marker() {
-		metadata, _ := decodeMetadata(first[0].Metadata, 0)
+	if deref(first.Name) == u.marker() {
+		metadata, _ := decodeMetadata(first.Metadata, 0) // the marker's checksum does not matter
 		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
 	}
 	return entry, nil
 }
 
-// ListParts lists the parts of an open upload. An open upload has a
-// marker: a blob that the driver stored when the upload began. Azure lists the marker before the
-// parts. If it is missing, the upload is no longer open.
+// ListParts lists the parts of an open upload. An open upload has a marker: a blob that the driver
+// stored when the upload began. Azure lists the marker before the parts. If it is missing, the
+// upload is no longer open. A later page (r.After > 0) has no marker.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
 
-	o := &container.ListBlobsHierarchyOptions{
+	opts := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
 		MaxResults: new(int32(min(r.Limit+1, maxPage))),
 	}
 	if r.After > 0 {
-		o.StartFrom = new(u.key(r.After + 1))
+		opts.StartFrom = new(u.key(r.After + 1))
 	}
 
 	page := &driver.PartPage{}
-	open := r.After > 0
+	isOpen := r.After > 0
 	for {
-		items, _, marker, err := d.lister.page(ctx, "", o)
+		items, _, marker, err := d.lister.page(ctx, "", opts)
 		if err != nil {
 			return nil, d.container.listError(err)
 		}
+
 		for _, item := range items {
-			number, ok := components.Number(u.prefix, deref(item.Name))
-			open = open || deref(item.Name) == u.marker() && u.takesParts(item)
-			if ok && number > r.After && item.Properties != nil {
-				// A server may ignore StartFrom.
+			name := deref(item.Name)
+			if name == u.marker() && u.takesParts(item) {
+				isOpen = true
+			}
+			number, isPart := components.Number(u.prefix, name)
+			// A server may ignore StartFrom and list earlier parts, too.
+			if isPart && number > r.After && item.Properties != nil {
 				page.Parts = append(page.Parts, u.part(number, item))
 			}
 		}
-
-		if !open {
+		if !isOpen {
 			return nil, components.ErrEnded
 		}
 
@@ -169,11 +179,11 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			page.More = true
 			return page, nil
 		}
-		if marker == "" || o.Marker != nil && *o.Marker == marker {
+		isRepeated := opts.Marker != nil && *opts.Marker == marker
+		if marker == "" || isRepeated {
 			return page, nil
 		}
-
-		o.Marker = httpheader.Optional(marker)
-		o.StartFrom = nil
+		opts.Marker = httpheader.Optional(marker)
+		opts.StartFrom = nil
 	}
 }

@@ -34,23 +34,27 @@ func isSupplementary(c byte) bool { return c >= 0xF0 }
 // isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
 func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
+// compareUTF16 compares a and b, which are in UTF-8, by their order in UTF-16. That is the order of
+// bytes, except for the characters from U+E000 on.
 func compareUTF16(a, b string) int {
 	n := sharedBytes(a, b)
 	if n == len(a) || n == len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
-	x := a[n]
-	y := b[n]
+
+	// The first byte that differs may be within a character. But a byte for which isSupplementary or
+	// isAfterSurrogates is true always begins one.
 	switch {
-	case isSupplementary(x) && isAfterSurrogates(y):
+	case isSupplementary(a[n]) && isAfterSurrogates(b[n]):
 		return -1
-	case isAfterSurrogates(x) && isSupplementary(y):
+	case isAfterSurrogates(a[n]) && isSupplementary(b[n]):
 		return 1
 	default:
-		return cmp.Compare(x, y)
+		return cmp.Compare(a[n], b[n])
 	}
 }
 
+// sharedBytes returns the number of bytes that a and b have in common at their beginning.
 func sharedBytes(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -64,13 +68,16 @@ func sharedBytes(a, b string) int {
 // mixedOrderPrefixes returns prefixes of keys, shortest first. For each of these prefixes, a later
 // page may have a key that belongs before a key of this page in byte order. After the prefix, the
 // key of this page has a character from U+10000 on. The key of the later page has a character from
-// U+E000 to U+FFFF at the same position. last is the last key of this page in Azure's
-// order.
+// U+E000 to U+FFFF at the same position. prefix is the prefix of the listing. last is the last key of
+// this page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
 		key := entries[i].Key
-		for index := len(prefix); index < min(len(key), sharedBytes(key, last)+1); index++ {
+		// A later key is after last. So it can have the same beginning as this key only if last has
+		// that beginning, too.
+		end := min(len(key), sharedBytes(key, last)+1)
+		for index := len(prefix); index < end; index++ {
 			if isSupplementary(key[index]) && !slices.Contains(stems, key[:index]) {
 				stems = append(stems, key[:index])
 			}
