@@ -74,13 +74,15 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 	if err != nil {
 		return nil, err
 	}
+
 	root := cmp.Or(r.BaseURL, d.account.root)
 	if key := customerkey.In(r.Native); key != nil {
-		u, _ := url.Parse(root) // nil if root is not a URL
+		u, _ := url.Parse(root) // CheckAddress refuses nil, which is the result if root is not a URL
 		if err := key.CheckAddress(u); err != nil {
 			return nil, err
 		}
 	}
+
 	start, ttl := r.Term(now)
 	address, end, err := d.account.signURL(ctx, root, g, ttl, start)
 	if err != nil {
@@ -91,60 +93,76 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 
 // grant returns the access that r requests, without its expiry, and the headers to send.
 func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
-	g := &grant{container: d.container.name, key: r.Key, version: r.Version, permissions: mayRead}
 	if strings.Contains(r.Key, `\`) {
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
-
-	if r.Method == http.MethodPut {
-		g.permissions = mayOverwrite
-		if r.Condition.Absent {
-			g.permissions = mayCreate
-		}
-		header, err := d.grantUpload(g, r)
-		return g, header, err
+	g := &grant{container: d.container.name, key: r.Key, version: r.Version}
+	header := http.Header{}
+	var err error
+	switch r.Method {
+	case http.MethodPut:
+		header, err = d.grantUpload(g, r)
+	case http.MethodGet:
+		err = grantDownload(g, r, header)
+	case http.MethodDelete:
+		err = grantRemoval(g, r, header)
+	default:
+		err = storage.Unsupported
 	}
-
-	if r.Method == http.MethodGet {
-		g.disposition = r.ResponseDisposition()
-		g.mediaType = r.ResponseType
-		g.cacheControl = r.ResponseCacheControl
-		n := newNatives(r.Native)
-		header := http.Header{}
-		n.key.SetHeaders(header, "X-Ms-")
-		if len(n.options) > 0 {
-			return nil, nil, errSignedOptions
-		}
-		if r.Version == "" {
-			return g, header, nil
-		}
-		return g, header, checkVersion(r.Version)
+	if err != nil {
+		return nil, nil, err
 	}
+	return g, header, nil
+}
 
-	if r.Method == http.MethodDelete {
-		if len(r.Native) > 0 {
-			return nil, nil, errSignedOptions
-		}
+// grantDownload adds the permission to read and the headers of the response to a grant. It adds the
+// headers that the reader must send to header.
+func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
+	n := newNatives(r.Native)
+	if len(n.options) > 0 {
+		return errSignedOptions
+	}
+	g.permissions = mayRead
+	g.disposition = r.ResponseDisposition()
+	g.mediaType = r.ResponseType
+	g.cacheControl = r.ResponseCacheControl
+	n.key.SetHeaders(header, "X-Ms-")
+	if r.Version == "" {
+		return nil
+	}
+	return checkVersion(r.Version)
+}
+
+// grantRemoval adds the permission to remove the blob, or the version that r names, to a grant. It
+// adds the headers to send to header.
+func grantRemoval(g *grant, r *driver.SignRequest, header http.Header) error {
+	if len(r.Native) > 0 {
+		return errSignedOptions
+	}
+	if r.Version == "" {
 		g.permissions = mayRemove
-		if r.Version == "" {
-			// Azure does not remove a blob without its snapshots.
-			return g, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, nil
-		}
-		g.permissions = mayRemoveVersion
-		return g, http.Header{}, checkVersion(r.Version)
+		// Azure does not remove a blob without its snapshots.
+		header.Set("X-Ms-Delete-Snapshots", "include")
+		return nil
 	}
-	return nil, nil, storage.Unsupported
+	g.permissions = mayRemoveVersion
+	return checkVersion(r.Version)
 }
 
 // errSignedOptions is the error for WithOptions, which changes requests and cannot change a signed
 // URL.
 var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
 
-// grantUpload adds the encryption scope to a grant, and returns the headers to send.
+// grantUpload adds the permission to write and the encryption scope to a grant. It returns the
+// headers to send.
 func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header, error) {
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
+	}
+	g.permissions = mayOverwrite
+	if r.Condition.Absent {
+		g.permissions = mayCreate
 	}
 	g.scope = n.scope
 	if len(n.options) > 0 {
@@ -168,29 +186,35 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
-	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 	// Round the start up, like the end. Otherwise the URL could be valid for up to a second longer
 	// than ttl plus clockSkew. If the account's expiration policy permits exactly ttl plus
 	// clockSkew, Azure would refuse the URL.
-	start := roundedUp(now).Add(-clockSkew)
-	end := minTime(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
-	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
+	start := roundUp(now).Add(-clockSkew)
+	latestEnd := now.UTC().Truncate(time.Second).Add(maxSigned)
+	end := minTime(roundUp(now.Add(ttl)), latestEnd)
+
 	key := a.signer
-	switch {
-	case key != nil:
-	case a.delegates():
-		user, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
+	if key == nil {
+		if !a.delegates() {
+			return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
+		}
+		userKey, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
 		if err != nil {
 			return "", time.Time{}, err
 		}
-		key = user.signingKey
-		end = minTime(end, user.expires)
-	default:
-		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
+		key = userKey.signingKey
+		end = minTime(end, userKey.expires)
 	}
+
+	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	g.start = start.Format(sasTime)
 	g.expiry = end.UTC().Format(sasTime)
 	return key.sign(root, g), end, nil
+}
+
+// roundUp returns the time in UTC, rounded up to a whole second.
+func roundUp(t time.Time) time.Time {
+	return t.UTC().Add(time.Second - 1).Truncate(time.Second)
 }
 
 func minTime(a, b time.Time) time.Time {
@@ -218,7 +242,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}
 	}
 
-	h := http.Header{}
+	header := http.Header{}
 	for name, value := range map[string]string{
 		"X-Ms-Blob-Type":                "BlockBlob",
 		"X-Ms-Blob-Content-Type":        r.ContentType,
@@ -229,15 +253,14 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 		"X-Ms-Access-Tier":              cmp.Or(n.tier, r.StorageClass),
 	} {
 		if value != "" {
-			h.Set(name, value)
+			header.Set(name, value)
 		}
 	}
-
-	n.key.SetHeaders(h, "X-Ms-")
 	for name, value := range r.Metadata {
-		h.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
+		header.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
 	}
-	return h, nil
+	n.key.SetHeaders(header, "X-Ms-")
+	return header, nil
 }
 
 // authorizeSource returns the URL with which Azure reads the source of a copy, and the
@@ -256,37 +279,46 @@ func (a *account) authorizeSource(
 		g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
 		address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
 	} else {
-		address, authorization, err = a.readableSource(ctx, source)
+		address, authorization, err = a.sourceWithCredential(ctx, source)
+	}
+	if err != nil {
+		return "", "", err
 	}
 	if len(address) > maxSourceURL {
-		err = storage.Unsupported
+		return "", "", storage.Unsupported
 	}
-	return address, authorization, err
+	return address, authorization, nil
 }
 
 const maxSourceURL = 2 << 10 // bytes
 
-func (a *account) readableSource(
+// sourceWithCredential does the work of authorizeSource for an account without a key. A public
+// container needs neither a token nor a signature.
+func (a *account) sourceWithCredential(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
 	q := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}
-	sas := a.sas
 	q.add("versionid", source.Version)
+
 	if a.token != nil {
 		token, err := a.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 		if err != nil {
 			return "", "", translate(err)
 		}
-		authorization = "Bearer " + token.Token
-	} else if a.requestSAS != nil {
-		if sas, err = a.requestSAS(ctx); err != nil {
+		return string(q.address), "Bearer " + token.Token, nil
+	}
+
+	sas := a.sas
+	if a.requestSAS != nil {
+		sas, err = a.requestSAS(ctx)
+		if err != nil {
 			return "", "", err
 		}
 	}
 	if sas != "" {
 		q.addEscaped(sas)
 	}
-	return string(q.address), authorization, nil
+	return string(q.address), "", nil
 }
 
 // SignPart signs a request that stores a part as a blob. The URL cannot write any other blob.
@@ -304,9 +336,10 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		MaxSize: r.Size,
 		Native:  r.Native,
 	})
-	if err == nil {
-		// The tier applies to the object, not to its parts.
-		signedURL.Header.Del("X-Ms-Access-Tier")
+	if err != nil {
+		return nil, err
 	}
-	return signedURL, err
+	// The tier applies to the object, not to its parts.
+	signedURL.Header.Del("X-Ms-Access-Tier")
+	return signedURL, nil
 }
