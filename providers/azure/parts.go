@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha512"
@@ -10,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -54,18 +52,23 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 
 // partBlockID returns the id under which the block of a part was stored.
 func partBlockID(upload string, part *driver.Part) (string, error) {
-	name, _, _ := strings.Cut(part.Tag, tagSeparator)
-	raw, _ := base64.StdEncoding.DecodeString(name)
-	if len(raw) == blockBytes {
-		id, err := blockID(upload, part.Number, binary.BigEndian.Uint64(raw[blockBytes-sumBytes:]))
-		if err != nil {
-			return "", err
-		}
-		if value, ok := blockIDFromTag(part.Tag); ok && id == name {
-			return value, nil
-		}
+	tagID, _, _ := strings.Cut(part.Tag, tagSeparator)
+	raw, err := base64.StdEncoding.DecodeString(tagID)
+	if err != nil || len(raw) != blockBytes {
+		return "", argument.Invalid("part", "must be a part of this upload", "")
 	}
-	return "", argument.Invalid("part", "must be a part of this upload", "")
+
+	// The tag has the id that blockID made. Make it again, to check that it is of this upload.
+	sum := binary.BigEndian.Uint64(raw[blockBytes-sumBytes:])
+	id, err := blockID(upload, part.Number, sum)
+	if err != nil {
+		return "", err
+	}
+	storedID, ok := blockIDFromTag(part.Tag)
+	if !ok || id != tagID {
+		return "", argument.Invalid("part", "must be a part of this upload", "")
+	}
+	return storedID, nil
 }
 
 const (
@@ -84,18 +87,22 @@ const (
 // id, or an id of another length that is derived from it. If the tag is invalid, blockIDFromTag
 // returns false.
 func blockIDFromTag(tag string) (string, bool) {
-	id, text, derived := strings.Cut(tag, tagSeparator)
-	if !derived {
+	id, lengthText, isDerived := strings.Cut(tag, tagSeparator)
+	if !isDerived {
 		return id, true
 	}
-	length, err := strconv.Atoi(text)
-	size := min(length/4*3, maxDerived)
-	if err != nil || size < minDerived {
+	length, err := strconv.Atoi(lengthText)
+	if err != nil {
 		return "", false
 	}
+	size := min(length/4*3, maxDerived) // 3 bytes are 4 characters of base64
+	if size < minDerived {
+		return "", false
+	}
+
 	sum := sha512.Sum512([]byte(id))
-	value := base64.StdEncoding.EncodeToString(sum[:size])
-	return value, len(value) == length
+	derivedID := base64.StdEncoding.EncodeToString(sum[:size])
+	return derivedID, len(derivedID) == length
 }
 
 // blocks sends the blocks of a container's blobs, and commits them.
@@ -105,9 +112,14 @@ type blocks struct{ container *blobContainer }
 // The service refuses the id if the key has blocks of another tool with ids of another length. In
 // that case, stage sends the block again, under a derived id of that length.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
-	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
-		return id, err
+	err = store(id)
+	if err == nil {
+		return id, nil
 	}
+	if !isCode(translate(err), codeBlockIDLength) {
+		return "", err
+	}
+
 	resp, listErr := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
@@ -116,14 +128,15 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 		nil,
 	)
 	if listErr != nil || len(resp.UncommittedBlocks) == 0 {
+		// The length is unknown, so return the error of the block itself.
 		return "", err
 	}
 	tag = id + tagSeparator + strconv.Itoa(len(deref(resp.UncommittedBlocks[0].Name)))
-	value, ok := blockIDFromTag(tag)
+	derivedID, ok := blockIDFromTag(tag)
 	if !ok {
 		return "", err
 	}
-	return tag, store(value)
+	return tag, store(derivedID)
 }
 
 // codeBlockIDLength is the code for a block whose id has another length than
@@ -168,28 +181,36 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 
 	tag, err := d.blocks.stage(ctx, r.Key, id, func(id string) error {
-		if _, err := body.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		o := &blockblob.StageBlockOptions{
-			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-			CPKInfo:                 n.keyInfo(),
-			CPKScopeInfo:            n.scopeInfo(),
-		}
-		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		_, err := send(
-			ctx, d.account,
-			func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-				return d.container.blob(r.Key).StageBlock(ctx, id, body, o)
-			},
-			o,
-		)
-		return err
+		return d.blocks.put(ctx, r.Key, id, body, sum, n)
 	})
 	if err != nil {
 		return driver.Part{}, blockError(err)
 	}
 	return driver.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
+}
+
+// put makes one Put Block request, which sends the whole body. crc64 is the checksum of the body.
+func (bl *blocks) put(
+	ctx context.Context, key, id string, body io.ReadSeekCloser, crc64 uint64, n *natives,
+) error {
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	opts := &blockblob.StageBlockOptions{
+		TransactionalValidation: blob.TransferValidationTypeCRC64(crc64),
+		CPKInfo:                 n.keyInfo(),
+		CPKScopeInfo:            n.scopeInfo(),
+	}
+	apply(n, opts, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+
+	_, err := send(
+		ctx, bl.container.account,
+		func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+			return bl.container.blob(key).StageBlock(ctx, id, body, opts)
+		},
+		opts,
+	)
+	return err
 }
 
 // blockError returns the error for a block that was not stored. The error is never Unknown, because
@@ -220,12 +241,13 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		}
 		ids[i] = id
 	}
+
 	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
-		e := *asError(err)
 		// A conflict makes the engine restart the upload.
-		e.Status = http.StatusConflict
-		err = &e
+		conflict := *asError(err)
+		conflict.Status = http.StatusConflict
+		return nil, &conflict
 	}
 	return attrs, err
 }
@@ -236,7 +258,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err != nil {
 		return nil, err
 	}
-	if err := distinct(ids); err != nil {
+	if err := checkDistinct(ids); err != nil {
 		return nil, err
 	}
 	resp, err := write(
@@ -258,11 +280,15 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// distinct returns an error that restarts the upload if two parts have the same block id. A derived
+// checkDistinct returns an error that restarts the upload if two parts have the same block id. A derived
 // id is a hash, which may be too short to be unique (see blockIDFromTag). The later block has then
 // replaced the earlier one.
-func distinct(ids []string) error {
-	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
+func checkDistinct(ids []string) error {
+	isSeen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		isSeen[id] = true
+	}
+	if len(isSeen) == len(ids) {
 		return nil
 	}
 	return &storage.Error{
@@ -317,8 +343,12 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 		return e
 	}
 
-	isCreated := c.Condition.Absent && props != nil
-	isReplaced := c.Condition.Revision != "" && (props == nil || quoteETag(props.ETag) != c.Condition.Revision)
+	revision := "" // "" if the object does not exist
+	if props != nil {
+		revision = quoteETag(props.ETag)
+	}
+	isCreated := c.Condition.Absent && revision != ""
+	isReplaced := c.Condition.Revision != "" && c.Condition.Revision != revision
 	if isCreated || isReplaced {
 		e.Code = storage.PreconditionFailed
 		e.Retryable = false
@@ -337,9 +367,16 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		// This is no open upload, so no part can be removed.
 		return nil
 	}
-	if marker, err := d.uploads.marker(ctx, u); err != nil ||
-		marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
+	marker, err := d.uploads.marker(ctx, u)
+	if err != nil {
 		return err
+	}
+	if marker != nil {
+		// A marker of another tool may have no key.
+		uploadKey := components.Key(marker.Metadata)
+		if uploadKey != "" && uploadKey != key {
+			return nil
+		}
 	}
 	return d.uploads.remove(ctx, u)
 }

@@ -21,35 +21,35 @@ import (
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
 // the header. The object's CRC32C is stored in its metadata.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	o, err := d.uploadOptions(r)
-	if err == nil {
-		err = d.container.checkLocks(ctx, &r.Controls)
-	}
+	opts, err := d.uploadOptions(r)
 	if err != nil {
 		return nil, err
 	}
-
-	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
+	if err := d.container.checkLocks(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
+	body, crc64, err := withCRC64(ctx, r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
-	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
+	opts.TransactionalValidation = blob.TransferValidationTypeCRC64(crc64)
 
 	resp, err := write(
 		ctx, d.account,
-		func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
-			return d.container.blob(r.Key).Upload(ctx, body, o)
+		func(ctx context.Context, opts *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
+			return d.container.blob(r.Key).Upload(ctx, body, opts)
 		},
-		o,
+		opts,
 	)
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}
 
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
-	// Since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does.
+	// Since 2019-02-02, Azure returns an MD5 only if the request had one. The emulator always returns
+	// it.
 	attrs.MD5 = resp.ContentMD5
-	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.StorageClass = deref((*string)(opts.Tier))
 	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
 	return attrs, nil
 }
@@ -107,19 +107,35 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 // the container is missing.
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
-	switch {
-	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating, codeImmutable, "BlobImmutableDueToLegalHold", "LeaseIdMissing"):
-		// These codes mean that there is an object.
+	if c.Absent && isCode(e, codesOfExisting...) {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
-	case isCode(e, codeArchived, codeRehydrating):
+		return e
+	}
+	if isCode(e, codeArchived, codeRehydrating) {
 		e.Hint = overwriteHint
-	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:
-	case c.Revision != "":
+		return e
+	}
+
+	isMissing := e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound
+	if isMissing && c.Revision != "" {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
-	default:
+		return e
+	}
+	if isMissing {
 		e.Code = storage.BucketNotFound
 	}
 	return e
+}
+
+// codesOfExisting are the codes with which the service refuses a write because of the object that
+// exists. With any of them, the condition that no object exists has failed.
+var codesOfExisting = []string{
+	"UnauthorizedBlobOverwrite",
+	"BlobImmutableDueToLegalHold",
+	"LeaseIdMissing",
+	codeImmutable,
+	codeArchived,
+	codeRehydrating,
 }

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -34,33 +35,38 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	}
 
 	n := newNatives(r.Native)
-	o := &blob.SetTierOptions{RehydratePriority: priority}
-	if err := mustApply(n, o, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier }); err != nil {
+	opts := &blob.SetTierOptions{RehydratePriority: priority}
+	err = mustApply(n, opts, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier })
+	if err != nil {
 		return err
 	}
 
-	b, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	client, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.changeError(ctx, err)
 	}
-
-	tier := blob.AccessTierHot
-	if n.tier != "" {
-		tier = blob.AccessTier(n.tier)
-	}
-	target, pending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
-	switch {
-	case !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)):
-		return nil
-	case pending && (*priority != blob.RehydratePriorityHigh || strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))):
-		return nil
-	case pending:
-		tier = tierNamed(target)
+	if !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
+		return nil // the object is not archived
 	}
 
-	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetTierOptions) (blob.SetTierResponse, error) {
-		return b.SetTier(ctx, tier, o)
-	}, o)
+	tier := blob.AccessTier(cmp.Or(n.tier, string(blob.AccessTierHot)))
+	pendingTier, isPending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
+	if isPending {
+		isHigh := strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))
+		if isHigh || *priority != blob.RehydratePriorityHigh {
+			return nil // the priority is not to be raised
+		}
+		// The service can change the priority of a pending move, but not its tier.
+		tier = tierNamed(pendingTier)
+	}
+
+	_, err = write(
+		ctx, d.account,
+		func(ctx context.Context, opts *blob.SetTierOptions) (blob.SetTierResponse, error) {
+			return client.SetTier(ctx, tier, opts)
+		},
+		opts,
+	)
 	return d.container.changeError(ctx, err)
 }
 

@@ -75,14 +75,16 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 
-	b := s.account.container(r.Name)
+	bc := s.account.container(r.Name)
 	info := &storage.BucketInfo{Name: r.Name}
 
 	if r.CORS != nil && len(*r.CORS) > 0 {
-		if _, err := b.settings(ctx); err == nil {
+		_, err := bc.settings(ctx)
+		if err == nil {
 			// The name is taken, so do not change the account's rules.
 			return nil, storage.BucketExists
-		} else if storage.CodeOf(err) != storage.BucketNotFound {
+		}
+		if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
 		if err := s.account.setCORS(ctx, *r.CORS); err != nil {
@@ -91,13 +93,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		info.CORS = *r.CORS
 	}
 
-	o := &container.CreateOptions{}
+	opts := &container.CreateOptions{}
 	if r.PublicAccess != nil && *r.PublicAccess {
-		o.Access = new(container.PublicAccessTypeBlob)
+		opts.Access = new(container.PublicAccessTypeBlob)
 		info.Public = true
 	}
 
-	_, err := write(ctx, b.account, b.client.Create, o)
+	_, err := write(ctx, bc.account, bc.client.Create, opts)
 	if isCode(err, "ContainerBeingDeleted") {
 		return nil, sdkerror.WithCode(err, storage.Unavailable, deletingHint)
 	}
@@ -139,6 +141,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
+	// The changes are made. If the other settings cannot be read, name them in Unread.
 	info := bucketupdate.Requested(r)
 	err := s.readSettings(ctx, info)
 	if err != nil && len(info.Unread) == 0 {
@@ -154,28 +157,31 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 // checkBucketRequest returns an error for a setting that Blob Storage does not
 // have.
 func checkBucketRequest(r *driver.BucketRequest) error {
-	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
-	if r.Region != "" {
-		return lacks(
-			"the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates",
-		)
-	}
-	if r.Versioning != nil {
-		return lacks("versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)")
-	}
-	if r.Lifecycle != nil {
-		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
-	}
-	if r.SoftDelete != nil {
-		return lacks("soft delete is a setting of the storage account: change it in the management plane (portal, az, ARM)")
-	}
-	if r.ObjectLock || r.DefaultRetention != nil {
-		return lacks("object lock is version-level immutability, which Azure's API for blobs cannot change: " + lockHint)
+	if hint := unsupportedHint(r); hint != "" {
+		return &storage.Error{Code: storage.Unsupported, Hint: hint}
 	}
 	if r.CORS != nil && len(*r.CORS) > maxCORSRules {
 		return argument.Invalid("WithCORS", "must have at most 5 rules: they apply to the whole account", "")
 	}
 	return nil
+}
+
+// unsupportedHint returns the hint for the first setting of r that only the management plane can
+// change, or "".
+func unsupportedHint(r *driver.BucketRequest) string {
+	switch {
+	case r.Region != "":
+		return "the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates"
+	case r.Versioning != nil:
+		return "versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)"
+	case r.Lifecycle != nil:
+		return "lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)"
+	case r.SoftDelete != nil:
+		return "soft delete is a setting of the storage account: change it in the management plane (portal, az, ARM)"
+	case r.ObjectLock || r.DefaultRetention != nil:
+		return "object lock is version-level immutability, which Azure's API for blobs cannot change: " + lockHint
+	}
+	return ""
 }
 
 // DeleteBucket removes a container. It first checks for blobs and noncurrent
@@ -210,27 +216,39 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	return err
 }
 
-func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
-	o := &container.ListBlobsHierarchyOptions{
-		MaxResults: new(int32(100)),
-		Include:    container.ListBlobsInclude{Versions: versions},
+// checkNoBlobs lists the blobs, and also their versions if withVersions is true. For the first blob
+// that counts, it returns BucketNotEmpty.
+func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) error {
+	opts := &container.ListBlobsHierarchyOptions{
+		MaxResults: new(int32(100)), // usually the first entry decides
+		Include:    container.ListBlobsInclude{Versions: withVersions},
 	}
-	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
+	ls := &lister{bc}
+	return ls.pages(ctx, opts, func(items []*container.BlobItem) (needsMore bool, err error) {
 		for _, item := range items {
-			isOldVersion := deref(item.VersionID) != "" && !isCurrent(item)
-			isMarker := isReserved(deref(item.Name))
-			switch {
-			case isOldVersion && isMarker:
-			case isOldVersion:
-				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
-			case isMarker:
-				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
-			default:
-				return false, storage.BucketNotEmpty
+			if err := notEmptyError(item); err != nil {
+				return false, err
 			}
 		}
 		return true, nil
 	})
+}
+
+// notEmptyError returns BucketNotEmpty for a blob or version that prevents the removal of its
+// container, and otherwise nil.
+func notEmptyError(item *container.BlobItem) error {
+	isNoncurrent := deref(item.VersionID) != "" && !isCurrent(item)
+	isOfUpload := isReserved(deref(item.Name))
+	if isNoncurrent && isOfUpload {
+		return nil // the upload has ended; see checkEmpty
+	}
+	if isNoncurrent {
+		return &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
+	}
+	if isOfUpload {
+		return &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
+	}
+	return storage.BucketNotEmpty
 }
 
 // ListBuckets returns a page of up to 5,000 containers. Azure does not report when they were
