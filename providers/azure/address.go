@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"net/url"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -27,19 +28,21 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err
 	}
+
 	query := u.Query()
 	c.Account = query.Get("account")
 	c.Endpoint = query.Get("endpoint")
 	c.Credentials = query.Get("credentials")
 	c.EncryptionScope = query.Get("encryption_scope")
 	c.APIVersion = query.Get("api_version")
-	if key := query.Get("kms_key"); key != "" {
-		if c.EncryptionScope != "" && c.EncryptionScope != key {
-			return c, argument.Invalid("encryption_scope= and kms_key=",
-				"must not differ: both are the encryption scope", "")
-		}
-		c.EncryptionScope = key
+
+	kmsKey := query.Get("kms_key")
+	if kmsKey != "" && c.EncryptionScope != "" && c.EncryptionScope != kmsKey {
+		return c, argument.Invalid("encryption_scope= and kms_key=",
+			"must not differ: both are the encryption scope", "")
 	}
+	c.EncryptionScope = cmp.Or(c.EncryptionScope, kmsKey)
+
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}

@@ -39,6 +39,7 @@ const (
 
 	mayRemove        = "d"
 	mayRemoveVersion = "x" // a version, and not the current blob
+	mayList          = "l"
 )
 
 // A signingKey signs shared access signatures (SAS). Its secret is the account's own key, or a user

@@ -77,7 +77,7 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 
 	root := cmp.Or(r.BaseURL, d.account.root)
 	if key := customerkey.In(r.Native); key != nil {
-		u, _ := url.Parse(root) // CheckAddress refuses nil, which is the result if root is not a URL
+		u, _ := url.Parse(root) // root is a URL: the engine has checked BaseURL
 		if err := key.CheckAddress(u); err != nil {
 			return nil, err
 		}

@@ -46,66 +46,77 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if item == nil {
 		return storage.ObjectNotFound
 	}
+
 	if isSoftDeleted(item) {
-		_, err = write(ctx, d.account, d.container.blob(r.Key).Undelete, nil)
+		if _, err := write(ctx, d.account, d.container.blob(r.Key).Undelete, nil); err != nil {
+			return d.container.changeError(ctx, err)
+		}
 	}
-	if err != nil || deref(item.VersionID) == "" {
-		return d.container.changeError(ctx, err)
+	if deref(item.VersionID) == "" {
+		return nil
 	}
 	return d.copyVersion(ctx, r.Key, *item.VersionID)
 }
 
 // copyVersion makes a version the current blob, unless a current blob exists.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
-	src := d.Locate(key)
-	src.Version = version
 	attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return err
 	}
+	var tags map[string]string
+	if attrs.TagCount > 0 {
+		tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
+		if err != nil {
+			return err
+		}
+	}
+
+	src := d.Locate(key)
+	src.Version = version
+	src.Revision = attrs.Revision
+	src.Attrs = attrs
 	req := &driver.CopyRequest{
 		Source:     src,
 		Key:        key,
 		Properties: attrs.Properties,
 		Condition:  storage.Condition{Absent: true},
 	}
-	req.Source.Revision = attrs.Revision
-	req.Source.Attrs = attrs
-	if attrs.TagCount > 0 {
-		if req.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
-			return err
-		}
-	}
+	req.Tags = tags
 	_, err = d.Copy(ctx, req)
 	return err
 }
 
 // findRemoved finds the version of a key to restore: the version that r names or, if r names none, the
-// newest. The version may already be restored, because an earlier attempt may have failed after
-// restoring it. The boolean result is true if the key has a current blob.
+// newest. If there is none, removed is nil. The version may already be restored, because an earlier
+// attempt may have failed after restoring it. exists is true if the key has a current blob.
 func (ls *lister) findRemoved(
 	ctx context.Context, r *driver.ChangeRequest,
-) (newest *container.BlobItem, ok bool, err error) {
-	o := &container.ListBlobsHierarchyOptions{
+) (removed *container.BlobItem, exists bool, err error) {
+	opts := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: true},
 		Prefix:     new(r.Key),
 		MaxResults: new(int32(maxPage)),
 	}
-	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
+	err = ls.pages(ctx, opts, func(items []*container.BlobItem) (needsMore bool, err error) {
 		for _, item := range items {
-			switch {
-			case deref(item.Name) != r.Key:
-				// Stop, because all blobs with the key r.Key were already listed.
+			if deref(item.Name) != r.Key {
+				// The key r.Key is the first of its prefix, so all its versions were listed before.
 				return false, nil
-			case item.Snapshot != nil:
-			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
-				ok = true
-			case r.Version == "" || deref(item.VersionID) == r.Version:
-				// The last one is the newest.
-				newest = item
+			}
+			if item.Snapshot != nil {
+				continue
+			}
+			version := deref(item.VersionID)
+			if !deref(item.Deleted) && (version == "" || isCurrent(item)) {
+				exists = true
+				continue
+			}
+			if r.Version == "" || r.Version == version {
+				removed = item // the newest is listed last
 			}
 		}
 		return true, nil
 	})
-	return newest, ok, err
+	return removed, exists, err
 }

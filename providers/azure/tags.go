@@ -29,19 +29,25 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
 	}
-	o := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	if err := mustApply(newNatives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
+	opts := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
+	err := mustApply(newNatives(r.Native), opts, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags })
+	if err != nil {
 		return nil, err
 	}
-	resp, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, o)
+	resp, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, opts)
 	if err != nil {
 		return nil, tagsError(d.container.readError(ctx, err, r))
 	}
+
 	tags := make(map[string]string, len(resp.BlobTagSet))
 	for _, tag := range resp.BlobTagSet {
-		if tag != nil && !(r.Auxiliary && isVerdict(deref(tag.Key))) {
-			tags[deref(tag.Key)] = deref(tag.Value)
+		if tag == nil {
+			continue
 		}
+		if r.Auxiliary && isVerdict(deref(tag.Key)) {
+			continue // the tags are for a copy
+		}
+		tags[deref(tag.Key)] = deref(tag.Value)
 	}
 	return tags, nil
 }

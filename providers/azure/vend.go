@@ -45,15 +45,14 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
-	switch {
-	case r.Prefix == "":
-	case !d.account.hierarchical:
+	if r.Prefix != "" && !d.account.hierarchical {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("an account without a hierarchical namespace has no signatures for a prefix"),
 			Hint: `vend the prefix "" of a container of its own, or use an account with Config.HierarchicalNamespace`,
 		}
-	case d.account.isBefore(directoryVersion):
+	}
+	if r.Prefix != "" && d.account.isBefore(directoryVersion) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("the service version has no signatures of directories"),
@@ -79,14 +78,19 @@ func (d *objectDriver) vend(
 
 // vendedPermissions returns the letters of rights, in Azure's order.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
-func vendedPermissions(r storage.Rights) (letters string) {
-	for _, p := range []struct {
-		granted bool
-		letters string
-	}{{r.Read, mayRead}, {r.Write, mayOverwrite}, {r.Remove, "d"}, {r.List, "l"}} {
-		if p.granted {
-			letters += p.letters
-		}
+func vendedPermissions(r storage.Rights) string {
+	letters := ""
+	if r.Read {
+		letters += mayRead
+	}
+	if r.Write {
+		letters += mayOverwrite
+	}
+	if r.Remove {
+		letters += mayRemove
+	}
+	if r.List {
+		letters += mayList
 	}
 	return letters
 }

@@ -29,15 +29,13 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SA
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.Key != "" || c.SASToken != "" || c.ConnectionString != "" || c.Credential != nil || c.Anonymous ||
-		c.Credentials != "" ||
-		c.Client != nil {
+	if countCredentials(c) > 0 || c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 
-	vend := c.CredentialsFor
 	// Open the driver without credentials. CredentialsFor later returns the signature for each
 	// request.
+	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
 	c.Anonymous = true
 	d, err := NewDriver(ctx, c)
@@ -45,21 +43,24 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	account := d.(*objectDriver).account
-	// The credentials may be for this container only. An identity of its own keeps the service from copying
-	// objects of other containers.
+	// The credentials may be for this container only. An identity of its own keeps the service from
+	// copying objects of other containers.
 	account.identity = account
 	account.anonymous = false
 
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		creds, err := vend(ctx, key)
-		if err == nil && creds.SASToken == "" {
-			err = errors.New("CredentialsFor has returned no SASToken")
+		creds, err := credentialsFor(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if creds.SASToken == "" {
+			return nil, errors.New("CredentialsFor has returned no SASToken")
 		}
 		return &vended.Grant[string]{
 			Prefix:      creds.Prefix,
 			Expires:     creds.Expires,
 			Credentials: strings.TrimPrefix(creds.SASToken, "?"),
-		}, err
+		}, nil
 	})
 	account.requestSAS = keys.Credentials
 	return vended.New(d, keys), nil

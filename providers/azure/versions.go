@@ -29,52 +29,60 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		isVersion = isSoftDeleted
 	}
 
-	marker, start, err := pagetoken.Parse(r.Token)
+	marker, startKey, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
 	}
 
 	page := &driver.VersionPage{}
-	checker := markers{}
-	// last is the index of the last key's first entry, and lastMarker the marker of Azure's page with that
-	// entry.
-	last := 0
-	lastMarker := ""
-
+	var checker markers
+	lastKeyIndex := 0   // index of the last key's first entry
+	lastKeyMarker := "" // marker of Azure's page with that entry
 	for {
-		items, next, err := d.lister.versions(ctx, r, marker)
+		items, nextMarker, err := d.lister.versions(ctx, r, marker)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, start) < 0 || !isVersion(item) ||
-				isPlaceholder(item) ||
-				isReserved(*item.Name) && !isReserved(r.Prefix) {
+			if item.Name == nil || item.Properties == nil || !isVersion(item) || isPlaceholder(item) {
 				continue
 			}
-			if n := len(page.Entries); n == 0 || page.Entries[n-1].Key != *item.Name {
-				last = n
-				lastMarker = marker
+			key := *item.Name
+			if isReserved(key) && !isReserved(r.Prefix) {
+				continue
+			}
+			if compareUTF16(key, startKey) < 0 {
+				continue // the page before had all versions of this key
+			}
+			count := len(page.Entries)
+			if count == 0 || page.Entries[count-1].Key != key {
+				lastKeyIndex = count
+				lastKeyMarker = marker
 			}
 			page.Entries = append(page.Entries, listedVersion(item))
 		}
 
-		if next == "" || last > 0 {
-			if next != "" {
-				page.Token = pagetoken.Encode(lastMarker, page.Entries[last].Key)
-				page.Entries = page.Entries[:last]
-			}
+		if nextMarker == "" {
 			slices.SortFunc(page.Entries, byKeyNewestFirst)
 			return page, nil
 		}
-
-		if err := checker.check(next, len(items)); err != nil {
+		if lastKeyIndex > 0 {
+			// All versions of the keys before the last key are listed.
+			page.Token = pagetoken.Encode(lastKeyMarker, page.Entries[lastKeyIndex].Key)
+			page.Entries = page.Entries[:lastKeyIndex]
+			slices.SortFunc(page.Entries, byKeyNewestFirst)
+			return page, nil
+		}
+		if err := checker.check(nextMarker, len(items)); err != nil {
 			return nil, err
 		}
-		marker = next
+		marker = nextMarker
 	}
 }
 
+// versions returns one page of Azure's listing of versions, and the marker of the next page. The last
+// page has the marker "".
 func (ls *lister) versions(
 	ctx context.Context, r *driver.ListRequest, marker string,
 ) ([]*container.BlobItem, string, error) {
