@@ -7,21 +7,23 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Ask returns a function for CredentialsFor. The function calls ask, which returns the result of
+// Ask returns a function for CredentialsFor. The function calls vend, which returns the result of
 // [storage.Vend]. Then the function calls convert, which makes credentials of the provider from the
 // result. If the result is for another provider, the function fails with InvalidArgument.
 func Ask[C any](
-	provider string, vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	provider string,
+	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 	convert func(*storage.VendedCredentials) C,
 ) func(ctx context.Context, key string) (C, error) {
-	return func(ctx context.Context, key string) (c C, err error) {
-		v, err := vend(ctx, key)
+	return func(ctx context.Context, key string) (C, error) {
+		var none C
+		creds, err := vend(ctx, key)
 		if err != nil {
-			return c, err
+			return none, err
 		}
-		if v == nil || v.Provider != provider {
-			return c, argument.Invalid("vended credentials", "must be of the provider "+provider, "")
+		if creds == nil || creds.Provider != provider {
+			return none, argument.Invalid("vended credentials", "must be of the provider "+provider, "")
 		}
-		return convert(v), nil
+		return convert(creds), nil
 	}
 }

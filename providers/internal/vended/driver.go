@@ -16,7 +16,9 @@ type bucket[C any] struct {
 }
 
 // New wraps d. For each request, d must get its credentials from [Keyring.Credentials].
-func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver { return &bucket[C]{d, keys} }
+func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver {
+	return &bucket[C]{Driver: d, keys: keys}
+}
 
 // Native returns nil, because no client of the SDK has the credentials of all keys.
 func (b *bucket[C]) Native() any { return nil }
@@ -34,18 +36,22 @@ func (b *bucket[C]) Describe() driver.Description {
 func callWithGrant[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
 ) (result T, err error) {
+	// If there are no credentials, fail before the call. Its requests get theirs from Credentials.
 	if _, err = b.keys.get(ctx, key); err != nil {
 		return result, err
 	}
-	o := &operation[C]{key: key}
-	result, err = call(context.WithValue(ctx, b.keys, o), r)
-	return result, o.checkError(err)
+	op := &operation[C]{key: key}
+	result, err = call(context.WithValue(ctx, b.keys, op), r)
+	return result, op.checkError(err)
 }
 
 // doWithGrant makes one call that has no result. The requests of that call use the credentials
 // for key.
 func doWithGrant[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
-	_, err := callWithGrant(ctx, b, key, func(ctx context.Context, r R) (struct{}, error) { return struct{}{}, call(ctx, r) }, r)
+	callWithoutResult := func(ctx context.Context, r R) (struct{}, error) {
+		return struct{}{}, call(ctx, r)
+	}
+	_, err := callWithGrant(ctx, b, key, callWithoutResult, r)
 	return err
 }
 
@@ -57,55 +63,62 @@ func callWithSources[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,
 ) (*storage.Attrs, error) {
-	g, err := b.keys.get(ctx, key)
+	dstGrant, err := b.keys.get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
 	for _, source := range sources {
+		srcGrant, err := b.keys.get(ctx, source.Key)
 		if err != nil {
 			return nil, err
 		}
-		var grant *Grant[C]
-		if grant, err = b.keys.get(ctx, source.Key); err == nil && (grant != g || source.Bucket != b.Locate(key).Bucket) {
+		if srcGrant != dstGrant || source.Bucket != b.Locate(key).Bucket {
 			return nil, storage.Unsupported
 		}
 	}
 	return callWithGrant(ctx, b, key, call, r)
 }
 
-func (b *bucket[C]) Get(
-	ctx context.Context, r *driver.GetRequest,
-) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	err = doWithGrant(ctx, b, r.Key, func(ctx context.Context, r *driver.GetRequest) error {
-		attrs, body, err = b.Driver.Get(ctx, r)
-		return err
-	}, r)
-	return attrs, body, err
+// Get reads an object. It does not use doWithGrant, because the call has two results.
+func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if _, err := b.keys.get(ctx, r.Key); err != nil {
+		return nil, nil, err
+	}
+	op := &operation[C]{key: r.Key}
+	attrs, body, err := b.Driver.Get(context.WithValue(ctx, b.keys, op), r)
+	return attrs, body, op.checkError(err)
 }
 
 // DeleteBatch removes objects. It makes one batch for all keys that use the same credentials.
 func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
-	batches := map[*Grant[C]][]int{}
+	indexes := map[*Grant[C]][]int{} // indexes in r of the requests of each batch
 	for i := range r {
-		g, err := b.keys.get(ctx, r[i].Key)
-		errs[i] = err
-		if err == nil {
-			batches[g] = append(batches[g], i)
+		grant, err := b.keys.get(ctx, r[i].Key)
+		if err != nil {
+			errs[i] = err
+			continue
 		}
+		indexes[grant] = append(indexes[grant], i)
 	}
-	for _, places := range batches {
-		batch := make([]driver.DeleteRequest, len(places))
-		for i, place := range places {
-			batch[i] = r[place]
+
+	for _, batchIndexes := range indexes {
+		batch := make([]driver.DeleteRequest, len(batchIndexes))
+		for i, index := range batchIndexes {
+			batch[i] = r[index]
 		}
-		o := &operation[C]{key: batch[0].Key}
-		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, o), batch) {
-			errs[places[i]] = o.checkError(err)
+		op := &operation[C]{key: batch[0].Key}
+		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, op), batch) {
+			errs[batchIndexes[i]] = op.checkError(err)
 		}
 	}
 	return errs
 }
 
+// AbortParts ends an upload.
 func (b *bucket[C]) AbortParts(ctx context.Context, key, upload string) error {
-	return doWithGrant(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
+	abort := func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }
+	return doWithGrant(ctx, b, key, abort, key)
 }
 
 func (b *bucket[C]) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {

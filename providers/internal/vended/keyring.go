@@ -71,16 +71,16 @@ type operation[C any] struct {
 // returns calls the wrapped driver with a context that contains the key of the operation. ctx must
 // be this context.
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
-	o, ok := ctx.Value(k).(*operation[C])
+	op, ok := ctx.Value(k).(*operation[C])
 	if !ok {
 		return credentials, grantError(ctx, errors.New("the request has no key"))
 	}
-	g, err := k.get(ctx, o.key)
+	grant, err := k.get(ctx, op.key)
 	if err != nil {
 		return credentials, err
 	}
-	o.lastGrant.Store(g)
-	return g.Credentials, nil
+	op.lastGrant.Store(grant)
+	return grant.Credentials, nil
 }
 
 // A grantCall is a running call of grant. Several requests may wait for its end.
@@ -90,47 +90,58 @@ type grantCall struct {
 	canceled bool // true if grant failed only because the request that called it was canceled
 }
 
+// get returns a grant for a key. If there is none, or if it expires soon, get calls k.grant. If
+// another request is already calling k.grant, get waits for that call, or uses the grant that
+// expires soon.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
 		grant, ending, topic := k.find(key)
-		q, waiting := k.calls[topic]
-		if waiting {
+		call := k.calls[topic]
+		if call != nil {
 			grant = cmp.Or(grant, ending)
 		}
 		if grant != nil {
 			k.mu.Unlock()
 			return grant, nil
 		}
-		if !waiting {
-			q = &grantCall{done: make(chan struct{})}
-			k.calls[topic] = q
+		if call == nil {
+			call = &grantCall{done: make(chan struct{})}
+			k.calls[topic] = call
+			k.mu.Unlock()
+			return k.replace(ctx, key, topic, ending, call)
 		}
 		k.mu.Unlock()
-		if !waiting {
-			g, err := k.ask(ctx, key, topic, q)
-			if err != nil && ending != nil {
-				k.mu.Lock()
-				defer k.mu.Unlock()
-				// The next attempt is delayed, so that not every request waits for a failing grant.
-				ending.margin = ending.remaining() / 2
-				return ending, nil
-			}
-			return g, err
-		}
+
 		select {
-		case <-q.done:
+		case <-call.done:
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if q.err != nil && !q.canceled {
-			return nil, q.err
+		if call.err != nil && !call.canceled {
+			return nil, call.err
 		}
 		// Another request called k.grant, and the call has ended. Either k.kept now has a new
 		// grant, or that request was canceled. Call find again.
 	}
+}
+
+// replace calls ask. If ask fails, replace returns the grant that expires soon, ending, unless that is
+// nil.
+func (k *Keyring[C]) replace(
+	ctx context.Context, key, topic string, ending *Grant[C], call *grantCall,
+) (*Grant[C], error) {
+	grant, err := k.ask(ctx, key, topic, call)
+	if err == nil || ending == nil {
+		return grant, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// The next attempt is delayed, so that not every request waits for a failing grant.
+	ending.margin = ending.remaining() / 2
+	return ending, nil
 }
 
 // find looks for a grant for a key. If several grants cover the key, the longest prefix counts.
@@ -143,52 +154,63 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 //     prefix of the grant that expires soon or has expired. If there is no such grant, topic is "/"
 //     followed by the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
+	// The lengths of the longest prefixes so far. Even the prefix "" is longer than none.
+	foundLength := -1
+	endingLength := -1
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
-	valid := -1
-	length := -1
+
 	for prefix, grant := range k.grants {
-		switch {
-		case !strings.HasPrefix(key, prefix):
-		case grant.remaining() > grant.margin:
-			if len(prefix) > valid {
-				valid = len(prefix)
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if grant.remaining() > grant.margin {
+			if len(prefix) > foundLength {
+				foundLength = len(prefix)
 				found = grant
 			}
-		case len(prefix) > length:
-			length = len(prefix)
-			topic = prefix
-			ending = nil
-			if grant.remaining() > 0 {
-				ending = grant
-			}
+			continue
+		}
+		if len(prefix) <= endingLength {
+			continue
+		}
+		endingLength = len(prefix)
+		topic = prefix
+		ending = nil
+		if grant.remaining() > 0 {
+			ending = grant
 		}
 	}
 	return found, ending, topic
 }
 
-// ask calls k.grant and keeps the result. Then it wakes the requests that wait for q.
-func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *grantCall) (grant *Grant[C], err error) {
+// ask calls k.grant and keeps the result. Then it wakes the requests that wait for call.
+func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall) (grant *Grant[C], err error) {
+	// If k.grant panics, the requests that wait get this error.
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		delete(k.calls, topic)
-		q.err, q.canceled = err, ctx.Err() != nil
+		call.err = err
+		call.canceled = ctx.Err() != nil
 		if err == nil {
 			k.addGrant(grant)
 		}
-		close(q.done)
+		close(call.done)
 	}()
+
 	grant, err = k.grant(ctx, key)
-	switch {
-	case err != nil:
-		err = grantError(ctx, err)
-	case !strings.HasPrefix(key, grant.Prefix):
-		err = grantError(ctx, fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix))
-	case grant.remaining() <= 0:
-		err = grantError(ctx, errors.New("CredentialsFor has returned credentials that have expired"))
+	if err != nil {
+		return nil, grantError(ctx, err)
 	}
-	return grant, err
+	if !strings.HasPrefix(key, grant.Prefix) {
+		err = fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix)
+		return nil, grantError(ctx, err)
+	}
+	if grant.remaining() <= 0 {
+		return nil, grantError(ctx, errors.New("CredentialsFor has returned credentials that have expired"))
+	}
+	return grant, nil
 }
 
 // addGrant keeps a grant. If maxKept grants are kept already, it drops them all first.
@@ -207,24 +229,31 @@ func (k *Keyring[C]) addGrant(grant *Grant[C]) {
 // is useless.
 func (o *operation[C]) checkError(err error) error {
 	grant := o.lastGrant.Load()
-	e, ok := errors.AsType[*storage.Error](err)
-	switch {
-	case grant == nil: // the operation made no request
-	case err == nil:
-		grant.isAccepted.Store(true)
-	case ok && e.Code == storage.Unauthenticated && !e.Unknown:
-		grant.isRefused.Store(true)
-		clone := *e
-		clone.Retryable = e.Retryable || grant.isAccepted.Load()
-		return &clone
+	if grant == nil {
+		return err // the operation made no request
 	}
-	return err
+	if err == nil {
+		grant.isAccepted.Store(true)
+		return nil
+	}
+	e, ok := errors.AsType[*storage.Error](err)
+	if !ok || e.Code != storage.Unauthenticated || e.Unknown {
+		return err
+	}
+
+	grant.isRefused.Store(true)
+	refused := *e
+	refused.Retryable = e.Retryable || grant.isAccepted.Load()
+	return &refused
 }
 
-// aboutCredentials lists error codes of the caller's function CredentialsFor. Users of the library
-// see errors with these codes.
-var aboutCredentials = []storage.Code{
-	storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable,
+// visibleCodes lists error codes of the caller's function CredentialsFor. Users of the library see
+// errors with these codes.
+var visibleCodes = []storage.Code{
+	storage.Unauthenticated,
+	storage.PermissionDenied,
+	storage.RateLimited,
+	storage.Unavailable,
 	storage.DeadlineExceeded,
 }
 
@@ -236,14 +265,16 @@ func grantError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e, complete := errors.AsType[*storage.Error](err)
+	e, isError := errors.AsType[*storage.Error](err)
 	code, isCode := errors.AsType[storage.Code](err)
-	switch {
-	case complete && slices.Contains(aboutCredentials, e.Code):
+	if isError && slices.Contains(visibleCodes, e.Code) {
 		return e
-	case !complete && slices.Contains(aboutCredentials, code):
+	}
+	if !isError && slices.Contains(visibleCodes, code) {
 		return &storage.Error{Code: code}
-	case complete || isCode:
+	}
+	if isError || isCode {
+		// Keep only the text, so that errors.Is does not find the code.
 		err = errors.New(err.Error())
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "check Config.CredentialsFor"}
