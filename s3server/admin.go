@@ -71,9 +71,9 @@ func newAdmin(h *Handler) http.Handler {
 			adminError(w, http.StatusUnauthorized, "the header Authorization must be Bearer and the token")
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(
-			time.Now().Add(h.server.Limits.IdleTimeout),
-		) // an httptest.ResponseRecorder has no deadline, so an error is ignored
+		// An httptest.ResponseRecorder has no deadline, so an error is ignored.
+		deadline := time.Now().Add(h.server.Limits.IdleTimeout)
+		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -116,11 +116,17 @@ func (h *Handler) removeFault(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
-	all := h.Requests()
-	for i := range all {
-		all[i].Query, all[i].Header = withoutSecrets(all[i].Query), withoutSecrets(all[i].Header)
+	requests := h.Requests()
+	for i := range requests {
+		req := &requests[i]
+		req.Query = withoutSecrets(req.Query)
+		req.Header = withoutSecrets(req.Header)
 	}
-	adminResponse(w, http.StatusOK, map[string]any{"total": h.Count(""), "counts": h.counts(), "requests": all})
+	adminResponse(w, http.StatusOK, map[string]any{
+		"total":    h.Count(""),
+		"counts":   h.counts(),
+		"requests": requests,
+	})
 }
 
 // withoutSecrets returns a copy of headers or query parameters, without signatures, tokens and
@@ -128,18 +134,20 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 func withoutSecrets[M ~map[string][]string](m M) M {
 	result := M{}
 	for name, values := range m {
-		lower := strings.ToLower(name)
-		secret := slices.ContainsFunc(
-			[]string{"authorization", "cookie", "signature", "token", "customer-key"},
-			func(part string) bool {
-				return strings.Contains(lower, part)
-			},
-		)
-		if !secret {
+		if !isSecret(name) {
 			result[name] = values
 		}
 	}
 	return result
+}
+
+// secretWords has words in the names of headers and query parameters whose values are secret.
+var secretWords = []string{"authorization", "cookie", "signature", "token", "customer-key"}
+
+// isSecret reports whether the value of the header or query parameter with this name is secret.
+func isSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // plainFault is a Fault without the methods MarshalJSON and UnmarshalJSON, which would otherwise
@@ -172,8 +180,11 @@ func (d *jsonDuration) UnmarshalText(text []byte) error {
 // MarshalJSON returns the JSON that the comment of [Fault] describes.
 func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(faultJSON{
-		plainFault(f), jsonDuration(f.RetryAfter), jsonDuration(f.Latency), jsonDuration(f.ClockSkew),
-		jsonDuration(f.Stale),
+		plainFault: plainFault(f),
+		RetryAfter: jsonDuration(f.RetryAfter),
+		Latency:    jsonDuration(f.Latency),
+		ClockSkew:  jsonDuration(f.ClockSkew),
+		Stale:      jsonDuration(f.Stale),
 	})
 }
 
@@ -200,25 +211,27 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 
 // check fails if a field has an impossible value, such as a negative number.
 func (f *Fault) check() error {
-	numbers := map[string]int64{
-		"skip":       int64(f.Skip),
-		"times":      int64(f.Times),
-		"rate":       int64(f.Rate),
-		"bandwidth":  f.Bandwidth,
-		"retryAfter": int64(f.RetryAfter),
-		"latency":    int64(f.Latency),
-		"stale":      int64(f.Stale),
+	numbers := []struct {
+		name  string
+		value int64
+	}{
+		{"skip", int64(f.Skip)},
+		{"times", int64(f.Times)},
+		{"rate", int64(f.Rate)},
+		{"bandwidth", f.Bandwidth},
+		{"retryAfter", int64(f.RetryAfter)},
+		{"latency", int64(f.Latency)},
+		{"stale", int64(f.Stale)},
+		{"cutAfter", valueOrZero(f.CutAfter)},
+		{"stallAfter", valueOrZero(f.StallAfter)},
+		{"flipAt", valueOrZero(f.FlipAt)},
 	}
-	for name, offset := range map[string]*int64{"cutAfter": f.CutAfter, "stallAfter": f.StallAfter, "flipAt": f.FlipAt} {
-		if offset != nil {
-			numbers[name] = *offset
+	for _, n := range numbers {
+		if n.value < 0 {
+			return fmt.Errorf("%s must not be negative", n.name)
 		}
 	}
-	for name, n := range numbers {
-		if n < 0 {
-			return fmt.Errorf("%s must not be negative", name)
-		}
-	}
+
 	if !f.hasEffect() {
 		return errors.New("a fault must do something to a request")
 	}
@@ -229,6 +242,14 @@ func (f *Fault) check() error {
 		return errors.New("status must be from 200 to 599")
 	}
 	return nil
+}
+
+// valueOrZero returns *n, or 0 if n is nil.
+func valueOrZero(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // hasEffect reports whether the fault has any effect on a request.

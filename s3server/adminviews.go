@@ -11,8 +11,12 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// viewPage is the number of entries in a page of the admin API.
-const viewPage = 100
+const (
+	// viewPage is the number of entries in a page of the admin API.
+	viewPage = 100
+	// viewParts is the maximum number of parts that the view of an upload counts.
+	viewParts = 1000
+)
 
 type bucketView struct {
 	Name       string    `json:"name"`
@@ -42,39 +46,53 @@ type uploadView struct {
 
 // handleViews adds the routes of the admin API that list buckets, objects, versions and uploads.
 func (h *Handler) handleViews(mux *http.ServeMux) {
-	for path, view := range map[string]func(*http.Request) (name string, entries any, next string, err error){
-		"buckets":  func(r *http.Request) (string, any, string, error) { return viewBuckets(h, r) },
-		"objects":  h.viewObjects,
-		"versions": h.viewVersions,
-		"uploads":  h.viewUploads,
-	} {
-		mux.HandleFunc("GET /_admin/"+path, func(w http.ResponseWriter, r *http.Request) {
-			name, entries, next, err := view(r)
-			if err != nil {
-				adminError(w, http.StatusBadRequest, err.Error())
-				return
-			}
-			adminResponse(w, http.StatusOK, map[string]any{name: entries, "next": next})
-		})
-	}
+	handleView(mux, "buckets", "buckets", h.viewBuckets)
+	handleView(mux, "objects", "entries", h.viewObjects)
+	handleView(mux, "versions", "entries", h.viewVersions)
+	handleView(mux, "uploads", "uploads", h.viewUploads)
 }
 
-func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
-	page := []bucketView{}
+// handleView adds a route that responds with one page of a listing. The JSON has the views under the
+// given name, and the start of the next page under "next".
+func handleView[V any](
+	mux *http.ServeMux, path, name string, list func(*http.Request) (views []V, next string, err error),
+) {
+	mux.HandleFunc("GET /_admin/"+path, func(w http.ResponseWriter, r *http.Request) {
+		views, next, err := list(r)
+		if err != nil {
+			adminError(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		adminResponse(w, http.StatusOK, map[string]any{name: views, "next": next})
+	})
+}
+
+// viewBuckets lists the buckets whose names follow the query parameter "after".
+func (h *Handler) viewBuckets(r *http.Request) (views []bucketView, next string, err error) {
+	views = []bucketView{} // in JSON, an empty list is not null
 	startAfter := r.URL.Query().Get("after")
-	next := ""
-	err := h.server.Store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
+	err = h.server.Store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
 		if b.Name == startAfter {
 			return true
 		}
-		if len(page) == viewPage {
-			next = page[viewPage-1].Name
+		if len(views) == viewPage {
+			next = views[viewPage-1].Name
 			return false
 		}
-		page = append(page, bucketView{b.Name, b.Created, b.Versioning, b.Policy != nil})
+		views = append(views, bucketView{
+			Name:       b.Name,
+			Created:    b.Created,
+			Versioning: b.Versioning,
+			Policy:     b.Policy != nil,
+		})
 		return true
 	})
-	return "buckets", page, next, err
+	return views, next, err
+}
+
+// viewDriver returns the driver of the bucket in the query parameter "bucket".
+func (h *Handler) viewDriver(r *http.Request) *bucketDriver {
+	return &bucketDriver{server: h.server, bucket: r.URL.Query().Get("bucket")}
 }
 
 // viewRequest returns the listing that the query parameters "prefix" and "after" describe.
@@ -87,69 +105,74 @@ func viewRequest(r *http.Request) *driver.ListRequest {
 	}
 }
 
-func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
-	req := viewRequest(r)
-	page, err := (&bucketDriver{server: h.server, bucket: r.URL.Query().Get("bucket")}).List(r.Context(), req)
+// viewObjects lists the objects of a bucket, and the folders below the prefix.
+func (h *Handler) viewObjects(r *http.Request) (views []entryView, next string, err error) {
+	page, err := h.viewDriver(r).List(r.Context(), viewRequest(r))
 	if err != nil {
-		return "", nil, "", err
+		return nil, "", err
 	}
-	views := []entryView{}
-	for _, e := range page.Entries {
-		views = append(views, viewOf(e))
+	views = []entryView{}
+	for _, entry := range page.Entries {
+		views = append(views, newEntryView(entry))
 	}
-	return "entries", views, page.Token, nil
+	return views, page.Token, nil
 }
 
-func (h *Handler) viewVersions(r *http.Request) (string, any, string, error) {
-	page, err := (&bucketDriver{server: h.server, bucket: r.URL.Query().Get("bucket")}).ListVersions(r.Context(), viewRequest(r))
+// viewVersions lists the versions of a bucket, and the folders below the prefix.
+func (h *Handler) viewVersions(r *http.Request) (views []entryView, next string, err error) {
+	page, err := h.viewDriver(r).ListVersions(r.Context(), viewRequest(r))
 	if err != nil {
-		return "", nil, "", err
+		return nil, "", err
 	}
-	views := []entryView{}
-	for _, e := range page.Entries {
-		view := viewOf(e.ListEntry)
-		view.Version = e.Version
-		view.Current = e.Current
-		view.Marker = e.IsDeleteMarker
+	views = []entryView{}
+	for _, entry := range page.Entries {
+		view := newEntryView(entry.ListEntry)
+		view.Version = entry.Version
+		view.Current = entry.Current
+		view.Marker = entry.IsDeleteMarker
 		views = append(views, view)
 	}
-	return "entries", views, page.Token, nil
+	return views, page.Token, nil
 }
 
-func viewOf(e storage.ListEntry) entryView {
+func newEntryView(e storage.ListEntry) entryView {
 	return entryView{Key: e.Key, Folder: e.IsPrefix, Size: e.Size, ETag: e.ETag, Modified: e.Modified}
 }
 
-func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
-	bucket := r.URL.Query().Get("bucket")
-	views := []uploadView{}
-	next := ""
+// viewUploads lists the multipart uploads of a bucket. The query parameter "after" is the id and the
+// key of an upload, with a space between them. No id has a space.
+func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string, err error) {
 	var pos state.UploadPosition
-	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
-	var found []*state.Upload
+	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ")
+	var uploads []*state.Upload
 	hasMore, err := h.server.Store.ListUploads(
-		r.Context(), bucket, state.Listing{Max: viewPage}, pos,
+		r.Context(), r.URL.Query().Get("bucket"), state.Listing{Max: viewPage}, pos,
 		func(u *state.Upload, _ string) {
-			found = append(found, u)
+			uploads = append(uploads, u)
 		},
 	)
-	for _, u := range found {
-		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
-		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, 1000)
-		if s3error.Is(err, "NoSuchUpload") { // the upload ended after it was listed
-			continue
-		} else if err != nil {
-			return "", nil, "", err
+	if err != nil {
+		return nil, "", err
+	}
+
+	views = []uploadView{}
+	for _, u := range uploads {
+		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, viewParts)
+		if s3error.Is(err, "NoSuchUpload") {
+			continue // the upload ended after it was listed
 		}
+		if err != nil {
+			return nil, "", err
+		}
+		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated, Parts: len(parts)}
 		for _, p := range parts {
-			view.Parts++
 			view.Size += p.Size
 		}
 		views = append(views, view)
 	}
-	if hasMore && len(found) > 0 {
-		last := found[len(found)-1]
+	if hasMore && len(uploads) > 0 {
+		last := uploads[len(uploads)-1]
 		next = last.ID + " " + last.Key
 	}
-	return "uploads", views, next, err
+	return views, next, nil
 }

@@ -90,32 +90,65 @@ func (d *bucketDriver) enableVersions() {
 
 // request returns a made-up request for a key, because the functions of the server need one.
 func (d *bucketDriver) request(ctx context.Context, key string) *request.Request {
-	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
-	return &request.Request{HTTP: r.WithContext(ctx), Server: d.server, Target: request.Target{Bucket: d.bucket, Key: key}, Fault: &faults.Effects{}}
+	r := &http.Request{
+		Method: http.MethodPut,
+		URL:    &url.URL{Path: "/" + d.bucket + "/" + key},
+		Header: http.Header{},
+	}
+	return &request.Request{
+		HTTP:   r.WithContext(ctx),
+		Server: d.server,
+		Target: request.Target{Bucket: d.bucket, Key: key},
+		Fault:  &faults.Effects{},
+	}
 }
 
 // Put writes an object. It checks the properties with the code that handles PutObject.
 func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storage.Attrs, error) {
-	r := d.request(ctx, req.Key)
 	if err := request.CheckKey(req.Key); err != nil {
 		return nil, storageerror.FromS3(err)
 	}
-	if b, err := r.Server.Store.Bucket(ctx, d.bucket); err == nil {
-		r.Caller.Account = b.Account // the bucket's owner owns the object
+	r := d.request(ctx, req.Key)
+	// The bucket's owner owns the object. If the bucket is missing, NewObject fails.
+	if b, err := d.server.Store.Bucket(ctx, d.bucket); err == nil {
+		r.Caller.Account = b.Account
 	}
-	o, err := operations.NewObject(r, headersOf(req))
+	object, err := operations.NewObject(r, headersOf(req))
 	if err != nil {
 		return nil, storageerror.FromS3(err)
 	}
+
+	body := d.putBody(req)
+	v, versionID, err := d.server.Store.Put(ctx, &state.Write{
+		Bucket:    d.bucket,
+		Key:       req.Key,
+		Object:    *object,
+		Condition: state.WriteCondition{Absent: req.Condition.Absent, Match: req.Condition.Revision},
+	}, body)
+	if err == nil {
+		return attrsOf(v, versionID), nil
+	}
+
+	err = body.Blame(err)
+	if s3error.Is(err, "NoSuchKey") {
+		return nil, storage.PreconditionFailed // there is no object, so none has the required revision
+	}
+	return nil, storageerror.FromS3(err)
+}
+
+// putBody returns the body of a request. At its end, it fails if the body is too large or does not
+// have the checksum in the request.
+func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
+	maxSize := d.server.Limits.MaxPutSize
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
-	limited := &io.LimitedReader{R: req.Body, N: r.Server.Limits.MaxPutSize + 1}
-	b := &state.Body{
+	limited := &io.LimitedReader{R: req.Body, N: maxSize + 1}
+	return &state.Body{
 		From:   io.TeeReader(limited, digest),
 		Size:   req.Size,
 		Digest: digest,
 		Check: func() error {
 			if limited.N <= 0 {
-				return request.TooLarge(digest.Size, r.Server.Limits.MaxPutSize)
+				return request.TooLarge(digest.Size, maxSize)
 			}
 			if req.CRC32C.Known && req.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
 				return storage.ChecksumMismatch
@@ -123,20 +156,9 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 			return nil
 		},
 	}
-	c := state.WriteCondition{Absent: req.Condition.Absent, Match: req.Condition.Revision}
-	v, versionID, err := r.Server.Store.Put(ctx, &state.Write{Bucket: d.bucket, Key: req.Key, Object: *o, Condition: c}, b)
-	if err != nil {
-		if b.Failed != nil {
-			err = b.Failed
-		}
-		if s3error.Is(err, "NoSuchKey") {
-			return nil, storage.PreconditionFailed // there is no object, so none has the required revision
-		}
-		return nil, storageerror.FromS3(err)
-	}
-	return attrsOf(v, versionID), nil
 }
 
+// checkVersion fails if the server has no version ids of this form. "" is valid.
 func (d *bucketDriver) checkVersion(id string) error {
 	if id != "" && !d.server.Store.ValidID(id) {
 		return storage.InvalidArgument
@@ -149,19 +171,27 @@ func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *sta
 	if err := d.checkVersion(req.Version); err != nil {
 		return nil, "", err
 	}
-	v, versionID, err = d.request(ctx, req.Key).Find(state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version})
+	name := state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version}
+	v, versionID, err = d.request(ctx, req.Key).Find(name)
 	if err == nil {
-		if req.Condition.Revision != "" && req.Condition.Revision != v.Object.ETag {
-			err = storage.PreconditionFailed
-		} else if req.Condition.NotRevision != "" && req.Condition.NotRevision == v.Object.ETag {
-			err = storage.NotModified
-		}
+		err = checkRevision(req, v.Object.ETag)
 	}
 	if err != nil {
 		d.server.Store.Release(v)
 		return nil, "", storageerror.FromS3(err)
 	}
 	return v, versionID, nil
+}
+
+// checkRevision fails if the condition of a read does not hold for an object with this entity tag.
+func checkRevision(req *driver.GetRequest, etag string) error {
+	if req.Condition.Revision != "" && req.Condition.Revision != etag {
+		return storage.PreconditionFailed
+	}
+	if req.Condition.NotRevision != "" && req.Condition.NotRevision == etag {
+		return storage.NotModified
+	}
+	return nil
 }
 
 // Get reads an object. Clients can read an object with a customer's encryption key only if they
@@ -171,18 +201,30 @@ func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storag
 	if err != nil {
 		return nil, nil, err
 	}
-	start, end, err := req.Span(v.Object.Size)
-	if err == nil && d.server.IsArchived(v) {
-		err = storage.Archived
-	}
-	if err == nil {
-		err = storageerror.FromS3(d.server.Store.Prepare(ctx, v, start, end-start))
-	}
+	offset, length, err := d.prepare(ctx, v, req)
 	if err != nil {
 		d.server.Store.Release(v)
 		return nil, nil, err
 	}
-	return attrsOf(v, versionID), d.open(ctx, v, start, end-start), nil
+	return attrsOf(v, versionID), d.open(ctx, v, offset, length), nil
+}
+
+// prepare opens the range of a version that a request reads. It fails with Archived if the version
+// must be restored first.
+func (d *bucketDriver) prepare(
+	ctx context.Context, v *state.Version, req *driver.GetRequest,
+) (offset, length int64, err error) {
+	start, end, err := req.Span(v.Object.Size)
+	if err != nil {
+		return 0, 0, err
+	}
+	if d.server.IsArchived(v) {
+		return 0, 0, storage.Archived
+	}
+	if err := d.server.Store.Prepare(ctx, v, start, end-start); err != nil {
+		return 0, 0, storageerror.FromS3(err)
+	}
+	return start, end - start, nil
 }
 
 // A storedBody is the content of an object, which a goroutine reads from the store. Close ends the
@@ -192,9 +234,10 @@ type storedBody struct {
 	done chan struct{}
 }
 
+// open returns a reader of a range of v. The reader releases v.
 func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, length int64) io.ReadCloser {
 	reader, writer := io.Pipe()
-	b := &storedBody{reader, make(chan struct{})}
+	b := &storedBody{PipeReader: reader, done: make(chan struct{})}
 	go func() {
 		defer close(b.done)
 		defer d.server.Store.Release(v)
@@ -272,26 +315,31 @@ func (d *bucketDriver) SetTags(ctx context.Context, req *driver.ChangeRequest) e
 	return storageerror.FromS3(err)
 }
 
+// These letters begin the token of a page, and say whether a prefix or a key follows.
+const (
+	prefixToken = "p"
+	keyToken    = "k"
+)
+
 // List returns one page of entries. The token is the kind and the key of the page's last entry.
 func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*storage.Page, error) {
 	pos := state.Position{Key: req.StartAfter}
-	kind := ""
 	if req.Token != "" {
-		kind = req.Token[:1]
 		pos.Key = req.Token[1:]
-		pos.Prefix = kind == "p"
+		pos.Prefix = strings.HasPrefix(req.Token, prefixToken)
 	}
+
 	page := &storage.Page{Entries: req.Entries[:0]}
 	last := ""
 	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
 	hasMore, err := d.server.Store.List(ctx, d.bucket, l, pos, func(v *state.Version, common string) {
 		if v == nil {
 			page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
-			last = "p" + common
+			last = prefixToken + common
 			return
 		}
 		page.Entries = append(page.Entries, entryOf(v))
-		last = "k" + v.Key
+		last = keyToken + v.Key
 	})
 	if err != nil {
 		return nil, storageerror.FromS3(err)
@@ -319,12 +367,9 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 		ctx, d.bucket, l, pos,
 		func(v *state.Version, isLatest bool, common string) {
 			if v == nil {
-				page.Entries = append(
-					page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
-				)
-				last = state.VersionPosition{
-					Key: common,
-				}
+				prefix := storage.ListEntry{Key: common, IsPrefix: true}
+				page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: prefix})
+				last = state.VersionPosition{Key: common}
 				return
 			}
 			entry := storage.VersionEntry{

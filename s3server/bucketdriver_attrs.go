@@ -57,15 +57,24 @@ func attrsOf(v *state.Version, versionID string) *storage.Attrs {
 		*field(&a.Properties) = v.Object.Properties.Header.Get(name)
 	}
 	a.StorageClass = shownClass(v)
-	for name, values := range v.Object.Properties.Header {
-		if key, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix)); ok {
-			if a.Metadata == nil {
-				a.Metadata = map[string]string{}
-			}
-			a.Metadata[key] = strings.Join(values, ",")
-		}
-	}
+	a.Metadata = metadataOf(v.Object.Properties.Header)
 	return a
+}
+
+// metadataOf returns the metadata in the headers of an object, or nil if there is none.
+func metadataOf(header http.Header) map[string]string {
+	var metadata map[string]string
+	for name, values := range header {
+		key, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix))
+		if !ok {
+			continue
+		}
+		if metadata == nil {
+			metadata = map[string]string{}
+		}
+		metadata[key] = strings.Join(values, ",")
+	}
+	return metadata
 }
 
 // shownClass returns the storage class of a version. Package storage expects "" for STANDARD.

@@ -76,13 +76,15 @@ func (c *recorder) begin(r *request.Request) *Request {
 	return req
 }
 
+// end counts the end of a request, and sets the status of the description that begin has returned.
 func (c *recorder) end(req *Request, status int) {
 	c.inFlight.Add(-1)
-	if req != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		req.Status = status
+	if req == nil {
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	req.Status = status
 }
 
 // Requests returns the latest requests in the order of their arrival, at most Config.Record of
@@ -223,28 +225,27 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""
 	}
+
 	message = e.Message
 	// The message names the failed condition of a form's policy with its value, which may be
 	// secret.
-	if prefix, condition, ok := strings.Cut(message, "Condition"); ok &&
-		len(withoutSecrets(url.Values{condition: nil})) == 0 {
+	if prefix, condition, ok := strings.Cut(message, "Condition"); ok && isSecret(condition) {
 		message = prefix + "Condition " + hidden
 	}
+
+	// Fields has names and values, alternating.
 	for i := 0; i+1 < len(e.Fields); i += 2 {
-		switch name, value := e.Fields[i], e.Fields[i+1]; name {
+		name := e.Fields[i]
+		value := e.Fields[i+1]
+		switch name {
 		case "CanonicalRequest":
 			canonical = hideSecrets(value)
-		case "AWSAccessKeyId",
-			"ArgumentName",
-			"Condition",
-			"Expires",
-			"HeadersNotSigned",
-			"Region",
-			"RequestTime",
+		case "AWSAccessKeyId", "ArgumentName", "Condition", "Expires", "HeadersNotSigned", "Region", "RequestTime",
 			"ServerTime":
 			message += " (" + name + ": " + value + ")"
 		}
 	}
+
 	if e.Err != nil && e.Status != http.StatusNotFound {
 		message += " (" + redact.Secrets(e.Err.Error()) + ")"
 	}
@@ -255,22 +256,33 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 // and tokens in the query. The first lines of a canonical request are the method, the path and the
 // query. The following lines are the headers, one line for each.
 func hideSecrets(canonical string) string {
+	const queryLine = 2
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
+		if i < queryLine {
+			continue
+		}
+		if i == queryLine {
+			lines[i] = hideParameters(line)
+			continue
+		}
 		name, _, isHeader := strings.Cut(line, ":")
-		if i == 2 {
-			parameters := strings.Split(line, "&")
-			for j, p := range parameters {
-				name, _, _ := strings.Cut(p, "=")
-				text, err := url.QueryUnescape(name)
-				if err != nil || len(withoutSecrets(url.Values{text: nil})) == 0 {
-					parameters[j] = name + "=" + hidden
-				}
-			}
-			lines[i] = strings.Join(parameters, "&")
-		} else if i > 2 && isHeader && !slices.Contains(plainHeaders, name) {
+		if isHeader && !slices.Contains(plainHeaders, name) {
 			lines[i] = name + ":" + hidden
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// hideParameters hides the values of a query that are secret.
+func hideParameters(query string) string {
+	parameters := strings.Split(query, "&")
+	for i, parameter := range parameters {
+		escaped, _, _ := strings.Cut(parameter, "=")
+		name, err := url.QueryUnescape(escaped)
+		if err != nil || isSecret(name) {
+			parameters[i] = escaped + "=" + hidden
+		}
+	}
+	return strings.Join(parameters, "&")
 }

@@ -314,15 +314,13 @@ func New(c Config) *Handler {
 	}
 	h.admin = newAdmin(h)
 	if c.Service != nil {
-		h.server.Store = driverstore.New(
-			driverstore.Config{
-				Service: c.Service,
-				Now:     h.server.Now,
-				Account: c.Credentials[0].Account,
-				Region:  c.Region,
-				Natural: state.NewSettings(c.Strict),
-			},
-		)
+		h.server.Store = driverstore.New(driverstore.Config{
+			Service: c.Service,
+			Now:     h.server.Now,
+			Account: c.Credentials[0].Account,
+			Region:  c.Region,
+			Natural: state.NewSettings(c.Strict),
+		})
 	} else {
 		h.server.Store = memory.New(h.server.Now, c.MaxBytes)
 	}
@@ -335,8 +333,10 @@ func New(c Config) *Handler {
 
 // createBuckets creates those of Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
+	account := h.config.Credentials[0].Account
 	for _, name := range h.config.Buckets {
-		if _, err := h.server.Store.CreateBucket(context.Background(), h.server.NewBucket(name, h.config.Credentials[0].Account)); err != nil {
+		b := h.server.NewBucket(name, account)
+		if _, err := h.server.Store.CreateBucket(context.Background(), b); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
 		}
 	}
@@ -369,6 +369,7 @@ func newSender(h *Handler) *events.Sender {
 	return sender
 }
 
+// setDefault sets *value to fallback if it is the zero value.
 func setDefault[T comparable](value *T, fallback T) {
 	var zero T
 	if *value == zero {

@@ -61,12 +61,15 @@ func Start(c Config) (*Server, error) {
 	if err := checkWebhook(c.WebhookURL); err != nil {
 		return nil, err
 	}
+
 	s := &Server{Handler: New(c), closing: make(chan struct{}), served: make(chan struct{})}
 	s.server.Done = s.closing
 	var encryption *tls.Config
 	if c.TLS != nil {
+		hosts := listen.Hosts(c.Addr, s.config.Domains)
 		var err error
-		if encryption, s.certificate, err = listen.WithCertificate(c.TLS, listen.Hosts(c.Addr, s.config.Domains)); err != nil {
+		encryption, s.certificate, err = listen.WithCertificate(c.TLS, hosts)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -75,6 +78,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.URL = urlOf(listener.Addr(), encryption != nil)
+
 	err = s.createBuckets() // New has called it, too, but ignored the error
 	if err == nil {
 		err = s.makeTrustingClient()
@@ -84,6 +88,13 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, err
 	}
+	s.serve(c, listener, encryption)
+	return s, nil
+}
+
+// serve begins to accept connections, and the background work of the server. encryption is nil
+// without TLS.
+func (s *Server) serve(c Config, listener net.Listener, encryption *tls.Config) {
 	s.connections = listen.Limit(listener, s.server.Limits.MaxConnections)
 	listener = s.connections
 	if encryption != nil {
@@ -93,6 +104,7 @@ func Start(c Config) (*Server, error) {
 	if c.Middleware != nil {
 		handler = c.Middleware(handler)
 	}
+
 	s.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -108,14 +120,20 @@ func Start(c Config) (*Server, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.beginRun(ctx, &s.background)
-	return s, nil
 }
 
 // checkWebhook fails if an address is not an http or https URL. "" is valid and means no webhook.
 func checkWebhook(address string) error {
+	if address == "" {
+		return nil
+	}
+	invalid := argument.Invalid("WebhookURL", "must be an http or https URL", "")
 	u, err := url.Parse(address)
-	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
+	if err != nil || u.Host == "" {
+		return invalid
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return invalid
 	}
 	return nil
 }
@@ -167,6 +185,7 @@ func (s *Server) Shutdown(ctx context.Context) (err error) {
 	return err
 }
 
+// end ends the server once. stop must make s.http.Serve return, and close all connections.
 func (s *Server) end(stop func()) {
 	s.close.Do(func() {
 		close(s.closing)

@@ -98,16 +98,22 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 // credential.
 func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential) bool {
 	user, password, _ := r.BasicAuth()
-	compare := func(a, b string) int {
-		x := sha256.Sum256([]byte(a))
-		y := sha256.Sum256([]byte(b))
-		return subtle.ConstantTimeCompare(x[:], y[:])
-	}
-	ok := want.AccessKeyID != "" && want.SecretKey != ""
-	if ok && compare(user, want.AccessKeyID)&compare(password, want.SecretKey) == 1 {
+	// Compare both, even if the user is wrong, so that each response takes the same time.
+	isUser := equalHashes(user, want.AccessKeyID)
+	isPassword := equalHashes(password, want.SecretKey)
+	hasCredential := want.AccessKeyID != "" && want.SecretKey != ""
+	if hasCredential && isUser && isPassword {
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
 	http.Error(w, "the access key and the secret of the server are needed", http.StatusUnauthorized)
 	return false
+}
+
+// equalHashes compares the hashes of two texts. The hashes have one length, so the time of the
+// comparison does not show the length of a text.
+func equalHashes(a, b string) bool {
+	hashA := sha256.Sum256([]byte(a))
+	hashB := sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(hashA[:], hashB[:]) == 1
 }
