@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -60,35 +59,49 @@ const (
 // minio, the program serves at MinIO's port. As curl, mc or sh, it accepts only health checks, such
 // as "curl -f URL || exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh
 // gets other arguments, the result known is false.
-func arguments(line []string) (args []string, ok bool) {
-	isURL := func(word string) bool {
-		return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
-	}
-	switch args := line[1:]; filepath.Base(line[0]) {
+func arguments(line []string) (result []string, known bool) {
+	args := line[1:]
+	switch filepath.Base(line[0]) {
 	case "minio":
 		return append([]string{"--listen", ":9000"}, args...), true
 	case "curl":
-		if i := slices.IndexFunc(args, isURL); i >= 0 {
-			return []string{"--health", args[i]}, true
-		}
-		return nil, false
+		return curlArguments(args)
 	case "mc":
 		return []string{"--health", "http://" + s3command.DefaultListen}, len(args) > 0 && args[0] == "ready"
 	case "sh":
-		if len(args) != 2 || args[0] != "-c" {
-			return nil, false
-		}
-		command, _, _ := strings.Cut(args[1], "||")
-		words := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(command))
-		if len(words) == 0 || words[0] != "curl" && words[0] != "mc" || strings.ContainsAny(command, ";&|$`") {
-			return nil, false
-		}
-		return arguments(words)
-	default:
-		return args, true
+		return shellArguments(args)
 	}
+	return args, true
 }
 
+// curlArguments is the part of arguments for curl. It checks the first URL.
+func curlArguments(args []string) (result []string, known bool) {
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://") {
+			return []string{"--health", arg}, true
+		}
+	}
+	return nil, false
+}
+
+// shellArguments is the part of arguments for sh. It accepts -c and one command of curl or mc, which
+// may be followed by "||" and anything.
+func shellArguments(args []string) (result []string, known bool) {
+	if len(args) != 2 || args[0] != "-c" {
+		return nil, false
+	}
+	command, _, _ := strings.Cut(args[1], "||")
+	if strings.ContainsAny(command, ";&|$`") {
+		return nil, false
+	}
+	line := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(command))
+	if len(line) == 0 || line[0] != "curl" && line[0] != "mc" {
+		return nil, false
+	}
+	return arguments(line)
+}
+
+// run runs the program, and returns its exit code.
 func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(string) (string, bool)) int {
 	var f s3command.Flags
 	set := flag.NewFlagSet("s3server", flag.ContinueOnError)
@@ -104,32 +117,53 @@ func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(stri
 	printVersion := set.Bool("version", false, "print the version of this program")
 	f.RegisterHosts(set)
 	f.Register(set)
-	err := set.Parse(args)
-	if err == nil && *printVersion {
+	if err := set.Parse(args); err != nil {
+		return reportUsage(errs, err)
+	}
+	if *printVersion {
 		_, _ = fmt.Fprintln(w, words.Version("s3server", release))
 		return 0
 	}
-	if err == nil {
-		args, err = f.ParseMinIO(set, set.Args())
+	directories, err := parseDirectories(&f, set, lookup)
+	if err != nil {
+		return reportUsage(errs, err)
 	}
-	if err == nil && len(args) == 0 {
-		args, err = s3command.Volumes(lookup)
+
+	env := s3command.Environment{
+		Err:    errs,
+		Lookup: lookup,
+		Ready:  func(url string) { _, _ = fmt.Fprintln(w, url) },
 	}
+	if err := serve(ctx, &f, directories, env); err != nil {
+		return reportFailure(errs, err)
+	}
+	return 0
+}
+
+// parseDirectories returns the directories after the flags, or else those of MinIO's environment
+// variable. The flag set must have parsed the command line.
+func parseDirectories(f *s3command.Flags, set *flag.FlagSet, lookup func(string) (string, bool)) ([]string, error) {
+	directories, err := f.ParseMinIO(set, set.Args())
+	if err != nil || len(directories) > 0 {
+		return directories, err
+	}
+	return s3command.Volumes(lookup)
+}
+
+// reportUsage prints an error of the command line, unless package flag has already printed it, and
+// returns the exit code. A request for help is not an error.
+func reportUsage(errs io.Writer, err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	if err != nil && storage.CodeOf(err) != storage.InvalidArgument { // package flag has already printed the error
-		return exitUsage
+	if storage.CodeOf(err) == storage.InvalidArgument {
+		_, _ = fmt.Fprintln(errs, "s3server:", err)
 	}
-	if err == nil {
-		err = serve(
-			ctx, &f, args,
-			s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(w, url) }},
-		)
-	}
-	if err == nil {
-		return 0
-	}
+	return exitUsage
+}
+
+// reportFailure prints an error of the server, and returns the exit code.
+func reportFailure(errs io.Writer, err error) int {
 	_, _ = fmt.Fprintln(errs, "s3server:", err)
 	if storage.CodeOf(err) == storage.InvalidArgument {
 		return exitUsage
@@ -137,29 +171,30 @@ func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(stri
 	return exitFailure
 }
 
-func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command.Environment) error {
+// serve serves S3 until ctx is done. With the flag --health, it checks another server instead.
+func serve(ctx context.Context, f *s3command.Flags, directories []string, env s3command.Environment) error {
 	if f.Health != "" {
 		return s3command.CheckHealth(ctx, f.Health)
 	}
-	switch len(args) {
-	case 0:
+	if len(directories) == 0 {
 		return f.Serve(ctx, env, nil)
-	case 1:
-		service, err := serviceOf(ctx, args[0])
-		if err == nil {
-			err = f.Serve(ctx, env, service)
+	}
+	if len(directories) > 1 {
+		return &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("arguments must be flags and at most one directory, after them"),
 		}
-		return named(err, args[0])
 	}
-	return &storage.Error{
-		Code: storage.InvalidArgument,
-		Err:  errors.New("arguments must be flags and at most one directory, after them"),
+	service, err := serviceOf(ctx, directories[0])
+	if err != nil {
+		return withUser(err, directories[0])
 	}
+	return withUser(f.Serve(ctx, env, service), directories[0])
 }
 
-// named adds advice to the error if the program may not write to the directory. A directory that a
-// container mounts often belongs to another user.
-func named(err error, directory string) error {
+// withUser adds advice to the error if the program may not write to the directory. A directory that
+// a container mounts often belongs to another user.
+func withUser(err error, directory string) error {
 	if storage.CodeOf(err) != storage.PermissionDenied || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}

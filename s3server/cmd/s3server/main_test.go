@@ -91,10 +91,10 @@ func TestMainExitCodes(t *testing.T) {
 func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
 	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
-	require.ErrorContains(t, named(denied, "/data"), fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
-	require.ErrorIs(t, named(denied, "/data"), denied)
-	require.Equal(t, closed, named(closed, "/data"), "of a port or a certificate")
-	require.NoError(t, named(nil, "/data"))
+	require.ErrorContains(t, withUser(denied, "/data"), fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
+	require.ErrorIs(t, withUser(denied, "/data"), denied)
+	require.Equal(t, closed, withUser(closed, "/data"), "of a port or a certificate")
+	require.NoError(t, withUser(nil, "/data"))
 }
 
 // The program turns command lines for MinIO's images into its own arguments. It does not know other command lines.

@@ -18,24 +18,30 @@ type accessLog struct {
 
 // openAccessLog opens the file with this name for appending. If name is "-", the log goes to errs.
 func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
-	l := &accessLog{}
-	dst := errs
-	if name != "-" {
-		var err error
-		if l.file, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
-			return nil, err
-		}
-		dst = l.file
+	if name == "-" {
+		return &accessLog{lines: newLineHandler(errs)}, nil
 	}
-	l.lines = slog.NewTextHandler(dst, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.LevelKey || a.Key == slog.MessageKey {
-			return slog.Attr{}
-		}
-		return a
-	}})
-	return l, nil
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &accessLog{lines: newLineHandler(file), file: file}, nil
 }
 
+// newLineHandler returns a handler that writes lines of pairs, without a level and a message.
+func newLineHandler(dst io.Writer) slog.Handler {
+	return slog.NewTextHandler(dst, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})
+}
+
+// add writes the line of a request. It ignores an error, because the request has succeeded without
+// the line.
 func (l *accessLog) add(e s3server.Entry) {
 	line := slog.NewRecord(e.Time, slog.LevelInfo, "", 0)
 	line.AddAttrs(

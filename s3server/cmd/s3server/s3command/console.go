@@ -16,15 +16,13 @@ const consoleOff = "off"
 // The console has a port, and so an origin, of its own. If it shared the port of S3, a script in an
 // object would run in the console's origin.
 func (c *command) consoleAddress() string {
+	browser, _ := c.env.Lookup("MINIO_BROWSER")
+	if browser == "off" || browser == "false" {
+		return ""
+	}
 	address := c.flags.console
-	for _, name := range []string{"MINIO_CONSOLE_ADDRESS", "MINIO_BROWSER"} {
-		text, _ := c.env.Lookup(name)
-		if name == "MINIO_BROWSER" && (text == "off" || text == "false") {
-			return ""
-		}
-		if name == "MINIO_CONSOLE_ADDRESS" && address == "" {
-			address = text
-		}
+	if address == "" {
+		address, _ = c.env.Lookup("MINIO_CONSOLE_ADDRESS")
 	}
 	if address == consoleOff {
 		return ""
@@ -35,13 +33,17 @@ func (c *command) consoleAddress() string {
 	return address
 }
 
+// isLoopback reports whether the host of an address is localhost or a loopback address.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
 	}
+	if host == "localhost" {
+		return true
+	}
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && ip.IsLoopback()
 }
 
 // listenForConsole opens the port of the console. If the server's certificate comes from files, the

@@ -7,13 +7,22 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// pairs has the names of environment variables for the access key and its secret. The first pair
-// that is set is used. MinIO's variables come first, because they are meant for a server. AWS's
-// variables are meant for a client.
-var pairs = [][2]string{
-	{"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"},
-	{"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"}, // MinIO used these names before 2021
-	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+// credentialVariables has the names of environment variables for the access key and its secret. The
+// first pair that is set is used. MinIO's variables come first, because they are meant for a server.
+// AWS's variables are meant for a client.
+var credentialVariables = []struct{ key, secret string }{
+	{key: "MINIO_ROOT_USER", secret: "MINIO_ROOT_PASSWORD"},
+	{key: "MINIO_ACCESS_KEY", secret: "MINIO_SECRET_KEY"}, // MinIO used these names before 2021
+	{key: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY"},
+}
+
+// credentialFiles has variables that are the path of a file with credentials, for MinIO.
+var credentialFiles = []string{
+	"MINIO_ROOT_USER_FILE",
+	"MINIO_ROOT_PASSWORD_FILE",
+	"MINIO_ACCESS_KEY_FILE",
+	"MINIO_SECRET_KEY_FILE",
+	"MINIO_CONFIG_ENV_FILE",
 }
 
 // credentials is the server's credential. If the credential comes from two environment variables, their
@@ -30,28 +39,28 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 		text, _ := lookup(name)
 		return text
 	}
-	for _, names := range pairs {
-		c := s3server.Credential{AccessKeyID: value(names[0]), SecretKey: value(names[1])}
+	for _, names := range credentialVariables {
+		c := s3server.Credential{AccessKeyID: value(names.key), SecretKey: value(names.secret)}
 		if c.AccessKeyID == "" && c.SecretKey == "" {
 			continue
 		}
 		if c.AccessKeyID == "" {
-			return credentials{}, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1],
+			return credentials{}, argument.Invalid("environment", "must have "+names.key+" if it has "+names.secret,
 				"set both, or none of them")
 		}
 		if c.SecretKey == "" {
-			return credentials{}, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0],
+			return credentials{}, argument.Invalid("environment", "must have "+names.secret+" if it has "+names.key,
 				"set both, or none of them")
 		}
-		if names[0] == "AWS_ACCESS_KEY_ID" {
+		if names.key == "AWS_ACCESS_KEY_ID" {
 			c.SessionToken = value("AWS_SESSION_TOKEN")
 		}
-		return credentials{Credential: c, variables: names[:]}, nil
+		return credentials{Credential: c, variables: []string{names.key, names.secret}}, nil
 	}
-	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
-		// The variable is the path of a file with credentials, for MinIO. This server does not read
-		// the file, so it refuses the variable. Otherwise it would use other credentials, perhaps
-		// MinIO's default, which everybody knows.
+
+	// This server does not read the files of MinIO, so it refuses their variables. Otherwise it would
+	// use other credentials, perhaps MinIO's default, which everybody knows.
+	for _, name := range credentialFiles {
 		if value(name) != "" {
 			return credentials{}, argument.Invalid(
 				"environment", "must not have "+name+" alone, because this server reads no such file",
@@ -59,6 +68,7 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 			)
 		}
 	}
+
 	return credentials{
 		Credential: s3server.Credential{
 			AccessKeyID: "OB" + rand.Text()[:18],

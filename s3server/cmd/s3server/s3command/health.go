@@ -33,9 +33,7 @@ var healthPaths = map[string]bool{
 // bucket, and "/healthz" is the path of a key in that bucket.
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !isRead || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" ||
-			isSubdomain(r.Host, domains) {
+		if !isHealthCheck(r) || isSubdomain(r.Host, domains) {
 			s3.ServeHTTP(w, r)
 			return
 		}
@@ -45,19 +43,30 @@ func withHealth(domains []string, s3 http.Handler) http.Handler {
 	})
 }
 
-// isSubdomain reports whether a host is a subdomain of one of the given domains. The host may have
-// a port.
+// isHealthCheck reports whether a request is an unsigned read of one of healthPaths, without a
+// query.
+func isHealthCheck(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	return healthPaths[r.URL.Path] && r.URL.RawQuery == "" && r.Header.Get("Authorization") == ""
+}
+
+// isSubdomain reports whether a host is a subdomain of one of the given domains. A host that is
+// itself one of the domains is not. The host may have a port.
 func isSubdomain(host string, domains []string) bool {
 	host = webserver.HostName(host)
-	isWithin := false
+	isBelow := false
 	for _, domain := range domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
 			return false
 		}
-		isWithin = isWithin || strings.HasSuffix(host, "."+domain)
+		if strings.HasSuffix(host, "."+domain) {
+			isBelow = true
+		}
 	}
-	return isWithin
+	return isBelow
 }
 
 // patience is the time that CheckHealth waits for a response.
@@ -67,29 +76,32 @@ const patience = 5 * time.Second
 // respond with 200. It does not verify the certificate, because it sends no secrets.
 func CheckHealth(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	isURL := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	if !isURL {
 		return argument.Invalid("--health", "must be the URL of a server", "write http://127.0.0.1:9000")
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = healthPath
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{ // this Transport ignores HTTP_PROXY
+	// Unlike http.DefaultTransport, this Transport ignores HTTP_PROXY.
+	client := http.Client{Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}}
-	response, err := client.Do(r)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", u.Redacted(), response.Status)
+	_ = resp.Body.Close() // only the status matters
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", u.Redacted(), resp.Status)
 	}
 	return nil
 }

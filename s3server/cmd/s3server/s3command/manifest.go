@@ -59,12 +59,13 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 // twice, and the error for an unknown name lists the known names. Package json would ignore the
 // case of letters, and would use the last of several values for a name.
 func decodeStrictly(data []byte, doc string, dst any) error {
-	var names, result []string
+	var known, seen []string
 	for field := range reflect.TypeOf(dst).Elem().Fields() {
-		names = append(names, field.Tag.Get("json"))
+		known = append(known, field.Tag.Get("json"))
 	}
-	// errors are ignored, because package json has already checked that data is valid
-	// JSON
+
+	// Errors of the decoder are ignored, because package json has already checked that data is valid
+	// JSON.
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, _ := decoder.Token(); start != json.Delim('{') {
 		return fmt.Errorf("%s must be an object", doc)
@@ -72,15 +73,14 @@ func decodeStrictly(data []byte, doc string, dst any) error {
 	for decoder.More() {
 		token, _ := decoder.Token()
 		name := token.(string)
-		switch {
-		case !slices.Contains(names, name):
-			return fmt.Errorf("%s has no field %q: it can have %s", doc, name, strings.Join(names, ", "))
-		case slices.Contains(result, name):
-			return fmt.Errorf("%s has %q twice", doc, name)
-		default:
-			result = append(result, name)
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%s has no field %q: it can have %s", doc, name, strings.Join(known, ", "))
 		}
-		_ = decoder.Decode(new(json.RawMessage))
+		if slices.Contains(seen, name) {
+			return fmt.Errorf("%s has %q twice", doc, name)
+		}
+		seen = append(seen, name)
+		_ = decoder.Decode(new(json.RawMessage)) // skip the value
 	}
 	return json.Unmarshal(data, dst)
 }
@@ -104,8 +104,22 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 	if err := json.Unmarshal(bytes.TrimSpace(text), &m); err != nil {
 		return nil, nil, argument.Invalid("--manifest", "must name a JSON file: "+err.Error(), "")
 	}
+	credentials, err = m.credentials(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	buckets, err = m.setups()
+	if err != nil {
+		return nil, nil, err
+	}
+	return credentials, buckets, nil
+}
+
+// credentials converts the users to credentials. It fails if a user is not valid, or if a user has
+// the access key of another user or of the server, which is root.
+func (m *manifest) credentials(root string) ([]s3server.Credential, error) {
+	var all []s3server.Credential
 	keys := []string{root}
-	var names []string
 	for i, u := range m.Users {
 		rule := ""
 		switch {
@@ -117,37 +131,65 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 			rule = fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account)
 		}
 		if rule != "" {
-			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, rule), "")
+			return nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, rule), "")
 		}
 		keys = append(keys, u.AccessKeyID)
-		credentials = append(credentials, s3server.Credential(u))
+		all = append(all, s3server.Credential(u))
 	}
+	return all, nil
+}
+
+// setups converts the buckets. It fails if a bucket is not valid, or if two have one name.
+func (m *manifest) setups() ([]s3server.BucketSetup, error) {
+	var all []s3server.BucketSetup
+	names := map[string]bool{}
 	for i := range m.Buckets {
-		b, err := m.Buckets[i].setup()
-		if err == nil && slices.Contains(names, b.Name) {
-			err = fmt.Errorf("%q is there twice", b.Name)
+		setup, err := m.Buckets[i].setup()
+		if err == nil && names[setup.Name] {
+			err = fmt.Errorf("%q is there twice", setup.Name)
 		}
 		if err != nil {
-			return nil, nil, argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", i, err), "")
+			return nil, argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", i, err), "")
 		}
-		names = append(names, b.Name)
-		buckets = append(buckets, b)
+		names[setup.Name] = true
+		all = append(all, setup)
 	}
-	return credentials, buckets, nil
+	return all, nil
 }
 
 // anonymousActions maps the values of "mc anonymous set" to the actions that everybody may then
-// perform: first the actions on the bucket, then those on its objects.
-var anonymousActions = map[string][2][]string{
-	"download": {{"s3:GetBucketLocation", "s3:ListBucket"}, {"s3:GetObject"}},
+// perform on the bucket and on its objects.
+var anonymousActions = map[string]struct{ onBucket, onObjects []string }{
+	"download": {
+		onBucket:  []string{"s3:GetBucketLocation", "s3:ListBucket"},
+		onObjects: []string{"s3:GetObject"},
+	},
 	"upload": {
-		{"s3:GetBucketLocation", "s3:ListBucketMultipartUploads"},
-		{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:PutObject"},
+		onBucket: []string{"s3:GetBucketLocation", "s3:ListBucketMultipartUploads"},
+		onObjects: []string{
+			"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:PutObject",
+		},
 	},
 	"public": {
-		{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
-		{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"},
+		onBucket: []string{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
+		onObjects: []string{
+			"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject",
+		},
 	},
+}
+
+// A policyDocument is the JSON of a bucket policy.
+type policyDocument struct {
+	Version   string
+	Statement []policyStatement
+}
+
+// A policyStatement is one statement of a policyDocument.
+type policyStatement struct {
+	Effect    string
+	Principal string
+	Action    []string
+	Resource  string
 }
 
 // setup converts b to a [s3server.BucketSetup].
@@ -163,18 +205,14 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	if b.Policy != nil {
 		return setup, fmt.Errorf("anonymous and policy exclude each other")
 	}
-	type statement struct {
-		Effect, Principal string
-		Action            []string
-		Resource          string
-	}
+	arn := "arn:aws:s3:::" + b.Name
 	var err error
-	setup.Policy, err = json.Marshal(struct {
-		Version   string
-		Statement []statement
-	}{"2012-10-17", []statement{
-		{"Allow", "*", actions[0], "arn:aws:s3:::" + b.Name},
-		{"Allow", "*", actions[1], "arn:aws:s3:::" + b.Name + "/*"},
-	}})
+	setup.Policy, err = json.Marshal(policyDocument{
+		Version: "2012-10-17",
+		Statement: []policyStatement{
+			{Effect: "Allow", Principal: "*", Action: actions.onBucket, Resource: arn},
+			{Effect: "Allow", Principal: "*", Action: actions.onObjects, Resource: arn + "/*"},
+		},
+	})
 	return setup, err
 }

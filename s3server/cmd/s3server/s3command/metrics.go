@@ -42,6 +42,7 @@ func newMetrics() *metrics {
 	return &metrics{startTime: time.Now(), responses: map[response]int64{}, operations: map[string]*totals{}}
 }
 
+// add counts a request at its end.
 func (m *metrics) add(e s3server.Entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,42 +64,56 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(m.text())
 }
 
+// These are the names of the metrics.
+const (
+	requestsMetric = "omnibucket_s3_requests_total"
+	receivedMetric = "omnibucket_s3_received_bytes_total"
+	sentMetric     = "omnibucket_s3_sent_bytes_total"
+	durationMetric = "omnibucket_s3_request_duration_seconds"
+	inFlightMetric = "omnibucket_s3_requests_in_flight"
+	startMetric    = "process_start_time_seconds"
+)
+
+// text returns all metrics in the text format.
 func (m *metrics) text() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var b bytes.Buffer
-	head := func(name, kind, help string) {
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
-	}
 
-	const requests = "omnibucket_s3_requests_total"
-	head(requests, "counter", "Requests by operation and HTTP status; status 0 is a closed connection.")
-	keys := slices.SortedFunc(maps.Keys(m.responses), func(a, b response) int {
+	writeHelp(&b, requestsMetric, "counter", "Requests by operation and HTTP status; status 0 is a closed connection.")
+	responses := slices.SortedFunc(maps.Keys(m.responses), func(a, b response) int {
 		return cmp.Or(cmp.Compare(a.operation, b.operation), cmp.Compare(a.status, b.status))
 	})
-	for _, key := range keys {
-		fmt.Fprintf(&b, "%s{operation=%q,status=\"%d\"} %d\n", requests, key.operation, key.status, m.responses[key])
+	for _, r := range responses {
+		fmt.Fprintf(&b, "%s{operation=%q,status=\"%d\"} %d\n", requestsMetric, r.operation, r.status, m.responses[r])
 	}
 
 	operations := slices.Sorted(maps.Keys(m.operations))
-	appendMetric := func(name string, value func(*totals) string) {
-		for _, operation := range operations {
-			fmt.Fprintf(&b, "%s{operation=%q} %s\n", name, operation, value(m.operations[operation]))
-		}
+	writeHelp(&b, receivedMetric, "counter", "Bytes of request bodies by operation.")
+	for _, name := range operations {
+		fmt.Fprintf(&b, "%s{operation=%q} %d\n", receivedMetric, name, m.operations[name].bytesReceived)
 	}
-	const received, sent, duration = "omnibucket_s3_received_bytes_total", "omnibucket_s3_sent_bytes_total", "omnibucket_s3_request_duration_seconds"
-	head(received, "counter", "Bytes of request bodies by operation.")
-	appendMetric(received, func(sum *totals) string { return strconv.FormatInt(sum.bytesReceived, 10) })
-	head(sent, "counter", "Bytes of response bodies by operation.")
-	appendMetric(sent, func(sum *totals) string { return strconv.FormatInt(sum.bytesSent, 10) })
-	head(duration, "summary", "Time from the headers of a request to the end of its response.")
-	appendMetric(duration+"_sum", func(sum *totals) string { return strconv.FormatFloat(sum.duration.Seconds(), 'g', -1, 64) })
-	appendMetric(duration+"_count", func(sum *totals) string { return strconv.FormatInt(sum.requests, 10) })
+	writeHelp(&b, sentMetric, "counter", "Bytes of response bodies by operation.")
+	for _, name := range operations {
+		fmt.Fprintf(&b, "%s{operation=%q} %d\n", sentMetric, name, m.operations[name].bytesSent)
+	}
+	writeHelp(&b, durationMetric, "summary", "Time from the headers of a request to the end of its response.")
+	for _, name := range operations {
+		seconds := strconv.FormatFloat(m.operations[name].duration.Seconds(), 'g', -1, 64)
+		fmt.Fprintf(&b, "%s_sum{operation=%q} %s\n", durationMetric, name, seconds)
+	}
+	for _, name := range operations {
+		fmt.Fprintf(&b, "%s_count{operation=%q} %d\n", durationMetric, name, m.operations[name].requests)
+	}
 
-	const inFlight, started = "omnibucket_s3_requests_in_flight", "process_start_time_seconds"
-	head(inFlight, "gauge", "Requests in progress.")
-	fmt.Fprintf(&b, "%s %d\n", inFlight, m.inFlight())
-	head(started, "gauge", "Start of the server in seconds since 1970.")
-	fmt.Fprintf(&b, "%s %d\n", started, m.startTime.Unix())
+	writeHelp(&b, inFlightMetric, "gauge", "Requests in progress.")
+	fmt.Fprintf(&b, "%s %d\n", inFlightMetric, m.inFlight())
+	writeHelp(&b, startMetric, "gauge", "Start of the server in seconds since 1970.")
+	fmt.Fprintf(&b, "%s %d\n", startMetric, m.startTime.Unix())
 	return b.Bytes()
+}
+
+// writeHelp writes the two comments before the values of a metric.
+func writeHelp(b *bytes.Buffer, name, kind, help string) {
+	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }

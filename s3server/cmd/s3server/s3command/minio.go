@@ -1,6 +1,7 @@
 package s3command
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"path/filepath"
@@ -34,29 +35,36 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	for _, name := range []string{"quiet", "anonymous", "json"} { // flags of MinIO that have no effect here
 		set.Bool(name, false, "")
 	}
-	for args = args[1:]; ; args = set.Args()[1:] {
+
+	// Parse stops at the first directory. Flags may follow it, so parse the rest, too.
+	args = args[1:]
+	for {
 		if err := set.Parse(args); err != nil {
 			return nil, err
 		}
 		if set.NArg() == 0 {
-			return rest, oneDirectory(rest)
+			return rest, checkVolumes(rest)
 		}
 		rest = append(rest, set.Arg(0))
+		args = set.Args()[1:]
 	}
 }
 
-// oneDirectory refuses arguments that make MinIO distribute objects over several disks or servers:
+// checkVolumes refuses arguments that make MinIO distribute objects over several disks or servers:
 // several directories, a pattern such as /data{1...4}, or URLs of servers.
-func oneDirectory(volumes []string) error {
-	if len(volumes) > 1 ||
-		len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
-		return argument.Invalid(
-			"server",
-			"must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "),
-			"write server /data",
-		)
+func checkVolumes(volumes []string) error {
+	if len(volumes) == 0 {
+		return nil
 	}
-	return nil
+	first := volumes[0]
+	if len(volumes) == 1 && !strings.Contains(first, "...") && !strings.Contains(first, "://") {
+		return nil
+	}
+	return argument.Invalid(
+		"server",
+		"must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "),
+		"write server /data",
+	)
 }
 
 // Volumes returns the directories in the variable MINIO_VOLUMES. MinIO serves these if its command
@@ -64,7 +72,7 @@ func oneDirectory(volumes []string) error {
 func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 	text, _ := lookup("MINIO_VOLUMES")
 	volumes := strings.Fields(text)
-	return volumes, oneDirectory(volumes)
+	return volumes, checkVolumes(volumes)
 }
 
 // takeMinIO reads MinIO's environment variables, and uses them for flags that are not set. It
@@ -72,38 +80,48 @@ func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 func (f *Flags) takeMinIO(
 	lookup func(string) (string, bool),
 ) (buckets []s3server.BucketSetup, variables []string, err error) {
-	take := func(name string) string {
+	value := func(name string) string {
 		text, _ := lookup(name)
-		text = strings.TrimSpace(text)
-		if text != "" {
-			variables = append(variables, name)
-		}
-		return text
+		return strings.TrimSpace(text)
 	}
-	for _, name := range []string{"MINIO_REGION", "MINIO_SITE_REGION"} {
-		region := take(name)
-		if f.region == "" {
-			f.region = region
-		}
-	}
-	if names := take("MINIO_DOMAIN"); names != "" && len(f.domains) == 0 {
+	f.region = cmp.Or(f.region, value("MINIO_REGION"), value("MINIO_SITE_REGION"))
+	if names := value("MINIO_DOMAIN"); names != "" && len(f.domains) == 0 {
 		f.domains = strings.Split(names, ",")
 	}
-	if names := take("MINIO_DEFAULT_BUCKETS"); names != "" { // Bitnami's image has this variable
-		for text := range strings.FieldsFuncSeq(names, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
-			name, anonymous, _ := strings.Cut(text, ":")
-			b := bucketManifest{Name: name, Anonymous: anonymous}
-			setup, err := b.setup()
-			if err != nil {
-				return nil, nil, argument.Invalid("MINIO_DEFAULT_BUCKETS",
-					"must be names of buckets, or name:download: "+err.Error(), "")
-			}
-			buckets = append(buckets, setup)
+	buckets, err = defaultBuckets(value("MINIO_DEFAULT_BUCKETS"))
+	if err != nil {
+		return nil, nil, err
+	}
+
+	for _, name := range minioVariables {
+		if value(name) != "" {
+			variables = append(variables, name)
 		}
 	}
-	// the caller of Serve has read this variable, so only record that it is in use
-	take("MINIO_VOLUMES")
 	return buckets, variables, nil
+}
+
+// minioVariables has the variables that the server uses, apart from the credentials. The caller of
+// Serve reads MINIO_VOLUMES. Bitnami's image has MINIO_DEFAULT_BUCKETS.
+var minioVariables = []string{
+	"MINIO_REGION", "MINIO_SITE_REGION", "MINIO_DOMAIN", "MINIO_DEFAULT_BUCKETS", "MINIO_VOLUMES",
+}
+
+// defaultBuckets reads the value of MINIO_DEFAULT_BUCKETS: names of buckets, some of which have the
+// permissions of everybody after a colon.
+func defaultBuckets(list string) (buckets []s3server.BucketSetup, err error) {
+	isSeparator := func(r rune) bool { return r == ',' || r == ';' || r == ' ' }
+	for text := range strings.FieldsFuncSeq(list, isSeparator) {
+		name, anonymous, _ := strings.Cut(text, ":")
+		b := bucketManifest{Name: name, Anonymous: anonymous}
+		setup, err := b.setup()
+		if err != nil {
+			return nil, argument.Invalid("MINIO_DEFAULT_BUCKETS",
+				"must be names of buckets, or name:download: "+err.Error(), "")
+		}
+		buckets = append(buckets, setup)
+	}
+	return buckets, nil
 }
 
 // takeCertificates uses the certificate and the key in the directory --certs-dir, under MinIO's

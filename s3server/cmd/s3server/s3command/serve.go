@@ -70,7 +70,7 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 type command struct {
 	flags      *Flags
 	env        Environment
-	found      credentials
+	found      credentials            // the server's own credential
 	users      []s3server.Credential  // users of the manifest, in addition to the server's credential
 	buckets    []s3server.BucketSetup // buckets to create before the first request
 	ofMinIO    []string               // names of MinIO's environment variables that are in use
@@ -126,19 +126,8 @@ func (c *command) setAdminToken() {
 
 // start opens the ports and starts the server. When it returns nil, the server accepts requests.
 func (c *command) start(ctx context.Context, service driver.ServiceDriver) error {
-	f := c.flags
-	if f.accessLog != "" {
-		var err error
-		if c.accessLog, err = openAccessLog(f.accessLog, c.env.Err); err != nil {
-			return err
-		}
-	}
-	if f.metrics != "" {
-		c.metrics = newMetrics()
-		var err error
-		if c.atMetrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", f.metrics); err != nil {
-			return err
-		}
+	if err := c.openLogs(ctx); err != nil {
+		return err
 	}
 	config, err := c.config(service)
 	if err != nil {
@@ -147,22 +136,52 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 	if err := c.listenForConsole(ctx, config.TLS); err != nil {
 		return err
 	}
-	var refusal error
-	config.Middleware = func(s3 http.Handler) http.Handler { // s3server.Start calls this before the first request
-		for _, b := range c.buckets {
-			refusal = errors.Join(refusal, s3.(*s3server.Handler).SetUpBucket(ctx, b))
-		}
+
+	// s3server.Start calls Middleware before it accepts a request, so clients see the buckets from the
+	// start.
+	var setupErr error
+	config.Middleware = func(s3 http.Handler) http.Handler {
+		setupErr = c.setUpBuckets(ctx, s3.(*s3server.Handler))
 		return withHealth(c.domains(), s3)
 	}
-	if c.server, err = s3server.Start(config); err != nil {
+	c.server, err = s3server.Start(config)
+	if err != nil {
 		return err
 	}
-	return refusal
+	return setupErr
+}
+
+// openLogs opens the access log and the port of the metrics, if the flags ask for them.
+func (c *command) openLogs(ctx context.Context) (err error) {
+	if c.flags.accessLog != "" {
+		c.accessLog, err = openAccessLog(c.flags.accessLog, c.env.Err)
+		if err != nil {
+			return err
+		}
+	}
+	if c.flags.metrics != "" {
+		c.metrics = newMetrics()
+		c.atMetrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.flags.metrics)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setUpBuckets creates the buckets of the manifest and of MinIO's variables.
+func (c *command) setUpBuckets(ctx context.Context, h *s3server.Handler) error {
+	var failures []error
+	for _, b := range c.buckets {
+		failures = append(failures, h.SetUpBucket(ctx, b))
+	}
+	return errors.Join(failures...)
 }
 
 // domains returns the hosts whose subdomains are buckets.
 func (c *command) domains() []string { return append([]string{"localhost"}, c.flags.domains...) }
 
+// config returns the configuration of the server. It reads the certificate.
 func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
@@ -235,19 +254,7 @@ func (c *command) announce() error {
 		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
 	}
 	if c.found.generated {
-		if c.flags.minio {
-			c.printLine("# The environment has no credentials. These are those of MinIO, which everybody knows:")
-		} else {
-			c.printLine("# The environment has no credentials. These are valid until this server ends:")
-		}
-		for _, variable := range c.server.Env() {
-			name, value, _ := strings.Cut(variable, "=")
-			if name == "AWS_CA_BUNDLE" && c.flags.caFile != "" {
-				value = c.flags.caFile
-			}
-			c.printLine("export " + name + "=" + quoted(value))
-		}
-		c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
+		c.announceCredentials()
 	}
 	if c.newToken {
 		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
@@ -257,11 +264,8 @@ func (c *command) announce() error {
 		c.printLine("# The console is at " + c.consoleURL() +
 			" with the access key as user name and the secret as password.")
 	}
-	if name := c.flags.readyFile; name != "" {
-		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {
-			return err
-		}
-		if err := os.Rename(name+".new", name); err != nil { // Rename is atomic: readers never see a part of the file
+	if c.flags.readyFile != "" {
+		if err := writeAtOnce(c.flags.readyFile, c.server.URL+"\n"); err != nil {
 			return err
 		}
 		c.isAnnounced = true
@@ -270,6 +274,33 @@ func (c *command) announce() error {
 	return nil
 }
 
+// writeAtOnce writes a file so that readers never see a part of it.
+func writeAtOnce(name, text string) error {
+	if err := os.WriteFile(name+".new", []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
+}
+
+// announceCredentials prints the generated credentials as environment variables for a shell.
+func (c *command) announceCredentials() {
+	if c.flags.minio {
+		c.printLine("# The environment has no credentials. These are those of MinIO, which everybody knows:")
+	} else {
+		c.printLine("# The environment has no credentials. These are valid until this server ends:")
+	}
+	for _, variable := range c.server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		if name == "AWS_CA_BUNDLE" && c.flags.caFile != "" {
+			value = c.flags.caFile
+		}
+		c.printLine("export " + name + "=" + quoted(value))
+	}
+	c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
+}
+
+// announceCertificate prints the fingerprint of the certificate, and writes the certificate to the
+// file of --ca-file.
 func (c *command) announceCertificate() error {
 	der := c.server.Certificate().Raw
 	c.printLine(fmt.Sprintf("# SHA-256 fingerprint of the certificate: %X", sha256.Sum256(der)))
@@ -286,33 +317,39 @@ func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) 
 func (c *command) wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var others []chan error
-	serve := func(l net.Listener, h http.Handler) {
-		errc := make(chan error, 1)
-		others = append(others, errc)
-		go func() {
-			errc <- webserver.Serve(ctx, l, h)
-			cancel()
-		}()
-	}
+	var results []<-chan error
 	if c.metrics != nil {
 		c.metrics.inFlight = c.server.Busy
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", c.metrics)
-		serve(c.atMetrics, mux)
+		results = append(results, beginServing(ctx, cancel, c.atMetrics, mux))
 	}
 	if c.atConsole != nil {
-		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...))
+		page := console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...)
+		results = append(results, beginServing(ctx, cancel, c.atConsole, page))
 	}
+
 	<-ctx.Done()
-	finishing, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	graceCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer stop()
-	_ = c.server.Shutdown(finishing) // Shutdown closes the connections of requests that take longer
-	var err error
-	for _, errc := range others {
-		err = errors.Join(err, <-errc)
+	_ = c.server.Shutdown(graceCtx) // Shutdown closes the connections of requests that take longer
+
+	var failures []error
+	for _, result := range results {
+		failures = append(failures, <-result)
 	}
-	return err
+	return errors.Join(failures...)
+}
+
+// beginServing serves in a goroutine until ctx is done. If it fails earlier, it calls cancel. The
+// channel receives the result at the end.
+func beginServing(ctx context.Context, cancel context.CancelFunc, l net.Listener, h http.Handler) <-chan error {
+	result := make(chan error, 1)
+	go func() {
+		result <- webserver.Serve(ctx, l, h)
+		cancel()
+	}()
+	return result
 }
 
 // close removes the ready file, and closes the server, its listeners and the access log.
@@ -337,9 +374,8 @@ func (c *command) close() error {
 
 // quoted quotes text for a shell, if necessary.
 func quoted(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool {
-		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:[]", r)
-	}) {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:[]"
+	if strings.Trim(text, plain) == "" {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
