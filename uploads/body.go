@@ -21,6 +21,7 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 	return bounds{judge: judge, claimed: max(claimed, 0)}
 }
 
+// checkClaim returns the response for the length that the sender announced, or nil.
 func (b bounds) checkClaim() *refusal.Error {
 	if b.claimed == 0 {
 		return nil
@@ -40,7 +41,8 @@ func (b bounds) check(n int64) *refusal.Error {
 		return e
 	}
 	if b.room > 0 && n > b.room {
-		return refusal.OfFile(refusal.CodeOverAllowance, "There is no room for this file: "+words.Bytes(b.room)+" are left.")
+		message := "There is no room for this file: " + words.Bytes(b.room) + " are left."
+		return refusal.OfFile(refusal.CodeOverAllowance, message)
 	}
 	return nil
 }
@@ -59,19 +61,21 @@ func (b bounds) limit() int64 {
 // A body reads a file while it streams into the store. If the file is too long, Read fails
 // immediately. If it is too short, Read fails at its end. In both cases the store keeps nothing.
 type body struct {
-	from    io.Reader
-	bounds  bounds
-	limit   int64 // number of bytes that the bounds allow
-	read    int64
-	refused *refusal.Error
+	src       io.Reader
+	bounds    bounds
+	limit     int64 // number of bytes that the bounds allow
+	bytesRead int64
+	refused   *refusal.Error // why Read has failed, or nil
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	b.read += int64(n)
-	if b.read > b.limit || err == io.EOF {
-		b.refused = b.bounds.check(b.read)
-	} else if err != nil {
+	n, err := b.src.Read(p)
+	b.bytesRead += int64(n)
+	switch {
+	case b.bytesRead > b.limit || err == io.EOF:
+		// This is the final length, or already too long.
+		b.refused = b.bounds.check(b.bytesRead)
+	case err != nil:
 		b.refused = refusal.Interrupted(err)
 	}
 	if b.refused != nil {

@@ -47,6 +47,7 @@ type bucketRecords struct{ bucket storage.ReadWriter }
 // user, use a database instead.
 func BucketRecords(bucket storage.ReadWriter) Records { return bucketRecords{bucket} }
 
+// A record is the JSON of one record.
 type record struct {
 	Key     string         `json:"key"`
 	Name    string         `json:"name"`
@@ -64,10 +65,19 @@ func recordKey(id string) string { return recordPrefix + id + recordSuffix }
 // with the file that expires first.
 func expiryKey(f *File) string { return expiryPrefix + timeid.Floor(f.Expires) + f.ID }
 
+// write stores the record of f on a condition.
 func (b bucketRecords) write(ctx context.Context, f *File, condition storage.UploadOption) error {
-	text, _ := json.Marshal(
-		record{f.Key, f.Name, f.ContentType, f.Size, f.User.ID, f.Purpose, f.CRC32C, f.Expires},
-	) // Marshal fails only for a time that filename.Storable rejects
+	// Marshal fails only for a time that filename.Storable rejects.
+	text, _ := json.Marshal(record{
+		Key:     f.Key,
+		Name:    f.Name,
+		Type:    f.ContentType,
+		Size:    f.Size,
+		User:    f.User.ID,
+		Purpose: f.Purpose,
+		CRC32C:  f.CRC32C,
+		Expires: f.Expires,
+	})
 	_, err := b.bucket.Upload(ctx, recordKey(f.ID), bytes.NewReader(text), condition)
 	return err
 }
@@ -75,11 +85,13 @@ func (b bucketRecords) write(ctx context.Context, f *File, condition storage.Upl
 // Create stores the time of expiry before the record. In the opposite order, a crash between the
 // two writes could leave a record that never expires.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
-	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires); err != nil {
+	err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires)
+	if err != nil {
 		return err
 	}
 	if !f.Expires.IsZero() {
-		if _, err := b.bucket.Upload(ctx, expiryKey(f), strings.NewReader("")); err != nil {
+		_, err := b.bucket.Upload(ctx, expiryKey(f), strings.NewReader(""))
+		if err != nil {
 			return err
 		}
 	}
@@ -91,12 +103,14 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 	return f, err
 }
 
+// read returns a record and its revision.
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
 	// If the key is invalid, no record can have it. Send no request, because some stores would not
 	// return ObjectNotFound for such a key.
 	if objectkey.WriteRule(recordKey(id)) != "" {
 		return nil, "", storage.ObjectNotFound
 	}
+
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
 		return nil, "", err
@@ -144,9 +158,11 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		if f.Purpose == purpose {
 			return f, nil
 		}
-		f.Purpose = purpose
+
 		// The write fails with PreconditionFailed only if another write came first, so read again.
-		if err := b.write(ctx, f, storage.IfRevision(revision)); storage.CodeOf(err) != storage.PreconditionFailed {
+		f.Purpose = purpose
+		err = b.write(ctx, f, storage.IfRevision(revision))
+		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return f, err
 		}
 	}
@@ -167,48 +183,67 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 // The removal has no condition on the revision. Between the read and the removal, the record cannot
 // become permanent, because this type has no method that makes an expiring file permanent.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
-	if !f.Expires.IsZero() {
-		switch current, err := b.Record(ctx, f.ID); storage.CodeOf(err) {
-		case "":
-			if current.Expires.IsZero() {
-				return storage.PreconditionFailed
-			}
-		case storage.ObjectNotFound, storage.Internal:
-		default:
-			return err
-		}
+	if f.Expires.IsZero() {
+		return b.bucket.Remove(ctx, recordKey(f.ID))
 	}
-	err := b.bucket.Remove(ctx, recordKey(f.ID))
-	if err == nil && !f.Expires.IsZero() {
-		err = b.bucket.Remove(ctx, expiryKey(f))
+
+	current, err := b.Record(ctx, f.ID)
+	code := storage.CodeOf(err)
+	isDamaged := code == storage.Internal
+	isMissing := code == storage.ObjectNotFound
+	if err != nil && !isDamaged && !isMissing {
+		return err
 	}
-	return err
+	if err == nil && current.Expires.IsZero() {
+		return storage.PreconditionFailed
+	}
+
+	err = b.bucket.Remove(ctx, recordKey(f.ID))
+	if err != nil {
+		return err
+	}
+	return b.bucket.Remove(ctx, expiryKey(f))
 }
 
 // Expired lists the expiry keys, which are in the order of time, and stops at the first file that
 // expires after now.
-func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (found []*File, err error) {
+func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) ([]*File, error) {
+	var expired []*File
 	for entry, err := range b.bucket.List(ctx, storage.WithPrefix(expiryPrefix), storage.WithPageSize(limit)) {
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimPrefix(entry.Key, expiryPrefix)
-		prefix := name[:min(timeid.Length, len(name))]
-		id := name[min(timeid.Length, len(name)):]
-		f := &File{ID: id, Expires: timeid.Time(prefix)}
-		if !timeid.Valid(id) || entry.Key != expiryKey(f) {
+		f := parseExpiryKey(entry.Key)
+		if f == nil {
 			// This package did not write the object.
 			continue
 		}
 		if f.Expires.After(now) {
-			return found, nil
+			return expired, nil
 		}
-		found = append(found, f)
-		if len(found) == limit {
-			return found, nil
+		expired = append(expired, f)
+		if len(expired) == limit {
+			return expired, nil
 		}
 	}
-	return found, nil
+	return expired, nil
+}
+
+// parseExpiryKey returns the ID and the expiry of the file that a key is for. If the key is no expiry
+// key, it returns nil.
+func parseExpiryKey(key string) *File {
+	name := strings.TrimPrefix(key, expiryPrefix)
+	if len(name) < timeid.Length {
+		return nil
+	}
+	f := &File{
+		ID:      name[timeid.Length:],
+		Expires: timeid.Time(name[:timeid.Length]),
+	}
+	if !timeid.Valid(f.ID) || key != expiryKey(f) {
+		return nil
+	}
+	return f
 }
 
 // IDs takes the IDs from the keys in a listing, without reading the records.
@@ -226,8 +261,8 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil
 		}
-		if id := strings.TrimSuffix(strings.TrimPrefix(entry.Key, recordPrefix), recordSuffix); timeid.Valid(id) &&
-			entry.Key == recordKey(id) {
+		id := strings.TrimSuffix(strings.TrimPrefix(entry.Key, recordPrefix), recordSuffix)
+		if timeid.Valid(id) && entry.Key == recordKey(id) {
 			ids = append(ids, id)
 		}
 		if len(ids) == listPage {
@@ -237,6 +272,7 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 	return ids, "", nil
 }
 
+// List reads records in batches until it has found limit files, or has read scanPage records.
 func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, limit int) ([]*File, string, error) {
 	if err := filename.Storable(q.Purpose, q.User); err != nil {
 		return nil, "", err
@@ -246,19 +282,22 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 	}
 
 	var files []*File
-	for scanned := 0; scanned < scanPage; {
-		batch := limit - len(files)
-		if q.Purpose != "" || q.User != "" || scanned > 0 {
-			batch = scanBatch
+	scanned := 0
+	for scanned < scanPage {
+		batch := scanBatch
+		if scanned == 0 && q.Purpose == "" && q.User == "" {
+			// Probably all records match.
+			batch = limit
 		}
 		ids, next, err := b.IDs(ctx, startAfter, batch)
 		if err != nil {
 			return nil, "", err
 		}
-		if n := countBefore(ids, q); n < len(ids) {
-			ids = ids[:n]
+		if count := countBefore(ids, q.To); count < len(ids) {
+			ids = ids[:count]
 			next = ""
 		}
+
 		records, err := b.readAll(ctx, ids)
 		if err != nil {
 			return nil, "", err
@@ -272,33 +311,42 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 			}
 			files = append(files, f)
 		}
+
+		if next == "" || len(files) == limit {
+			return files, next, nil
+		}
 		scanned += len(ids)
 		startAfter = next
-		if next == "" || len(files) == limit {
-			break
-		}
 	}
 	return files, startAfter, nil
 }
 
-func countBefore(ids []string, q Filter) int {
-	if q.To.IsZero() {
+// countBefore returns how many of the sorted IDs are of files before a time. The zero time is after
+// all files.
+func countBefore(ids []string, end time.Time) int {
+	if end.IsZero() {
 		return len(ids)
 	}
-	n, _ := slices.BinarySearch(ids, timeid.Floor(q.To))
-	return n
+	count, _ := slices.BinarySearch(ids, timeid.Floor(end))
+	return count
 }
 
 // readAll returns the records with these IDs. For a record that was removed meanwhile, it returns
 // nil.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
-	return files, running.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {
-		if files[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
+	err := running.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) error {
+		f, err := b.Record(ctx, ids[i])
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		files[i] = f
+		return nil
 	})
+	return files, err
 }
 
 // maxRecordConflicts limits how often one call reads a record again because another call changed it.

@@ -273,6 +273,7 @@ const (
 	defaultGrace    = 24 * time.Hour
 )
 
+// setDefaults sets the fields that the application has left out.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
 		c.States = states
@@ -280,6 +281,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.States == nil {
 		c.States = bucketStates{bucket}
 	}
+
 	if c.Records != nil {
 		c.Key = cmp.Or(c.Key, "files/content/{id}{ext}")
 	}
@@ -347,33 +349,28 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	}
 
-	if !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//") ||
-		strings.Contains("/"+c.Prefix, "/./") ||
-		strings.Contains("/"+c.Prefix, "/../") ||
-		len(c.Prefix) > 512 ||
-		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }) {
+	if !isKeyPrefix(c.Prefix) {
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
-
 	for _, origin := range c.Origins {
-		if u, err := url.Parse(origin); origin != "*" &&
-			(err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+		if origin != "*" && !isOrigin(origin) {
 			return "Config.Origins", `must be as in "https://example.com", or "*"`
 		}
 	}
-	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" &&
-		(err != nil || u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
+	if c.BaseURL != "" && !isBaseURL(c.BaseURL) {
 		return "Config.BaseURL", `must be as in "https://example.com/uploads"`
 	}
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
 
-	if _, ok := c.Records.(bucketRecords); ok &&
-		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
+	_, recordsInBucket := c.Records.(bucketRecords)
+	isRecordKey := strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)
+	if recordsInBucket && isRecordKey {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
-	if _, ok := c.States.(bucketStates); ok && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
+	_, statesInBucket := c.States.(bucketStates)
+	if statesInBucket && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
 		return "Config.Key", `must not begin with "files/usage/", where older versions kept the usage of users`
 	}
 	if c.reserves(c.Key) {
@@ -382,22 +379,61 @@ func (c *Config) problem() (field, rule string) {
 	return "", ""
 }
 
+// isKeyPrefix reports whether prefix has one or more whole segments that are safe in a key.
+func isKeyPrefix(prefix string) bool {
+	const maxLength = 512 // bytes
+	if len(prefix) > maxLength || strings.HasPrefix(prefix, "/") {
+		return false
+	}
+	segments, isWhole := strings.CutSuffix(prefix, "/")
+	if !isWhole {
+		return false
+	}
+	for segment := range strings.SplitSeq(segments, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+		if strings.ContainsFunc(segment, func(r rune) bool { return !keypattern.IsSafe(r) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// isOrigin reports whether text is an address with a scheme and a host, and without a path.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme != "" && u.Host != "" && u.Path == ""
+}
+
+// isBaseURL reports whether text is an address with a scheme and a host, and without a query.
+func isBaseURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme != "" && u.Host != "" && u.RawQuery == ""
+}
+
 // usagePrefix is the prefix of the counts of the users. It is not below Prefix, because a lifecycle
 // rule may remove everything there.
 func (c *Config) usagePrefix() string { return strings.TrimSuffix(c.Prefix, "/") + "-usage/" }
 
 // reserves reports whether key is reserved, so that no file may have it. Sweep removes the objects
-// under Prefix. The counts of the users are under usagePrefix. Under the other reserved prefixes, DELETE of the file would have the same path as
-// DELETE of an upload.
+// under Prefix. The counts of the users are under usagePrefix. Under the other reserved prefixes,
+// DELETE of the file would have the same path as DELETE of an upload.
 func (c *Config) reserves(key string) bool {
-	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, c.usagePrefix()) ||
-		strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
+	for _, prefix := range []string{c.Prefix, c.usagePrefix(), "s3/", "tus/"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
+// cacheControl returns the directives for a media type: those of the type itself, of its family, or
+// of all types.
 func (c *Config) cacheControl(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
-	for _, row := range []string{mediaType, family + "/*", "*"} {
-		if directives, ok := c.CacheControl[row]; ok {
+	for _, pattern := range []string{mediaType, family + "/*", "*"} {
+		if directives, ok := c.CacheControl[pattern]; ok {
 			return directives
 		}
 	}
@@ -411,57 +447,69 @@ type requirement struct {
 	flaw, hint string
 }
 
+// requirements returns what the configuration needs. looksAtContent is true if Rules decide by the
+// content of a file.
 func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
-	has := func(f storage.Features) bool { return storage.Supports(bucket, f) }
-	r, inBucket := c.Records.(bucketRecords)
+	records, recordsInBucket := c.Records.(bucketRecords)
+	// The service then detects no types, and the application chooses them, or serves no users over HTTP.
+	choosesTypes := !looksAtContent && (c.Begin != nil || c.Authorize == nil)
 	return []requirement{
 		{
-			!inBucket || storage.Supports(r.bucket, conditions), "the bucket of the records cannot write conditionally",
-			"keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
+			met:  !recordsInBucket || storage.Supports(records.bucket, conditions),
+			flaw: "the bucket of the records cannot write conditionally",
+			hint: "keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
 		},
 		{
-			!c.needsSessions() || conditional(c.States),
-			"the bucket cannot write conditionally, so two processes could change the state of one upload at once",
-			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
+			met:  !c.needsSessions() || conditional(c.States),
+			flaw: "the bucket cannot write conditionally, so two processes could change the state of one upload at once",
+			hint: "set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
 		},
 		{
-			c.Allowance == nil || conditional(c.States),
-			"the bucket cannot write conditionally, so two processes could use the same room of an allowance",
-			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, " +
-				"or to a database (package sqlrecords)",
+			met:  c.Allowance == nil || conditional(c.States),
+			flaw: "the bucket cannot write conditionally, so two processes could use the same room of an allowance",
+			hint: "set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
 		},
 		{
-			c.Unguarded || has(storage.ConditionalCreate),
-			"the bucket has no IfAbsent, so an upload might overwrite another",
-			"set Config.Unguarded to rely only on the 128 random bits of keys",
+			met:  c.Unguarded || storage.Supports(bucket, storage.ConditionalCreate),
+			flaw: "the bucket has no IfAbsent, so an upload might overwrite another",
+			hint: "set Config.Unguarded to rely only on the 128 random bits of keys",
 		},
 		{
-			c.Link != SignedLink || has(storage.SignedURLs), "the bucket has no signed addresses, for SignedLink",
-			"open a local or memory bucket with storage.WithSigningBaseURL",
+			met:  c.Link != SignedLink || storage.Supports(bucket, storage.SignedURLs),
+			flaw: "the bucket has no signed addresses, for SignedLink",
+			hint: "open a local or memory bucket with storage.WithSigningBaseURL",
 		},
 		{
-			!c.PublicRead || has(storage.ObjectACLs), "the bucket has no WithPublicRead, for PublicRead",
-			"make the bucket public instead, and leave out Config.PublicRead",
+			met:  !c.PublicRead || storage.Supports(bucket, storage.ObjectACLs),
+			flaw: "the bucket has no WithPublicRead, for PublicRead",
+			hint: "make the bucket public instead, and leave out Config.PublicRead",
 		},
 		{
-			len(c.Tags) == 0 || has(storage.ObjectTags), "the bucket has no WithTags, for Tags",
-			"leave out Config.Tags, or use a bucket with tags",
+			met:  len(c.Tags) == 0 || storage.Supports(bucket, storage.ObjectTags),
+			flaw: "the bucket has no WithTags, for Tags",
+			hint: "leave out Config.Tags, or use a bucket with tags",
 		},
 		{
-			!c.needsSessions() || has(storage.OpenUploads),
-			"the bucket has no multipart uploads whose parts come in any order",
-			"set Config.Unguarded to offer only forms",
+			met:  !c.needsSessions() || storage.Supports(bucket, storage.OpenUploads),
+			flaw: "the bucket has no multipart uploads whose parts come in any order",
+			hint: "set Config.Unguarded to offer only forms",
 		},
 		{
-			!looksAtContent && (c.Begin != nil || c.Authorize == nil) || has(storage.ContentProperties),
-			"the bucket keeps no content types, so a browser could run what users upload", "use a bucket that supports ContentProperties",
+			met:  choosesTypes || storage.Supports(bucket, storage.ContentProperties),
+			flaw: "the bucket keeps no content types, so a browser could run what users upload",
+			hint: "use a bucket that supports ContentProperties",
 		},
 	}
 }
 
 // needsSessions reports whether the service must offer the S3 routes and tus. If it must, New fails
 // for a bucket that cannot support them.
-func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }
+func (c *Config) needsSessions() bool {
+	if c.Begin != nil {
+		return true
+	}
+	return c.Authorize != nil && !c.Unguarded
+}
 
 // An Allowance limits how much a user may store. [Config.Allowance] returns it.
 type Allowance struct {

@@ -128,14 +128,15 @@ func (s *files) end(ctx context.Context, f *File) error {
 func (s *files) takeBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
-	var err error
-	switch {
-	case f.stage >= stageCounted:
+
+	if f.stage >= stageCounted {
 		_ = s.removeCounted(ctx, f)
 		return
-	case f.stage == stageRecorded:
+	}
+	var err error
+	if f.stage == stageRecorded {
 		err = s.removeRecorded(ctx, f)
-	default:
+	} else {
 		err = s.removeBytes(ctx, f.Key)
 	}
 	if err == nil {
@@ -145,23 +146,23 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 
 // beginEnding looks at the reservation of a file whose upload this call ends. Other calls may end the
 // same upload. If there is no reservation any more, an earlier call has counted the file, or nobody
-// ever will.
-func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
+// ever will. beginEnding returns the reserved bytes, or 0.
+func (s *files) beginEnding(ctx context.Context, f *File) (int64, error) {
 	if s.counter == nil {
 		return 0, nil
 	}
-	e, id, exists, err := s.counter.book.Entry(ctx, f.User.ID, f.reserved)
+	entry, ledgerID, exists, err := s.counter.book.Entry(ctx, f.User.ID, f.reserved)
 	if err != nil {
 		return 0, err
 	}
-	if e.Canceled {
-		return 0, canceled()
+	if entry.Canceled {
+		return 0, canceledError()
 	}
 	if !exists {
 		f.origin = originCounted
 	}
-	f.ledger = id
-	return e.Bytes, nil
+	f.ledger = ledgerID
+	return entry.Bytes, nil
 }
 
 // count counts a stored file, and drops its reservation.
@@ -179,7 +180,7 @@ func (s *files) count(ctx context.Context, f *File) error {
 	}
 	if settlement.Canceled {
 		s.takeBack(ctx, f)
-		return canceled()
+		return canceledError()
 	}
 
 	if f.ledger != "" && f.ledger != settlement.Ledger {
@@ -200,20 +201,30 @@ func (s *files) count(ctx context.Context, f *File) error {
 		f.stage = stageCounted
 	case checkCount:
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
-		if s.setup.config.Records == nil {
-			return nil
-		}
-		// The file may have been removed since another call counted it. This call has then created
-		// its record again.
-		if isRemoved, err := s.removeEmpty(ctx, f); isRemoved || err != nil {
-			return refusal.StoreFailed(cmp.Or(err, error(fileRemoved())))
-		}
+		return s.checkNotRemoved(ctx, f)
 	}
 	return nil
 }
 
-func canceled() *refusal.Error {
-	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was canceled. Send the file again.")
+// checkNotRemoved fails if a file was removed since another call counted it. This call has then
+// created its record again, so checkNotRemoved removes that record.
+func (s *files) checkNotRemoved(ctx context.Context, f *File) error {
+	if s.setup.config.Records == nil {
+		return nil
+	}
+	isRemoved, err := s.removeEmpty(ctx, f)
+	if err != nil {
+		return refusal.StoreFailed(err)
+	}
+	if isRemoved {
+		return fileRemoved()
+	}
+	return nil
+}
+
+// canceledError returns the error for an upload whose ticket was canceled.
+func canceledError() *refusal.Error {
+	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was canceledError. Send the file again.")
 }
 
 // fileRemoved returns the error for an upload whose file has been removed.
@@ -221,67 +232,83 @@ func fileRemoved() *refusal.Error {
 	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was finished, and its file has been removed. Send the file again.")
 }
 
-// record creates the record of a file. If the record exists already, or if the response was lost,
-// this function reads the record, to find out whether an earlier attempt has created it.
+// record creates the record of a file, or uses the record that an earlier call has created.
 func (s *files) record(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
 	}
-	f.Size = f.Attrs.Size
-	f.CRC32C = f.Attrs.CRC32C
-	if kind := headertext.MediaTypeByExtension(path.Ext(f.Key)); kind != "" &&
-		!storage.Supports(s.setup.bucket, storage.ContentProperties) {
-		f.ContentType = kind
-	}
-	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, session.PendingType)
-
-	records := s.setup.config.Records
-	expired := f.lifetime > 0 && s.setup.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8
+	s.describe(f)
 	if f.origin.withoutRecord() == fileGone {
 		return s.useRecord(ctx, f, fileRemoved())
 	}
-	if expired && f.origin != originOwn {
+	age := s.setup.config.Now().Sub(timeid.Time(f.ID))
+	isExpired := f.lifetime > 0 && age >= f.lifetime-f.lifetime/8
+	if isExpired && f.origin != originOwn {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
-	err := records.Create(ctx, f)
-	exists := storage.CodeOf(err) == storage.PreconditionFailed
-	if exists || errors.Is(err, storage.OutcomeUnknown) {
-		current, readErr := records.Record(ctx, f.ID)
-		switch {
-		case readErr == nil:
-			// A transaction may have made the file permanent.
-			f.Expires = current.Expires
-			err = nil
-		case exists && storage.CodeOf(readErr) == storage.ObjectNotFound:
-			// The record was created and has been removed since.
-			err = nil
-		case exists:
-			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
-		}
+	err := s.createRecord(ctx, f)
+	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
+		// The record may exist. If so, it must be removed before the bytes.
+		f.stage = stageRecorded
 	}
 	if err != nil {
-		// The record may exist. If so, it must be removed before the bytes.
-		if errors.Is(err, storage.OutcomeUnknown) {
-			f.stage = stageRecorded
-		}
 		return err
 	}
 
-	f.stage = stageRecorded
-	late := s.setup.config.Grace / 2
+	slow := s.setup.config.Grace / 2
 	if f.lifetime > 0 {
-		late = min(late, f.lifetime/2)
+		slow = min(slow, f.lifetime/2)
 	}
-	if s.setup.config.Now().Sub(timeid.Time(f.ID)) < late {
+	if s.setup.config.Now().Sub(timeid.Time(f.ID)) < slow {
 		return nil
 	}
-
 	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
-	if isRemoved, err := s.removeEmpty(ctx, f); !isRemoved {
+	isRemoved, err := s.removeEmpty(ctx, f)
+	if err != nil {
 		return err
 	}
-	return tookTooLong(f)
+	if isRemoved {
+		return tookTooLong(f)
+	}
+	return nil
+}
+
+// describe sets the fields of f that its record takes from the stored object.
+func (s *files) describe(f *File) {
+	f.Size = f.Attrs.Size
+	f.CRC32C = f.Attrs.CRC32C
+	if !storage.Supports(s.setup.bucket, storage.ContentProperties) {
+		// The bucket keeps no type, so the extension of the key decides.
+		f.ContentType = cmp.Or(headertext.MediaTypeByExtension(path.Ext(f.Key)), f.ContentType)
+	}
+	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, session.PendingType)
+}
+
+// createRecord creates the record of f. If the record exists already, or if the response was lost, it
+// reads the record, to find out whether an earlier attempt has created it. If so, it returns nil.
+func (s *files) createRecord(ctx context.Context, f *File) error {
+	records := s.setup.config.Records
+	err := records.Create(ctx, f)
+	exists := storage.CodeOf(err) == storage.PreconditionFailed
+	if !exists && !errors.Is(err, storage.OutcomeUnknown) {
+		return err
+	}
+
+	current, readErr := records.Record(ctx, f.ID)
+	if readErr == nil {
+		// A transaction may have made the file permanent.
+		f.Expires = current.Expires
+		return nil
+	}
+	if !exists {
+		return err
+	}
+	if storage.CodeOf(readErr) == storage.ObjectNotFound {
+		// The record was created and has been removed since.
+		return nil
+	}
+	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 
 // useRecord uses the record that an earlier call has created for the file. If there is none, it fails

@@ -11,15 +11,12 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
-const (
-
-	// formOverhead is how many bytes a form may have outside its files: other fields, boundaries
-	// and headers.
-	formOverhead = 1 << 20
-)
+// formOverhead is how many bytes a form may have outside its files: other fields, boundaries and
+// headers.
+const formOverhead = 1 << 20
 
 // storeForm stores every file of a form. If one file is refused, it removes the others.
-func (s *Service) storeForm(c *intake.Call) (err error) {
+func (s *Service) storeForm(c *intake.Call) error {
 	release, err := c.Share(min(intake.FileHeld, s.setup.judge.Rules().MaxSize))
 	if err != nil {
 		return err
@@ -30,19 +27,39 @@ func (s *Service) storeForm(c *intake.Call) (err error) {
 	if err != nil {
 		return err
 	}
+
 	fm := &form{length: c.ContentLength, held: s.counter.newLease(c.User.ID)}
 	defer fm.held.end()
-
-	telling := false
+	// This also runs if a function of the application panics.
+	keepFiles := false
 	defer func() {
-		// If err is nil and telling is false, a function of the application has panicked.
-		if err != nil || !telling {
-			for _, f := range fm.stored {
-				s.files.takeBack(c.Context(), f)
-			}
+		if keepFiles {
+			return
+		}
+		for _, f := range fm.stored {
+			s.files.takeBack(c.Context(), f)
 		}
 	}()
+	if err := s.storeParts(c, reader, fm); err != nil {
+		return err
+	}
 
+	// Now the application gets to know the files. If it panics, they stay.
+	keepFiles = true
+	for _, f := range fm.stored {
+		if err := s.files.end(c.Context(), f); err != nil {
+			// After OutcomeUnknown, the application may have recorded the files.
+			keepFiles = errors.Is(err, storage.OutcomeUnknown)
+			return err
+		}
+	}
+	err = c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
+	keepFiles = err == nil
+	return err
+}
+
+// storeParts stores the files of a form, and adds them to fm. It fails if there are none, or too many.
+func (s *Service) storeParts(c *intake.Call, reader *intake.FormReader, fm *form) error {
 	for {
 		part, err := reader.Next()
 		if err == io.EOF {
@@ -60,23 +77,13 @@ func (s *Service) storeForm(c *intake.Call) (err error) {
 		}
 		fm.stored = append(fm.stored, f)
 	}
-
 	if len(fm.stored) == 0 {
 		return refusal.NoFile()
 	}
-	telling = true
-	for _, f := range fm.stored {
-		if err = s.files.end(c.Context(), f); err != nil {
-			// the application may have recorded the files, so they must stay
-			if errors.Is(err, storage.OutcomeUnknown) {
-				fm.stored = nil
-			}
-			return err
-		}
-	}
-	return c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
+	return nil
 }
 
+// maxBody returns the largest length of a form.
 func (s *Service) maxBody() int64 {
 	files := int64(s.setup.config.MaxFiles)
 	maxFile := s.setup.judge.Rules().MaxSize

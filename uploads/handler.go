@@ -53,32 +53,34 @@ func newHandler(s *Service) *handler {
 // routes returns the routes. The paths below /s3/ are those of Uppy's companion.
 func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(pattern string, f func(*intake.Call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
-	handle("POST /{$}", h.service.storeForm)
-	handle("POST /tickets", h.signTicket)
-	handle("POST /tickets/finish", h.finishTicket)
-	mux.HandleFunc(
-		"/{key...}",
-		// the pattern has no method, because "DELETE /{key...}" would conflict with the patterns of
-		// tus
-		h.respond(func(c *intake.Call) error {
-			switch c.Method {
-			case http.MethodDelete:
-				return h.authorized(h.removeFile)(c)
-			case http.MethodGet, http.MethodHead:
-				return refusal.New("", refusal.CodeNotFound, "There is nothing here.")
-			}
-			return c.MethodNotAllowed("DELETE")
-		}),
-	)
-
-	if !storage.Supports(h.bucket, storage.OpenUploads) || !conditional(h.config.States) {
-		return mux
+	handleAll := func(pattern string, f func(*intake.Call) error) {
+		mux.HandleFunc(pattern, h.respond(f))
 	}
-	forAll := func(pattern string, f func(*intake.Call) error) { mux.HandleFunc(pattern, h.respond(f)) }
-	h.s3.Register(handle, forAll)
-	h.tus.Register(forAll)
+	handleUsers := func(pattern string, f func(*intake.Call) error) {
+		mux.HandleFunc(pattern, h.respond(h.authorized(f)))
+	}
+	handleUsers("POST /{$}", h.service.storeForm)
+	handleUsers("POST /tickets", h.signTicket)
+	handleUsers("POST /tickets/finish", h.finishTicket)
+	// The pattern has no method, because "DELETE /{key...}" would conflict with the patterns of tus.
+	handleAll("/{key...}", h.serveFile)
+
+	if storage.Supports(h.bucket, storage.OpenUploads) && conditional(h.config.States) {
+		h.s3.Register(handleUsers, handleAll)
+		h.tus.Register(handleAll)
+	}
 	return mux
+}
+
+// serveFile handles requests for the path of a file, which may only be removed.
+func (h *handler) serveFile(c *intake.Call) error {
+	switch c.Method {
+	case http.MethodDelete:
+		return h.authorized(h.removeFile)(c)
+	case http.MethodGet, http.MethodHead:
+		return refusal.New("", refusal.CodeNotFound, "There is nothing here.")
+	}
+	return c.MethodNotAllowed("DELETE")
 }
 
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
@@ -116,24 +118,29 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 		r, body := webserver.BodyOf(r)
 		c := &intake.Call{Request: r, W: w, Memory: h.memory}
 		err := f(c)
-		ctx := r.Context()
-		if ctx.Err() == nil {
-			// The method Close below ends a Read, and net/http then cancels ctx.
-			ctx = context.WithoutCancel(ctx)
+		if err == nil {
+			return
 		}
-		switch {
-		case err == nil:
-		case c.Refused == nil:
+
+		if c.Refused == nil {
 			body.Refuse(w, r, maxDrain, func() {
 				h.fail(w, r, err)
 			})
-		case c.Refused.Close():
-			webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, func() {
-				h.fail(w, r, err)
-			})
-		default:
-			h.fail(w, r, err)
+			return
 		}
+		ctx := r.Context()
+		if ctx.Err() == nil {
+			// Close ends a Read, and net/http then cancels ctx.
+			ctx = context.WithoutCancel(ctx)
+		}
+		if !c.Refused.Close() {
+			// The goroutine still reads the body, so nothing else may.
+			h.fail(w, r, err)
+			return
+		}
+		webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, func() {
+			h.fail(w, r, err)
+		})
 	}
 }
 
@@ -151,10 +158,12 @@ func (h *handler) authorize(r *http.Request) (session.User, error) {
 
 // authorized returns a handler that calls f for the user who sends the request.
 func (h *handler) authorized(f func(*intake.Call) error) func(*intake.Call) error {
-	return func(c *intake.Call) (err error) {
-		if c.User, err = h.authorize(c.Request); err != nil {
+	return func(c *intake.Call) error {
+		user, err := h.authorize(c.Request)
+		if err != nil {
 			return err
 		}
+		c.User = user
 		return f(c)
 	}
 }
@@ -172,8 +181,11 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	header := w.Header()
 	header.Add("Vary", "Origin")
 
+	isListed := slices.ContainsFunc(h.config.Origins, func(listed string) bool {
+		return strings.EqualFold(listed, origin)
+	})
 	switch {
-	case slices.ContainsFunc(h.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
+	case isListed:
 		header.Set("Access-Control-Allow-Origin", origin)
 		header.Set("Access-Control-Allow-Credentials", "true")
 	case slices.Contains(h.config.Origins, "*"):
@@ -182,7 +194,8 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+	isPreflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+	if !isPreflight {
 		header.Set("Access-Control-Expose-Headers", exposed)
 		return false
 	}
@@ -205,14 +218,15 @@ func (h *handler) signTicket(c *intake.Call) error {
 	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
 		return err
 	}
-	t, err := h.service.Sign(c.Context(), Request{Name: body.Name, Type: body.Type, Size: body.Size}, User(c.User))
+	request := Request{Name: body.Name, Type: body.Type, Size: body.Size}
+	ticket, err := h.service.Sign(c.Context(), request, User(c.User))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusCreated, t)
+	return c.JSON(http.StatusCreated, ticket)
 }
 
-// finishTicket continues after the client has disconnected. Otherwise a proxy with a short timeout
+// finishTicket handles POST /tickets/finish. It continues after the client has disconnected. Otherwise a proxy with a short timeout
 // could prevent a large file from ever being copied.
 func (h *handler) finishTicket(c *intake.Call) error {
 	var body struct {
@@ -235,7 +249,8 @@ func (h *handler) removeFile(c *intake.Call) error {
 	if len(h.service.setup.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refusal.New("key", refusal.CodeNotAllowed, "Files cannot be removed here.")
 	}
-	if err := h.service.Delete(c.Context(), c.PathValue("key"), User(c.User)); err != nil {
+	err := h.service.Delete(c.Context(), c.PathValue("key"), User(c.User))
+	if err != nil {
 		return err
 	}
 	c.W.WriteHeader(http.StatusNoContent)
@@ -273,9 +288,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = refusal.Internal(err)
 	}
 	status := e.HTTPStatus()
-	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
+	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
+	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, publicError(err))
 	}
+
 	webserver.RetryLater(w.Header(), status, err)
 	p := problem{
 		Title:    http.StatusText(status),

@@ -22,18 +22,19 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 	if s.config.Inspect == nil {
 		return nil
 	}
+
 	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	s.identify(f)
-	value := f.ContentType
+	oldType := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
-
-	if f.ContentType != value {
+	if f.ContentType != oldType {
 		t.ContentType = f.ContentType
 	}
+
 	if e := refusal.Of(err); e != nil {
 		return e.WithDefaults(refusal.CodeRefused, "This file cannot be uploaded here.")
 	}
@@ -48,29 +49,32 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 type inspectError struct{ error }
 
 // inspectStored checks a stored object against the rules. It reads only the beginning of the
-// object. If the object breaks a rule, inspectStored also returns the attributes of the object.
+// object. claimed is the length that the sender announced, or 0. If the object breaks a rule,
+// inspectStored also returns the attributes of the object.
 func (s *setup) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, *refusal.Error) {
-	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
+	reader, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
 		return nil, nil, refusal.StoreFailed(err)
 	}
-	defer r.Close()
-	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
+	defer reader.Close()
+
+	attrs := reader.Attrs()
+	if attrs.Size == 0 && attrs.ContentType == contentTypeOfSpent {
 		return nil, nil, refusal.StoreFailed(errSpent)
 	}
-	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
-		return r.Attrs(), nil, e
+	if e := newBounds(s.judge, claimed).check(attrs.Size); e != nil {
+		return attrs, nil, e
 	}
-	v, err := s.judge.Inspect(ctx, r, "")
+	verdict, err := s.judge.Inspect(ctx, reader, "")
 	if e := refusal.ByRules(err); e != nil {
-		return r.Attrs(), nil, e
+		return attrs, nil, e
 	}
 	if err != nil {
 		return nil, nil, refusal.StoreFailed(err)
 	}
-	return r.Attrs(), v, nil
+	return attrs, verdict, nil
 }
 
 // isRefusal reports whether e says that the file breaks a rule. If the store or the sender failed,
@@ -85,9 +89,9 @@ func (s *setup) hasType(a *storage.Attrs, v *rules.Verdict) bool {
 	if !storage.Supports(s.bucket, storage.ContentProperties) {
 		return true
 	}
-	value, _, _ := strings.Cut(a.ContentType, ";")
-	match, _, _ := strings.Cut(v.ContentType, ";")
-	return strings.EqualFold(value, match)
+	stored, _, _ := strings.Cut(a.ContentType, ";")
+	detected, _, _ := strings.Cut(v.ContentType, ";")
+	return strings.EqualFold(stored, detected)
 }
 
 // contentTypeOfSpent is the type of the empty object that replaces a file after Finish. Objects

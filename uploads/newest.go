@@ -12,6 +12,7 @@ import (
 // time in milliseconds and 128 random bits. In Config.Key, {newest} stands for such a text.
 func Newest(t time.Time) string {
 	var random [timeid.Random]byte
-	_, _ = rand.Read(random[:]) // never fails
+	// It never fails.
+	_, _ = rand.Read(random[:])
 	return timeid.Newest(t, random)
 }

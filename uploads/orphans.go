@@ -30,13 +30,15 @@ type tally struct {
 	keys            map[string]bool // keys or IDs of the first orphans, at most maxRemembered
 }
 
-func (s *tally) add(one string) {
+// addOrphan counts an orphan, and keeps its key or ID.
+func (s *tally) addOrphan(key string) {
 	s.orphaned++
 	if len(s.keys) < maxRemembered {
-		s.keys[one] = true
+		s.keys[key] = true
 	}
 }
 
+// withinLimit reports whether so many orphans are plausible.
 func (s *tally) withinLimit() bool {
 	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
 }
@@ -57,22 +59,25 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 		if err != nil || len(files) == 0 {
 			return err
 		}
+
 		errs := running.All(len(files), removeConcurrency, func(i int) error {
 			return w.files.removeCounted(ctx, files[i])
 		})
-		n := 0
+		removed := 0
 		for i, err := range errs {
-			switch err {
-			case nil:
-				n++
-			case errKept:
-				errs[i] = nil
-			default:
-				errs[i] = fmt.Errorf("file %s: %w", files[i].ID, err)
+			if err == nil {
+				removed++
+				continue
 			}
+			if err == errKept {
+				// The file does not expire any more.
+				errs[i] = nil
+				continue
+			}
+			errs[i] = fmt.Errorf("file %s: %w", files[i].ID, err)
 		}
-		w.report.Expired += n
-		if err := errors.Join(errs...); err != nil || n == 0 {
+		w.report.Expired += removed
+		if err := errors.Join(errs...); err != nil || removed == 0 {
 			return err
 		}
 	}
@@ -82,12 +87,13 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 // different times, so it checks each orphan again before it removes it.
 func (w *sweeper) removeOrphans(ctx context.Context) error {
 	o, err := w.findOrphans(ctx)
-	if err == nil {
-		err = w.checkLimit(o)
-	}
 	if err != nil {
 		return err
 	}
+	if err := w.checkLimit(o); err != nil {
+		return err
+	}
+
 	for key := range o.bytes.keys {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanBytes(ctx, key))
@@ -101,6 +107,7 @@ func (w *sweeper) removeOrphans(ctx context.Context) error {
 	return nil
 }
 
+// removeOrphanBytes removes an object, unless it has a record.
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	_, err := w.setup.config.Records.Record(ctx, w.setup.pattern.ID(key))
 	if err == nil {
@@ -116,9 +123,10 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	return nil
 }
 
+// removeOrphanRecord removes a record, unless it has an object.
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
-	_, ok, err := w.files.recordWithBytes(ctx, id)
-	if ok {
+	_, removed, err := w.files.recordWithBytes(ctx, id)
+	if removed {
 		w.report.Records++
 	}
 	return err
@@ -129,17 +137,13 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // is younger than Config.Grace is not an orphan, because its record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	o := &orphans{
-		tally{keys: map[string]bool{}}, tally{keys: map[string]bool{}},
+		bytes:   tally{keys: map[string]bool{}},
+		records: tally{keys: map[string]bool{}},
 	}
 	pattern := w.setup.pattern
 	prefix, _ := pattern.Ordered()
-	pull, stop := iter.Pull2(allIDs(ctx, w.setup.config.Records))
+	records, stop := newIDCursor(allIDs(ctx, w.setup.config.Records), &o.records)
 	defer stop()
-	id, failure, hasMore := pull()
-	next := func() {
-		o.records.total++
-		id, failure, hasMore = pull()
-	}
 
 	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {
@@ -150,28 +154,66 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			continue
 		}
 		o.bytes.total++
-		for ; hasMore && failure == nil && id < fileID; next() {
-			o.records.add(id)
-		}
-		switch {
-		case failure != nil:
+		records.skipOrphans(fileID)
+		if records.err != nil {
 			// The remaining IDs are not known, so nothing shows whether the next objects have
 			// records.
-			return nil, failure
-		case hasMore && id == fileID:
-			next()
-		case w.now.Sub(entry.Modified) >= w.setup.config.Grace:
-			o.bytes.add(entry.Key)
+			return nil, records.err
+		}
+		if records.hasID && records.id == fileID {
+			records.next()
+			continue
+		}
+		if w.now.Sub(entry.Modified) >= w.setup.config.Grace {
+			o.bytes.addOrphan(entry.Key)
 		}
 	}
 
-	for ; hasMore && failure == nil; next() {
-		o.records.add(id)
-	}
-	if failure != nil {
-		return nil, failure
+	records.skipOrphans("")
+	if records.err != nil {
+		return nil, records.err
 	}
 	return o, w.dropClaimed(ctx, &o.bytes)
+}
+
+// An idCursor reads the sorted IDs of records one after the other, and counts them in a tally.
+type idCursor struct {
+	pull  func() (string, error, bool)
+	tally *tally
+	id    string // current ID
+	hasID bool   // false after the last ID, and after an error
+	err   error
+}
+
+// newIDCursor returns a cursor at the first ID, and a function that ends the listing.
+func newIDCursor(ids iter.Seq2[string, error], t *tally) (*idCursor, func()) {
+	pull, stop := iter.Pull2(ids)
+	cursor := &idCursor{pull: pull, tally: t}
+	cursor.read()
+	return cursor, stop
+}
+
+// read reads the next ID.
+func (c *idCursor) read() {
+	id, err, ok := c.pull()
+	c.id = id
+	c.err = err
+	c.hasID = ok && err == nil
+}
+
+// next counts the current record, and goes to the next ID.
+func (c *idCursor) next() {
+	c.tally.total++
+	c.read()
+}
+
+// skipOrphans counts the records before the ID in end as orphans. If end is "", it counts all that
+// are left.
+func (c *idCursor) skipOrphans(end string) {
+	for c.hasID && (end == "" || c.id < end) {
+		c.tally.addOrphan(c.id)
+		c.next()
+	}
 }
 
 // dropClaimed removes the objects of unfinished uploads from the tally. An upload stores its object

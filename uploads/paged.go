@@ -7,6 +7,7 @@ import "iter"
 func paged[T any](startAfter string, page func(after string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
+			// A page with an error may have items, too.
 			items, next, err := page(startAfter)
 			for _, item := range items {
 				if !yield(item, nil) {
@@ -14,13 +15,14 @@ func paged[T any](startAfter string, page func(after string) (items []T, next st
 				}
 			}
 			if err != nil {
-				var none T
-				yield(none, err)
-			}
-			startAfter = next
-			if err != nil || next == "" {
+				var zero T
+				yield(zero, err)
 				return
 			}
+			if next == "" {
+				return
+			}
+			startAfter = next
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/omnibucket/storage"
@@ -40,45 +39,63 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 // storePiece is PutPiece with the errors of package refusal.
 func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.setup.config.States) {
-		return nil, &refusal.Error{Code: refusal.CodeStoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
-			Code: storage.Unsupported,
-			Op:   "PutPiece",
-			Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
-		}}
+		return nil, &refusal.Error{
+			Code:    refusal.CodeStoreFailed,
+			Message: "Files cannot be uploaded in pieces here.",
+			Err: &storage.Error{
+				Code: storage.Unsupported,
+				Op:   "PutPiece",
+				Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
+			},
+		}
 	}
-
-	if e := cmp.Or(p.check(), s.setup.checkUser(p.User)); e != nil {
+	if e := p.check(); e != nil {
 		return nil, e
 	}
-	var e *refusal.Error
-	p.Target, e = s.setup.checkTarget(p.Target, p.Name)
+	if e := s.setup.checkUser(p.User); e != nil {
+		return nil, e
+	}
+	target, e := s.setup.checkTarget(p.Target, p.Name)
 	if e != nil {
 		return nil, e
 	}
-	current, err := (&putPiece{setup: s.setup, service: s, piece: p}).put(ctx)
+
+	p.Target = target
+	u := &putPiece{setup: s.setup, service: s, piece: p}
+	current, err := u.put(ctx)
 	if current == nil {
 		return nil, err
 	}
-
-	f := fileOf(current)
-	var failure error
-	if s.setup.config.Records != nil {
-		f, _, failure = s.files.recordWithBytes(ctx, keypattern.IDIn(f.Key))
-	}
-
-	switch {
-	case failure == nil && f == nil: // the file has been removed
-		return nil, completedToken()
-	case failure == nil && current.Location == "":
-		failure = s.setup.link(ctx, f)
-	case failure == nil:
-		f.Location = current.Location
-	}
-
-	if failure != nil {
-		return nil, refusal.StoreFailed(failure)
+	f, fileErr := s.fileOfPieces(ctx, current)
+	if fileErr != nil {
+		return nil, fileErr
 	}
 	return f, err
+}
+
+// fileOfPieces returns the file of an upload whose pieces have all arrived. If the file has been
+// removed since, it fails with Completed.
+func (s *Service) fileOfPieces(ctx context.Context, current *session.Session) (*File, error) {
+	f := fileOf(current)
+	if s.setup.config.Records != nil {
+		recorded, _, err := s.files.recordWithBytes(ctx, keypattern.IDIn(f.Key))
+		if err != nil {
+			return nil, refusal.StoreFailed(err)
+		}
+		if recorded == nil {
+			return nil, completedToken()
+		}
+		f = recorded
+	}
+
+	if current.Location != "" {
+		f.Location = current.Location
+		return f, nil
+	}
+	if err := s.setup.link(ctx, f); err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+	return f, nil
 }
 
 // put stores the piece. If the file is not complete, put returns nil. If the file is complete, put
@@ -95,24 +112,30 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 	if s.Phase != session.PhaseOpen {
 		return u.finish(ctx, s)
 	}
+
 	body, err := u.limitedReader(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-
-	if _, err := u.setup.bucket.Upload(ctx, u.key(u.piece.Number), body); err != nil {
-		return nil, pieceFailed(err)
-	}
-	complete, err := u.complete(ctx, s)
-	if err == nil && !complete {
-		// Another call may have completed the upload and removed its pieces, or the upload may have
-		// expired. The list of pieces cannot show that, so read the state again.
-		if s, err = u.confirm(ctx, s, true); err == nil && s.Phase == session.PhaseOpen {
-			return nil, nil
-		}
-	}
+	_, err = u.setup.bucket.Upload(ctx, u.key(u.piece.Number), body)
 	if err != nil {
 		return nil, pieceFailed(err)
+	}
+
+	isComplete, err := u.complete(ctx, s)
+	if err != nil {
+		return nil, pieceFailed(err)
+	}
+	if !isComplete {
+		// Another call may have completed the upload and removed its pieces, or the upload may have
+		// expired. The list of pieces cannot show that, so read the state again.
+		s, err = u.confirm(ctx, s, true)
+		if err != nil {
+			return nil, pieceFailed(err)
+		}
+		if s.Phase == session.PhaseOpen {
+			return nil, nil
+		}
 	}
 	return u.finish(ctx, s)
 }

@@ -40,22 +40,26 @@ type Piece struct {
 
 // check fails if a field is invalid.
 func (p *Piece) check() *refusal.Error {
+	if p.Token == "" || len(p.Token) > maxPieceToken {
+		return refusal.Invalid(refusal.TokenField, "The token must have 1 to 128 bytes.")
+	}
+	if p.Count < 1 || p.Count > maxPieceCount {
+		return refusal.Invalid("count", "The number of parts must be 1 to 10,000.")
+	}
+	if p.Number < 1 || p.Number > p.Count {
+		return refusal.Invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
+	}
+	if p.Body == nil {
+		return refusal.NoFile()
+	}
+
+	// The state must hold all texts unchanged in JSON, and stay small.
 	texts := []string{p.Name, p.Type}
 	for name, value := range p.Metadata {
 		texts = append(texts, name, value)
 	}
 	all := strings.Join(texts, "")
-	switch {
-	case p.Token == "" || len(p.Token) > maxPieceToken:
-		return refusal.Invalid(refusal.TokenField, "The token must have 1 to 128 bytes.")
-	case p.Count < 1 || p.Count > maxPieceCount:
-		return refusal.Invalid("count", "The number of parts must be 1 to 10,000.")
-	case p.Number < 1 || p.Number > p.Count:
-		return refusal.Invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
-	case p.Body == nil:
-		return refusal.NoFile()
-	// the state must hold all texts unchanged in JSON, and stay small
-	case !utf8.ValidString(all) || len(all) > session.MaxMetadataBytes:
+	if !utf8.ValidString(all) || len(all) > session.MaxMetadataBytes {
 		return refusal.Invalid("metadata",
 			"Name, type and metadata must be valid text of at most "+words.Bytes(session.MaxMetadataBytes)+".")
 	}
@@ -63,10 +67,13 @@ func (p *Piece) check() *refusal.Error {
 }
 
 // name returns the name of the upload's directory. It depends on the user and the token, so nobody
-// can reach the upload of another user.
+// can reach the upload of another user. The length of the ID and the quotes keep different users and
+// tokens from making the same text.
 func (p *Piece) name() string {
-	text := binary.AppendUvarint([]byte("pieces\x00"), uint64(len(p.User.ID)))
-	text = append(append(text, p.User.ID...), p.Token...)
+	text := []byte("pieces\x00")
+	text = binary.AppendUvarint(text, uint64(len(p.User.ID)))
+	text = append(text, p.User.ID...)
+	text = append(text, p.Token...)
 	for _, name := range slices.Sorted(maps.Keys(p.User.Values)) {
 		text = fmt.Appendf(text, "\x00%q%q", name, p.User.Values[name])
 	}
@@ -122,22 +129,26 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 	name := u.piece.name()
 	for {
 		s, err := keeper.Read(ctx, name)
-		revision := ""
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-		case err != nil:
+		exists := storage.CodeOf(err) != storage.ObjectNotFound
+		if exists && err != nil {
 			return nil, refusal.StoreFailed(err)
-		case s.Phase == session.PhaseAborted:
-			revision = s.Revision
-		default:
+		}
+		if exists && s.Phase != session.PhaseAborted {
 			u.prefix = keeper.Key(s, s.RunID())
 			if e := u.piece.checkSame(s); e != nil {
 				return nil, e
 			}
 			return u.confirm(ctx, s, false)
 		}
-		if s, err = u.begin(ctx, name, revision); s != nil || err != nil {
-			return s, err
+
+		revision := ""
+		if exists {
+			// The new state replaces that of the aborted upload.
+			revision = s.Revision
+		}
+		begun, err := u.begin(ctx, name, revision)
+		if begun != nil || err != nil {
+			return begun, err
 		}
 		if err := u.conflict(name); err != nil {
 			return nil, err
@@ -150,35 +161,39 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 // returns nil.
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.Session, error) {
 	p := &u.piece
-	service := u.service
-	target := session.Target{Overwrite: !service.setup.guarded}
+	keeper := u.service.keeper
+	target := session.Target{Overwrite: !u.setup.guarded}
 	if p.Target != nil {
 		target = session.Target(*p.Target)
-	} else if !service.setup.judge.LooksAtContent() {
-		target = service.setup.target("", unjudged)
+	} else if !u.setup.judge.LooksAtContent() {
+		target = u.setup.target("", unjudged)
 	}
 	target.MaxSize = u.setup.limit(&target)
-	if err := target.CheckFeatures(service.setup.bucket); err != nil {
+	if err := target.CheckFeatures(u.setup.bucket); err != nil {
 		return nil, err
 	}
 
-	s := session.New(session.KindPieces, session.User(p.User), session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target,
-		time.Time{})
-	s.Dir, s.ID, s.Revision, s.Pieces = name, "", revision, &session.PieceState{
+	request := session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}
+	s := session.New(session.KindPieces, session.User(p.User), request, target, time.Time{})
+	s.Dir = name
+	s.ID = ""
+	s.Revision = revision
+	s.Pieces = &session.PieceState{
 		Count:  p.Count,
 		Target: p.Target != nil,
 		Run:    rand.Text(),
 	}
-	if e := service.keeper.Reserve(ctx, s); e != nil {
-		if ok, err := u.isBegunByAnother(ctx, s); ok || err != nil {
+	if reserveErr := keeper.Reserve(ctx, s); reserveErr != nil {
+		isBegun, err := u.isBegunByAnother(ctx, s)
+		if isBegun || err != nil {
 			return nil, err
 		}
-		return nil, e
+		return nil, reserveErr
 	}
 
-	u.prefix = service.keeper.Key(s, s.RunID())
-	err := service.keeper.Save(ctx, s)
-	service.keeper.Unreserve(ctx, s, err)
+	u.prefix = keeper.Key(s, s.RunID())
+	err := keeper.Save(ctx, s)
+	keeper.Unreserve(ctx, s, err)
 	if err == session.ErrConflict {
 		return nil, nil
 	}
@@ -205,6 +220,7 @@ func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bo
 	if !u.service.counter.isReserved(ctx, s.User, s.Dir) {
 		return false, nil
 	}
+
 	if u.waited >= waitForBegin {
 		return false, refusal.New(refusal.TokenField, refusal.CodeLocked, "Another request begins this upload. Try again in a moment.")
 	}
@@ -220,9 +236,11 @@ func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bo
 //
 // A Sweep sets Asked in the state of an idle upload before it removes the upload. If Asked is set,
 // confirm clears Asked. The Sweep then knows that the upload is in use.
-func (u *putPiece) confirm(ctx context.Context, s *session.Session, reload bool) (_ *session.Session, err error) {
+func (u *putPiece) confirm(ctx context.Context, s *session.Session, reload bool) (*session.Session, error) {
 	if reload {
-		if s, err = u.service.keeper.Reload(ctx, s); err != nil {
+		var err error
+		s, err = u.service.keeper.Reload(ctx, s)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -273,12 +291,12 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 		return u.piece.Body, nil
 	}
 	share := limit / int64(u.piece.Count)
-	remaining, ok := bodyio.Length(u.piece.Body)
-	if ok && remaining <= share {
+	length, isKnown := bodyio.Length(u.piece.Body)
+	if isKnown && length <= share {
 		return u.piece.Body, nil
 	}
 
-	b := &bodyio.LimitedReader{
+	reader := &bodyio.LimitedReader{
 		Body:     u.piece.Body,
 		Left:     share,
 		TooLarge: refusal.TooLarge(refusal.FileField, limit),
@@ -290,13 +308,17 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 			return limit - others - share, nil
 		},
 	}
-	if ok {
-		// Look the sizes up once, and not again for each retry by the store.
-		if err := b.Ask(); err != nil || remaining <= b.Left {
-			return u.piece.Body, err
-		}
+	if !isKnown {
+		return reader, nil
 	}
-	return b, nil
+	// Look the sizes up once, and not again for each retry by the store.
+	if err := reader.Ask(); err != nil {
+		return nil, err
+	}
+	if length <= reader.Left {
+		return u.piece.Body, nil
+	}
+	return reader, nil
 }
 
 // otherSizes returns the total size of the other pieces in bytes.

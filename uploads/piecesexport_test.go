@@ -23,7 +23,7 @@ func (s *Service) SetWait(wait intake.WaitFunc) { s.setup.memory.Wait = wait }
 func (s *Service) Orphans(ctx context.Context, keys ...string) (orphans []string, err error) {
 	result := tally{keys: map[string]bool{}}
 	for _, key := range keys {
-		result.add(key)
+		result.addOrphan(key)
 	}
 	err = (&sweeper{setup: s.setup, counter: s.counter, files: s.files, keeper: s.keeper}).dropClaimed(ctx, &result)
 	return slices.Sorted(maps.Keys(result.keys)), err

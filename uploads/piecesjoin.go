@@ -28,7 +28,9 @@ func (u *putPiece) complete(ctx context.Context, s *session.Session) (bool, erro
 }
 
 // storedKeys returns the keys of the pieces in order, up to the first missing piece.
-func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) (keys []string, err error) {
+// If all pieces are there, and are too large together, it fails with TooLarge.
+func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string, error) {
+	var keys []string
 	var size int64
 	for entry, err := range u.setup.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
 		if err != nil {
@@ -40,7 +42,10 @@ func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) (keys []s
 		keys = append(keys, entry.Key)
 		size += entry.Size
 	}
-	if maximum := u.setup.limit(&s.Target); maximum > 0 && size > maximum && len(keys) == s.Pieces.Count {
+
+	maximum := u.setup.limit(&s.Target)
+	isTooLarge := maximum > 0 && size > maximum
+	if isTooLarge && len(keys) == s.Pieces.Count {
 		return nil, refusal.TooLarge(refusal.FileField, maximum)
 	}
 	return keys, nil
@@ -53,52 +58,81 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 	var revision string // revision of the state when this call began to wait
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		s, err := u.confirm(ctx, s, true)
+		current, err := u.confirm(ctx, s, true)
 		if err != nil {
 			return nil, pieceFailed(err)
 		}
-		if s.Phase == session.PhaseDone {
-			return s, nil
+		if current.Phase == session.PhaseDone {
+			return current, nil
 		}
-		if s.Revision != revision {
-			revision = s.Revision
+		if current.Revision != revision {
+			revision = current.Revision
 			waited = 0
 		}
+
 		// Wait until the claim ends, but at most for ClaimFor. Another process has set the end of
 		// the claim, and the clock of that process may be wrong.
-		if u.service.keeper.IsClaimed(s) && waited < session.ClaimFor {
+		if u.service.keeper.IsClaimed(current) && waited < session.ClaimFor {
 			if err := u.setup.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
 			waited += poll
 			continue
 		}
-		oldKey := s.Target.Key // an earlier call may have stored the file under this key
-		s.Overdue = revision
-		final, err := u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			if key == oldKey {
-				if attrs, err := u.setup.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
-					return u.checkJoined(ctx, s, attrs, err)
-				}
-			}
-			attrs, err := u.join(ctx, s, key)
-			return u.checkJoined(ctx, s, attrs, err)
-		})
+
+		current.Overdue = revision
+		final, err := u.makeFile(ctx, current)
 		if err == nil {
 			return final, nil
 		}
-		current, failure := u.service.keeper.Reload(ctx, s)
-		switch { // retry if another call took over or finished, or if several calls block each other
-		case failure == nil && (current.Phase == session.PhaseDone || current.Phase != session.PhaseAborted && u.service.keeper.IsClaimed(current)):
-		case refusal.CodeOf(err) == refusal.CodeLocked:
-			u.conflicts += session.MaxConflicts
-		default:
+		if !u.mayRetry(ctx, current, err) {
 			return nil, pieceFailed(err)
 		}
 		if err := u.conflict(s.Dir); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// makeFile makes the file from the pieces. If an earlier call has stored the file already, makeFile
+// uses that object.
+func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.Session, error) {
+	oldKey := s.Target.Key
+	return u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		err := error(storage.ObjectNotFound)
+		var attrs *storage.Attrs
+		if key == oldKey {
+			attrs, err = u.setup.bucket.Attrs(ctx, key)
+		}
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			attrs, err = u.join(ctx, s, key)
+		}
+		if err != nil {
+			return attrs, err
+		}
+		return u.checkJoined(ctx, s, attrs)
+	})
+}
+
+// mayRetry reports whether finish may try again after makeFile has failed with err. That is so if
+// another call took over or finished, or if several calls block each other.
+func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) bool {
+	keeper := u.service.keeper
+	current, reloadErr := keeper.Reload(ctx, s)
+	if reloadErr == nil {
+		if current.Phase == session.PhaseDone {
+			return true
+		}
+		if current.Phase != session.PhaseAborted && keeper.IsClaimed(current) {
+			return true
+		}
+	}
+	if refusal.CodeOf(err) != refusal.CodeLocked {
+		return false
+	}
+	// makeFile has already met that many conflicts.
+	u.conflicts += session.MaxConflicts
+	return true
 }
 
 // join joins the pieces to one object. If a piece was replaced meanwhile, join starts again.
@@ -115,6 +149,7 @@ func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*s
 		if len(keys) < s.Pieces.Count {
 			return nil, session.SendAgain{Refusal: refusal.NotFound()}
 		}
+
 		attrs, err := storage.Compose(ctx, u.setup.bucket, key, keys, opts...)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil, session.SendAgain{Refusal: refusal.NotFound()}
@@ -127,12 +162,15 @@ func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*s
 
 // checkJoined removes the joined file if it is too large. A slow call may have replaced a piece by
 // a larger one after the sizes of the pieces were added up.
-func (u *putPiece) checkJoined(ctx context.Context, s *session.Session, a *storage.Attrs, err error) (*storage.Attrs, error) {
-	if maximum := u.setup.limit(&s.Target); err == nil && maximum > 0 && a.Size > maximum {
-		if err := u.setup.discardJudged(ctx, a.Key, a); err != nil {
-			return nil, err
-		}
-		return nil, session.SendAgain{Refusal: refusal.TooLarge(refusal.FileField, maximum)}
+func (u *putPiece) checkJoined(
+	ctx context.Context, s *session.Session, attrs *storage.Attrs,
+) (*storage.Attrs, error) {
+	maximum := u.setup.limit(&s.Target)
+	if maximum <= 0 || attrs.Size <= maximum {
+		return attrs, nil
 	}
-	return a, err
+	if err := u.setup.discardJudged(ctx, attrs.Key, attrs); err != nil {
+		return nil, err
+	}
+	return nil, session.SendAgain{Refusal: refusal.TooLarge(refusal.FileField, maximum)}
 }

@@ -22,24 +22,30 @@ func (s *Service) Download(
 		return nil, nil, publicError(refusal.Invalid("id", "This is not the ID of a file."))
 	}
 	f, err := s.setup.config.Records.Record(ctx, id)
-	var r *storage.Reader
-	if err == nil {
-		r, err = s.setup.bucket.Download(ctx, f.Key, opts...)
+	if err != nil {
+		return nil, nil, downloadError(err)
 	}
+	reader, err := s.setup.bucket.Download(ctx, f.Key, opts...)
+	if err != nil {
+		return nil, nil, downloadError(err)
+	}
+	return reader, f, nil
+}
+
+// downloadError returns the error of Download for an error of the records or the bucket.
+func downloadError(err error) error {
 	switch storage.CodeOf(err) {
-	case "":
-		return r, f, nil
 	case storage.ObjectNotFound:
-		return nil, nil, publicError(refusal.New("id", refusal.CodeNotFound, "There is no such file."))
+		return publicError(refusal.New("id", refusal.CodeNotFound, "There is no such file."))
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
-		return nil, nil, &Error{
+		return &Error{
 			Field:   refusal.FileField,
 			Code:    InvalidValue,
 			Message: "The file cannot be read in this way.",
 			Err:     err,
 		}
 	}
-	return nil, nil, publicError(refusal.StoreFailed(err))
+	return publicError(refusal.StoreFailed(err))
 }
 
 // Remove removes the record of a file, and then its bytes. If f has no Key, Remove finds the bytes

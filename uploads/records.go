@@ -64,11 +64,21 @@ type Filter struct {
 
 // Matches reports whether f matches all fields of q.
 func (q Filter) Matches(f *File) bool {
+	if !q.Expiring && !f.Expires.IsZero() {
+		return false
+	}
+	if q.Purpose != "" && f.Purpose != q.Purpose {
+		return false
+	}
+	if q.User != "" && f.User.ID != q.User {
+		return false
+	}
+
 	created := timeid.Time(f.ID)
-	return (q.Expiring || f.Expires.IsZero()) && (q.Purpose == "" || f.Purpose == q.Purpose) &&
-		(q.User == "" || f.User.ID == q.User) &&
-		(q.From.IsZero() || !created.Before(q.From)) &&
-		(q.To.IsZero() || created.Before(q.To))
+	if !q.From.IsZero() && created.Before(q.From) {
+		return false
+	}
+	return q.To.IsZero() || created.Before(q.To)
 }
 
 // NewID returns a new ID in the form that a [Service] uses. The ID begins with the time in
@@ -76,6 +86,7 @@ func (q Filter) Matches(f *File) bool {
 // that write to [Records] directly.
 func NewID(created time.Time) string {
 	var random [timeid.Random]byte
-	_, _ = rand.Read(random[:]) // never fails
+	// It never fails.
+	_, _ = rand.Read(random[:])
 	return timeid.New(created, random)
 }

@@ -49,38 +49,53 @@ var errRestless = &storage.Error{
 	Hint: "count when the user is idle",
 }
 
-func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Usage, err error) {
+// recount counts the files of a user again, and drops the dead entries of the ledger. now is the time
+// that decides which entries are dead.
+func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usage, error) {
+	var u Usage
 	attempts := 0
-	err = c.book.Recount(ctx, user, func(t *ledger.Text) error {
-		r := &reckoning{dead: map[string]bool{}}
+	err := c.book.Recount(ctx, user, func(t *ledger.Text) error {
+		err := c.recountLedger(ctx, user, t, now, &attempts)
+		u = usageOf(t)
+		return err
+	})
+	return u, err
+}
+
+// recountLedger sets the count of a ledger. It increases attempts with each count, and fails with
+// errRestless after too many.
+func (c *counter) recountLedger(
+	ctx context.Context, user string, t *ledger.Text, now time.Time, attempts *int,
+) error {
+	r := &reckoning{dead: map[string]bool{}}
+	if err := c.dropDead(ctx, t, now, r); err != nil {
+		return err
+	}
+
+	for {
+		*attempts++
+		if *attempts > maxRecounts {
+			return errRestless
+		}
+		if err := c.countFiles(ctx, user, t, r); err != nil {
+			return err
+		}
+
+		// The key of a file in pieces or of a joined file may have been chosen since, and the
+		// file made. Then count again, without this file.
+		oldPending := r.pending
 		if err := c.dropDead(ctx, t, now, r); err != nil {
 			return err
 		}
-		for {
-			attempts++
-			if attempts > maxRecounts {
-				return errRestless
-			}
-			if err := c.countFiles(ctx, user, t, r); err != nil {
-				return err
-			}
-			// The key of a file in pieces or of a joined file may have been chosen since, and the
-			// file made. Then count again, without this file.
-			old := r.pending
-			if err := c.dropDead(ctx, t, now, r); err != nil {
-				return err
-			}
-			if !maps.Equal(old, r.pending) {
-				continue
-			}
-			if r.doubtful {
-				c.book.DoubtAfter(t, c.leaseUntil())
-			}
-			u = usageOf(t)
-			return nil
+		if maps.Equal(oldPending, r.pending) {
+			break
 		}
-	})
-	return u, err
+	}
+
+	if r.doubtful {
+		c.book.DoubtAfter(t, c.leaseUntil())
+	}
+	return nil
 }
 
 // A reckoning is what one count of a user's files knows of the entries in the ledger. The stem of a
@@ -106,9 +121,12 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 	t.Bytes = 0
 	t.Files = 0
 	r.doubtful = false
-	for _, e := range t.Entries {
-		r.doubtful = r.doubtful || e.Removal != ""
+	for _, entry := range t.Entries {
+		if entry.Removal != "" {
+			r.doubtful = true
+		}
 	}
+
 	for f, err := range c.filesOf(ctx, user) {
 		if err != nil {
 			return err
@@ -117,17 +135,21 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 		if r.pending[stem] {
 			continue
 		}
-		removal := ledger.Removal{Key: f.Key}.Name()
-		if e, exists := t.Entries[removal]; exists {
+		name := ledger.Removal{Key: f.Key}.Name()
+		removal, isRemoved := t.Entries[name]
+		if isRemoved {
 			// The removal may have begun when the file was part of a reservation that is dead now.
-			e.Bytes = f.Size
-			e.Files = 1
-			t.Entries[removal] = e
+			removal.Bytes = f.Size
+			removal.Files = 1
+			t.Entries[name] = removal
 			continue
 		}
+
 		t.Bytes += f.Size
 		t.Files++
-		r.doubtful = r.doubtful || r.unknown || r.dead[stem]
+		if r.unknown || r.dead[stem] {
+			r.doubtful = true
+		}
 	}
 	return nil
 }
@@ -137,28 +159,29 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
 	r.pending = map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
-		e := t.Entries[name]
-		dead, open, err := c.isDead(ctx, e, now)
+		entry := t.Entries[name]
+		dead, open, err := c.isDead(ctx, entry, now)
 		if err != nil {
 			return err
 		}
-		if e.Removal != "" && !dead {
+		if entry.Removal != "" && !dead {
 			// countFiles finds the entry by the key of the file.
 			continue
 		}
+
 		stems := r.pending
 		if dead {
 			delete(t.Entries, name)
 			stems = r.dead
 		}
 		switch {
-		case e.Stem != "":
-			stems[e.Stem] = true
+		case entry.Stem != "":
+			stems[entry.Stem] = true
 		case open != nil:
 			for _, key := range c.setup.possibleKeys(open) {
 				stems[c.setup.pattern.Stem(key)] = true
 			}
-		case dead && e.Removed:
+		case dead && entry.Removed:
 			r.unknown = true
 		}
 	}
@@ -168,27 +191,31 @@ func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r
 // isDead reports whether an entry is dead: nobody will complete its upload or removal. If isDead
 // has read the session of the entry, it also returns the session. The session of a later upload
 // with the same token is not that of the entry.
-func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (dead bool, open *session.Session, err error) {
+func (c *counter) isDead(
+	ctx context.Context, entry ledger.Entry, now time.Time,
+) (dead bool, open *session.Session, err error) {
+	if entry.Session == "" {
+		return !entry.Until.IsZero() && entry.Until.Before(now), nil, nil
+	}
+
 	// A young entry is so new that its session may not be saved yet.
-	young := now.Before(e.Until)
-	if e.Until.IsZero() {
+	young := now.Before(entry.Until)
+	if entry.Until.IsZero() {
 		// An older version has made the entry.
-		young = now.Sub(e.At) < orphanAge
+		young = now.Sub(entry.At) < orphanAge
 	}
-	if e.Session == "" {
-		return !e.Until.IsZero() && e.Until.Before(now), nil, nil
-	}
-	if young && e.Stem != "" {
+	if young && entry.Stem != "" {
 		return false, nil, nil
 	}
-	open, err = c.sessions.Read(ctx, e.Session)
+
+	open, err = c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return !young, nil, nil
 	}
 	if err != nil {
 		return false, nil, err
 	}
-	if open.RunID() != e.Run {
+	if open.RunID() != entry.Run {
 		return true, nil, nil
 	}
 	return open.Phase == session.PhaseDone && open.Kind != session.KindPartial, open, nil
@@ -207,13 +234,17 @@ func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, err
 				yield(nil, err)
 				return
 			}
-			if pattern.Owner(entry.Key) == user && !yield(&File{Key: entry.Key, Size: entry.Size}, nil) {
+			if pattern.Owner(entry.Key) != user {
+				continue
+			}
+			if !yield(&File{Key: entry.Key, Size: entry.Size}, nil) {
 				return
 			}
 		}
 	}
 }
 
+// recordsOf iterates over the records of a user.
 func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, error] {
 	q := Filter{User: user, Expiring: true}
 	all := paged("", func(startAfter string) ([]*File, string, error) {
@@ -221,8 +252,11 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 	})
 	return func(yield func(*File, error) bool) {
 		for f, err := range all {
-			// if user is "", the filter selects the records of all users
-			if (err != nil || f.User.ID == user) && !yield(f, err) {
+			if err == nil && f.User.ID != user {
+				// If user is "", the filter selects the records of all users.
+				continue
+			}
+			if !yield(f, err) {
 				return
 			}
 		}
@@ -232,63 +266,67 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 // ledgers recounts the files of each user whose ledger has a dead entry. It first moves the ledgers
 // of an older version to their new keys.
 func (w *sweeper) ledgers(ctx context.Context) error {
-	counter := w.counter
-	err := running.Stream(
-		ctx, w.states(ctx, ledger.OldPrefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
-			if !ledger.IsKey(ledger.OldPrefix, state.Key) {
-				return nil
-			}
-			return counter.book.Migrate(ctx, state.Key)
-		},
-	)
+	old := w.states(ctx, ledger.OldPrefix, "")
+	err := running.Stream(ctx, old, readConcurrency, func(ctx context.Context, state ListedState) error {
+		if !ledger.IsKey(ledger.OldPrefix, state.Key) {
+			return nil
+		}
+		return w.counter.book.Migrate(ctx, state.Key)
+	})
 	if err != nil {
 		return err
 	}
 
-	var mu sync.Mutex
-	prefix := counter.book.Prefix
-	return running.Stream(
-		ctx, w.states(ctx, prefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
-			if !ledger.IsKey(prefix, state.Key) {
-				return nil
-			}
-			recounted, err := w.recountDead(ctx, state.Key)
-			mu.Lock()
-			defer mu.Unlock()
-			if recounted {
-				w.report.Recounted++
-			}
-			if len(w.errs) == maxFailures-1 {
-				// Sweep gives up after this error, which the caller adds to w.errs.
-				return err
-			}
-			w.add(err)
+	var mu sync.Mutex // guards the fields of w
+	prefix := w.counter.book.Prefix
+	current := w.states(ctx, prefix, "")
+	return running.Stream(ctx, current, readConcurrency, func(ctx context.Context, state ListedState) error {
+		if !ledger.IsKey(prefix, state.Key) {
 			return nil
-		},
-	)
+		}
+		recounted, err := w.recountDead(ctx, state.Key)
+
+		mu.Lock()
+		defer mu.Unlock()
+		if recounted {
+			w.report.Recounted++
+		}
+		if len(w.errs) == maxFailures-1 {
+			// Sweep gives up after this error, which the caller adds to w.errs.
+			return err
+		}
+		w.add(err)
+		return nil
+	})
 }
 
-// recountDead recounts the files of one user, if the ledger with this key has a dead entry.
-func (w *sweeper) recountDead(ctx context.Context, key string) (recounted bool, err error) {
-	counter := w.counter
-	t, err := counter.book.ReadKey(ctx, key)
+// recountDead recounts the files of one user, if the ledger with this key has a dead entry. It reports
+// whether it has counted.
+func (w *sweeper) recountDead(ctx context.Context, key string) (bool, error) {
+	t, err := w.counter.book.ReadKey(ctx, key)
 	if t == nil || err != nil {
 		return false, err
 	}
-	for _, e := range t.Entries {
-		dead, _, err := counter.isDead(ctx, e, w.now)
-		if err != nil {
-			return false, err
+	hasDead, err := w.hasDead(ctx, t)
+	if !hasDead || err != nil {
+		return false, err
+	}
+
+	_, err = w.counter.recount(ctx, t.User, w.now)
+	if errors.Is(err, errRestless) {
+		// The next Sweep tries again.
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// hasDead reports whether a ledger has a dead entry.
+func (w *sweeper) hasDead(ctx context.Context, t *ledger.Text) (bool, error) {
+	for _, entry := range t.Entries {
+		dead, _, err := w.counter.isDead(ctx, entry, w.now)
+		if dead || err != nil {
+			return dead, err
 		}
-		if !dead {
-			continue
-		}
-		_, err = counter.recount(ctx, t.User, w.now)
-		if errors.Is(err, errRestless) {
-			// The next Sweep tries again.
-			return false, nil
-		}
-		return err == nil, err
 	}
 	return false, nil
 }

@@ -2,8 +2,10 @@ package uploads
 
 import (
 	"context"
+	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
 
 // files ends the uploads of files, and removes files. It keeps what a file is in three places equal: the
@@ -19,28 +21,106 @@ func (s *files) deleteKey(ctx context.Context, key string, user User) error {
 	if s.setup.config.Records == nil {
 		return s.removeCounted(ctx, &File{Key: key, User: user})
 	}
+
 	f, err := s.setup.config.Records.Record(ctx, s.setup.pattern.ID(key))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return s.removeBytes(ctx, key)
 	}
-	if err != nil || f.Key != key {
-		// The ID has a record with another key, so there is no file with this key.
+	if err != nil {
 		return err
+	}
+	if f.Key != key {
+		// The ID has a record with another key, so there is no file with this key.
+		return nil
 	}
 	return s.removeCounted(ctx, f)
 }
 
+// errKept means that a file was not removed, because a transaction has made the file permanent. The
+// transaction did that after the record of the file was read.
+var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
+
 // removeCounted removes a file and its record, if any, and subtracts the file from the count of its
 // user.
+//
+// If several calls remove the same file at the same time, only one of them subtracts the file. If the
+// upload of the file has not ended, the file is not counted, and nothing is subtracted. If the process
+// is killed, the file counts until a Sweep after the end of the lease.
 func (s *files) removeCounted(ctx context.Context, f *File) error {
-	if s.setup.config.Records == nil {
-		remove := func(ctx context.Context) error { return s.removeBytes(ctx, f.Key) }
-		nothing := func(context.Context) error { return nil }
-		return s.counter.countOff(ctx, s.counter.findByKey(f.Key, f.User), remove, nothing)
+	if s.counter == nil {
+		return s.removeStored(ctx, f)
 	}
-	remove := func(ctx context.Context) error { return s.removeRecorded(ctx, f) }
-	leave := func(ctx context.Context) error { return s.removeContent(ctx, f) }
-	return s.counter.countOff(ctx, s.counter.findByID(f.ID), remove, leave)
+	stored, err := s.find(ctx, f)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return s.removeRest(ctx, f)
+	}
+	if err != nil {
+		return err
+	}
+
+	entry := ledger.Entry{Bytes: stored.Size, Files: 1, Stem: s.setup.pattern.Stem(stored.Key)}
+	removal, err := s.counter.beginRemoval(ctx, stored, entry)
+	if err != nil {
+		return err
+	}
+	if removal.Uncounted {
+		return s.removeStored(ctx, f)
+	}
+	l := s.counter.newLease(stored.User.ID)
+	l.add(ctx, removal.Name())
+	defer l.end()
+
+	// Another call may have removed the file before this removal began. The other call has then
+	// subtracted the file already. So check again whether the file exists.
+	_, err = s.find(ctx, f)
+	exists := err == nil
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	err = s.removeStored(ctx, f)
+	if err == errKept {
+		// The file stays, and still counts.
+		_ = s.counter.book.EndRemoval(ctx, removal, true)
+	}
+	if err != nil {
+		return err
+	}
+	if exists || !removal.Joined {
+		// If this fails, Sweep counts the user's files again.
+		_ = s.counter.book.EndRemoval(ctx, removal, !exists)
+	}
+	return nil
+}
+
+// find returns the file that has the ID of f or, without records, the key of f. If there is none, it
+// fails with ObjectNotFound.
+func (s *files) find(ctx context.Context, f *File) (*File, error) {
+	if s.setup.config.Records != nil {
+		return s.setup.config.Records.Record(ctx, f.ID)
+	}
+	attrs, err := s.setup.bucket.Attrs(ctx, f.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &File{User: f.User, Key: f.Key, Size: attrs.Size}, nil
+}
+
+// removeStored removes a file and its record, if any, without a change of counts.
+func (s *files) removeStored(ctx context.Context, f *File) error {
+	if s.setup.config.Records == nil {
+		return s.removeBytes(ctx, f.Key)
+	}
+	return s.removeRecorded(ctx, f)
+}
+
+// removeRest removes what an interrupted call has left of a file that does not exist. An upload may
+// just make the file, and count it. So removeRest must not remove a whole file: it removes bytes, but
+// no record. Sweep then removes the record, and counts again.
+func (s *files) removeRest(ctx context.Context, f *File) error {
+	if s.setup.config.Records == nil {
+		return nil
+	}
+	return s.removeContent(ctx, f)
 }
 
 // removeRecorded removes the record of a file, and then its bytes.
@@ -61,12 +141,13 @@ func (s *files) removeContent(ctx context.Context, f *File) error {
 	if f.Key != "" {
 		return s.removeBytes(ctx, f.Key)
 	}
+
 	prefix, _ := s.setup.pattern.Ordered()
 	for entry, err := range s.setup.bucket.List(ctx, storage.WithPrefix(prefix+f.ID), storage.WithAnyOrder()) {
-		if err == nil {
-			err = s.removeBytes(ctx, entry.Key)
-		}
 		if err != nil {
+			return err
+		}
+		if err := s.removeBytes(ctx, entry.Key); err != nil {
 			return err
 		}
 	}
@@ -110,7 +191,36 @@ func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, remove
 	if err != nil || exists {
 		return f, false, err
 	}
-	remove := func(ctx context.Context) error { return s.setup.config.Records.Remove(ctx, f) }
-	err = s.counter.countAgain(ctx, f, remove)
+	err = s.removeRecordOnly(ctx, f)
 	return nil, err == nil, err
+}
+
+// removeRecordOnly removes the record of a file that has no bytes. It is not known whether the file
+// was counted. So removeRecordOnly subtracts nothing, and makes the next Sweep count the files of the
+// user again.
+func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
+	records := s.setup.config.Records
+	if s.counter == nil {
+		return records.Remove(ctx, f)
+	}
+
+	removal, err := s.counter.beginRemoval(ctx, f, ledger.Entry{})
+	if err != nil {
+		return err
+	}
+	if err := records.Remove(ctx, f); err != nil {
+		return err
+	}
+	if removal.Uncounted {
+		// The upload of the file marks the ledger when it ends.
+		return nil
+	}
+	if err := s.counter.book.Doubt(ctx, f.User.ID); err != nil {
+		return err
+	}
+	if removal.Joined {
+		// The call that began the removal ends it.
+		return nil
+	}
+	return s.counter.book.EndRemoval(ctx, removal, false)
 }

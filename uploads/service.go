@@ -66,45 +66,52 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if err != nil {
 		return nil, argument.InvalidFor(op, "Config.Rules:", err.Error(), "")
 	}
-	p, flaw := keypattern.Parse(c.Key)
+	pattern, flaw := keypattern.Parse(c.Key)
 	if flaw != "" {
 		return nil, argument.InvalidFor(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
-	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
+	_, isOrdered := pattern.Ordered()
+	if c.Records != nil && !isOrdered {
 		return nil, argument.InvalidFor(
 			op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set",
 			"as in files/{id}{ext}",
 		)
 	}
 
-	if c.Allowance != nil && c.Records == nil && !slices.Contains(p.Values, keypattern.User) {
+	if c.Allowance != nil && c.Records == nil && !slices.Contains(pattern.Values, keypattern.User) {
 		return nil, argument.InvalidFor(
 			op, "Config.Key", "must have {user} if Config.Allowance is set without Config.Records",
 			"as in users/{user}/{random}{ext}",
 		)
 	}
-	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
-		if !n.met {
-			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(n.flaw), Hint: n.hint}
+	for _, need := range c.requirements(bucket, judge.LooksAtContent()) {
+		if !need.met {
+			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(need.flaw), Hint: need.hint}
 		}
 	}
 	if c.Link == PublicLink {
-		if _, err := bucket.PublicURL(c.Prefix + "probe"); err != nil {
+		_, err := bucket.PublicURL(c.Prefix + "probe")
+		if err != nil {
 			return nil, err
 		}
 	}
+	return newService(bucket, &c, judge, pattern), nil
+}
 
+// newService returns a service for a configuration that is complete and valid.
+func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *keypattern.Pattern) *Service {
 	base := &setup{
 		bucket:  bucket,
-		config:  &c,
+		config:  c,
 		judge:   judge,
-		pattern: p,
+		pattern: pattern,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		memory:  intake.New(c.MemoryLimit),
 	}
 	if maximum := judge.Rules().MaxSize; maximum != math.MaxInt64 {
 		base.maxSize = maximum
 	}
+	// Pulse and Wait are looked up at each call, because tests replace them.
 	sessions := &session.Store{
 		Bucket:   bucket,
 		States:   c.States,
@@ -114,6 +121,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		Calls:    session.Calls{Process: rand.Text()},
 		BasePart: partsize.Base,
 	}
+
 	s := &Service{setup: base}
 	if c.Allowance != nil {
 		s.counter = &counter{
@@ -132,5 +140,5 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s.keeper = &keeper{Store: sessions, setup: base, counter: s.counter, files: s.files}
 	s.handler = newHandler(s)
 	s.mux = sync.OnceValue(s.handler.routes)
-	return s, nil
+	return s
 }

@@ -42,24 +42,29 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
-	if s.Phase == session.PhaseAborted || !k.setup.config.Now().Before(s.Expires) || k.isOutdated(s) {
+	now := k.setup.config.Now()
+	if s.Phase == session.PhaseAborted || !now.Before(s.Expires) || k.isOutdated(s) {
 		return nil, refusal.NotFound()
 	}
 	s.ID = id
 
-	// If a claim lasts much longer than ClaimFor, another process with a fast clock made the claim.
-	// Shorten it. If the other process is still running, it renews the claim.
-	if now := k.setup.config.Now(); k.IsClaimedAt(s, now.Add(2*session.ClaimFor)) {
+	if k.IsClaimedAt(s, now.Add(2*session.ClaimFor)) {
+		// The claim lasts much longer than ClaimFor, so another process with a fast clock made it.
+		// Shorten it. If the other process is still running, it renews the claim. If Save fails, the
+		// next call shortens it.
 		s.ClaimedUntil = now.Add(session.ClaimFor)
 		_ = k.Save(ctx, s)
 	}
-	f := fileOf(s)
-	if s.Phase == session.PhaseDone && s.Kind != session.KindPartial && s.Location == "" {
-		if err := k.setup.link(ctx, f); err != nil {
-			return nil, refusal.StoreFailed(err)
-		}
-		s.Link = f.Location
+
+	isFile := s.Phase == session.PhaseDone && s.Kind != session.KindPartial
+	if !isFile || s.Location != "" {
+		return s, nil
 	}
+	f := fileOf(s)
+	if err := k.setup.link(ctx, f); err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+	s.Link = f.Location
 	return s, nil
 }
 
@@ -70,19 +75,33 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 //   - Config.Records was added, and the key of the upload contains no ID.
 //   - The content is now checked below Config.Prefix, but the bytes are under the final key.
 func (k *keeper) isOutdated(s *session.Session) bool {
-	switch {
-	case s.Phase == session.PhaseDone:
+	if s.Phase == session.PhaseDone {
 		return false
-	case s.Kind == session.KindPartial:
-	case k.counter != nil && !s.Reserved && s.Kind != session.KindSingle ||
-		s.Target.Key == "" && (!k.setup.judge.LooksAtContent() || k.setup.checkUser(userOf(s)) != nil) ||
-		s.Target.Key != "" && k.setup.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
+	}
+	if s.Kind != session.KindPartial && (k.lacksReservation(s) || k.lacksKey(s)) {
 		return true
 	}
-	return s.Token != "" && s.Phase != session.PhaseStored && s.Staged != k.setup.isStaged(s.Kind)
+	if s.Token == "" || s.Phase == session.PhaseStored {
+		return false
+	}
+	return s.Staged != k.setup.isStaged(s.Kind)
 }
 
-// abort ends a session that is not done, and removes it. A request that is still in progress fails
+// lacksReservation reports whether an upload has no reservation, and gets none later.
+func (k *keeper) lacksReservation(s *session.Session) bool {
+	return k.counter != nil && !s.Reserved && s.Kind != session.KindSingle
+}
+
+// lacksKey reports whether an upload has no key that this Config permits, and gets none later.
+func (k *keeper) lacksKey(s *session.Session) bool {
+	if s.Target.Key != "" {
+		return k.setup.config.Records != nil && keypattern.IDIn(s.Target.Key) == ""
+	}
+	// Only the content makes a key later, from the values of the user.
+	return !k.setup.judge.LooksAtContent() || k.setup.checkUser(userOf(s)) != nil
+}
+
+// Abort ends a session that is not done, and removes it. A request that is still in progress fails
 // at its next write of the state.
 func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 	s, err := k.Update(ctx, s, func(s *session.Session) (bool, error) {

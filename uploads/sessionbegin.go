@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// begin returns the session of a new upload. It calls Config.Begin for the target. It does not save
+// Begin returns the session of a new upload. It calls Config.Begin for the target. It does not save
 // the session.
 func (k *keeper) Begin(
 	r *http.Request, user session.User, kind string, n session.Request, sizeField string,
@@ -28,16 +28,17 @@ func (k *keeper) Begin(
 	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
 	t := &s.Target
 	if kind == session.KindPartial {
-		s.Target = session.Target{MaxSize: target.MaxSize}
+		// A piece of a file has no key and no attributes.
+		*t = session.Target{MaxSize: target.MaxSize}
 	}
 	t.MaxSize = k.setup.limit(t)
 	if t.MaxSize > 0 && n.Size > t.MaxSize {
 		return nil, refusal.TooLarge(sizeField, t.MaxSize)
 	}
-
 	if kind == session.KindPartial {
 		return s, nil
 	}
+
 	if t.Key == "" {
 		if err := k.drawRandom(s); err != nil {
 			return nil, err
@@ -46,24 +47,31 @@ func (k *keeper) Begin(
 	if err := cmp.Or(t.CheckKey(n.Name), t.CheckAttributes(), t.CheckFeatures(k.Bucket)); err != nil {
 		return nil, err
 	}
-	if t.ContentType == "" && !k.setup.judge.LooksAtContent() &&
-		storage.Supports(k.Bucket, storage.ContentProperties) {
+	keepsTypes := storage.Supports(k.Bucket, storage.ContentProperties)
+	if t.ContentType == "" && keepsTypes && !k.setup.judge.LooksAtContent() {
 		t.ContentType = cmp.Or(headertext.MediaTypeByExtension(t.Key), session.PendingType)
 	}
 
 	if t.Key != "" && !t.Overwrite {
-		// Refuse the upload before it begins if the key is in use. If an object appears there
-		// later, the conditional write fails.
-		ok, err := k.Bucket.Exists(r.Context(), t.Key)
-		if err == nil && ok {
-			return nil, refusal.Exists()
-		}
-		// the key is too long together with the prefix of the bucket
-		if storage.CodeOf(err) == storage.InvalidArgument {
-			return nil, session.BadName(n.Name, err)
+		if err := k.checkFree(r.Context(), t.Key, n.Name); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// checkFree refuses an upload before it begins if its key is in use. If an object appears there later,
+// the conditional write fails. If the store cannot say whether there is an object, the upload begins.
+func (k *keeper) checkFree(ctx context.Context, key, name string) error {
+	exists, err := k.Bucket.Exists(ctx, key)
+	if storage.CodeOf(err) == storage.InvalidArgument {
+		// The key is too long together with the prefix of the bucket.
+		return session.BadName(name, err)
+	}
+	if err == nil && exists {
+		return refusal.Exists()
+	}
+	return nil
 }
 
 // targetOf returns the Target of a new upload. If the key depends on the content, which has not
@@ -80,23 +88,15 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		return nil, e
 	}
 
-	if k.setup.config.Begin != nil {
-		target, err := k.setup.config.Begin(r, user, Request(n))
-		switch {
-		case err != nil:
+	if s.config.Begin != nil {
+		target, err := s.config.Begin(r, user, Request(n))
+		if err != nil {
 			return nil, refusal.Unauthorized(err)
-		case target == nil:
-		case k.setup.config.Records != nil:
-			return nil, errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
-		case k.setup.config.Allowance != nil:
-			return nil, errors.New("Config.Begin returned a Target, but allowances count only keys of Config.Key")
-		case filename.Storable(fmt.Sprint(user)) != nil:
-			return nil, errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
-		case target.Lifetime != 0:
-			return nil, errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
-		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.setup.config.Prefix)):
-			return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
-		default:
+		}
+		if target != nil {
+			if err := s.checkBegun(target, user, n); err != nil {
+				return nil, err
+			}
 			t := session.Target(*target)
 			return &t, nil
 		}
@@ -109,15 +109,39 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		// The method settle sets the other fields when the content is known.
 		return &session.Target{Overwrite: !s.guarded}, nil
 	}
-	random, err := randomKey(k.setup.config.Random)
+	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err
 	}
-	t := s.target(s.pattern.Key(user.values(), k.setup.config.Now(), random, ""), unjudged)
+	t := s.target(s.pattern.Key(user.values(), s.config.Now(), random, ""), unjudged)
 	return &t, nil
 }
 
-// beginUpload begins a multipart upload in the store. If the size of the file is known, the store
+// checkBegun fails if Config.Begin has returned a Target that the rest of Config excludes.
+func (s *setup) checkBegun(target *Target, user User, n session.Request) error {
+	if s.config.Records != nil {
+		return errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
+	}
+	if s.config.Allowance != nil {
+		return errors.New("Config.Begin returned a Target, but allowances count only keys of Config.Key")
+	}
+	if filename.Storable(fmt.Sprint(user)) != nil {
+		return errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
+	}
+	if target.Lifetime != 0 {
+		return errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
+	}
+	if n.Partial {
+		// Key is ignored.
+		return nil
+	}
+	if target.Key == "" || strings.HasPrefix(target.Key, s.config.Prefix) {
+		return errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
+	}
+	return nil
+}
+
+// BeginUpload begins a multipart upload in the store. If the size of the file is known, the store
 // receives the size, too.
 func (k *keeper) BeginUpload(
 	ctx context.Context, s *session.Session, extra ...storage.MultipartOption,
@@ -130,6 +154,7 @@ func (k *keeper) BeginUpload(
 	if s.Staged {
 		key = k.Key(s, session.ContentName)
 	}
+
 	upload, err := storage.BeginUpload(ctx, k.Bucket, key, session.OptionsFor(k.FirstTarget(s), extra...)...)
 	code := storage.CodeOf(err)
 	if code == storage.InvalidArgument {
@@ -149,9 +174,12 @@ func (k *keeper) BeginUpload(
 // drawRandom sets the time and the random bits that make the key of a session unique.
 func (k *keeper) drawRandom(s *session.Session) error {
 	random, err := randomKey(k.setup.config.Random)
+	if err != nil {
+		return err
+	}
 	s.Random = random[:]
 	s.Begun = k.setup.config.Now().UTC().Truncate(time.Millisecond)
-	return err
+	return nil
 }
 
 // drawKey sets the key of a file in pieces. Each call that is about to make the file calls drawKey.
@@ -161,18 +189,33 @@ func (k *keeper) drawRandom(s *session.Session) error {
 // The lifetime of a file begins when drawKey makes its key. If half of the lifetime has passed,
 // drawKey makes a new key in any case. With the old key, the file would expire too soon.
 func (k *keeper) drawKey(s *session.Session) error {
-	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
-	late := lifetime > 0 && s.Random != nil && k.setup.config.Now().Sub(s.Begun) >= lifetime/2
-	if !late && (s.Phase == session.PhaseStored || s.Random != nil && k.setup.guarded) {
+	if k.keepsKey(s) {
 		return nil
 	}
-	err := k.drawRandom(s)
 	s.Phase = session.PhaseCompleting
 	s.Target.Key = ""
-	if err == nil && !k.setup.judge.LooksAtContent() {
+	if err := k.drawRandom(s); err != nil {
+		return err
+	}
+	if !k.setup.judge.LooksAtContent() {
 		s.Target.Key = k.setup.drawnKey(s, s.Extension())
 	}
-	return err
+	return nil
+}
+
+// keepsKey reports whether the key of an earlier call is still good.
+func (k *keeper) keepsKey(s *session.Session) bool {
+	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
+	if lifetime > 0 && s.Random != nil {
+		age := k.setup.config.Now().Sub(s.Begun)
+		if age >= lifetime/2 {
+			return false
+		}
+	}
+	if s.Phase == session.PhaseStored {
+		return true
+	}
+	return s.Random != nil && k.setup.guarded
 }
 
 // PossibleKeys returns all keys under which the file of a session may be.

@@ -10,53 +10,55 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-const (
-	// finishTimeout limits the steps after the last byte, which continue if the client disconnects.
-	// The slowest step is a copy, which cannot be resumed. So the limit is long enough for a store
-	// to copy 5 TiB.
-	finishTimeout = 6 * time.Hour
-)
+// finishTimeout limits the steps after the last byte, which continue if the client disconnects. The
+// slowest step is a copy, which cannot be resumed. So the limit is long enough for a store to copy
+// 5 TiB.
+const finishTimeout = 6 * time.Hour
 
-// finish makes the file of a session whose bytes have all arrived. It stores the object, inspects
-// it, copies it to its key, and calls Config.Stored. Each step can be repeated. So if finish fails
+// Finish makes the file of a session whose bytes have all arrived. It stores the object, inspects
+// it, copies it to its key, and calls Config.Stored. Each step can be repeated. So if Finish fails
 // or the process is killed, the next call continues.
 func (k *keeper) Finish(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error) {
-	limit := finishTimeout
+	timeout := finishTimeout
 	if s.Kind == session.KindSingle {
 		// The bytes of the file arrive only now, while the object is made.
-		limit += max(0, s.Expires.Sub(k.setup.config.Now()))
+		timeout += max(0, s.Expires.Sub(k.setup.config.Now()))
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	claim, _, leave := k.Calls.Enter()
 	defer leave()
 
-	open := s
-	s, err := k.Claim(ctx, open, claim, k.drawKey)
-	switch {
-	case err == nil:
-	case refusal.CodeOf(err) == refusal.CodeCompleted && open.ID != "" && open.Kind != session.KindSingle: // a faster call has completed the upload
-		return k.LoadAny(ctx, open.ID)
-	case errors.Is(err, storage.OutcomeUnknown):
-		k.Release(ctx, open, claim)
-		fallthrough
-	default:
+	claimed, err := k.Claim(ctx, s, claim, k.drawKey)
+	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
+	if isCompleted && s.ID != "" && s.Kind != session.KindSingle {
+		// A faster call has completed the upload.
+		return k.LoadAny(ctx, s.ID)
+	}
+	if errors.Is(err, storage.OutcomeUnknown) {
+		// The claim may have been saved.
+		k.Release(ctx, s, claim)
+	}
+	if err != nil {
 		return nil, err
 	}
 
-	claimed, stop := k.KeepClaim(ctx, s)
-	finished := false
-	defer func() { // deferred, so that it also runs if a function of the application panics
+	claimedCtx, stop := k.KeepClaim(ctx, claimed)
+	isFinished := false
+	// This also runs if a function of the application panics.
+	defer func() {
 		stop()
-		if !finished {
-			k.Release(ctx, s, claim)
+		if !isFinished {
+			k.Release(ctx, claimed, claim)
 		}
 	}()
-	final, err := k.finishClaimed(claimed, s, make)
-	if lost := stop(); lost && err != nil {
+	final, err := k.finishClaimed(claimedCtx, claimed, make)
+	isLost := stop()
+	if err != nil && isLost {
+		// Another call has taken the claim.
 		return nil, refusal.BeingCompleted()
 	}
-	finished = err == nil
+	isFinished = err == nil
 	return final, err
 }
 
@@ -77,10 +79,23 @@ type sessionEnd struct {
 // finishClaimed does the steps at the end of an upload.
 func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error) {
 	e := &sessionEnd{keeper: k, s: s, make: make, file: fileOf(s)}
-	for _, step := range []func(context.Context) error{e.begin, e.reserve, e.makeObject, e.link, e.saveStored, e.end} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.reserve(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.makeObject(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.link(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.saveStored(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.end(ctx); err != nil {
+		return nil, err
 	}
 	return e.done(ctx)
 }
@@ -109,20 +124,23 @@ func (e *sessionEnd) reserve(ctx context.Context) error {
 // makeObject makes the object of the file.
 func (e *sessionEnd) makeObject(ctx context.Context) error {
 	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.make)
-	e.gone = e.s.Phase == session.PhaseStored && e.s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
+	isStored := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
+	e.gone = isStored && storage.CodeOf(err) == storage.ObjectNotFound
 	if err != nil && !e.gone {
 		return e.keeper.dropIfRefused(ctx, e.s, err)
 	}
-	f := e.file
-	if err == nil {
-		f.Attrs = attrs
-		f.Size = attrs.Size
-		f.ContentType = attrs.ContentType
-		f.CRC32C = attrs.CRC32C
-		f.Modified = attrs.Modified
-	}
+
 	e.target = e.s.Target
+	f := e.file
 	f.Key = e.target.Key
+	if e.gone {
+		return nil
+	}
+	f.Attrs = attrs
+	f.Size = attrs.Size
+	f.ContentType = attrs.ContentType
+	f.CRC32C = attrs.CRC32C
+	f.Modified = attrs.Modified
 	return nil
 }
 
@@ -141,13 +159,15 @@ func (e *sessionEnd) link(ctx context.Context) error {
 // isKnown reports whether anybody else must get to know the file: the records, the ledger, the
 // application, or another call with a piece of the file.
 func (e *sessionEnd) isKnown() bool {
+	if e.gone || e.s.Kind == session.KindPartial {
+		return false
+	}
 	config := e.keeper.setup.config
-	tells := config.Stored != nil || config.Records != nil || config.Allowance != nil || e.s.Pieces != nil
-	return tells && e.s.Kind != session.KindPartial && !e.gone
+	return config.Stored != nil || config.Records != nil || config.Allowance != nil || e.s.Pieces != nil
 }
 
 // saveStored saves that the object exists.
-func (e *sessionEnd) saveStored(ctx context.Context) (err error) {
+func (e *sessionEnd) saveStored(ctx context.Context) error {
 	if !e.isKnown() || e.s.Phase == session.PhaseStored {
 		return nil
 	}
@@ -180,6 +200,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	k := e.keeper
 	s := e.s
 	f := e.file
+
+	// The bytes of these objects are now part of the file.
 	names := s.TailNames()
 	if k.setup.isStaged(s.Kind) && s.Kind != session.KindPartial && s.Token != "" {
 		names = append(names, session.ContentName)
@@ -204,13 +226,13 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	}
 
 	if s.Pieces != nil {
-		// If it fails, Sweep removes them.
+		// If it fails, Sweep removes the pieces later.
 		_ = k.RemoveObjects(ctx, s)
 	} else if len(names) > 0 {
 		k.RemoveKeys(ctx, s, names...)
 	}
 	if !e.isKnown() {
-		// If it fails, Sweep removes the pieces later.
+		// Otherwise end has removed the joined pieces. If it fails, Sweep removes them later.
 		_ = k.RemoveJoined(ctx, s)
 	}
 	return final, nil
@@ -218,13 +240,16 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 
 // makeObject makes the object of a session. If an earlier call has made it, makeObject returns its
 // attributes, or ObjectNotFound if it has been removed.
-func (k *keeper) makeObject(ctx context.Context, s *session.Session, u *File, make session.Maker) (*storage.Attrs, error) {
+func (k *keeper) makeObject(
+	ctx context.Context, s *session.Session, f *File, make session.Maker,
+) (*storage.Attrs, error) {
 	if s.Phase == session.PhaseStored {
 		return k.Bucket.Attrs(ctx, s.Target.Key)
 	}
 	if !k.setup.isStaged(s.Kind) {
 		return k.makeOnce(ctx, s, s.Target.Key, make)
 	}
+
 	content := k.Key(s, session.ContentName)
 	if s.Kind != session.KindPartial && s.Token == "" {
 		// Only this call writes these bytes. Another call that claims the session must not replace
@@ -232,64 +257,73 @@ func (k *keeper) makeObject(ctx context.Context, s *session.Session, u *File, ma
 		content = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
 		defer func() { _ = k.setup.discard(ctx, content) }()
 	}
-
-	var attrs *storage.Attrs
-	err := error(storage.ObjectNotFound)
-	if s.Phase == session.PhaseCompleting {
-		// An earlier call may have stored the object.
-		attrs, err = k.Bucket.Attrs(ctx, content)
-	}
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		attrs, err = make(ctx, content)
-	}
+	attrs, err := k.makeContent(ctx, s, content, make)
 	if err != nil || s.Kind == session.KindPartial {
 		return attrs, err
 	}
-	target, err := k.settle(ctx, s, u, content)
+
+	target, err := k.settle(ctx, s, f, content)
 	if err != nil {
 		return nil, err
 	}
-
-	if err := k.setup.inspect(ctx, u, attrs, &target); err != nil {
+	if err := k.setup.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
-	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := session.OptionsFor[storage.CopyOption](target)
-		if s.Pieces == nil {
-			opts = s.CopyOptions(target.CopyOptions())
-		}
+	opts := session.OptionsFor[storage.CopyOption](target)
+	if s.Pieces == nil {
+		opts = s.CopyOptions(target.CopyOptions())
+	}
+	final, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		return storage.Copy(ctx, k.Bucket, key, k.Bucket, content, opts...)
 	})
-	if err == nil {
-		s.Target = target
+	if err != nil {
+		return final, err
 	}
-	return made, err
+	s.Target = target
+	return final, nil
 }
 
-// settle checks the content, and returns the Target of the file, with its key.
-func (k *keeper) settle(ctx context.Context, s *session.Session, u *File, content string) (session.Target, error) {
+// makeContent makes the object below Config.Prefix. If an earlier call has stored it, makeContent
+// returns its attributes.
+func (k *keeper) makeContent(
+	ctx context.Context, s *session.Session, key string, make session.Maker,
+) (*storage.Attrs, error) {
+	if s.Phase != session.PhaseCompleting {
+		return make(ctx, key)
+	}
+	attrs, err := k.Bucket.Attrs(ctx, key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return make(ctx, key)
+	}
+	return attrs, err
+}
+
+// settle checks the content, and returns the Target of the file, with its key. It also sets the width
+// and height of f.
+func (k *keeper) settle(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
 	t := s.Target
-	service := k.setup
-	if !service.judge.LooksAtContent() {
+	if !k.setup.judge.LooksAtContent() {
 		return t, nil
 	}
 
-	_, v, e := service.inspectStored(ctx, content, 0)
+	_, verdict, e := k.setup.inspectStored(ctx, content, 0)
+	if e != nil && !isRefusal(e) {
+		// The caller decides what an error of the store means.
+		return t, e.Err
+	}
 	if e != nil {
-		if !isRefusal(e) {
-			return t, e.Err
-		}
 		return t, e
 	}
+	f.Width = verdict.Width
+	f.Height = verdict.Height
 
-	u.Width = v.Width
-	u.Height = v.Height
 	if s.Random == nil {
-		return service.mergeTarget(t, service.target(t.Key, v)), nil
+		// Config.Begin has chosen the key.
+		return k.setup.mergeTarget(t, k.setup.target(t.Key, verdict)), nil
 	}
-	base := service.target(k.setup.drawnKey(s, v.Extension), v)
+	base := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
 	if s.Pieces != nil && s.Pieces.Target {
-		return service.mergeTarget(t, base), nil
+		return k.setup.mergeTarget(t, base), nil
 	}
 	base.MaxSize = t.MaxSize
 	return base, nil
@@ -333,46 +367,69 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 		return resend.Refusal
 	}
 
-	e := refusal.Of(err)
+	e := finalRefusal(s, err)
 	if e == nil {
-		if s.Pieces != nil {
-			return refusal.StoreFailed(err)
-		}
-		code := storage.CodeOf(err)
-		switch {
-		case code == storage.InvalidArgument && s.Token == "": // Config.Begin returned an invalid Target
-			e = refusal.Internal(err)
-		case code == storage.InvalidArgument || code == storage.TooLarge || code == storage.ChecksumMismatch:
-			e = refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
-			e.Err = err
-		// Inspect has set an unsupported attribute, or the key conflicts with a folder
-		case code == storage.Unsupported:
-			e = refusal.Unsupported(err)
-		case code == storage.ObjectNotFound: // the store no longer has the multipart upload
-			e = refusal.NotFound()
-			e.Err = err
-		default:
-			return refusal.StoreFailed(err)
-		}
+		return refusal.StoreFailed(err)
 	}
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 	// If an earlier call has tried to make the object, that call may have counted the file. In that
 	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
-	retry := s.Again
-	if s, failure := k.Advance(ctx, s, nil, func(s *session.Session) {
+	mayBeCounted := s.Again
+	aborted, abortErr := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Phase = session.PhaseAborted
-	}); failure == nil {
-		if k.Remove(ctx, s) == nil && k.RemoveJoined(ctx, s) == nil && !retry {
-			// If this fails, Sweep repeats it.
-			k.giveBack(ctx, s)
-		}
+	})
+	if abortErr != nil {
+		return e
+	}
+	// If these fail, Sweep repeats them.
+	isRemoved := k.Remove(ctx, aborted) == nil && k.RemoveJoined(ctx, aborted) == nil
+	if isRemoved && !mayBeCounted {
+		k.giveBack(ctx, aborted)
 	}
 	return e
 }
 
-// firstTarget returns the Target for the first object that has the bytes of a session. If this
+// finalRefusal returns the response for an error with which the upload of s can never complete. If
+// the client may try again, it returns nil.
+func finalRefusal(s *session.Session, err error) *refusal.Error {
+	if e := refusal.Of(err); e != nil {
+		return e
+	}
+	if s.Pieces != nil {
+		return nil
+	}
+
+	var e *refusal.Error
+	switch storage.CodeOf(err) {
+	case storage.InvalidArgument:
+		if s.Token == "" {
+			// Config.Begin returned an invalid Target.
+			return refusal.Internal(err)
+		}
+		e = wrongParts()
+	case storage.TooLarge, storage.ChecksumMismatch:
+		e = wrongParts()
+	case storage.Unsupported:
+		// Inspect has set an unsupported attribute, or the key conflicts with a folder.
+		return refusal.Unsupported(err)
+	case storage.ObjectNotFound:
+		// The store no longer has the multipart upload.
+		e = refusal.NotFound()
+	default:
+		return nil
+	}
+	e.Err = err
+	return e
+}
+
+// wrongParts returns the error for parts that the store cannot join.
+func wrongParts() *refusal.Error {
+	return refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
+}
+
+// FirstTarget returns the Target for the first object that has the bytes of a session. If this
 // object is below Config.Prefix, it gets a type that no browser runs. The sender could find out the
 // key of the object, and open the object in a browser.
 //
@@ -380,13 +437,15 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 // determine the type.
 func (k *keeper) FirstTarget(s *session.Session) session.Target {
 	t := s.Target
-	if k.setup.isStaged(s.Kind) {
-		t.Overwrite = true
-		t.PublicRead = false
-		ok := s.Pieces != nil && t.ContentType == "" && !k.setup.judge.LooksAtContent()
-		if !ok && storage.Supports(k.Bucket, storage.ContentProperties) {
-			t.ContentType = session.PendingType
-		}
+	if !k.setup.isStaged(s.Kind) {
+		return t
+	}
+	t.Overwrite = true
+	t.PublicRead = false
+
+	needsDetection := s.Pieces != nil && t.ContentType == "" && !k.setup.judge.LooksAtContent()
+	if !needsDetection && storage.Supports(k.Bucket, storage.ContentProperties) {
+		t.ContentType = session.PendingType
 	}
 	return t
 }

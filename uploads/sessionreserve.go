@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// reserve reserves room for a new session in the allowance of its user. If the size of the file is
+// Reserve reserves room for a new session in the allowance of its user. If the size of the file is
 // not known, the file may have at most the reserved bytes.
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
 	a := k.roomRequest(s)
@@ -48,12 +48,13 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 	return a
 }
 
-// checkRoom fails if the user has no room for another file. It reserves nothing, because it is called
+// CheckRoom fails if the user has no room for another file. It reserves nothing, because it is called
 // for a GET, which must not change anything for the user.
 func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 	a := k.roomRequest(s)
 	a.try = true
-	if _, e := k.counter.reserve(ctx, a); e != nil {
+	_, e := k.counter.reserve(ctx, a)
+	if e != nil {
 		return e
 	}
 	return nil
@@ -64,35 +65,47 @@ func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 // earlier request has reserved room, the file may have at most these bytes.
 func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*session.Session, error) {
 	file := s.Arrival
-	retry := s.Again
 	if k.counter != nil && !s.Reserved {
-		a := k.roomRequest(s)
-		a.keep = true
-		if file.Size >= 0 {
-			// An empty file must have a limit, too.
-			a.size = max(file.Size, 1)
-		}
-		granted, e := k.counter.reserve(ctx, a)
-		if e != nil {
-			return nil, e
-		}
 		var err error
-		s, err = k.Advance(ctx, s, nil, func(s *session.Session) {
-			s.Reserved = true
-			if granted > 0 {
-				s.Target.MaxSize = granted
-			}
-		})
+		s, err = k.reserveArrival(ctx, s, file.Size)
 		if err != nil {
 			return nil, err
 		}
-		s.Again = retry
 	}
 
 	file.MaxSize = s.Target.MaxSize
 	if file.MaxSize > 0 && file.Size > file.MaxSize {
 		return nil, refusal.TooLarge("Content-Length", file.MaxSize)
 	}
+	return s, nil
+}
+
+// reserveArrival reserves room for a file of size bytes, and saves that. If the size is not known, it
+// is less than 0.
+func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size int64) (*session.Session, error) {
+	a := k.roomRequest(s)
+	a.keep = true
+	if size >= 0 {
+		// An empty file must have a limit, too.
+		a.size = max(size, 1)
+	}
+	granted, e := k.counter.reserve(ctx, a)
+	if e != nil {
+		return nil, e
+	}
+
+	again := s.Again
+	s, err := k.Advance(ctx, s, nil, func(s *session.Session) {
+		s.Reserved = true
+		if granted > 0 {
+			s.Target.MaxSize = granted
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Advance returns a new session, and this call still ends the same upload.
+	s.Again = again
 	return s, nil
 }
 
@@ -110,7 +123,7 @@ func (k *keeper) beginEnding(ctx context.Context, s *session.Session, f *File) e
 	return err
 }
 
-// unreserve drops the reservation of a session that could not be saved because of err.
+// Unreserve drops the reservation of a session that could not be saved because of err.
 func (k *keeper) Unreserve(ctx context.Context, s *session.Session, err error) {
 	// OutcomeUnknown means that the session may have been saved. A saved session needs its
 	// reservation.

@@ -32,18 +32,23 @@ type setup struct {
 }
 
 // link sets the URL of a file, as Config.Link says.
-func (s *setup) link(ctx context.Context, f *File) (err error) {
+func (s *setup) link(ctx context.Context, f *File) error {
 	switch s.config.Link {
 	case PublicLink:
-		f.Location, err = s.bucket.PublicURL(f.Key)
-	case SignedLink:
-		var signedURL *storage.SignedURL
-		if signedURL, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
-			f.Location = signedURL.URL
-			f.ExpiresAt = signedURL.ExpiresAt
+		location, err := s.bucket.PublicURL(f.Key)
+		if err != nil {
+			return err
 		}
+		f.Location = location
+	case SignedLink:
+		signedURL, err := s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL))
+		if err != nil {
+			return err
+		}
+		f.Location = signedURL.URL
+		f.ExpiresAt = signedURL.ExpiresAt
 	}
-	return err
+	return nil
 }
 
 // result sets the fields of f that describe its stored object, and its URL.
@@ -73,19 +78,11 @@ const maxRecordedID = 2048
 // checkUser fails if the values of a user are invalid for the pattern, or if the resulting key is
 // reserved.
 func (s *setup) checkUser(user User) *refusal.Error {
-	v := user.values()
-	name, flaw := s.pattern.Check(v)
-	if err := filename.Storable(user.ID); err != nil {
+	values := user.values()
+	name, flaw := s.pattern.Check(values)
+	if idFlaw := s.idFlaw(user.ID, values); idFlaw != "" {
 		name = keypattern.User
-		flaw = err.Error()
-	} else if s.config.Records != nil && len(user.ID) > maxRecordedID {
-		name = keypattern.User
-		flaw = "must have at most 2,048 bytes for Config.Records"
-	}
-
-	if s.config.Allowance != nil && s.config.Records == nil && v[keypattern.User] != user.ID {
-		name = keypattern.User
-		flaw = "must be set for Config.Allowance"
+		flaw = idFlaw
 	}
 	if name == keypattern.User {
 		// The application chose the user, so the client cannot correct the ID.
@@ -97,14 +94,28 @@ func (s *setup) checkUser(user User) *refusal.Error {
 			Err:     errors.New("uploads: User.ID: " + flaw),
 		}
 	}
-
 	if flaw != "" {
 		return refusal.Invalid(filename.Clean(name), flaw)
 	}
-	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
+	if s.config.reserves(s.pattern.Key(values, s.config.Now(), keypattern.Random{}, "")) {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
+}
+
+// idFlaw says why the ID of a user cannot be counted or recorded, or returns "". values are the values
+// for the pattern.
+func (s *setup) idFlaw(id string, values map[string]string) string {
+	if s.config.Allowance != nil && s.config.Records == nil && values[keypattern.User] != id {
+		return "must be set for Config.Allowance"
+	}
+	if err := filename.Storable(id); err != nil {
+		return err.Error()
+	}
+	if s.config.Records != nil && len(id) > maxRecordedID {
+		return "must have at most 2,048 bytes for Config.Records"
+	}
+	return ""
 }
 
 // limit returns the largest size that a file with this Target may have, in bytes. If it returns 0,
@@ -160,33 +171,39 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 		return nil, refusal.Invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	inner := session.Target(t)
-	if flaw := inner.AttributesError(); flaw != nil {
+	if err := inner.AttributesError(); err != nil {
 		e := refusal.Invalid("target", "The Target has what no object can have.")
-		e.Err = flaw
+		e.Err = err
 		return nil, e
 	}
-	t.Overwrite = t.Overwrite || !s.guarded
 
-	keeps := storage.Supports(s.bucket, storage.ContentProperties)
-	if !keeps && s.config.Records != nil {
+	if !s.guarded {
+		t.Overwrite = true
+	}
+
+	keepsTypes := storage.Supports(s.bucket, storage.ContentProperties)
+	if !keepsTypes && s.config.Records != nil {
 		// The record keeps the type instead of the bucket.
 		t.ContentType = ""
-	} else if keeps && t.ContentType == "" && !s.judge.LooksAtContent() {
+	}
+	if keepsTypes && t.ContentType == "" && !s.judge.LooksAtContent() {
 		t.ContentType = headertext.MediaTypeByExtension(keypattern.ExtensionOf(name))
 	}
 	return &t, nil
 }
 
 // randomKey reads the random bits of a key.
-func randomKey(src io.Reader) (random keypattern.Random, err error) {
-	if _, err = io.ReadFull(src, random[:]); err != nil {
-		err = &storage.Error{
+func randomKey(src io.Reader) (keypattern.Random, error) {
+	var random keypattern.Random
+	_, err := io.ReadFull(src, random[:])
+	if err != nil {
+		return keypattern.Random{}, &storage.Error{
 			Code: storage.Internal,
 			Op:   "uploads",
 			Err:  errors.New("Config.Random returned too few bytes"),
 		}
 	}
-	return random, err
+	return random, nil
 }
 
 // discard removes an object that never became a file, even if the sender has disconnected. If
@@ -206,6 +223,7 @@ func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.A
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
+
 	err := revisions.RemoveUnchanged(ctx, s.bucket, key, judged)
 	if storage.CodeOf(err) == storage.Changed {
 		return nil
@@ -213,6 +231,7 @@ func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.A
 	return err
 }
 
+// purposeName is the name in Metadata that has the purpose of a file.
 const purposeName = "purpose"
 
 // identify sets the fields of f that the record stores. If the client's name for the file is safe
@@ -221,13 +240,14 @@ func (s *setup) identify(f *File) {
 	if s.config.Records == nil {
 		return
 	}
+
 	// The upload may have begun with another Config.Key.
 	f.ID = keypattern.IDIn(f.Key)
-	f.Purpose = f.Metadata[purposeName]
 	f.lifetime = cmp.Or(f.lifetime, s.config.Lifetime)
 	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
+	f.Purpose = f.Metadata[purposeName]
 	if filename.LabelFlaw(f.Purpose) != "" {
 		f.Purpose = ""
 	}

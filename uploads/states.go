@@ -75,7 +75,7 @@ func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, er
 }
 
 func (b bucketStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
-	condition := storage.UploadOption(storage.IfAbsent())
+	var condition storage.UploadOption = storage.IfAbsent()
 	if revision != "" {
 		condition = storage.IfRevision(revision)
 	}
@@ -95,14 +95,17 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
 		_, current, err := b.State(ctx, key)
-		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		if current != revision {
-			// This is true also if there is no state, because current is then "".
 			return nil
 		}
 	}
+
 	err := b.bucket.Remove(ctx, key, opts...)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return nil
@@ -116,35 +119,46 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 func (b bucketStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []ListedState, next string, err error) {
-	var now time.Time
+	opts := []storage.ListOption{storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))}
+	var now time.Time // time of the store, once it is known
 	last := startAfter
-	looked := 0
-	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))) {
+	count := 0
+	for entry, err := range b.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, "", err
 		}
-		if looked == limit {
-			next = last
-			break
+		if count == limit {
+			return found, last, nil
 		}
 		last = entry.Key
-		looked++
+		count++
+
+		// An application may have objects with the name state.json, too.
 		folder, isState := strings.CutSuffix(entry.Key, "/"+session.StateName)
 		prefix, name := path.Split(folder)
-		if isState && session.IsDirName(name) {
-			// An application may have objects with the name state.json, too.
-			if now.IsZero() {
-				clock := prefix + clockName
-				if now, err = inquiry.Now(ctx, b.bucket, clock); err != nil {
-					return nil, "", err
-				}
-				// If the removal fails, the next call removes the object.
-				_ = b.bucket.Remove(ctx, clock)
-			}
-			found = append(found, ListedState{entry.Key, max(0, now.Sub(entry.Modified))})
+		if !isState || !session.IsDirName(name) {
+			continue
 		}
+		if now.IsZero() {
+			now, err = b.readClock(ctx, prefix+clockName)
+			if err != nil {
+				return nil, "", err
+			}
+		}
+		found = append(found, ListedState{Key: entry.Key, Idle: max(0, now.Sub(entry.Modified))})
 	}
-	return found, next, nil
+	return found, "", nil
+}
+
+// readClock returns the time of the store, with the help of an object under this key.
+func (b bucketStates) readClock(ctx context.Context, key string) (time.Time, error) {
+	now, err := inquiry.Now(ctx, b.bucket, key)
+	if err != nil {
+		return time.Time{}, err
+	}
+	// If the removal fails, the next call removes the object.
+	_ = b.bucket.Remove(ctx, key)
+	return now, nil
 }
 
 // clockName is the name of an object that Sweep writes and removes, to read the store's time. If

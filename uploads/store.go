@@ -51,29 +51,34 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	if e != nil {
 		return nil, publicError(e.WithName(filename.Clean(u.Name)))
 	}
+
 	err := s.files.end(ctx, f)
-	if err == nil {
-		return f, nil
+	if err != nil {
+		if !errors.Is(err, storage.OutcomeUnknown) {
+			s.files.takeBack(ctx, f)
+		}
+		return nil, publicError(refusal.StoreFailed(err).WithName(filename.Clean(u.Name)))
 	}
-	if !errors.Is(err, storage.OutcomeUnknown) {
-		s.files.takeBack(ctx, f)
-	}
-	return nil, publicError(refusal.StoreFailed(err).WithName(filename.Clean(u.Name)))
+	return f, nil
 }
 
 // storePart stores one file of a form. Its errors have the name of the form's field.
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, f *form) (*File, error) {
-	name := part.FileName()
-	u := Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user}
-	r, e := s.store(ctx, u, f, f.held)
+	u := Upload{
+		Body:        part,
+		Name:        part.FileName(),
+		ClaimedType: part.Header.Get("Content-Type"),
+		User:        user,
+	}
+	stored, e := s.store(ctx, u, f, f.held)
 	if e != nil {
-		e = e.WithName(filename.Clean(name))
+		e = e.WithName(filename.Clean(u.Name))
 		if field := part.FormName(); field != "" && e.Field == refusal.FileField {
 			e.Field = filename.Clean(field)
 		}
 		return nil, e
 	}
-	return r, nil
+	return stored, nil
 }
 
 // store stores a file, but does not end its upload. The lease l keeps its reservation.
@@ -108,13 +113,13 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 	if e := t.judge(ctx); e != nil {
 		return nil, e
 	}
+
 	attrs, e := t.store(ctx)
 	if e != nil {
 		return nil, e
 	}
 	f := t.file()
 	f.reserved = t.reserved
-
 	f, e = s.setup.result(ctx, f, attrs, t.verdict)
 	if e != nil && s.setup.discard(ctx, attrs.Key) == nil {
 		s.counter.giveBack(ctx, u.User.ID, t.reserved)
@@ -136,21 +141,23 @@ type storeOp struct {
 	reserved string
 }
 
+// judge reads the beginning of the file, and checks it against the rules.
 func (t *storeOp) judge(ctx context.Context) *refusal.Error {
-	v, err := t.setup.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
+	verdict, err := t.setup.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
 	if e := refusal.ByRules(err); e != nil {
 		return e
 	}
 	if err != nil {
 		return refusal.ReadFailed(ctx, err)
 	}
-	t.verdict = v
-	if v.Whole {
-		return t.bounds.check(int64(len(v.Head)))
+	t.verdict = verdict
+	if verdict.Whole {
+		return t.bounds.check(int64(len(verdict.Head)))
 	}
 	return nil
 }
 
+// store reserves room for the file, and makes its object under a new key.
 func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	random, err := randomKey(t.setup.config.Random)
 	if err != nil {
@@ -160,6 +167,7 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	if e := t.reserve(ctx, random, target.Key); e != nil {
 		return nil, e
 	}
+
 	attrs, err := t.storeContent(ctx, target)
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		// After OutcomeUnknown, the object may exist.
@@ -178,14 +186,14 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 // known, the file may have at most the reserved bytes.
 func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *refusal.Error {
 	s := t.service
-	size := cmp.Or(t.bounds.claimed, -1)
 	if s.counter == nil {
 		return nil
 	}
+
+	size := cmp.Or(t.bounds.claimed, -1)
 	if t.verdict.Whole {
 		size = int64(len(t.verdict.Head))
 	}
-
 	a := ask{
 		user:    t.upload.User,
 		name:    random.String(),
@@ -201,16 +209,18 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	}
 
 	granted, e := s.counter.reserve(ctx, a)
-	if e == nil {
-		t.reserved = random.String()
-		t.held.add(ctx, t.reserved)
-		if size < 0 && granted > 0 {
-			t.bounds.room = granted
-		}
+	if e != nil {
+		return e
 	}
-	return e
+	t.reserved = random.String()
+	t.held.add(ctx, t.reserved)
+	if size < 0 && granted > 0 {
+		t.bounds.room = granted
+	}
+	return nil
 }
 
+// target returns the Target of the file, with a key that random makes unique.
 func (t *storeOp) target(random keypattern.Random) session.Target {
 	s := t.service
 	target := t.upload.Target
@@ -218,7 +228,8 @@ func (t *storeOp) target(random keypattern.Random) session.Target {
 	if target != nil && !s.setup.judge.LooksAtContent() {
 		extension = keypattern.ExtensionOf(t.upload.Name)
 	}
-	base := s.setup.target(s.setup.pattern.Key(t.upload.User.values(), t.startTime, random, extension), t.verdict)
+	key := s.setup.pattern.Key(t.upload.User.values(), t.startTime, random, extension)
+	base := s.setup.target(key, t.verdict)
 	if target == nil {
 		return base
 	}
@@ -232,6 +243,7 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 	if s.setup.config.Inspect == nil {
 		return t.put(ctx, target)
 	}
+
 	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
 		return nil, err
@@ -247,13 +259,15 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 		return nil, err
 	}
 	defer func() { _ = s.setup.discard(ctx, staged.Key) }()
+
 	f := t.file()
 	f.Width = t.verdict.Width
 	f.Height = t.verdict.Height
 	if err := s.setup.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
-	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, session.OptionsFor[storage.CopyOption](target)...)
+	opts := session.OptionsFor[storage.CopyOption](target)
+	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, opts...)
 }
 
 // file returns the File for Config.Inspect, with everything that is known before the content is
@@ -283,24 +297,24 @@ func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attr
 	if t.bounds.claimed > 0 {
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
-	b := &body{
-		from:   io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body),
+
+	content := &body{
+		src:    io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body),
 		bounds: t.bounds,
 		limit:  t.bounds.limit(),
 	}
-	attrs, err := t.setup.bucket.Upload(ctx, target.Key, b, opts...)
-	if err == nil {
-		return attrs, nil
-	}
-
-	if b.refused != nil {
-		return nil, b.refused
+	attrs, err := t.setup.bucket.Upload(ctx, target.Key, content, opts...)
+	if err != nil && content.refused != nil {
+		return nil, content.refused
 	}
 	if storage.CodeOf(err) == storage.BodyFailed {
 		// The store noticed the wrong length first, because of WithSize.
 		return nil, refusal.WrongSize()
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	return attrs, nil
 }
 
 // A form holds the state of a request that stores one or more files.

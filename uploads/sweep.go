@@ -63,6 +63,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 			o.applySweep(w)
 		}
 	}
+
 	// The removals must not depend on a store that may lag.
 	ctx = evidence.WithoutFailover(ctx)
 	clock := s.setup.config.Prefix + clockName
@@ -74,38 +75,42 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.add(s.setup.bucket.Remove(ctx, clock))
 
 	start := session.DirName(rand.Text())
-	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
-		if g.hasState {
-			return w.expire(ctx, g)
-		}
-		return w.removeOrphan(ctx, g)
-	})
+	w.each(ctx, w.sessions(ctx, start), w.removeExpiredSession)
 	if w.hasSeparateStates() && len(w.errs) < maxFailures {
-		w.each(listAround(ctx, w.groupsAfter, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
+		w.each(ctx, listAround(ctx, w.groupsAfter, start), w.removeOrphan)
 	}
 
 	// Removing an upload may leave bytes without a record, which are orphans. So remove orphans
 	// only after the uploads.
 	if s.setup.config.Records != nil && len(w.errs) < maxFailures {
-		err := w.removeExpired(ctx)
-		if err == nil {
-			err = w.removeOrphans(ctx)
-		}
-		w.add(err)
+		w.add(w.removeExpiredAndOrphans(ctx))
 	}
 
 	if s.counter != nil && len(w.errs) == 0 {
 		// This comes last, so that only the files that stay are counted.
 		w.add(w.ledgers(ctx))
 	}
+
 	if err := errors.Join(w.errs...); err != nil {
 		return w.report, &Error{Code: StoreFailed, Message: "Not everything could be removed.", Err: err}
 	}
 	return w.report, nil
 }
 
-// expire removes a session if it has expired or was aborted.
-func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
+// removeExpiredAndOrphans removes expired files and then, unless that fails, orphans.
+func (w *sweeper) removeExpiredAndOrphans(ctx context.Context) error {
+	if err := w.removeExpired(ctx); err != nil {
+		return err
+	}
+	return w.removeOrphans(ctx)
+}
+
+// removeExpiredSession removes a session that has expired or was aborted, or what has no state. It
+// reports whether it has removed anything.
+func (w *sweeper) removeExpiredSession(ctx context.Context, g group) (bool, error) {
+	if !g.hasState {
+		return w.removeOrphan(ctx, g)
+	}
 	s, err := w.keeper.Read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// Another Sweep has removed the session.
@@ -117,22 +122,37 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	if s.Pieces != nil {
 		return w.expirePieces(ctx, s, g)
 	}
-	if w.now.Before(s.Expires) && s.Phase != session.PhaseAborted || w.keeper.IsClaimedAt(s, w.now) {
+	return w.expire(ctx, s)
+}
+
+// expire removes a session if it has expired or was aborted.
+func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) {
+	isExpired := !w.now.Before(s.Expires)
+	if !isExpired && s.Phase != session.PhaseAborted {
+		return false, nil
+	}
+	if w.keeper.IsClaimedAt(s, w.now) {
 		return false, nil
 	}
 
-	empty := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && (s.Tus == nil || !s.Tus.Whole)
+	// If no call can have counted the file, the reservation is given back.
+	isWhole := s.Tus != nil && s.Tus.Whole
+	isUncounted := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && !isWhole
 	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
 		s.Phase = session.PhaseAborted
-		if saved, err := w.save(ctx, s); !saved {
+		saved, err := w.save(ctx, s)
+		if !saved {
 			return false, err
 		}
 	}
 
-	if err = w.keeper.Remove(ctx, s); err == nil && empty {
+	if err := w.keeper.Remove(ctx, s); err != nil {
+		return false, err
+	}
+	if isUncounted {
 		w.keeper.giveBack(ctx, s)
 	}
-	return err == nil, err
+	return true, nil
 }
 
 // save saves a session, and reports whether it was saved. If another call has changed the session,
@@ -148,20 +168,26 @@ func (w *sweeper) save(ctx context.Context, s *session.Session) (bool, error) {
 // removeOrphan removes the objects of a session that has no state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age := w.now.Sub(g.newest)
-	ticket := keypattern.IsRandom(g.name)
-	if age < orphanAge || ticket && age < w.setup.config.UploadTTL+finishWithin {
+	if age < orphanAge {
 		return false, nil
 	}
 	// An object with a random name directly under Config.Prefix was sent with a ticket, or was
 	// stored by Service.Store while Config.Inspect checked it.
-	if ticket || g.name == clockName {
+	isTicket := keypattern.IsRandom(g.name)
+	if isTicket && age < w.setup.config.UploadTTL+finishWithin {
+		return false, nil
+	}
+	if isTicket || g.name == clockName {
 		err := w.keeper.Bucket.Remove(ctx, w.setup.config.Prefix+g.name)
 		return err == nil, err
 	}
-	if _, err := w.keeper.Read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
+
+	_, err := w.keeper.Read(ctx, g.name)
+	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, nil, storage.WithPrefix(w.setup.config.Prefix+g.name+"/"))
+	prefix := storage.WithPrefix(w.setup.config.Prefix + g.name + "/")
+	_, err = storage.RemoveMatching(ctx, w.keeper.Bucket, nil, prefix)
 	return err == nil, err
 }
 
@@ -173,49 +199,65 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 // removed.
 func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
 	newest := g.newest
-	idle := w.now.Sub(g.newest)
-	separate := w.hasSeparateStates()
-	if separate {
+	idle := w.now.Sub(newest)
+	isSeparate := w.hasSeparateStates()
+	if isSeparate {
 		var err error
-		if newest, err = w.newest(ctx, s); err != nil {
+		newest, err = w.newest(ctx, s)
+		if err != nil {
 			return false, err
 		}
 		// The bucket and Config.States have different clocks, so compare only durations. Both w.now
 		// and newest are times of the bucket. The duration g.idle is by the clock of Config.States.
 		idle = min(w.now.Sub(newest), g.idle)
 	}
-
 	if idle < w.setup.config.TTL || w.keeper.IsClaimedAt(s, w.now) {
 		// A call has continued the upload.
 		return false, nil
 	}
-	empty := s.Phase == session.PhaseOpen
+
+	isUncounted := s.Phase == session.PhaseOpen
 	if s.Phase != session.PhaseAborted && s.Phase != session.PhaseDone {
-		if aborted, err := w.abortPieces(ctx, s, newest); !aborted || err != nil {
+		aborted, err := w.abortPieces(ctx, s, newest)
+		if !aborted || err != nil {
 			return false, err
 		}
 	}
+
+	// Keep newer objects, which belong to a new upload, and a state that is beside the pieces.
 	state := w.keeper.Key(s, session.StateName)
-	old := func(e storage.ListEntry) bool { return (e.Key != state || separate) && !e.Modified.After(newest) }
-	if _, err := storage.RemoveMatching(ctx, w.keeper.Bucket, old, storage.WithPrefix(w.setup.config.Prefix+s.Dir+"/")); err != nil {
+	isLeftover := func(entry storage.ListEntry) bool {
+		if entry.Key == state && !isSeparate {
+			return false
+		}
+		return !entry.Modified.After(newest)
+	}
+	prefix := storage.WithPrefix(w.setup.config.Prefix + s.Dir + "/")
+	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, isLeftover, prefix)
+	if err != nil {
 		return false, err
 	}
 
-	err := w.setup.config.States.RemoveState(ctx, state, s.Revision)
-	if err == nil && empty {
+	err = w.setup.config.States.RemoveState(ctx, state, s.Revision)
+	if err != nil {
+		return false, err
+	}
+	if isUncounted {
 		w.keeper.giveBack(ctx, s)
 	}
-	return err == nil, err
+	return true, nil
 }
 
 // newest returns the time of the newest object of a session. The object with the state of the
 // session does not count. If there is no other object, newest returns the zero time.
-func (w *sweeper) newest(ctx context.Context, s *session.Session) (newest time.Time, err error) {
+func (w *sweeper) newest(ctx context.Context, s *session.Session) (time.Time, error) {
+	var newest time.Time
+	state := w.keeper.Key(s, session.StateName)
 	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(w.setup.config.Prefix+s.Dir+"/")) {
 		if err != nil {
-			return newest, err
+			return time.Time{}, err
 		}
-		if entry.Key != w.keeper.Key(s, session.StateName) && entry.Modified.After(newest) {
+		if entry.Key != state && entry.Modified.After(newest) {
 			newest = entry.Modified
 		}
 	}
@@ -232,12 +274,18 @@ func (w *sweeper) newest(ctx context.Context, s *session.Session) (newest time.T
 //     than the given time.
 func (w *sweeper) abortPieces(ctx context.Context, s *session.Session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
-	if ok, err := w.save(ctx, s); !ok {
+	saved, err := w.save(ctx, s)
+	if !saved {
 		return false, err
 	}
-	if latest, err := w.newest(ctx, s); err != nil || latest.After(newest) {
+	latest, err := w.newest(ctx, s)
+	if err != nil {
 		return false, err
 	}
+	if latest.After(newest) {
+		return false, nil
+	}
+
 	s.Pieces.Asked = ""
 	s.Phase = session.PhaseAborted
 	return w.save(ctx, s)

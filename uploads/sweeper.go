@@ -47,32 +47,42 @@ type sweeper struct {
 	errs          []error
 }
 
-// each calls f for many sessions concurrently. After maxFailures failures, it stops.
-func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
-	var removed atomic.Int32
-	var failure error
+// each calls remove for many sessions concurrently. After maxFailures failures, it stops. remove
+// reports whether it has removed the session.
+func (w *sweeper) each(
+	ctx context.Context, groups iter.Seq2[group, error], remove func(context.Context, group) (bool, error),
+) {
+	var listErr error
 	listed := func(yield func(group) bool) {
 		for g, err := range groups {
-			failure = err
-			if err != nil || !yield(g) {
+			if err != nil {
+				listErr = err
+				return
+			}
+			if !yield(g) {
 				return
 			}
 		}
 	}
-	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
-		return running.All(len(some), readConcurrency, func(i int) error {
-			ok, err := f(some[i])
-			if ok {
+
+	var removed atomic.Int32
+	removeAll := func(batch []group) ([]error, bool) {
+		errs := running.All(len(batch), readConcurrency, func(i int) error {
+			isRemoved, err := remove(ctx, batch[i])
+			if isRemoved {
 				removed.Add(1)
 			}
 			return err
-		}), true
-	})
+		})
+		return errs, true
+	}
+	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, removeAll)
 	w.report.Uploads += int(removed.Load())
 	w.errs = append(w.errs, errs...)
-	w.add(failure)
+	w.add(listErr)
 }
 
+// add adds an error to the result of Sweep. It ignores nil.
 func (w *sweeper) add(err error) {
 	if err != nil {
 		w.errs = append(w.errs, err)
@@ -121,7 +131,10 @@ func listAround(
 			return
 		}
 		for g, err := range list(ctx, "") {
-			if g.name >= start || !yield(g, err) {
+			if g.name >= start {
+				return
+			}
+			if !yield(g, err) {
 				return
 			}
 		}
@@ -131,49 +144,73 @@ func listAround(
 // groupsAfter lists the sessions that have objects and whose name comes after start, sorted by name.
 func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		g := group{}
-		begin := func(next group) bool {
-			last := g
-			g = next
-			return last.name == "" || yield(last, nil)
-		}
-		opts := []storage.ListOption{storage.WithPrefix(w.setup.config.Prefix)}
+		prefix := w.setup.config.Prefix
+		opts := []storage.ListOption{storage.WithPrefix(prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(w.setup.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(prefix+start))
 		}
 
+		// The objects of a session follow each other, so a group is complete when the next one begins.
+		var current group
 		for entry, err := range w.keeper.Bucket.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.setup.config.Prefix), "/")
-			isSingleObject := !below && (keypattern.IsRandom(name) || name == clockName)
-			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
-			isOurs := object == session.StateName || begins(session.ContentName) || begins(session.TailPrefix) || begins(session.PiecePrefix)
-			if !isSingleObject && !(session.IsDirName(name) && isOurs) {
+			name, object, hasObject := strings.Cut(strings.TrimPrefix(entry.Key, prefix), "/")
+			if !isSessionKey(name, object, hasObject) {
 				// This package did not write the object.
 				continue
 			}
-			if name != g.name && !begin(group{name: name}) {
-				return
+
+			if name != current.name {
+				if current.name != "" && !yield(current, nil) {
+					return
+				}
+				current = group{name: name}
 			}
-			g.hasState = g.hasState || object == session.StateName
-			if entry.Modified.After(g.newest) {
-				g.newest = entry.Modified
+			if object == session.StateName {
+				current.hasState = true
+			}
+			if entry.Modified.After(current.newest) {
+				current.newest = entry.Modified
 			}
 		}
-		begin(group{})
+		if current.name != "" {
+			yield(current, nil)
+		}
 	}
+}
+
+// isSessionKey reports whether this package writes objects with the key name or, if hasObject is true,
+// name/object below Config.Prefix.
+func isSessionKey(name, object string, hasObject bool) bool {
+	if !hasObject {
+		return keypattern.IsRandom(name) || name == clockName
+	}
+	if !session.IsDirName(name) {
+		return false
+	}
+	return object == session.StateName ||
+		strings.HasPrefix(object, session.ContentName) ||
+		strings.HasPrefix(object, session.TailPrefix) ||
+		strings.HasPrefix(object, session.PiecePrefix)
 }
 
 // statesAfter lists the sessions that have a state and whose name comes after start, sorted by name.
 func (w *sweeper) statesAfter(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		for state, err := range w.states(ctx, w.setup.config.Prefix, start) {
+			if err != nil {
+				yield(group{}, err)
+				return
+			}
 			name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, w.setup.config.Prefix), "/")
-			isOurs := session.IsDirName(name) && object == session.StateName
-			if (err != nil || isOurs) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
+			if !session.IsDirName(name) || object != session.StateName {
+				// It is not the state of an upload.
+				continue
+			}
+			if !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
 				return
 			}
 		}
@@ -185,9 +222,10 @@ func (w *sweeper) statesAfter(ctx context.Context, start string) iter.Seq2[group
 func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
 	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
 		states, next, err := w.setup.config.States.ListStates(ctx, startAfter, listPage)
-		beyond := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
-		if beyond >= 0 {
-			return states[:beyond], "", err
+		// The list is sorted, so it ends with the first key after the prefix.
+		end := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
+		if end >= 0 {
+			return states[:end], "", err
 		}
 		if !strings.HasPrefix(next, prefix) {
 			next = ""

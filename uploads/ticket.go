@@ -86,9 +86,16 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 	}
 
 	// Refuse now what Finish would refuse anyway: an invalid user, length or type.
-	if e := cmp.Or(s.setup.checkUser(user), newBounds(s.setup.judge, r.Size).checkClaim(), refusal.ByRules(s.setup.judge.CheckClaim(r.Type))); e != nil {
+	if e := s.setup.checkUser(user); e != nil {
 		return nil, e.WithName(name)
 	}
+	if e := newBounds(s.setup.judge, r.Size).checkClaim(); e != nil {
+		return nil, e.WithName(name)
+	}
+	if e := refusal.ByRules(s.setup.judge.CheckClaim(r.Type)); e != nil {
+		return nil, e.WithName(name)
+	}
+
 	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
 		return nil, refusal.StoreFailed(err).WithName(name)
@@ -97,14 +104,18 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 		setup:   s.setup,
 		service: s,
 		user:    user,
-		ticket:  ticket{random.String(), s.setup.config.Now().Unix(), max(r.Size, 0), name},
+		ticket: ticket{
+			Random: random.String(),
+			Issued: s.setup.config.Now().Unix(),
+			Size:   max(r.Size, 0),
+			Name:   name,
+		},
 	}
-	maximum, e := t.reserve(ctx)
+	maxSize, e := t.reserve(ctx)
 	if e != nil {
 		return nil, e.WithName(name)
 	}
-
-	signed, err := t.sign(ctx, maximum)
+	signed, err := t.sign(ctx, maxSize)
 	if err != nil {
 		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
 		return nil, refusal.StoreFailed(err).WithName(name)
@@ -138,54 +149,62 @@ func (t *ticketOp) acceptsOnce() bool {
 
 // reserve reserves the bytes that the ticket permits, and returns how many bytes the file may have.
 // The reservation ends when the ticket can no longer be finished.
-func (t *ticketOp) reserve(ctx context.Context) (most int64, e *refusal.Error) {
+func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 	s := t.service
-	most = s.setup.judge.Rules().MaxSize
+	maxSize := s.setup.judge.Rules().MaxSize
 	if s.counter == nil {
-		return most, nil
+		return maxSize, nil
 	}
-	end := time.Unix(t.ticket.Issued, 0).Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
+
+	end := t.issuedAt().Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
 	granted, e := s.counter.reserve(ctx, ask{
 		user:    t.user,
 		name:    t.ticket.Random,
 		size:    cmp.Or(t.ticket.Size, -1),
-		maxSize: most,
+		maxSize: maxSize,
 		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(t.finalKey("")), Until: end},
 	})
-	if granted > 0 {
-		most = min(most, granted)
+	if e != nil {
+		return 0, e
 	}
-	return most, e
+	if granted > 0 {
+		maxSize = min(maxSize, granted)
+	}
+	return maxSize, nil
 }
 
-func (t *ticketOp) sign(ctx context.Context, limit int64) (*Ticket, error) {
-	s := t.service
-	limits := t.setup.judge.Rules()
-	ticket := &Ticket{MaxSize: limit, Token: t.token()}
+// sign signs the request with which the client sends a file of at most maxSize bytes.
+func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
+	bucket := t.setup.bucket
+	ticket := &Ticket{MaxSize: maxSize, Token: t.token()}
 	opts := []storage.SignedUploadOption{
-		storage.WithTTL(s.setup.config.UploadTTL), storage.WithContentType(session.PendingType),
+		storage.WithTTL(t.setup.config.UploadTTL),
+		storage.WithContentType(session.PendingType),
 	}
 	if t.usesForm() {
-		form, err := storage.SignedUploadForm(ctx, s.setup.bucket, t.pendingKey(), min(limits.MinSize, limit), limit, opts...)
-		if err == nil {
-			ticket.Form = form
-			ticket.ExpiresAt = form.ExpiresAt
+		minSize := min(t.setup.judge.Rules().MinSize, maxSize)
+		form, err := storage.SignedUploadForm(ctx, bucket, t.pendingKey(), minSize, maxSize, opts...)
+		if err != nil {
+			return nil, err
 		}
-		return ticket, err
+		ticket.Form = form
+		ticket.ExpiresAt = form.ExpiresAt
+		return ticket, nil
 	}
 
-	if t.ticket.Size > 0 && storage.Supports(s.setup.bucket, storage.SignedSize) {
+	if t.ticket.Size > 0 && storage.Supports(bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(t.ticket.Size))
 	}
-	if storage.Supports(s.setup.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
+	if storage.Supports(bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	put, err := s.setup.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
-	if err == nil {
-		ticket.Put = put
-		ticket.ExpiresAt = put.ExpiresAt
+	put, err := bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
+	if err != nil {
+		return nil, err
 	}
-	return ticket, err
+	ticket.Put = put
+	ticket.ExpiresAt = put.ExpiresAt
+	return ticket, nil
 }
 
 // A ticket is the content of a token, which permits finishing one upload. It does not contain the
@@ -204,14 +223,16 @@ const finishWithin = 24 * time.Hour
 // token returns the token for the client. It consists of the content and a MAC over the content,
 // the user and the pattern of the final key.
 func (t *ticketOp) token() string {
-	text, _ := json.Marshal(t.ticket) // never fails
+	// Marshal never fails, because a ticket has only texts and numbers.
+	text, _ := json.Marshal(t.ticket)
 	payload := base64.RawURLEncoding.EncodeToString(text)
 	return payload + "." + t.proof(payload)
 }
 
-func (t *ticketOp) proof(said string) string {
+// proof returns the MAC of a token with this content.
+func (t *ticketOp) proof(payload string) string {
 	values := t.user.values()
-	fields := []string{"omnibucket upload ticket", t.setup.pattern.Text, t.setup.config.Prefix, said}
+	fields := []string{"omnibucket upload ticket", t.setup.pattern.Text, t.setup.config.Prefix, payload}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		fields = append(fields, name, values[name])
 	}
@@ -224,36 +245,48 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *refusal.Error
 	if e := s.setup.checkUser(user); e != nil {
 		return nil, e
 	}
+
 	t := &ticketOp{setup: s.setup, service: s, user: user}
 	payload, proof, _ := strings.Cut(token, ".")
 	if !hmac.Equal([]byte(proof), []byte(t.proof(payload))) {
 		return nil, refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload is not yours, or is not known here.")
 	}
+
+	// The token is from this service. If its content cannot be read, another version has made it.
 	text, err := base64.RawURLEncoding.DecodeString(payload)
-	if err == nil {
-		err = json.Unmarshal(text, &t.ticket)
+	if err != nil {
+		return nil, tooOld()
 	}
-	if err != nil || t.expired() {
+	err = json.Unmarshal(text, &t.ticket)
+	if err != nil {
+		return nil, tooOld()
+	}
+	if t.isExpired() {
 		return nil, tooOld()
 	}
 	return t, nil
 }
 
-// expired reports whether the upload may not be finished any more.
-func (t *ticketOp) expired() bool {
+// issuedAt returns when the ticket was signed.
+func (t *ticketOp) issuedAt() time.Time { return time.Unix(t.ticket.Issued, 0) }
+
+// isExpired reports whether the upload may not be finished any more.
+func (t *ticketOp) isExpired() bool {
 	config := t.setup.config
-	return config.Now().After(time.Unix(t.ticket.Issued, 0).Add(config.UploadTTL + finishWithin))
+	return config.Now().After(t.issuedAt().Add(config.UploadTTL + finishWithin))
 }
 
+// tooOld returns the error for a ticket that can no longer be finished.
 func tooOld() *refusal.Error {
 	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was started too long ago. Send the file again.")
 }
 
+// pendingKey returns the key under which the client stores the file.
 func (t *ticketOp) pendingKey() string { return t.setup.config.Prefix + t.ticket.Random }
 
 // finalKey returns the final key of the file. The sender knows the first key, but cannot derive the
 // final one. So nobody can request the final object while it is still being inspected.
 func (t *ticketOp) finalKey(extension string) string {
 	random := keypattern.Random(session.MAC(t.setup.config.TokenKey, "omnibucket upload key", t.ticket.Random))
-	return t.setup.pattern.Key(t.user.values(), time.Unix(t.ticket.Issued, 0), random, extension)
+	return t.setup.pattern.Key(t.user.values(), t.issuedAt(), random, extension)
 }

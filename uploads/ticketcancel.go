@@ -38,6 +38,7 @@ func (s *Service) Cancel(ctx context.Context, token string, user User) error {
 	return nil
 }
 
+// cancel is Cancel with the errors of package refusal and of the store.
 func (t *ticketOp) cancel(ctx context.Context) error {
 	s := t.service
 	if s.counter == nil {
@@ -47,16 +48,18 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.removeSent(ctx)
 	}
 
-	e, _, reserved, err := s.counter.book.Entry(ctx, t.user.ID, t.ticket.Random)
+	book := s.counter.book
+	entry, _, isReserved, err := book.Entry(ctx, t.user.ID, t.ticket.Random)
 	if err != nil {
 		return err
 	}
-	if !reserved {
+	if !isReserved {
 		return t.checkUnfinished(ctx)
 	}
-	arrived := e.Canceled
-	if !arrived {
-		arrived, err = t.wasSent(ctx)
+	// If another call of Cancel has begun, it is not known whether the file was sent.
+	mayBeSent := entry.Canceled
+	if !mayBeSent {
+		mayBeSent, err = t.wasSent(ctx)
 		if err != nil {
 			return err
 		}
@@ -64,20 +67,25 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 
 	// From now on, no call can count the file. The entry reserves its room until the file is removed.
 	// A repeated Cancel renews the entry, so that no Sweep drops it while this call removes the file.
-	ok, err := s.counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, true, s.counter.leaseUntil())
+	isCanceled, err := book.Cancel(ctx, t.user.ID, t.ticket.Random, true, s.counter.leaseUntil())
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if !isCanceled {
 		// Another call has finished the ticket.
 		return t.checkUnfinished(ctx)
 	}
-	withdrawn, err := t.withdraw(ctx)
-	if err := errors.Join(err, t.removeUncounted(ctx)); err != nil || arrived || withdrawn {
-		// Another call may copy the file now.
+
+	isWithdrawn, withdrawErr := t.withdraw(ctx)
+	err = errors.Join(withdrawErr, t.removeUncounted(ctx))
+	if err != nil {
 		return err
 	}
-	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, false, s.counter.leaseUntil())
+	if mayBeSent || isWithdrawn {
+		// Another call may copy the file now.
+		return nil
+	}
+	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, false, s.counter.leaseUntil())
 	return err
 }
 
@@ -94,9 +102,11 @@ func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
 // accepts the file only once, the client can send no file after withdraw has returned false.
 func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 	if !t.acceptsOnce() {
+		// Remove what was sent even if it is not known whether there is anything.
 		sent, err = t.setup.bucket.Exists(ctx, t.pendingKey())
 		return sent, errors.Join(err, t.removeSent(ctx))
 	}
+
 	err = t.spend(ctx, storage.IfAbsent())
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return false, err
@@ -140,10 +150,13 @@ func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	for _, extension := range s.setup.judge.Extensions() {
 		key := t.finalKey(extension)
 		exists, err := s.setup.bucket.Exists(ctx, key)
-		if err == nil && exists {
-			err = s.files.removeBytes(ctx, key)
-		}
 		if err != nil {
+			return err
+		}
+		if !exists {
+			continue
+		}
+		if err := s.files.removeBytes(ctx, key); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 	"github.com/omnibucket/storage/uploads/internal/session"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // Finish checks a file that was sent with a ticket, and copies it to its final key. token is the
@@ -58,16 +59,19 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 // returns its file.
 func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
-	var err error
-	if t.reserved, err = t.service.files.beginEnding(ctx, t.known); err != nil {
+	reserved, err := t.service.files.beginEnding(ctx, t.known)
+	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
+	t.reserved = reserved
+
 	f, e := t.makeFile(ctx)
 	if e != nil {
 		return nil, e
 	}
 	// If this fails, the file stays, because an earlier call may have passed it to Config.Stored.
-	if err := t.service.files.end(ctx, f); err != nil {
+	err = t.service.files.end(ctx, f)
+	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
 	return f, nil
@@ -82,39 +86,46 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	}
 
 	// Check the file that was sent. If it is gone, an earlier call may have made the file from it.
-	s := t.service
-	pending := t.pendingKey()
-	sentAttrs, verdict, e := s.setup.inspectStored(ctx, pending, t.ticket.Size)
-	switch {
-	case e != nil && isGone(e):
+	sent, verdict, e := t.setup.inspectStored(ctx, t.pendingKey(), t.ticket.Size)
+	if e != nil && isGone(e) {
 		return t.findFinished(ctx, e)
-	case e != nil && !isRefusal(e):
+	}
+	if e != nil && !isRefusal(e) {
 		return nil, e
-	case e == nil:
-		e = t.checkReserved(sentAttrs)
+	}
+	if e == nil {
+		e = t.checkReserved(sent)
 	}
 
 	if !t.acceptsOnce() {
 		// The client may have sent a file again after the ticket was finished.
-		if r, before := t.findFinished(ctx, notUploadedError()); before == nil || before.Code != refusal.CodeNotUploaded {
-			if before == nil {
-				_ = s.setup.discard(ctx, pending)
-			}
-			return r, before
+		f, findErr := t.findFinished(ctx, notUploadedError())
+		if findErr == nil {
+			_ = t.setup.discard(ctx, t.pendingKey())
+			return f, nil
+		}
+		if findErr.Code != refusal.CodeNotUploaded {
+			return nil, findErr
 		}
 	}
 	if e != nil {
-		_ = s.setup.discardJudged(ctx, pending, sentAttrs)
+		_ = t.setup.discardJudged(ctx, t.pendingKey(), sent)
 		return nil, e
 	}
+	return t.copyFile(ctx, verdict)
+}
 
-	// Copy the file to its final key.
+// copyFile copies the file that was sent to its final key, and checks the copy. verdict is that of
+// the file that was sent.
+func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, *refusal.Error) {
+	bucket := t.setup.bucket
 	key := t.finalKey(verdict.Extension)
-	target := s.setup.target(key, verdict)
-	_, err := storage.Copy(ctx, s.setup.bucket, key, s.setup.bucket, pending, target.CopyOptions()...)
-	// PreconditionFailed means that the object exists, because an earlier call has copied the file.
-	if err != nil && !(s.setup.guarded && errors.Is(err, storage.PreconditionFailed)) {
-		e = refusal.StoreFailed(err)
+	target := t.setup.target(key, verdict)
+	_, err := storage.Copy(ctx, bucket, key, bucket, t.pendingKey(), target.CopyOptions()...)
+	// The object exists if an earlier call has copied the file.
+	exists := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
+	if err != nil && !exists {
+		e := refusal.StoreFailed(err)
 		if isGone(e) {
 			return t.findFinished(ctx, e)
 		}
@@ -122,29 +133,32 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	}
 
 	f, attrs, e := t.inspectFinal(ctx, verdict.Extension)
-	if e == nil {
-		t.markSpent(ctx, pending)
-	} else if isRefusal(e) {
-		_ = s.setup.discardJudged(ctx, key, attrs)
+	if e != nil {
+		if isRefusal(e) {
+			_ = t.setup.discardJudged(ctx, key, attrs)
+		}
+		return nil, e
 	}
-	return f, e
+	t.markSpent(ctx, t.pendingKey())
+	return f, nil
 }
 
 // inspectFinal checks the object under the final key with this extension. All calls that finish the
 // ticket use this check, whoever made the object. So no call removes what another one has accepted.
 // If the object breaks a rule, inspectFinal also returns its attributes, for discardJudged.
 func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *storage.Attrs, *refusal.Error) {
-	attrs, v, e := t.setup.inspectStored(ctx, t.finalKey(extension), t.ticket.Size)
+	attrs, verdict, e := t.setup.inspectStored(ctx, t.finalKey(extension), t.ticket.Size)
 	if e != nil {
 		return nil, attrs, e
 	}
-	if t.known.origin != originCounted && (v.Extension != extension || !t.setup.hasType(attrs, v)) {
+	isOther := verdict.Extension != extension || !t.setup.hasType(attrs, verdict)
+	if isOther && t.known.origin != originCounted {
 		return nil, attrs, changedError()
 	}
 	if e := t.checkReserved(attrs); e != nil {
 		return nil, attrs, e
 	}
-	f, e := t.setup.result(ctx, t.file(), attrs, v)
+	f, e := t.setup.result(ctx, t.file(), attrs, verdict)
 	return f, attrs, e
 }
 
@@ -193,10 +207,12 @@ func isGone(e *refusal.Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }
 
+// notUploadedError returns the error for a ticket whose file has not arrived.
 func notUploadedError() *refusal.Error {
 	return refusal.OfFile(refusal.CodeNotUploaded, "The file has not arrived yet.")
 }
 
+// changedError returns the error for a file that the client has sent again while it was checked.
 func changedError() *refusal.Error {
 	return refusal.OfFile(refusal.CodeDamaged, "The file was changed while it was checked. Send it again.")
 }
@@ -207,12 +223,13 @@ func changedError() *refusal.Error {
 func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*File, *refusal.Error) {
 	for _, extension := range t.setup.judge.Extensions() {
 		f, attrs, e := t.inspectFinal(ctx, extension)
-		switch {
-		case e == nil:
+		if e == nil {
 			return f, nil
-		case errors.Is(e, storage.ObjectNotFound):
+		}
+		if errors.Is(e, storage.ObjectNotFound) {
 			continue
-		case t.reserved > 0 && isRefusal(e):
+		}
+		if t.reserved > 0 && isRefusal(e) {
 			// An earlier call has copied the file, and was killed before it checked the copy. The
 			// file has a reservation, so no call has accepted it.
 			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
@@ -234,7 +251,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*Fil
 		}
 	}
 
-	if t.expired() {
+	if t.isExpired() {
 		return nil, tooOld()
 	}
 	return nil, notUploadedError()
