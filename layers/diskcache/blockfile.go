@@ -59,13 +59,8 @@ func (c *Cache) read(name string, data []byte) bool {
 	if err != nil {
 		return false
 	}
-	var header [headerBytes]byte
-	_, err = io.ReadFull(file, header[:])
-	if err == nil {
-		_, err = io.ReadFull(file, data)
-	}
-	if err != nil || info.Size() != headerBytes+int64(len(data)) ||
-		binary.BigEndian.Uint32(header[:]) != crc32c.Sum(data) {
+
+	if info.Size() != headerBytes+int64(len(data)) || !readBlock(file, data) {
 		_ = c.root.Remove(name)
 		return false
 	}
@@ -75,6 +70,19 @@ func (c *Cache) read(name string, data []byte) bool {
 		_ = c.root.Chtimes(name, now, now)
 	}
 	return true
+}
+
+// readBlock fills data from the file of a block. It returns false if the file is too short, or if
+// the data does not have the checksum in the file.
+func readBlock(file io.Reader, data []byte) bool {
+	var header [headerBytes]byte
+	if _, err := io.ReadFull(file, header[:]); err != nil {
+		return false
+	}
+	if _, err := io.ReadFull(file, data); err != nil {
+		return false
+	}
+	return binary.BigEndian.Uint32(header[:]) == crc32c.Sum(data)
 }
 
 // write stores a block in the cache. It returns no error, because a read that fetched the block
@@ -89,32 +97,47 @@ func (c *Cache) write(name string, data []byte) {
 	}
 }
 
+// store writes a block to a temporary file, and renames the file to name. If it fails, it removes
+// the temporary file.
 func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
-	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
-	file, err := c.root.OpenFile(temp, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		// The folder does not exist yet.
-		if err = c.root.Mkdir(path.Dir(name), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
-			file, err = c.root.OpenFile(temp, flags, 0o600)
-		}
-	}
+	file, err := c.create(temp)
 	if err != nil {
 		return err
 	}
-	var header [headerBytes]byte
-	binary.BigEndian.PutUint32(header[:], crc32c.Sum(data))
 
-	_, err = file.Write(header[:])
-	if err == nil {
-		_, err = file.Write(data)
-	}
-	err = errors.Join(err, file.Close())
+	err = errors.Join(writeBlock(file, data), file.Close())
 	if err == nil {
 		err = c.root.Rename(temp, name)
 	}
 	if err != nil {
 		_ = c.root.Remove(temp)
+		return err
 	}
+	return nil
+}
+
+// create creates a file, and also its folder if that does not exist.
+func (c *Cache) create(name string) (*os.File, error) {
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	file, err := c.root.OpenFile(name, flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	// Another process may create the folder at the same time.
+	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return c.root.OpenFile(name, flags, 0o600)
+}
+
+// writeBlock writes the checksum of data, and then data.
+func writeBlock(file io.Writer, data []byte) error {
+	var header [headerBytes]byte
+	binary.BigEndian.PutUint32(header[:], crc32c.Sum(data))
+	if _, err := file.Write(header[:]); err != nil {
+		return err
+	}
+	_, err := file.Write(data)
 	return err
 }

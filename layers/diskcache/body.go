@@ -76,17 +76,17 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	b.mu.Lock()
 	defer b.mu.Unlock()
-
 	if b.closed {
-		err = fs.ErrClosed
-	} else if attrs.Revision != b.object.revision { // the store has ignored the condition
-		err = storage.PreconditionFailed
-	}
-	if err != nil {
 		_ = fetched.Close()
-		return nil, err
+		return nil, fs.ErrClosed
+	}
+	if attrs.Revision != b.object.revision {
+		// The store has ignored the condition.
+		_ = fetched.Close()
+		return nil, storage.PreconditionFailed
 	}
 	b.d.trust(b.object.key, b.object.version, attrs)
 	b.fetched = fetched
@@ -111,22 +111,29 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// load reads the bytes from pos into buffer, up to the end of the block or of the range.
+// load reads the block with the byte at pos into buffer. It sets unread to the bytes from pos to the
+// end of the block or of the range, and failed to the error that Read returns after them.
 func (b *body) load() {
-	size := b.blockBytes()
-	number := b.pos / size
-	start := number * size
-	length := min(size, b.size-start)
+	blockBytes := b.blockBytes()
+	number := b.pos / blockBytes
+	start := number * blockBytes // offset of the block in the object
 	if b.buffer == nil {
-		b.buffer = make([]byte, min(size, b.size))
+		b.buffer = make([]byte, min(blockBytes, b.size))
 	}
-	data := b.buffer[:length]
+
+	data := b.buffer[:min(blockBytes, b.size-start)]
 	n, err := b.block(number, data)
 	b.failed = err
-	if end := min(int64(n), b.end-start); end > b.pos-start {
-		b.unread = data[b.pos-start : end]
+
+	// A read that has failed may have loaded some of the bytes.
+	first := b.pos - start
+	end := min(int64(n), b.end-start)
+	if first < end {
+		b.unread = data[first:end]
 		b.verify()
-	} else if err == nil {
+		return
+	}
+	if err == nil {
 		b.failed = io.ErrUnexpectedEOF
 	}
 }

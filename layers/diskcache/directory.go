@@ -42,8 +42,10 @@ func openDir(dir string) (*os.Root, error) {
 		return nil, dirError(err)
 	}
 
-	// If other users could write to the folder, the cache would trust their blocks.
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) {
+	// If other users could write to the folder, the cache would trust their blocks. On Windows, the
+	// mode does not tell who may write.
+	isOpen := runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0
+	if isOpen || isForeign(info) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -72,14 +74,17 @@ func putMark(blocks *os.Root) error {
 	if err != nil {
 		return dirError(err)
 	}
-	others := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) })
 	if data, err := blocks.ReadFile(markName); err == nil && string(data) == mark {
 		return nil
 	}
-	if others {
+
+	// A process that was killed before it renamed the mark has left a temporary file.
+	isForeign := func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) }
+	if slices.ContainsFunc(entries, isForeign) {
 		return invalid("dir must not have a folder "+blocksFolder+" without the file "+markName+" of a cache",
 			"remove the folder if it is that of a cache, or name another directory")
 	}
+
 	temp := tempPrefix + rand.Text()
 	err = blocks.WriteFile(temp, []byte(mark), 0o600)
 	if err == nil {
@@ -101,40 +106,62 @@ const maxForeign = 8
 // begins with the checksum of the rest.
 func removeFormer(root *os.Root) {
 	foreign := 0
+	// An error is ignored, because the blocks of a directory that cannot be read cannot be removed.
 	dirs, _ := fs.ReadDir(root.FS(), ".")
 	for _, dir := range dirs {
 		if !dir.IsDir() || len(dir.Name()) != 2 {
 			continue
 		}
-		files, _ := fs.ReadDir(root.FS(), dir.Name())
-		ok := false
-		for _, file := range files {
-			if !isBlock(file.Name()) || !file.Type().IsRegular() || !strings.HasPrefix(file.Name(), dir.Name()) {
-				continue
-			}
-			if name := path.Join(dir.Name(), file.Name()); isFormer(root, name) {
-				ok = root.Remove(name) == nil || ok
-				continue
-			}
-			foreign++
-			if foreign > maxForeign {
-				return
-			}
-		}
-		if ok {
-			// Remove fails if the folder is not empty.
-			_ = root.Remove(dir.Name())
+		foreign += removeFormerIn(root, dir.Name(), maxForeign-foreign)
+		if foreign > maxForeign {
+			return
 		}
 	}
 }
 
+// removeFormerIn removes the blocks of former releases from one folder, and then the folder if it
+// is empty. It returns the number of foreign files that it has read. It stops when there are more
+// than limit.
+func removeFormerIn(root *os.Root, folder string, limit int) int {
+	foreign := 0
+	removed := false
+	files, _ := fs.ReadDir(root.FS(), folder)
+	for _, file := range files {
+		if !isBlock(file.Name()) || !file.Type().IsRegular() || !strings.HasPrefix(file.Name(), folder) {
+			continue
+		}
+		name := path.Join(folder, file.Name())
+		if isFormer(root, name) {
+			if err := root.Remove(name); err == nil {
+				removed = true
+			}
+			continue
+		}
+		foreign++
+		if foreign > limit {
+			return foreign
+		}
+	}
+
+	if removed {
+		// Remove fails if the folder is not empty.
+		_ = root.Remove(folder)
+	}
+	return foreign
+}
+
+// isFormer reports whether a file is a block of a former release: its first bytes are the checksum
+// of the others.
 func isFormer(root *os.Root, name string) bool {
 	info, err := root.Stat(name)
 	if err != nil || info.Size() <= headerBytes || info.Size() > headerBytes+maxBlockBytes {
 		return false
 	}
 	data, err := root.ReadFile(name)
-	return err == nil && len(data) > headerBytes && binary.BigEndian.Uint32(data) == crc32c.Sum(data[headerBytes:])
+	if err != nil || len(data) <= headerBytes {
+		return false
+	}
+	return binary.BigEndian.Uint32(data) == crc32c.Sum(data[headerBytes:])
 }
 
 // isBlock reports whether name has the form of a block's file name.

@@ -54,33 +54,44 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the
 // current revision.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	switch {
-	case len(r.Native) > 0 || r.NativeAttrs:
-	case r.Condition.Revision != "":
+	if len(r.Native) > 0 || r.NativeAttrs {
+		// A block has no native attributes.
+		return d.Driver.Get(ctx, r)
+	}
+	if r.Condition.Revision != "" {
 		return d.read(ctx, r, nil)
-	case d.cache.config.Unpinned && r.Version == "" && r.Condition == storage.Condition{}:
-		current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
-		if err != nil {
-			break
-		}
-		start, end, err := r.Span(current.Size)
-		if err != nil || current.Revision == "" {
-			break
-		}
-		if start == end {
-			return current, &body{}, nil
-		}
-		pinned := *r
-		pinned.Offset = start
-		pinned.Suffix = 0
-		pinned.Condition.Revision = current.Revision
-		attrs, body, err := d.read(ctx, &pinned, current)
-		if storage.CodeOf(err) != storage.PreconditionFailed {
-			// This code means that the object was replaced.
-			return attrs, body, err
-		}
+	}
+	if d.cache.config.Unpinned && r.Version == "" && r.Condition == (storage.Condition{}) {
+		return d.readCurrent(ctx, r)
 	}
 	return d.Driver.Get(ctx, r)
+}
+
+// readCurrent reads the current revision through the cache. If there is no revision to which it
+// could pin the read, the store alone responds.
+func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
+	if err != nil {
+		return d.Driver.Get(ctx, r)
+	}
+	start, end, err := r.Span(current.Size)
+	if err != nil || current.Revision == "" {
+		return d.Driver.Get(ctx, r)
+	}
+	if start == end {
+		return current, &body{}, nil
+	}
+
+	pinned := *r
+	pinned.Offset = start
+	pinned.Suffix = 0
+	pinned.Condition.Revision = current.Revision
+	attrs, content, err := d.read(ctx, &pinned, current)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// The object was replaced after the call of Head.
+		return d.Driver.Get(ctx, r)
+	}
+	return attrs, content, err
 }
 
 // read reads a pinned revision. If the store has just confirmed the revision, the caller passes its
@@ -126,16 +137,22 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.A
 			return current, nil
 		}
 		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
-		if err == nil && attrs.Revision != r.Condition.Revision {
-			err = storage.PreconditionFailed
+		if err != nil {
+			return nil, err
 		}
-		return attrs, err
+		if attrs.Revision != r.Condition.Revision {
+			// The store has ignored the condition.
+			return nil, storage.PreconditionFailed
+		}
+		return attrs, nil
 	}
+
 	if r.Length < 0 {
 		return b.fetch(first, -1)
 	}
-	last := (r.Offset + min(r.Length, math.MaxInt64-r.Offset) - 1) / size
-	return b.fetch(first, b.missing(first, last))
+	// The sum of any offset and length may be larger than an int64.
+	end := r.Offset + min(r.Length, math.MaxInt64-r.Offset)
+	return b.fetch(first, b.missing(first, (end-1)/size))
 }
 
 func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
