@@ -159,6 +159,7 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	if err != nil {
 		return nil, err
 	}
+	// Keys of services that encrypt also decrypt.
 	unwrap = slices.Concat(wrap, unwrap)
 	if len(unwrap) == 0 {
 		return parseAgeKeys(text, recipients)
@@ -167,6 +168,8 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	if len(recipients) > 0 {
 		wrap = append(wrap, NewKeys(recipients, nil))
 	}
+	// Without any recipient, new objects are encrypted for the identities. If there are no
+	// identities, too, ParseKeys fails.
 	if text != "" || len(wrap) == 0 {
 		identities, err := ParseKeys(strings.NewReader(text))
 		if err != nil {
@@ -180,15 +183,24 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	return JoinKeys(wrap, unwrap), nil
 }
 
+// parseAgeKeys returns Keys of age that encrypt for the recipients, and decrypt with the identities
+// in text. Without recipients, they encrypt for the first identity. Without identities, they only
+// encrypt.
 func parseAgeKeys(text string, recipients []age.Recipient) (Keys, error) {
 	if text == "" && len(recipients) > 0 {
-		// Without identities, these keys only encrypt.
 		return NewKeys(recipients, nil), nil
 	}
 	keys, err := ParseKeys(strings.NewReader(text))
-	if err != nil || len(recipients) == 0 {
-		return keys, err
+	if err != nil {
+		return nil, err
 	}
+	if len(recipients) == 0 {
+		return keys, nil
+	}
+
 	identities, err := age.ParseIdentities(strings.NewReader(text))
-	return NewKeys(recipients, identities), err
+	if err != nil {
+		return nil, err
+	}
+	return NewKeys(recipients, identities), nil
 }

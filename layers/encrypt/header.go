@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,19 +51,24 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 	k := &dataKey{}
 	_, _ = rand.Read(k.secret[:]) // never fails
 	_, _ = rand.Read(k.nonce[:])
-	var err error
-	if k.header, err = d.layer.header(ctx, k, Object{d.desc.Bucket, key}); err == nil {
-		err = k.init()
+	header, err := d.layer.header(ctx, k, Object{d.desc.Bucket, key})
+	if err != nil {
+		return nil, err
 	}
-	return k, err
+	k.header = header
+	if err := k.init(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // init makes the cipher of the payload from the data key, as age's specification describes.
 func (k *dataKey) init() error {
 	payload, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
-	if err == nil {
-		k.AEAD, err = chacha20poly1305.New(payload)
+	if err != nil {
+		return err
 	}
+	k.AEAD, err = chacha20poly1305.New(payload)
 	return err
 }
 
@@ -95,6 +101,7 @@ func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, err
 	if err = checkStanzas(stanzas); err != nil {
 		return "", err
 	}
+
 	text := &strings.Builder{}
 	text.WriteString("age-encryption.org/v1\n")
 	for _, s := range stanzas {
@@ -103,18 +110,23 @@ func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, err
 	text.WriteString("---")
 	mac := k.mac("header", []byte(text.String()))
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
-	tail := append(k.nonce[:], k.proof(obj.Key)...)
+
+	tail := slices.Concat(k.nonce[:], k.proof(obj.Key))
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
 
 // checkStanzas returns an error if the stanzas cannot be stored in a header, or if one stanza would
 // weaken another. A stanza is one encrypted form of the data key.
 func checkStanzas(stanzas []*age.Stanza) error {
+	if len(stanzas) == 0 {
+		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+	}
+
 	types := map[string]bool{}
 	for _, s := range stanzas {
 		types[s.Type] = true
 		for _, word := range append([]string{s.Type}, s.Args...) {
-			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
+			if !isStanzaWord(word) {
 				return &storage.Error{
 					Code: storage.Internal,
 					Err:  errors.New("the words of a stanza must be ASCII without spaces and |"),
@@ -122,13 +134,22 @@ func checkStanzas(stanzas []*age.Stanza) error {
 			}
 		}
 	}
-	if len(stanzas) == 0 {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
+
+	// A passphrase must be the only recipient.
+	if types["scrypt"] && len(stanzas) > 1 {
+		return errMixedRecipients()
 	}
-	if types["scrypt"] && len(stanzas) > 1 || types["mlkem768x25519"] && types["X25519"] {
+	// A computer that breaks X25519 would also decrypt what a post-quantum recipient protects.
+	if types["mlkem768x25519"] && types["X25519"] {
 		return errMixedRecipients()
 	}
 	return nil
+}
+
+// isStanzaWord reports whether word can be the type or an argument of a stanza in a header.
+func isStanzaWord(word string) bool {
+	isForbidden := func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }
+	return word != "" && !strings.ContainsFunc(word, isForbidden)
 }
 
 // writeStanza writes s as age does: the lines of its body have 64 characters, and the last line has fewer.
@@ -183,15 +204,12 @@ type opening struct {
 func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*dataKey, error) {
 	name := obj.Bucket + "\x00" + obj.Key + "\x00" + header
 	for {
-		d.mu.Lock()
-		key := d.known[name]
-		o := d.opening[name]
-		if key == nil && o == nil {
-			break
-		}
-		d.mu.Unlock()
+		key, o, isNew := d.startOpening(name)
 		if key != nil {
 			return key, nil
+		}
+		if isNew {
+			return d.runOpening(ctx, name, o, obj, header)
 		}
 		select {
 		case <-o.done:
@@ -202,36 +220,54 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 			return o.key, o.err
 		}
 	}
+}
 
-	o := &opening{done: make(chan struct{})}
+// startOpening returns a data key that the driver remembers. If it remembers none, it returns the
+// opening of the key. If isNew is true, the caller must run the opening.
+func (d *objectDriver) startOpening(name string) (key *dataKey, o *opening, isNew bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if key := d.known[name]; key != nil {
+		return key, nil, false
+	}
+	if o := d.opening[name]; o != nil {
+		return nil, o, false
+	}
+	o = &opening{done: make(chan struct{})}
 	d.opening[name] = o
-	d.mu.Unlock()
-	// If unwrap panics, this value makes the waiting calls try again.
+	return nil, o, true
+}
+
+// runOpening unwraps the data key of an opening, and returns it. It wakes the calls that wait for
+// the key, even if the layer's Keys panic.
+func (d *objectDriver) runOpening(
+	ctx context.Context, name string, o *opening, obj Object, header string,
+) (*dataKey, error) {
+	// After a panic, this value makes the waiting calls try again.
 	o.ended = true
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.opening, name)
-		if len(d.known) >= maxKnown {
-			clear(d.known)
-		}
-		if o.key != nil {
-			d.known[name] = o.key
-		}
-		close(o.done)
-	}()
-	o.key, o.err = d.unwrap(ctx, obj, header)
+	defer d.endOpening(name, o)
+
+	o.key, o.err = unwrapWith(ctx, d.layer.config.Keys, obj, header)
 	o.ended = ctx.Err() != nil
 	return o.key, o.err
 }
 
-// unwrap decrypts the data key in an object's header, and checks that the key belongs to the
-// object.
-func (d *objectDriver) unwrap(ctx context.Context, obj Object, header string) (*dataKey, error) {
-	return unwrapWith(ctx, d.layer.config.Keys, obj, header)
+// endOpening remembers the data key of an opening, if it has one, and wakes the waiting calls.
+func (d *objectDriver) endOpening(name string, o *opening) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.opening, name)
+	if len(d.known) >= maxKnown {
+		clear(d.known)
+	}
+	if o.key != nil {
+		d.known[name] = o.key
+	}
+	close(o.done)
 }
 
-// unwrapWith decrypts the data key of an object with the given keys.
+// unwrapWith decrypts the data key in an object's header with the given keys, and checks that the
+// key belongs to the object.
 func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {

@@ -90,27 +90,34 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 	}
 
 	var all []*age.Stanza
-	var labels []string
-	for i, r := range k.recipients {
-		var stanzas []*age.Stanza
-		var of []string
-		var err error
-		if labeled, ok := r.(age.RecipientWithLabels); ok {
-			stanzas, of, err = labeled.WrapWithLabels(dataKey)
-		} else {
-			stanzas, err = r.Wrap(dataKey)
-		}
+	var firstLabels []string
+	for i, recipient := range k.recipients {
+		stanzas, labels, err := wrapFor(recipient, dataKey)
 		if err != nil {
 			return nil, err
 		}
-		slices.Sort(of)
-		if i > 0 && !slices.Equal(labels, of) {
+		if i == 0 {
+			firstLabels = labels
+		}
+		if !slices.Equal(labels, firstLabels) {
 			return nil, errMixedRecipients()
 		}
-		labels = of
 		all = append(all, stanzas...)
 	}
 	return all, nil
+}
+
+// wrapFor encrypts the data key for one recipient. It also returns the labels of the recipient, in
+// order. Most recipients have none.
+func wrapFor(recipient age.Recipient, dataKey []byte) (stanzas []*age.Stanza, labels []string, err error) {
+	labeled, ok := recipient.(age.RecipientWithLabels)
+	if !ok {
+		stanzas, err = recipient.Wrap(dataKey)
+		return stanzas, nil, err
+	}
+	stanzas, labels, err = labeled.WrapWithLabels(dataKey)
+	slices.Sort(labels)
+	return stanzas, labels, err
 }
 
 // Unwrap tries one identity after the other, until one decrypts the data key.

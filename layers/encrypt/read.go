@@ -19,10 +19,13 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		return nil, err
 	}
 	header, err := toPlain(d, attrs)
-	if err == nil {
-		err = d.answer(ctx, r.Key, header)
+	if err != nil {
+		return nil, err
 	}
-	return attrs, err
+	if err := d.answer(ctx, r.Key, header); err != nil {
+		return nil, err
+	}
+	return attrs, nil
 }
 
 // toPlain changes attrs to the attributes of the plain object, and returns the object's header. If
@@ -33,7 +36,6 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	if header == "" && d.layer.config.AllowPlain {
 		return "", nil
 	}
-	size, ok := plainSize(attrs.Size)
 	if header == "" {
 		return "", &storage.Error{
 			Code: storage.ChecksumMismatch,
@@ -41,6 +43,8 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 			Hint: "if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it",
 		}
 	}
+
+	size, ok := plainSize(attrs.Size)
 	if !ok {
 		return "", errDamaged("an encrypted object does not have this size")
 	}
@@ -83,18 +87,20 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	sealed := attrs.Size
 	header, err := toPlain(d, attrs)
-	if err == nil && header == "" {
+	if err != nil {
+		_ = body.Close()
+		return nil, nil, err
+	}
+	if header == "" {
 		if req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix {
 			return attrs, body, nil
 		}
+		// The range of encrypted chunks is not the range that the caller requested.
 		_ = body.Close()
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
 
-	var plain io.ReadCloser
-	if err == nil {
-		plain, err = d.decrypt(ctx, r, &req, header, attrs, sealed, body)
-	}
+	plain, err := d.decrypt(ctx, r, req.Suffix, header, attrs, sealed, body)
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err
@@ -108,45 +114,53 @@ func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
-	if err == nil && attrs.Metadata[headerName] != "" {
+	if err != nil {
+		return nil, nil, err
+	}
+	if attrs.Metadata[headerName] != "" {
 		_ = body.Close()
 		return nil, nil, otherwise
 	}
-	if err == nil {
-		attrs.ETag = encryptedETag(attrs.ETag)
-	}
-	return attrs, body, err
+	attrs.ETag = encryptedETag(attrs.ETag)
+	return attrs, body, nil
 }
 
 // sealRange turns a range of plain bytes into the range of their encrypted chunks. It returns false
 // if the range begins after the end of the largest possible object.
 func sealRange(r *driver.GetRequest) bool {
-	const most = math.MaxInt64 / sealedChunk * chunkSize
-	switch {
-	case r.Suffix > 0: // the suffix is not aligned with chunks
-		if r.Suffix < most-sealedChunk {
-			r.Suffix += chunkSize - 1 + tagSize*((r.Suffix+chunkSize-1)/chunkSize+1)
+	const maxPlain = math.MaxInt64 / sealedChunk * chunkSize // size of the largest possible object
+	if r.Suffix > 0 {
+		// The size of the object is unknown here, and so is the place of the suffix in its first
+		// chunk. The longest result begins at the first byte of that chunk.
+		if r.Suffix < maxPlain-sealedChunk {
+			chunks := (r.Suffix+chunkSize-1)/chunkSize + 1
+			r.Suffix += chunkSize - 1 + chunks*tagSize
 		}
-	case r.Offset >= most:
-		return false
-	default:
-		first := r.Offset / chunkSize
-		if r.Length > 0 && r.Length < most-r.Offset {
-			r.Length = ((r.Offset+r.Length-1)/chunkSize - first + 1) * sealedChunk
-		} else if r.Length != 0 {
-			r.Length = -1
-		}
-		r.Offset = first * sealedChunk
+		return true
 	}
+	if r.Offset >= maxPlain {
+		return false
+	}
+
+	first := r.Offset / chunkSize
+	if r.Length > 0 && r.Length < maxPlain-r.Offset {
+		last := (r.Offset + r.Length - 1) / chunkSize
+		r.Length = (last - first + 1) * sealedChunk
+	} else if r.Length != 0 {
+		// The range ends with the object.
+		r.Length = -1
+	}
+	r.Offset = first * sealedChunk
 	return true
 }
 
-// decrypt returns the plain bytes of the range that the caller requested. The two requests are, in
-// this order, the caller's request and the request that was sent to the store. The body is from the
-// store's response. If the range ends before the last chunk, decrypt first checks that the object
-// was not truncated.
+// decrypt returns the plain bytes of the range in r, which is the caller's request. The body is from
+// the store's response. If the store was asked for the last bytes of the object, suffix is their
+// number, and otherwise 0. attrs has the plain size, and sealed is the size in the store.
+//
+// If the range ends before the last chunk, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
-	ctx context.Context, r, req *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
+	ctx context.Context, r *driver.GetRequest, suffix int64, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,
 ) (io.ReadCloser, error) {
 	size := attrs.Size
@@ -158,21 +172,22 @@ func (d *objectDriver) decrypt(
 	if err != nil {
 		return nil, err
 	}
-	if size > 0 && (start == end || (end-1)/chunkSize < (size-1)/chunkSize) {
+	readsLast := start < end && (end-1)/chunkSize == (size-1)/chunkSize
+	if size > 0 && !readsLast {
 		if err = d.checkNotTruncated(ctx, r, key, attrs, sealed); err != nil {
 			return nil, err
 		}
 	}
 
 	first := start / chunkSize
-	if req.Suffix > 0 {
-		early := first*sealedChunk - max(0, sealed-req.Suffix)
+	if suffix > 0 {
+		// The response may begin before the first chunk.
+		early := first*sealedChunk - max(0, sealed-suffix)
 		if _, err = io.CopyN(io.Discard, body, early); err != nil {
 			return nil, retryableError(err)
 		}
 	}
-
-	ob := &openingBody{
+	plain := &openingBody{
 		sealed:    body,
 		key:       key,
 		index:     first,
@@ -184,9 +199,11 @@ func (d *objectDriver) decrypt(
 	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
 	// chunk, and fails if the chunk was changed.
 	if size == 0 {
-		err = ob.fill()
+		if err := plain.fill(); err != nil {
+			return nil, err
+		}
 	}
-	return ob, err
+	return plain, nil
 }
 
 // List returns a page with the sizes of plain bytes. List reads no headers, so it computes each
@@ -194,23 +211,25 @@ func (d *objectDriver) decrypt(
 // List does not change the size.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
-	if err == nil {
-		for i := range page.Entries {
-			toPlainEntry(&page.Entries[i])
-		}
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	for i := range page.Entries {
+		toPlainEntry(&page.Entries[i])
+	}
+	return page, nil
 }
 
 // ListVersions returns a page with plain sizes.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
-	if err == nil {
-		for i := range page.Entries {
-			toPlainEntry(&page.Entries[i].ListEntry)
-		}
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	for i := range page.Entries {
+		toPlainEntry(&page.Entries[i].ListEntry)
+	}
+	return page, nil
 }
 
 func toPlainEntry(e *storage.ListEntry) {

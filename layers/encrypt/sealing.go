@@ -109,52 +109,74 @@ func (b *sealingBody) fill() error {
 // read reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more byte to see whether the
 // body continues.
 func (b *sealingBody) read() (n int, ends bool, err error) {
-	maximum := int64(chunkSize + 1)
-	if b.size >= 0 {
-		remaining := b.size - b.index*chunkSize
-		ends = remaining <= chunkSize
-		if ends {
-			maximum = remaining + 1
-		} else {
-			maximum = chunkSize
-		}
+	if b.size < 0 {
+		return b.readUnsized()
 	}
 
-	n = b.carried
-	b.chunk[0] = b.carry
-	for int64(n) < maximum && err == nil {
-		var k int
-		k, err = b.plain.Read(b.chunk[n:maximum])
-		n += k
+	remaining := b.size - b.index*chunkSize
+	if remaining > chunkSize {
+		n, err = b.readPlain(0, chunkSize)
+		if err != nil {
+			return 0, false, err
+		}
+		if n < chunkSize {
+			return 0, false, io.ErrUnexpectedEOF
+		}
+		return n, false, nil
 	}
-	if err != nil && err != io.EOF {
+
+	n, err = b.readPlain(0, int(remaining)+1)
+	if err != nil {
 		return 0, false, err
 	}
-
-	switch {
-	case b.size < 0:
-		ends = n <= chunkSize
-		b.carried = 0
-		b.carry = b.chunk[chunkSize]
-		if !ends {
-			n = chunkSize
-			b.carried = 1
-		}
-	case ends && int64(n) == maximum:
+	if int64(n) > remaining {
 		return 0, false, errors.New("the body is longer than its size")
-	case int64(n) < maximum && !(ends && int64(n) == maximum-1):
+	}
+	if int64(n) < remaining {
 		return 0, false, io.ErrUnexpectedEOF
 	}
-	return n, ends, nil
+	return n, true, nil
+}
+
+// readUnsized is read for a body of unknown size. The byte that it reads after a chunk is the first
+// byte of the next chunk.
+func (b *sealingBody) readUnsized() (n int, ends bool, err error) {
+	b.chunk[0] = b.carry
+	n, err = b.readPlain(b.carried, chunkSize+1)
+	if err != nil {
+		return 0, false, err
+	}
+	if n <= chunkSize {
+		b.carried = 0
+		return n, true, nil
+	}
+	b.carry = b.chunk[chunkSize]
+	b.carried = 1
+	return chunkSize, false, nil
+}
+
+// readPlain reads plain bytes into b.chunk, from the index n to the index end, and returns the index
+// after the last byte. The index is less than end only if the body has ended.
+func (b *sealingBody) readPlain(n, end int) (int, error) {
+	for n < end {
+		k, err := b.plain.Read(b.chunk[n:end])
+		n += k
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // asReader returns b as a type that has the same optional methods as the plain body.
 func (b *sealingBody) asReader() io.Reader {
-	_, peeks := b.plain.(driver.BodyPeeker)
 	if b.size < 0 {
 		return struct{ io.Reader }{b}
 	}
-	if !peeks {
+	if _, peeks := b.plain.(driver.BodyPeeker); !peeks {
 		return struct{ io.ReadSeeker }{b}
 	}
 	return b
@@ -229,19 +251,19 @@ func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	return b.key.seal(chunk, int(n), b.first+index, b.final && (index+1)*chunkSize >= b.size), nil
 }
 
-// hash computes the checksum of the encrypted bytes before they are sent.
+// hash computes the checksum of the encrypted bytes before they are sent. It sets b.sum to nil, so
+// that Read and Seek leave the checksum as it is.
 func (b *sealingBody) hash() error {
-	sum := b.sum
-	if _, ok := b.plain.(driver.BodyPeeker); !ok {
-		if _, err := io.Copy(io.Discard, struct{ io.Reader }{b}); err != nil {
+	if _, peeks := b.plain.(driver.BodyPeeker); !peeks {
+		// The last Read stores the checksum.
+		if _, err := io.Copy(io.Discard, b); err != nil {
 			return err
 		}
-		want := *sum
-		_, err := b.Seek(0, io.SeekStart)
-		*sum = want
 		b.sum = nil
+		_, err := b.Seek(0, io.SeekStart)
 		return err
 	}
+
 	chunk := newChunk()
 	defer freeChunk(chunk)
 	var crc uint32
@@ -252,7 +274,7 @@ func (b *sealingBody) hash() error {
 		}
 		crc = crc32.Update(crc, castagnoli, sealed)
 	}
-	*sum = storage.CRC32C{Sum: crc, Known: true}
+	*b.sum = storage.CRC32C{Sum: crc, Known: true}
 	b.sum = nil
 	return nil
 }

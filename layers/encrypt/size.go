@@ -21,9 +21,18 @@ func sealedSize(size int64) int64 {
 // plainSize returns the number of plain bytes of an object. sealed is the size of the
 // object in the store. The result ok is false if no encrypted object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
+	chunks := sealed / sealedChunk
 	rest := sealed % sealedChunk
-	chunks := sealed/sealedChunk + min(rest, 1)
-	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
+	if rest > 0 {
+		chunks++
+	}
+	plain = sealed - chunks*tagSize
+	if sealed <= 0 {
+		return plain, false
+	}
+	// Only the chunk of an empty object may be a tag without data.
+	isEmpty := sealed == tagSize
+	return plain, isEmpty || rest == 0 || rest > tagSize
 }
 
 // plainLimit converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
@@ -32,5 +41,7 @@ func plainLimit(sealed int64) int64 {
 	if sealed == 0 {
 		return 0
 	}
-	return max(1, sealed/sealedChunk*chunkSize+max(0, sealed%sealedChunk-tagSize))
+	inWholeChunks := sealed / sealedChunk * chunkSize
+	inLastChunk := max(0, sealed%sealedChunk-tagSize)
+	return max(1, inWholeChunks+inLastChunk)
 }

@@ -17,11 +17,14 @@ import (
 func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
-	if size := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header)); size == sealed {
+	size := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header))
+	if size == sealed {
 		return nil
-	} else if size != 0 {
+	}
+	if size != 0 {
 		return errDamaged("the object was cut off")
 	}
+
 	last := (sealed - 1) / sealedChunk
 	current, body, err := d.Driver.Get(ctx, &driver.GetRequest{
 		Key:       r.Key,
@@ -32,12 +35,12 @@ func (d *objectDriver) checkNotTruncated(
 		Native:    r.Native,
 		Auxiliary: r.Auxiliary,
 	})
-
 	switch storage.CodeOf(err) {
-	case "":
-	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // the object was replaced
+	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
+		// The object was replaced.
 		return retryableError(err)
-	default:
+	}
+	if err != nil {
 		return err
 	}
 	defer body.Close()
@@ -46,10 +49,12 @@ func (d *objectDriver) checkNotTruncated(
 		return retryableError(errors.New("the object was replaced"))
 	}
 	tail := &openingBody{sealed: body, key: key, index: last, remaining: sealed - last*sealedChunk}
-	if err = tail.fill(); err != nil && storage.CodeOf(err) != storage.ChecksumMismatch {
-		return retryableError(err)
+	err = tail.fill()
+	if err == nil || storage.CodeOf(err) == storage.ChecksumMismatch {
+		return err
 	}
-	return err
+	// The body could not be read.
+	return retryableError(err)
 }
 
 func knownSize(d *objectDriver, header string) int64 {

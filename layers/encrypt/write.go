@@ -33,6 +33,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return nil, err
 	}
+	// The caller may learn the checksum of the plain bytes during the upload, so body gets a pointer
+	// to it.
 	req.CRC32C = storage.CRC32C{}
 	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &req.CRC32C)
 	req.Body = body.asReader()
@@ -41,10 +43,11 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	attrs, err := d.Driver.Put(ctx, &req)
-	if err == nil {
-		d.rememberSize(key.header, req.Size)
+	if err != nil {
+		return nil, err
 	}
-	return plainResult(attrs, err, req.CRC32C)
+	d.rememberSize(key.header, req.Size)
+	return plainResult(attrs, req.CRC32C)
 }
 
 // withHeader returns a copy of metadata with an object's header. It fails if the result is too
@@ -81,8 +84,14 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 // prepare computes the checksum of a body of known size before it is sent. If hashes is true, the
 // driver below computes checksums itself, and prepare usually computes none.
 func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
-	hashes = hashes || d.desc.Features&driver.StreamingPut != 0
-	if body.size < 0 || hashes && d.desc.Features&driver.SequentialParts == 0 {
+	if body.size < 0 {
+		return nil
+	}
+	if d.desc.Features&driver.SequentialParts != 0 {
+		// CompleteParts needs the checksum of the last part before that part is sent.
+		return body.hash()
+	}
+	if hashes || d.desc.Features&driver.StreamingPut != 0 {
 		return nil
 	}
 	return body.hash()
@@ -90,15 +99,14 @@ func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 
 // plainResult returns attributes of the plain object after a write. It fails if the store reports
 // another checksum than sum, the checksum of the encrypted bytes.
-func plainResult(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attrs, error) {
-	if err != nil {
-		return nil, err
-	}
+func plainResult(attrs *storage.Attrs, sum storage.CRC32C) (*storage.Attrs, error) {
 	if attrs.CRC32C.Known && sum.Known && attrs.CRC32C != sum {
 		return nil, errDamaged("the store has received other bytes than were sent")
 	}
 	clone := *attrs
-	clone.CRC32C, clone.MD5, clone.ETag = storage.CRC32C{}, nil, encryptedETag(clone.ETag)
+	clone.CRC32C = storage.CRC32C{}
+	clone.MD5 = nil
+	clone.ETag = encryptedETag(clone.ETag)
 	return &clone, nil
 }
 
@@ -115,12 +123,13 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	req.Size = sealedSize(r.Size)
 	req.CRC32C = storage.CRC32C{}
-	upload, err := d.Driver.BeginParts(ctx, &req)
-	upload = key.header + "\n" + upload
-	if err == nil {
-		d.begun.Store(upload, key)
+	nextUpload, err := d.Driver.BeginParts(ctx, &req)
+	if err != nil {
+		return "", err
 	}
-	return upload, err
+	upload := key.header + "\n" + nextUpload
+	d.begun.Store(upload, key)
+	return upload, nil
 }
 
 // uploadOf returns the data key of an upload, and the name of the upload in the driver below.
@@ -153,8 +162,9 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
-	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 {
-		// Two chunks must not have the same nonce.
+	// Two chunks must not have the same nonce.
+	repeatsFirst := r.Offset == 0 && r.Number > 1
+	if repeatsFirst || r.Offset%chunkSize != 0 {
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
 	req := *r
@@ -162,6 +172,8 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	req.Size = sealedSize(r.Size)
 	req.CRC32C = storage.CRC32C{}
 	req.Offset = r.Offset / chunkSize * sealedChunk
+
+	// Only the last part may have a chunk that is not full.
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
 	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &req.CRC32C)
 	body.sent = key.recordOfPart(r.Number)
@@ -215,23 +227,30 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 			// The tag has no checksum, because the part was sent without this layer.
 			return nil, storage.ObjectNotFound
 		}
-		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(crc), Known: true}
-		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
+		part.Tag = tag
+		part.Size = sealedSize(part.Size)
+		part.CRC32C = storage.CRC32C{Sum: uint32(crc), Known: true}
 		req.Parts[i] = part
+
+		put.Size += part.Size
+		put.CRC32C = driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
 	}
 
 	if r.Last != nil {
 		if req.Last, err = sealPart(d, key, upload, r.Last); err != nil {
 			return nil, err
 		}
-		put.Size, put.CRC32C = put.Size+req.Last.Size, driver.JoinCRC32C(put.CRC32C, req.Last.CRC32C, req.Last.Size)
+		put.Size += req.Last.Size
+		put.CRC32C = driver.JoinCRC32C(put.CRC32C, req.Last.CRC32C, req.Last.Size)
 	}
+
 	attrs, err := d.Driver.CompleteParts(ctx, &req)
-	if err == nil {
-		d.begun.Delete(r.Upload)
-		d.rememberSize(key.header, put.Size)
+	if err != nil {
+		return nil, err
 	}
-	return plainResult(attrs, err, put.CRC32C)
+	d.begun.Delete(r.Upload)
+	d.rememberSize(key.header, put.Size)
+	return plainResult(attrs, put.CRC32C)
 }
 
 // AbortParts aborts an upload. It accepts the name that BeginParts returned, which begins with an
@@ -261,8 +280,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		// The engine then copies through the layer.
 		return nil, storage.Unsupported
 	}
-	source := *r.Source.Attrs
-	key, err := d.open(ctx, Object{r.Source.Bucket, r.Source.Key}, source.Metadata[headerName])
+	key, err := d.open(ctx, Object{r.Source.Bucket, r.Source.Key}, r.Source.Attrs.Metadata[headerName])
 	if err != nil {
 		return nil, err
 	}
@@ -270,18 +288,26 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	req := *r
-	req.Source.Account = src.below
-	req.Source.Attrs = &source
-	req.Replace = true
-	source.Size = sealedSize(source.Size)
-
-	source.Metadata = maps.Clone(source.Metadata)
-	if req.Metadata, err = withHeader(r.Metadata, header); err != nil {
+	metadata, err := withHeader(r.Metadata, header)
+	if err != nil {
 		return nil, err
 	}
+
+	// The driver below knows the source by its size in the store.
+	sealed := *r.Source.Attrs
+	sealed.Size = sealedSize(sealed.Size)
+	sealed.Metadata = maps.Clone(sealed.Metadata)
+
+	req := *r
+	req.Source.Account = src.below
+	req.Source.Attrs = &sealed
+	req.Metadata = metadata
+	req.Replace = true
 	attrs, err := d.Driver.Copy(ctx, &req)
-	return plainResult(attrs, err, storage.CRC32C{})
+	if err != nil {
+		return nil, err
+	}
+	return plainResult(attrs, storage.CRC32C{})
 }
 
 // The engine does not call Compose and the methods below, because their features are withheld.

@@ -28,6 +28,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -101,9 +102,8 @@ func (wholeBody) Do(r *policy.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	r.Raw().GetBody = open
-	r.Raw().Body, _ = open()
+	r.Raw().Body = io.NopCloser(bytes.NewReader(body))
+	r.Raw().GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return r.Next()
 }
 
@@ -129,23 +129,23 @@ var (
 // Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault. The second
 // result has one element, the version of the key.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
-	var out azkeys.WrapKeyResponse
-	err := guarded(func() (err error) {
-		out, err = k.sdk.WrapKey(
-			ctx, k.name, k.version,
-			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(obj)...)},
-			nil,
-		)
-		return err
-	})
+	out, err := k.wrapKey(ctx, slices.Concat(dataKey, proof(obj)))
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
 	version := versionOf(out.KID, k.name)
-	if version == "" || k.version != "" && version != k.version || len(out.Result) == 0 {
+	isOther := k.version != "" && version != k.version
+	if version == "" || isOther || len(out.Result) == 0 {
 		return nil, nil, kms.Damaged(service, "the response to wrapkey is of another key")
 	}
 	return out.Result, []string{version}, nil
+}
+
+// wrapKey calls WrapKey of the SDK. It returns a panic of the SDK as an error.
+func (k key) wrapKey(ctx context.Context, value []byte) (out azkeys.WrapKeyResponse, err error) {
+	defer recoverTo(&err)
+	params := azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: value}
+	return k.sdk.WrapKey(ctx, k.name, k.version, params, nil)
 }
 
 // versionOf returns the version in the given URL of a key. If the key in the URL has another name,
@@ -167,12 +167,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encryp
 		// The version becomes part of a URL.
 		return nil, kms.Another(service)
 	}
-	var out azkeys.UnwrapKeyResponse
-	err := guarded(func() (err error) {
-		out, err = k.sdk.UnwrapKey(ctx, k.name, args[0],
-			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil)
-		return err
-	})
+	out, err := k.unwrapKey(ctx, args[0], body)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -186,13 +181,17 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encryp
 	return dataKey, nil
 }
 
-// guarded calls the SDK and turns a panic into an error. Version 1.5.0 of the SDK panics if the
-// vault's challenge names no tenant.
-func guarded(call func() error) (err error) {
-	defer func() {
-		if thrown := recover(); thrown != nil {
-			err = kms.Damaged(service, fmt.Sprint("the SDK does not understand the response: ", thrown))
-		}
-	}()
-	return call()
+// unwrapKey calls UnwrapKey of the SDK. It returns a panic of the SDK as an error.
+func (k key) unwrapKey(ctx context.Context, version string, value []byte) (out azkeys.UnwrapKeyResponse, err error) {
+	defer recoverTo(&err)
+	params := azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: value}
+	return k.sdk.UnwrapKey(ctx, k.name, version, params, nil)
+}
+
+// recoverTo is a deferred function that turns a panic of the SDK into an error, and stores it in
+// err. Version 1.5.0 of the SDK panics if the vault's challenge names no tenant.
+func recoverTo(err *error) {
+	if thrown := recover(); thrown != nil {
+		*err = kms.Damaged(service, fmt.Sprint("the SDK does not understand the response: ", thrown))
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -37,24 +36,11 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	status := driver.StatusError(&http.Response{StatusCode: r.Status, Header: r.Header})
 	m, ok := meanings[r.Code]
 	if !ok {
-		m.Code = status.Code
+		m = meaningOfStatus(service, r, status.Code)
 	}
-
-	switch {
-	case m.Code == storage.Unauthenticated && m.Hint == "":
+	if m.Code == storage.Unauthenticated && m.Hint == "" {
 		m.Hint = loginHint
-	case m.Code == storage.PermissionDenied || m.Code == storage.Unauthenticated || isRetryable(m.Code):
-	case ok:
-	case r.Code == "": // a gateway sent the response
-		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
-	case r.Status == http.StatusNotFound:
-		m = Meaning{storage.InvalidArgument, MissingHint}
-	// The Code comes from the HTTP status and would say something about an object. The request was
-	// about a key, so the error gets the Code Internal.
-	case m.Code != storage.InvalidArgument:
-		m = Meaning{Code: storage.Internal}
 	}
-
 	return &storage.Error{
 		Code:       m.Code,
 		Hint:       m.Hint,
@@ -64,6 +50,25 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		RequestID:  r.RequestID,
 		Err:        errors.New(text(service, r, secrets)),
 	}
+}
+
+// meaningOfStatus returns the meaning of a response whose error code is unknown. code is the Code of
+// its HTTP status.
+func meaningOfStatus(service string, r Response, code storage.Code) Meaning {
+	if code == storage.PermissionDenied || code == storage.Unauthenticated || isRetryable(code) {
+		return Meaning{Code: code}
+	}
+	if r.Code == "" {
+		return Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
+	}
+	if r.Status == http.StatusNotFound {
+		return Meaning{storage.InvalidArgument, MissingHint}
+	}
+	if code == storage.InvalidArgument {
+		return Meaning{Code: code}
+	}
+	// Any other Code would say something about an object, but the request was about a key.
+	return Meaning{Code: storage.Internal}
 }
 
 // A gateway may quote the request with its signature, which must not be in an error.
@@ -86,23 +91,24 @@ func text(service string, r Response, secrets [][]byte) string {
 	}
 
 	message = signed.ReplaceAllString(message, "${1}=REDACTED")
-	const most = 300
-	if len(message) > most {
-		message = message[:most]
+	const maxBytes = 300
+	if len(message) > maxBytes {
+		message = message[:maxBytes]
 	}
-	if !utf8.ValidString(message) {
-		message = strings.ToValidUTF8(message, "")
-	}
-	for _, part := range []string{r.Code, message} {
-		if part != "" {
-			service += ": " + part
-		}
-	}
+	// The cut may have divided a character.
+	message = strings.ToValidUTF8(message, "")
 
 	if r.Code == "" && message == "" {
-		service += ": " + http.StatusText(r.Status)
+		return service + ": " + http.StatusText(r.Status)
 	}
-	return service
+	line := service
+	if r.Code != "" {
+		line += ": " + r.Code
+	}
+	if message != "" {
+		line += ": " + message
+	}
+	return line
 }
 
 // NoResponse returns the error for a request without a response. If err is a [storage.Error], which
