@@ -77,21 +77,27 @@ func Refuse(d driver.Driver, err error) driver.Driver {
 // error. The changed error only names the bucket.
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-		err := next(ctx)
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
-			storageErr := *e
-			where := fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
-			// The text names the other bucket. A second *storage.Error would be wrong, because an
-			// error must have only one Code.
-			storageErr.Op = ""
-			storageErr.Err = errors.New(where)
-			if e.Err != nil {
-				storageErr.Err = fmt.Errorf("%s: %w", where, e.Err)
-			}
-			return &storageErr
-		}
-		return err
+		return withoutOp(next(ctx))
 	})
+}
+
+// withoutOp replaces the operation in an error by the name of the bucket. It returns any other error
+// unchanged, and nil for nil.
+func withoutOp(err error) error {
+	e, ok := errors.AsType[*storage.Error](err)
+	if !ok || e.Op == "" {
+		return err
+	}
+	clone := *e
+	clone.Op = ""
+	// The text names the other bucket. A second *storage.Error would be wrong, because an error must
+	// have only one Code.
+	where := fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
+	clone.Err = errors.New(where)
+	if e.Err != nil {
+		clone.Err = fmt.Errorf("%s: %w", where, e.Err)
+	}
+	return &clone
 }
 
 // Overlaps reports whether another bucket is known to share objects with the layer's own store. The
@@ -144,8 +150,8 @@ func (s Store) Refused(kind string) error {
 // listsInOrder reports whether both stores can list in byte order. If every call of the other
 // bucket fails, it also returns true, so that the caller gets the error of that bucket.
 func (s Store) listsInOrder() bool {
-	isOwn := s.Own.FolderOrder || s.Own.Features&storage.OrderedListing != 0
-	return isOwn && storage.CodeOf(storage.Require(s.Bucket, storage.OrderedListing)) != storage.Unsupported
+	ownInOrder := s.Own.FolderOrder || s.Own.Features&storage.OrderedListing != 0
+	return ownInOrder && storage.CodeOf(storage.Require(s.Bucket, storage.OrderedListing)) != storage.Unsupported
 }
 
 // Describe returns the description of a layer over two stores. The layer has the features of its
