@@ -137,5 +137,6 @@ func atOnce(rate Rate, wanted int) int {
 	if rate <= 0 {
 		return wanted
 	}
-	return min(wanted, max(smallest, min(largest, int(min(rate/16, largest)))))
+	sixteenth := int(min(rate/16, largest)) // bytes of a sixteenth of a second
+	return min(wanted, max(smallest, sixteenth))
 }

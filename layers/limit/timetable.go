@@ -106,24 +106,21 @@ func addSlot(week map[int]Rates, field string, daily bool) error {
 	if err1 != nil || err2 != nil || len(minutes) != 2 || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
 		return malformed("must have times from 00:00 to 23:59")
 	}
-	if dated == daily {
-		if dated {
-			_, err = parseDay(day)
-		}
-		return err
-	}
 
 	if dated {
 		number, err := parseDay(day)
 		if err != nil {
 			return err
 		}
-		week[number*minutesOfDay+hour*60+minute] = rates
+		if !daily {
+			week[number*minutesOfDay+hour*60+minute] = rates
+		}
 		return nil
 	}
-
-	for number := range 7 {
-		week[number*minutesOfDay+hour*60+minute] = rates
+	if daily {
+		for number := range 7 {
+			week[number*minutesOfDay+hour*60+minute] = rates
+		}
 	}
 	return nil
 }
@@ -151,20 +148,32 @@ func parseRates(text string) (Rates, error) {
 	return Rates{upload, download}, err
 }
 
+// unitBytes maps each unit of a rate to its number of bytes. A rate without a unit counts KiB.
+var unitBytes = map[string]float64{
+	"B": 1,
+	"":  1 << 10,
+	"K": 1 << 10,
+	"M": 1 << 20,
+	"G": 1 << 30,
+	"T": 1 << 40,
+	"P": 1 << 50,
+}
+
+// parseRate parses a rate such as 10M. It returns 0, which means no limit, for "off" and for 0.
 func parseRate(text string) (Rate, error) {
 	if strings.EqualFold(text, "off") {
 		return 0, nil
 	}
 	number := strings.TrimRight(text, "iBbKkMmGgTtPp")
 	unit := strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
-	factor, ok := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
+	factor, ok := unitBytes[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	bytes := value * factor
-	if err == nil && ok && bytes == 0 {
-		return 0, nil
-	}
 	if err != nil || !ok || math.IsNaN(bytes) {
 		return 0, malformed(`must have rates such as 512K, 10M or "off"`)
+	}
+	if bytes == 0 {
+		return 0, nil
 	}
 	if bytes < 1 || bytes > 1<<62 {
 		return 0, malformed("must have rates from 1 byte a second")
