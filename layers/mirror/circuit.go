@@ -58,10 +58,11 @@ func (c *circuit) ended(err error) {
 // the request was sent. If the caller has canceled the request, the result does not count. If a
 // deadline has ended the request after at least leastWait, the request counts as a failure.
 func (c *circuit) record(ctx context.Context, start time.Time, err error) {
-	late := ctx.Err()
-	if late == nil || err == nil {
+	if err == nil || ctx.Err() == nil {
 		c.ended(err)
-	} else if errors.Is(late, context.DeadlineExceeded) && time.Since(start) >= leastWait {
+		return
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(start) >= leastWait {
 		c.failed(1)
 	}
 }
@@ -134,15 +135,18 @@ func open(
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)
-	if stop() && err == nil {
-		return attrs, &openBody{body, cancel}, nil
+	stopped := stop()
+	if err != nil {
+		cancel()
+		return nil, nil, err
 	}
-	if err == nil {
+	if !stopped {
+		// The context watched has ended, and with it the request of the body.
 		_ = body.Close()
-		err = watched.Err()
+		cancel()
+		return nil, nil, watched.Err()
 	}
-	cancel()
-	return nil, nil, err
+	return attrs, &openBody{body, cancel}, nil
 }
 
 // callSecond calls the function do, which makes a request to the second store. If the circuit of the
@@ -153,7 +157,8 @@ func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context
 		return unavailable(errOpen)
 	}
 	start := time.Now()
-	err := watch(ctx, s.config.Stall+time.Duration(size>>24)*time.Second, do)
+	extra := time.Duration(size/(16<<20)) * time.Second // a second for each 16 MiB
+	err := watch(ctx, s.config.Stall+extra, do)
 	s.ofSecond.record(ctx, start, err)
 	return err
 }

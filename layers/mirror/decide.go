@@ -60,6 +60,7 @@ func (c *comparison) decide(ctx context.Context) error {
 // decideEach decides which store is right about each key. It calls the function undecided for a
 // key if nothing shows that.
 func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undecided func(key string) error) error {
+	// The notes of the primary and the clocks are read once, when the first key needs them.
 	notes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
 		noted, err := c.ownNotes(ctx)
 		if err != nil {
@@ -73,10 +74,13 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 			return err
 		}
 		decided, err := c.decideOne(ctx, e.Key)
-		if err == nil && !decided {
-			err = undecided(e.Key)
+		if err != nil {
+			return err
 		}
-		return err
+		if !decided {
+			return undecided(e.Key)
+		}
+		return nil
 	})
 }
 
@@ -89,34 +93,35 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 	if err != nil {
 		return false, err
 	}
-	noted := c.primaryNotes.has(key)
-	notedBySecond := c.secondNotes.has(key)
 	if secondAttrs == nil {
 		// The object was removed meanwhile.
 		return true, nil
 	}
 	if c.byNote(key, secondAttrs) {
+		// Later, repairNotes makes both stores equal.
 		if c.dryRun && primaryAttrs == nil {
 			c.job.removed.Add(1)
 		}
 		return true, nil
 	}
 
-	if primaryAttrs == nil && !notedBySecond && isMarker(key, secondAttrs.Size) {
-		c.job.ignored.Add(1)
-		return true, nil
-	}
-	if primaryAttrs == nil && (!notedBySecond || noted) {
-		return false, nil
-	}
+	notedBySecond := c.secondNotes.has(key)
+	secondIsRight := notedBySecond && !c.primaryNotes.has(key)
 	if primaryAttrs == nil {
+		if !notedBySecond && isMarker(key, secondAttrs.Size) {
+			c.job.ignored.Add(1)
+			return true, nil
+		}
+		if !secondIsRight {
+			return false, nil
+		}
 		return true, c.planAction(ctx, key, Returned)
 	}
+
 	same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 	if err != nil {
 		return false, err
 	}
-
 	if same {
 		return true, c.planAction(ctx, key, Replaced)
 	}
@@ -124,7 +129,7 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		// Someone has written the object meanwhile.
 		return true, nil
 	}
-	if !notedBySecond || noted {
+	if !secondIsRight {
 		return false, nil
 	}
 	c.conflicts.Add(1)
@@ -160,23 +165,31 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
 		n, err := readNote(ctx, b, e.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
+			// The writer of the note, or a Repair, has removed it.
 			return nil
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if n.Pair == pair || unpaired && n.Pair == "" {
-			set.names[e.Key] = true
-			begin := e.Modified
-			if !n.Made.IsZero() && n.Made.Before(begin) {
-				begin = n.Made
-			}
-			if end := begin.Add(n.For); !set.has(n.Key) || end.After(set.keys[n.Key]) {
-				set.keys[n.Key] = end
-			}
+			set.add(e, n)
 		}
 		return err
 	})
 	return set, err
+}
+
+// add adds a note, which the store lists as the entry e.
+func (n noteSet) add(e storage.ListEntry, added note) {
+	n.names[e.Key] = true
+	begin := e.Modified
+	if !added.Made.IsZero() && added.Made.Before(begin) {
+		// The primary was restored from a snapshot after the note was written.
+		begin = added.Made
+	}
+	end := begin.Add(added.For)
+	if !n.has(added.Key) || end.After(n.keys[added.Key]) {
+		n.keys[added.Key] = end
+	}
 }
 
 // ownNotes reads the notes in the primary, and returns the keys that the notes are about. A note of
@@ -198,8 +211,11 @@ func (c *comparison) readClocks(ctx context.Context) error {
 		return err
 	}
 	secondTime, err := c.stores.secondTime(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
 	c.ahead = secondTime.Sub(primaryTime)
-	return err
+	return nil
 }
 
 // noteLag is a tolerance. If the second store's object is newer than a note by at most noteLag, the
@@ -217,9 +233,16 @@ const noteLag = time.Minute
 // primary's note then proves nothing. byNote assumes two swaps if both stores have a note, and only
 // the primary has a valid mark.
 func (c *comparison) byNote(key string, secondAttrs *storage.Attrs) bool {
-	twice := c.secondNotes.has(key) && c.proven && !c.swapped
+	end, noted := c.primaryNotes.keys[key]
+	if !noted {
+		return false
+	}
+	swappedTwice := c.secondNotes.has(key) && c.proven && !c.swapped
+	if swappedTwice {
+		return false
+	}
 	put := c.stores.putTime(key, secondAttrs.Modified)
-	return c.primaryNotes.has(key) && !twice && !put.After(c.primaryNotes.keys[key].Add(c.ahead+noteLag))
+	return !put.After(end.Add(c.ahead + noteLag))
 }
 
 // endNotes removes the notes that the second store has from the time when it was the primary. They
@@ -258,13 +281,22 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
 	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, key)
-	if secondAttrs == nil || err != nil {
+	if err != nil {
 		return err
 	}
+	if secondAttrs == nil {
+		// The object was removed meanwhile.
+		return nil
+	}
+
 	var condition storage.CopyOption = storage.IfAbsent()
 	if primaryAttrs != nil {
-		if same, err := s.sameContent(ctx, primaryAttrs, secondAttrs); same || err != nil {
+		same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
+		if err != nil {
 			return err
+		}
+		if same {
+			return nil
 		}
 		condition = storage.IfRevision(primaryAttrs.Revision)
 	}
@@ -285,20 +317,31 @@ func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *sto
 	if primaryAttrs.Size != secondAttrs.Size || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false, nil
 	}
-	first, err := checksum(ctx, s.primary, primaryAttrs)
+
+	primarySum, err := checksum(ctx, s.primary, primaryAttrs)
 	if err != nil {
 		return false, err
 	}
-	second, err := checksum(ctx, s.second.Bucket, secondAttrs)
-	if err != nil || first != second || primaryAttrs.TagCount == 0 && secondAttrs.TagCount == 0 {
-		return first == second, err
-	}
-	tags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
+	secondSum, err := checksum(ctx, s.second.Bucket, secondAttrs)
 	if err != nil {
 		return false, err
 	}
-	others, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
-	return maps.Equal(tags, others), err
+	if primarySum != secondSum {
+		return false, nil
+	}
+
+	if primaryAttrs.TagCount == 0 && secondAttrs.TagCount == 0 {
+		return true, nil
+	}
+	primaryTags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
+	if err != nil {
+		return false, err
+	}
+	secondTags, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
+	if err != nil {
+		return false, err
+	}
+	return maps.Equal(primaryTags, secondTags), nil
 }
 
 // checksum returns the checksum of an object, which it reads if the store does not report one.

@@ -30,17 +30,20 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 		}
 	}
 	s := d.stores
-	err = s.read(ctx, &driver.GetRequest{}, func(ctx context.Context) (err error) {
+	ofPrimary := func(ctx context.Context) (err error) {
 		page, err = s.page(ctx, r, pos, false)
 		return err
-	}, func(ctx context.Context) (err error) {
+	}
+	ofSecond := func(ctx context.Context) (err error) {
 		page, err = s.page(ctx, r, pos, true)
 		return err
-	})
+	}
+	err = s.read(ctx, &driver.GetRequest{}, ofPrimary, ofSecond)
 	return page, err
 }
 
-// page returns the next page of one store.
+// page returns the next page of one store. If second is true, it is the second store, and otherwise
+// the primary.
 func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, second bool) (*storage.Page, error) {
 	src := s.once
 	if second {

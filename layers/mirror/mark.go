@@ -47,8 +47,13 @@ type mark struct {
 // pairOf returns a text for two stores of a mirror. It depends on which one is the primary.
 func pairOf(primary, second string) string { return primary + "-" + second }
 
+// matches reports whether the mark is valid for two stores: it was written when these were the
+// primary and the second store. A store without an identity has no valid mark.
 func (m mark) matches(primary, second string) bool {
-	return m.Role == rolePrimary && primary != "" && m.Place == primary && m.Second == second && !m.Since.IsZero()
+	if primary == "" || m.Role != rolePrimary || m.Since.IsZero() {
+		return false
+	}
+	return m.Place == primary && m.Second == second
 }
 
 // readMark returns the mark of a store and its text. If the store has no valid mark at markKey, it
@@ -77,10 +82,13 @@ func (c *comparison) readMarks(ctx context.Context) (err error) {
 		return err
 	}
 	secondMark, text, err := readMark(ctx, c.stores.second.Bucket)
+	if err != nil {
+		return err
+	}
 	c.theirText = text
 	c.proven = c.mark.matches(c.stores.place, c.stores.secondPlace)
 	c.swapped = secondMark.matches(c.stores.secondPlace, c.stores.place)
-	return err
+	return nil
 }
 
 // markEqual records that both stores are equal now. First it writes a mark to the primary. If the second
@@ -103,7 +111,8 @@ func (c *comparison) markEqual(ctx context.Context) error {
 	if err := c.endNotes(ctx); err != nil {
 		return err
 	}
-	if c.swapped || c.theirText != "" && c.theirText == c.ourText {
+	isOfEarlierVersion := c.theirText != "" && c.theirText == c.ourText
+	if c.swapped || isOfEarlierVersion {
 		return s.second.Bucket.Remove(ctx, markKey)
 	}
 	return nil
@@ -112,21 +121,21 @@ func (c *comparison) markEqual(ctx context.Context) error {
 // secondTime returns the time by the clock of the second store. It waits until that time is later
 // than newest, which is the time of the newest object. All objects are then older than the mark
 // that the caller writes.
-func (s *stores) secondTime(ctx context.Context, newest time.Time) (now time.Time, err error) {
+func (s *stores) secondTime(ctx context.Context, newest time.Time) (time.Time, error) {
 	for wait := time.Millisecond; ; wait *= 2 {
-		if now, err = inquiry.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
-			return now, err
+		now, err := inquiry.Now(ctx, s.second.Bucket, secondClockKey)
+		if err != nil {
+			return time.Time{}, err
 		}
 		// After a second of waiting, the time of the newest object is probably wrong and lies in
 		// the future. A longer wait does not help.
 		if now.After(newest) || wait > time.Second {
-			break
+			// Ignore the error: the object is hidden, and the next call replaces it.
+			_ = s.second.Bucket.Remove(ctx, secondClockKey)
+			return now, nil
 		}
 		if err := running.Sleep(ctx, wait); err != nil {
-			return now, err
+			return time.Time{}, err
 		}
 	}
-	// Ignore the error: the object is hidden, and the next call replaces it.
-	_ = s.second.Bucket.Remove(ctx, secondClockKey)
-	return now, nil
 }

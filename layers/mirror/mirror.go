@@ -93,7 +93,7 @@ type Config struct {
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	// The write id of a copy names the copied revision. Only buckets of this library have write
 	// ids.
-	if !ofEngine(second) {
+	if !isOfEngine(second) {
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
 	}
 	if c.Stall < 0 || c.Probe < 0 {
@@ -101,30 +101,35 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	}
 	c.Stall = cmp.Or(c.Stall, 5*time.Second)
 	c.Probe = cmp.Or(c.Probe, 10*time.Second)
-	return func(d driver.Driver) driver.Driver {
-		if !storage.Supports(second, otherstore.Needed) {
-			return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
-		}
-		other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
-		if err := other.Refused("mirror"); err != nil {
-			return otherstore.Refuse(d, err)
-		}
-		if otherstore.Overlaps(d, second) {
-			return otherstore.Refuse(d, invalid("",
-				"the two stores of a mirror must not be the same bucket, nor one in the other"))
-		}
-		return otherstore.Calls(&objectDriver{d, &stores{
-			place:       serving.PlaceID(engine.New(d)),
-			secondPlace: serving.PlaceID(second),
-			second:      other,
-			config:      c,
-			primary:     engine.New(d),
-			once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-			source:      engine.New(pinned{d}),
-			ofPrimary:   circuit{weight: 1, wait: c.Probe},
-			ofSecond:    circuit{weight: opensAt, wait: c.Probe},
-		}})
-	}, nil
+	return func(d driver.Driver) driver.Driver { return newDriver(d, second, c) }, nil
+}
+
+// newDriver returns the driver of a mirror. If the two stores cannot be a mirror, it returns a driver
+// whose every call fails.
+func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
+	if !storage.Supports(second, otherstore.Needed) {
+		return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
+	}
+	other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
+	if err := other.Refused("mirror"); err != nil {
+		return otherstore.Refuse(d, err)
+	}
+	if otherstore.Overlaps(d, second) {
+		return otherstore.Refuse(d, invalid("",
+			"the two stores of a mirror must not be the same bucket, nor one in the other"))
+	}
+
+	return otherstore.Calls(&objectDriver{d, &stores{
+		place:       serving.PlaceID(engine.New(d)),
+		secondPlace: serving.PlaceID(second),
+		second:      other,
+		config:      c,
+		primary:     engine.New(d),
+		once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+		source:      engine.New(pinned{d}),
+		ofPrimary:   circuit{weight: 1, wait: c.Probe},
+		ofSecond:    circuit{weight: opensAt, wait: c.Probe},
+	}})
 }
 
 func invalid(op, text string) error {
@@ -150,6 +155,8 @@ type stores struct {
 	ofPrimary, ofSecond circuit
 }
 
+// Describe returns the features that both stores have. Options of one provider are refused, because
+// the other store has no equivalent.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative = nil
@@ -164,8 +171,8 @@ func (d *objectDriver) Native() any { return d }
 // reach the second store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
-// ofEngine reports whether b is a bucket with a Core of package engine.
-func ofEngine(b storage.Bucket) bool {
-	reached, _, _ := serving.Reach(b)
-	return reached != nil
+// isOfEngine reports whether b is a bucket with a Core of package engine.
+func isOfEngine(b storage.Bucket) bool {
+	core, _, _ := serving.Reach(b)
+	return core != nil
 }

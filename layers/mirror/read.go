@@ -34,26 +34,30 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		evidence.FailedOver(ctx)
 		return s.bounded(ctx, second)
 	}
-	var err error
-	isAllowed := s.ofPrimary.allows()
-	if isAllowed {
-		if err = s.callPrimary(ctx, primary); !down(err) || ctx.Err() != nil {
-			return err
+
+	var primaryErr error
+	primaryTried := s.ofPrimary.allows()
+	if primaryTried {
+		primaryErr = s.callPrimary(ctx, primary)
+		if !down(primaryErr) || ctx.Err() != nil {
+			return primaryErr
 		}
 	}
 
-	failure := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
-	if isFinal(failure) {
+	secondErr := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
+	if isFinal(secondErr) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
-		return failure
+		return secondErr
 	}
-	if isAllowed {
-		return withSecondError(err, failure)
+	if primaryTried {
+		return withSecondError(primaryErr, secondErr)
 	}
+	// Neither store has responded. The primary may be up again, even though its circuit is open.
 	return s.callPrimary(ctx, primary)
 }
 
+// bounded calls the function do with a context that ends after Config.Stall.
 func (s *stores) bounded(ctx context.Context, do func(context.Context) error) error {
 	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) error { return do(ctx) })
 }
@@ -96,20 +100,23 @@ func withSecondError(err, failure error) error {
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
-	c := r.Condition
-	cond := s.second.Condition(c)
-	switch {
-	case cond != nil:
-		return cond, "", nil
-	case c.Revision != "":
-		attrs, err := s.findCopy(ctx, r.Key, c.Revision)
+	if option := s.second.Condition(r.Condition); option != nil {
+		return option, "", nil
+	}
+	if revision := r.Condition.Revision; revision != "" {
+		attrs, err := s.findCopy(ctx, r.Key, revision)
 		if err != nil {
 			return nil, "", err
 		}
-		return storage.IfRevision(attrs.Revision), c.Revision, nil
-	case c.NotRevision != "":
-		if _, err := s.findCopy(ctx, r.Key, c.NotRevision); !errors.Is(err, storage.ObjectNotFound) {
-			return nil, "", cmp.Or[error](err, storage.NotModified)
+		return storage.IfRevision(attrs.Revision), revision, nil
+	}
+	if r.Condition.NotRevision != "" {
+		_, err := s.findCopy(ctx, r.Key, r.Condition.NotRevision)
+		if err == nil {
+			return nil, "", storage.NotModified
+		}
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return nil, "", err
 		}
 	}
 	return nil, "", nil
@@ -134,35 +141,42 @@ func (s *stores) readSecond(
 		return err
 	}
 	attrs, err := read(condition)
-	if err == nil {
-		attrs.ReplicationStatus = otherstore.FailedOver
-		attrs.Revision = cmp.Or(revision, attrs.Revision)
+	if err != nil {
+		return err
 	}
-	return err
+	attrs.ReplicationStatus = otherstore.FailedOver
+	attrs.Revision = cmp.Or(revision, attrs.Revision)
+	return nil
 }
 
 // Get reads from the primary, or from the second store if the primary is down.
 func (d *objectDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	s := d.stores
-	err = s.read(ctx, r, func(watched context.Context) (err error) {
+	// The body is read after watched has ended, so its request needs a context of its own.
+	ofPrimary := func(watched context.Context) (err error) {
 		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
-			return d.Driver.Get(ctx, s.second.ForOwn(r))
+			return d.Driver.Get(ctx, d.stores.second.ForOwn(r))
 		})
 		return err
-	}, func(watched context.Context) (err error) {
-		attrs, body, err = open(
-			ctx, watched,
-			func(ctx context.Context) (found *storage.Attrs, body io.ReadCloser, err error) {
-				err = s.readSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
-					found, body, err = s.second.Get(ctx, r, c)
-					return found, err
-				})
-				return found, body, err
-			},
-		)
+	}
+	ofSecond := func(watched context.Context) (err error) {
+		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
+			return d.stores.getSecond(ctx, r)
+		})
 		return err
+	}
+	err = d.stores.read(ctx, r, ofPrimary, ofSecond)
+	return attrs, body, err
+}
+
+// getSecond reads an object from the second store, as readSecond describes.
+func (s *stores) getSecond(
+	ctx context.Context, r *driver.GetRequest,
+) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+	err = s.readSecond(ctx, r, func(condition storage.ReadOption) (*storage.Attrs, error) {
+		attrs, body, err = s.second.Get(ctx, r, condition)
+		return attrs, err
 	})
 	return attrs, body, err
 }
@@ -172,15 +186,17 @@ func (d *objectDriver) Get(
 // cannot get a copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
-	err = s.read(ctx, r, func(ctx context.Context) (err error) {
+	ofPrimary := func(ctx context.Context) (err error) {
 		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
 		return err
-	}, func(ctx context.Context) (err error) {
-		return s.readSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
-			attrs, err = s.second.Head(ctx, r, c)
+	}
+	ofSecond := func(ctx context.Context) error {
+		return s.readSecond(ctx, r, func(condition storage.ReadOption) (_ *storage.Attrs, err error) {
+			attrs, err = s.second.Head(ctx, r, condition)
 			return attrs, err
 		})
-	})
+	}
+	err = s.read(ctx, r, ofPrimary, ofSecond)
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
@@ -209,12 +225,14 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 
 // Tags returns the tags in the primary, or those in the second store if the primary is down.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	err = d.stores.read(ctx, r, func(ctx context.Context) (err error) {
+	ofPrimary := func(ctx context.Context) (err error) {
 		tags, err = d.Driver.Tags(ctx, r)
 		return err
-	}, func(ctx context.Context) (err error) {
+	}
+	ofSecond := func(ctx context.Context) (err error) {
 		tags, err = storage.Tags(ctx, d.stores.second.Bucket, r.Key)
 		return err
-	})
+	}
+	err = d.stores.read(ctx, r, ofPrimary, ofSecond)
 	return tags, err
 }

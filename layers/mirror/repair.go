@@ -140,15 +140,18 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 			// The writer of the note, or another Repair, has removed it.
 			return nil
 		}
-		if err == nil && !primaryIsLast {
-			err = s.refuseBoth(ctx, secondNotes, n.Key)
-		}
-		if err == nil {
-			err = s.applyNote(ctx, j, n)
-		}
 		if err != nil {
 			return err
 		}
+		if !primaryIsLast {
+			if err := s.refuseBoth(ctx, secondNotes, n.Key); err != nil {
+				return err
+			}
+		}
+		if err := s.applyNote(ctx, j, n); err != nil {
+			return err
+		}
+
 		if now.Sub(e.Modified) < settling+n.For {
 			j.recent.Add(1)
 			return nil
@@ -187,15 +190,16 @@ func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 	if err != nil {
 		return err
 	}
-	equal := secondAttrs == nil
-	if !equal && primaryAttrs != nil {
-		equal, err = s.sameContent(ctx, primaryAttrs, secondAttrs)
-	}
-	if err != nil {
-		return err
-	}
 
-	if equal {
+	// If the second store has no object, or an equal one, the repair loses nothing.
+	losesNothing := secondAttrs == nil
+	if primaryAttrs != nil && secondAttrs != nil {
+		losesNothing, err = s.sameContent(ctx, primaryAttrs, secondAttrs)
+		if err != nil {
+			return err
+		}
+	}
+	if losesNothing {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +111,8 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 	}
 	c := &comparison{stores: s, planned: keysort.New(sortMemory), doubtful: keysort.New(sortMemory)}
 	// Close removes their temporary files.
-	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }()
+	defer c.planned.Close()
+	defer c.doubtful.Close()
 	for _, o := range opts {
 		if o == nil {
 			return Report{}, invalid("mirror.RepairAll", "an option must not be nil")
@@ -161,65 +161,86 @@ type comparison struct {
 	doubtful *keysort.Sorter // keys for which a note or the content must show which store is right
 }
 
+// run carries out RepairAll.
 func (c *comparison) run(ctx context.Context) error {
 	s := c.stores
-	err := c.readMarks(ctx)
-	if err == nil {
-		c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	if err := c.readMarks(ctx); err != nil {
+		return err
 	}
-	if c.primaryRight {
-		c.secondNotes.keys = nil
-	}
-	if err == nil && len(c.secondNotes.keys) > 0 {
-		c.primaryNotes, err = c.ownNotes(ctx)
-	}
-	if err == nil {
-		err = c.job.run(ctx, s.objects(ctx, s.primary), c.ofPrimary)
-	}
-	if err == nil {
-		err = c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.ofSecond)
-	}
-	if err == nil {
-		err = c.decide(ctx)
-	}
-	if err == nil {
-		err = c.refuse()
-	}
-	if err == nil {
-		err = c.job.run(ctx, plannedKeys(ctx, c.planned), func(ctx context.Context, e storage.ListEntry) error {
-			return c.execute(ctx, e.Key, Action(e.ETag))
-		})
-	}
-	if err != nil {
+	if err := c.readNotes(ctx); err != nil {
 		return err
 	}
 
+	// Compare each object of one store with the other store, and plan what to do.
+	if err := c.job.run(ctx, s.objects(ctx, s.primary), c.compareInPrimary); err != nil {
+		return err
+	}
+	if err := c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.compareInSecond); err != nil {
+		return err
+	}
+	if err := c.decide(ctx); err != nil {
+		return err
+	}
+	if err := c.refuse(); err != nil {
+		return err
+	}
+
+	// Carry out the plan.
+	executeEntry := func(ctx context.Context, e storage.ListEntry) error {
+		return c.execute(ctx, e.Key, Action(e.ETag))
+	}
+	if err := c.job.run(ctx, plannedKeys(ctx, c.planned), executeEntry); err != nil {
+		return err
+	}
 	if c.dryRun {
 		return c.countNotes(ctx)
 	}
-	if err = s.repairNotes(ctx, &c.job, true); err != nil {
+	if err := s.repairNotes(ctx, &c.job, true); err != nil {
 		return err
 	}
 	return c.markEqual(ctx)
 }
 
-// ofPrimary compares one object of the primary with the second store.
-func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
+// readNotes reads the notes that the second store has from the time when it was the primary. If
+// there are some, it also reads the notes of the primary.
+func (c *comparison) readNotes(ctx context.Context) (err error) {
+	s := c.stores
+	c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	if err != nil {
+		return err
+	}
+	if c.primaryRight {
+		// The second store is right about no key. Its notes are still removed at the end.
+		c.secondNotes.keys = nil
+	}
+	if len(c.secondNotes.keys) == 0 {
+		return nil
+	}
+	c.primaryNotes, err = c.ownNotes(ctx)
+	return err
+}
+
+// compareInPrimary compares one object of the primary with the second store. It copies an object
+// that the second store lacks, and plans the replacement of one that differs.
+func (c *comparison) compareInPrimary(ctx context.Context, e storage.ListEntry) error {
 	s := c.stores
 	c.objects.Add(1)
 	_, err := s.findCopy(ctx, e.Key, s.second.Bare(e.Revision))
 	if err == nil {
 		c.matched.Add(1)
+		return nil
 	}
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
+
 	secondAttrs, err := attrsOf(ctx, s.second.Bucket, e.Key)
 	if err != nil {
 		return err
 	}
 	if secondAttrs == nil {
-		if !c.primaryNotes.has(e.Key) && !c.secondNotes.has(e.Key) && !isMarker(e.Key, e.Size) {
+		noted := c.primaryNotes.has(e.Key) || c.secondNotes.has(e.Key)
+		if !noted && !isMarker(e.Key, e.Size) {
 			c.older.Add(1)
 		}
 		return c.execute(ctx, e.Key, Copied)
@@ -230,32 +251,42 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && objectkey.IsFolderMarker(key) }
 
-// ofSecond compares one object of the second store with the primary. If the primary lacks the
-// object, ofSecond plans a removal. The method plan compares the time of the object with the time
-// of the primary's mark. An object older than the mark was removed in the primary.
+// compareInSecond compares one object of the second store with the primary. If the primary lacks the
+// object, compareInSecond plans a removal. The method plan compares the time of the object with the
+// time of the primary's mark. An object older than the mark was removed in the primary.
 //
 // This does not hold for the marker of a folder, because some stores cannot have its key. For a
-// marker, ofSecond therefore gives plan no time.
-func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
-	c.job.mu.Lock()
-	if e.Modified.After(c.newest) {
-		c.newest = e.Modified
-	}
-	c.job.mu.Unlock()
-	if exists, err := c.stores.primary.Exists(ctx, e.Key); exists || err != nil {
+// marker, compareInSecond therefore gives plan no time.
+func (c *comparison) compareInSecond(ctx context.Context, e storage.ListEntry) error {
+	c.addTime(e.Modified)
+	exists, err := c.stores.primary.Exists(ctx, e.Key)
+	if err != nil {
 		return err
 	}
-	put := c.stores.putTime(e.Key, e.Modified)
-	if isMarker(e.Key, e.Size) {
-		put = time.Time{}
+	if exists {
+		// compareInPrimary compares the two objects.
+		return nil
 	}
-	return c.plan(ctx, e.Key, Removed, put)
+	if isMarker(e.Key, e.Size) {
+		return c.plan(ctx, e.Key, Removed, time.Time{})
+	}
+	return c.plan(ctx, e.Key, Removed, c.stores.putTime(e.Key, e.Modified))
+}
+
+// addTime records the time of an object in the second store, if it is the newest one so far.
+func (c *comparison) addTime(modified time.Time) {
+	c.job.mu.Lock()
+	defer c.job.mu.Unlock()
+	if modified.After(c.newest) {
+		c.newest = modified
+	}
 }
 
 // putTime returns the time since which the second store has had an object. The time of a file may be
 // older than that: programs such as mv, cp -a and rsync -t set it. The system knows better when the
 // file was put there.
 func (s *stores) putTime(key string, modified time.Time) time.Time {
+	newest := modified
 	for _, place := range serving.Places(s.second.Bucket) {
 		if place.Directory == "" {
 			continue
@@ -265,23 +296,33 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 			// The key has another file name.
 			continue
 		}
-		if mtime := localfile.Written(info); mtime.After(modified) {
-			modified = mtime
+		if written := localfile.Written(info); written.After(newest) {
+			newest = written
 		}
 	}
-	return modified
+	return newest
 }
 
 // plan records an action for a key. The action is done when all differences are known. The
-// parameter put is the time since which the second store has had the object.
+// parameter put is the time since which the second store has had the object. If put is the zero
+// time, the mark does not prove that the primary is right.
 func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
-	if c.primaryRight || !c.secondNotes.has(key) && c.proven && !put.IsZero() && put.Before(c.mark.Since) {
+	if c.primaryRight || c.isProvenByMark(key, put) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}
 	return c.doubtful.Add(ctx, []byte(key), []byte(a))
+}
+
+// isProvenByMark reports whether the mark proves that the primary is right about a key. A note in
+// the second store may contradict the mark.
+func (c *comparison) isProvenByMark(key string, put time.Time) bool {
+	if !c.proven || put.IsZero() || c.secondNotes.has(key) {
+		return false
+	}
+	return put.Before(c.mark.Since)
 }
 
 // execute makes both stores equal for a key, by the given action. In a dry run, it only counts the
@@ -298,18 +339,21 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 		}
 	}
 
-	switch {
-	case !c.dryRun:
-		if equal, err := c.job.repair(ctx, c.stores, key); !equal {
-			return err
+	if c.dryRun {
+		if a == Removed {
+			c.job.removed.Add(1)
 		}
-	case a == Removed:
-		c.job.removed.Add(1)
-		fallthrough
-	default:
 		c.job.repaired.Add(1)
+		c.announce(key, a)
+		return nil
 	}
-	c.announce(key, a)
+	equal, err := c.job.repair(ctx, c.stores, key)
+	if err != nil {
+		return err
+	}
+	if equal {
+		c.announce(key, a)
+	}
 	return nil
 }
 
@@ -335,34 +379,48 @@ func (c *comparison) refuse() error {
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}
+	undecided := c.undecided.Load()
+	// An action is planned because of the mark, but the stores have no equal object.
 	noCopies := c.byMark > 0 && c.matched.Load() == 0
-	e := &storage.Error{
-		Code: storage.PreconditionFailed,
-		Op:   "mirror.RepairAll",
-		Hint: "if the object is being written, repeat the call. Otherwise look at the object in both stores. " +
-			"If the primary is right, use WithPrimaryRight. If the second store is right, swap the roles of the " +
-			"stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
+	if undecided == 0 && !noCopies {
+		return nil
+	}
+	if c.objects.Load() == 0 {
+		return &storage.Error{
+			Code: storage.ObjectNotFound,
+			Op:   "mirror.RepairAll",
+			Err:  errors.New("nothing was removed or replaced, because the primary store has no objects"),
+			Hint: undecidedHint,
+		}
+	}
+	if undecided == 0 && c.primaryRight {
+		return nil
 	}
 
-	why := "the primary has no mark that it was ever equal to this second store: " +
-		"it may be a new store, a copy, or at another address"
-	n := c.undecided.Load()
+	var why string
 	switch {
-	case c.objects.Load() == 0 && (noCopies || n > 0):
-		e.Code = storage.ObjectNotFound
-		e.Err = errors.New("nothing was removed or replaced, because the primary store has no objects")
-		return e
-	case n == 0 && (!noCopies || c.primaryRight):
-		return nil
-	case n == 0:
+	case undecided == 0:
 		why = "the second store has no copy of any object of the primary: one of them may be another store"
 	case c.proven:
 		why = "they were written after both stores were last known to be equal: " +
 			"the primary may be restored from a snapshot"
+	default:
+		why = "the primary has no mark that it was ever equal to this second store: " +
+			"it may be a new store, a copy, or at another address"
 	}
-
-	e.Key = *cmp.Or(c.first.Load(), new(string))
-	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right "+
-		"(objects: %d): %s", max(c.undecided.Load(), 1), why)
-	return e
+	failure := &storage.Error{
+		Code: storage.PreconditionFailed,
+		Op:   "mirror.RepairAll",
+		Err: fmt.Errorf("nothing was removed or replaced, because it is not known which store is right "+
+			"(objects: %d): %s", max(undecided, 1), why),
+		Hint: undecidedHint,
+	}
+	if first := c.first.Load(); first != nil {
+		failure.Key = *first
+	}
+	return failure
 }
+
+const undecidedHint = "if the object is being written, repeat the call. Otherwise look at the object in both stores. " +
+	"If the primary is right, use WithPrimaryRight. If the second store is right, swap the roles of the " +
+	"stores, or copy it to an empty store: docs/when-a-store-is-gone.md"

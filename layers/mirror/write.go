@@ -34,16 +34,23 @@ type note struct {
 	Made time.Time `json:"made,omitzero"`
 }
 
-// putNote writes a note about key, and returns the note's own key.
+// putNote writes a note about key, and returns the note's own key. valid is how long the write is
+// permitted by a signed URL or form, and otherwise 0.
 func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (string, error) {
 	if strings.HasPrefix(key, NotesPrefix) {
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
 	}
 	name := NotesPrefix + rand.Text()
-	body, err := json.Marshal(note{key, valid, pairOf(s.place, s.secondPlace), time.Now()})
+	body, err := json.Marshal(note{
+		Key:  key,
+		For:  valid,
+		Pair: pairOf(s.place, s.secondPlace),
+		Made: time.Now(),
+	})
 	if err != nil {
 		return "", err
 	}
+
 	err = s.callPrimary(ctx, func(ctx context.Context) error {
 		_, err := s.once.Upload(ctx, name, strings.NewReader(string(body)))
 		return err
@@ -104,10 +111,13 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 func (s *stores) refuse(ctx context.Context, key string) error {
 	return s.callPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
-		if attrs != nil {
-			err = storage.PreconditionFailed
+		if err != nil {
+			return err
 		}
-		return err
+		if attrs != nil {
+			return storage.PreconditionFailed
+		}
+		return nil
 	})
 }
 
@@ -278,10 +288,15 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 // attrsOfBoth returns the attributes of the object in the primary and in the second store. It returns nil for a store
 // without the object.
 func (s *stores) attrsOfBoth(ctx context.Context, key string) (primaryAttrs, secondAttrs *storage.Attrs, err error) {
-	if primaryAttrs, err = attrsOf(ctx, s.primary, key); err == nil {
-		secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
+	primaryAttrs, err = attrsOf(ctx, s.primary, key)
+	if err != nil {
+		return nil, nil, err
 	}
-	return primaryAttrs, secondAttrs, err
+	secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return primaryAttrs, secondAttrs, nil
 }
 
 // removeSecond removes an object from the second store. The caller has found that the primary lacks
@@ -296,30 +311,37 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
 		return s.second.Bucket.Remove(ctx, key, opts...)
 	})
-	if err == nil || errors.Is(err, storage.PreconditionFailed) {
-		return err == nil, errAgain
+	if errors.Is(err, storage.PreconditionFailed) {
+		return false, errAgain
 	}
-	return false, err
+	if err != nil {
+		return false, err
+	}
+	return true, errAgain
 }
 
 // copy copies one revision of the primary to the second store. It replaces the object in the
 // parameter secondAttrs, unless secondAttrs is nil. The write id of the copy names the copied revision.
 func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (copied *storage.Attrs, err error) {
+	key := primaryAttrs.Key
 	var condition storage.CopyOption = storage.IfAbsent()
 	if secondAttrs != nil {
 		condition = storage.IfRevision(secondAttrs.Revision)
 	}
 	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
-		copied, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.second.Bucket, primaryAttrs.Key, s.source, primaryAttrs.Key,
+		ctx = objectkey.AllowFolderMarker(ctx)
+		copied, err = storage.Copy(ctx, s.second.Bucket, key, s.source, key,
 			otherstore.NamedCopy(primaryAttrs.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
-	if secondAttrs == nil && otherstore.NeedsNo(primaryAttrs.Key, primaryAttrs.Size, err) {
+
+	if secondAttrs == nil && otherstore.NeedsNo(key, primaryAttrs.Size, err) {
 		return nil, errNeedsNo
 	}
 	switch storage.CodeOf(err) {
-	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound: // either store has another object now
+	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:
+		// Either store has another object now.
 		return nil, errAgain
 	}
 	return copied, err
@@ -327,27 +349,34 @@ func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.At
 
 // verify returns errAgain if the object or its tags in the primary have changed since they were
 // copied.
-func (s *stores) verify(ctx context.Context, primaryAttrs, attrs *storage.Attrs) error {
+func (s *stores) verify(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) error {
 	current, err := attrsOf(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err
 	}
-	if current == nil || current.Revision != primaryAttrs.Revision || !revisions.SameProperties(&current.Properties, &primaryAttrs.Properties) {
+	if current == nil || current.Revision != primaryAttrs.Revision {
 		return errAgain
 	}
-	if current.TagCount == 0 && attrs.TagCount == 0 {
+	if !revisions.SameProperties(&current.Properties, &primaryAttrs.Properties) {
+		return errAgain
+	}
+
+	if current.TagCount == 0 && secondAttrs.TagCount == 0 {
 		return nil
 	}
-	want, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
+	primaryTags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err
 	}
 	return s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		got, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
-		if err == nil && !maps.Equal(want, got) {
-			err = errAgain
+		secondTags, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
+		if err != nil {
+			return err
 		}
-		return err
+		if !maps.Equal(primaryTags, secondTags) {
+			return errAgain
+		}
+		return nil
 	})
 }
 
