@@ -86,22 +86,36 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	ctx = driver.WithoutFailover(ctx)
 	f := finisher{stores: s, config: c}
 	limit := cmp.Or(c.Concurrency, 16)
-	err = running.Stream(ctx, s.leftovers(ctx), limit, f.finishKey)
-	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
-		if err = running.Sleep(ctx, wait); err != nil {
-			break
+	err = f.run(ctx, limit)
+	f.report.Left += int64(len(f.later))
+	if err := errors.Join(append(f.failures, err)...); err != nil {
+		return f.report, err
+	}
+
+	remove := c.RemoveTombstones && f.report.Left == 0 && f.report.Markers == 0
+	f.report.Tombstones, err = s.tombstones(ctx, remove)
+	return f.report, err
+}
+
+// run finishes all keys, at most limit at the same time. Then it tries those in f.later again, after
+// longer and longer waits, until there are none.
+func (f *finisher) run(ctx context.Context, limit int) error {
+	if err := running.Stream(ctx, f.stores.leftovers(ctx), limit, f.finishKey); err != nil {
+		return err
+	}
+	for wait := time.Second; len(f.later) > 0; wait *= 2 {
+		if err := running.Sleep(ctx, wait); err != nil {
+			return err
 		}
 		leftovers := f.later
 		f.later = nil
 		f.round++
-		err = running.Each(ctx, len(leftovers), limit, func(ctx context.Context, i int) error { return f.finishKey(ctx, leftovers[i]) })
+		finish := func(ctx context.Context, i int) error { return f.finishKey(ctx, leftovers[i]) }
+		if err := running.Each(ctx, len(leftovers), limit, finish); err != nil {
+			return err
+		}
 	}
-
-	f.report.Left += int64(len(f.later))
-	if err = errors.Join(append(f.failures, err)...); err == nil {
-		f.report.Tombstones, err = s.tombstones(ctx, c.RemoveTombstones && f.report.Left+f.report.Markers == 0)
-	}
-	return f.report, err
+	return nil
 }
 
 // RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call
@@ -115,9 +129,14 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 // RemoveMarkers fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
 	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
-		if p.marker == "" || l.inOld && p.marker == copying {
+		if p.marker == "" {
 			return nil
 		}
+		if l.inOld && p.marker == copying {
+			// Finish copies the object.
+			return nil
+		}
+		// The marker of a removal hides the object, unless the marker is of other stores.
 		if l.inOld && !s.isForeign(p) {
 			if err := s.removeOld(ctx, l.key); err != nil {
 				return err
@@ -151,14 +170,16 @@ func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *store
 	}
 	ctx = driver.WithoutFailover(ctx)
 	for l, err := range s.leftovers(ctx) {
-		var p place
-		if err == nil && l.inNew {
-			p, err = s.lookup(ctx, l.key)
-		}
-		if err == nil {
-			err = do(s, l, p)
-		}
 		if err != nil {
+			return err
+		}
+		var p place
+		if l.inNew {
+			if p, err = s.lookup(ctx, l.key); err != nil {
+				return err
+			}
+		}
+		if err := do(s, l, p); err != nil {
 			return err
 		}
 	}
@@ -195,48 +216,63 @@ type finisher struct {
 // It returns an error only if the job must end.
 func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
-	stays := false
+	markerStays := false
 	if errors.Is(err, storage.ObjectNotFound) {
-		// It was removed meanwhile.
+		// The object was removed meanwhile, and perhaps its marker.
 		err = nil
 		if l.inNew {
 			var p place
 			p, err = f.stores.lookup(ctx, l.key)
-			stays = p.marker != ""
+			markerStays = p.marker != ""
 		}
 	}
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	retry := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
-	switch {
-	case retry && len(f.later) < mostLater && ctx.Err() == nil:
-		f.later = append(f.later, l)
-		return nil
-	case err != nil && ctx.Err() != nil:
-		return err
-	case otherstore.NeedsNo(l.key, l.size, err):
-		f.report.Ignored++
-		return nil
-	case err != nil:
-		f.report.Left++
-		if len(f.failures) < 10 {
-			f.failures = append(f.failures, err)
-		}
-	case stays:
+	if err != nil {
+		return f.addFailure(ctx, l, err)
+	}
+	if markerStays {
 		f.report.Markers++
 		return nil
-	case attrs == nil:
-		return nil
-	default:
-		f.report.Copied++
-		f.report.Bytes += attrs.Size
 	}
+	if attrs == nil {
+		return nil
+	}
+	f.report.Copied++
+	f.report.Bytes += attrs.Size
+	f.announce()
+	return nil
+}
 
+// addFailure records that a key has failed with err: the key is tried later, ignored or counted. It
+// returns an error only if the job must end. The caller holds f.mu.
+func (f *finisher) addFailure(ctx context.Context, l leftover, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	mayPass := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
+	if mayPass && len(f.later) < mostLater {
+		f.later = append(f.later, l)
+		return nil
+	}
+	if otherstore.NeedsNo(l.key, l.size, err) {
+		f.report.Ignored++
+		return nil
+	}
+	f.report.Left++
+	if len(f.failures) < 10 {
+		f.failures = append(f.failures, err)
+	}
+	f.announce()
+	return nil
+}
+
+// announce calls the function Progress, if there is one. The caller holds f.mu.
+func (f *finisher) announce() {
 	if f.config.Progress != nil {
 		f.config.Progress(f.report)
 	}
-	return nil
 }
 
 // A leftover is a key that only the old store has, or that may have a marker in the new store.
@@ -252,35 +288,40 @@ type leftover struct {
 // store.
 func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		ofNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))
+		nextNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))
 		defer stopNew()
-		ofOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
+		nextOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
 		defer stopOld()
 
-		n, failedNew, moreNew := ofNew()
-		o, failedOld, moreOld := ofOld()
-		for moreNew || moreOld {
-			if err := cmp.Or(failedNew, failedOld); err != nil {
+		newEntry, newErr, hasNew := nextNew()
+		oldEntry, oldErr, hasOld := nextOld()
+		for hasNew || hasOld {
+			if err := cmp.Or(newErr, oldErr); err != nil {
 				yield(leftover{}, err)
 				return
 			}
-			l := leftover{key: n.Key}
-			l.inNew = moreNew && (!moreOld || n.Key <= o.Key)
-			l.inOld = moreOld && (!moreNew || o.Key <= n.Key)
-			if !l.inNew {
-				l.key = o.Key
+
+			// Both listings are in byte order. Take the smaller key, or an equal key from both.
+			var l leftover
+			if hasNew && (!hasOld || newEntry.Key <= oldEntry.Key) {
+				l.key = newEntry.Key
+				l.inNew = true
 			}
-			if l.inOld {
-				l.size = o.Size
+			if hasOld && (!hasNew || oldEntry.Key <= newEntry.Key) {
+				l.key = oldEntry.Key
+				l.size = oldEntry.Size
+				l.inOld = true
 			}
-			if (!l.inNew || objectkey.HasOverlayMarkerSize(n.Key, n.Size)) && !yield(l, nil) {
+			isLeft := !l.inNew || objectkey.HasOverlayMarkerSize(newEntry.Key, newEntry.Size)
+			if isLeft && !yield(l, nil) {
 				return
 			}
+
 			if l.inNew {
-				n, failedNew, moreNew = ofNew()
+				newEntry, newErr, hasNew = nextNew()
 			}
 			if l.inOld {
-				o, failedOld, moreOld = ofOld()
+				oldEntry, oldErr, hasOld = nextOld()
 			}
 		}
 	}

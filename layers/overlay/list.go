@@ -42,29 +42,29 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		}
 	}
 
+	s := d.stores
 	m := merger{at: pos, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
 	var err error
-	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, pos, pos.Old, pos.OldDone); err != nil {
+	if m.ofOld, err = pageOf(ctx, s.old.Bucket, r, pos, pos.Old, pos.OldDone); err != nil {
 		return nil, err
 	}
-	if m.ofRemoved, err = d.stores.removedPage(ctx, r, pos); err != nil {
+	if m.ofRemoved, err = s.removedPage(ctx, r, pos); err != nil {
 		return nil, err
 	}
-	if m.ofNew, err = d.stores.newPage(ctx, r, pos); err != nil {
+	if m.ofNew, err = s.newPage(ctx, r, pos); err != nil {
 		return nil, err
 	}
-	if m.hidden, err = d.stores.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
+	if m.hidden, err = s.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
 		return nil, err
 	}
-	d.stores.old.BareEntries(m.ofNew.Entries)
 
-	if d.stores.config.KeepOld {
-		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool {
-			return d.stores.isTombstone(e.Key)
-		})
+	if s.config.KeepOld {
+		isTombstone := func(e storage.ListEntry) bool { return s.isTombstone(e.Key) }
+		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, isTombstone)
 	}
-	d.stores.old.TagEntries(m.ofOld.Entries)
-	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
+	s.old.TagEntries(m.ofOld.Entries)
+	s.old.BareEntries(m.ofNew.Entries)
+	if m.markers, err = s.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err
 	}
 	m.run()
@@ -106,11 +106,15 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 		kinds[i], err = s.kindOf(ctx, candidates[i])
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+
 	byKey := map[string]string{}
 	for i, e := range candidates {
 		byKey[e.Key] = kinds[i]
 	}
-	return byKey, err
+	return byKey, nil
 }
 
 // kindOf returns the kind of marker that an entry is. If the entry is an object, it returns "", and
@@ -128,8 +132,12 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		return "", nil
 	}
 	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
-	if attrs, err := s.oldAttrs(ctx, e.Key); attrs == nil {
-		return removed, err
+	attrs, err := s.oldAttrs(ctx, e.Key)
+	if err != nil {
+		return "", err
+	}
+	if attrs == nil {
+		return removed, nil
 	}
 	return copying, nil
 }
@@ -148,23 +156,39 @@ type merger struct {
 // store's page, and that store has a next page. The next page may contain the next key.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
-		ofNew := m.ofNew.Entries
-		ofOld := m.ofOld.Entries
-		switch {
-		case len(ofNew) == 0 && m.ofNew.Token != "" || len(ofOld) == 0 && m.ofOld.Token != "":
+		newEntry := firstEntry(m.ofNew)
+		oldEntry := firstEntry(m.ofOld)
+		if newEntry == nil && m.ofNew.Token != "" {
 			return
-		case len(ofNew) == 0 && len(ofOld) == 0:
-			return
-		case len(ofOld) == 0 || len(ofNew) > 0 && ofNew[0].Key < ofOld[0].Key:
-			m.addEntry(&ofNew[0], nil)
-		case !m.knowsRemoved(ofOld[0].Key):
-			return
-		case len(ofNew) == 0 || ofOld[0].Key < ofNew[0].Key:
-			m.addEntry(nil, &ofOld[0])
-		default:
-			m.addEntry(&ofNew[0], &ofOld[0])
 		}
+		if oldEntry == nil && m.ofOld.Token != "" {
+			return
+		}
+		if newEntry == nil && oldEntry == nil {
+			return
+		}
+
+		// Take the smaller key, or an equal key from both pages.
+		if oldEntry == nil || newEntry != nil && newEntry.Key < oldEntry.Key {
+			m.addEntry(newEntry, nil)
+			continue
+		}
+		if !m.knowsRemoved(oldEntry.Key) {
+			return
+		}
+		if newEntry != nil && oldEntry.Key < newEntry.Key {
+			newEntry = nil
+		}
+		m.addEntry(newEntry, oldEntry)
 	}
+}
+
+// firstEntry returns the first entry of a page, or nil if the page has none.
+func firstEntry(page *storage.Page) *storage.ListEntry {
+	if len(page.Entries) == 0 {
+		return nil
+	}
+	return &page.Entries[0]
 }
 
 // knowsRemoved reports whether the page of tombstones reaches far enough to show whether a key has
@@ -179,30 +203,29 @@ func (m *merger) knowsRemoved(key string) bool {
 
 // addEntry adds the entry of a key to the page. If only one store has the key, the other argument is
 // nil.
-func (m *merger) addEntry(ofNew, ofOld *storage.ListEntry) {
-	entry := ofNew
-	if ofOld != nil {
+func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
+	var visible *storage.ListEntry // the entry that the listing shows; nil if the key is removed
+	if oldEntry != nil {
 		m.ofOld.Entries = m.ofOld.Entries[1:]
-		m.at.After = ofOld.Key
-		if m.hidden[ofOld.Key] {
-			ofOld = nil
+		m.at.After = oldEntry.Key
+		if !m.hidden[oldEntry.Key] {
+			visible = oldEntry
 		}
 	}
-
-	if ofNew == nil {
-		entry = ofOld
-	} else {
+	if newEntry != nil {
 		m.ofNew.Entries = m.ofNew.Entries[1:]
-		m.at.After = ofNew.Key
-		switch m.markers[ofNew.Key] {
+		m.at.After = newEntry.Key
+		switch m.markers[newEntry.Key] {
 		case copying:
-			entry = ofOld
+			// The old store still has the object.
 		case removed:
-			entry = nil
+			visible = nil
+		default:
+			visible = newEntry
 		}
 	}
-	if entry != nil {
-		m.page.Entries = append(m.page.Entries, *entry)
+	if visible != nil {
+		m.page.Entries = append(m.page.Entries, *visible)
 	}
 }
 

@@ -86,38 +86,47 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 			Err:  errors.New("old must not be nil"),
 		}
 	}
-	return func(d driver.Driver) driver.Driver {
-		desc := d.Describe()
-		if desc.Features&otherstore.Needed != otherstore.Needed {
-			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
-		}
-		if desc.ReadOnly {
-			return otherstore.Refuse(d, &storage.Error{
-				Code: storage.InvalidArgument,
-				Err:  errors.New("the layer readonly must not be below an overlay: the overlay would change its old store"),
-				Hint: "make readonly the outer layer, after overlay",
-			})
-		}
+	return func(d driver.Driver) driver.Driver { return newDriver(d, old, c) }, nil
+}
 
-		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
-		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
-		if err := s.old.Refused("overlay"); err != nil {
-			return otherstore.Refuse(d, err)
-		}
-		if otherstore.Overlaps(d, old) {
-			return otherstore.Refuse(d, &storage.Error{
-				Code: storage.InvalidArgument,
-				Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
-			})
-		}
+// newDriver returns the driver of an overlay. If the two stores cannot be an overlay, it returns a
+// driver whose every call fails.
+func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
+	desc := d.Describe()
+	if desc.Features&otherstore.Needed != otherstore.Needed {
+		return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
+	}
+	if desc.ReadOnly {
+		return otherstore.Refuse(d, &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("the layer readonly must not be below an overlay: the overlay would change its old store"),
+			Hint: "make readonly the outer layer, after overlay",
+		})
+	}
+	oldStore := otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
+	if err := oldStore.Refused("overlay"); err != nil {
+		return otherstore.Refuse(d, err)
+	}
+	if otherstore.Overlaps(d, old) {
+		return otherstore.Refuse(d, &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
+		})
+	}
 
-		s.pair = serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old)
-		if c.NewOnly {
-			s.old.ID = "new only " + s.old.ID
-			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
-		}
-		return otherstore.Calls(&objectDriver{d, s})
-	}, nil
+	if c.NewOnly {
+		oldStore.ID = "new only " + oldStore.ID
+		oldStore.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
+	}
+	return otherstore.Calls(&objectDriver{d, &stores{
+		driver:  d,
+		new:     engine.New(d),
+		old:     oldStore,
+		removes: old,
+		config:  c,
+		desc:    desc,
+		pair:    serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old),
+	}})
 }
 
 // An objectDriver is the driver of a bucket that an overlay makes of the new store and the old one.

@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,9 +17,13 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
 		return s.old.Condition(r.Condition), nil
 	}
+	// The revision is one of the new store, so the old store's object cannot have it.
 	attrs, err := s.oldAttrs(ctx, r.Key)
+	if err != nil {
+		return nil, err
+	}
 	if attrs == nil {
-		return nil, cmp.Or[error](err, storage.ObjectNotFound)
+		return nil, storage.ObjectNotFound
 	}
 	return nil, storage.PreconditionFailed
 }
@@ -33,67 +36,83 @@ type found struct {
 
 // Get reads from the new store, or from the old one if the new store does not have the object.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	f, err := d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+	getNew := func(req *driver.GetRequest) (found, error) {
 		attrs, body, err := d.Driver.Get(ctx, req)
 		return found{attrs, body}, err
-	}, func(c storage.ReadOption) (found, error) {
-		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
-			if _, err := d.stores.copyOld(ctx, r.Key, false); err == nil {
-				// The object was copied to the new store meanwhile.
-				return found{}, storage.ObjectNotFound
-			}
-		}
-		attrs, body, err := d.stores.old.Get(ctx, r, c)
-		return found{attrs, body}, err
-	})
+	}
+	getOld := func(condition storage.ReadOption) (found, error) { return d.stores.getOld(ctx, r, condition) }
+	f, err := d.stores.read(ctx, r, getNew, getOld)
 	return f.attrs, f.body, err
+}
+
+// getOld reads from the old store. With [Config.CopyOnRead], it first copies an object that is read
+// as a whole. It then returns ObjectNotFound, so that the caller reads the copy.
+func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (found, error) {
+	isWhole := r.Offset == 0 && r.Length < 0 && r.Suffix == 0
+	if s.config.CopyOnRead && isWhole && r.Condition.Revision == "" {
+		if _, err := s.copyOld(ctx, r.Key, false); err == nil {
+			return found{}, storage.ObjectNotFound
+		}
+	}
+	attrs, body, err := s.old.Get(ctx, r, condition)
+	return found{attrs, body}, err
 }
 
 // Head returns the attributes from the store that Get would read.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	f, err := d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+	headNew := func(req *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, req)
 		return found{attrs: attrs}, err
-	}, func(c storage.ReadOption) (found, error) {
-		attrs, err := d.stores.old.Head(ctx, r, c)
+	}
+	headOld := func(condition storage.ReadOption) (found, error) {
+		attrs, err := d.stores.old.Head(ctx, r, condition)
 		return found{attrs: attrs}, err
-	})
+	}
+	f, err := d.stores.read(ctx, r, headNew, headOld)
 	return f.attrs, err
 }
 
-// read reads from the new store, and then from the old store. If both have no object, read looks in
-// the new store again, because the object may have been copied there and then removed from the old
-// store.
+// read calls getNew to read from the new store, and then getOld to read from the old store. If both
+// have no object, read looks in the new store again, because the object may have been copied there
+// and then removed from the old store.
 func (s *stores) read(
-	ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error),
-	ofOld func(storage.ReadOption) (found, error),
+	ctx context.Context, r *driver.GetRequest, getNew func(*driver.GetRequest) (found, error),
+	getOld func(storage.ReadOption) (found, error),
 ) (found, error) {
 	if s.isTombstone(r.Key) {
 		return found{}, storage.ObjectNotFound
 	}
-	f, err := s.readNew(ctx, r, ofNew)
+	f, err := s.readNew(ctx, r, getNew)
 	if !errors.Is(err, errLookInOld) {
 		return f, err
 	}
-
-	isGone, failure := s.isRemoved(ctx, r.Key)
-	switch {
-	case failure != nil:
-		return found{}, failure
-	case isGone:
-		err = storage.ObjectNotFound
-	default:
-		var c storage.ReadOption
-		if c, err = s.oldCondition(ctx, r); err == nil {
-			f, err = ofOld(c)
+	isGone, err := s.isRemoved(ctx, r.Key)
+	if err != nil {
+		return found{}, err
+	}
+	if !isGone {
+		f, err := s.readOld(ctx, r, getOld)
+		if err == nil || !isLacking(err) {
+			return f, err
 		}
 	}
-	if err != nil && isLacking(err) {
-		if f, err = s.readNew(ctx, r, ofNew); errors.Is(err, errLookInOld) {
-			err = storage.ObjectNotFound
-		}
+
+	f, err = s.readNew(ctx, r, getNew)
+	if errors.Is(err, errLookInOld) {
+		return found{}, storage.ObjectNotFound
 	}
 	return f, err
+}
+
+// readOld reads from the old store, with the condition of r for that store.
+func (s *stores) readOld(
+	ctx context.Context, r *driver.GetRequest, get func(storage.ReadOption) (found, error),
+) (found, error) {
+	condition, err := s.oldCondition(ctx, r)
+	if err != nil {
+		return found{}, err
+	}
+	return get(condition)
 }
 
 // errLookInOld says that the new store has neither the object nor a marker that hides it in the old
@@ -106,30 +125,14 @@ var errLookInOld = errors.New("look in the old store")
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
+	if s.old.Has(r.Condition.Revision) {
+		return s.readCopy(ctx, r, get)
+	}
 	req := s.old.ForOwn(r)
-	oldOnly := s.old.Has(r.Condition.Revision)
-	for retry := oldOnly; ; retry = true {
-		f := found{}
-		err := error(storage.PreconditionFailed)
-		if !oldOnly {
-			f, err = get(req)
-		}
-		if err == nil && markerOf(f.attrs) == "" {
-			return f, nil
-		}
+	for isRetry := false; ; isRetry = true {
+		f, err := get(req)
 		if err == nil {
-			if f.body != nil {
-				_ = f.body.Close()
-			}
-			if f.attrs.ReplicationStatus == otherstore.FailedOver {
-				// A mirror's second store may have an older marker.
-				return found{}, errBusy
-			}
-			kind := markerOf(f.attrs)
-			if err := checkKind(r.Key, kind); err != nil {
-				return found{}, err
-			}
-			return found{}, place{marker: kind}.missingError()
+			return refuseMarker(r.Key, f)
 		}
 		if errors.Is(err, storage.ObjectNotFound) {
 			return found{}, errLookInOld
@@ -137,26 +140,66 @@ func (s *stores) readNew(
 		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
 			return found{}, err
 		}
-		p, failure := s.lookup(ctx, r.Key)
-		moved := s.conditionOfCopy(p, r.Condition)
-		if failure != nil {
-			return found{}, failure
+
+		// The store may have compared the range or the condition with a marker.
+		p, lookupErr := s.lookup(ctx, r.Key)
+		if lookupErr != nil {
+			return found{}, lookupErr
 		}
 		if !p.hasObject() {
 			return found{}, p.missingError()
 		}
-		if moved != r.Condition {
-			copied := *r
-			copied.Condition = moved
-			if f, err = get(&copied); err == nil {
-				f.attrs.Revision = r.Condition.Revision
-			}
-			return f, err
-		}
-		if retry {
+		if isRetry {
 			return found{}, err
 		}
 	}
+}
+
+// refuseMarker returns f, which was read from the new store. If f is a marker, refuseMarker closes
+// the body and fails.
+func refuseMarker(key string, f found) (found, error) {
+	kind := markerOf(f.attrs)
+	if kind == "" {
+		return f, nil
+	}
+	if f.body != nil {
+		_ = f.body.Close()
+	}
+	if f.attrs.ReplicationStatus == otherstore.FailedOver {
+		// A mirror's second store may have an older marker.
+		return found{}, errBusy
+	}
+	if err := checkKind(key, kind); err != nil {
+		return found{}, err
+	}
+	return found{}, place{marker: kind}.missingError()
+}
+
+// readCopy reads from the new store if the condition of r names a revision of the old store. It
+// fails with PreconditionFailed if the new store has an object that is not a copy of that revision.
+func (s *stores) readCopy(
+	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
+) (found, error) {
+	p, err := s.lookup(ctx, r.Key)
+	if err != nil {
+		return found{}, err
+	}
+	if !p.hasObject() {
+		return found{}, p.missingError()
+	}
+	condition := s.conditionOfCopy(p, r.Condition)
+	if condition == r.Condition {
+		return found{}, storage.PreconditionFailed
+	}
+
+	req := *r
+	req.Condition = condition
+	f, err := get(&req)
+	if err != nil {
+		return found{}, err
+	}
+	f.attrs.Revision = r.Condition.Revision
+	return f, nil
 }
 
 // missingError returns the error of a read that found no object in the new store. A marker decides whether
@@ -180,16 +223,21 @@ func isLacking(err error) bool {
 
 // Tags returns the tags in the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	_, err = d.stores.read(ctx, r, func(req *driver.GetRequest) (found, error) {
+	tagsInNew := func(req *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, req)
-		if err == nil && markerOf(attrs) == "" {
+		if err != nil {
+			return found{}, err
+		}
+		if markerOf(attrs) == "" {
 			tags, err = d.Driver.Tags(ctx, req)
 		}
 		return found{attrs: attrs}, err
-	}, func(storage.ReadOption) (found, error) {
+	}
+	tagsInOld := func(storage.ReadOption) (found, error) {
 		tags, err = storage.Tags(ctx, d.stores.old.Bucket, r.Key)
 		return found{}, err
-	})
+	}
+	_, err = d.stores.read(ctx, r, tagsInNew, tagsInOld)
 	return tags, err
 }
 
@@ -201,8 +249,12 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	if p, failure := d.stores.lookup(ctx, r.Key); failure != nil || !p.hasObject() {
-		return cmp.Or(failure, err)
+	p, lookupErr := d.stores.lookup(ctx, r.Key)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	if !p.hasObject() {
+		return err
 	}
 	return d.Driver.SetTags(ctx, r)
 }
@@ -221,8 +273,12 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
-	if attrs, err := d.stores.oldAttrs(ctx, r.Key); attrs == nil {
-		return cmp.Or[error](err, storage.ObjectNotFound)
+	attrs, err := d.stores.oldAttrs(ctx, r.Key)
+	if err != nil {
+		return err
+	}
+	if attrs == nil {
+		return storage.ObjectNotFound
 	}
 
 	if d.stores.config.KeepOld {

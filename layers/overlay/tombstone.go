@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -111,20 +110,23 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	return func(yield func(storage.ListEntry, error) bool) {
 		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
 		defer stop()
-		entry, failure, hasMore := next()
+		hiding, hidingErr, hasMore := next() // a tombstone
 		for e, err := range all {
 			name, ordered := nameOf(e.Key)
-			for ordered && hasMore && failure == nil && entry.Key < name {
-				entry, failure, hasMore = next()
+			for ordered && hasMore && hidingErr == nil && hiding.Key < name {
+				hiding, hidingErr, hasMore = next()
 			}
-			isRemoved := ordered && hasMore && entry.Key == name
-			if !ordered && err == nil && failure == nil {
-				isRemoved, failure = s.isRemoved(ctx, e.Key)
+			err = cmp.Or(err, hidingErr)
+			isRemoved := ordered && hasMore && hiding.Key == name
+			if !ordered && err == nil {
+				// The tombstones of long keys have another order than the keys.
+				isRemoved, err = s.isRemoved(ctx, e.Key)
 			}
-			if err = cmp.Or(err, failure); err == nil && isRemoved {
-				continue
+			if err != nil {
+				yield(e, err)
+				return
 			}
-			if !yield(e, err) || err != nil {
+			if !isRemoved && !yield(e, nil) {
 				return
 			}
 		}
@@ -173,12 +175,18 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 		page.Entries = append(page.Entries, nextPage.Entries...)
 		page.Token = nextPage.Token
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-		hidden, failure := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
-		err = cmp.Or(err, failure)
-		return hidden
-	})
-	return page, err
+	visible := page.Entries[:0]
+	for _, e := range page.Entries {
+		hidden, err := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
+		if err != nil {
+			return nil, err
+		}
+		if !hidden {
+			visible = append(visible, e)
+		}
+	}
+	page.Entries = visible
+	return page, nil
 }
 
 // removedPage returns a page of the keys and common prefixes of tombstones.
@@ -226,13 +234,13 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		key      string
 		isPrefix bool
 	}
-	// The value have[key] is true if the page of the new store has this key as a common prefix.
-	have := map[string]bool{}
-	tombstones := map[entry]bool{}
+	newPrefixes := map[string]bool{} // common prefixes in the page of the new store
 	for _, e := range ofNew {
-		have[e.Key] = e.IsPrefix
+		if e.IsPrefix {
+			newPrefixes[e.Key] = true
+		}
 	}
-
+	tombstones := map[entry]bool{}
 	for _, e := range ofRemoved {
 		tombstones[entry{e.Key, e.IsPrefix}] = true
 	}
@@ -240,11 +248,17 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 	hidden := map[string]bool{}
 	var unsure []entry // entries that need a request
 	for _, e := range ofOld {
+		if newPrefixes[e.Key] {
+			continue
+		}
 		this := entry{e.Key, e.IsPrefix}
 		_, ordered := nameOf(e.Key)
 		switch {
-		case have[e.Key]:
-		case tombstones[this] && e.IsPrefix || !ordered && !e.IsPrefix:
+		case e.IsPrefix && tombstones[this]:
+			// Only some of the keys below the prefix may have tombstones.
+			unsure = append(unsure, this)
+		case !e.IsPrefix && !ordered:
+			// The tombstone of a long key is not in the page.
 			unsure = append(unsure, this)
 		case tombstones[this]:
 			hidden[e.Key] = true
@@ -253,19 +267,27 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 
 	isRemoved := make([]bool, len(unsure))
 	err := running.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
-		if !unsure[i].isPrefix {
+		if unsure[i].isPrefix {
+			isRemoved[i], err = s.isPrefixRemoved(ctx, unsure[i].key)
+		} else {
 			isRemoved[i], err = s.isRemoved(ctx, unsure[i].key)
-			return err
 		}
-		for _, err := range s.oldEntries(ctx, unsure[i].key) {
-			return err
-		}
-		isRemoved[i] = true
-		return nil
+		return err
 	})
-
+	if err != nil {
+		return nil, err
+	}
 	for i, e := range unsure {
 		hidden[e.key] = isRemoved[i]
 	}
-	return hidden, err
+	return hidden, nil
+}
+
+// isPrefixRemoved reports whether each key of the old store that begins with prefix has a tombstone.
+func (s *stores) isPrefixRemoved(ctx context.Context, prefix string) (bool, error) {
+	for _, err := range s.oldEntries(ctx, prefix) {
+		// One entry without a tombstone decides.
+		return false, err
+	}
+	return true, nil
 }

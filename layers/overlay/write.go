@@ -25,42 +25,57 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, nil
 	}
 	p, err := s.lookup(ctx, key)
-	moved := s.conditionOfCopy(p, c)
 	if err != nil {
 		return c, err
 	}
-	if moved != c {
+	if moved := s.conditionOfCopy(p, c); moved != c {
 		return moved, nil
 	}
-
-	if p.hasObject() || p.marker == removed && isOld {
+	if p.hasObject() {
 		return c, storage.PreconditionFailed
 	}
 	if p.marker == removed {
+		if isOld {
+			return c, storage.PreconditionFailed
+		}
 		return p.condition(), nil
 	}
+
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return c, err
 	}
-	if attrs == nil && c.Absent {
+	if c.Absent {
+		if attrs != nil {
+			return c, storage.PreconditionFailed
+		}
 		return p.condition(), nil
 	}
-
-	if attrs == nil || c.Absent || attrs.Revision != revision {
+	if attrs == nil || attrs.Revision != revision {
 		return c, storage.PreconditionFailed
 	}
 	if p.attrs != nil {
 		return p.condition(), nil
 	}
-	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, errAgain) {
+	return s.markRevision(ctx, key, c, revision)
+}
+
+// markRevision puts a marker into the new store, which has nothing under the key, and returns the
+// condition that the marker is replaced. It then checks that the old store still has the revision.
+// If not, it removes the marker and fails with PreconditionFailed. An error comes with c, unchanged.
+func (s *stores) markRevision(
+	ctx context.Context, key string, c storage.Condition, revision string,
+) (storage.Condition, error) {
+	p, err := s.putMarker(ctx, key, copying, storage.Condition{Absent: true})
+	if errors.Is(err, errAgain) {
 		return c, errBusy
 	}
 	if err != nil {
 		return c, err
 	}
 
-	if attrs, err = s.oldAttrs(ctx, key); err == nil && (attrs == nil || attrs.Revision != revision) {
+	attrs, err := s.oldAttrs(ctx, key)
+	if err == nil && (attrs == nil || attrs.Revision != revision) {
 		err = storage.PreconditionFailed
 	}
 	if err != nil {
@@ -88,22 +103,27 @@ func write[T any](
 	if err := s.reserved(key); err != nil {
 		return result, err
 	}
-	cond := *condition
-	c, err := s.writeCondition(ctx, key, cond)
+	required := *condition
+	inNew, err := s.writeCondition(ctx, key, required)
 	if err != nil {
 		return result, err
 	}
-	defer func() {
-		*condition = cond
-	}()
+
 	// Set the condition in the caller's request. A copy of the request would lack the checksum,
 	// because the engine adds the checksum to the caller's request when the body ends.
-	*condition = c
+	*condition = inNew
+	defer func() {
+		*condition = required
+	}()
 	result, err = do()
-	if !errors.Is(err, storage.PreconditionFailed) || !cond.Absent && !s.old.Has(cond.Revision) {
+	if !errors.Is(err, storage.PreconditionFailed) {
 		return result, err
 	}
-	if _, refusal := s.writeCondition(ctx, key, cond); refusal != nil {
+	if !required.Absent && !s.old.Has(required.Revision) {
+		// The new store has checked the caller's own condition.
+		return result, err
+	}
+	if _, refusal := s.writeCondition(ctx, key, required); refusal != nil {
 		return result, refusal
 	}
 	return result, errBusy
@@ -145,8 +165,12 @@ func (s *stores) removeQuestion(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
 	}
-	if attrs, err := s.attrsIn(ctx, s.removes, key); attrs == nil {
+	attrs, err := s.attrsIn(ctx, s.removes, key)
+	if err != nil {
 		return err
+	}
+	if attrs == nil {
+		return nil
 	}
 	return s.removes.Remove(ctx, key)
 }
@@ -225,8 +249,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return s.driver.Delete(ctx, &req)
 	}
 
-	// A killed process has left the marker.
 	if p.marker == removed {
+		// A killed process has left the marker.
 		return s.endRemoval(ctx, r.Key, p)
 	}
 	if attrs == nil && p.marker == "" {
@@ -236,21 +260,24 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return s.endMarker(ctx, r.Key, p)
 	}
 
-	// No process reads the old store any more.
 	if s.config.NewOnly {
+		// No process reads the old store any more.
 		return s.removeOld(ctx, r.Key)
 	}
 	if conditional && (!isOld || revision != attrs.Revision) {
 		// If the old store no longer has the object, another process has changed it: look again.
 		attrs, err = s.oldAttrs(ctx, r.Key)
+		if err != nil {
+			return err
+		}
 		if attrs == nil {
-			return cmp.Or(err, errAgain)
+			return errAgain
 		}
 		return storage.PreconditionFailed
 	}
 
-	// A marker could not be removed safely.
 	if s.desc.Features&storage.ConditionalRemove == 0 {
+		// A marker could not be removed safely. The next attempt removes the copy and the original.
 		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return err
 		}
