@@ -36,22 +36,20 @@ import (
 // neither in memory nor a directory, every call fails with Unsupported.
 func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, error)) driver.Layer {
 	return func(d driver.Driver) driver.Driver {
-		origin, ok := d.Describe().Origin.(signedurl.Origin)
-		refusal := error(errDenied)
 		if ask == nil {
-			refusal = argument.Invalid("vended.New", "needs a function that returns credentials", "")
-		} else if !ok {
-			refusal = errForeign
+			return refuse(d, argument.Invalid("vended.New", "needs a function that returns credentials", ""))
 		}
-		denying := driver.Intercept(
-			d,
-			func(context.Context, string, func(context.Context) error) error { return refusal },
-		)
-		if refusal != error(errDenied) {
-			return denying
+		origin, ok := d.Describe().Origin.(signedurl.Origin)
+		if !ok {
+			return refuse(d, errForeign)
 		}
-		return &objectDriver{Driver: denying, next: d, ask: ask, origin: origin}
+		return &objectDriver{Driver: refuse(d, errDenied), next: d, ask: ask, origin: origin}
 	}
+}
+
+// refuse returns a driver whose every call fails with err.
+func refuse(d driver.Driver, err error) driver.Driver {
+	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
 }
 
 var (
@@ -157,10 +155,13 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 // reading it, or if r names a version, readRights fails with PermissionDenied.
 func (d *objectDriver) readRights(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
 	rights, err := d.rights(ctx, r.Key)
-	if err == nil && (!rights.Read || r.Version != "") {
-		err = errDenied
+	if err != nil {
+		return storage.Rights{}, err
 	}
-	return rights, err
+	if !rights.Read || r.Version != "" {
+		return storage.Rights{}, errDenied
+	}
+	return rights, nil
 }
 
 // hideMissing returns the error of a read. If the credentials do not permit listing, it hides that an
