@@ -42,7 +42,11 @@ func New(c Config) driver.Layer {
 // pass makes requests that only read, and refuses all others. It names the methods that read. So it
 // also refuses a method that a later version of [driver.Driver] adds.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
-	if call == "Get" || call == "Head" || call == "Tags" || call == "Sign" || call == "Vend" || strings.HasPrefix(call, "List") {
+	switch call {
+	case "Get", "Head", "Tags", "Sign", "Vend":
+		return next(ctx)
+	}
+	if strings.HasPrefix(call, "List") {
 		return next(ctx)
 	}
 	return c.Refusal
