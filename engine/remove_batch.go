@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -15,40 +14,56 @@ import (
 
 // Remove deletes the object.
 func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOptions) error {
-	call := &struct { // one allocation
+	// The operation and its request are one allocation.
+	call := &struct {
 		op  operation
 		req driver.DeleteRequest
 	}{}
 	o := &call.op
-	r := &call.req
+	req := &call.req
+
 	e := o.prepareWrite(b.engine, "Remove", key)
 	if e == nil {
-		*r = driver.DeleteRequest{
+		*req = driver.DeleteRequest{
 			Version:          opts.Version,
 			Condition:        opts.Condition,
 			BypassGovernance: opts.BypassGovernance,
 		}
-		e = b.engine.resolveRemove(o.key, r, opts.Native)
+		e = b.engine.resolveRemove(o.key, req, opts.Native)
 	}
-	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
+	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, req) })
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *engine) resolveRemove(key string, r *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
-	var unlocked, foreign *storage.Error
-	r.Key = key
-	if r.BypassGovernance {
-		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
+func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
+	if e := c.checkReadKey(key); e != nil {
+		return e
 	}
-	r.Native, foreign = c.natives(native)
-	condition := c.condition(&r.Condition, storage.ConditionalRemove)
-	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), unlocked, condition, foreign)
+	if e := c.needVersion(req.Version); e != nil {
+		return e
+	}
+	if req.BypassGovernance {
+		if e := c.need(storage.ObjectLock, "WithGovernanceBypass"); e != nil {
+			return e
+		}
+	}
+	if e := c.condition(&req.Condition, storage.ConditionalRemove); e != nil {
+		return e
+	}
+
+	values, e := c.natives(native)
+	if e != nil {
+		return e
+	}
+	req.Key = key
+	req.Native = values
+	return nil
 }
 
 // removeOne makes one Delete request.
-func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *storage.Error {
-	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.Delete(ctx, r) })
-	if e != nil && e.Code == storage.Locked && r.Version != "" && !r.BypassGovernance {
+func removeOne(ctx context.Context, o *operation, req *driver.DeleteRequest) *storage.Error {
+	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.Delete(ctx, req) })
+	if e != nil && e.Code == storage.Locked && req.Version != "" && !req.BypassGovernance {
 		// No attempt has removed the version: the store still has it, locked.
 		e.Unknown = false
 	}
@@ -69,45 +84,57 @@ func removeFailure(e *storage.Error) *storage.Error {
 	return e
 }
 
+// RemoveAll removes the objects with these keys. A missing object counts as removed.
 func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, engine: b.engine, name: "RemoveAll"}
+	r := &removeOp{
+		ctx:    ctx,
+		engine: b.engine,
+		name:   "RemoveAll",
+	}
 	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
 		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
 	}))
 }
 
+// RemoveVersions removes these versions for good. A missing version counts as removed.
 func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, engine: b.engine, name: "RemoveVersions", ofVersions: true}
+	r := &removeOp{
+		ctx:          ctx,
+		engine:       b.engine,
+		name:         "RemoveVersions",
+		needsVersion: true,
+	}
 	return r.removeEach(versions)
 }
 
 // A removeOp holds the state of one call of RemoveAll or RemoveVersions.
 type removeOp struct {
-	ctx        context.Context
-	engine     *engine
-	name       string
-	ofVersions bool
-	singles    bool // whether the provider has refused a batch, so that objects are removed one by one
+	ctx          context.Context // the context of the call; each group begins its operation with it
+	engine       *engine
+	name         string
+	needsVersion bool // whether each entry must name a version
+	noBatches    bool // whether the provider has refused a batch, so that objects are removed one by one
 }
 
 // removeEach removes all entries, in groups. It returns how many were removed, and the joined
 // errors.
-func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
+func (r *removeOp) removeEach(entries iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	size := cmp.Or(r.engine.desc.MaxBatch, removal.Together)
-	removed, failures := running.EachGroup(
-		all, size, removal.MaxFailures,
-		func(group []storage.VersionEntry) (errs []error, more bool) {
-			if r.ctx.Err() != nil {
-				e := asError(r.ctx, r.ctx.Err())
-				e.Op = r.name
-				e.Provider = r.engine.desc.Provider
-				e.Bucket = r.engine.desc.Bucket
-				return []error{e}, false
-			}
-			return r.removeGroup(group), true
-		},
-	)
+	removed, failures := running.EachGroup(entries, size, removal.MaxFailures, r.removeNext)
 	return removed, errors.Join(failures...)
+}
+
+// removeNext removes one group. If the context of the call has ended, it returns that error, and
+// hasMore is false, so that no other group follows.
+func (r *removeOp) removeNext(group []storage.VersionEntry) (errs []error, hasMore bool) {
+	if err := r.ctx.Err(); err != nil {
+		e := asError(r.ctx, err)
+		e.Op = r.name
+		e.Provider = r.engine.desc.Provider
+		e.Bucket = r.engine.desc.Bucket
+		return []error{e}, false
+	}
+	return r.removeGroup(group), true
 }
 
 // A groupRemoval is one object or version of a group, and the result of its removal.
@@ -120,69 +147,106 @@ type groupRemoval struct {
 // refuse the whole group. The result has an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refusal := o.prepareWrite(r.engine, r.name, "")
-	if refusal == nil && r.ofVersions {
-		refusal = r.engine.need(storage.Versioning, r.name)
-	}
-	o.key = ""
-
-	removals := make([]groupRemoval, len(group))
-	pending := make([]*groupRemoval, 0, len(group))
-	for i, one := range group {
-		removals[i].request = driver.DeleteRequest{Key: one.Key, Version: one.Version}
+	refusal := r.prepare(o)
+	removals := newRemovals(group)
+	for i := range removals {
 		o.keys = append(o.keys, removals[i].request.Key)
-		if refusal == nil {
-			removals[i].err = r.check(&removals[i].request)
-		}
-		if removals[i].err == nil {
-			pending = append(pending, &removals[i])
-		}
 	}
 
+	// An entry that fails its own check is not sent. If the whole group is refused, that refusal is
+	// the error of each entry.
+	pending := make([]*groupRemoval, 0, len(removals))
+	for i := range removals {
+		entry := &removals[i]
+		if refusal == nil {
+			entry.err = r.check(&entry.request)
+		}
+		if entry.err == nil {
+			pending = append(pending, entry)
+		}
+	}
 	if len(pending) == 0 {
+		// Nothing will be sent. Hooks see the operation as refused.
 		refusal = removals[0].err
 	}
+
 	ctx, refusal := o.begin(r.ctx, refusal)
 	if refusal == nil {
 		r.send(ctx, o, pending)
-	}
-	for _, one := range pending {
-		one.err = cmp.Or(refusal, one.err)
-	}
-
-	var last *storage.Error
-	errs := make([]error, len(group))
-	for i := range removals {
-		if e := removals[i].err; e != nil {
-			last = e
-			clone := keyError(o, e, removals[i].request.Key)
-			clone.Version = removals[i].request.Version
-			errs[i] = clone
+	} else {
+		for _, entry := range pending {
+			entry.err = refusal
 		}
 	}
+	return endRemovals(o, removals)
+}
+
+// prepare prepares the operation that removes a group. It fails if the bucket cannot remove what
+// the call asks for.
+func (r *removeOp) prepare(o *operation) *storage.Error {
+	if e := o.prepareWrite(r.engine, r.name, ""); e != nil {
+		return e
+	}
+	if r.needsVersion {
+		return r.engine.need(storage.Versioning, r.name)
+	}
+	return nil
+}
+
+// newRemovals returns the removals of a group, in the order of its entries.
+func newRemovals(group []storage.VersionEntry) []groupRemoval {
+	removals := make([]groupRemoval, len(group))
+	for i := range group {
+		removals[i].request = driver.DeleteRequest{
+			Key:     group[i].Key,
+			Version: group[i].Version,
+		}
+	}
+	return removals
+}
+
+// endRemovals ends the operation, with the last error as its outcome. It returns an error with the
+// key and the version, or nil, for each removal.
+func endRemovals(o *operation, removals []groupRemoval) []error {
+	var last *storage.Error
+	errs := make([]error, len(removals))
+	for i := range removals {
+		e := removals[i].err
+		if e == nil {
+			continue
+		}
+		last = e
+		located := keyError(o, e, removals[i].request.Key)
+		located.Version = removals[i].request.Version
+		errs[i] = located
+	}
+
+	// The errors of the entries already have all that end would add.
 	_ = o.end(last)
 	return errs
 }
 
 // check returns an error if the removal must not be requested, or nil.
-func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
-	e := r.engine.checkReadKey(request.Key)
-	if e == nil && r.ofVersions && request.Version == "" {
-		// With an empty version, the request would remove the object.
-		e = invalid("version", "must not be empty")
+func (r *removeOp) check(req *driver.DeleteRequest) *storage.Error {
+	if e := r.engine.checkReadKey(req.Key); e != nil {
+		return e
 	}
-	return e
+	if r.needsVersion && req.Version == "" {
+		// With an empty version, the request would remove the object.
+		return invalid("version", "must not be empty")
+	}
+	return nil
 }
 
 // send removes the pending entries by batch. If the provider has no batches or refuses them, it
 // removes the entries one by one.
 func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
-	if o.engine.desc.MaxBatch > 0 && !r.singles {
+	if o.engine.desc.MaxBatch > 0 && !r.noBatches {
 		pending = removeBatch(ctx, o, pending)
 		if len(pending) == 0 {
 			return
 		}
-		r.singles = true
+		r.noBatches = true
 	}
 	running.All(len(pending), removal.AtOnce, func(i int) error {
 		pending[i].end(removeOne(ctx, o, &pending[i].request))
@@ -199,8 +263,8 @@ func (g *groupRemoval) end(e *storage.Error) {
 
 // removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
 // are sent again, in a smaller batch. If the provider refuses batches, removeBatch returns the
-// entries that were not removed yet.
-func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (singly []*groupRemoval) {
+// entries that are left, which must be removed one by one.
+func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (rest []*groupRemoval) {
 	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
@@ -208,16 +272,18 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 			return nil
 		}
 		errs := sendBatch(ctx, o, pending)
-		retries, why := sortBatch(ctx, errs, pending)
+		// Record a refusal, too: it may leave unknown what the batch did.
+		retries, cause := recordResults(ctx, errs, pending)
 		if allUnsupported(errs) {
 			return pending
 		}
-		o.endAttempt(why)
+		o.endAttempt(cause)
+
 		if len(retries) == 0 || ctx.Err() != nil {
 			return nil
 		}
-		delay, another := o.engine.retry.allow(&tries, why)
-		if !another {
+		delay, mayRetry := o.engine.retry.allow(&tries, cause)
+		if !mayRetry {
 			return nil
 		}
 		if running.Sleep(ctx, delay) != nil {
@@ -231,46 +297,66 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 // sendBatch requests the removal of the pending entries. It returns an error or nil for each.
 func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []error {
 	batch := make([]driver.DeleteRequest, len(pending))
-	for i, one := range pending {
-		batch[i] = one.request
+	for i, entry := range pending {
+		batch[i] = entry.request
 	}
 	errs := o.engine.driver.DeleteBatch(ctx, batch)
+	// A driver must return a result for each request. A missing result is no success.
 	for len(errs) < len(pending) {
 		errs = append(errs, storage.Internal)
 	}
 	return errs
 }
 
-// sortBatch records the result of each pending removal. It returns the removals that may be
+// recordResults records the result of each pending removal. It returns the removals that may be
 // retried, and the error that determines the time of the retry. That error is a RateLimited error
 // if there is one, and otherwise the first retryable error.
-func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
-	for i, one := range pending {
+func recordResults(
+	ctx context.Context, errs []error, pending []*groupRemoval,
+) (retries []*groupRemoval, cause *storage.Error) {
+	for i, entry := range pending {
 		if errs[i] == nil {
-			one.err = nil
+			entry.err = nil
 			continue
 		}
 		e := asError(ctx, errs[i])
 		if e.Retryable {
-			again = append(again, one)
-			if why == nil || e.Code == storage.RateLimited && why.Code != storage.RateLimited {
-				why = e
-			}
+			retries = append(retries, entry)
+			cause = slowerRetry(cause, e)
 		}
-		one.end(e)
+		// end may change the Code of e, so it comes last.
+		entry.end(e)
 	}
-	return again, why
+	return retries, cause
+}
+
+// slowerRetry returns the error of the two that determines the time of a retry. A RateLimited error
+// comes before any other, and the first error before the second. first may be nil.
+func slowerRetry(first, second *storage.Error) *storage.Error {
+	if first == nil {
+		return second
+	}
+	if first.Code != storage.RateLimited && second.Code == storage.RateLimited {
+		return second
+	}
+	return first
 }
 
 // waitErrors sets the error of each pending removal after ctx has ended during a wait.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
-	for _, one := range pending {
-		one.err = o.waitError(ctx, one.err, one.err != nil && one.err.Unknown)
+	for _, entry := range pending {
+		unknown := entry.err != nil && entry.err.Unknown
+		entry.err = o.waitError(ctx, entry.err, unknown)
 	}
 }
 
+// allUnsupported reports whether each request of a batch failed with Unsupported, which means that
+// the provider has no batches.
 func allUnsupported(errs []error) bool {
-	return !slices.ContainsFunc(errs, func(err error) bool {
-		return err == nil || storage.CodeOf(err) != storage.Unsupported
-	})
+	for _, err := range errs {
+		if storage.CodeOf(err) != storage.Unsupported {
+			return false
+		}
+	}
+	return true
 }
