@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
+// Compose joins the sources, in their order, to one object.
 func (b bucket) Compose(
 	ctx context.Context, key string, srcKeys []string, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
@@ -53,22 +55,30 @@ func (c *composeOp) open(b *engine, key string) *storage.Error {
 	return nil
 }
 
+// run composes the object inside the provider if that is possible. Otherwise it downloads the
+// sources and uploads them.
 func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if e := c.headSources(ctx); e != nil {
 		return nil, e
 	}
 	if c.req.ContentType == "" {
-		c.req.ContentType = contentType("", c.op.key, nil)
-		if headertext.MediaTypeByExtension(c.op.key) == "" && c.sources[0].ContentType != "" &&
-			c.op.engine.has(storage.ContentProperties) {
-			c.req.ContentType = c.sources[0].ContentType
-		}
+		c.req.ContentType = c.composedType()
 	}
-	if c.op.engine.has(storage.ServerCompose) {
-		a, e := c.serverCompose(ctx)
-		return orStream(ctx, a, e, &c.req, c.streamCompose)
+	if !c.op.engine.has(storage.ServerCompose) {
+		return c.streamCompose(ctx)
 	}
-	return c.streamCompose(ctx)
+	attrs, e := c.serverCompose(ctx)
+	return orStream(ctx, attrs, e, &c.req, c.streamCompose)
+}
+
+// composedType returns the content type of an object for which no option sets one. It is the type
+// of the key's extension. If that has no type, it is the type of the first source.
+func (c *composeOp) composedType() string {
+	byKey := contentType("", c.op.key, nil)
+	if headertext.MediaTypeByExtension(c.op.key) != "" || !c.op.engine.has(storage.ContentProperties) {
+		return byKey
+	}
+	return cmp.Or(c.sources[0].ContentType, byKey)
 }
 
 // headSources reads the attributes of all sources. Compose then reads exactly the revisions that
@@ -95,47 +105,49 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 // serverCompose lets the provider join the sources. No content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	engine := c.op.engine
-	r := &driver.ComposeRequest{
+	req := &driver.ComposeRequest{
 		Key:        c.op.key,
 		Properties: c.req.Properties,
 		Controls:   c.req.Controls,
 		Native:     c.req.Native,
 		Condition:  c.req.Condition,
 	}
-	r.CRC32C.Known = true
-
+	req.CRC32C.Known = true
 	for i, source := range c.sources {
 		ref := engine.driver.Locate(c.srcKeys[i])
 		ref.Revision = source.Revision
 		ref.Attrs = source
 		ref.Native = c.req.Source.Native
-		r.Sources = append(r.Sources, ref)
-		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
-		r.Size += source.Size
+		req.Sources = append(req.Sources, ref)
+		req.CRC32C = driver.JoinCRC32C(req.CRC32C, source.CRC32C, source.Size)
+		req.Size += source.Size
 	}
 
-	name := optionState(c.opts).WriteID
-	writeID := ""
+	// replaced is the revision of the source that the composed object replaces, or "".
+	replaced := ""
+	ownSource := slices.Index(c.srcKeys, c.op.key)
+	if ownSource >= 0 {
+		replaced = c.sources[ownSource].Revision
+	}
+
 	// The composed object may replace one of its sources. If the response is lost, a retry would
 	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
 	// So the request needs a write id in this case, too (see replacesSource).
-	if c.req.Condition != (storage.Condition{}) || name != "" || slices.Contains(c.srcKeys, c.op.key) {
+	name := optionState(c.opts).WriteID
+	writeID := ""
+	if c.req.Condition != (storage.Condition{}) || name != "" || ownSource >= 0 {
 		writeID = engine.newWriteID(name)
 	}
-	r.Metadata = engine.metadata.Encode(c.req.Metadata, writeID)
-	replaced := ""
-	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
-		replaced = c.sources[i].Revision
-	}
+	req.Metadata = engine.metadata.Encode(c.req.Metadata, writeID)
 
-	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Compose(ctx, r) }
-	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, &intent{
+	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Compose(ctx, req) }
+	return replaceOnServer(ctx, &c.op, replaced, &req.Condition, call, &intent{
 		properties: c.req.Properties,
 		controls:   c.req.Controls,
 		native:     c.req.Native,
-		size:       r.Size,
-		crc:        r.CRC32C,
-		condition:  r.Condition,
+		size:       req.Size,
+		crc:        req.CRC32C,
+		condition:  req.Condition,
 		writeID:    writeID,
 		named:      name != "",
 	})
@@ -160,29 +172,30 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	return storeSource(ctx, &c.op, r, c.opts.Transfer, body)
 }
 
-// openSource opens source i. It fails with Changed if the source is not the revision that
-// headSources has seen.
-func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
+// openSource opens the source with this index. It fails with Changed if the source is not the
+// revision that headSources has seen.
+func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, error) {
+	expected := c.sources[index]
 	d := &download{ctx: ctx}
-	want := c.sources[i]
-	d.first.req = driver.GetRequest{
-		Key:       c.srcKeys[i],
-		Length:    -1,
-		Condition: storage.Condition{Revision: want.Revision},
-		Native:    c.req.Source.Native,
-	}
 	d.op.engine = c.op.engine
 	d.op.name = c.op.name
-	d.op.key = c.srcKeys[i]
-	e := d.open()
-	switch {
-	case e == nil && !changed(want, d.reader.Attrs()):
-		return d, nil
-	case e == nil:
-		_ = d.Close()
-		e = &storage.Error{Code: storage.Changed}
-	case e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound:
-		e.Code = storage.Changed
+	d.op.key = c.srcKeys[index]
+	d.first.req = driver.GetRequest{
+		Key:       c.srcKeys[index],
+		Length:    -1,
+		Condition: storage.Condition{Revision: expected.Revision},
+		Native:    c.req.Source.Native,
 	}
-	return nil, d.fail(e)
+
+	if e := d.open(); e != nil {
+		if e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound {
+			e.Code = storage.Changed
+		}
+		return nil, d.fail(e)
+	}
+	if changed(expected, d.reader.Attrs()) {
+		_ = d.Close()
+		return nil, d.fail(&storage.Error{Code: storage.Changed})
+	}
+	return d, nil
 }

@@ -20,15 +20,29 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 	return nil
 }
 
+// Tags returns the tags of the object. An object without tags has an empty map.
 func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOptions) (map[string]string, error) {
 	o := &operation{}
-	r := &driver.GetRequest{}
-	e := o.prepareRead(b.engine, "Tags", key, r, opts)
-	e = cmp.Or(e, b.engine.need(storage.ObjectTags, "Tags"))
-	if e == nil && r.Condition != (storage.Condition{}) {
-		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
+	req := &driver.GetRequest{}
+	e := o.prepareTags(b.engine, key, req, opts)
+	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, req) })
+}
+
+// prepareTags checks the options of Tags, and completes its request.
+func (o *operation) prepareTags(
+	c *engine, key string, req *driver.GetRequest, opts *storage.DownloadOptions,
+) *storage.Error {
+	const name = "Tags"
+	if e := o.prepareRead(c, name, key, req, opts); e != nil {
+		return e
 	}
-	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, r) })
+	if e := c.need(storage.ObjectTags, name); e != nil {
+		return e
+	}
+	if req.Condition != (storage.Condition{}) {
+		return invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
+	}
+	return nil
 }
 
 // readTags requests the tags of an object. The request is part of the operation o.
@@ -45,8 +59,12 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	return maps.Clone(tags), nil
 }
 
+// SetTags replaces the tags of the object.
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts *storage.ChangeOptions) error {
-	o := &changeOp{opts: opts, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+	o := &changeOp{
+		req:  driver.ChangeRequest{Tags: maps.Clone(tags)},
+		opts: opts,
+	}
 	return o.run(ctx, b.engine, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
@@ -65,56 +83,82 @@ func (c *changeOp) run(
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
 ) error {
 	o := &c.op
-	r := &c.req
+	req := &c.req
 	e := o.prepareWrite(b, name, key)
-	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.opts), b.need(need, name))
+	e = cmp.Or(e, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
-		e := o.call(ctx, func(ctx context.Context) error { return send(o.engine.driver, ctx, r) })
-		switch {
-		case e == nil || e.Code != storage.PreconditionFailed || !e.Unknown:
-		case r.SoftDeleted:
-			e.Code = storage.OutcomeUnknown
-			e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
-		default:
-			// The request has no condition, so a gateway sent the 412, not the store.
-			e.Code = storage.Unavailable
-		}
-		return e
+		e := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
+		return changeFailure(e, req)
 	})
 }
 
-// resolveChange checks the key and the options, and copies the options into r.
-func (c *engine) resolveChange(key string, r *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
-	var unversioned, foreign *storage.Error
-	r.Key = key
-	r.Version = opts.Version
-	r.BypassGovernance = opts.BypassGovernance
-	if !opts.SoftDeleted {
-		// A soft-deleted version exists even if the bucket keeps no versions.
-		unversioned = c.needVersion(opts.Version)
+// changeFailure turns an error of a change into the error for the caller. A response was lost if
+// the error is PreconditionFailed and Unknown is true. e may be nil.
+func changeFailure(e *storage.Error, req *driver.ChangeRequest) *storage.Error {
+	if e == nil || e.Code != storage.PreconditionFailed || !e.Unknown {
+		return e
 	}
-	r.Native, foreign = c.natives(opts.Native)
-	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
+	if req.SoftDeleted {
+		e.Code = storage.OutcomeUnknown
+		e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
+		return e
+	}
+	// The request has no condition, so a gateway sent the 412, not the store.
+	e.Code = storage.Unavailable
+	return e
 }
 
-func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts *storage.ChangeOptions) error {
-	o := &changeOp{opts: opts}
-	var checked *storage.Error
-	if r != (storage.Retention{}) {
-		r.Until = metadata.RoundUpTime(r.Until)
-		if rule := metadata.CheckRetention(string(r.Mode), r.Until, time.Now()); rule != "" {
-			checked = invalid("retention", rule)
+// resolveChange checks the key and the options, and copies the options into req.
+func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
+	if e := c.checkReadKey(key); e != nil {
+		return e
+	}
+	// A soft-deleted version exists even if the bucket keeps no versions.
+	if !opts.SoftDeleted {
+		if e := c.needVersion(opts.Version); e != nil {
+			return e
 		}
 	}
-	o.req.Retention = r
-	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
+	native, e := c.natives(opts.Native)
+	if e != nil {
+		return e
+	}
+
+	req.Key = key
+	req.Version = opts.Version
+	req.BypassGovernance = opts.BypassGovernance
+	req.Native = native
+	return nil
 }
 
+// SetRetention locks the object until a time. An empty Retention ends the lock.
+func (b bucket) SetRetention(
+	ctx context.Context, key string, retention storage.Retention, opts *storage.ChangeOptions,
+) error {
+	var argErr *storage.Error
+	if retention != (storage.Retention{}) {
+		retention.Until = metadata.RoundUpTime(retention.Until)
+		if rule := metadata.CheckRetention(string(retention.Mode), retention.Until, time.Now()); rule != "" {
+			argErr = invalid("retention", rule)
+		}
+	}
+	o := &changeOp{
+		req:  driver.ChangeRequest{Retention: retention},
+		opts: opts,
+	}
+	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, argErr, driver.Driver.SetRetention)
+}
+
+// SetLegalHold sets or removes the legal hold of the object.
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts *storage.ChangeOptions) error {
-	o := &changeOp{opts: opts, req: driver.ChangeRequest{LegalHold: hold}}
+	o := &changeOp{
+		req:  driver.ChangeRequest{LegalHold: hold},
+		opts: opts,
+	}
 	return o.run(ctx, b.engine, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
+// Restore makes an archived object readable, or brings a soft-deleted object back.
 func (b bucket) Restore(ctx context.Context, key string, opts *storage.ChangeOptions) error {
 	o := &changeOp{opts: opts}
 	o.req.RestoreDays = opts.RestoreDays

@@ -17,22 +17,23 @@ import (
 // Source names the object as the source of a copy. Copy then copies inside the provider if it can.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
+// CopyFrom makes the object key a copy of src.
 func (b bucket) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	c := b.engine
+	dst := b.engine
 	o := &copyOp{from: src, opts: opts}
 	o.op.keys = []string{src.Key()}
-	e := o.op.prepareWrite(c, "Copy", key)
+	e := o.op.prepareWrite(dst, "Copy", key)
 	if e == nil {
-		e = c.resolveCopy(objectkey.Checked(ctx, key), &o.req, opts)
+		e = dst.resolveCopy(objectkey.Checked(ctx, key), &o.req, opts)
 		o.req.Key = key
 	}
 	if o.tail() != nil {
 		*optionState(opts).Taken = true
-		e = cmp.Or(e, c.need(storage.ConditionalUpdate, "Append"))
+		e = cmp.Or(e, dst.need(storage.ConditionalUpdate, "Append"))
 	}
-	if !o.fromElsewhere(c) {
+	if !o.fromElsewhere(dst) {
 		ctx = driver.WithoutFailover(ctx)
 	}
 	return run(ctx, &o.op, e, o.run)
@@ -76,18 +77,25 @@ func (c *copyOp) sourceEngine() *engine {
 // tail returns the bytes that Append adds to the source. It returns nil for other operations.
 func (c *copyOp) tail() []byte { return optionState(c.opts).Tail }
 
-// resolveCopy checks the options of Copy or Compose, and copies them into r.
-func (c *engine) resolveCopy(key string, r *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
+// resolveCopy checks the options of Copy or Compose, and copies them into req.
+func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
 	if e := checkSet(&opts.Properties, opts.Set); e != nil {
 		return e
 	}
-	r.Key = key
-	r.Source.Version = opts.Version
-	r.Properties = opts.Properties
-	r.Controls = opts.Controls
-	r.Condition = opts.Condition
-	w := writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
-	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&opts.Transfer))
+	req.Key = key
+	req.Source.Version = opts.Version
+	req.Properties = opts.Properties
+	req.Controls = opts.Controls
+	req.Condition = opts.Condition
+	e := c.resolveWrite(key, writeFields{
+		properties: &req.Properties,
+		set:        opts.Set,
+		controls:   &req.Controls,
+		condition:  &req.Condition,
+		native:     &req.Native,
+		natives:    opts.Native,
+	})
+	return cmp.Or(e, checkTransfer(&opts.Transfer))
 }
 
 // run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
@@ -101,51 +109,67 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
-	onServer := c.op.engine.has(storage.ServerCopy)
-	if added := int64(len(c.tail())); added > 0 {
-		limit := c.op.engine.desc.MaxPartSize
-		onServer = c.op.engine.has(storage.ServerAppend) && (limit == 0 || added <= limit)
+	if !c.copiesOnServer() {
+		return c.streamCopy(ctx)
 	}
-	if onServer {
-		srcRef := src.driver.Locate(c.source.op.key)
-		dst := c.op.engine.driver.Locate(c.op.key)
-		if evidence.EqualValues(srcRef.Account, dst.Account) {
-			a, e := c.serverCopy(ctx, srcRef)
-			return orStream(ctx, a, e, &c.req, c.streamCopy)
-		}
+
+	srcRef := src.driver.Locate(c.source.op.key)
+	dstRef := c.op.engine.driver.Locate(c.op.key)
+	if !evidence.EqualValues(srcRef.Account, dstRef.Account) {
+		// No server reaches both buckets.
+		return c.streamCopy(ctx)
 	}
-	return c.streamCopy(ctx)
+	attrs, e := c.serverCopy(ctx, srcRef)
+	return orStream(ctx, attrs, e, &c.req, c.streamCopy)
 }
 
-// orStream completes a copy that was first tried on the server. The attributes a and the error e
-// are the results of that attempt. If the store does not support the copy, orStream calls the
-// function stream and returns its results. Otherwise orStream returns the results of the attempt.
-//
-// In two cases, orStream returns the results of the attempt even if the store does not support the
-// copy. First, e has an Op, which means that e is an error of the source. Second, the attempt may
-// have taken effect, and the request has a condition. The attempt itself could make the condition
-// of a second write fail.
+// copiesOnServer reports whether the destination's store can copy inside the provider, together
+// with the bytes of Append.
+func (c *copyOp) copiesOnServer() bool {
+	dst := c.op.engine
+	added := int64(len(c.tail()))
+	if added == 0 {
+		return dst.has(storage.ServerCopy)
+	}
+	if limit := dst.desc.MaxPartSize; limit > 0 && added > limit {
+		return false
+	}
+	return dst.has(storage.ServerAppend)
+}
+
+// orStream completes a copy that was first tried on the server. The parameters attrs and e are the
+// results of that attempt. If the store does not support the copy, orStream calls the function
+// stream and returns its results. Otherwise orStream returns the results of the attempt.
 func orStream(
-	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
+	ctx context.Context, attrs *storage.Attrs, e *storage.Error, req *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
 ) (*storage.Attrs, *storage.Error) {
-	if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && r.Condition != (storage.Condition{}) {
-		return a, e
+	if e == nil || e.Code != storage.Unsupported {
+		return attrs, e
 	}
-	a, failure := stream(ctx)
+	if e.Op != "" {
+		// The error is of the source.
+		return attrs, e
+	}
+	if e.Unknown && req.Condition != (storage.Condition{}) {
+		// The attempt may have taken effect, and could make the condition of a second write fail.
+		return attrs, e
+	}
+
+	attrs, failure := stream(ctx)
 	inheritUnknown(failure, e)
-	return a, failure
+	return attrs, failure
 }
 
 // openSource starts the operation that reads the source. It makes no request.
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
-	c.source = &download{}
-	d := c.source
-	set := c.opts
+	d := &download{}
+	c.source = d
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
-	d.first.req.Auxiliary = (src == c.op.engine || optionState(set).WriteID != "") && len(set.SourceNative) == 0
+	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
+	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
 	d.ctx, e = d.op.begin(ctx, e)
 	if e != nil {
 		return sourceError(d.op.end(e))
@@ -169,8 +193,10 @@ func sourceError(err error) *storage.Error {
 // other tags, both buckets support tags, and the source is from package engine.
 // mayHave is false if the source is known to have no tags.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && c.opts.Tags == nil && c.source != nil &&
-		c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
+	if !mayHave || c.opts.Tags != nil || c.source == nil {
+		return false
+	}
+	return c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not read tags, it returns no tags
@@ -210,11 +236,14 @@ func (d *download) sourceRequest() *driver.GetRequest {
 func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	d := c.source
 	current, e := head(d.ctx, &d.op, d.sourceRequest())
-	if e == nil && changed(attrs, d.op.toUser(d.ctx, current)) {
-		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
-	}
 	if e != nil {
 		return c.sourceLost(e)
+	}
+	if changed(attrs, d.op.toUser(d.ctx, current)) {
+		return c.sourceLost(&storage.Error{
+			Code: storage.Changed,
+			Err:  errors.New("the source was replaced while its tags were read"),
+		})
 	}
 	return nil
 }
@@ -233,52 +262,82 @@ func (c *copyOp) keepsClass() bool {
 // streamCopy downloads the source and uploads it. The upload is part of the destination's
 // operation.
 func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, e := c.download(ctx)
+	reader, e := c.download(ctx)
 	if e != nil {
 		return nil, e
 	}
-	defer src.Close()
-	source := src.Attrs()
-	r := putOfCopy(&c.req)
-	r.Properties = source.Properties
-	c.replaceProperties(&r.Properties)
-	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
-	c.op.engine.dropProperties(&r.Properties)
-	if !c.keepsClass() {
-		r.StorageClass = ""
+	defer reader.Close()
+	source := reader.Attrs()
+	req, e := c.streamRequest(source)
+	if e != nil {
+		return nil, e
 	}
 
-	// The tags were read after the content, so check that both are of the same object.
-	mayHave := source.TagCount > 0 || c.source != nil && c.source.op.engine.desc.TagsByHead
-	if c.keepsTags(mayHave) {
-		r.Tags, e = c.sourceTags()
-		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
-			e = c.checkSource(source)
-		}
+	body := sourcebody.One(reader, c.tail())
+	if !c.copiesOntoItself() || c.tail() != nil || source.Revision == "" {
+		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
+	}
+	revision, e := c.op.engine.untagged(source.Revision)
+	if e != nil {
+		return nil, e
+	}
+	return replaceRead(ctx, &c.op, req, c.req.Source.Version, revision, c.opts.Transfer, body)
+}
+
+// streamRequest returns the Put request of a copy whose content passes through this process. The
+// parameter source has the attributes of the opened source.
+func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *storage.Error) {
+	dst := c.op.engine
+	req := putOfCopy(&c.req)
+	req.Properties = source.Properties
+	c.replaceProperties(&req.Properties)
+	req.ContentType = cmp.Or(req.ContentType, "application/octet-stream")
+	dst.dropProperties(&req.Properties)
+	if !c.keepsClass() {
+		req.StorageClass = ""
+	}
+	req.Size, req.CRC32C = c.expectedResult(source)
+
+	mayHaveTags := source.TagCount > 0 || c.source != nil && c.source.op.engine.desc.TagsByHead
+	if c.keepsTags(mayHaveTags) {
+		tags, e := c.streamTags(source)
 		if e != nil {
-			return nil, e
+			return req, e
 		}
+		req.Tags = tags
 	}
 
 	// Append must not replace an object that was written meanwhile.
-	if c.tail() != nil && r.Condition == (storage.Condition{}) {
-		r.Condition.Revision = source.Revision
-		if e := c.op.engine.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
-			return nil, e
+	if c.tail() != nil && req.Condition == (storage.Condition{}) {
+		req.Condition.Revision = source.Revision
+		if e := dst.condition(&req.Condition, storage.ConditionalUpdate); e != nil {
+			return req, e
 		}
 	}
-	r.Size, r.CRC32C = c.expectedResult(source)
+	return req, nil
+}
 
-	body := sourcebody.One(src, c.tail())
-	ontoItself := c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
-	if ontoItself && c.tail() == nil && source.Revision != "" {
-		untagged, e := c.op.engine.untagged(source.Revision)
-		if e != nil {
-			return nil, e
-		}
-		return replaceRead(ctx, &c.op, r, c.req.Source.Version, untagged, c.opts.Transfer, body)
+// streamTags returns the tags of the opened source. The tags are read after the content was opened,
+// so streamTags checks that both are of the same object.
+func (c *copyOp) streamTags(source *storage.Attrs) (map[string]string, *storage.Error) {
+	tags, e := c.sourceTags()
+	if e != nil {
+		return nil, e
 	}
-	return storeSource(ctx, &c.op, r, c.opts.Transfer, body)
+	if c.req.Source.Version != "" {
+		// A version is never replaced.
+		return tags, nil
+	}
+	if len(tags) > 0 || source.TagCount > 0 {
+		return tags, c.checkSource(source)
+	}
+	return tags, nil
+}
+
+// copiesOntoItself reports whether the source and the destination are the same object of the same
+// bucket.
+func (c *copyOp) copiesOntoItself() bool {
+	return c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 }
 
 // replaceRead uploads body, which reads the object that the upload replaces. The object may change
@@ -303,9 +362,10 @@ func replaceRead(
 // expectedResult returns the size in bytes and the checksum of the result: the source, followed by the bytes
 // of Append.
 func (c *copyOp) expectedResult(source *storage.Attrs) (size int64, crc storage.CRC32C) {
-	added := int64(len(c.tail()))
-	return source.Size + added, driver.JoinCRC32C(source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.tail()), Known: true},
-		added)
+	tail := c.tail()
+	added := int64(len(tail))
+	tailCRC := storage.CRC32C{Sum: crc32c.Sum(tail), Known: true}
+	return source.Size + added, driver.JoinCRC32C(source.CRC32C, tailCRC, added)
 }
 
 // putOfCopy returns the Put request for a copy r. Its size and checksum are not set, because they
@@ -322,28 +382,36 @@ func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 
 // storeSource uploads body, which reads the sources of a copy.
 func storeSource(
-	ctx context.Context, o *operation, r driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
+	ctx context.Context, o *operation, req driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
-	w := &write{op: o, req: r, transfer: transfer}
+	w := &write{
+		op:       o,
+		req:      req,
+		transfer: transfer,
+	}
 	if e := w.open(body); e != nil {
 		return nil, e
 	}
-	a, e := w.store(ctx)
-	if err := body.SourceFailure(); err != nil && e != nil && e.Code == storage.BodyFailed {
-		e = sourceFailed(ctx, err)
+	attrs, e := w.store(ctx)
+	if e == nil || e.Code != storage.BodyFailed {
+		return attrs, e
 	}
-	return a, e
+	if err := body.SourceFailure(); err != nil {
+		return nil, sourceFailed(ctx, err)
+	}
+	return nil, e
 }
 
 // download opens the content of the source.
 func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error) {
-	if d := c.source; d != nil {
-		if e := d.open(); e != nil {
-			return nil, sourceError(d.fail(e))
-		}
-		return d.present(), nil
+	d := c.source
+	if d == nil {
+		return c.streamSource(ctx)
 	}
-	return c.streamSource(ctx)
+	if e := d.open(); e != nil {
+		return nil, sourceError(d.fail(e))
+	}
+	return d.present(), nil
 }
 
 // sourceOptions returns the options for the download of the source.
@@ -357,12 +425,12 @@ func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 }
 
 // streamSource opens a source that is not from package engine, by its method Download.
-func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
-	r, err := c.from.Download(ctx, c.sourceOptions())
+func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Error) {
+	reader, err := c.from.Download(ctx, c.sourceOptions())
 	if err == nil {
-		return r, nil
+		return reader, nil
 	}
-	e = asError(ctx, err)
+	e := asError(ctx, err)
 	e.Op = "Copy"
 	e.Key = cmp.Or(e.Key, c.from.Key())
 	// This error is about the source. With this Code, the caller would think that a condition on

@@ -11,17 +11,48 @@ import (
 // serverCopy lets the provider copy the object. No content passes through this process.
 func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	if c.copiesWithoutAttrs() {
-		a, e := c.copyWithoutAttrs(ctx, src)
+		attrs, e := c.copyWithoutAttrs(ctx, src)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
-			return a, e
+			return attrs, e
 		}
 		// The copy failed for good. Reading the attributes of the source below shows why.
 	}
 
 	// Read the attributes of the source. The copy must be of this revision.
+	source, e := c.headSource()
+	if e != nil {
+		return nil, e
+	}
+	if c.tail() != nil && c.req.Condition == (storage.Condition{}) {
+		c.req.Condition.Revision = source.Revision
+	}
+	req := c.req
+	reserved := *source // a copy that keeps the reserved metadata, which a layer may need
+	src.Version = req.Source.Version
+	src.Revision = source.Revision
+	src.Attrs = &reserved
+	src.Native = c.source.first.req.Native
+	req.Source = src
+
+	want, e := c.copyIntent(&req, source)
+	if e != nil {
+		return nil, e
+	}
+	if len(c.tail()) > 0 {
+		return c.appendOnServer(ctx, &req, want)
+	}
+
+	replaced := ""
+	if c.replacesSource(&src) {
+		replaced = source.Revision
+	}
+	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &req) }
+	return replaceOnServer(ctx, &c.op, replaced, &req.Condition, call, want)
+}
+
+// headSource reads the attributes of the source, with its reserved metadata.
+func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	d := c.source
-	set := c.opts
-	engine := c.op.engine
 	req := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	req.NativeAttrs = true
@@ -29,89 +60,84 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	if e != nil {
 		return nil, sourceError(d.fail(e))
 	}
-	if c.tail() != nil && c.req.Condition == (storage.Condition{}) {
-		c.req.Condition.Revision = source.Revision
-	}
-	r := c.req
-	clone := *source // clone keeps the reserved metadata, which a layer may need
-	src.Version = r.Source.Version
-	src.Revision = source.Revision
-	src.Attrs = &clone
-	src.Native = d.first.req.Native
-	r.Source = src
-	r.ReplaceTags = set.Tags != nil
+	return source, nil
+}
 
-	// The intent says what the copy must store. After a lost response, the object is compared with it.
-	name := optionState(set).WriteID
-	in := &intent{native: r.Native, condition: r.Condition, named: name != ""}
-	in.size, in.crc = c.expectedResult(source)
-	in.keptTags, e = c.copyTags(&r, source.TagCount)
+// copyIntent completes the request of a copy whose source has these attributes. It returns what the
+// copy must store. After a lost response, the object is compared with that. copyIntent removes the
+// reserved metadata from source.
+func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
+	dst := c.op.engine
+	name := optionState(c.opts).WriteID
+	want := &intent{
+		native:    req.Native,
+		condition: req.Condition,
+		named:     name != "",
+	}
+	want.size, want.crc = c.expectedResult(source)
+
+	req.ReplaceTags = c.opts.Tags != nil
+	kept, e := c.copyTags(req, source.TagCount)
 	if e != nil {
 		return nil, e
 	}
+	want.keptTags = kept
 
 	// The copy has the properties of its source, except for those that the caller sets.
-	marked := metadata.HoldsReserved(source.Metadata)
-	source.Metadata = d.op.engine.metadata.Decode(d.ctx, source.Metadata)
-	r.Properties = source.Properties
-	c.replaceProperties(&r.Properties)
-	engine.dropProperties(&r.Properties)
-	if !engine.has(storage.ContentProperties) {
-		r.ContentType = contentType("", c.op.key, nil)
+	hadReserved := metadata.HoldsReserved(source.Metadata)
+	source.Metadata = c.source.op.engine.metadata.Decode(c.source.ctx, source.Metadata)
+	req.Properties = source.Properties
+	c.replaceProperties(&req.Properties)
+	dst.dropProperties(&req.Properties)
+	if !dst.has(storage.ContentProperties) {
+		req.ContentType = contentType("", c.op.key, nil)
 	}
-	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&src) {
-		in.writeID = engine.newWriteID(name)
-	}
-	in.properties = r.Properties
-	in.controls = r.Controls
-	r.Metadata = engine.metadata.Encode(r.Metadata, in.writeID)
-	r.Replace = set.Set != 0 || marked || in.writeID != "" || !engine.has(storage.Metadata|storage.ContentProperties)
-	if len(c.tail()) > 0 {
-		return c.appendOnServer(ctx, &r, in)
-	}
+	want.properties = req.Properties
+	want.controls = req.Controls
 
-	replaced := ""
-	if c.replacesSource(&src) {
-		replaced = source.Revision
+	if req.Condition != (storage.Condition{}) || want.named || c.replacesSource(&req.Source) {
+		want.writeID = dst.newWriteID(name)
 	}
-	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Copy(ctx, &r) }
-	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, in)
+	req.Metadata = dst.metadata.Encode(req.Metadata, want.writeID)
+	// Without Replace, the store would keep the metadata of the source, with its reserved keys.
+	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" ||
+		!dst.has(storage.Metadata|storage.ContentProperties)
+	return want, nil
 }
 
 // appendOnServer joins the source and the bytes of Append to one object, inside the provider.
 func (c *copyOp) appendOnServer(
-	ctx context.Context, r *driver.CopyRequest, in *intent,
+	ctx context.Context, r *driver.CopyRequest, want *intent,
 ) (*storage.Attrs, *storage.Error) {
-	set := c.opts
+	opts := c.opts
 	req := &driver.ComposeRequest{
 		Key:        r.Key,
 		Sources:    []driver.ObjectRef{r.Source},
 		Tail:       c.tail(),
-		Size:       in.size,
-		CRC32C:     in.crc,
+		Size:       want.size,
+		CRC32C:     want.crc,
 		Properties: r.Properties,
 		Controls:   r.Controls,
 		Native:     r.Native,
 		Condition:  r.Condition,
-		Unchanged:  set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
+		Unchanged:  opts.Set == 0 && opts.Tags == nil && !locks(&opts.Controls) && !r.PublicRead,
 	}
-	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, req) },
-		in,
-	)
+	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, req) }
+	return writeOnServer(ctx, &c.op, call, want)
 }
 
-// copyTags makes the copy keep the tags of its source, unless options replace them. kept is the
-// number of tags that the store copies itself. Other tags go into r.
-func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
-	switch {
-	case !c.keepsTags(count > 0):
-	case c.op.engine.desc.CopiesTags && len(c.tail()) == 0:
-		kept = count
-	default:
-		r.Tags, e = c.sourceTags()
+// copyTags makes the copy keep the tags of its source, unless options replace them. count is the
+// number of these tags. kept is the number of tags that the store copies itself. Other tags go into
+// req.
+func (c *copyOp) copyTags(req *driver.CopyRequest, count int) (kept int, e *storage.Error) {
+	if !c.keepsTags(count > 0) {
+		return 0, nil
 	}
-	return kept, e
+	if c.op.engine.desc.CopiesTags && len(c.tail()) == 0 {
+		return count, nil
+	}
+	req.Tags, e = c.sourceTags()
+	return 0, e
 }
 
 // replacesSource reports whether the source and the destination are the same object. Such a copy
@@ -123,15 +149,20 @@ func (c *copyOp) replacesSource(src *driver.ObjectRef) bool {
 }
 
 // copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the
-// source. In two cases, the request must contain all properties, and the attributes must be read.
-// First, a copy with a condition needs a write id in the metadata. Second, an option may replace
-// properties.
+// source.
 func (c *copyOp) copiesWithoutAttrs() bool {
-	r := &c.req
-	target := c.op.engine
-	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.opts.WithoutAttrs && c.opts.Set == 0 &&
-		r.Condition == (storage.Condition{}) &&
-		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
+	dst := c.op.engine
+	if !dst.desc.CopiesWithoutAttrs || !c.opts.WithoutAttrs || c.tail() != nil {
+		return false
+	}
+	// Each of these needs a request with all properties, and those are read from the source.
+	replacesProperties := c.opts.Set != 0
+	needsWriteID := c.req.Condition != (storage.Condition{})
+	dropsProperties := !dst.has(storage.Metadata | storage.ContentProperties)
+	if replacesProperties || needsWriteID || dropsProperties {
+		return false
+	}
+	return !c.keepsTags(true) || dst.desc.CopiesTags
 }
 
 // copyWithoutAttrs copies the source without reading its attributes. If the source has a write id
@@ -155,51 +186,56 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*s
 // in one moment and write in another. So the request has the revision that was read, which is the parameter replaced,
 // as its condition, if it has no other condition and the store can compare. If the object changed, replaceOnServer
 // fails with Changed. A server that compares in uploads but not in copies makes the copy without the condition.
+//
+// The parameter condition is the field of the request that the function call sends.
 func replaceOnServer(
 	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
-	call func(context.Context) (*storage.Attrs, error), in *intent,
+	call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	if replaced == "" || *condition != (storage.Condition{}) || !o.engine.has(storage.ConditionalUpdate) {
-		return writeOnServer(ctx, o, call, in)
+		return writeOnServer(ctx, o, call, want)
 	}
 	condition.Revision = replaced
-	in.condition = *condition
-	a, e := writeOnServer(ctx, o, call, in)
-	switch {
-	case e == nil:
-	case e.Code == storage.PreconditionFailed:
-		e.Code = storage.Changed
-	case e.Code == storage.Unsupported && !e.Unknown:
-		*condition = storage.Condition{}
-		in.condition = *condition
-		return writeOnServer(ctx, o, call, in)
+	want.condition = *condition
+	attrs, e := writeOnServer(ctx, o, call, want)
+	if e == nil {
+		return attrs, nil
 	}
-	return a, e
+
+	if e.Code == storage.Unsupported && !e.Unknown {
+		*condition = storage.Condition{}
+		want.condition = storage.Condition{}
+		return writeOnServer(ctx, o, call, want)
+	}
+	if e.Code == storage.PreconditionFailed {
+		e.Code = storage.Changed
+	}
+	return attrs, e
 }
 
 // writeOnServer calls the given function. That function copies or joins objects inside the
 // provider. If the response is lost, writeOnServer finds out whether the write took effect.
 func writeOnServer(
-	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,
+	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
-	a, e := request(ctx, o, call)
+	attrs, e := request(ctx, o, call)
 	if e != nil && e.Code == storage.ObjectNotFound {
 		// The source existed before, so it was removed meanwhile.
 		e.Code = storage.Changed
 	}
-	return finishWrite(ctx, o, a, e, in)
+	return finishWrite(ctx, o, attrs, e, want)
 }
 
-// replaceProperties replaces the properties in p that options have set. p has the properties of the
-// source.
-func (c *copyOp) replaceProperties(p *storage.Properties) {
+// replaceProperties replaces the properties that options have set. On entry, properties has those of
+// the source.
+func (c *copyOp) replaceProperties(properties *storage.Properties) {
 	set := c.opts.Set
 	for _, text := range textProperties {
 		if set&text.bit != 0 {
-			*text.of(p) = *text.of(&c.req.Properties)
+			*text.field(properties) = *text.field(&c.req.Properties)
 		}
 	}
 	if set&storage.MetadataSet != 0 {
-		p.Metadata = c.req.Metadata
+		properties.Metadata = c.req.Metadata
 	}
 }

@@ -123,17 +123,21 @@ func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 
 // checkOptions returns Unsupported if an option asks for versions, locks or soft delete, and the store
 // cannot provide them.
-func (c *engine) checkOptions(o *storage.OpenOptions) (e *storage.Error) {
+func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
-		e = c.need(storage.ObjectLock, "WithObjectLock")
+		if e := c.need(storage.ObjectLock, "WithObjectLock"); e != nil {
+			return e
+		}
 	}
 	if o.SoftDelete > 0 && c.desc.EnableSoftDelete == nil {
-		e = cmp.Or(e, c.need(storage.SoftDelete, "WithSoftDelete"))
+		if e := c.need(storage.SoftDelete, "WithSoftDelete"); e != nil {
+			return e
+		}
 	}
 	if o.Versions && c.desc.EnableVersions == nil {
-		e = cmp.Or(e, c.need(storage.Versioning, "WithVersioning"))
+		return c.need(storage.Versioning, "WithVersioning")
 	}
-	return e
+	return nil
 }
 
 // openVersions turns on versions, locks and soft delete as the options ask. A cloud does not need
@@ -148,9 +152,16 @@ func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	if o.SoftDelete > 0 && desc.EnableSoftDelete != nil {
 		desc.EnableSoftDelete(o.SoftDelete)
 	}
-	if o.Versions && desc.EnableVersions != nil {
-		desc.EnableVersions()
-	} else if !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil) {
+
+	if o.Versions {
+		if desc.EnableVersions != nil {
+			desc.EnableVersions()
+		}
+		return
+	}
+	// Without the option, the bucket has versions only if it is known to keep them.
+	keepsVersions := desc.Versioned || serviced && desc.EnableVersions == nil
+	if !keepsVersions {
 		c.features &^= storage.Versioning
 	}
 }
@@ -207,6 +218,8 @@ func (c *engine) tagged(revision string) string {
 	return c.tag + revision
 }
 
+// untagged returns the revision as the driver knows it. It fails with InvalidArgument if the
+// revision cannot be one of this store.
 func (c *engine) untagged(revision string) (string, *storage.Error) {
 	bare, isOurs := strings.CutPrefix(revision, c.tag)
 	if !isOurs || !isRevision(bare) {
@@ -218,12 +231,22 @@ func (c *engine) untagged(revision string) (string, *storage.Error) {
 	return bare, nil
 }
 
+// maxRevisionBytes is the length of the longest revision that is believed to be one of a store.
+const maxRevisionBytes = 1024
+
 // isRevision reports whether bare can be a revision of the store. Revisions are sent in headers
 // such as If-Match. In such a header, "*" matches any object, a comma separates revisions, and an
 // empty revision sets no condition.
 func isRevision(bare string) bool {
-	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == ',' }
-	return strings.Trim(bare, `"`) != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)
+	if strings.Trim(bare, `"`) == "" || len(bare) > maxRevisionBytes {
+		return false
+	}
+	for _, char := range bare {
+		if char <= ' ' || char > '~' || char == '*' || char == ',' {
+			return false
+		}
+	}
+	return true
 }
 
 // condition checks that the driver supports cond, and removes the provider's prefix from the
@@ -232,6 +255,7 @@ func isRevision(bare string) bool {
 func (c *engine) condition(cond *storage.Condition, update storage.Features) *storage.Error {
 	switch {
 	case *cond == storage.Condition{}:
+		return nil
 	case cond.Absent && update != storage.ConditionalUpdate:
 		return invalid("IfAbsent", "fits only writes")
 	case cond.NotRevision != "" && update != 0:
@@ -240,21 +264,23 @@ func (c *engine) condition(cond *storage.Condition, update storage.Features) *st
 		return invalid("condition", "must be IfAbsent or IfRevision, and not both")
 	case cond.Revision != "" && cond.NotRevision != "":
 		return invalid("condition", "must be IfRevision or IfRevisionNot, and not both")
-	case cond.Absent:
+	}
+
+	// Exactly one field is set.
+	if cond.Absent {
 		return c.need(storage.ConditionalCreate, "IfAbsent")
-	case cond.Revision != "":
-		if e := c.need(update, "IfRevision"); e != nil {
-			return e
-		}
-		bare, e := c.untagged(cond.Revision)
-		cond.Revision = bare
-		return e
-	case cond.NotRevision != "":
+	}
+	if cond.NotRevision != "" {
 		bare, e := c.untagged(cond.NotRevision)
 		cond.NotRevision = bare
 		return e
 	}
-	return nil
+	if e := c.need(update, "IfRevision"); e != nil {
+		return e
+	}
+	bare, e := c.untagged(cond.Revision)
+	cond.Revision = bare
+	return e
 }
 
 // Supports implements storage.Core.
@@ -271,6 +297,8 @@ func (c *engine) need(f storage.Features, name string) *storage.Error {
 	}
 	hint := c.desc.FeatureHint
 	if hint != "" {
+		// The hint may have changed since the bucket was opened, because some drivers learn from
+		// responses what their server is.
 		hint = c.driver.Describe().FeatureHint
 	}
 	// The store keeps versions, but the bucket was not opened with WithVersioning.

@@ -94,41 +94,33 @@ func (d *download) present() *storage.Reader {
 
 // open makes the first request. The response determines which bytes are delivered.
 func (d *download) open() *storage.Error {
-	s := &d.first
-	s.d = d
-	s.ctx = d.ctx
-	if s.req.Length == 0 {
+	first := &d.first
+	first.d = d
+	first.ctx = d.ctx
+	if first.req.Length == 0 {
 		// Providers cannot return an empty range.
 		return d.openEmpty()
 	}
 
-	wantedLength := s.req.Length
 	split := d.concurrency > 1 && d.canSplit()
-	// A download with several sections first requests only the bytes of the first section. If the
-	// caller wants the whole object, the first request asks for the whole object instead, because
-	// S3 returns no checksum for a range.
-	if split && (s.req.Offset > 0 || wantedLength > 0) {
-		s.req.Length = firstSectionBytes
-	}
-	attrs, e := s.connect()
-	s.req.Length = wantedLength
+	attrs, e := d.connectFirst(split)
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
 		return d.openEmpty()
 	}
 	if e != nil {
 		return e
 	}
-
 	if e := d.start(attrs); e != nil {
-		s.close()
+		first.close()
 		return e
 	}
-	s.req.Condition = storage.Condition{Revision: attrs.Revision}
+
+	first.req.Condition = storage.Condition{Revision: attrs.Revision}
 	offset, length := d.reader.Range()
-	s.set(offset, length)
+	first.set(offset, length)
 	if split && length > firstSectionBytes {
 		d.fetch = d.fixedFetch()
-		s.set(offset, firstSectionBytes)
+		first.set(offset, firstSectionBytes)
 	}
 	if d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != "" && length > growthLeast {
 		d.probe = &running.Probe{}
@@ -136,13 +128,32 @@ func (d *download) open() *storage.Error {
 	return nil
 }
 
+// connectFirst makes the first request. If the download will be split, the request asks only for
+// the bytes of the first section. If the caller wants the whole object, it asks for the whole
+// object instead, because S3 returns no checksum for a range.
+func (d *download) connectFirst(split bool) (*storage.Attrs, *storage.Error) {
+	req := &d.first.req
+	wantsRange := req.Offset > 0 || req.Length > 0
+	if !split || !wantsRange {
+		return d.first.connect()
+	}
+	wanted := req.Length
+	req.Length = firstSectionBytes
+	attrs, e := d.first.connect()
+	// start needs the span that the caller wants.
+	req.Length = wanted
+	return attrs, e
+}
+
 // canSplit reports whether the requested span may be long enough for several sections. It returns
 // false for a suffix, because the end of the object is not known yet, and for a span that begins
 // past the end of any object.
 func (d *download) canSplit() bool {
 	req := &d.first.req
-	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstSectionBytes) &&
-		req.Offset <= math.MaxInt64-firstSectionBytes
+	if req.Suffix > 0 || req.Offset > math.MaxInt64-firstSectionBytes {
+		return false
+	}
+	return req.Length < 0 || req.Length > firstSectionBytes
 }
 
 // openEmpty opens a download that delivers no bytes. It is called if the requested range is empty,
@@ -243,6 +254,8 @@ func (d *download) finish() error {
 	return io.EOF
 }
 
+// failure returns the error that every later Read returns, or nil. After Close, it returns an error
+// which says that the reader is closed.
 func (d *download) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -284,20 +297,23 @@ func (d *download) Close() error {
 	}
 	d.ended = true
 	e := d.err
-	f := d.fetch
+	fetch := d.fetch
 	d.unreserve()
 	d.mu.Unlock()
-	if f != nil {
+
+	// Cancel the fetch first: its close waits until all sections have ended.
+	if fetch != nil {
 		if d.probe != nil {
 			// grow has prepared the fetch.
-			d.op.engine.downloads.End(f.limit)
+			d.op.engine.downloads.End(fetch.limit)
 		}
-		f.cancel()
+		fetch.cancel()
 	}
 	d.first.close()
-	if f != nil {
-		f.close()
+	if fetch != nil {
+		fetch.close()
 	}
+	// The caller has got e from Read.
 	_ = d.op.end(e)
 	return nil
 }

@@ -40,7 +40,7 @@ type fetch struct {
 	buffers *bufferSink // the sink, if it has buffers
 }
 
-// This type has the part of a section's state that only a fetch and its sink use.
+// fetched has the part of a section's state that only a fetch and its sink use.
 type fetched struct {
 	done   chan struct{} // closed when the section has ended
 	err    error         // why the section failed, or nil
@@ -88,22 +88,27 @@ func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch
 // same time as WithConcurrency asks for, up to a limit.
 func (d *download) fixedFetch() *fetch {
 	offset, length := d.reader.Range()
-	length -= firstSectionBytes
-	n := min(int64(d.concurrency), rangeplan.MaxAtOnce, (length+minSectionBytes-1)/minSectionBytes)
-	size := min(max((length+n-1)/n, minSectionBytes), maxSectionBytes)
-	return newFetch(d, offset+firstSectionBytes, running.FixedLimit(int(n)), size)
+	rest := length - firstSectionBytes
+	sections := min(int64(d.concurrency), rangeplan.MaxAtOnce, ceilDiv(rest, minSectionBytes))
+	size := min(max(ceilDiv(rest, sections), minSectionBytes), maxSectionBytes)
+	return newFetch(d, offset+firstSectionBytes, running.FixedLimit(int(sections)), size)
 }
+
+// ceilDiv returns a divided by b, rounded up.
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
 // readProbed reads from the first connection. If the connection is slow, it prepares a fetch.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	start := time.Now()
 	n, e := d.first.read(p)
-	if e == nil {
-		if rate, slow := d.probe.Read(start, n); slow && d.remaining-int64(n) >= growthLeast {
-			d.grow(rate)
-		}
+	if e != nil {
+		return n, e
 	}
-	return n, e
+	rate, slow := d.probe.Read(start, n)
+	if slow && d.remaining-int64(n) >= growthLeast {
+		d.grow(rate)
+	}
+	return n, nil
 }
 
 // grow prepares a fetch, because the first connection is slow. rate is the bytes per second of that
@@ -139,10 +144,12 @@ func (d *download) grow(rate float64) {
 // small and later sections are larger. f.limit measures the throughput at the end of each section,
 // so small sections let it find the best number of parallel sections soon.
 func (f *fetch) length(offset int64) int64 {
-	const least = 1 << 20
+	const unit = 1 << 20
 	length := f.size
 	if length == 0 {
-		length = min(max((offset-f.from)/initialSections/least*least, least), f.maxSize)
+		// A share of the bytes before offset, in whole units, and at least one unit.
+		units := max((offset-f.from)/initialSections/unit, 1)
+		length = min(units*unit, f.maxSize)
 	}
 	return min(length, f.end-offset)
 }
@@ -168,9 +175,12 @@ func (f *fetch) run() {
 func (f *fetch) start(s *section) {
 	prev := f.last
 	f.last = s.fetched.done
+	read := func() { f.sink.end(s, f.fill(s, prev)) }
+	panicked := func() { f.sink.end(s, errPanicked()) }
 	f.group.Go(func() {
+		// done is closed after end, because a reader that waits for done then reads the error.
 		defer close(s.fetched.done)
-		f.group.Do(func() { f.sink.end(s, f.fill(s, prev)) }, func() { f.sink.end(s, errPanicked()) })
+		f.group.Do(read, panicked)
 	}, nil)
 }
 
@@ -183,7 +193,8 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	defer s.close()
 	f.active.Add(1)
 	defer f.active.Add(-1)
-	final := f.size > 0 // a refusal
+
+	mayWait := f.size == 0
 	for s.remaining.Load() > 0 {
 		free, err := f.sink.space(s)
 		if err != nil {
@@ -197,13 +208,16 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 			}
 			continue
 		}
-		if final || !e.Retryable {
+
+		if !mayWait || !e.Retryable {
 			return e
 		}
 		f.limit.Refused()
-		if final, err = f.waitForTurn(prev); err != nil {
+		isAlone, err := f.waitForTurn(prev)
+		if err != nil {
 			return asError(f.ctx, err)
 		}
+		mayWait = !isAlone
 		s.tries = running.Tries{}
 	}
 	return nil
@@ -211,8 +225,8 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 
 // waitForTurn waits until the earlier sections have ended. It returns true if no other section has
 // or requests a connection. Otherwise it waits a short time and returns false.
-func (f *fetch) waitForTurn(prev <-chan struct{}) (serial bool, err error) {
-	const moment = 100 * time.Millisecond
+func (f *fetch) waitForTurn(prev <-chan struct{}) (isAlone bool, err error) {
+	const pause = 100 * time.Millisecond
 	f.active.Add(-1)
 	defer f.active.Add(1)
 	if prev != nil {
@@ -225,7 +239,7 @@ func (f *fetch) waitForTurn(prev <-chan struct{}) (serial bool, err error) {
 	if f.active.Load() == 0 {
 		return true, nil
 	}
-	return false, running.Sleep(f.ctx, moment)
+	return false, running.Sleep(f.ctx, pause)
 }
 
 // interrupted returns the error of the context that has ended, or nil if none has. It returns

@@ -70,17 +70,20 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
 	inTime := timer.Stop()
-	if err == nil && inTime {
-		return attrs, s.adopt(body, cancel)
+	if err != nil {
+		cancel()
+		if !inTime {
+			return nil, stalledError(err)
+		}
+		return nil, err
 	}
-	if err == nil {
-		_ = body.Close()
-	}
-	cancel()
 	if !inTime {
-		return nil, stalledError(err)
+		// The response came, but the timer has canceled its context.
+		_ = body.Close()
+		cancel()
+		return nil, stalledError(nil)
 	}
-	return nil, err
+	return attrs, s.adopt(body, cancel)
 }
 
 // stalledError returns the error of a connection that has stalled. err is the error with which it
@@ -142,6 +145,7 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 	}
 }
 
+// advance records that n bytes were read. After enough bytes, the connection counts as working.
 func (s *section) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.remaining.Add(-n)
@@ -234,19 +238,11 @@ func (s *section) interrupt() {
 // section.
 func (s *section) afterDrop(err error) *storage.Error {
 	s.drop()
-	e := &storage.Error{Code: storage.Unavailable, Retryable: true, Err: io.ErrUnexpectedEOF}
-	if err != io.EOF {
-		e = asError(s.ctx, err)
-	}
-	if s.stalled.Swap(false) {
-		e = stalledError(nil)
-	}
+	e := s.dropError(err)
 	s.sinceDrop = 0
-	_, closed := s.opened()
-	if closed {
+	if _, closed := s.opened(); closed {
 		return errClosed
 	}
-
 	if s.ctx.Err() != nil {
 		return asError(s.ctx, s.ctx.Err())
 	}
@@ -254,17 +250,36 @@ func (s *section) afterDrop(err error) *storage.Error {
 		return e
 	}
 
-	first := s.tries.Failed == 0
-	delay, retry := s.d.op.engine.retry.allow(&s.tries, e)
-	switch {
-	case !retry:
+	isFirst := s.tries.Failed == 0
+	delay, mayRetry := s.d.op.engine.retry.allow(&s.tries, e)
+	if !mayRetry {
 		return e
-	case first && e.Code != storage.RateLimited: // reconnect at once, because the lost connection had worked
+	}
+	if isFirst && e.Code != storage.RateLimited {
+		// Reconnect at once, because the lost connection had worked.
 		s.tries.Waited = 0
-	case running.Sleep(s.ctx, delay) != nil:
+		return nil
+	}
+	if running.Sleep(s.ctx, delay) != nil {
 		return s.d.op.waitError(s.ctx, e, false)
 	}
 	return nil
+}
+
+// dropError returns the error of a connection that ended early with err. io.EOF means that bytes are
+// missing.
+func (s *section) dropError(err error) *storage.Error {
+	if s.stalled.Swap(false) {
+		return stalledError(nil)
+	}
+	if err == io.EOF {
+		return &storage.Error{
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       io.ErrUnexpectedEOF,
+		}
+	}
+	return asError(s.ctx, err)
 }
 
 // drop closes the connection. Another one may be opened.
@@ -274,10 +289,10 @@ func (s *section) drop() { s.end(false) }
 // time.
 func (s *section) close() { s.end(true) }
 
-// end closes the connection. If last is true, no other connection is opened.
-func (s *section) end(last bool) {
+// end closes the connection. If isLast is true, no other connection is opened.
+func (s *section) end(isLast bool) {
 	s.mu.Lock()
-	s.closed = s.closed || last
+	s.closed = s.closed || isLast
 	body := s.body
 	cancel := s.cancel
 	s.body = nil
@@ -286,13 +301,16 @@ func (s *section) end(last bool) {
 	if body == nil {
 		return
 	}
-	if cancel != nil && s.remaining.Load() > 0 {
+
+	if cancel == nil {
+		_ = body.Close()
+		return
+	}
+	if s.remaining.Load() > 0 {
 		// The Close of a net/http body waits for a blocked Read. Canceling the context ends that
 		// Read.
 		cancel()
 	}
 	_ = body.Close()
-	if cancel != nil {
-		cancel()
-	}
+	cancel()
 }

@@ -33,6 +33,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		}
 		w = file
 	}
+
 	if d.fetch == nil && d.remaining > 0 && d.failure() == nil {
 		body, _ := d.first.opened()
 		if src, ok := body.(io.WriterTo); ok {
@@ -48,29 +49,35 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 // bodyTo lets the body write itself to w. It counts and hashes the bytes only if there is a
 // checksum to verify or progress to report, because counting and hashing prevent the kernel's
 // sendfile.
-func (d *download) bodyTo(w io.Writer, src io.WriterTo) (n int64, err error) {
-	dst := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
-	remaining := d.remaining
-	n, err = src.WriteTo(dst.withReaderFrom())
+func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
+	dst := &destWriter{
+		Writer:   w,
+		d:        d,
+		accounts: d.hashing || d.progress != nil,
+	}
+	before := d.remaining
+	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
 		d.remaining -= n
 		d.count(n)
 	}
-	d.first.advance(remaining - d.remaining)
-	switch {
-	case dst.err != nil:
+	d.first.advance(before - d.remaining)
+
+	if dst.err != nil {
 		// It is unknown how far the body was read, so the rest is requested again.
 		d.first.drop()
 		return n, dst.err
-	case err == nil && d.remaining == 0:
-		if err = d.finish(); err == io.EOF {
-			err = nil
-		}
-		return n, err
-	case err == nil:
+	}
+	if err == nil && d.remaining > 0 {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, d.fail(asError(d.ctx, err))
+	if err != nil {
+		return n, d.fail(asError(d.ctx, err))
+	}
+	if err := d.finish(); err != io.EOF {
+		return n, err
+	}
+	return n, nil
 }
 
 // A destWriter wraps the caller's writer, and records its error. It divides each write into chunks,
@@ -85,11 +92,12 @@ type destWriter struct {
 	err      error
 }
 
+// Write writes p to the caller's writer, in chunks. Each chunk is hashed while it is still in the
+// processor's cache.
 func (t *destWriter) Write(p []byte) (written int, err error) {
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
-	// Each chunk is hashed while it is still in the processor's cache.
 	for {
 		if err := t.d.ctx.Err(); err != nil {
 			return written, err
@@ -170,11 +178,7 @@ type fileTarget interface {
 // fileTarget returns w if it is a file into which sections can be written, each to its place. These
 // sections need no buffers. It returns nil if w is not such a file, or if there will be no fetch.
 func (d *download) fileTarget(w io.Writer) fileTarget {
-	pending := d.probe != nil
-	if d.fetch != nil {
-		pending = d.fetch.sink == nil
-	}
-	if !pending || d.failure() != nil {
+	if !d.mayFetch() || d.failure() != nil {
 		return nil
 	}
 	if part, ok := w.(*partfile.File); ok {
@@ -195,17 +199,27 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	return file
 }
 
+// mayFetch reports whether a fetch is prepared and has not started, or may still be prepared.
+func (d *download) mayFetch() bool {
+	if d.fetch != nil {
+		return d.fetch.sink == nil
+	}
+	return d.probe != nil
+}
+
 // writeFile writes the rest of the download to file, at its position, and moves the position past
 // the written bytes. First, writeFile copies the bytes of the first connection. If a fetch begins,
 // the fetch writes the other bytes. If the fetch fails, the bytes that it wrote are undefined, and
 // the position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
+	// With toFile, Read returns io.EOF as soon as a fetch is prepared. The copy then ends.
 	d.toFile = true
 	n, err := bodyio.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
 		return n, err
 	}
+
 	rest := d.remaining
 	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -224,14 +238,18 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
-	sink := &fileSink{f: f, file: file, start: d.first.req.Offset}
 	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
 	// count chunks, so the number of sections depends only on WithConcurrency.
-	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
-		f.limit = running.FixedLimit(int(n))
-		f.size = min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
+	if sections := min(int64(d.concurrency), maxConcurrency); sections > 0 {
+		f.limit = running.FixedLimit(int(sections))
+		f.size = min(max((f.end-f.from)/sections+1, maxSectionBytes), maxInPlacePart)
 	}
 
+	sink := &fileSink{
+		f:     f,
+		file:  file,
+		start: d.first.req.Offset,
+	}
 	d.mu.Lock()
 	isClosed := d.ended
 	f.sink = sink
@@ -240,7 +258,9 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	if isClosed {
 		return d.located(errClosed)
 	}
+
 	if f.limit.Acquire(f.ctx) == nil {
+		// The add of a fileSink never fails.
 		_ = sink.add(&d.first)
 		f.start(&d.first)
 		f.run()
@@ -286,20 +306,16 @@ func (t *fileSink) filled(s *section, p []byte) error {
 	return nil
 }
 
+// end records the result of a section. A failure of the store is the error of the download. If the
+// file failed, its error is returned as it is, and every later Read fails.
 func (t *fileSink) end(s *section, err error) {
 	defer t.f.limit.Release()
 	bodyio.PutChunk(s.fetched.chunk)
 	s.fetched.chunk = nil
-	d := t.f.d
-	if e, ok := err.(*storage.Error); ok {
-		if why := t.f.interrupted(); why != nil && e.Code == storage.Canceled {
-			e = why
-		}
-		err = d.fail(e)
-		// The file failed. The fetched bytes are lost, so every later Read must fail, too.
-	} else if err != nil {
-		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
+	if err != nil {
+		err = t.failDownload(err)
 	}
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// Join adjusts the checksum of the section to the number of bytes after the section. The XOR of
@@ -309,6 +325,21 @@ func (t *fileSink) end(s *section, err error) {
 		t.err = err
 		t.f.cancel()
 	}
+}
+
+// failDownload makes the download fail, and returns the error for the caller of WriteTo.
+func (t *fileSink) failDownload(err error) error {
+	d := t.f.d
+	e, ok := err.(*storage.Error)
+	if !ok {
+		// The file failed. The fetched bytes are lost, so every later Read must fail, too.
+		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
+		return err
+	}
+	if interruption := t.f.interrupted(); interruption != nil && e.Code == storage.Canceled {
+		e = interruption
+	}
+	return d.fail(e)
 }
 
 // result returns the first failure. If there was none, it verifies the checksum of the whole

@@ -72,51 +72,57 @@ type latencies struct {
 	count  int                        // number of response times that were added
 }
 
+// add adds a response time. After every hedgeSample times, it computes the percentile again.
 func (l *latencies) add(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.recent[l.count%hedgeRecent] = took
 	l.count++
-	if l.count%hedgeSample == 0 {
-		all := l.recent
-		recent := all[:min(l.count, hedgeRecent)]
-		slices.Sort(recent)
-		l.slow.Store(int64(max(1, recent[len(recent)*hedgePercentile/100])))
+	if l.count%hedgeSample != 0 {
+		return
 	}
+
+	// The assignment copies the array, because sorting would destroy the order of the ring.
+	ring := l.recent
+	sorted := ring[:min(l.count, hedgeRecent)]
+	slices.Sort(sorted)
+	slow := sorted[len(sorted)*hedgePercentile/100]
+	l.slow.Store(int64(max(1, slow))) // 0 would mean that the percentile is unknown
 }
 
 // hedgedGet calls the driver's Get, with a hedge if the bucket hedges its reads. In that case, the
 // caller must end ctx when it closes the body.
-func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (o *operation) hedgedGet(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	driver := o.engine.driver
-	h := o.engine.hedger
-	if h == nil {
-		attrs, body, err := driver.Get(ctx, r)
+	hedger := o.engine.hedger
+	if hedger == nil {
+		attrs, body, err := driver.Get(ctx, req)
 		return o.engine.checkResponseSize(attrs, body, err)
 	}
-	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
-		req := *r
-		a.attrs, a.body, a.err = driver.Get(ctx, &req)
-		return a
+	first := o.hedge(ctx, &hedger.get, func(ctx context.Context) response {
+		// Each request has a copy of its own, because both may run at the same time.
+		own := *req
+		attrs, body, err := driver.Get(ctx, &own)
+		return response{attrs: attrs, body: body, err: err}
 	})
 	return o.engine.checkResponseSize(first.attrs, first.body, first.err)
 }
 
 // hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
-func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+func (o *operation) hedgedHead(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, error) {
 	driver := o.engine.driver
-	h := o.engine.hedger
-	if h == nil {
-		attrs, err := driver.Head(ctx, r)
+	hedger := o.engine.hedger
+	if hedger == nil {
+		attrs, err := driver.Head(ctx, req)
 		attrs, _, err = o.engine.checkResponseSize(attrs, nil, err)
 		return attrs, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	first := o.hedge(ctx, &h.head, func(ctx context.Context) (a response) {
-		req := *r
-		a.attrs, a.err = driver.Head(ctx, &req)
-		return a
+	first := o.hedge(ctx, &hedger.head, func(ctx context.Context) response {
+		own := *req
+		attrs, err := driver.Head(ctx, &own)
+		return response{attrs: attrs, err: err}
 	})
 	attrs, _, err := o.engine.checkResponseSize(first.attrs, nil, first.err)
 	return attrs, err
@@ -140,6 +146,7 @@ func (a *response) decides(ctx context.Context) bool {
 	return !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded
 }
 
+// close closes the body, if there is one.
 func (a *response) close() {
 	if a.body != nil {
 		_ = a.body.Close()
@@ -208,16 +215,18 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	index := len(r.cancels)
 	r.cancels = append(r.cancels, cancel)
 	go func() {
-		a := response{err: errPanicked()}
+		// This is the response if request panics.
+		resp := response{err: errPanicked()}
 		r.caught.Do(func() {
-			a = request(ctx)
+			resp = request(ctx)
 		}, nil)
-		a.request = index
-		r.responses <- a
+		resp.request = index
+		r.responses <- resp
 	}()
 }
 
-// stop cancels all requests except the one that returned first, and waits until they have ended.
+// stop cancels all requests except the one that returned first, and waits until they have ended. If
+// a request panicked, stop panics.
 func (r *requestRace) stop(first *response, pending int) {
 	for i, cancel := range r.cancels {
 		if i != first.request {
@@ -228,15 +237,17 @@ func (r *requestRace) stop(first *response, pending int) {
 		other := <-r.responses
 		other.close()
 	}
-	raised := true
+
+	// Nobody closes the body of the first response if Raise panics or if the request failed.
+	keepsBody := false
 	defer func() {
-		if raised || first.err != nil {
+		if !keepsBody {
 			first.close()
 			r.cancels[first.request]()
 		}
 	}()
 	r.caught.Raise()
-	raised = false
+	keepsBody = first.err == nil
 }
 
 // mayHedge reports whether the bucket permits a hedge now.
@@ -251,11 +262,11 @@ func (o *operation) asAttempt(request func(context.Context) response) func(conte
 		if err := o.startAttempt(ctx); err != nil {
 			return response{err: err}
 		}
-		a := request(ctx)
+		resp := request(ctx)
 		// If the request succeeds, the method send calls endAttempt.
-		if a.err != nil {
-			o.endAttempt(asError(ctx, a.err))
+		if resp.err != nil {
+			o.endAttempt(asError(ctx, resp.err))
 		}
-		return a
+		return resp
 	}
 }

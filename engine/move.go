@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
@@ -18,41 +17,55 @@ func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOpt
 	ctx = driver.WithoutFailover(ctx)
 	e := m.open(b.engine, src, dst, opts)
 	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		if opts.MovesOnly() && b.engine.has(storage.ServerMove) {
-			a, e := m.run(ctx)
-			if e == nil || e.Code != storage.Unsupported || e.Unknown {
-				return a, e
-			}
+		if !opts.MovesOnly() || !b.engine.has(storage.ServerMove) {
+			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 		}
-		return b.moveByCopy(m.op.within(ctx), src, dst, opts)
+		attrs, e := m.run(ctx)
+		if e != nil && e.Code == storage.Unsupported && !e.Unknown {
+			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
+		}
+		return attrs, e
 	})
 }
 
 // moveByCopy copies the object, and then removes the source if it has not changed meanwhile.
 func (b bucket) moveByCopy(
 	ctx context.Context, src, dst string, opts *storage.CopyOptions,
-) (a *storage.Attrs, e *storage.Error) {
-	reads := &storage.DownloadOptions{Length: -1, Native: opts.SourceNative}
-	source, err := b.Attrs(ctx, src, reads)
-	if err == nil {
-		a, err = b.CopyFrom(ctx, dst, b.Source(src), opts)
+) (*storage.Attrs, *storage.Error) {
+	source, err := b.Attrs(ctx, src, &storage.DownloadOptions{Length: -1, Native: opts.SourceNative})
+	if err != nil {
+		return nil, b.copyFailure(err, dst)
 	}
-	if err == nil {
-		err = revisions.RemoveUnchanged(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
+	attrs, err := b.CopyFrom(ctx, dst, b.Source(src), opts)
+	if err != nil {
+		return nil, b.copyFailure(err, dst)
 	}
-	if err == nil {
-		return a, nil
+	err = revisions.RemoveUnchanged(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
+	if err != nil {
+		// The error keeps the key of the source, which says that only the removal failed.
+		return nil, b.moveError(err)
 	}
-	e = ownError(err)
+	return attrs, nil
+}
+
+// copyFailure returns the error of a Move that failed before its copy was complete. It reports the
+// destination, unless the source is missing. An error with the key of the source would mean that
+// the copy succeeded and only the removal failed.
+func (b bucket) copyFailure(err error, dst string) *storage.Error {
+	e := b.moveError(err)
+	if e.Code != storage.ObjectNotFound {
+		e.Key = dst
+	}
+	return e
+}
+
+// moveError returns the error of a part of a Move as an error of the Move.
+func (b bucket) moveError(err error) *storage.Error {
+	e := ownError(err)
 	e.Op = "Move"
 	e.Provider = b.engine.desc.Provider
 	e.Bucket = b.engine.desc.Bucket
-	if a == nil && e.Code != storage.ObjectNotFound {
-		// Report the destination. An error with the key of the source would mean that the copy
-		// succeeded and only the removal failed.
-		e.Key = dst
-	}
-	return nil, e
+	return e
 }
 
 // nativeReads returns the native options for reading the source as options of Attrs.
@@ -77,44 +90,67 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	if e := m.op.prepareWrite(c, "Move", dst); e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: src, Key: dst, Condition: opts.Condition}
-	p := opts.Properties
-	w := opts.Controls
-	e := c.resolveWrite(dst, writeFields{&p, opts.Set, &w, &m.req.Condition, new([]any), opts.Native})
-	return cmp.Or(e, c.checkReadKey(src))
+	m.req = driver.MoveRequest{
+		From:      src,
+		Key:       dst,
+		Condition: opts.Condition,
+	}
+
+	// A MoveRequest has no properties, controls or native options. They are checked here, in copies,
+	// so that a move fails for the same options as a copy.
+	properties := opts.Properties
+	controls := opts.Controls
+	var native []any
+	e := c.resolveWrite(dst, writeFields{
+		properties: &properties,
+		set:        opts.Set,
+		controls:   &controls,
+		condition:  &m.req.Condition,
+		native:     &native,
+		natives:    opts.Native,
+	})
+	if e != nil {
+		return e
+	}
+	return c.checkReadKey(src)
 }
 
+// run makes the Move request.
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	a, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
-		a, err := m.op.engine.driver.Move(ctx, &m.req)
+	attrs, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
+		attrs, err := m.op.engine.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
 			// Do not retry. The first attempt may have moved the object, and another client may
 			// have written a new object to the old key. A retry would replace the first object with
 			// the new one.
 			m.op.once = true
 		}
-		return a, err
+		return attrs, err
 	})
 	if e != nil {
 		return nil, m.failure(e)
 	}
-	return m.op.toUser(ctx, a), nil
+	return m.op.toUser(ctx, attrs), nil
 }
 
 // failure turns an error of the driver into the error for the caller. If an earlier attempt may
 // have moved the object, the outcome is unknown. Neither a missing source nor an object at the
 // destination then proves that the move failed.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
-	maybeOwnEffect := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
-	switch {
-	case maybeOwnEffect && (e.Unknown || state(e).Repeated):
+	switch e.Code {
+	case storage.ObjectNotFound, storage.PreconditionFailed:
+	default:
+		return e
+	}
+	if e.Unknown || state(e).Repeated {
 		e.Code = storage.OutcomeUnknown
 		e.Unknown = true
 		e.Hint = "a response was lost: the object is at its old key or at the new one"
-	case e.Code == storage.ObjectNotFound:
-		return keyError(&m.op, e, m.req.From)
-	case e.Code == storage.PreconditionFailed:
-		state(e).Absent = m.req.Condition.Absent
+		return e
 	}
+	if e.Code == storage.ObjectNotFound {
+		return keyError(&m.op, e, m.req.From)
+	}
+	state(e).Absent = m.req.Condition.Absent
 	return e
 }

@@ -68,7 +68,14 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	r.UncheckedParts = opts.UncheckedParts
 	u.attributed = opts.Set != 0 || r.PublicRead || opts.Tags != nil || locks(&opts.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	w := writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native}
+	w := writeFields{
+		properties: &r.Properties,
+		set:        opts.Set,
+		controls:   &r.Controls,
+		condition:  &r.Condition,
+		native:     &r.Native,
+		natives:    opts.Native,
+	}
 	e = cmp.Or(e, c.resolveWrite(r.Key, w), c.checkSize(r.Size))
 	if e != nil {
 		return e

@@ -13,27 +13,42 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// textProperties lists the properties that are texts, each with its option and its field.
+// textProperties lists the properties that are texts, each with its bit, its option and its field.
 var textProperties = [...]struct {
 	bit    storage.PropertySet
 	option string
-	of     func(*storage.Properties) *string
+	field  func(*storage.Properties) *string
 }{
-	{storage.ContentTypeSet, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
 	{
-		storage.ContentEncodingSet, "WithContentEncoding",
-		func(p *storage.Properties) *string { return &p.ContentEncoding },
+		bit:    storage.ContentTypeSet,
+		option: "WithContentType",
+		field:  func(p *storage.Properties) *string { return &p.ContentType },
 	},
 	{
-		storage.ContentDispositionSet, "WithContentDisposition",
-		func(p *storage.Properties) *string { return &p.ContentDisposition },
+		bit:    storage.ContentEncodingSet,
+		option: "WithContentEncoding",
+		field:  func(p *storage.Properties) *string { return &p.ContentEncoding },
 	},
 	{
-		storage.ContentLanguageSet, "WithContentLanguage",
-		func(p *storage.Properties) *string { return &p.ContentLanguage },
+		bit:    storage.ContentDispositionSet,
+		option: "WithContentDisposition",
+		field:  func(p *storage.Properties) *string { return &p.ContentDisposition },
 	},
-	{storage.CacheControlSet, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
-	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
+	{
+		bit:    storage.ContentLanguageSet,
+		option: "WithContentLanguage",
+		field:  func(p *storage.Properties) *string { return &p.ContentLanguage },
+	},
+	{
+		bit:    storage.CacheControlSet,
+		option: "WithCacheControl",
+		field:  func(p *storage.Properties) *string { return &p.CacheControl },
+	},
+	{
+		bit:    storage.StorageClassSet,
+		option: "WithStorageClass",
+		field:  func(p *storage.Properties) *string { return &p.StorageClass },
+	},
 }
 
 // writeFields describes the request of any kind of write. Its pointers lead to the fields that
@@ -70,29 +85,40 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 			return e
 		}
 	}
-	return cmp.Or(c.resolveControls(w), c.condition(w.condition, storage.ConditionalUpdate))
+	if e := c.resolveControls(w); e != nil {
+		return e
+	}
+	return c.condition(w.condition, storage.ConditionalUpdate)
 }
 
 // resolveControls checks tags, locks, public access and native options of a write.
-func (c *engine) resolveControls(w writeFields) (e *storage.Error) {
+func (c *engine) resolveControls(w writeFields) *storage.Error {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
-		e = c.need(storage.ObjectTags, "WithTags")
-	}
-	if e == nil && locks(controls) {
-		what := "WithRetention"
-		if controls.Retention == (storage.Retention{}) {
-			what = "WithLegalHold"
+		if e := c.need(storage.ObjectTags, "WithTags"); e != nil {
+			return e
 		}
-		e = c.need(storage.ObjectLock, what)
 	}
-	if e == nil && controls.PublicRead {
-		e = c.need(storage.ObjectACLs, "WithPublicRead")
+	if locks(controls) {
+		option := "WithRetention"
+		if controls.Retention == (storage.Retention{}) {
+			option = "WithLegalHold"
+		}
+		if e := c.need(storage.ObjectLock, option); e != nil {
+			return e
+		}
 	}
-	if e == nil {
-		*w.native, e = c.natives(w.natives)
+	if controls.PublicRead {
+		if e := c.need(storage.ObjectACLs, "WithPublicRead"); e != nil {
+			return e
+		}
 	}
-	return e
+	native, e := c.natives(w.natives)
+	if e != nil {
+		return e
+	}
+	*w.native = native
+	return nil
 }
 
 // locks reports whether the controls include a retention or a legal hold, which prevent removal.
@@ -105,7 +131,7 @@ func locks(controls *storage.Controls) bool {
 func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	const rule = "must have the bit of each property, as the option of the property sets it"
 	for _, text := range textProperties {
-		if *text.of(p) != "" && set&text.bit == 0 {
+		if *text.field(p) != "" && set&text.bit == 0 {
 			return invalid("Set", rule)
 		}
 	}
@@ -119,7 +145,7 @@ func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 // in lower case.
 func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
-		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
+		if value := *text.field(p); value != "" && !headertext.ValidHeader(value) {
 			return invalid(
 				text.option,
 				"must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...",
@@ -156,8 +182,11 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		}
 	}
 	for _, text := range textProperties {
-		empty := *text.of(p) == "" && text.bit != storage.ContentTypeSet
-		if set&text.bit == 0 || text.bit == storage.StorageClassSet || empty {
+		if set&text.bit == 0 || text.bit == storage.StorageClassSet {
+			continue
+		}
+		// An empty value asks for nothing. Only WithContentType is refused even with an empty value.
+		if *text.field(p) == "" && text.bit != storage.ContentTypeSet {
 			continue
 		}
 		if e := c.need(storage.ContentProperties, text.option); e != nil {
