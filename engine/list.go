@@ -55,40 +55,53 @@ func outOfOrder(c *engine) *storage.Error {
 
 // open checks the options, and copies them into the request.
 func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
-	r := &l.req
+	req := &l.req
 	l.opts = *opts
-	r.Prefix = l.opts.Prefix
-	r.Delimiter = l.opts.Delimiter
-	r.StartAfter = l.opts.StartAfter
-	if e := l.op.prepare(c, op, r.Prefix); e != nil {
+	req.Prefix = opts.Prefix
+	req.Delimiter = opts.Delimiter
+	req.StartAfter = opts.StartAfter
+	if e := l.op.prepare(c, op, req.Prefix); e != nil {
 		return e
 	}
 	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
-
-	r.SoftDeleted = l.opts.SoftDeleted
-	if r.SoftDeleted && op != "Versions" {
+	req.SoftDeleted = opts.SoftDeleted
+	if req.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
+	if e := l.checkTexts(); e != nil {
+		return e
+	}
+	if e := c.checkLeadingSlash(req.Prefix); e != nil {
+		return e
+	}
 
-	view := optionState(opts).View
-	for _, text := range [...]struct{ option, value string }{
-		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
-	} {
+	l.after = req.StartAfter
+	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
+	if l.anyOrder {
+		return l.checkAnyOrder()
+	}
+	return nil
+}
+
+// checkTexts checks the options that are texts. In a Prefixed view, the prefix of the view does not
+// count toward their length.
+func (l *listOp) checkTexts() *storage.Error {
+	view := optionState(&l.opts).View
+	texts := [...]struct {
+		option string
+		value  string
+	}{
+		{option: "WithPrefix", value: l.req.Prefix},
+		{option: "WithDelimiter", value: l.req.Delimiter},
+		{option: "WithStartAfter", value: l.req.StartAfter},
+	}
+	for _, text := range texts {
 		value := strings.TrimPrefix(text.value, view)
 		if len(value) > objectkey.MaxBytes || !utf8.ValidString(value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
-	}
-
-	if e := c.checkLeadingSlash(r.Prefix); e != nil {
-		return e
-	}
-	l.after = r.StartAfter
-	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
-	if l.anyOrder {
-		return l.checkAnyOrder()
 	}
 	return nil
 }
@@ -155,7 +168,9 @@ func (l *listOp) startsAfter() bool {
 
 // readsMore reports whether pages have entries that the caller did not ask for.
 func (l *listOp) readsMore() bool {
-	return l.after != "" && l.req.StartAfter == "" || l.prefixOf(&l.req) != l.req.Prefix
+	startsEarlier := l.after != "" && l.req.StartAfter == ""
+	hasWiderPrefix := l.prefixOf(&l.req) != l.req.Prefix
+	return startsEarlier || hasWiderPrefix
 }
 
 // prefixOf returns the prefix for a request to the driver. If the driver takes only folders as
@@ -184,10 +199,10 @@ func (l *listOp) mustRollUp() bool {
 // entries that the caller asked for.
 func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 	page, e := l.fetch(ctx, &l.req, &l.progress)
-	if e == nil {
-		e = l.filter(page)
-	}
 	if e != nil {
+		return nil, e
+	}
+	if e := l.filter(page); e != nil {
 		return nil, e
 	}
 	return page, nil
@@ -195,36 +210,43 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 
 // fetch requests one page, which is not filtered. It fails if the listing makes no progress.
 func (l *listOp) fetch(
-	ctx context.Context, r *driver.ListRequest, progress *pageProgress,
+	ctx context.Context, req *driver.ListRequest, progress *pageProgress,
 ) (*storage.Page, *storage.Error) {
-	prefix := l.prefixOf(r)
-	if prefix != r.Prefix {
-		folder := *r
-		folder.Prefix = prefix
-		r = &folder
+	prefix := l.prefixOf(req)
+	if prefix != req.Prefix {
+		wider := *req
+		wider.Prefix = prefix
+		req = &wider
+	}
+	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
+		return l.op.engine.driver.List(ctx, req)
+	})
+	if e != nil {
+		return nil, e
 	}
 
-	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
-		return l.op.engine.driver.List(ctx, r)
-	})
+	e = progress.check(&l.op.engine.desc, req.Token, page.Token, lastWithPrefix(page.Entries, prefix))
 	if e == nil {
-		last := ""
-		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
-			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) {
-				// Other keys are dropped later.
-				last = key
-			}
-		}
-		e = progress.check(&l.op.engine.desc, r.Token, page.Token, last)
-		// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
-		// is MinIO.
-		if e == errRepeats && r.Delimiter != "" &&
-			r.Delimiter != folderDelimiter {
-			d := l.op.engine.driver.Describe()
-			e = unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint)
+		return page, nil
+	}
+	// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
+	// is MinIO.
+	if e == errRepeats && req.Delimiter != "" && req.Delimiter != folderDelimiter {
+		d := l.op.engine.driver.Describe()
+		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
+	}
+	return nil, e
+}
+
+// lastWithPrefix returns the key of the last entry that has the prefix, or "". Entries without the
+// prefix are dropped later.
+func lastWithPrefix(entries []storage.ListEntry, prefix string) string {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if key := entries[i].Key; strings.HasPrefix(key, prefix) {
+			return key
 		}
 	}
-	return page, e
+	return ""
 }
 
 // filter drops the entries that the caller did not ask for, and changes the revisions to those that
@@ -244,11 +266,12 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 // filterAscending also compares the entries that it drops. Suppose that a store returns b before a, and
 // that an earlier listing stopped at b. A listing that starts after b would drop a, and neither
 // listing would have it.
-func (l *listOp) filterAscending(page *storage.Page, r *driver.ListRequest) *storage.Error {
+func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *storage.Error {
+	// The entries that stay move to the front of the page. count is their number so far.
 	count := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
-		if !strings.HasPrefix(entry.Key, r.Prefix) || entry.Key == l.last {
+		if !strings.HasPrefix(entry.Key, req.Prefix) || entry.Key == l.last {
 			continue
 		}
 		if entry.Key < l.last && !l.anyOrder {
@@ -258,7 +281,7 @@ func (l *listOp) filterAscending(page *storage.Page, r *driver.ListRequest) *sto
 		if !l.wants(entry) {
 			continue
 		}
-		if rollsUp(entry, r) {
+		if rollsUp(entry, req) {
 			*entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 		}
 		if count < i {
@@ -278,9 +301,12 @@ func (l *listOp) wants(entry *storage.ListEntry) bool {
 
 // rollsUp reports whether the object's key ends in the delimiter, so that the key is a common
 // prefix. Some servers return both the object and the prefix.
-func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
-	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) &&
-		strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
+func rollsUp(entry *storage.ListEntry, req *driver.ListRequest) bool {
+	if req.Delimiter == "" || entry.IsPrefix {
+		return false
+	}
+	rest := entry.Key[len(req.Prefix):]
+	return rest != "" && strings.HasSuffix(rest, req.Delimiter)
 }
 
 // entriesToUser adds the provider's prefix to the revisions of entries.
@@ -298,16 +324,20 @@ func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
 	var progress pageProgress
-	for token := ""; ; {
+	token := ""
+	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
 		next, last, e := page(token)
-		if e == nil {
-			e = progress.check(desc, token, next, last)
-		}
-		if e != nil || next == "" {
+		if e != nil {
 			return e
+		}
+		if e := progress.check(desc, token, next, last); e != nil {
+			return e
+		}
+		if next == "" {
+			return nil
 		}
 		token = next
 	}
@@ -325,7 +355,7 @@ type pageProgress struct {
 	pages int    // number of pages so far
 	// mark is the token of an earlier page. If the store returns the same token again, the listing
 	// fails, because the store repeats pages. The method check replaces mark by the newest token
-	// after page 1, 2, 4, 8 and so on.
+	// after page 1, 2, 4, 8 and so on. So mark finds a cycle of any length, and needs one token.
 	mark string
 }
 
@@ -347,7 +377,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		return errRepeats
 	}
 	p.pages++
-	if p.pages&(p.pages-1) == 0 {
+	isPowerOfTwo := p.pages&(p.pages-1) == 0
+	if isPowerOfTwo {
 		p.mark = next
 	}
 	if last != "" && last != p.last {

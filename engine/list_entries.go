@@ -31,8 +31,8 @@ func iterate[E any](
 		e = nil
 	}
 	if err := o.end(e); err != nil {
-		var none E
-		yield(none, err)
+		var noEntry E
+		yield(noEntry, err)
 	}
 }
 
@@ -46,29 +46,32 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.mustDerive() {
 		return l.eachDerived(ctx, yield)
 	}
-	remaining := l.opts.Limit
-	bounded := remaining > 0
-	var next *pagePrefetch
-	defer func() { next.stop() }()
+	remaining := l.opts.Limit // without a limit, it begins at 0 and falls below
+	isLimited := remaining > 0
+	var prefetched *pagePrefetch
+	defer func() { prefetched.stop() }()
 
-	for first := true; ; first = false {
+	for isFirst := true; ; isFirst = false {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
 		l.req.Limit = l.limitOf(remaining)
-		page, e := l.next(ctx, next)
-		next = nil
+		page, e := l.next(ctx, prefetched)
+		prefetched = nil
 		if e != nil {
 			return e
 		}
+
 		count := len(page.Entries)
-		hasMore := page.Token != "" && !(bounded && remaining <= count)
+		reachesLimit := isLimited && remaining <= count
+		hasMore := page.Token != "" && !reachesLimit
 		for i := range page.Entries {
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
-			if hasMore && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, l.limitOf(remaining+i-count))
+			if hasMore && l.shouldPrefetch(isFirst, i, count) {
+				remainingAfterPage := remaining - (count - i)
+				prefetched = l.prefetch(ctx, page.Token, l.limitOf(remainingAfterPage))
 			}
 			if !yield(page.Entries[i], nil) {
 				return errStopped
@@ -104,11 +107,11 @@ const untilPrefetch = 8
 // one request.
 // During later pages, the next page is requested before the first entry, so that it arrives while
 // the caller works. A local store needs no prefetch.
-func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
+func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	if l.op.engine.desc.Local {
 		return false
 	}
-	if first {
+	if isFirst {
 		return i == max(1, count/untilPrefetch)
 	}
 	return i == 0

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
+// ListPage returns one page of the listing. token is "" or the Token of the page before.
 func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOptions) (*storage.Page, error) {
 	l := &listOp{}
 	e := l.open(b.engine, "ListPage", opts)
@@ -34,35 +35,34 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		return l.pageDerived(ctx, size)
 	}
 
-	unsure := l.op.engine.desc.TokenAfterLast && !l.anyOrder
-	// Ask for one more entry than the page has: if it exists, there is a next page.
-	if unsure {
+	// Some drivers return a token even with a full last page. Ask these for one more entry than the
+	// page has: if it exists, there is a next page.
+	asksForNext := l.op.engine.desc.TokenAfterLast && !l.anyOrder
+	if asksForNext {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
+	firstToken := l.req.Token
+	isExact := l.req.Limit == size
 
-	begin := l.req.Token
-	exact := l.req.Limit == size
-	var before []storage.ListEntry
+	var entries []storage.ListEntry
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
 			return nil, e
 		}
-		if before != nil {
-			page.Entries = append(before, page.Entries...)
+		if entries != nil {
+			page.Entries = append(entries, page.Entries...)
 		}
-		if len(page.Entries) > size && !exact && !l.startsAfter() {
-			l.req.Token = begin
-			l.req.Limit = size
-			l.last = ""
-			l.progress = pageProgress{}
+
+		if len(page.Entries) > size && !isExact && !l.startsAfter() {
 			// The driver has returned one entry more than the page may have. The driver's token
 			// continues after that entry. The next page must begin with that entry, but this store
 			// cannot begin at a key. Request the page again, without the additional entry. The new
 			// token is the right one for the next page.
-			before = nil
-			unsure = false
-			exact = true
+			l.restart(firstToken, size)
+			entries = nil
+			asksForNext = false
+			isExact = true
 			continue
 		}
 		// Azure's driver may also return more entries than were asked for, because it has to sort them.
@@ -71,42 +71,72 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, nil
 		}
-		short := len(page.Entries) == 0 ||
-			// A page of a store without an order may be short. Completing the page could take one
-			// request for each missing entry.
-			l.readsMore() && len(page.Entries) < size && !l.anyOrder
-		if page.Token == "" || !short && !unsure {
+		if page.Token == "" || !asksForNext && l.isComplete(page, size) {
 			page.Token = seal(l, page.Token)
 			return page, nil
 		}
-		before = page.Entries
+
+		entries = page.Entries
 		l.req.Token = page.Token
-		if !unsure {
-			l.req.Limit = size - len(before)
+		if !asksForNext {
+			l.req.Limit = size - len(entries)
 		}
 	}
 }
 
+// restart makes the next request begin at token again, and ask for size entries.
+func (l *listOp) restart(token string, size int) {
+	l.req.Token = token
+	l.req.Limit = size
+	l.last = ""
+	l.progress = pageProgress{}
+}
+
+// isComplete reports whether a page has enough entries for the caller. A page needs at least one. It
+// needs all if the engine has dropped entries of the driver's page.
+func (l *listOp) isComplete(page *storage.Page, size int) bool {
+	if len(page.Entries) == 0 {
+		return false
+	}
+	if l.anyOrder {
+		// A page of a store without an order may be short. Completing the page could take one
+		// request for each missing entry.
+		return true
+	}
+	return !l.readsMore() || len(page.Entries) >= size
+}
+
+// openPage makes the request begin where the token says. It fails with InvalidArgument if the token
+// is not one of this listing.
 func (l *listOp) openPage(token string) *storage.Error {
 	l.req.Limit = l.pageSize()
 	if token == "" {
 		return nil
 	}
+	refusal := invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err == nil && len(raw) >= markBytes {
-		rest := string(raw[markBytes:]) // "" if the last key of the page before was the prefix itself
-		mark := string(raw[:markBytes])
-		if rest != "" && mark == pageMark(l, rest) {
-			l.req.Token = rest
-			return nil
-		}
-		if !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= objectkey.MaxBytes && utf8.ValidString(rest) {
-			l.req.StartAfter = l.req.Prefix + rest
-			l.after = l.req.StartAfter
-			return nil
-		}
+	if err != nil || len(raw) < markBytes {
+		return refusal
 	}
-	return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
+	mark := string(raw[:markBytes])
+	rest := string(raw[markBytes:])
+
+	// A token of seal has the driver's token, which is never "".
+	if rest != "" && mark == pageMark(l, rest, "") {
+		l.req.Token = rest
+		return nil
+	}
+	// A token of sealKey has a key, without the prefix of the listing. It is "" if the last key of
+	// the page before was the prefix itself.
+	if l.anyOrder || mark != pageMark(l, rest, afterKey) {
+		return refusal
+	}
+	if len(rest) > objectkey.MaxBytes || !utf8.ValidString(rest) {
+		return refusal
+	}
+	l.req.StartAfter = l.req.Prefix + rest
+	l.after = l.req.StartAfter
+	return nil
 }
 
 // seal returns the driver's token with a mark in front. The mark binds it to this listing
@@ -115,7 +145,7 @@ func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token, "") + token))
 }
 
 // sealKey returns a token that continues after key. It is used if the page was shortened: the
@@ -134,10 +164,16 @@ const (
 
 // pageMark returns a mark that binds a token to the provider, prefix and delimiter, and shows
 // whether the token was changed. The mark is no protection against forging: a forged token can only
-// start the listing at another place.
-func pageMark(l *listOp, token string, kind ...string) string {
+// start the listing at another place. kind is afterKey for the tokens of sealKey, or "".
+func pageMark(l *listOp, token, kind string) string {
+	parts := []string{l.op.engine.desc.Provider, l.req.Prefix, l.req.Delimiter, token}
+	if kind != "" {
+		parts = append(parts, kind)
+	}
+
+	// The length before each part keeps the parts apart.
 	var joined []byte
-	for _, part := range append([]string{l.op.engine.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
+	for _, part := range parts {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))
 		joined = append(joined, part...)
 	}

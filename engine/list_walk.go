@@ -46,17 +46,17 @@ func (l *listOp) visitDerived(ctx context.Context, fn visit) *storage.Error {
 
 // visitFlat visits all objects with the prefix, for a store that lists in byte order.
 func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
-	r := l.req
-	r.Delimiter = ""
+	req := l.req
+	req.Delimiter = ""
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		page, e := l.fetch(ctx, &r, &l.progress)
-		if e == nil {
-			e = l.filterAscending(page, &r)
-		}
+		page, e := l.fetch(ctx, &req, &l.progress)
 		if e != nil {
+			return e
+		}
+		if e := l.filterAscending(page, &req); e != nil {
 			return e
 		}
 		for _, entry := range page.Entries {
@@ -67,45 +67,41 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 		if page.Token == "" {
 			return nil
 		}
-		r.Token = page.Token
-		r.Entries = page.Entries[:0]
+		req.Token = page.Token
+		req.Entries = page.Entries[:0]
 	}
 }
 
 // rollingUp returns a visit that groups keys by the delimiter. It passes each common prefix once to
 // the given visit. It does not pass the objects below a common prefix.
 func (l *listOp) rollingUp(fn visit) visit {
-	last := ""
+	last := "" // the last common prefix that was passed
 	return func(entry storage.ListEntry) *storage.Error {
-		if common, rolled := objectkey.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter); rolled {
-			if common == last || common <= l.after {
-				return nil
-			}
-			entry = storage.ListEntry{Key: common, IsPrefix: true}
-			last = common
+		prefix, isBelow := objectkey.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter)
+		if !isBelow {
+			return fn(entry)
 		}
-		return fn(entry)
+		if prefix == last || prefix <= l.after {
+			return nil
+		}
+		last = prefix
+		return fn(storage.ListEntry{Key: prefix, IsPrefix: true})
 	}
 }
 
 // visitFolder visits the entries of one folder. The key of each entry begins with prefix. If deep is
 // true, visitFolder also visits the entries of subfolders, but not the subfolders themselves.
 func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
-	r := l.req
-	r.Prefix = prefix
-	r.Delimiter = folderDelimiter
-	r.StartAfter = ""
-	r.Token = ""
-	r.Entries = nil
-	level := &level{engine: l.op.engine, req: &r, visit: func(entry storage.ListEntry) *storage.Error {
-		if deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)) {
-			return l.visitFolder(ctx, entry.Key, deep, fn)
-		}
-		if deep && entry.IsPrefix || !l.wants(&entry) {
-			return nil
-		}
-		return fn(entry)
-	}}
+	req := l.req
+	req.Prefix = prefix
+	req.Delimiter = folderDelimiter
+	req.StartAfter = ""
+	req.Token = ""
+	req.Entries = nil
+	sorter := &folderSorter{engine: l.op.engine, req: &req}
+	sorter.visit = func(entry storage.ListEntry) *storage.Error {
+		return l.visitEntry(ctx, entry, deep, fn)
+	}
 
 	// Each folder needs its own progress, because the pages of its subfolders come between its own
 	// pages.
@@ -114,25 +110,41 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		page, e := l.fetch(ctx, &r, &progress)
+		page, e := l.fetch(ctx, &req, &progress)
 		if e != nil {
 			return e
 		}
 		// S3 returns the objects and the prefixes of a page in two lists. Sort them into one list.
-		// If the store lists in a wrong order, level.add still fails, because an entry of a later
+		// If the store lists in a wrong order, sorter.add still fails, because an entry of a later
 		// page is less than an entry of an earlier page.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
-			if e := level.add(entry); e != nil {
+			if e := sorter.add(entry); e != nil {
 				return e
 			}
 		}
 		if page.Token == "" {
-			return level.release("")
+			return sorter.release("")
 		}
-		r.Token = page.Token
-		r.Entries = page.Entries[:0]
+		req.Token = page.Token
+		req.Entries = page.Entries[:0]
 	}
+}
+
+// visitEntry visits one entry of a folder. If deep is true and the entry is a subfolder, it visits
+// the entries of the subfolder instead, unless the listing begins after all of them.
+func (l *listOp) visitEntry(ctx context.Context, entry storage.ListEntry, deep bool, fn visit) *storage.Error {
+	if deep && entry.IsPrefix {
+		mayHaveWanted := entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)
+		if !mayHaveWanted {
+			return nil
+		}
+		return l.visitFolder(ctx, entry.Key, deep, fn)
+	}
+	if !l.wants(&entry) {
+		return nil
+	}
+	return fn(entry)
 }
 
 // compareNames compares entries in the order of a directory, in which the folder "a/" has the name
@@ -141,6 +153,7 @@ func compareNames(a, b storage.ListEntry) int {
 	return cmp.Or(strings.Compare(nameOf(&a), nameOf(&b)), strings.Compare(a.Key, b.Key))
 }
 
+// nameOf returns the name of an entry in a directory: the folder "a/" has the name "a".
 func nameOf(e *storage.ListEntry) string {
 	if e.IsPrefix {
 		return strings.TrimSuffix(e.Key, folderDelimiter)
@@ -148,9 +161,9 @@ func nameOf(e *storage.ListEntry) string {
 	return e.Key
 }
 
-// A level changes the order of the entries of one folder. The store lists the entries in the order
-// of names, and the level visits them in byte order.
-type level struct {
+// A folderSorter changes the order of the entries of one folder. The store lists the entries in the
+// order of names, and the folderSorter visits them in byte order.
+type folderSorter struct {
 	engine *engine
 	req    *driver.ListRequest
 	visit  visit
@@ -160,56 +173,67 @@ type level struct {
 	held []storage.ListEntry
 }
 
-func (v *level) add(entry storage.ListEntry) *storage.Error {
-	switch {
-	case !strings.HasPrefix(entry.Key, v.req.Prefix):
+// add takes the next entry of the store. It visits the entry, and the held prefixes before it. It
+// holds back a prefix.
+func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
+	if !strings.HasPrefix(entry.Key, s.req.Prefix) {
 		return nil
-	case entry.IsPrefix && entry.Key == v.req.Prefix: // the folder would be listed without end
-		return outOfOrder(v.engine)
-	case rollsUp(&entry, v.req):
+	}
+	if entry.IsPrefix && entry.Key == s.req.Prefix {
+		// The folder would be listed without end.
+		return outOfOrder(s.engine)
+	}
+	if rollsUp(&entry, s.req) {
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
-
-	if e := v.release(entry.Key); e != nil {
+	if e := s.release(entry.Key); e != nil {
 		return e
 	}
-	if n := len(v.held); n > 0 {
-		if entry.Key == v.held[n-1].Key {
-			return nil // a repeat
-		}
-		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
-			return outOfOrder(v.engine)
-		}
-	}
 
-	if !entry.IsPrefix {
-		return v.pass(entry)
+	if len(s.held) > 0 {
+		least := &s.held[len(s.held)-1]
+		if entry.Key == least.Key {
+			// A repeat.
+			return nil
+		}
+		// Only names that begin with the name of the held folder come between that name and its key.
+		if !strings.HasPrefix(entry.Key, nameOf(least)) {
+			return outOfOrder(s.engine)
+		}
 	}
-	v.held = append(v.held, entry)
+	if !entry.IsPrefix {
+		return s.pass(entry)
+	}
+	s.held = append(s.held, entry)
 	return nil
 }
 
 // release visits the held prefixes that come before key, or all of them if key is "".
-func (v *level) release(key string) *storage.Error {
-	for n := len(v.held); n > 0 && (key == "" || v.held[n-1].Key < key); n-- {
-		entry := v.held[n-1]
-		v.held = v.held[:n-1]
-		if e := v.pass(entry); e != nil {
+func (s *folderSorter) release(key string) *storage.Error {
+	for len(s.held) > 0 {
+		least := s.held[len(s.held)-1]
+		if key != "" && least.Key >= key {
+			return nil
+		}
+		s.held = s.held[:len(s.held)-1]
+		if e := s.pass(least); e != nil {
 			return e
 		}
 	}
 	return nil
 }
 
-func (v *level) pass(entry storage.ListEntry) *storage.Error {
-	if entry.Key == v.last {
-		return nil // a repeat
+// pass visits an entry. It fails if the entry is less than one that was visited before.
+func (s *folderSorter) pass(entry storage.ListEntry) *storage.Error {
+	if entry.Key == s.last {
+		// A repeat.
+		return nil
 	}
-	if entry.Key < v.last {
-		return outOfOrder(v.engine)
+	if entry.Key < s.last {
+		return outOfOrder(s.engine)
 	}
-	v.last = entry.Key
-	return v.visit(entry)
+	s.last = entry.Key
+	return s.visit(entry)
 }
 
 // eachDerived yields the entries that the method visitDerived makes.
@@ -253,6 +277,7 @@ func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *sto
 	return page, nil
 }
 
+// present returns the entry as the user sees it.
 func (l *listOp) present(entry storage.ListEntry) storage.ListEntry {
 	one := [...]storage.ListEntry{entry}
 	l.entriesToUser(one[:])
