@@ -11,8 +11,12 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
+// Complete makes the object from the parts. It may be called again after a failure.
 func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
-	c := &completion{upload: u, call: hexid.New(metadata.WriteIDLength / 2)}
+	c := &completion{
+		upload: u,
+		call:   hexid.New(metadata.WriteIDLength / 2), // New takes bytes, which have two digits each
+	}
 	e := u.prepare(&c.op, "CompleteUpload")
 	c.op.writes = true
 	if e == nil {
@@ -37,36 +41,43 @@ const maxJoins = 4
 // run lists the parts and joins them. After a refusal it lists the parts once more, because another
 // call may have replaced some, or may have completed the upload.
 func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	var before []driver.Part
+	var previous []driver.Part
 	var refusal *storage.Error
 	for range maxJoins {
 		listed, e := c.upload.listParts(ctx, &c.op)
-		if e != nil && e.Code != storage.ObjectNotFound {
-			return nil, e
-		}
-		if len(listed) == 0 {
-			if e == nil {
-				e = invalid("parts", "must not be missing: the store has none")
+		if e != nil {
+			if e.Code != storage.ObjectNotFound {
+				return nil, e
 			}
 			return c.completedBefore(ctx, e)
 		}
-		if slices.Equal(listed, before) {
+		if len(listed) == 0 {
+			return c.completedBefore(ctx, invalid("parts", "must not be missing: the store has none"))
+		}
+		if slices.Equal(listed, previous) {
+			// No part was replaced, so the store would refuse the parts again.
 			return nil, refusal
 		}
-		r, e := c.plan(ctx, listed)
-		if e == nil {
-			var a *storage.Attrs
-			a, e = c.join(ctx, r)
-			if e == nil || !c.stale {
-				return a, e
-			}
-		} else if c.aborted {
-			return nil, e
+
+		attrs, e := c.joinListed(ctx, listed)
+		if e == nil || !c.stale {
+			return attrs, e
 		}
-		before = listed
+		previous = listed
 		refusal = e
 	}
 	return nil, refusal
+}
+
+// joinListed chooses parts of those that are listed, and joins them. It sets stale if the error may
+// be due to parts that were replaced since they were listed.
+func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*storage.Attrs, *storage.Error) {
+	req, e := c.plan(ctx, listed)
+	if e != nil {
+		c.stale = !c.aborted
+		return nil, e
+	}
+	return c.join(ctx, req)
 }
 
 // choose returns the parts of the object: those of WithParts, or all that the store has. It fails
@@ -85,15 +96,14 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 	for _, part := range listed {
 		byNumber[part.Number] = part
 	}
-
 	chosen := make([]driver.Part, len(c.options.Parts))
-	for i, want := range c.options.Parts {
-		part, ok := byNumber[want.Number]
-		argument := fmt.Sprintf("part %d", want.Number)
-		if !ok {
+	for i, wanted := range c.options.Parts {
+		argument := fmt.Sprintf("part %d", wanted.Number)
+		part, found := byNumber[wanted.Number]
+		if !found {
 			return nil, invalid(argument, "must not be missing: the store has none")
 		}
-		if want.ETag != "" && quotedETag(want.ETag) != uploadedPart(&part).ETag {
+		if wanted.ETag != "" && quotedETag(wanted.ETag) != uploadedPart(&part).ETag {
 			return nil, invalid(argument, "must have the ETag of the part that the store has")
 		}
 		chosen[i] = part
@@ -105,23 +115,33 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 	limits := c.upload.Limits()
 	for i, part := range parts {
-		argument := fmt.Sprintf("part %d", part.Number)
-		switch {
-		case i == len(parts)-1:
-		case part.Size < limits.MinSize:
-			return invalid(argument,
-				fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
-		case limits.Unit > 0 && part.Size%limits.Unit != 0:
-			return invalid(argument,
-				fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit))
-		case limits.Equal && part.Size != parts[0].Size:
-			return invalid(argument, fmt.Sprintf("must have %d bytes, as the first one", parts[0].Size))
-		}
-		if limits.Equal && part.Size > parts[0].Size {
-			return invalid(argument, fmt.Sprintf("must have at most %d bytes, as the first one", parts[0].Size))
+		isLast := i == len(parts)-1
+		if rule := partRule(limits, part.Size, parts[0].Size, isLast); rule != "" {
+			return invalid(fmt.Sprintf("part %d", part.Number), rule)
 		}
 	}
 	return nil
+}
+
+// partRule returns the rule that a part of this size in bytes breaks, or "". firstSize is the size
+// of the first part.
+func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) string {
+	if isLast {
+		if limits.Equal && size > firstSize {
+			return fmt.Sprintf("must have at most %d bytes, as the first one", firstSize)
+		}
+		return ""
+	}
+	if size < limits.MinSize {
+		return fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize)
+	}
+	if limits.Unit > 0 && size%limits.Unit != 0 {
+		return fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit)
+	}
+	if limits.Equal && size != firstSize {
+		return fmt.Sprintf("must have %d bytes, as the first one", firstSize)
+	}
+	return ""
 }
 
 // checkTotal checks the size of the whole object, in bytes. tooMuch is true if the parts are too
@@ -129,34 +149,38 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
+		// A size below 0 was not declared.
 		if declared >= 0 && size != declared {
-			return size > declared, invalid("parts",
-				fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
+			rule := fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size)
+			return size > declared, invalid("parts", rule)
 		}
 	}
-	if limit := record.MaxSize; limit > 0 && size > limit {
-		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size))
+	if record.MaxSize > 0 && size > record.MaxSize {
+		rule := fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", record.MaxSize, size)
+		return true, invalid("parts", rule)
 	}
 	return false, c.op.engine.checkSize(size)
 }
 
 // checksum returns the CRC32C of the joined parts, if the CRC32C of each part is known. It fails if
 // the caller declared a different CRC32C.
-func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
-	_, sum := objectSum(r)
+func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
+	_, sum := objectSum(req)
 	declared := []storage.CRC32C{c.options.CRC32C}
 	if crc := c.upload.record.CRC32C; crc != nil {
 		declared = append(declared, storage.CRC32C{Sum: *crc, Known: true})
 	}
 	for _, want := range declared {
-		switch {
-		case !want.Known:
-		case !sum.Known:
+		if !want.Known {
+			continue
+		}
+		if !sum.Known {
 			return sum, unsupported(
 				"the store does not tell the checksums of these parts",
 				"leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload",
 			)
-		case want != sum:
+		}
+		if want != sum {
 			return sum, mismatch(want, sum)
 		}
 	}
@@ -170,42 +194,51 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 		return nil, e
 	}
 	put := c.upload.put
-	r := &driver.CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put, Call: c.call}
-	put.Size, _ = objectSum(r)
-	if tooMuch, e := c.checkTotal(put.Size); e != nil {
-		c.aborted = tooMuch
-		if tooMuch {
-			c.op.abortParts(ctx, r.Upload, e)
-		}
+	req := &driver.CompleteRequest{
+		Upload: c.upload.record.Upload,
+		Parts:  parts,
+		Put:    &put,
+		Call:   c.call,
+	}
+
+	put.Size, _ = objectSum(req)
+	tooMuch, e := c.checkTotal(put.Size)
+	if tooMuch {
+		c.aborted = true
+		c.op.abortParts(ctx, req.Upload, e)
+	}
+	if e != nil {
 		return nil, e
 	}
 	if e := c.checkParts(parts); e != nil {
 		return nil, e
 	}
-	put.CRC32C, e = c.checksum(r)
-	return r, e
+	put.CRC32C, e = c.checksum(req)
+	if e != nil {
+		return nil, e
+	}
+	return req, nil
 }
 
 // join asks the store to make the object from the parts. If the response is lost, join determines
 // whether the object was made.
-func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
+func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u := c.upload
-	put := r.Put
+	put := req.Put
 	c.stale = false
-	a, e := requestUnlessRestart(
+	attrs, e := requestUnlessRestart(
 		ctx, &c.op, nil,
-		func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.CompleteParts(ctx, r) },
+		func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.CompleteParts(ctx, req) },
 	)
 	if e != nil && !e.Unknown {
-		a, e = c.completedBefore(ctx, e)
+		attrs, e = c.completedBefore(ctx, e)
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
-		return a, e
+		return attrs, e
 	}
 
-	lost := e != nil
-	properties := recordedProperties(&u.record)
-	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
-		properties: properties,
+	responseLost := e != nil
+	attrs, e = finishWrite(ctx, &c.op, attrs, e, &intent{
+		properties: recordedProperties(&u.record),
 		controls:   put.Controls,
 		native:     put.Native,
 		size:       put.Size,
@@ -213,19 +246,21 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 		condition:  u.put.Condition,
 		writeID:    u.record.WriteID,
 	})
-	if lost && e == nil {
+	if e != nil {
+		return nil, e
+	}
+	if responseLost {
 		c.dropParts(ctx)
 	}
-	if e == nil {
-		attrs = c.readBack(ctx, attrs)
-	}
-	return attrs, e
+	return c.readBack(ctx, attrs), nil
 }
 
 // dropParts removes the parts of an upload whose object exists. The store may still have parts if
 // the response to an earlier completion was lost.
 func (c *completion) dropParts(ctx context.Context) {
-	c.op.abortParts(ctx, c.upload.record.Upload, &storage.Error{})
+	// The call succeeds even if the parts remain, so this error is for no one.
+	ignored := &storage.Error{}
+	c.op.abortParts(ctx, c.upload.record.Upload, ignored)
 }
 
 // completedBefore returns the object if an earlier call has completed the upload. Otherwise it
@@ -240,19 +275,14 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 	}
 
 	if u.record.WriteID != "" && ctx.Err() == nil {
-		attrs, failure := head(ctx, &c.op, &driver.GetRequest{
-			Key:       c.op.key,
-			Length:    -1,
-			Native:    u.put.Native,
-			Auxiliary: true,
-		})
-		if failure == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
+		attrs, failure := c.findOwn(ctx)
+		if attrs != nil {
 			if e.Code != storage.ObjectNotFound {
 				c.dropParts(ctx)
 			}
 			return c.op.toUser(ctx, attrs), nil
 		}
-		if failure != nil && (ctx.Err() != nil || failure.Code == storage.Unavailable || failure.Code == storage.RateLimited) {
+		if failure != nil {
 			// Do not return e. It would say that the upload is gone, although the object may exist.
 			return nil, failure
 		}
@@ -262,4 +292,26 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		return nil, e
 	}
 	return nil, u.goneError(ctx, &c.op, e)
+}
+
+// findOwn returns the attributes of the object if this upload has made it, and otherwise nil. It
+// fails only if it is unknown whether the object exists.
+func (c *completion) findOwn(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	u := c.upload
+	attrs, e := head(ctx, &c.op, &driver.GetRequest{
+		Key:       c.op.key,
+		Length:    -1,
+		Native:    u.put.Native,
+		Auxiliary: true,
+	})
+	if e == nil {
+		if metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
+			return attrs, nil
+		}
+		return nil, nil
+	}
+	if ctx.Err() != nil || e.Code == storage.Unavailable || e.Code == storage.RateLimited {
+		return nil, e
+	}
+	return nil, nil
 }

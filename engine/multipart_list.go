@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// ListUploads yields the multipart uploads that are in progress.
 func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
@@ -18,28 +18,34 @@ func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter
 }
 
 // prepareUploads checks the options of ListUploads.
-func (o *operation) prepareUploads(c *engine, r *storage.ListOptions) *storage.Error {
+func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
-	e := o.prepare(c, name, r.Prefix)
-	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
-		e = invalid("options", "must be WithPrefix only")
+	if e := o.prepare(c, name, opts.Prefix); e != nil {
+		return e
 	}
-	return cmp.Or(e, c.need(storage.MultipartUploads|storage.ListedUploads, name), c.checkLeadingSlash(o.key))
+	if opts.Delimiter != "" || opts.StartAfter != "" || opts.Limit != 0 || opts.PageSize != 0 {
+		return invalid("options", "must be WithPrefix only")
+	}
+	if e := c.need(storage.MultipartUploads|storage.ListedUploads, name); e != nil {
+		return e
+	}
+	return c.checkLeadingSlash(o.key)
 }
 
+// eachUpload yields all uploads whose key begins with the prefix, which is the key of the operation.
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
-	r := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
+	req := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
 	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
-		r.Token = token
+		req.Token = token
 		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
-			return o.engine.driver.ListUploads(ctx, r)
+			return o.engine.driver.ListUploads(ctx, req)
 		})
 		if e != nil {
 			return "", "", e
 		}
 		for _, entry := range page.Uploads {
 			last = entry.Key + "\x00" + entry.Upload
-			if !strings.HasPrefix(entry.Key, r.Prefix) {
+			if !strings.HasPrefix(entry.Key, req.Prefix) {
 				continue
 			}
 			entry.Begun = entry.Begun.UTC()
@@ -51,18 +57,29 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 	})
 }
 
+// AbortUpload aborts an upload that ListUploads has yielded.
 func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
-	c := b.engine
-	const name = "AbortUpload"
 	o := &operation{}
-	e := o.prepare(c, name, entry.Key)
-	if e == nil && entry.Upload == "" {
-		e = invalid("entry", "must be one that ListUploads has yielded")
-	}
-	e = cmp.Or(e, c.checkReadKey(o.key), c.need(storage.MultipartUploads, name))
+	e := o.prepareAbort(b.engine, entry)
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
+// prepareAbort checks the argument of AbortUpload.
+func (o *operation) prepareAbort(c *engine, entry storage.UploadEntry) *storage.Error {
+	const name = "AbortUpload"
+	if e := o.prepare(c, name, entry.Key); e != nil {
+		return e
+	}
+	if entry.Upload == "" {
+		return invalid("entry", "must be one that ListUploads has yielded")
+	}
+	if e := c.checkReadKey(o.key); e != nil {
+		return e
+	}
+	return c.need(storage.MultipartUploads, name)
+}
+
+// ContinueListedUpload returns the upload that ListUploads has yielded. It makes no request.
 func (b bucket) ContinueListedUpload(
 	ctx context.Context, entry storage.UploadEntry, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
@@ -101,20 +118,26 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 
 // readBack returns the attributes of the completed object. For an upload that was found in a
 // listing, the attributes may be unknown, because a listing does not have them. readBack then reads
-// the attributes from the store. If that is not necessary or fails, readBack returns a.
-func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.Attrs {
+// the attributes from the store. If that is not necessary or fails, readBack returns attrs.
+func (c *completion) readBack(ctx context.Context, attrs *storage.Attrs) *storage.Attrs {
 	u := c.upload
 	if !u.record.Listed || !c.op.engine.desc.AttributesAtBegin {
-		return a
+		return attrs
 	}
-	attrs, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+	current, e := head(ctx, &c.op, &driver.GetRequest{
+		Key:       c.op.key,
+		Length:    -1,
+		Native:    u.put.Native,
+		Auxiliary: true,
+	})
 	if e != nil {
 		// The object exists, and only its attributes are unknown.
-		return a
+		return attrs
 	}
-	attrs = c.op.toUser(ctx, attrs)
-	if attrs.Revision != a.Revision {
-		return a
+	current = c.op.toUser(ctx, current)
+	if current.Revision != attrs.Revision {
+		// Another write has replaced the object.
+		return attrs
 	}
-	return attrs
+	return current
 }

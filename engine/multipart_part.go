@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
+// PutPart sends one part.
 func (u *multipartUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...storage.PartOption,
 ) (*storage.UploadedPart, error) {
@@ -28,24 +29,35 @@ func (u *multipartUpload) PutPart(
 	return u.putPart(ctx, o, e, p, body)
 }
 
+// PutSignedPart sends one part of an upload that another process has begun, for package serve. upload
+// is the store's name for the upload, which the signed request has.
 func (b bucket) PutSignedPart(
 	ctx context.Context, key, upload string, number int, body io.Reader, opts *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
-	c := b.engine
-	u := &multipartUpload{engine: c, record: uploadtoken.Record{Key: key, Upload: upload}}
-	u.put.Key = u.record.Key
-	u.put.AnyOrder = true
+	u := &multipartUpload{
+		engine: b.engine,
+		record: uploadtoken.Record{Key: key, Upload: upload},
+		put:    driver.PutRequest{Key: key, AnyOrder: true},
+	}
+	p := &partUpload{
+		upload:  u,
+		number:  number,
+		options: *opts,
+	}
 	o := &operation{}
-	e := o.prepare(c, "PutPart", key)
-	if e == nil {
-		if rule := objectkey.WriteRule(o.key); rule != "" {
-			e = invalid("key", rule)
-		}
+	e := o.prepareSignedPart(b.engine, key)
+	return u.putPart(ctx, o, e, p, body)
+}
+
+// prepareSignedPart checks the key of PutSignedPart, and that the bucket has open uploads.
+func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
+	if e := o.prepare(c, "PutPart", key); e != nil {
+		return e
 	}
-	if e == nil {
-		e = c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
+	if rule := objectkey.WriteRule(o.key); rule != "" {
+		return invalid("key", rule)
 	}
-	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *opts}, body)
+	return c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 }
 
 // putPart runs an operation that sends a part. e is the error of the caller's checks, or nil. The
@@ -102,12 +114,11 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 // checkPart checks the number and the size in bytes of a part. size is -1 if it is not known yet.
 func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	limits := u.Limits()
-	if maximum := limits.MaxParts; number < 1 || maximum > 0 && number > maximum {
-		rule := "must be at least 1"
-		if maximum > 0 {
-			rule = fmt.Sprintf("must be from 1 to %d", maximum)
-		}
-		return invalid("part number", rule)
+	if limits.MaxParts > 0 && (number < 1 || number > limits.MaxParts) {
+		return invalid("part number", fmt.Sprintf("must be from 1 to %d", limits.MaxParts))
+	}
+	if number < 1 {
+		return invalid("part number", "must be at least 1")
 	}
 	if limits.MaxSize > 0 && size > limits.MaxSize {
 		return invalid("part", fmt.Sprintf("must have at most %d bytes", limits.MaxSize))
@@ -115,6 +126,7 @@ func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	return nil
 }
 
+// partTooLarge returns TooLarge for a part that cannot be held in memory.
 func partTooLarge(limit int64) *storage.Error {
 	return &storage.Error{
 		Code: storage.TooLarge,
@@ -130,18 +142,23 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	if w.src.readerAt != nil {
 		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
+
 	content := newBuffer(w.op)
 	// Free is deferred, because the body may panic.
 	defer content.Free()
-	if atEnd, e := p.fill(ctx, content); e != nil {
+	ended, e := p.fill(ctx, content)
+	if e != nil {
 		return driver.Part{}, e
-	} else if !atEnd {
+	}
+	if !ended {
 		return p.stream(ctx, content)
 	}
+
 	limit := w.op.engine.bufferLimit
 	limit.AddInFlight(1)
 	defer limit.AddInFlight(-1)
-	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true})
+	crc := storage.CRC32C{Sum: content.CRC32C(), Known: true}
+	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), crc)
 }
 
 // put stores a part that can be read again.
@@ -188,9 +205,10 @@ func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupporte
 // and ended is false if the stream is longer.
 func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
 	w := &p.write
+	declared := w.src.size // -1 if WithSize was not given
 	maximum := w.op.engine.bufferLimit.Max
-	if w.src.size >= 0 {
-		maximum = w.src.size
+	if declared >= 0 {
+		maximum = declared
 	}
 	if limit := p.upload.Limits().MaxSize; limit > 0 {
 		maximum = min(maximum, limit)
@@ -199,23 +217,26 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	if streams {
 		maximum = lookAhead - 1
 	}
+
+	// One byte more than the maximum shows that the stream is longer. Fill returns io.EOF if the
+	// stream ends before.
 	err := content.Fill(ctx, &w.src, maximum+1)
 	size := content.Size()
-	if err == nil && streams {
-		return false, nil
-	}
-	if err == nil && w.src.size >= 0 && size > w.src.size {
-		return false, tooLong(w.src.size)
-	}
 	if err == nil {
-		return false, partTooLarge(maximum)
+		switch {
+		case streams:
+			return false, nil
+		case declared >= 0 && size > declared:
+			return false, tooLong(declared)
+		default:
+			return false, partTooLarge(maximum)
+		}
 	}
 	if err != io.EOF {
 		return false, readFailed(ctx, err)
 	}
-
-	if w.src.size >= 0 && size != w.src.size {
-		return false, wrongLength(size, w.src.size)
+	if declared >= 0 && size != declared {
+		return false, wrongLength(size, declared)
 	}
 	return true, nil
 }
@@ -228,28 +249,34 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 		return crc, nil
 	}
 	crc, e := hashSection(section, crc)
-	if e == nil && crc != want {
-		e = mismatch(want, crc)
+	if e != nil {
+		return crc, e
 	}
-	return crc, e
+	if crc != want {
+		return crc, mismatch(want, crc)
+	}
+	return crc, nil
 }
 
 // goneError returns e, the error of a request for the upload. If the upload no longer exists, it
 // returns an error that says so.
 func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
-	isGone := e.Code == storage.ObjectNotFound
-	if e.Code == storage.InvalidArgument || mustRestart(e) {
-		_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-			return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
-				Key:    u.put.Key,
-				Upload: u.record.Upload,
-				Limit:  1,
-				Native: u.put.Native,
-			})
-		})
-		isGone = failure != nil && failure.Code == storage.ObjectNotFound
+	if e.Code == storage.ObjectNotFound {
+		return errUploadGone(e)
 	}
-	if isGone {
+	if e.Code != storage.InvalidArgument && !mustRestart(e) {
+		return e
+	}
+	// Stores also return these errors for other reasons. Ask for the upload itself.
+	_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+		return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
+			Key:    u.put.Key,
+			Upload: u.record.Upload,
+			Limit:  1,
+			Native: u.put.Native,
+		})
+	})
+	if failure != nil && failure.Code == storage.ObjectNotFound {
 		return errUploadGone(e)
 	}
 	return e

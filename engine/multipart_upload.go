@@ -33,12 +33,14 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not return
 }
 
+// BeginUpload begins a multipart upload. It is not a write, because beginning an upload changes no
+// object.
 func (b bucket) BeginUpload(
 	ctx context.Context, key string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
 	u := &multipartUpload{engine: b.engine}
 	o := &operation{}
-	e := o.prepare(b.engine, "BeginUpload", key) // not a write, because beginning an upload changes no object
+	e := o.prepare(b.engine, "BeginUpload", key)
 	if e == nil {
 		e = u.resolve(o, opts)
 	}
@@ -60,28 +62,34 @@ func (b bucket) BeginUpload(
 
 // resolve checks the options, and sets the fields of u, before the upload begins.
 func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
-	r := &u.put
 	c := o.engine
-	setPut(r, opts)
-	r.Key = o.key
-	r.AnyOrder = true
-	r.UncheckedParts = opts.UncheckedParts
-	u.attributed = opts.Set != 0 || r.PublicRead || opts.Tags != nil || locks(&opts.Controls)
-	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	w := writeFields{
-		properties: &r.Properties,
-		set:        opts.Set,
-		controls:   &r.Controls,
-		condition:  &r.Condition,
-		native:     &r.Native,
-		natives:    opts.Native,
+	put := &u.put
+	setPut(put, opts)
+	put.Key = o.key
+	put.AnyOrder = true
+	put.UncheckedParts = opts.UncheckedParts
+	u.attributed = opts.Set != 0 || put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
+
+	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
+		return e
 	}
-	e = cmp.Or(e, c.resolveWrite(r.Key, w), c.checkSize(r.Size))
+	e := c.resolveWrite(put.Key, writeFields{
+		properties: &put.Properties,
+		set:        opts.Set,
+		controls:   &put.Controls,
+		condition:  &put.Condition,
+		native:     &put.Native,
+		natives:    opts.Native,
+	})
 	if e != nil {
 		return e
 	}
-	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r, opts.MaxSize)
+	if e := c.checkSize(put.Size); e != nil {
+		return e
+	}
+
+	put.ContentType = contentType(put.ContentType, put.Key, nil)
+	u.record = newUploadRecord(c, put, opts.MaxSize)
 	u.finishRequest()
 	return nil
 }
@@ -152,11 +160,16 @@ const partsPage = 1000
 // listParts returns all parts that the store has. If the store does not return the checksum of a
 // part, the result has the one that PutPart computed.
 func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver.Part, *storage.Error) {
-	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
+	req := &driver.ListPartsRequest{
+		Key:    u.put.Key,
+		Upload: u.record.Upload,
+		Limit:  partsPage,
+		Native: u.put.Native,
+	}
 	var parts []driver.Part
 	for {
 		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-			return o.engine.driver.ListParts(ctx, r)
+			return o.engine.driver.ListParts(ctx, req)
 		})
 		if e != nil {
 			withoutEffect(e)
@@ -166,13 +179,13 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			return nil, e
 		}
 		for _, part := range page.Parts {
-			if part.Number <= r.After {
+			if part.Number <= req.After {
 				return nil, &storage.Error{
 					Code: storage.Internal,
-					Err:  fmt.Errorf("the store listed part %d after part %d", part.Number, r.After),
+					Err:  fmt.Errorf("the store listed part %d after part %d", part.Number, req.After),
 				}
 			}
-			r.After = part.Number
+			req.After = part.Number
 			parts = append(parts, part)
 		}
 		if !page.More {
@@ -185,16 +198,26 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			}
 		}
 	}
+	u.addChecksums(parts)
+	return parts, nil
+}
 
+// addChecksums sets the checksums of the listed parts that this value has sent, if the store did not
+// return them.
+func (u *multipartUpload) addChecksums(parts []driver.Part) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range parts {
-		if part, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && part.Tag == parts[i].Tag &&
-			part.Size == parts[i].Size {
-			parts[i].CRC32C = part.CRC32C
+		part := &parts[i]
+		sent, found := u.sent[part.Number]
+		if !found || part.CRC32C.Known {
+			continue
+		}
+		isSame := sent.Tag == part.Tag && sent.Size == part.Size
+		if isSame {
+			part.CRC32C = sent.CRC32C
 		}
 	}
-	return parts, nil
 }
 
 // errUploadGone returns ObjectNotFound for an upload that no longer exists. It keeps the store's
@@ -209,70 +232,84 @@ func errUploadGone(cause *storage.Error) *storage.Error {
 	}
 }
 
+// Abort aborts the upload. The store drops its parts.
 func (u *multipartUpload) Abort(ctx context.Context) error {
 	o := &operation{}
 	e := u.prepare(o, "AbortUpload")
 	return abortUpload(ctx, o, e, u.record.Upload)
 }
 
+// abortUpload runs an operation that aborts an upload. e is the error of the caller's checks, or nil.
 func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		return o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
 	})
 }
 
+// SignPart returns a signed request. Anyone who has it can send this part.
 func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
-	p := &storage.PartOptions{}
+	part := &storage.PartOptions{}
 	e := u.prepare(o, "SignPart")
 	if e == nil {
-		e = u.checkSignedPart(o, number, p, opts)
+		e = u.checkSignedPart(o, number, part, opts)
 	}
 
-	r := &driver.SignPartRequest{
+	req := &driver.SignPartRequest{
 		Key:     u.put.Key,
 		Upload:  u.record.Upload,
 		Number:  number,
-		TTL:     cmp.Or(p.TTL, defaultTTL),
+		TTL:     cmp.Or(part.TTL, defaultTTL),
 		BaseURL: o.engine.signingBaseURL,
-		Size:    p.Size,
-		CRC32C:  p.CRC32C,
+		Size:    part.Size,
+		CRC32C:  part.CRC32C,
 		Native:  u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signedURL, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
-			return o.engine.driver.SignPart(ctx, r)
+		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
+			return o.engine.driver.SignPart(ctx, req)
 		})
-		if e == nil {
-			signedURL.ExpiresAt = signedURL.ExpiresAt.UTC().Truncate(time.Second)
-			signedURL.Method = cmp.Or(signedURL.Method, http.MethodPut)
+		if e != nil {
+			return nil, e
 		}
-		return signedURL, e
+		signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
+		signed.Method = cmp.Or(signed.Method, http.MethodPut)
+		return signed, nil
 	})
 }
 
+// checkSignedPart reads the options of SignPart into part, and checks them.
 func (u *multipartUpload) checkSignedPart(
-	o *operation, number int, p *storage.PartOptions, opts []storage.SignedPartOption,
+	o *operation, number int, part *storage.PartOptions, opts []storage.SignedPartOption,
 ) *storage.Error {
-	if err := p.ApplySigned(opts...); err != nil {
+	c := o.engine
+	if err := part.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := cmp.Or(o.engine.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"), u.checkPart(number, p.Size)); e != nil {
+	if e := c.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); e != nil {
 		return e
 	}
-	if p.Size >= 0 && !o.engine.has(storage.SignedSize) {
-		return o.engine.need(storage.SignedSize, "WithSize on a signed part")
+	if e := u.checkPart(number, part.Size); e != nil {
+		return e
 	}
-	if !p.CRC32C.Known && !u.put.UncheckedParts {
+	if part.Size >= 0 {
+		if e := c.need(storage.SignedSize, "WithSize on a signed part"); e != nil {
+			return e
+		}
+	}
+
+	if !part.CRC32C.Known {
+		if u.put.UncheckedParts {
+			return nil
+		}
 		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
 	}
-	if p.CRC32C.Known && u.put.UncheckedParts {
+	if u.put.UncheckedParts {
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
 	}
-	if p.CRC32C.Known && !o.engine.has(storage.SignedPartChecksums) {
-		e := o.engine.need(storage.SignedPartChecksums, "WithCRC32C on a signed part")
+	if e := c.need(storage.SignedPartChecksums, "WithCRC32C on a signed part"); e != nil {
 		e.Hint = "begin the upload WithUncheckedParts"
 		return e
 	}

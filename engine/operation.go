@@ -135,6 +135,8 @@ func (o *operation) end(failure *storage.Error) error {
 		err = &e
 	}
 
+	// A part of another operation adds its counts to that operation, which informs hooks and
+	// telemetry at its own end.
 	if outer := o.outer; outer != nil {
 		o.outer = nil
 		outer.bytes.Add(o.bytes.Load())
@@ -145,7 +147,11 @@ func (o *operation) end(failure *storage.Error) error {
 
 	if finish := o.finishHooks; finish != nil {
 		o.finishHooks = nil
-		finish(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
+		finish(storage.Outcome{
+			Err:      err,
+			Bytes:    o.bytes.Load(),
+			Requests: int(o.wire.Requests.Load()),
+		})
 	}
 	if !o.begun {
 		return err
@@ -225,7 +231,7 @@ type replayable interface {
 // send makes a driver call that reads body, and retries the driver call if the error is temporary.
 // body is nil if the driver call reads no body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
-	unknown := false
+	unknown := false // whether any attempt may have taken effect
 	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
@@ -235,36 +241,49 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if body != nil {
 			body.raise()
 		}
-		if body != nil && err != nil {
-			if e := body.failure(); e != nil {
-				if ctx.Err() != nil {
-					e = asError(ctx, ctx.Err())
-				}
-				e.Unknown = unknown
-				return e
-			}
-		}
 		if err == nil {
 			o.endAttempt(nil)
 			return nil
 		}
+		if e := bodyFailure(ctx, body); e != nil {
+			e.Unknown = unknown
+			return e
+		}
+
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
 		state(e).LastUnknown = e.Unknown
-		e.Unknown = unknown
 		state(e).Repeated = tries.Failed > 0
+		e.Unknown = unknown
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
-		delay, retry := o.engine.retry.allow(&tries, e)
-		if !retry || body != nil && !body.rewind() {
+
+		delay, mayRetry := o.engine.retry.allow(&tries, e)
+		if !mayRetry {
+			return e
+		}
+		if body != nil && !body.rewind() {
 			return e
 		}
 		if running.Sleep(ctx, delay) != nil {
 			return o.waitError(ctx, e, unknown)
 		}
 	}
+}
+
+// bodyFailure returns why a request could not read its body, or nil. If ctx has ended, that is the
+// reason. body may be nil.
+func bodyFailure(ctx context.Context, body replayable) *storage.Error {
+	if body == nil {
+		return nil
+	}
+	e := body.failure()
+	if e != nil && ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	return e
 }
 
 // startAttempt waits until the bucket may make its next request. It counts the request, unless the
@@ -333,35 +352,45 @@ type retrier struct {
 	pace   *pace.Pace
 }
 
+// newRetrier returns a retrier with the policy, for a store with this description.
 func newRetrier(p storage.RetryPolicy, desc *driver.Description) *retrier {
-	r := &retrier{policy: running.NewPolicy(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
+	policy := running.NewPolicy(p.Attempts, p.MaxDelay, p.MaxWait)
+	r := &retrier{
+		policy: policy,
+		stall:  p.Stall,
+		pace:   pace.New(policy.Attempts > 1, !desc.Local, policy.MaxDelay),
+	}
 	if r.stall <= 0 {
 		r.stall = defaultStall
 	}
-	r.pace = pace.New(r.policy.Attempts > 1, !desc.Local, r.policy.MaxDelay)
 	return r
 }
 
 // ended records how an attempt ended. e is nil if the attempt succeeded.
 func (r *retrier) ended(e *storage.Error) {
-	switch {
-	case e == nil:
+	if e == nil {
 		r.policy.Succeeded()
 		r.pace.Succeeded()
-	case e.Code == storage.RateLimited:
-		clone := *e // a copy, because the caller changes e
+		return
+	}
+	if e.Code == storage.RateLimited {
+		// Keep a copy, because the caller changes e.
+		clone := *e
 		r.pace.Refused(&clone)
-	case !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded:
+		return
+	}
+	endedByCaller := e.Code == storage.Canceled || e.Code == storage.DeadlineExceeded
+	if !e.Retryable && !endedByCaller {
 		r.pace.Answered()
 	}
 }
 
 // allow reports whether another attempt may follow an attempt that failed with e, and how long to
 // wait before it.
-func (r *retrier) allow(t *running.Tries, e *storage.Error) (delay time.Duration, ok bool) {
+func (r *retrier) allow(tries *running.Tries, e *storage.Error) (delay time.Duration, ok bool) {
 	// If the store has refused the credentials, the next attempt uses new credentials. All
 	// concurrent calls need such an attempt at the same time, so these attempts do not use up the
 	// retry budget.
-	t.Free = e.Code == storage.Unauthenticated
-	return r.policy.Allow(t, e.Code == storage.RateLimited, e.RetryAfter)
+	tries.Free = e.Code == storage.Unauthenticated
+	return r.policy.Allow(tries, e.Code == storage.RateLimited, e.RetryAfter)
 }

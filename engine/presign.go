@@ -38,20 +38,29 @@ func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{opts: opts}
-	e := s.openObject(b.engine, "SignedDownloadURL", key, cmp.Or(opts.Method, http.MethodGet))
-	if e == nil && s.req.Method != http.MethodGet && s.req.Method != http.MethodHead {
-		e = invalid("Method", "must be GET or HEAD")
+	return s.sign(ctx, s.openDownload(b.engine, key))
+}
+
+// openDownload prepares a signed request that reads an object.
+func (s *signOp) openDownload(c *engine, key string) *storage.Error {
+	method := cmp.Or(s.opts.Method, http.MethodGet)
+	if e := s.openObject(c, "SignedDownloadURL", key, method); e != nil {
+		return e
 	}
-	if e == nil && s.req.Method == http.MethodHead {
-		e = s.op.engine.need(storage.SignedHead, "a signed HEAD")
-		if e != nil {
+	switch method {
+	case http.MethodGet:
+	case http.MethodHead:
+		if e := c.need(storage.SignedHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
+			return e
 		}
+	default:
+		return invalid("Method", "must be GET or HEAD")
 	}
-	if e == nil && opts.StableFor > 0 {
-		e = s.keepStable()
+	if s.opts.StableFor > 0 {
+		return s.keepStable()
 	}
-	return s.sign(ctx, e)
+	return nil
 }
 
 // SignedRemoveURL returns a signed request. Anyone who has it can remove the object.
@@ -69,16 +78,23 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
+	if e := c.checkReadKey(key); e != nil {
+		return e
+	}
+	if e := c.needVersion(s.opts.Version); e != nil {
+		return e
+	}
 	native, e := c.natives(s.opts.Native)
+	if e != nil {
+		return e
+	}
 	s.req.Native = native
-	return cmp.Or(c.checkReadKey(key), c.needVersion(s.opts.Version), e)
+	return nil
 }
 
 // keepStable makes all URLs that are signed within one window of time equal, so that browsers can
 // cache the response for that time.
 func (s *signOp) keepStable() *storage.Error {
-	window := s.opts.StableFor
-	r := &s.req
 	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return e
@@ -86,35 +102,42 @@ func (s *signOp) keepStable() *storage.Error {
 	if _, _, err := s.opts.Term(time.Time{}); err != nil {
 		return ownError(err)
 	}
-	r.StableFor = window
-	r.ResponseCacheControl = "private, max-age=" + strconv.FormatInt(int64(window/time.Second), 10)
+	window := s.opts.StableFor
+	seconds := int64(window / time.Second)
+	s.req.StableFor = window
+	s.req.ResponseCacheControl = "private, max-age=" + strconv.FormatInt(seconds, 10)
 	return nil
 }
 
+// SignedUploadForm returns a signed form. Anyone who has it can store one object of minSize to
+// maxSize bytes from a web page.
 func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
 	s := &signOp{opts: opts}
-	e := s.openUpload(b.engine, "SignedUploadForm", key, http.MethodPost)
-	switch {
-	case e != nil:
-	case s.req.MaxSize >= 0:
-		e = invalid("WithSize", "does not fit a form, which has bounds of its own")
-	case minSize < 0 || maxSize < minSize:
-		e = invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
-	default:
-		e = s.op.engine.need(storage.SignedForms, "SignedUploadForm")
+	e := s.openForm(b.engine, key, minSize, maxSize)
+	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
+		return request(ctx, &s.op, func(ctx context.Context) (*storage.SignedForm, error) {
+			return b.engine.driver.SignForm(ctx, &s.req)
+		})
+	})
+}
+
+// openForm prepares a signed form for an upload of minSize to maxSize bytes.
+func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storage.Error {
+	const name = "SignedUploadForm"
+	if e := s.openUpload(c, name, key, http.MethodPost); e != nil {
+		return e
+	}
+	if s.req.MaxSize >= 0 {
+		return invalid("WithSize", "does not fit a form, which has bounds of its own")
+	}
+	if minSize < 0 || maxSize < minSize {
+		return invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
 	}
 	s.req.MinSize = minSize
 	s.req.MaxSize = maxSize
-	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
-		return request(
-			ctx, &s.op,
-			func(ctx context.Context) (*storage.SignedForm, error) {
-				return s.op.engine.driver.SignForm(ctx, &s.req)
-			},
-		)
-	})
+	return c.need(storage.SignedForms, name)
 }
 
 // open makes the checks that all kinds of signed requests have in common, and sets the request.
@@ -158,96 +181,118 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 // says what the bucket lacks.
 func (c *engine) needSigning(f storage.Features, what string) *storage.Error {
 	e := c.need(f, what)
-	if e != nil {
-		e.Hint = c.desc.SigningHint
-		if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
-			e.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
-		}
+	if e == nil {
+		return nil
+	}
+	e.Hint = c.desc.SigningHint
+	if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
+		e.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
 	}
 	return e
 }
 
+// openUpload prepares a signed request that stores an object.
 func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
-	r := &s.req
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
-	w := writeFields{&r.Properties, s.opts.Set, &r.Controls, &r.Condition, &r.Native, s.opts.Native}
-	if e := s.op.engine.resolveWrite(s.op.key, w); e != nil {
+	req := &s.req
+	e := c.resolveWrite(s.op.key, writeFields{
+		properties: &req.Properties,
+		set:        s.opts.Set,
+		controls:   &req.Controls,
+		condition:  &req.Condition,
+		native:     &req.Native,
+		natives:    s.opts.Native,
+	})
+	if e != nil {
 		return e
 	}
-	if r.Condition.Absent {
-		if e := s.op.engine.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
+	if req.Condition.Absent {
+		if e := c.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
 			return e
 		}
 	}
-
-	if e := s.op.engine.signedControls(&r.Controls); e != nil {
+	if e := c.signedControls(&req.Controls); e != nil {
 		return e
 	}
-	r.Metadata = s.op.engine.metadata.Encode(r.Metadata, "")
+	req.Metadata = c.metadata.Encode(req.Metadata, "")
 
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
-	if r.ContentType == "" && method == http.MethodPost {
-		r.ContentType = contentType("", s.op.key, nil)
+	if req.ContentType == "" && method == http.MethodPost {
+		req.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil
 }
 
-// signedControls returns Unsupported if w has tags or locks that the store does not check in a
-// signed request. Without a check by the store, a client could omit the tags or locks.
-func (c *engine) signedControls(w *storage.Controls) *storage.Error {
-	e := (*storage.Error)(nil)
-	if len(w.Tags) > 0 && !c.has(storage.SignedTags) {
-		e = c.need(storage.SignedTags, "WithTags on a signed upload")
-		e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
-	} else if (w.LegalHold || w.Retention != (storage.Retention{})) && !c.has(storage.SignedLocks) {
-		e = c.need(storage.SignedLocks, "a lock on a signed upload")
-		e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+// signedControls returns Unsupported if controls has tags or locks that the store does not check in
+// a signed request. Without a check by the store, a client could omit the tags or locks.
+func (c *engine) signedControls(controls *storage.Controls) *storage.Error {
+	if len(controls.Tags) > 0 {
+		if e := c.need(storage.SignedTags, "WithTags on a signed upload"); e != nil {
+			e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
+			return e
+		}
 	}
-	return e
+	if locks(controls) {
+		if e := c.need(storage.SignedLocks, "a lock on a signed upload"); e != nil {
+			e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+			return e
+		}
+	}
+	return nil
 }
 
+// sign runs the operation that signs the request. e is the error of the caller's checks, or nil.
 func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		u, e := request(
-			ctx, &s.op,
-			func(ctx context.Context) (*storage.SignedURL, error) { return s.op.engine.driver.Sign(ctx, &s.req) },
-		)
-		if e == nil {
-			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
+		signed, e := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) {
+			return s.op.engine.driver.Sign(ctx, &s.req)
+		})
+		if e != nil {
+			return nil, e
 		}
-		return u, e
+		signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
+		return signed, nil
 	})
 }
 
 // PublicURL returns the URL at which anyone can read the object without a signature.
 func (b bucket) PublicURL(key string) (string, error) {
-	c := b.engine
 	o := &operation{}
-	e := o.prepare(c, "PublicURL", key)
-	if e == nil {
-		e = o.engine.checkReadKey(o.key)
-	}
-	if e == nil && (!c.public || c.publicBaseURL == "") {
-		e = &storage.Error{
-			Code: storage.NotPublic,
-			Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
-		}
-		// A layer has removed the public base URL, because the store's bytes differ from those that
-		// the bucket shows.
-		if c.public && !c.desc.NeedsSigningBase {
-			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
-				"where package serve serves it"
-		} else if c.desc.NeedsSigningBase {
-			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
-		}
-	}
-
+	e := o.preparePublic(b.engine, key)
 	_, e = o.callHooks(context.Background(), e)
 	if err := o.end(e); err != nil {
 		return "", err
 	}
-	return c.publicBaseURL + escape.Path(o.key), nil
+	return b.engine.publicBaseURL + escape.Path(o.key), nil
+}
+
+// preparePublic checks the key of PublicURL, and that the bucket has a public address.
+func (o *operation) preparePublic(c *engine, key string) *storage.Error {
+	if e := o.prepare(c, "PublicURL", key); e != nil {
+		return e
+	}
+	if e := c.checkReadKey(o.key); e != nil {
+		return e
+	}
+	if c.public && c.publicBaseURL != "" {
+		return nil
+	}
+
+	e := &storage.Error{
+		Code: storage.NotPublic,
+		Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
+	}
+	switch {
+	case c.desc.NeedsSigningBase:
+		e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
+	case c.public:
+		// A layer has removed the public base URL, because the store's bytes differ from those that
+		// the bucket shows.
+		e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
+			"where package serve serves it"
+	}
+	return e
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -23,46 +24,47 @@ type intent struct {
 	named      bool   // whether the caller chose writeID; an earlier call may then have used the same id
 }
 
-// finishWrite turns the result of the driver into the result for the user. The parameters a and e
-// are the result of the driver. If the write failed, finishWrite determines whether it took effect.
+// finishWrite turns the result of the driver into the result for the user. The parameters attrs and
+// e are the result of the driver. If the write failed, finishWrite determines whether it took effect.
 func finishWrite(
-	ctx context.Context, o *operation, a *storage.Attrs, e *storage.Error, want *intent,
+	ctx context.Context, o *operation, attrs *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	reconciled := e != nil
 	if reconciled {
-		a, e = reconcile(ctx, o, e, want)
+		attrs, e = reconcile(ctx, o, e, want)
 		if e != nil {
 			return nil, e
 		}
 	}
-
 	if want.crc.Known {
-		if a.CRC32C.Known && a.CRC32C != want.crc {
-			return nil, mismatch(want.crc, a.CRC32C)
+		if attrs.CRC32C.Known && attrs.CRC32C != want.crc {
+			return nil, mismatch(want.crc, attrs.CRC32C)
 		}
-		a.CRC32C = want.crc
+		attrs.CRC32C = want.crc
 	}
 	if reconciled {
 		// The attributes come from Head, so they are complete.
-		return o.toUser(ctx, a), nil
+		return o.toUser(ctx, attrs), nil
 	}
-	class := a.StorageClass
-	a.Size = want.size
-	a.Properties = want.properties
 
-	if class != "" {
-		a.StorageClass = class
+	// A response to a write has few attributes. The others are those that were sent. The response
+	// decides only the storage class, because a store may have chosen one.
+	class := attrs.StorageClass
+	attrs.Size = want.size
+	attrs.Properties = want.properties
+	attrs.StorageClass = cmp.Or(class, want.properties.StorageClass)
+	attrs.TagCount = len(want.controls.Tags) + want.keptTags
+	if retention := want.controls.Retention; retention != (storage.Retention{}) {
+		attrs.Retention = retention
 	}
-	a.TagCount = len(want.controls.Tags) + want.keptTags
-	if r := want.controls.Retention; r != (storage.Retention{}) {
-		a.Retention = r
-	}
-	a.LegalHold = a.LegalHold || want.controls.LegalHold
-	a.Metadata = nil
-	a = o.toUser(ctx, a)
+	attrs.LegalHold = attrs.LegalHold || want.controls.LegalHold
+
+	// The metadata are those that the user gave, so toUser must not decode them.
+	attrs.Metadata = nil
+	attrs = o.toUser(ctx, attrs)
 	// Make a copy, because a driver may keep the map that it was given.
-	a.Metadata = maps.Clone(want.properties.Metadata)
-	return a, nil
+	attrs.Metadata = maps.Clone(want.properties.Metadata)
+	return attrs, nil
 }
 
 // reconcile determines whether a write that failed with e took effect. It reads the object in two
@@ -75,51 +77,69 @@ func finishWrite(
 // If the object has the write id of this write, the write took effect. In this case, reconcile
 // returns the attributes of the object.
 func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
-	cond := want.condition
-	if e.Code == storage.PreconditionFailed && cond.Absent {
-		state(e).Absent = true
+	if e.Code == storage.PreconditionFailed {
+		e = want.conditionFailure(o.engine, e)
+		if e.Code == storage.OutcomeUnknown {
+			return nil, e
+		}
 	}
-	if want.named && e.Code == storage.PreconditionFailed && cond.Absent && want.writeID != "" {
-		// An earlier call with this write id may have stored the object.
-		e.Unknown = true
-	}
-	if e.Unknown && e.Code == storage.PreconditionFailed && !o.engine.has(storage.Metadata) {
-		e.Code = storage.OutcomeUnknown
-		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
-		return nil, e
-	}
-	if e.Unknown && e.Code == storage.PreconditionFailed && cond == (storage.Condition{}) {
-		// The request has no condition, so a gateway sent the 412, not the store.
-		e.Code = storage.Unavailable
-	}
-
 	retryRefused := state(e).Repeated && (!e.Retryable || mustRestart(e))
-	if !e.Unknown && !retryRefused || want.writeID == "" {
+	mayHaveTakenEffect := e.Unknown || retryRefused
+	if !mayHaveTakenEffect || want.writeID == "" {
 		return nil, unresolved(e)
 	}
+
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
 	o.once = e.Code == storage.RateLimited
 	attrs, failure := lookUp(ctx, o, want)
 	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
 		return attrs, nil
 	}
-	if retryRefused && ownEffect(e) && failure != nil && failure.Code != storage.ObjectNotFound {
-		// The earlier attempt may be what this attempt conflicts with.
-		e.Unknown = true
-	}
-	// If the object is not there or has no such id, nothing shows that our write took effect. The
-	// store may still execute our write later, so return the error of our write.
-	if e.Code != storage.PreconditionFailed || !e.Unknown || failure != nil {
+
+	// Nothing shows that this write took effect: the object is not there, has no such id, or could
+	// not be read. The store may still execute the write later, so return its error.
+	if failure != nil {
+		if retryRefused && ownEffect(e) && failure.Code != storage.ObjectNotFound {
+			// The earlier attempt may be what this attempt conflicts with.
+			e.Unknown = true
+		}
 		return nil, unresolved(e)
 	}
-
-	if cond.Absent {
+	if e.Code != storage.PreconditionFailed || !e.Unknown {
+		return nil, unresolved(e)
+	}
+	if want.condition.Absent {
 		// The object is of another client, so this write was refused.
 		e.Unknown = false
 		state(e).Overwritten = errOverwritten(e)
 		return nil, e
 	}
 	return nil, errOverwritten(e)
+}
+
+// conditionFailure adapts the error PreconditionFailed of a write. The result has another Code if
+// the error does not show that a condition of this write failed.
+func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
+	if in.condition.Absent {
+		state(e).Absent = true
+		if in.named && in.writeID != "" {
+			// An earlier call with this write id may have stored the object.
+			e.Unknown = true
+		}
+	}
+	if !e.Unknown {
+		return e
+	}
+	if !c.has(storage.Metadata) {
+		e.Code = storage.OutcomeUnknown
+		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
+		return e
+	}
+	if in.condition == (storage.Condition{}) {
+		// The request has no condition, so a gateway sent the 412, not the store.
+		e.Code = storage.Unavailable
+	}
+	return e
 }
 
 // lookUp reads the attributes of the object that a write was meant to store.

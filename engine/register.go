@@ -14,23 +14,11 @@ func Register(scheme string, o driver.Opener) {
 	opener := storage.Opener{Params: o.Params}
 	if o.Driver != nil {
 		opener.Bucket = func(ctx context.Context, address *url.URL, opts []storage.OpenOption) (storage.Bucket, error) {
-			d, err := o.Driver(ctx, address)
-			if err != nil {
-				return nil, err
-			}
-			c := newEngine(d, opts, false)
-			if c.optionError != nil {
-				_ = d.Close()
-				return nil, c.optionError
-			}
-			return storage.NewBucket(bucket{c}), nil
+			return openBucket(ctx, o, address, opts)
 		}
 	}
-
 	if o.Service != nil {
-		opener.Service = func(
-			ctx context.Context, address *url.URL, opts []storage.OpenOption,
-		) (storage.Service, error) {
+		opener.Service = func(ctx context.Context, address *url.URL, opts []storage.OpenOption) (storage.Service, error) {
 			d, err := o.Service(ctx, address)
 			if err != nil {
 				return nil, err
@@ -41,30 +29,52 @@ func Register(scheme string, o driver.Opener) {
 	storage.Register(scheme, opener)
 }
 
+// openBucket opens the bucket at this address. If an option is invalid, it closes the driver and
+// fails.
+func openBucket(
+	ctx context.Context, o driver.Opener, address *url.URL, opts []storage.OpenOption,
+) (storage.Bucket, error) {
+	d, err := o.Driver(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	c := newEngine(d, opts, false)
+	if c.optionError != nil {
+		_ = d.Close()
+		return nil, c.optionError
+	}
+	return storage.NewBucket(bucket{c}), nil
+}
+
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
 // driver. It is for a program that serves the driver to others. The caller must close the driver.
 // Parameters of the address that are settings of a [storage.Bucket], such as versions=true or
 // public=true, fail with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
-	const op = "OpenServiceDriver"
-	svc, err := storage.OpenService(ctx, address)
+	d, err := openServiceDriver(ctx, address)
 	if err != nil {
 		e := ownError(err)
-		e.Op = op
+		e.Op = "OpenServiceDriver"
 		return nil, e
 	}
-	s, isOurs := svc.(*service)
-	switch {
-	case !isOurs:
-		err = unsupported("the scheme of the address is not registered by engine.Register", "")
-	case len(s.opts) > 0:
-		err = invalid("address", "must not have settings of a bucket, such as versions=")
-	default:
-		return s.driver, nil
+	return d, nil
+}
+
+// openServiceDriver implements OpenServiceDriver. Its errors do not name the operation.
+func openServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
+	svc, err := storage.OpenService(ctx, address)
+	if err != nil {
+		return nil, err
 	}
-	// The service has opened no bucket.
-	_ = svc.Close()
-	e := ownError(err)
-	e.Op = op
-	return nil, e
+	s, isOurs := svc.(*service)
+	if !isOurs {
+		_ = svc.Close()
+		return nil, unsupported("the scheme of the address is not registered by engine.Register", "")
+	}
+	if len(s.opts) > 0 {
+		_ = svc.Close()
+		return nil, invalid("address", "must not have settings of a bucket, such as versions=")
+	}
+	// The service has opened no bucket, so nothing else uses its driver.
+	return s.driver, nil
 }

@@ -36,71 +36,97 @@ type service struct {
 // errors of [New]. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
 	o := &storage.OpenOptions{}
-	bad := o.Apply(opts...)
+	optionErr := o.Apply(opts...)
 	desc := driver.Description{Provider: d.Provider()}
-	return &service{driver: d, opts: opts, engine: &engine{
-		desc:        desc,
-		hooks:       o.Hooks,
-		bufferLimit: seam.LimitOf(o.Buffers),
-		retry:       newRetrier(o.Retry, &desc),
-		telemetry:   reporter(o, &desc),
-		optionError: ownError(bad),
-	}}
+	return &service{
+		driver: d,
+		opts:   opts,
+		engine: &engine{
+			desc:        desc,
+			hooks:       o.Hooks,
+			bufferLimit: seam.LimitOf(o.Buffers),
+			retry:       newRetrier(o.Retry, &desc),
+			telemetry:   reporter(o, &desc),
+			optionError: ownError(optionErr),
+		},
+	}
 }
 
-// askBucket runs one operation on the bucket with this name, by calling f. checked is the error of
+// askBucket runs one operation on the bucket with this name, by calling do. argErr is the error of
 // checking the arguments, or nil.
 func askBucket[T any](
-	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
+	ctx context.Context, s *service, op, name string, argErr *storage.Error, do func(ctx context.Context) (T, error),
 ) (T, error) {
+	// The operation has an engine of its own, whose description names the bucket.
 	c := s.engine
-	scope := &engine{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
-	scope.desc.Bucket = name
-	o := &operation{engine: scope, name: op, writes: true}
-	e := checked
-	if s.engine.optionError != nil {
-		e = s.engine.optionError
+	scope := &engine{
+		desc:        c.desc,
+		hooks:       c.hooks,
+		bufferLimit: c.bufferLimit,
+		retry:       c.retry,
+		telemetry:   c.telemetry,
 	}
-	if s.engine.closed.Load() {
+	scope.desc.Bucket = name
+	o := &operation{
+		engine: scope,
+		name:   op,
+		writes: true,
+	}
+
+	e := argErr
+	if c.optionError != nil {
+		e = c.optionError
+	}
+	if c.closed.Load() {
 		e = errServiceClosed()
 	}
-	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, f) })
+	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, do) })
 }
 
 // do runs an operation on a bucket. The operation returns no result. The parameters are those of
 // the function askBucket.
 func (s *service) do(
-	ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error,
+	ctx context.Context, op, name string, argErr *storage.Error, do func(ctx context.Context) error,
 ) error {
-	_, err := askBucket(ctx, s, op, name, checked, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	_, err := askBucket(ctx, s, op, name, argErr, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, do(ctx)
+	})
 	return err
 }
 
+// CreateBucket creates a bucket.
 func (s *service) CreateBucket(
 	ctx context.Context, name string, opts ...storage.BucketOption,
 ) (*storage.BucketInfo, error) {
-	r, e := readBucketOptions(name, opts)
-	info, err := s.info(
-		ctx, "CreateBucket", name, cmp.Or(e, checkBucketName(name)),
-		func(ctx context.Context) (*storage.BucketInfo, error) {
-			return s.driver.CreateBucket(ctx, r)
-		},
-	)
-	if err == nil {
-		s.keepsVersions(name, r.ObjectLock || r.Versioning != nil && *r.Versioning)
+	req, e := readBucketOptions(name, opts)
+	e = cmp.Or(e, checkBucketName(name))
+	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+		return s.driver.CreateBucket(ctx, req)
+	})
+	if err != nil {
+		return info, err
 	}
-	return info, err
+	hasVersioning := req.Versioning != nil && *req.Versioning
+	s.keepsVersions(name, req.ObjectLock || hasVersioning)
+	return info, nil
 }
 
+// BucketInfo returns the settings of a bucket. If only some settings could be read, it returns those
+// and PermissionDenied.
 func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	var info *storage.BucketInfo // not nil beside an error if only some settings could be read
+	// The operation returns no result, because run drops a result beside an error.
+	var info *storage.BucketInfo
 	err := s.do(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (err error) {
 		info, err = s.driver.BucketInfo(ctx, name)
 		return err
 	})
-	if info == nil || err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+	if info == nil {
 		return nil, err
 	}
+	if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+		return nil, err
+	}
+
 	info.Provider = s.engine.desc.Provider
 	if info.Versioning {
 		// False may mean that the credentials may not read the setting.
@@ -109,21 +135,28 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 	return info, err
 }
 
+// UpdateBucket changes the settings of a bucket.
 func (s *service) UpdateBucket(
 	ctx context.Context, name string, opts ...storage.BucketOption,
 ) (*storage.BucketInfo, error) {
-	r, e := readBucketOptions(name, opts)
+	req, e := readBucketOptions(name, opts)
 	e = cmp.Or(e, checkOpenName(name))
-	if e == nil && r.Region != "" {
+	if e == nil && req.Region != "" {
 		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}
 	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
-		return s.driver.UpdateBucket(ctx, r)
+		return s.driver.UpdateBucket(ctx, req)
 	})
-	if err == nil && (r.ObjectLock || r.Versioning != nil) {
-		s.keepsVersions(name, r.ObjectLock || *r.Versioning)
+	if err != nil {
+		return info, err
 	}
-	return info, err
+	switch {
+	case req.ObjectLock:
+		s.keepsVersions(name, true)
+	case req.Versioning != nil:
+		s.keepsVersions(name, *req.Versioning)
+	}
+	return info, nil
 }
 
 // keepsVersions records whether a bucket keeps versions. The method Bucket reads the record when it
@@ -136,37 +169,27 @@ func (s *service) keepsVersions(name string, keeps bool) {
 	}
 }
 
+// info runs an operation that returns the settings of a bucket. The parameters are those of the
+// function askBucket.
 func (s *service) info(
-	ctx context.Context, op, name string, checked *storage.Error,
-	f func(ctx context.Context) (*storage.BucketInfo, error),
+	ctx context.Context, op, name string, argErr *storage.Error,
+	do func(ctx context.Context) (*storage.BucketInfo, error),
 ) (*storage.BucketInfo, error) {
-	info, err := askBucket(ctx, s, op, name, checked, f)
-	if err == nil {
-		info.Provider = s.engine.desc.Provider
+	info, err := askBucket(ctx, s, op, name, argErr, do)
+	if err != nil {
+		return nil, err
 	}
-	return info, err
+	info.Provider = s.engine.desc.Provider
+	return info, nil
 }
 
+// Buckets yields the buckets of the account.
 func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
 	return func(yield func(storage.BucketInfo, error) bool) {
-		token := ""
 		var progress pageProgress
+		token := ""
 		for {
-			var page []storage.BucketInfo
-			next := ""
-			err := s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
-				if page, next, err = s.driver.ListBuckets(ctx, token); err != nil {
-					return err
-				}
-				last := ""
-				if n := len(page); n > 0 {
-					last = page[n-1].Name
-				}
-				if e := progress.check(&s.engine.desc, token, next, last); e != nil {
-					return e
-				}
-				return nil
-			})
+			page, next, err := s.bucketPage(ctx, token, &progress)
 			if err != nil {
 				yield(storage.BucketInfo{}, err)
 				return
@@ -180,39 +203,42 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 					return
 				}
 			}
-			token = next
-			if token == "" {
+			if next == "" {
 				return
 			}
+			token = next
 		}
 	}
 }
 
-func (s *service) DeleteBucket(ctx context.Context, name string) error {
-	e := checkOpenName(name)
-	err := s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
-		d, err := s.driver.Driver(name)
+// bucketPage returns the page of buckets with this token, and the token of the page after it. It
+// fails if the listing makes no progress.
+func (s *service) bucketPage(
+	ctx context.Context, token string, progress *pageProgress,
+) (page []storage.BucketInfo, next string, err error) {
+	err = s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
+		page, next, err = s.driver.ListBuckets(ctx, token)
 		if err != nil {
 			return err
 		}
-		defer d.Close()
-
-		// Azure would delete all objects together with the bucket, so check that the bucket is
-		// empty. A page without entries is no proof. Drivers leave out folder markers, and the next
-		// page may have entries.
-		desc := d.Describe()
-		e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
-			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
-			if err != nil {
-				return "", "", asError(ctx, err)
-			}
-			if len(page.Entries) > 0 {
-				return "", "", asError(ctx, storage.BucketNotEmpty)
-			}
-			return page.Token, "", nil
-		})
-		if e != nil {
+		last := ""
+		if len(page) > 0 {
+			last = page[len(page)-1].Name
+		}
+		// A nil *storage.Error must not become an error that is not nil.
+		if e := progress.check(&s.engine.desc, token, next, last); e != nil {
 			return e
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+// DeleteBucket deletes an empty bucket.
+func (s *service) DeleteBucket(ctx context.Context, name string) error {
+	err := s.do(ctx, "DeleteBucket", name, checkOpenName(name), func(ctx context.Context) error {
+		if err := s.checkEmpty(ctx, name); err != nil {
+			return err
 		}
 		return s.driver.DeleteBucket(ctx, name)
 	})
@@ -222,38 +248,73 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
+// checkEmpty fails with BucketNotEmpty if the bucket has an object. Azure would delete all objects
+// together with the bucket.
+func (s *service) checkEmpty(ctx context.Context, name string) error {
+	d, err := s.driver.Driver(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+
+	// A page without entries is no proof. Drivers leave out folder markers, and the next page may
+	// have entries.
+	desc := d.Describe()
+	e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
+		page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
+		if err != nil {
+			return "", "", asError(ctx, err)
+		}
+		if len(page.Entries) > 0 {
+			return "", "", asError(ctx, storage.BucketNotEmpty)
+		}
+		return page.Token, "", nil
+	})
+	if e != nil {
+		return e
+	}
+	return nil
+}
+
+// Bucket opens a bucket. It makes no request.
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	fail := func(e *storage.Error) (storage.Bucket, error) {
+	c, e := s.openBucket(name, opts)
+	if e != nil {
 		e.Op = "Bucket"
 		e.Provider = s.engine.desc.Provider
 		e.Bucket = name
 		return nil, e
 	}
+	return storage.NewBucket(bucket{c}), nil
+}
+
+// openBucket opens a bucket, and records that it is open. The caller may change the error.
+func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *storage.Error) {
 	if e := checkOpenName(name); e != nil {
-		return fail(e)
+		return nil, e
 	}
 	if s.engine.closed.Load() {
-		return fail(errServiceClosed())
+		return nil, errServiceClosed()
 	}
-
 	d, err := s.driver.Driver(name)
 	if err != nil {
-		return fail(ownError(err))
-	}
-	_, ok := s.versions.Load(name)
-	b := newEngine(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), ok)
-	if b.optionError != nil {
-		e := *b.optionError
-		_ = d.Close()
-		return fail(&e)
+		return nil, ownError(err)
 	}
 
-	if !s.add(b) {
-		// Another goroutine has called Close.
-		_ = b.close()
-		return fail(errServiceClosed())
+	_, keepsVersions := s.versions.Load(name)
+	// The slice of the service must not get the options of one bucket.
+	all := slices.Concat(s.opts, opts)
+	c := newEngine(d, all, keepsVersions)
+	if c.optionError != nil {
+		_ = d.Close()
+		return nil, ownError(c.optionError)
 	}
-	return storage.NewBucket(bucket{b}), nil
+	if !s.add(c) {
+		// Another goroutine has called Close.
+		_ = c.close()
+		return nil, errServiceClosed()
+	}
+	return c, nil
 }
 
 func errServiceClosed() *storage.Error {
@@ -284,6 +345,7 @@ func (s *service) add(c *engine) bool {
 	return true
 }
 
+// forget removes a bucket from the list of open buckets.
 func (s *service) forget(p weak.Pointer[engine]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,27 +359,32 @@ func (s *service) Credentials(ctx context.Context, name string) (*storage.Creden
 	)
 }
 
+// Close closes the service and the buckets that it has opened. It returns the joined errors.
 func (s *service) Close() error {
-	s.engine.closing.Do(func() {
-		s.mu.Lock()
-		s.engine.closed.Store(true)
-		open := slices.Collect(maps.Keys(s.buckets))
-		s.mu.Unlock()
-		var failures []error
-		for _, p := range open {
-			if c := p.Value(); c != nil {
-				failures = append(failures, c.close())
-			}
-		}
-		if err := s.driver.Close(); err != nil {
-			e := ownError(err)
-			e.Op = "Close"
-			e.Provider = s.engine.desc.Provider
-			failures = append(failures, e)
-		}
-		s.engine.closeErr = errors.Join(failures...)
-	})
+	s.engine.closing.Do(func() { s.engine.closeErr = s.closeAll() })
 	return s.engine.closeErr
+}
+
+// closeAll closes the open buckets, and then the driver. After it, no other bucket can be opened.
+func (s *service) closeAll() error {
+	s.mu.Lock()
+	s.engine.closed.Store(true)
+	open := slices.Collect(maps.Keys(s.buckets))
+	s.mu.Unlock()
+
+	var failures []error
+	for _, p := range open {
+		if c := p.Value(); c != nil {
+			failures = append(failures, c.close())
+		}
+	}
+	if err := s.driver.Close(); err != nil {
+		e := ownError(err)
+		e.Op = "Close"
+		e.Provider = s.engine.desc.Provider
+		failures = append(failures, e)
+	}
+	return errors.Join(failures...)
 }
 
 func readBucketOptions(name string, opts []storage.BucketOption) (*driver.BucketRequest, *storage.Error) {
@@ -338,23 +405,37 @@ func readBucketOptions(name string, opts []storage.BucketOption) (*driver.Bucket
 	}, nil
 }
 
+// checkBucketName returns InvalidArgument unless every provider accepts the name for a new bucket.
 func checkBucketName(name string) *storage.Error {
-	alnum := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
-	valid := len(name) >= 3 && len(name) <= 63 && alnum(name[0]) && alnum(name[len(name)-1]) &&
-		!strings.Contains(name, "--")
-	for i := 0; valid && i < len(name); i++ {
-		valid = alnum(name[i]) || name[i] == '-'
-	}
-	if !valid {
+	if !isPortableName(name) {
 		return invalid("name", `must be 3 to 63 of a-z, 0-9 and "-", a letter or digit at both ends, no "--"`)
 	}
 	return nil
 }
 
+// isPortableName reports whether every provider accepts the name for a new bucket.
+func isPortableName(name string) bool {
+	if len(name) < 3 || len(name) > 63 || strings.Contains(name, "--") {
+		return false
+	}
+	if name[0] == '-' || name[len(name)-1] == '-' {
+		return false
+	}
+	for _, char := range name {
+		isLetter := char >= 'a' && char <= 'z'
+		isDigit := char >= '0' && char <= '9'
+		if !isLetter && !isDigit && char != '-' {
+			return false
+		}
+	}
+	return true
+}
+
 // checkOpenName refuses names that no provider accepts. The provider checks the rest.
 func checkOpenName(name string) *storage.Error {
-	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." ||
-		name == ".." {
+	refused := name == "" || name == "." || name == ".." || len(name) > 255 ||
+		strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name)
+	if refused {
 		return invalid("name", "must be a bucket's name, without slashes")
 	}
 	return nil

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,27 +30,44 @@ func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOp
 // stat runs Attrs and Exists. For Exists, a missing object is no failure: the result is nil, so
 // that hooks and telemetry see a success.
 func (c *engine) stat(ctx context.Context, name, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
-	s := &struct { // one allocation
+	// The operation and its request are one allocation.
+	call := &struct {
 		op  operation
 		req driver.GetRequest
 	}{}
-	o := &s.op
-	r := &s.req
-	e := o.prepareRead(c, name, key, r, opts)
-	id := optionState(opts).WriteID
+	o := &call.op
+	req := &call.req
+
+	e := o.prepareRead(c, name, key, req, opts)
+	writeID := optionState(opts).WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		a, e := head(ctx, o, r)
-		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
-			e = &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("the object is of another write")}
-		}
+		attrs, e := headWrite(ctx, o, req, writeID)
 		if e == nil {
-			return o.toUser(ctx, a), nil
+			return o.toUser(ctx, attrs), nil
 		}
 		if name == "Exists" && e.Code == storage.ObjectNotFound {
 			return nil, nil
 		}
 		return nil, e
 	})
+}
+
+// headWrite makes a Head request. If writeID is not "" and the object was stored by another write, it
+// fails with ObjectNotFound.
+func headWrite(
+	ctx context.Context, o *operation, req *driver.GetRequest, writeID string,
+) (*storage.Attrs, *storage.Error) {
+	attrs, e := head(ctx, o, req)
+	if e != nil {
+		return nil, e
+	}
+	if writeID != "" && !metadata.HoldsWriteID(attrs.Metadata, writeID) {
+		return nil, &storage.Error{
+			Code: storage.ObjectNotFound,
+			Err:  errors.New("the object is of another write"),
+		}
+	}
+	return attrs, nil
 }
 
 // head makes a Head request. It returns the Attrs of the driver, not yet changed to what the user
@@ -127,10 +143,23 @@ func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 }
 
 // resolveRead makes the checks that all reads have in common. It also sets the key and the native
-// options in r, and removes the provider's prefix from the revision in r.
-func (c *engine) resolveRead(key string, r *driver.GetRequest, native []storage.NativeValue) *storage.Error {
-	var foreign *storage.Error
-	r.Key = key
-	r.Native, foreign = c.natives(native)
-	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), c.condition(&r.Condition, 0), foreign)
+// options in req, and removes the provider's prefix from the revision in req.
+func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storage.NativeValue) *storage.Error {
+	if e := c.checkReadKey(key); e != nil {
+		return e
+	}
+	if e := c.needVersion(req.Version); e != nil {
+		return e
+	}
+	// 0 stands for no feature: a read may always have a condition.
+	if e := c.condition(&req.Condition, 0); e != nil {
+		return e
+	}
+	values, e := c.natives(native)
+	if e != nil {
+		return e
+	}
+	req.Key = key
+	req.Native = values
+	return nil
 }
