@@ -180,6 +180,7 @@ func (c *engine) serveAtBase() {
 // Close implements storage.Core.
 func (b bucket) Close() error { return b.engine.close() }
 
+// close closes the driver. Later calls return the same error.
 func (c *engine) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {

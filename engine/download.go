@@ -195,6 +195,8 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	return nil
 }
 
+// Read delivers the next bytes, from the first connection or from a fetch. It returns io.EOF only
+// after the checksum was verified.
 func (d *download) Read(p []byte) (int, error) {
 	if e := d.failure(); e != nil {
 		return 0, e

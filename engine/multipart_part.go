@@ -170,7 +170,11 @@ func (p *partUpload) put(
 		return driver.Part{}, e
 	}
 	m := &multipart{w: &p.write, id: p.upload.record.Upload}
-	return m.putPart(ctx, p.number, false, 0, section, crc)
+	return m.putPart(ctx, &partToSend{
+		number:  p.number,
+		section: section,
+		crc:     crc,
+	})
 }
 
 // stream stores a part that can only be read once. first has the bytes that were read already.

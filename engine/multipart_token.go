@@ -103,6 +103,7 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
+// ContinueUpload returns the upload of the token. It makes no request.
 func (b bucket) ContinueUpload(
 	ctx context.Context, token string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {

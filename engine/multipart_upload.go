@@ -112,6 +112,7 @@ func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(
 // GoString returns the same text as String, so that the verb %#v shows no secret either.
 func (u *multipartUpload) GoString() string { return u.String() }
 
+// Limits returns the limits of the store for parts.
 func (u *multipartUpload) Limits() storage.PartLimits {
 	d := &u.engine.desc
 	if d.OpenUploadLimits != nil {
@@ -131,6 +132,7 @@ func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
 	return o.prepare(u.engine, name, u.Key())
 }
 
+// Parts returns the parts that the store has.
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, "Parts")

@@ -317,6 +317,7 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 	return c, nil
 }
 
+// errServiceClosed returns the error of a call after Close.
 func errServiceClosed() *storage.Error {
 	return &storage.Error{
 		Code: storage.InvalidArgument,
@@ -387,6 +388,7 @@ func (s *service) closeAll() error {
 	return errors.Join(failures...)
 }
 
+// readBucketOptions returns the request for a bucket with these options.
 func readBucketOptions(name string, opts []storage.BucketOption) (*driver.BucketRequest, *storage.Error) {
 	var o storage.BucketOptions
 	if err := o.Apply(opts...); err != nil {

@@ -17,18 +17,25 @@ type tracedDriver struct {
 	t             *telemetry.Reporter
 }
 
+// withTelemetry returns a driver that makes a span for each call of d.
 func withTelemetry(t *telemetry.Reporter, d driver.Driver) driver.Driver {
 	intercepted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		return t.Attempt(ctx, call, next, telemetryFailure)
 	})
-	return &tracedDriver{Driver: intercepted, inner: d, t: t}
+	return &tracedDriver{
+		Driver: intercepted,
+		inner:  d,
+		t:      t,
+	}
 }
 
-func (d *tracedDriver) PutPart(ctx context.Context, r *driver.PartRequest) (part driver.Part, err error) {
-	err = d.t.Attempt(ctx, "PutPart", func(ctx context.Context) (err error) {
-		part, err = d.inner.PutPart(ctx, r)
+// PutPart calls the driver's PutPart, in a span with the number of the part.
+func (d *tracedDriver) PutPart(ctx context.Context, req *driver.PartRequest) (part driver.Part, err error) {
+	put := func(ctx context.Context) (err error) {
+		part, err = d.inner.PutPart(ctx, req)
 		return err
-	}, telemetryFailure, attribute.Int("omnibucket.part", r.Number))
+	}
+	err = d.t.Attempt(ctx, "PutPart", put, telemetryFailure, attribute.Int("omnibucket.part", req.Number))
 	return part, err
 }
 
@@ -48,7 +55,10 @@ func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Repor
 // span is not marked as failed.
 func telemetryFailure(err error) telemetry.Failure {
 	code := storage.CodeOf(err)
-	expected := code == storage.ObjectNotFound || code == storage.PreconditionFailed || code == storage.NotModified ||
-		code == storage.Canceled
-	return telemetry.Failure{Err: err, Code: string(code), Expected: expected}
+	failure := telemetry.Failure{Err: err, Code: string(code)}
+	switch code {
+	case storage.ObjectNotFound, storage.PreconditionFailed, storage.NotModified, storage.Canceled:
+		failure.Expected = true
+	}
+	return failure
 }

@@ -44,16 +44,17 @@ const (
 func (b bucket) Upload(
 	ctx context.Context, key string, body io.Reader, opts *storage.UploadOptions,
 ) (*storage.Attrs, error) {
-	u := &struct { // one allocation
+	// The operation and its write are one allocation.
+	call := &struct {
 		op    operation
 		write write
 	}{}
-	u.write.op = &u.op
-	e := u.op.prepareWrite(b.engine, "Upload", key)
+	call.write.op = &call.op
+	e := call.op.prepareWrite(b.engine, "Upload", key)
 	if e == nil {
-		e = u.write.resolve(body, opts)
+		e = call.write.resolve(body, opts)
 	}
-	return run(ctx, &u.op, e, u.write.store)
+	return run(ctx, &call.op, e, call.write.store)
 }
 
 // A write stores one object, from a checked request and a body. Upload makes a write from options.
@@ -73,7 +74,7 @@ type write struct {
 
 // resolve makes all checks that need no request, and inspects the body.
 func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Error {
-	r := &w.req
+	req := &w.req
 	c := w.op.engine
 	if opts.Size < -1 || opts.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
@@ -81,12 +82,25 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	if e := checkSet(&opts.Properties, opts.Set); e != nil {
 		return e
 	}
-	setPut(r, opts)
-	r.Key = w.op.key
+	setPut(req, opts)
+	req.Key = w.op.key
 	w.transfer = opts.Transfer
-	e := c.resolveWrite(r.Key, writeFields{&r.Properties, opts.Set, &r.Controls, &r.Condition, &r.Native, opts.Native})
-	e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer))
+
+	e := c.resolveWrite(req.Key, writeFields{
+		properties: &req.Properties,
+		set:        opts.Set,
+		controls:   &req.Controls,
+		condition:  &req.Condition,
+		native:     &req.Native,
+		natives:    opts.Native,
+	})
 	if e != nil {
+		return e
+	}
+	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
+		return e
+	}
+	if e := checkTransfer(&w.transfer); e != nil {
 		return e
 	}
 	return w.open(body)
@@ -135,7 +149,8 @@ func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 		return e
 	}
 	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
-	if size < d.MinPartSize || largest > 0 && size > largest {
+	isTooLarge := largest > 0 && size > largest
+	if size < d.MinPartSize || isTooLarge {
 		bound := "any number of"
 		if largest > 0 {
 			bound = strconv.FormatInt(largest, 10)
@@ -151,14 +166,22 @@ func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 // checkSize fails if the provider cannot store size bytes in one object.
 func (c *engine) checkSize(size int64) *storage.Error {
 	d := &c.desc
-	switch {
-	case d.MaxSize > 0 && size > d.MaxSize:
+	if d.MaxSize > 0 && size > d.MaxSize {
 		return tooLarge(0)
-	case !c.has(storage.MultipartUploads):
+	}
+	if !c.has(storage.MultipartUploads) {
 		if d.MaxPutSize > 0 && size > d.MaxPutSize {
 			return tooLarge(0)
 		}
-	case d.MaxParts > 0 && d.MaxPartSize > 0 && size/int64(d.MaxParts) >= d.MaxPartSize && size > int64(d.MaxParts)*d.MaxPartSize:
+		return nil
+	}
+	if d.MaxParts == 0 || d.MaxPartSize == 0 {
+		return nil
+	}
+	// The division comes first, because the product may overflow. A size whose quotient is smaller
+	// fits in any case.
+	parts := int64(d.MaxParts)
+	if size/parts >= d.MaxPartSize && size > parts*d.MaxPartSize {
 		return tooLarge(0)
 	}
 	return nil
@@ -182,7 +205,8 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody stores the body with one Put or in parts, depending on its size if that is known.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	if (w.req.Condition != (storage.Condition{}) || w.callerWriteID() != "") && w.writeID == "" {
+	needsWriteID := w.req.Condition != (storage.Condition{}) || w.callerWriteID() != ""
+	if needsWriteID && w.writeID == "" {
 		w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 	}
 	w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
@@ -215,14 +239,17 @@ func (w *write) singleBound() int64 {
 	if c.desc.MaxPutSize > 0 {
 		bound = c.desc.MaxPutSize
 	}
-	switch {
-	case !c.has(storage.MultipartUploads):
-	case w.transfer.PartSize > 0:
-		bound = min(bound, w.transfer.PartSize)
-	case !c.has(driver.StreamingPut):
-		bound = min(bound, cmp.Or(c.partSize, singleLimit))
+	if !c.has(storage.MultipartUploads) {
+		return bound
 	}
-	return bound
+	if w.transfer.PartSize > 0 {
+		return min(bound, w.transfer.PartSize)
+	}
+	if c.has(driver.StreamingPut) {
+		// One Put sends the body while it is read, so parts would save no memory.
+		return bound
+	}
+	return min(bound, cmp.Or(c.partSize, singleLimit))
 }
 
 // storeStream reads the beginning of a stream, and then chooses between one Put and parts.
@@ -233,27 +260,32 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 		return w.storeFilled(ctx, first)
 	}
 	defer first.Free()
+
 	err := first.Fill(ctx, &w.src, lookAhead)
 	if err == nil {
+		// The stream is longer than lookAhead.
 		return w.putStream(ctx, first)
 	}
-	if err == io.EOF && first.Size() <= w.singleBound() {
-		return w.putBuffer(ctx, first)
+	if err != io.EOF {
+		return nil, readFailed(ctx, err)
 	}
-	if err == io.EOF {
+	if first.Size() > w.singleBound() {
 		return nil, tooLarge(0)
 	}
-	return nil, readFailed(ctx, err)
+	return w.putBuffer(ctx, first)
 }
 
 // streams reports whether one Put sends the stream while the stream is read. If the store supports
 // parts and the stream may be too long for one Put, streams returns false.
 func (w *write) streams() bool {
-	maximum := w.op.engine.desc.MaxPutSize
-	size := w.src.size
-	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.engine.has(driver.StreamingPut) && w.transfer.PartSize == 0 &&
-		(fits || !w.op.engine.has(storage.MultipartUploads))
+	c := w.op.engine
+	if !c.has(driver.StreamingPut) || w.transfer.PartSize > 0 {
+		return false
+	}
+	if !c.has(storage.MultipartUploads) || c.desc.MaxPutSize == 0 {
+		return true
+	}
+	return w.src.size >= 0 && w.src.size <= c.desc.MaxPutSize
 }
 
 // storeFilled reads the first part of a stream into a buffer. If the stream ends there, it makes
@@ -261,15 +293,19 @@ func (w *write) streams() bool {
 func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	plan := w.plan()
 	next, e := w.fillPart(ctx, first, plan.size(1))
-	if e == nil && w.src.size >= 0 && first.Size() > w.src.size {
-		next.Free()
-		e = tooLong(w.src.size)
-	}
 	if e != nil {
 		first.Free()
 		return nil, e
 	}
-	if next == nil && first.Size() <= w.singleBound() {
+	declared := w.src.size
+	if declared >= 0 && first.Size() > declared {
+		first.Free()
+		next.Free()
+		return nil, tooLong(declared)
+	}
+
+	streamEnded := next == nil
+	if streamEnded && first.Size() <= w.singleBound() {
 		defer first.Free()
 		return w.putBuffer(ctx, first)
 	}
@@ -296,12 +332,12 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 func (w *write) putSection(
 	ctx context.Context, src io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
-	r := &w.req
-	want := w.req.CRC32C
+	declared := w.req.CRC32C
 	content := &w.content
 	content.init(src, offset, length)
 	content.body.progress = w.progress
 
+	// A driver may read nothing of an empty body, so its checksum is set here, too.
 	if length == 0 || !hashesWhileSending(w.op.engine) {
 		var e *storage.Error
 		crc, e = hashSection(&content.section, crc)
@@ -309,16 +345,18 @@ func (w *write) putSection(
 			return nil, e
 		}
 	}
-
-	if crc.Known && want.Known && crc != want {
-		return nil, mismatch(want, crc)
+	if crc.Known && declared.Known && crc != declared {
+		return nil, mismatch(declared, crc)
 	}
-	r.CRC32C = crc
-	r.Size = length
-	r.Body = content
+
+	req := &w.req
+	req.CRC32C = crc
+	req.Size = length
+	req.Body = content
 	if !crc.Known {
-		content.body.want = want
-		content.body.sum = &r.CRC32C
+		// The body compares the checksum, and sets it in the request, when all bytes were read.
+		content.body.want = declared
+		content.body.sum = &req.CRC32C
 	}
 	return w.put(ctx, content, &content.body)
 }
@@ -326,12 +364,12 @@ func (w *write) putSection(
 // putStream stores a stream with one Put of unknown size. first has the bytes that were read
 // already.
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
-	r := &w.req
-	content := w.streamed(first, w.op.engine.desc.MaxPutSize, r.CRC32C)
-	content.sum = &r.CRC32C
-	r.CRC32C = storage.CRC32C{}
-	r.Size = -1
-	r.Body = content
+	req := &w.req
+	content := w.streamed(first, w.op.engine.desc.MaxPutSize, req.CRC32C)
+	content.sum = &req.CRC32C
+	req.CRC32C = storage.CRC32C{}
+	req.Size = -1
+	req.Body = content
 	return w.put(ctx, content, content)
 }
 
@@ -349,18 +387,19 @@ func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C)
 
 // put makes one Put request, with retries.
 func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
-	var a *storage.Attrs
+	var attrs *storage.Attrs
 	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
-		a, err = w.op.engine.driver.Put(ctx, &w.req)
+		attrs, err = w.op.engine.driver.Put(ctx, &w.req)
 		return err
 	})
-	if e == nil && !content.ended && !(content.exact && content.size == 0) {
+	isEmpty := content.exact && content.size == 0
+	if e == nil && !content.ended && !isEmpty {
 		e = &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the driver stored the body without reading all of it"),
 		}
 	}
-	return w.finish(ctx, a, e, content.read)
+	return w.finish(ctx, attrs, e, content.read)
 }
 
 // finish returns the attributes of the stored object, or the error of the write. size is the number
@@ -386,6 +425,8 @@ func (w *write) finish(
 	return a, e
 }
 
+// tooLarge returns TooLarge for a body that the provider cannot store. parts is the number of parts
+// if all were used, or 0.
 func tooLarge(parts int) *storage.Error {
 	e := &storage.Error{
 		Code: storage.TooLarge,

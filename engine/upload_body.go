@@ -42,53 +42,62 @@ type randomAccess interface {
 // the largest body that goes in one Put.
 func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	s.size = declared
-	switch b := body.(type) {
+	var e *storage.Error
+	switch body := body.(type) {
 	case nil:
-		return invalid("body", "must not be nil; an empty object has an empty body")
+		e = invalid("body", "must not be nil; an empty object has an empty body")
 	case *os.File:
-		if e := s.initFile(b); e != nil {
-			return e
-		}
+		e = s.initFile(body)
 	case randomAccess:
-		off, err := b.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return bodyFailed(err)
-		}
-		s.readerAt = b
-		s.offset = off
-		s.size = max(b.Size()-off, 0)
+		e = s.initRandomAccess(body)
 	default:
-		if e := s.initSeeker(body, declared, single); e != nil {
-			return e
-		}
+		e = s.initSeeker(body, declared, single)
+	}
+	if e != nil {
+		return e
 	}
 
 	if s.readerAt == nil {
 		s.stream = body
-	} else if declared >= 0 && declared != s.size {
+		return nil
+	}
+	if declared >= 0 && declared != s.size {
 		return wrongLength(s.size, declared)
 	}
 	return nil
 }
 
+// initRandomAccess reads the body in place, from its position to its end.
+func (s *source) initRandomAccess(body randomAccess) *storage.Error {
+	offset, err := body.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return bodyFailed(err)
+	}
+	s.readerAt = body
+	s.offset = offset
+	s.size = max(body.Size()-offset, 0)
+	return nil
+}
+
 // initFile reads a regular file in place. A file of size 0 is read as a stream, because files in
 // /proc have content although their size is 0.
-func (s *source) initFile(f *os.File) *storage.Error {
-	if f == nil {
+func (s *source) initFile(file *os.File) *storage.Error {
+	if file == nil {
 		return invalid("body", "must not be a nil *os.File")
 	}
-	info, err := f.Stat()
+	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		// The file is read as a stream. If Stat failed, Read will return the error.
 		return nil
 	}
-	off, err := f.Seek(0, io.SeekCurrent)
+	offset, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
+		// The file is read as a stream.
 		return nil
 	}
-	s.readerAt = f
-	s.offset = off
-	s.size = max(info.Size()-off, 0)
+	s.readerAt = file
+	s.offset = offset
+	s.size = max(info.Size()-offset, 0)
 	return nil
 }
 
@@ -101,13 +110,15 @@ func (s *source) sniff() []byte {
 		n, _ := s.readerAt.ReadAt(head[:min(enough, s.size)], s.offset)
 		return head[:n]
 	}
-	n := 0
-	for n < enough && s.end == nil {
-		var k int
-		k, s.end = buffer.ReadSome(s.stream, head[n:])
-		n += k
+
+	filled := 0
+	for filled < enough && s.end == nil {
+		var n int
+		n, s.end = buffer.ReadSome(s.stream, head[filled:])
+		filled += n
 	}
-	s.head = head[:n]
+	// Read delivers these bytes first.
+	s.head = head[:filled]
 	return s.head
 }
 
@@ -131,10 +142,12 @@ func (s *source) section(offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(s.readerAt, s.offset+offset, length)
 }
 
+// wrongLength returns BodyFailed for a body of got bytes, if another size was declared.
 func wrongLength(got, declared int64) *storage.Error {
 	return bodyFailed(fmt.Errorf("the body has %d bytes, not the %d that WithSize or the source declared", got, declared))
 }
 
+// tooLong returns BodyFailed for a body that is longer than declared.
 func tooLong(declared int64) *storage.Error {
 	return bodyFailed(fmt.Errorf("the body has more than the %d bytes that WithSize or the source declared", declared))
 }
@@ -180,29 +193,31 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// next reads bytes into p, and counts and hashes them. It records an error, and returns it again
+// from then on.
 func (b *body) next(p []byte) (int, error) {
 	if b.readErr != nil {
 		return 0, b.readErr
 	}
 	total := 0
 	for total < len(p) && !b.ended {
-		n, err := buffer.ReadSome(b.from, p[total:min(len(p), total+hashBlock)])
-		b.count(p[total : total+n])
+		block := p[total:min(len(p), total+hashBlock)]
+		n, err := buffer.ReadSome(b.from, block)
+		b.count(block[:n])
 		total += n
-		switch {
-		case b.size >= 0 && b.read > b.size:
-			b.readErr = tooLong(b.size)
-			return 0, b.readErr
-		case b.limit > 0 && b.read > b.limit:
-			b.readErr = tooLarge(0)
-			return 0, b.readErr
-		case err != nil && err != io.EOF:
+		if e := b.checkLength(); e != nil {
+			b.readErr = e
+			return 0, e
+		}
+		if err != nil && err != io.EOF {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
-		case err != nil || b.exact && b.read == b.size:
-			b.readErr = b.finish()
-			if b.readErr != nil {
-				return 0, b.readErr
+		}
+		atEnd := err == io.EOF || b.exact && b.read == b.size
+		if atEnd {
+			if e := b.finish(); e != nil {
+				b.readErr = e
+				return 0, e
 			}
 		}
 		if n < hashBlock {
@@ -218,6 +233,17 @@ func (b *body) next(p []byte) (int, error) {
 	return total, nil
 }
 
+// checkLength fails if more bytes were read than were declared, or than the provider stores.
+func (b *body) checkLength() *storage.Error {
+	if b.size >= 0 && b.read > b.size {
+		return tooLong(b.size)
+	}
+	if b.limit > 0 && b.read > b.limit {
+		return tooLarge(0)
+	}
+	return nil
+}
+
 // count counts and hashes bytes that were read.
 func (b *body) count(p []byte) {
 	if b.sum != nil {
@@ -226,6 +252,7 @@ func (b *body) count(p []byte) {
 	b.read += int64(len(p))
 }
 
+// report reports the bytes that were read since the last report.
 func (b *body) report() {
 	if b.read > b.reported {
 		b.progress.Add(b.read - b.reported)
@@ -330,17 +357,20 @@ func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C,
 	}
 	chunk := bodyio.GetChunk()
 	defer bodyio.PutChunk(chunk)
+
 	var crc uint32
-	for off := int64(0); off < section.Size(); {
-		n, err := section.ReadAt(chunk[:hashBlock], off)
+	offset := int64(0)
+	for offset < section.Size() {
+		n, err := section.ReadAt(chunk[:hashBlock], offset)
 		crc = crc32c.Update(crc, chunk[:n])
-		off += int64(n)
-		if err != nil && off < section.Size() {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return storage.CRC32C{}, bodyFailed(err)
+		offset += int64(n)
+		if err == nil || offset == section.Size() {
+			continue
 		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return storage.CRC32C{}, bodyFailed(err)
 	}
 	return storage.CRC32C{Sum: crc, Known: true}, nil
 }
@@ -369,20 +399,22 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	if !ok || declared < 0 || declared > limit {
 		return nil
 	}
-	off, err := src.Seek(0, io.SeekCurrent)
+	start, err := src.Seek(0, io.SeekCurrent)
 	if err != nil {
 		// It is a pipe, for example.
 		return nil
 	}
-	end, failure := src.Seek(0, io.SeekEnd)
-	if failure == nil && end-off == declared {
-		s.readerAt = &seekable{from: src, next: end}
-		s.offset = off
+	end, err := src.Seek(0, io.SeekEnd)
+	hasDeclaredSize := err == nil && end-start == declared
+	if !hasDeclaredSize {
+		// The body stays a stream, which must be read from its position.
+		if _, err := src.Seek(start, io.SeekStart); err != nil {
+			return bodyFailed(err)
+		}
 		return nil
 	}
-	if _, err = src.Seek(off, io.SeekStart); err != nil {
-		return bodyFailed(err)
-	}
+	s.readerAt = &seekable{from: src, next: end}
+	s.offset = start
 	return nil
 }
 
@@ -390,28 +422,35 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := s.next
-	// The position is not known if Read fails.
+	position := s.next
+	// The position is not known if Seek or Read fails.
 	s.next = -1
-	if next != off {
-		position, err := s.from.Seek(off, io.SeekStart)
-		if err == nil && position != off {
-			err = errors.New("Seek went to another offset")
-		}
-		if err != nil {
+	if position != off {
+		if err := s.seek(off); err != nil {
 			return 0, err
 		}
 	}
 
-	for n := 0; ; {
-		if n == len(p) {
-			s.next = off + int64(n)
-			return n, nil
-		}
-		k, err := buffer.ReadSome(s.from, p[n:])
-		n += k
+	filled := 0
+	for filled < len(p) {
+		n, err := buffer.ReadSome(s.from, p[filled:])
+		filled += n
 		if err != nil {
-			return n, err
+			return filled, err
 		}
 	}
+	s.next = off + int64(filled)
+	return filled, nil
+}
+
+// seek moves to the offset. It fails if Seek went to another one.
+func (s *seekable) seek(off int64) error {
+	position, err := s.from.Seek(off, io.SeekStart)
+	if err != nil {
+		return err
+	}
+	if position != off {
+		return errors.New("Seek went to another offset")
+	}
+	return nil
 }

@@ -61,37 +61,53 @@ type partPlan struct {
 
 // plan returns the plan by which the body is divided into parts.
 func (w *write) plan() partPlan {
-	c := w.op.engine
-	partSize := w.transfer.PartSize
-	inPlace := w.src.readerAt != nil
-	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
-	switch {
-	case partSize > 0 || c.has(driver.EqualParts) || inPlace:
-	case c.has(driver.SequentialParts) && c.partSize > 0:
-	case c.has(driver.SequentialParts):
-		p.doubleAfter = sequentialStep
-		p.doublings = 2
-	case w.src.size < 0 && c.desc.MaxParts > 0:
-		p.doubleAfter = max(1, min(growthStep, c.desc.MaxParts/10))
-		p.doublings = 20
+	p := partPlan{
+		first:       w.firstPart(),
+		maximum:     w.op.engine.desc.MaxPartSize,
+		concurrency: w.maxConcurrency(),
 	}
+	p.doubleAfter, p.doublings = w.growth()
 
-	p.concurrency = w.maxConcurrency()
-	if w.transfer.Concurrency == 0 && !inPlace && partSize == 0 && p.concurrency > 1 {
+	inPlace := w.src.readerAt != nil
+	callerChose := w.transfer.Concurrency != 0 || w.transfer.PartSize != 0
+	if !inPlace && !callerChose && p.concurrency > 1 {
 		p.memory = streamBuffers
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
 
 	if loss := w.maxLoss(); loss > 0 {
-		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
+		lossParts := max(1, loss/p.first) // as many parts as may be lost
+		p.concurrency = int(min(int64(p.concurrency), lossParts))
 		// Limit the doublings if parts are sent one after the other, because the size doubles after
 		// few parts. Parallel parts need no limit, because the size doubles only after many parts.
 		// At that point, one part is small compared with the bytes that were sent before.
-		if c.has(driver.SequentialParts) {
-			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
+		if w.op.engine.has(driver.SequentialParts) {
+			maxDoublings := bits.Len64(uint64(lossParts)) - 1 // the logarithm to base 2, rounded down
+			p.doublings = min(p.doublings, maxDoublings)
 		}
 	}
 	return p
+}
+
+// growth returns the number of parts after which the size of parts doubles, and how often it doubles
+// at most. Both are 0 if all parts have the same size.
+func (w *write) growth() (doubleAfter, doublings int) {
+	c := w.op.engine
+	inPlace := w.src.readerAt != nil
+	if inPlace || w.transfer.PartSize > 0 || c.has(driver.EqualParts) {
+		return 0, 0
+	}
+	if c.has(driver.SequentialParts) {
+		if c.partSize > 0 {
+			return 0, 0
+		}
+		return sequentialStep, 2
+	}
+	if w.src.size >= 0 || c.desc.MaxParts == 0 {
+		return 0, 0
+	}
+	// With 20 doublings, even the smallest parts reach the size of any provider's largest part.
+	return max(1, min(growthStep, c.desc.MaxParts/10)), 20
 }
 
 // maxLoss returns the limit in bytes for all parts that are sent at the same time. If the process is
@@ -131,43 +147,49 @@ func (w *write) firstPart() int64 {
 	if w.journal.Begun() {
 		return w.journal.Header().PartSize
 	}
-	if partSize := w.transfer.PartSize; partSize > 0 {
-		return partSize
+	if w.transfer.PartSize > 0 {
+		return w.transfer.PartSize
 	}
 
 	c := w.op.engine
-	body := w.src.size
 	d := &c.desc
-	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
-	switch {
-	case c.partSize > 0:
-	case w.src.readerAt != nil: // larger parts need no memory, because they are read in place
-		size = min(max(size, w.inPlacePart()), maxInPlacePart)
-	case c.has(driver.EqualParts) && body < 0:
-		size = equalPartSize
+	size := c.partSize
+	if size == 0 {
+		size = w.defaultPart(cmp.Or(d.PartSize, defaultPartSize))
 	}
-
-	if body >= 0 && d.MaxParts > 0 {
-		size = max(size, (body+int64(d.MaxParts)-1)/int64(d.MaxParts))
+	if w.src.size >= 0 && d.MaxParts > 0 {
+		size = max(size, ceilDiv(w.src.size, int64(d.MaxParts)))
 	}
 	size = max(size, d.MinPartSize)
 	if d.MaxPartSize > 0 {
 		size = min(size, d.MaxPartSize)
 	}
-	if unit := d.PartUnit; unit > 0 {
-		size = (size + unit - 1) / unit * unit
+	if d.PartUnit > 0 {
+		size = ceilDiv(size, d.PartUnit) * d.PartUnit
 	}
 	return size
 }
 
+// defaultPart returns the size in bytes of a part if no option sets it, before the provider's limits
+// are applied. least is the size that the provider prefers.
+func (w *write) defaultPart(least int64) int64 {
+	if w.src.readerAt != nil {
+		// Larger parts need no memory, because they are read in place.
+		return min(max(least, w.inPlacePart()), maxInPlacePart)
+	}
+	if w.op.engine.has(driver.EqualParts) && w.src.size < 0 {
+		return equalPartSize
+	}
+	return least
+}
+
 // maxConcurrency returns how many parts may be sent at the same time.
 func (w *write) maxConcurrency() int {
-	n := int(w.transfer.Concurrency)
 	if w.op.engine.has(driver.SequentialParts) {
 		return 1
 	}
-	if n > 0 {
-		return min(n, maxConcurrency)
+	if w.transfer.Concurrency > 0 {
+		return min(int(w.transfer.Concurrency), maxConcurrency)
 	}
 	if w.src.readerAt != nil {
 		return maxInPlaceParts
@@ -188,10 +210,11 @@ func (w *write) inPlaceParts() int {
 // inPlacePart returns the size in bytes of the parts of a random-access body, before the provider's
 // limits are applied.
 func (w *write) inPlacePart() int64 {
+	size := w.src.size / int64(w.inPlaceParts())
 	if loss := w.maxLoss(); loss > 0 {
-		return min(loss/int64(w.maxConcurrency()), w.src.size/int64(w.inPlaceParts()))
+		size = min(size, loss/int64(w.maxConcurrency()))
 	}
-	return w.src.size / int64(w.inPlaceParts())
+	return size
 }
 
 // newLimit returns the limit of parts sent at the same time. Without WithConcurrency, the limit
@@ -213,8 +236,12 @@ type multipart struct {
 	id      string // the driver's name for the upload
 	resumed bool   // whether an earlier call has begun the upload
 
-	offset int64      // where the next part begins in the body
-	final  *finalPart // the last part, if the driver takes parts in sequence; otherwise nil
+	offset int64 // where the next part begins in the body
+
+	// final is the last part, if the driver takes parts in sequence. CompleteParts sends it, because the
+	// request with the last part also completes the object.
+	final *partToSend
+
 	mu     sync.Mutex
 	parts  []driver.Part
 	err    *storage.Error // the first failure
@@ -233,19 +260,23 @@ type multipart struct {
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tries running.Tries
 	for {
+		// An upload that begins again needs another write id.
 		if w.writeID == "" {
 			w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 			w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
-		a, e := w.sendParts(ctx, first, next)
-		if !mustRestart(e) || e.Unknown || w.src.readerAt == nil || ctx.Err() != nil {
-			return a, e
+		attrs, e := w.sendParts(ctx, first, next)
+		canRestart := w.src.readerAt != nil // a stream cannot be read again
+		if !mustRestart(e) || e.Unknown || !canRestart || ctx.Err() != nil {
+			return attrs, e
 		}
+
+		// A resumed upload that is lost begins again at once.
 		if !resumed {
-			delay, retry := w.op.engine.retry.allow(&tries, e)
-			if !retry {
-				return a, e
+			delay, mayRetry := w.op.engine.retry.allow(&tries, e)
+			if !mayRetry {
+				return attrs, e
 			}
 			if running.Sleep(ctx, delay) != nil {
 				return nil, w.op.waitError(ctx, e, false)
@@ -258,37 +289,42 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 
 // sendParts makes one attempt of a multipart upload, from its beginning to its end.
 func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
-	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
+	m := &multipart{
+		w:     w,
+		plan:  w.plan(),
+		ready: make(chan struct{}),
+	}
+	// The parts have checksums of their own. The next attempt needs the declared one again.
 	declared := w.req.CRC32C
+	defer func() { w.req.CRC32C = declared }()
 	w.req.Body = nil
 	w.req.Size = w.src.size
 	w.req.CRC32C = storage.CRC32C{}
+
+	// A panic in this goroutine leaves ended false.
+	ended := false
 	defer func() {
-		w.req.CRC32C = declared
-	}()
-	panicked := true
-	defer func() {
-		if panicked {
+		if !ended {
 			m.abandon(ctx)
 		}
 	}()
-
 	var e *storage.Error
 	if first == nil {
 		e = m.sendSections(ctx)
 	} else {
 		e = m.sendStream(ctx, first, next)
 	}
-	var a *storage.Attrs
+	var attrs *storage.Attrs
 	if e == nil {
-		a, e = m.complete(ctx, declared)
+		attrs, e = m.complete(ctx, declared)
 	}
-	m.final.free()
+	m.freeFinal()
 	e = m.end(ctx, e)
-	panicked = false
+	ended = true
+
 	// Raise panics if a source has panicked; the upload has been cleaned up.
 	m.group.Raise()
-	return a, e
+	return attrs, e
 }
 
 // begin begins the upload. If an earlier call has begun it, begin resumes that upload.
@@ -307,8 +343,7 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	}
 	m.id = id
 	if w.journal != nil {
-		e = journalFailed(w.journal.Start(w.journalHeader(m)))
-		if e != nil {
+		if e := journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
 			w.op.abortParts(ctx, m.id, e)
 			return e
 		}
@@ -343,8 +378,13 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if e != nil {
 		return nil, e
 	}
-	r := &driver.CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
-	size, crc := objectSum(r)
+	req := &driver.CompleteRequest{
+		Put:    &w.req,
+		Upload: m.id,
+		Parts:  m.parts,
+		Last:   last,
+	}
+	size, crc := objectSum(req)
 	if declared.Known && declared != crc {
 		return nil, mismatch(declared, crc)
 	}
@@ -355,23 +395,33 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if err != nil {
 		return nil, journalFailed(err)
 	}
-	a, e := requestUnlessRestart(
+	attrs, e := requestUnlessRestart(
 		ctx, w.op, replay,
-		func(ctx context.Context) (*storage.Attrs, error) { return w.op.engine.driver.CompleteParts(ctx, r) },
+		func(ctx context.Context) (*storage.Attrs, error) { return w.op.engine.driver.CompleteParts(ctx, req) },
 	)
-	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
-		a, e = m.reconcileResumed(ctx, e, completing, size)
+	if m.mayBeCompleted(e, completing) {
+		attrs, e = m.reconcileResumed(ctx, e, completing, size)
 		if e != nil {
 			return nil, e
 		}
 	}
 
-	a, e = w.finish(ctx, a, e, size)
+	attrs, e = w.finish(ctx, attrs, e, size)
 	if m.resumed && e != nil && e.Code == storage.ChecksumMismatch && !e.Unknown {
 		// The body has changed, and the store has parts of the earlier body.
 		e = errUploadLost(e)
 	}
-	return a, e
+	return attrs, e
+}
+
+// mayBeCompleted reports whether an earlier call may have completed the upload, so that this call
+// failed with e. completing is true if an earlier call had begun to complete the upload. e may be
+// nil.
+func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
+	if e == nil || e.Unknown {
+		return false
+	}
+	return m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed
 }
 
 // end finishes an upload. e is the error of the upload, or nil if it was completed. If the upload
@@ -380,21 +430,23 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
 	}
-	keeps := false
 	if e != nil {
 		if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
 			e = errUploadLost(e)
 		}
 		recorded := m.w.journal != nil
-		keeps = e.Unknown && e.Code != storage.OutcomeUnknown || recorded && isResumable(e)
-		if !keeps && (!e.Unknown || recorded) {
+		maybeStored := e.Unknown && e.Code != storage.OutcomeUnknown
+		if maybeStored || recorded && isResumable(e) {
+			// The upload may be complete, or the next call can resume it. Keep it and its journal.
+			return e
+		}
+		// Without a journal, an upload with an unknown outcome is not aborted.
+		if recorded || !e.Unknown {
 			m.w.op.abortParts(ctx, m.id, e)
 		}
 	}
-	if !keeps {
-		// If the file remains, the next call notices that its upload has ended.
-		_ = m.w.journal.Forget()
-	}
+	// If the file remains, the next call notices that its upload has ended.
+	_ = m.w.journal.Forget()
 	return e
 }
 
@@ -423,7 +475,11 @@ func (m *multipart) record(part driver.Part) *storage.Error {
 	if m.w.journal == nil {
 		return nil
 	}
-	return journalFailed(
-		m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}),
-	)
+	err := m.w.journal.RecordPart(journal.Part{
+		Number: part.Number,
+		Tag:    part.Tag,
+		Size:   part.Size,
+		CRC32C: part.CRC32C.Sum,
+	})
+	return journalFailed(err)
 }

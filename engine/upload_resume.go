@@ -19,31 +19,34 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
+// AbandonUpload aborts the upload that the file at path records, and removes the file. The key of
+// the upload must have the prefix.
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
-	e := o.prepareWrite(b.engine, "AbandonUpload", "")
-	refuse := func(e *storage.Error) error {
-		return o.do(ctx, e, func(context.Context) *storage.Error { return nil })
-	}
-	if e != nil {
-		return refuse(e)
+	if e := o.prepareWrite(b.engine, "AbandonUpload", ""); e != nil {
+		return o.refuse(ctx, e)
 	}
 	j, err := journal.Open(path)
 	if err != nil {
-		return refuse(journalFailed(err))
+		return o.refuse(ctx, journalFailed(err))
 	}
 	defer j.Close()
-
 	if !j.Begun() {
 		return o.do(ctx, nil, func(context.Context) *storage.Error { return journalFailed(j.Forget()) })
 	}
+
 	key := j.Header().Key
 	if !b.engine.ownsUpload(j) || !strings.HasPrefix(key, prefix) || objectkey.WriteRule(key) != "" {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
-		return refuse(invalid("path", "must name the file of an upload to this bucket"))
+		return o.refuse(ctx, invalid("path", "must name the file of an upload to this bucket"))
 	}
 	o.key = key
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
+}
+
+// refuse runs an operation that a check has refused with e. Only the hooks see it.
+func (o *operation) refuse(ctx context.Context, e *storage.Error) error {
+	return o.do(ctx, e, func(context.Context) *storage.Error { return nil })
 }
 
 // abandonUpload aborts an upload in the store, and then removes its journal.
@@ -51,10 +54,10 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 	h := j.Header()
 	upload := h.Upload
 	if h.Layers != o.engine.layers() {
+		// The layers that put a prefix before the id have gone (see layers).
 		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
 	}
-	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, h.Key, upload) })
-	if e != nil {
+	if e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, h.Key, upload) }); e != nil {
 		return e
 	}
 	return journalFailed(j.Forget())
@@ -83,21 +86,20 @@ func (c *engine) continuesLayers(h journal.Header) bool {
 	return h.Layers == c.layers()
 }
 
+// journalFailed returns the error of a call for a failure of its journal. For nil, it returns nil.
 func journalFailed(err error) *storage.Error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if errors.Is(err, journal.ErrNotJournal) {
+	case errors.Is(err, journal.ErrNotJournal):
 		return invalid("WithResume", "must name a file of its own: "+err.Error())
-	}
-	if errors.Is(err, journal.ErrLater) {
+	case errors.Is(err, journal.ErrLater):
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Err:  fmt.Errorf("the file of WithResume: %w", err),
 			Hint: "update this program, or remove the file to begin again",
 		}
-	}
-	if errors.Is(err, journal.ErrInUse) {
+	case errors.Is(err, journal.ErrInUse):
 		return &storage.Error{
 			Code: storage.Locked,
 			Err:  err,
@@ -132,19 +134,26 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 // it abandons that upload.
 func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
-	switch {
-	case !j.Begun():
-	case !w.op.engine.ownsUpload(j) || !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
-		j.Ignore()
-	case w.isRequest(j.Header().Request) && w.op.engine.continuesLayers(j.Header()):
-		w.writeID = j.Header().WriteID
-	default:
-		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
-			return e
-		}
-		// If the abort failed, the store drops the parts some time later.
-		j.Ignore()
+	if !j.Begun() {
+		return nil
 	}
+	h := j.Header()
+	if !w.op.engine.ownsUpload(j) || !strings.HasPrefix(h.Key, optionState(&w.transfer).View) {
+		// The upload is of another bucket or view, so this call must not abort it.
+		j.Ignore()
+		return nil
+	}
+	if w.isRequest(h.Request) && w.op.engine.continuesLayers(h) {
+		w.writeID = h.WriteID
+		return nil
+	}
+
+	e := abandonUpload(ctx, w.op, j)
+	if e != nil && ctx.Err() != nil {
+		return e
+	}
+	// If the abort failed, the store drops the parts some time later.
+	j.Ignore()
 	return nil
 }
 
@@ -159,33 +168,44 @@ func (w *write) isRequest(fingerprint string) bool {
 // upload that an earlier version of this library began can only be resumed if the text is the same.
 // A change needs a new form of the text, which isRequest compares, too.
 func (w *write) fingerprint() string {
-	return w.hashOf(w.properties(), struct {
+	controls := struct {
 		storage.Controls
-		Native []any
-	}{Controls: w.req.Controls})
+		Native []any // always null in the text, which has the native options in another place
+	}{
+		Controls: w.req.Controls,
+	}
+	return w.hashOf(w.properties(), controls)
 }
 
 // formerFingerprint returns the fingerprint in the first stored form. The names of its JSON are
 // those of the fields.
 func (w *write) formerFingerprint() string {
-	type properties struct {
+	type formerProperties struct {
 		ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl string
 
 		Metadata     map[string]string
 		StorageClass string
 	}
-	type retention struct {
+	type formerRetention struct {
 		Mode  storage.RetentionMode
 		Until time.Time
 	}
-	c := &w.req.Controls
-	return w.hashOf(properties(w.properties()), struct {
+	type formerControls struct {
 		PublicRead bool
 		Tags       map[string]string
-		Retention  retention
+		Retention  formerRetention
 		LegalHold  bool
 		Native     []any
-	}{c.PublicRead, c.Tags, retention(c.Retention), c.LegalHold, nil})
+	}
+
+	c := &w.req.Controls
+	controls := formerControls{
+		PublicRead: c.PublicRead,
+		Tags:       c.Tags,
+		Retention:  formerRetention(c.Retention),
+		LegalHold:  c.LegalHold,
+	}
+	return w.hashOf(formerProperties(w.properties()), controls)
 }
 
 // properties returns the properties of the call, without the names that the library adds.
@@ -198,12 +218,11 @@ func (w *write) properties() storage.Properties {
 // hashOf returns a hash of the call. The parameters are its properties and controls, in the form of
 // a fingerprint.
 func (w *write) hashOf(properties, controls any) string {
-	r := &w.req
-	natives := make([]string, len(r.Native))
-	for i, n := range r.Native {
-		natives[i] = fingerprintOf(n)
+	natives := make([]string, len(w.req.Native))
+	for i, native := range w.req.Native {
+		natives[i] = fingerprintOf(native)
 	}
-	text, _ := json.Marshal(struct { // strings and numbers, so Marshal never fails
+	call := struct {
 		Key        string
 		Properties any
 		Controls   any
@@ -211,7 +230,17 @@ func (w *write) hashOf(properties, controls any) string {
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, controls, r.Condition, w.src.size, w.transfer.PartSize, natives})
+	}{
+		Key:        w.op.key,
+		Properties: properties,
+		Controls:   controls,
+		Condition:  w.req.Condition,
+		Size:       w.src.size,
+		PartSize:   w.transfer.PartSize,
+		Natives:    natives,
+	}
+	// Marshal never fails, because all values are strings, numbers and valid times.
+	text, _ := json.Marshal(call)
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
@@ -258,26 +287,35 @@ func (m *multipart) storedPart(
 	}
 
 	fixed := m.w.op.engine.desc.FixedParts
-	same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
-	// The part was recorded before it was sent, so the store may or may not have it.
-	if same && fixed && recorded.Tag == "" {
+	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
+	if !sameBytes {
+		if m.sequential() || fixed {
+			return driver.Part{}, false, errUploadLost(
+				&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
+			)
+		}
 		return driver.Part{}, false, nil
 	}
-	if same {
-		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
+	if fixed && recorded.Tag == "" {
+		// The part was recorded before it was sent, so the store may or may not have it.
+		return driver.Part{}, false, nil
 	}
-	if m.sequential() || fixed {
-		return driver.Part{}, false, errUploadLost(
-			&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
-		)
+	part = driver.Part{
+		Number: number,
+		Tag:    recorded.Tag,
+		Size:   recorded.Size,
+		CRC32C: crc,
 	}
-	return driver.Part{}, false, nil
+	return part, true, nil
 }
 
 // uploadMissing reports whether the error e says that the store no longer has the upload of an
 // earlier call.
 func (m *multipart) uploadMissing(e *storage.Error) bool {
-	return m.resumed && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
+	if !m.resumed {
+		return false
+	}
+	return e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e)
 }
 
 // reconcileResumed determines whether an earlier call completed the upload. The current call could
@@ -288,29 +326,39 @@ func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	attrs, failure := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
+	cond := w.req.Condition
+	attrs, failure := head(ctx, w.op, &driver.GetRequest{
+		Key:       w.op.key,
+		Length:    -1,
+		Native:    w.req.Native,
+		Auxiliary: true,
+	})
 	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
 		return attrs, nil
 	}
-	// Whether the object exists is unknown.
 	if failure != nil && failure.Code != storage.ObjectNotFound {
+		// Whether the object exists is unknown.
 		failure.Unknown = true
 		failure.Err = errors.Join(failure.Err, e)
 		return nil, failure
 	}
-	if completing && w.req.Condition.Revision != "" && (attrs == nil || attrs.Revision != w.req.Condition.Revision) {
-		return nil, errOverwritten(e)
-	}
-	if completing && e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata) {
-		return nil, errOverwritten(e)
+
+	if completing {
+		// An earlier completion may have stored the object, and another write may have followed.
+		replaced := cond.Revision != "" && (attrs == nil || attrs.Revision != cond.Revision)
+		cannotTell := e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata)
+		if replaced || cannotTell {
+			return nil, errOverwritten(e)
+		}
 	}
 	if e.Code == storage.PreconditionFailed {
-		state(e).Absent = w.req.Condition.Absent
+		state(e).Absent = cond.Absent
 		return nil, e
 	}
 	return nil, errUploadLost(e)
 }
 
+// errUploadLost returns the error of an upload that must begin again. The same call does that.
 func errUploadLost(cause *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:      storage.Unavailable,

@@ -16,19 +16,26 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	if e := m.begin(ctx); e != nil {
 		return e
 	}
-	running := m.start(ctx)
-	size := m.plan.first
+	sending := m.start(ctx)
 	src := &m.w.src
+	size := m.plan.first
 	number := 1
-	for off := int64(0); off < src.size; off += size {
-		section := src.section(off, min(size, src.size-off))
-		last := off+size >= src.size
-		if last && m.sequential() {
-			m.final = &finalPart{number: number, section: section, done: func() {}}
-		} else if !m.sendPart(running, number, last, section, storage.CRC32C{}, func() {}) {
-			break
+	for offset := int64(0); offset < src.size; offset += size {
+		isLast := offset+size >= src.size
+		p := &partToSend{
+			number:  number,
+			isLast:  isLast,
+			section: src.section(offset, min(size, src.size-offset)),
+			done:    func() {}, // the body needs no memory that must be freed
 		}
 		number++
+		if isLast && m.sequential() {
+			m.final = p
+			break
+		}
+		if !m.sendPart(sending, p) {
+			break
+		}
 	}
 	return m.wait(ctx)
 }
@@ -36,40 +43,47 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 // sendStream sends the parts of a stream. While parts are sent, the next part is read into a
 // buffer. The first parts are read while the upload begins.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
-	running := m.start(ctx)
-	m.group.Go(func() {
+	sending := m.start(ctx)
+	begin := func() {
 		// If the source fails meanwhile, this request is not canceled: without its response, nobody
 		// could abort the upload.
 		if e := m.begin(ctx); e != nil {
 			m.fail(e)
 		}
-	}, func() {
-		m.fail(errPanicked())
-	})
+	}
+	m.group.Go(begin, func() { m.fail(errPanicked()) })
 	m.held = 1
 
 	total := int64(0)
 	current := first
 	for number := 1; ; number++ {
+		// next has the first byte of the next part. It is nil if the stream has ended.
+		isLast := next == nil
 		total += current.Size()
-		e := m.checkStream(number, total, next == nil)
-		if e != nil {
+		if e := m.checkStream(number, total, isLast); e != nil {
 			m.fail(e)
 			current.Free()
 			break
 		}
-		crc := storage.CRC32C{Sum: current.CRC32C(), Known: true}
-		section := io.NewSectionReader(current, 0, current.Size())
+		p := &partToSend{
+			number:  number,
+			isLast:  isLast,
+			section: io.NewSectionReader(current, 0, current.Size()),
+			crc:     storage.CRC32C{Sum: current.CRC32C(), Known: true},
+			done:    m.release(current),
+		}
 		m.w.op.engine.bufferLimit.AddInFlight(1)
-		if next == nil && m.sequential() {
-			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
+		if isLast && m.sequential() {
+			m.final = p
 			break
 		}
-		if !m.sendPart(running, number, next == nil, section, crc, m.release(current)) || next == nil {
+		if !m.sendPart(sending, p) || isLast {
 			break
 		}
+
 		current = next
-		next, e = m.fillNext(running, current, number+1)
+		var e *storage.Error
+		next, e = m.fillNext(sending, current, number+1)
 		if e != nil {
 			m.fail(e)
 			current.Free()
@@ -120,9 +134,10 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
 ) (next *buffer.Buffer, e *storage.Error) {
-	panicked := true
+	// A panic of the source leaves ended false.
+	ended := false
 	defer func() {
-		if panicked {
+		if !ended {
 			current.Free()
 			next.Free()
 		}
@@ -132,7 +147,8 @@ func (w *write) fillPart(
 		next = newBuffer(w.op)
 		err = next.Fill(ctx, &w.src, 1)
 	}
-	panicked = false
+	ended = true
+
 	if err == nil {
 		return next, nil
 	}
@@ -170,6 +186,7 @@ func (m *multipart) wait(ctx context.Context) *storage.Error {
 	return m.err
 }
 
+// fail records the first failure of the upload, and cancels the parts.
 func (m *multipart) fail(e *storage.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -179,156 +196,172 @@ func (m *multipart) fail(e *storage.Error) {
 	}
 }
 
-// sendPart waits for a free slot, and sends one part in a goroutine. last is true for the last
-// part. sendPart calls the function done when the bytes of the part are no longer needed. It
-// returns false if the upload has failed.
-func (m *multipart) sendPart(
-	ctx context.Context, number int, last bool, section *io.SectionReader, crc storage.CRC32C, done func(),
-) bool {
+// A partToSend is one part of the body, before it was sent.
+type partToSend struct {
+	number  int
+	isLast  bool
+	offset  int64 // where the part begins in the body; set when the part is sent
+	section *io.SectionReader
+	crc     storage.CRC32C // not Known if the bytes were not read yet
+	done    func()         // is called when the bytes are no longer needed
+}
+
+// sendPart waits for a free slot, and sends the part in a goroutine. It returns false if the upload
+// has failed.
+func (m *multipart) sendPart(ctx context.Context, p *partToSend) bool {
 	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
-		done()
+		p.done()
 		return false
 	}
-	offset := m.offset
-	m.offset += section.Size()
+	p.offset = m.offset
+	m.offset += p.section.Size()
 	send := func() {
 		defer m.slots.Release()
-		defer done()
+		defer p.done()
 		<-m.ready
-		if !m.begun || ctx.Err() != nil {
-			return
+		if m.begun && ctx.Err() == nil {
+			m.sendNow(ctx, p)
 		}
-		part, e := m.part(ctx, number, last, offset, section, crc)
-		if e != nil {
-			m.fail(e)
-			return
-		}
-		m.slots.Moved(part.Size)
-		m.slots.Ended()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.parts = append(m.parts, part)
 	}
 	m.group.Go(send, func() { m.fail(errPanicked()) })
 	return true
 }
 
-// part ensures that the store has the part with the given number, and returns the part. If an
-// earlier call of Upload has sent the part, this method does not send the part again.
-func (m *multipart) part(
-	ctx context.Context, number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
-) (driver.Part, *storage.Error) {
-	if m.resumed {
-		part, ok, e := m.storedPart(number, section, crc)
-		if ok {
-			m.w.progress.Add(part.Size)
-		}
-		if ok || e != nil {
-			return part, e
-		}
+// sendNow sends the part, and records it or the failure.
+func (m *multipart) sendNow(ctx context.Context, p *partToSend) {
+	part, e := m.part(ctx, p)
+	if e != nil {
+		m.fail(e)
+		return
 	}
+	m.slots.Moved(part.Size)
+	m.slots.Ended()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.parts = append(m.parts, part)
+}
 
-	if m.w.journal != nil && m.w.op.engine.desc.FixedParts {
-		// The part must not be sent again with other bytes. Record its checksum before it is sent.
-		// If this process is killed, a later call compares its bytes with the checksum.
-		var e *storage.Error
-		crc, e = hashSection(section, crc)
-		if e == nil {
-			// Record the part without a tag, because the part has not been sent yet.
-			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc})
-		}
+// part ensures that the store has the part, and returns it. If an earlier call of Upload has sent
+// the part, this method does not send it again.
+func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
+	if m.resumed {
+		part, found, e := m.storedPart(p.number, p.section, p.crc)
 		if e != nil {
 			return driver.Part{}, e
 		}
+		if found {
+			m.w.progress.Add(part.Size)
+			return part, nil
+		}
 	}
-
-	part, e := m.putPart(ctx, number, last, offset, section, crc)
-	if e == nil {
-		e = m.record(part)
+	if e := m.recordBefore(p); e != nil {
+		return driver.Part{}, e
 	}
-	return part, e
-}
-
-// putPart sends one part, with retries.
-func (m *multipart) putPart(
-	ctx context.Context, number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
-) (driver.Part, *storage.Error) {
-	r, content, e := m.partRequest(number, last, offset, section, crc)
+	part, e := m.putPart(ctx, p)
 	if e != nil {
 		return driver.Part{}, e
 	}
-	part, e := m.w.op.requestPart(ctx, r, content)
-	part.Size = section.Size()
+	return part, m.record(part)
+}
+
+// recordBefore records the checksum of a part before it is sent, if the part must not be sent again
+// with other bytes. If this process is killed, a later call compares its bytes with the checksum.
+func (m *multipart) recordBefore(p *partToSend) *storage.Error {
+	if m.w.journal == nil || !m.w.op.engine.desc.FixedParts {
+		return nil
+	}
+	crc, e := hashSection(p.section, p.crc)
+	if e != nil {
+		return e
+	}
+	p.crc = crc
+	// The part has no tag, because it has not been sent yet.
+	return m.record(driver.Part{
+		Number: p.number,
+		Size:   p.section.Size(),
+		CRC32C: crc,
+	})
+}
+
+// putPart sends one part, with retries.
+func (m *multipart) putPart(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
+	req, content, e := m.partRequest(p)
+	if e != nil {
+		return driver.Part{}, e
+	}
+	part, e := m.w.op.requestPart(ctx, req, content)
+	part.Size = p.section.Size()
 	return part, e
 }
 
 // requestPart sends a part, with retries. The caller sets the Size of the result.
 func (o *operation) requestPart(
-	ctx context.Context, r *driver.PartRequest, content replayable,
+	ctx context.Context, req *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
 	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) {
-		return o.engine.driver.PutPart(ctx, r)
+		return o.engine.driver.PutPart(ctx, req)
 	})
 	if e != nil {
 		withoutEffect(e)
 		return driver.Part{}, e
 	}
-	if !r.CRC32C.Known {
+	if !req.CRC32C.Known {
 		return driver.Part{}, &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the driver stored a part without reading all of it"),
 		}
 	}
-	if part.CRC32C.Known && part.CRC32C != r.CRC32C {
-		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
+	if part.CRC32C.Known && part.CRC32C != req.CRC32C {
+		return driver.Part{}, mismatch(req.CRC32C, part.CRC32C)
 	}
-	part.Number = r.Number
-	part.CRC32C = r.CRC32C
+	part.Number = req.Number
+	part.CRC32C = req.CRC32C
 	return part, nil
 }
 
 // partRequest returns the request that sends a part. If the driver needs the checksum before the
 // bytes, partRequest first reads the part to compute the checksum.
-func (m *multipart) partRequest(
-	number int, last bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
-) (*driver.PartRequest, *sectionBody, *storage.Error) {
+func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
-	content.init(section.Outer())
+	content.init(p.section.Outer())
 	content.body.progress = m.w.progress
-	if c := m.w.op.engine; !hashesWhileSending(c) && !c.desc.PartChecksumWhileSending || m.sequential() {
+
+	c := m.w.op.engine
+	checksumMayFollow := hashesWhileSending(c) || c.desc.PartChecksumWhileSending
+	crc := p.crc
+	if !checksumMayFollow || m.sequential() {
 		var e *storage.Error
-		crc, e = hashSection(section, crc)
+		crc, e = hashSection(p.section, crc)
 		if e != nil {
 			return nil, nil, e
 		}
 	}
 
-	r := &driver.PartRequest{
+	req := &driver.PartRequest{
 		Key:       m.w.op.key,
 		Upload:    m.id,
-		Number:    number,
-		Offset:    offset,
+		Number:    p.number,
+		Offset:    p.offset,
 		Body:      content,
-		Size:      section.Size(),
+		Size:      p.section.Size(),
 		CRC32C:    crc,
 		Native:    m.w.req.Native,
 		AnyOrder:  m.w.req.AnyOrder,
 		Unchecked: m.w.req.UncheckedParts,
-		Final:     last,
+		Final:     p.isLast,
 	}
 	if !crc.Known {
-		content.body.sum = &r.CRC32C
+		// The body sets the checksum when all bytes were read.
+		content.body.sum = &req.CRC32C
 	}
-	return r, content, nil
+	return req, content, nil
 }
 
-// A finalPart is the last part of an upload whose driver takes parts in sequence. CompleteParts
-// sends this part, because the request with the last part also completes the object.
-type finalPart struct {
-	number  int
-	section *io.SectionReader
-	crc     storage.CRC32C
-	done    func()
+// freeFinal frees the memory of the final part, if there is one.
+func (m *multipart) freeFinal() {
+	if m.final != nil {
+		m.final.done()
+	}
 }
 
 // sequential reports whether the driver takes parts in sequence, the last one in CompleteParts.
@@ -342,18 +375,13 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 	if m.final == nil {
 		return nil, nil, nil
 	}
-	r, content, e := m.partRequest(m.final.number, true, m.offset, m.final.section, m.final.crc)
+	m.final.offset = m.offset
+	req, content, e := m.partRequest(m.final)
 	if e != nil {
+		// A nil *sectionBody must not become a replayable that is not nil.
 		return nil, nil, e
 	}
-	return r, content, nil
-}
-
-// free frees the memory of the part. f may be nil.
-func (f *finalPart) free() {
-	if f != nil {
-		f.done()
-	}
+	return req, content, nil
 }
 
 // requestUnlessRestart makes a driver call for an upload, with retries. If the error means that the
@@ -363,23 +391,24 @@ func requestUnlessRestart[T any](
 ) (result T, e *storage.Error) {
 	var last *storage.Error
 	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
-		if result, err = do(ctx); err != nil {
-			last = asError(ctx, err)
-			if mustRestart(last) {
-				return storage.Internal
-			}
+		result, err = do(ctx)
+		if err == nil {
+			return nil
+		}
+		last = asError(ctx, err)
+		if mustRestart(last) {
+			// send does not retry this error. The caller gets last instead.
+			return storage.Internal
 		}
 		return err
 	})
-	if e != nil && mustRestart(last) {
-		last.Unknown, state(last).Repeated = last.Unknown ||
-			e.Unknown, state(
-			e,
-		// The 409 may come from a gateway, although the store has already done what was asked.
-		).Repeated
-		return result, last
+	if e == nil || !mustRestart(last) {
+		return result, e
 	}
-	return result, e
+	// The 409 may come from a gateway, although an earlier attempt has already done what was asked.
+	last.Unknown = last.Unknown || e.Unknown
+	state(last).Repeated = state(e).Repeated
+	return result, last
 }
 
 // mustRestart reports whether the upload must begin again with all its parts. It returns true if

@@ -13,26 +13,34 @@ import (
 func (b bucket) Vend(
 	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
 ) (*storage.VendedCredentials, error) {
-	o := &operation{signs: true, effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)}
+	o := &operation{
+		signs:   true,
+		effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove),
+	}
 	e := o.prepare(b.engine, "Vend", prefix)
 	if e == nil {
-		e = o.engine.need(storage.Vending, "Vend")
+		e = b.engine.need(storage.Vending, "Vend")
+		if e != nil {
+			e.Hint = b.engine.desc.VendingHint
+		}
 	}
-	if e != nil && e.Code == storage.Unsupported {
-		e.Hint = o.engine.desc.VendingHint
+
+	req := &driver.VendRequest{
+		Prefix: prefix,
+		Rights: rights,
+		TTL:    ttl,
 	}
-	r := &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: ttl}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
-		v, e := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
-			return o.engine.driver.Vend(ctx, r)
+		vended, e := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
+			return b.engine.driver.Vend(ctx, req)
 		})
 		if e != nil {
 			return nil, e
 		}
-		v.Provider = o.engine.desc.Provider
-		v.Bucket = o.engine.desc.Bucket
-		v.Prefix = prefix
-		v.Expires = v.Expires.UTC().Truncate(time.Second)
-		return v, nil
+		vended.Provider = b.engine.desc.Provider
+		vended.Bucket = b.engine.desc.Bucket
+		vended.Prefix = prefix
+		vended.Expires = vended.Expires.UTC().Truncate(time.Second)
+		return vended, nil
 	})
 }

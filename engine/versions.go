@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Versions yields the matching versions, by key, and the newest version of each key first.
 func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
@@ -16,6 +17,7 @@ func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Se
 	}
 }
 
+// openVersions checks the options of Versions.
 func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Error {
 	if e := l.open(c, "Versions", opts); e != nil {
 		return e
@@ -24,54 +26,72 @@ func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Err
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
 	if l.req.SoftDeleted {
-		return l.op.engine.need(storage.SoftDelete, "WithSoftDeleted")
+		return c.need(storage.SoftDelete, "WithSoftDeleted")
 	}
-	return l.op.engine.need(storage.Versioning, "Versions")
+	return c.need(storage.Versioning, "Versions")
 }
 
+// A versionWalk yields the versions of one call of Versions.
+type versionWalk struct {
+	listing   *listOp
+	yield     func(storage.VersionEntry, error) bool
+	remaining int                  // number of entries that WithLimit still permits; 0 or less without a limit
+	newer     storage.VersionEntry // the last entry that was yielded, which may be of an earlier page
+}
+
+// eachVersion yields all versions, and requests the pages one after the other.
 func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntry, error) bool) *storage.Error {
-	remaining := l.opts.Limit
-	var newer storage.VersionEntry
+	walk := &versionWalk{
+		listing:   l,
+		yield:     yield,
+		remaining: l.opts.Limit,
+	}
 	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, e *storage.Error) {
-		l.req.Token = token
-		l.req.Limit = l.limitOf(remaining)
-		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
-			return l.op.engine.driver.ListVersions(ctx, &l.req)
-		})
-		if e != nil {
-			return "", "", e
-		}
-
-		for _, entry := range page.Entries {
-			if err := ctx.Err(); err != nil {
-				return "", "", asError(ctx, err)
-			}
-			// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
-			// key is the prefix itself would have an empty key, so it is left out.
-			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.opts).View {
-				continue
-			}
-			l.versionToUser(&entry, &newer)
-			if entry.Key < newer.Key {
-				return "", "", outOfOrder(l.op.engine)
-			}
-			newer = entry
-			if !yield(entry, nil) {
-				return "", "", errStopped
-			}
-			remaining--
-			if remaining == 0 {
-				return "", "", nil
-			}
-		}
-
-		if newer.Key != "" {
-			// The variable newer holds the last entry that was passed to yield. This entry may be
-			// from an earlier page.
-			last = newer.Key + "\x00" + newer.Version
-		}
-		return page.Token, last, nil
+		return walk.page(ctx, token)
 	})
+}
+
+// page requests the page with this token, and yields its entries. The results are those of the
+// function that eachPage calls.
+func (w *versionWalk) page(ctx context.Context, token string) (next, last string, e *storage.Error) {
+	l := w.listing
+	l.req.Token = token
+	l.req.Limit = l.limitOf(w.remaining)
+	page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
+		return l.op.engine.driver.ListVersions(ctx, &l.req)
+	})
+	if e != nil {
+		return "", "", e
+	}
+
+	for _, entry := range page.Entries {
+		if err := ctx.Err(); err != nil {
+			return "", "", asError(ctx, err)
+		}
+		// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
+		// key is the prefix itself would have an empty key, so it is left out.
+		if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.opts).View {
+			continue
+		}
+		l.versionToUser(&entry, &w.newer)
+		if entry.Key < w.newer.Key {
+			return "", "", outOfOrder(l.op.engine)
+		}
+		w.newer = entry
+		if !w.yield(entry, nil) {
+			return "", "", errStopped
+		}
+		w.remaining--
+		if w.remaining == 0 {
+			// No next page is wanted.
+			return "", "", nil
+		}
+	}
+
+	if w.newer.Key != "" {
+		last = w.newer.Key + "\x00" + w.newer.Version
+	}
+	return page.Token, last, nil
 }
 
 // versionToUser adds the provider's prefix to the revision. If the store does not report

@@ -81,10 +81,9 @@ var (
 // Open opens the journal at path and locks it against other calls. If there is no file, it returns
 // an empty journal. The caller must call Close.
 func Open(path string) (*Journal, error) {
-	j := &Journal{path: path}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
+		return &Journal{path: path}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -92,15 +91,17 @@ func Open(path string) (*Journal, error) {
 	if !info.Mode().IsRegular() {
 		return nil, ErrNotJournal
 	}
-	if j.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
 		return nil, err
 	}
 
-	err = j.lock()
-	if err == nil {
-		err = j.read()
+	j := &Journal{path: path, file: file}
+	if err := j.lock(); err != nil {
+		j.Close()
+		return nil, err
 	}
-	if err != nil {
+	if err := j.read(); err != nil {
 		j.Close()
 		return nil, err
 	}
@@ -148,27 +149,20 @@ func (j *Journal) lock() error {
 // end.
 func (j *Journal) read() error {
 	lines := bufio.NewReaderSize(j.file, lineBytes)
+	// If the file is shorter, Peek returns all of it with an error that does not matter.
 	head, _ := lines.Peek(len(magic))
 	// A process that was killed may have written only the beginning of magic.
 	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
-	if digits, _ := lines.Peek(len(magic) + maxDigits); isLater(digits) {
+	if head, _ := lines.Peek(len(magic) + maxDigits); isLater(head) {
 		return ErrLater
 	}
 
-	size := int64(0)
-	for first := true; ; first = false {
-		line, err := lines.ReadSlice('\n')
-		if err == io.EOF || err == bufio.ErrBufferFull || err == nil && !j.parseLine(line, first) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		size += int64(len(line))
+	size, err := j.readLines(lines)
+	if err != nil {
+		return err
 	}
-
 	if !j.Begun() {
 		// Start writes the whole file.
 		return nil
@@ -176,8 +170,26 @@ func (j *Journal) read() error {
 	if err := j.file.Truncate(size); err != nil {
 		return err
 	}
-	_, err := j.file.Seek(size, io.SeekStart)
+	_, err = j.file.Seek(size, io.SeekStart)
 	return err
+}
+
+// readLines adds the lines to the journal, up to the first one that is incomplete or not valid. It
+// returns the size of the lines in bytes.
+func (j *Journal) readLines(lines *bufio.Reader) (size int64, err error) {
+	for isFirst := true; ; isFirst = false {
+		line, err := lines.ReadSlice('\n')
+		if err == io.EOF || err == bufio.ErrBufferFull {
+			return size, nil
+		}
+		if err != nil {
+			return size, err
+		}
+		if !j.parseLine(line, isFirst) {
+			return size, nil
+		}
+		size += int64(len(line))
+	}
 }
 
 // isLater reports whether the beginning of a journal has the number of a later form. The rest of such
@@ -194,8 +206,8 @@ func isLater(head []byte) bool {
 }
 
 // parseLine adds a line to the journal. It returns false if the line is not valid.
-func (j *Journal) parseLine(line []byte, first bool) bool {
-	if first {
+func (j *Journal) parseLine(line []byte, isFirst bool) bool {
+	if isFirst {
 		var h Header
 		if json.Unmarshal(line, &h) != nil || h.Format != format || h.Upload == "" || h.PartSize < 1 {
 			return false
@@ -203,16 +215,19 @@ func (j *Journal) parseLine(line []byte, first bool) bool {
 		j.header = h
 		return true
 	}
+
 	var e entry
 	if json.Unmarshal(line, &e) != nil {
 		return false
 	}
-	j.completing = j.completing || e.Completing
-	if p := e.Part; p != nil && p.Number > 0 {
+	if e.Completing {
+		j.completing = true
+	}
+	if part := e.Part; part != nil && part.Number > 0 {
 		if j.parts == nil {
 			j.parts = map[int]Part{}
 		}
-		j.parts[p.Number] = *p
+		j.parts[part.Number] = *part
 	}
 	return true
 }

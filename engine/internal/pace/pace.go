@@ -166,11 +166,15 @@ func (p *Pace) take(now time.Duration) time.Duration {
 	return 0
 }
 
-func (p *Pace) setMark(n int64) {
+// setMark makes a mark if the last one is a round old. count is the number of successes so far.
+func (p *Pace) setMark(count int64) {
 	now := p.now()
-	if last := p.mark.Load(); last == nil || now-last.at >= round {
-		p.mark.CompareAndSwap(last, &mark{now, n})
+	last := p.mark.Load()
+	if last != nil && now-last.at < round {
+		return
 	}
+	// If another goroutine has made a mark meanwhile, its mark stays.
+	p.mark.CompareAndSwap(last, &mark{at: now, done: count})
 }
 
 // watch starts the first round, if no round is in progress. The caller holds p.mu.
@@ -184,8 +188,10 @@ func (p *Pace) watch(now time.Duration) {
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
-	if m := p.mark.Load(); m != nil && now-m.at < 2*round {
-		p.begun, p.served = m.at, int(p.done.Load()-m.done)
+	// The successes since the last mark count toward the first round.
+	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
+		p.begun = last.at
+		p.served = int(p.done.Load() - last.done)
 	}
 	p.watches.Store(true)
 }
@@ -201,18 +207,17 @@ func (p *Pace) endRounds(now time.Duration) {
 	}
 }
 
+// decide sets the rate at the end of a round, by the rules in the comment of the package.
 func (p *Pace) decide() {
 	if p.refusals > 0 {
 		p.calm = 0
 		if p.refusals*refusedOf > p.served+p.refusals {
-			if p.rate == 0 {
-				p.next = p.roundEnd
-			}
-			p.rate = max(float64(p.served)/(p.roundEnd-p.begun).Seconds(), p.rate*cut, p.minRate)
+			p.lower()
 		}
 		p.step = p.rate / firstStep
 		return
 	}
+
 	p.calm++
 	if p.calm > 1 {
 		p.step *= 2
@@ -223,4 +228,15 @@ func (p *Pace) decide() {
 		p.refusal = nil
 		p.watches.Store(false)
 	}
+}
+
+// lower sets the rate to what the store has served in this round.
+func (p *Pace) lower() {
+	if p.rate == 0 {
+		// No request was delayed before. The first one under the rate waits for the next round.
+		p.next = p.roundEnd
+	}
+	seconds := (p.roundEnd - p.begun).Seconds()
+	servedRate := float64(p.served) / seconds
+	p.rate = max(servedRate, p.rate*cut, p.minRate)
 }

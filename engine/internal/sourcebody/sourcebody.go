@@ -19,44 +19,53 @@ type Body struct {
 	failed  error
 }
 
-// The function One returns a Body of one object and some bytes. The Body reads the object, closes
+// One returns a Body of one object and some bytes. The Body reads the object, closes
 // the object, and reads the bytes after that.
 func One(object io.ReadCloser, tail []byte) *Body {
-	return &Body{current: object, Open: func(i int) (io.ReadCloser, error) {
+	openTail := func(i int) (io.ReadCloser, error) {
 		if i > 0 {
 			return nil, io.EOF
 		}
 		return io.NopCloser(bytes.NewReader(tail)), nil
-	}}
+	}
+	return &Body{current: object, Open: openTail}
 }
 
+// Read reads the objects, one after the other. It returns io.EOF after the last one.
 func (b *Body) Read(p []byte) (int, error) {
 	for {
 		if b.current == nil {
-			source, err := b.Open(b.next)
-			if err == io.EOF {
-				return 0, io.EOF
-			}
-			if err != nil {
-				b.failed = err
+			if err := b.openNext(); err != nil {
 				return 0, err
 			}
-			b.current = source
-			b.next++
 		}
 		n, err := b.current.Read(p)
 		if err == io.EOF {
 			b.Close()
-			if n == 0 {
-				continue
+			if n > 0 {
+				return n, nil
 			}
-			err = nil
+			continue
 		}
 		if err != nil {
 			b.failed = err
 		}
 		return n, err
 	}
+}
+
+// openNext opens the next object. It returns io.EOF if there is none.
+func (b *Body) openNext() error {
+	object, err := b.Open(b.next)
+	if err != nil {
+		if err != io.EOF {
+			b.failed = err
+		}
+		return err
+	}
+	b.current = object
+	b.next++
+	return nil
 }
 
 // SourceFailure returns the error of the object that could not be opened or read, or nil.

@@ -59,13 +59,14 @@ type Reporter struct {
 // New returns a Reporter for the bucket that c describes.
 func New(c Config) *Reporter {
 	tracer := c.Tracer
-	meter := c.Meter
 	if tracer == nil {
 		tracer = otel.GetTracerProvider()
 	}
+	meter := c.Meter
 	if meter == nil {
 		meter = otel.GetMeterProvider()
 	}
+
 	common := []attribute.KeyValue{
 		attribute.String("omnibucket.provider", c.Provider),
 		attribute.String("omnibucket.bucket", c.Bucket),
@@ -80,31 +81,47 @@ func New(c Config) *Reporter {
 		},
 		common: common,
 	}
-
-	// If an instrument cannot be made, OpenTelemetry returns one that does nothing. The error could
-	// only be about a name in this file, and no caller could act on it.
-	m := meter.Meter(instrumentation)
-	r.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(durationBounds...), metric.WithDescription("How long operations took."))
-	r.bytes, _ = m.Int64Counter("omnibucket.operation.bytes", metric.WithUnit("By"),
-		metric.WithDescription("Bytes of objects that operations moved."))
-	r.requests, _ = m.Int64Counter("omnibucket.operation.requests", metric.WithUnit("{request}"),
-		metric.WithDescription("Requests that operations made to the provider, retries included."))
 	if c.Tracer == nil && isPlaceholder(tracer) {
 		r.unset = tracer
 	}
+	r.addInstruments(meter.Meter(instrumentation))
+	return r
+}
 
+// addInstruments makes the instruments. If an instrument cannot be made, OpenTelemetry returns one
+// that does nothing. The error could only be about a name in this function, and no caller could act
+// on it.
+func (r *Reporter) addInstruments(m metric.Meter) {
+	r.duration, _ = m.Float64Histogram(
+		"omnibucket.operation.duration",
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(durationBounds...),
+		metric.WithDescription("How long operations took."),
+	)
+	r.bytes, _ = m.Int64Counter(
+		"omnibucket.operation.bytes",
+		metric.WithUnit("By"),
+		metric.WithDescription("Bytes of objects that operations moved."),
+	)
+	r.requests, _ = m.Int64Counter(
+		"omnibucket.operation.requests",
+		metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that operations made to the provider, retries included."),
+	)
 	r.grants, _ = m.Int64Counter(
-		"omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
+		"omnibucket.buffer_limit.overgrants",
+		metric.WithUnit("{grant}"),
 		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."),
 	)
-	return r
 }
 
 // server returns the attributes for the address and port of a store that is reached over HTTP.
 func server(location string) []attribute.KeyValue {
 	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	if err != nil || u.Hostname() == "" {
+		return nil
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
 		return nil
 	}
 	attributes := []attribute.KeyValue{attribute.String("server.address", u.Hostname())}
@@ -194,22 +211,27 @@ func (r *Reporter) End(c *Call, name string, o Outcome) {
 	}
 }
 
+// end adds the outcome to the span, and ends it.
 func (c *Call) end(o *Outcome) {
-	if c.span.IsRecording() {
-		c.span.SetAttributes(
-			attribute.Int64("omnibucket.bytes", o.Bytes),
-			attribute.Int64("omnibucket.requests", o.Requests),
-		)
-		if f := &o.Failure; f.Err != nil {
-			c.span.SetAttributes(f.errorType())
-			if !f.Expected {
-				c.span.SetStatus(codes.Error, f.Err.Error())
-			}
-		}
+	defer c.span.End()
+	if !c.span.IsRecording() {
+		return
 	}
-	c.span.End()
+	c.span.SetAttributes(
+		attribute.Int64("omnibucket.bytes", o.Bytes),
+		attribute.Int64("omnibucket.requests", o.Requests),
+	)
+	failure := &o.Failure
+	if failure.Err == nil {
+		return
+	}
+	c.span.SetAttributes(failure.errorType())
+	if !failure.Expected {
+		c.span.SetStatus(codes.Error, failure.Err.Error())
+	}
 }
 
+// measure records the metrics of a call.
 func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	ctx := context.Background() // the caller's context may have ended
 	attributes := append(make([]attribute.KeyValue, 0, 6), r.common...)
