@@ -16,27 +16,38 @@ type address struct{ network, name string }
 
 // parseAddress parses Config.Address. If the URL is invalid, it returns the rule that the URL
 // breaks.
-func parseAddress(s string) (_ address, rule string) {
+func parseAddress(text string) (addr address, rule string) {
 	const form = `must be as in "unix:///run/clamav/clamd.ctl" or "tcp://127.0.0.1:3310"`
-	u, err := url.Parse(s)
-	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" {
+	u, err := url.Parse(text)
+	if err != nil || !hasOnlyHostAndPath(u) {
 		return address{}, form
 	}
+
 	switch u.Scheme {
 	case "unix":
-		if u.Host != "" || !path.IsAbs(u.Path) || strings.HasSuffix(u.Path, "/") || strings.Contains(u.Path, "\x00") {
+		if u.Host != "" || !isSocketPath(u.Path) {
 			return address{}, form + ": the path must be that of a socket, and absolute"
 		}
 		if len(u.Path) > longestPath {
 			return address{}, "must have a path of at most " + strconv.Itoa(longestPath) + " bytes"
 		}
-		return address{"unix", u.Path}, ""
+		return address{network: "unix", name: u.Path}, ""
 	case "tcp":
 		port, err := strconv.ParseUint(u.Port(), 10, 16)
 		if err != nil || port == 0 || u.Hostname() == "" || u.Path != "" {
 			return address{}, form
 		}
-		return address{"tcp", u.Host}, ""
+		return address{network: "tcp", name: u.Host}, ""
 	}
 	return address{}, form
+}
+
+// hasOnlyHostAndPath reports whether a URL has no parts but a scheme, a host and a path.
+func hasOnlyHostAndPath(u *url.URL) bool {
+	return u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && u.Opaque == ""
+}
+
+// isSocketPath reports whether a path is absolute and can be that of a socket.
+func isSocketPath(text string) bool {
+	return path.IsAbs(text) && !strings.HasSuffix(text, "/") && !strings.Contains(text, "\x00")
 }

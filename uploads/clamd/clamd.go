@@ -84,30 +84,34 @@ func New(config Config) (*Scanner, error) {
 	config.MaxSize = cmp.Or(config.MaxSize, DefaultMaxSize)
 	config.Timeout = cmp.Or(config.Timeout, DefaultTimeout)
 	addr, rule := parseAddress(config.Address)
-	field := "Config.Address"
-	switch {
-	case rule != "":
-	case config.IfDown != Refuse && config.IfDown != Accept:
-		field = "Config.IfDown"
-		rule = "must be Refuse or Accept"
-	case config.IfDown == Accept && config.OnAccept == nil:
-		field = "Config.OnAccept"
-		rule = "must not be nil if IfDown is Accept"
-	case config.IfDown == Refuse && config.OnAccept != nil:
-		field = "Config.OnAccept"
-		rule = "must be nil if IfDown is Refuse"
-	case config.MaxSize < 0 || config.MaxSize >= 2<<30:
-		field = "Config.MaxSize"
-		rule = "must be at least 0 and below 2 GiB"
-	case config.Timeout < 0:
-		field = "Config.Timeout"
-		rule = "must not be negative"
-	}
-
 	if rule != "" {
+		return nil, argument.InvalidFor("clamd.New", "Config.Address", rule, "")
+	}
+	if field, rule := config.problem(); rule != "" {
 		return nil, argument.InvalidFor("clamd.New", field, rule, "")
 	}
-	return &Scanner{config, addr, 10 * time.Second}, nil
+	return &Scanner{config: config, address: addr, prompt: 10 * time.Second}, nil
+}
+
+// problem returns the name of the first invalid field, except Address, and the rule that it breaks.
+// If there is none, both are "".
+func (c *Config) problem() (field, rule string) {
+	if c.IfDown != Refuse && c.IfDown != Accept {
+		return "Config.IfDown", "must be Refuse or Accept"
+	}
+	if c.IfDown == Accept && c.OnAccept == nil {
+		return "Config.OnAccept", "must not be nil if IfDown is Accept"
+	}
+	if c.IfDown == Refuse && c.OnAccept != nil {
+		return "Config.OnAccept", "must be nil if IfDown is Refuse"
+	}
+	if c.MaxSize < 0 || c.MaxSize >= 2<<30 {
+		return "Config.MaxSize", "must be at least 0 and below 2 GiB"
+	}
+	if c.Timeout < 0 {
+		return "Config.Timeout", "must not be negative"
+	}
+	return "", ""
 }
 
 // Inspect scans a file. Set it as [uploads.Config.Inspect]. It returns nil if clamd reports the
@@ -123,17 +127,25 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 		return s.downError(ctx, f, err)
 	}
 	reply, err := c.scan(content)
-	if err == nil {
-		return s.judge(ctx, f, reply)
+	if err != nil {
+		return s.scanError(ctx, f, err)
 	}
+	return s.judge(ctx, f, reply)
+}
+
+// scanError returns the result of Inspect for a scan that failed with err.
+func (s *Scanner) scanError(ctx context.Context, f *uploads.File, err error) error {
 	if contentErr, ok := err.(contentError); ok {
 		return contentErr.error
 	}
-	if err := ended(ctx, inspect, err); storage.CodeOf(err) != storage.Unavailable {
+	if err := commandError(ctx, inspect, err); storage.CodeOf(err) != storage.Unavailable {
+		// The context has ended.
 		return err
 	}
-	if alive := s.Ping(ctx); alive == nil || isBusy(alive) {
-		return failure(inspect, fmt.Errorf("clamd is up and did not finish this scan: %w", err))
+
+	pingErr := s.Ping(ctx)
+	if pingErr == nil || isBusy(pingErr) {
+		return unavailable(inspect, fmt.Errorf("clamd is up and did not finish this scan: %w", err))
 	}
 	return s.downError(ctx, f, err)
 }
@@ -156,29 +168,29 @@ func (s *Scanner) Version(ctx context.Context) (string, error) {
 func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(reply string) bool) (string, error) {
 	c, err := s.connect(ctx, s.prompt)
 	if err != nil {
-		return "", ended(ctx, op, err)
+		return "", commandError(ctx, op, err)
 	}
 	reply, err := c.ask(command)
 	if err != nil {
-		return "", ended(ctx, op, err)
+		return "", commandError(ctx, op, err)
 	}
 	if !isValid(reply) {
-		return "", failure(op, unexpected(reply))
+		return "", unavailable(op, unexpected(reply))
 	}
 	return reply, nil
 }
 
 // judge returns the error for a reply to a whole file, or nil if the file is clean.
 func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) error {
-	signature := foundIn(reply)
 	if reply == clean {
 		return nil
 	}
 	if reply == exceeded {
 		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
 	}
+	signature := foundIn(reply)
 	if signature == "" {
-		return failure(inspect, unexpected(reply))
+		return unavailable(inspect, unexpected(reply))
 	}
 	if s.config.OnFound != nil {
 		s.config.OnFound(ctx, f, signature)
@@ -204,14 +216,16 @@ func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) erro
 // downError returns the result of Inspect when clamd is down: nil if the policy is Accept, otherwise the
 // error.
 func (s *Scanner) downError(ctx context.Context, f *uploads.File, err error) error {
-	err = ended(ctx, inspect, err)
-	if s.config.IfDown != Accept || storage.CodeOf(err) != storage.Unavailable || isBusy(err) {
+	err = commandError(ctx, inspect, err)
+	isDown := storage.CodeOf(err) == storage.Unavailable && !isBusy(err)
+	if !isDown || s.config.IfDown != Accept {
 		return err
 	}
 	s.config.OnAccept(ctx, f, err)
 	return nil
 }
 
+// tooLarge returns the error for a file that clamd would not scan because of its size.
 func (*Scanner) tooLarge(cause error) error {
 	return &uploads.Error{
 		Field:   "file",
@@ -221,20 +235,22 @@ func (*Scanner) tooLarge(cause error) error {
 	}
 }
 
-// ended returns the error for a failed command. If ctx has ended, that is the error of ctx.
-func ended(ctx context.Context, op string, err error) error {
+// commandError returns the error for a failed command. If ctx has ended, that is the error of ctx.
+func commandError(ctx context.Context, op string, err error) error {
 	ctxErr := ctx.Err()
-	// The connection has the same deadline as ctx. If the connection times out first, ctx.Err may
-	// still return nil for a moment.
-	if deadline, ok := ctx.Deadline(); ctxErr == nil && ok && !time.Now().Before(deadline) {
+	deadline, hasDeadline := ctx.Deadline()
+	if ctxErr == nil && hasDeadline && !time.Now().Before(deadline) {
+		// The connection has the same deadline as ctx. If the connection times out first, ctx.Err may
+		// still return nil for a moment.
 		ctxErr = context.DeadlineExceeded
 	}
 	if ctxErr != nil {
 		return &storage.Error{Code: argument.ContextCode(ctxErr), Op: op, Err: ctxErr}
 	}
-	return failure(op, err)
+	return unavailable(op, err)
 }
 
-func failure(op string, err error) error {
+// unavailable returns the error for a failure of clamd.
+func unavailable(op string, err error) error {
 	return &storage.Error{Code: storage.Unavailable, Op: op, Retryable: true, Err: err}
 }

@@ -67,27 +67,32 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 	if err != nil {
 		return nil, err
 	}
+
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
 		// This makes a Read or Write in progress fail.
 		_ = nc.Close()
 	})
-	return &conn{nc, bufio.NewReader(nc), timeout, func() {
+	release := func() {
 		if !stop() {
+			// The context has ended, and the goroutine closes the connection.
 			<-closed
 		}
-	}}, nil
+	}
+	return &conn{Conn: nc, in: bufio.NewReader(nc), timeout: timeout, release: release}, nil
 }
 
 // isBusy reports whether the queue of clamd's socket was full.
 func isBusy(err error) bool { return errors.Is(err, syscall.EAGAIN) }
 
+// isTimeout reports whether the time to connect has passed.
 func isTimeout(err error) bool {
-	timed, ok := errors.AsType[net.Error](err)
-	return ok && timed.Timeout() && !isBusy(err)
+	netErr, ok := errors.AsType[net.Error](err)
+	return ok && netErr.Timeout() && !isBusy(err)
 }
 
+// close ends the goroutine of the connection, and closes it.
 func (c *conn) close() {
 	c.release()
 	// An error of Close does not matter: the reply, if any, was read before.
@@ -112,24 +117,12 @@ type content interface {
 // scan sends content, returns the reply, and closes c. If content cannot be read, it returns a contentError.
 func (c *conn) scan(content content) (string, error) {
 	defer c.close()
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
+	_, err := content.Seek(0, io.SeekStart)
+	if err != nil {
 		return "", contentError{err}
 	}
 
-	err := c.send([]byte("zINSTREAM\x00"))
-	buf := make([]byte, lengthBytes+chunkBytes)
-	for remaining, last := content.Size(), false; !last && err == nil; {
-		n, readErr := io.ReadFull(content, buf[lengthBytes:])
-		remaining -= int64(n)
-		last = readErr == io.EOF || readErr == io.ErrUnexpectedEOF
-		if readErr != nil && (!last || remaining != 0) {
-			return "", contentError{readErr}
-		}
-		binary.BigEndian.PutUint32(buf, uint32(n))
-		if n > 0 {
-			err = c.send(buf[:lengthBytes+n])
-		}
-	}
+	err = c.sendContent(content)
 	if err == nil && c.hasReplied() {
 		return c.earlyReply()
 	}
@@ -140,15 +133,47 @@ func (c *conn) scan(content content) (string, error) {
 	if err == nil {
 		return c.reply()
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+
+	if _, ok := err.(contentError); ok || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", err
 	}
-
 	// If a stream is too long, clamd replies and closes the connection before the stream ends.
-	if early, readErr := c.earlyReply(); readErr == nil {
-		return early, nil
+	reply, replyErr := c.earlyReply()
+	if replyErr != nil {
+		return "", err
 	}
-	return "", err
+	return reply, nil
+}
+
+// sendContent sends the command INSTREAM and all of content in chunks. Each chunk begins with its
+// length. If content cannot be read, or ends before its size, sendContent returns a contentError.
+func (c *conn) sendContent(content content) error {
+	if err := c.send([]byte("zINSTREAM\x00")); err != nil {
+		return err
+	}
+	buf := make([]byte, lengthBytes+chunkBytes)
+	remaining := content.Size()
+	for {
+		n, readErr := io.ReadFull(content, buf[lengthBytes:])
+		remaining -= int64(n)
+		isEnd := readErr == io.EOF || readErr == io.ErrUnexpectedEOF
+		if readErr != nil && !isEnd {
+			return contentError{readErr}
+		}
+		if isEnd && remaining != 0 {
+			return contentError{readErr}
+		}
+
+		if n > 0 {
+			binary.BigEndian.PutUint32(buf, uint32(n))
+			if err := c.send(buf[:lengthBytes+n]); err != nil {
+				return err
+			}
+		}
+		if isEnd {
+			return nil
+		}
+	}
 }
 
 // hasReplied reports whether clamd has replied already, without waiting for a reply.
@@ -169,10 +194,12 @@ func (c *conn) earlyReply() (string, error) {
 	return early, err
 }
 
+// send sends bytes to clamd.
 func (c *conn) send(p []byte) error {
 	// SetWriteDeadline fails only if the connection is closed. Write then fails, too.
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeout))
-	if _, err := c.Write(p); err != nil {
+	_, err := c.Write(p)
+	if err != nil {
 		return fmt.Errorf("clamd takes no data: %w", err)
 	}
 	return nil
@@ -206,8 +233,9 @@ func (c *conn) reply() (string, error) {
 // foundIn returns the name of the signature if the reply reports a virus. For any other reply, it
 // returns "".
 func foundIn(reply string) string {
-	name, ok := strings.CutSuffix(strings.TrimPrefix(reply, "stream: "), " FOUND")
-	if !ok || !strings.HasPrefix(reply, "stream: ") || !isPrintable(name) {
+	result, hasPrefix := strings.CutPrefix(reply, "stream: ")
+	name, isFound := strings.CutSuffix(result, " FOUND")
+	if !hasPrefix || !isFound || !isPrintable(name) {
 		return ""
 	}
 	return name
