@@ -42,8 +42,7 @@ type Client struct {
 // https URL, New fails with storage.InvalidArgument.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" ||
-		base.Fragment != "" {
+	if err != nil || !isBase(base) {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "client.New",
@@ -61,6 +60,14 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	}, nil
 }
 
+// isBase reports whether a URL is an http or https address without a query and a fragment.
+func isBase(u *url.URL) bool {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	return u.Host != "" && u.RawQuery == "" && u.Fragment == ""
+}
+
 // maxRedirects is the default limit of net/http.
 const maxRedirects = 10
 
@@ -71,8 +78,8 @@ func withoutMethodChange(client *http.Client) *http.Client {
 	clone := *client
 	clone.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.Method != via[0].Method {
-			// return the redirect itself, which becomes an error because it is not a response of
-			// the API
+			// Return the redirect itself, which becomes an error because it is not a response of
+			// the API.
 			return http.ErrUseLastResponse
 		}
 		if client.CheckRedirect != nil {
@@ -99,14 +106,15 @@ type request struct {
 // do sends a request, and returns the response if its status is one of r.success. The caller must
 // close the response's body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	// An ID such as ".." would change the path to the path of another operation.
-	isDotSegment := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
-	if slices.ContainsFunc(strings.Split(r.path, "/"), isDotSegment) {
-		return nil, &uploads.Error{
-			Field:   "id",
-			Code:    uploads.InvalidValue,
-			Message: "This is not the ID of a file.",
-			Err:     storage.InvalidArgument,
+	for segment := range strings.SplitSeq(r.path, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			// Such an ID would change the path to that of another operation.
+			return nil, &uploads.Error{
+				Field:   "id",
+				Code:    uploads.InvalidValue,
+				Message: "This is not the ID of a file.",
+				Err:     storage.InvalidArgument,
+			}
 		}
 	}
 
@@ -120,11 +128,11 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		req.ContentLength = r.length
 	}
 	maps.Copy(req.Header, r.header)
+
 	response, err := c.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
-
 	if !slices.Contains(r.success, response.StatusCode) {
 		defer response.Body.Close()
 		return nil, readError(response)
@@ -136,7 +144,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 // shorter.
 const maxDocument = 32 << 20
 
-// ask sends a request, and calls the function read to decode the JSON response.
+// ask sends a request, and decodes the JSON response. isOurs is that of read.
 func ask[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
 	response, err := c.do(ctx, r)
 	if err != nil {
@@ -154,12 +162,14 @@ func read[T any](response *http.Response, isOurs func(T) bool) (*T, error) {
 		return nil, err
 	}
 	var value T
-	if json.Unmarshal(document, &value) != nil || !isOurs(value) {
+	err = json.Unmarshal(document, &value)
+	if err != nil || !isOurs(value) {
 		return nil, foreignResponse(response)
 	}
 	return &value, nil
 }
 
+// isRecord reports whether a decoded response is the record of a file.
 func isRecord(r filesapi.Record) bool { return r.ID != "" }
 
 // An Error is an error response of the API. uploads.CodeOf and errors.As find its [*uploads.Error],
@@ -190,11 +200,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // foreignResponse returns the error for a response that the handler cannot have sent, such as an
 // error page of a proxy.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told())
+	p := problem{Code: uploads.Internal, Message: "The response is not one of the file API."}
+	return newError(response, p.uploadsError())
 }
 
+// maxProblem limits the JSON of an error, in bytes.
 const maxProblem = 64 << 10
 
+// A problem is the JSON of an error.
 type problem struct {
 	Code    uploads.Code     `json:"code"`
 	Field   string           `json:"field"`
@@ -202,7 +215,8 @@ type problem struct {
 	Record  *filesapi.Record `json:"record"`
 }
 
-func (p *problem) told() *uploads.Error {
+// uploadsError returns the error of package uploads that the server has sent.
+func (p *problem) uploadsError() *uploads.Error {
 	return &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message, Err: p.Code.Storage()}
 }
 
@@ -216,26 +230,46 @@ var headCodes = map[int]uploads.Code{
 	http.StatusServiceUnavailable: uploads.StoreFailed,
 }
 
+// readError returns the error in a response.
 func readError(response *http.Response) *Error {
-	var p problem
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if response.Request.Method == http.MethodHead && response.Header.Get("Content-Type") == "application/json" {
-		p.Code = headCodes[response.StatusCode]
-		p.Message = http.StatusText(response.StatusCode)
-	} else {
-		err = errors.Join(err, json.Unmarshal(document, &p))
-	}
+	p, err := readProblem(response)
 	if err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
 		return foreignResponse(response)
 	}
-	e := errorOf(response, p.told())
+	e := newError(response, p.uploadsError())
 	e.Record = p.Record
 	return e
 }
 
-func errorOf(response *http.Response, told *uploads.Error) *Error {
-	e := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), Err: told}
-	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
+// readProblem decodes the body of an error response. The response to HEAD has no body, so its status
+// decides.
+func readProblem(response *http.Response) (problem, error) {
+	isJSON := response.Header.Get("Content-Type") == "application/json"
+	if response.Request.Method == http.MethodHead && isJSON {
+		return problem{
+			Code:    headCodes[response.StatusCode],
+			Message: http.StatusText(response.StatusCode),
+		}, nil
+	}
+
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if err != nil {
+		return problem{}, err
+	}
+	var p problem
+	err = json.Unmarshal(document, &p)
+	return p, err
+}
+
+// newError returns an Error with the headers of a response.
+func newError(response *http.Response, err *uploads.Error) *Error {
+	e := &Error{
+		Status:    response.StatusCode,
+		RequestID: response.Header.Get("X-Request-Id"),
+		Err:       err,
+	}
+	wait, parseErr := time.ParseDuration(response.Header.Get("Retry-After") + "s")
+	if parseErr == nil {
 		e.RetryAfter = max(0, wait)
 	}
 	return e

@@ -15,24 +15,27 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// ok has the status that most operations return on success.
-var ok = []int{http.StatusOK}
+// statusOK has the status that most operations return on success.
+var statusOK = []int{http.StatusOK}
 
 // Details returns the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, error) {
-	return ask(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok}, isRecord)
+	return ask(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: statusOK}, isRecord)
 }
 
 // Delete removes a client file. If the file does not exist, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	response, err := c.do(
-		ctx,
-		request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}},
-	)
-	if err == nil {
-		_ = response.Body.Close()
+	response, err := c.do(ctx, request{
+		method:  http.MethodDelete,
+		path:    "files/" + url.PathEscape(id),
+		success: []int{http.StatusNoContent},
+	})
+	if err != nil {
+		return err
 	}
-	return err
+	// The response has no body.
+	_ = response.Body.Close()
+	return nil
 }
 
 // A Deletion is the result of [Client.DeleteMany] for one file.
@@ -45,7 +48,6 @@ type Deletion struct {
 // DeleteMany removes client files. If the removal of one file fails, it continues with the next
 // one. It returns one result for each ID, in the order of ids.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
-	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	type deletions struct {
 		Items []struct {
 			ID      string
@@ -53,15 +55,18 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 			Error   *problem
 		}
 	}
-	response, err := ask(ctx, c, r, func(d deletions) bool { return len(d.Items) == len(ids) })
+	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
+	isOurs := func(d deletions) bool { return len(d.Items) == len(ids) }
+	response, err := ask(ctx, c, r, isOurs)
 	if err != nil {
 		return nil, err
 	}
+
 	results := make([]Deletion, len(response.Items))
 	for i, item := range response.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
-		if e := item.Error; e != nil {
-			results[i].Err = e.told()
+		if item.Error != nil {
+			results[i].Err = item.Error.uploadsError()
 		}
 	}
 	return results, nil
@@ -69,10 +74,9 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 
 // SetPurpose changes the purpose of a client file. If purpose is "", SetPurpose removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
-	return ask(
-		ctx, c, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}),
-		isRecord,
-	)
+	path := "files/" + url.PathEscape(id) + "/purpose"
+	r := jsonRequest(http.MethodPut, path, map[string]any{"Purpose": purpose})
+	return ask(ctx, c, r, isRecord)
 }
 
 // A Page is one page of [Client.List].
@@ -86,18 +90,13 @@ type Page struct {
 // server's default is used.
 func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
 	query := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	set("purpose", f.Purpose)
-	set("uploadedBy", f.User)
-	set("from", timeText(f.From))
-	set("to", timeText(f.To))
-	set("pageToken", token)
+	setNonEmpty(query, "purpose", f.Purpose)
+	setNonEmpty(query, "uploadedBy", f.User)
+	setNonEmpty(query, "from", formatTime(f.From))
+	setNonEmpty(query, "to", formatTime(f.To))
+	setNonEmpty(query, "pageToken", token)
 	if size != 0 {
-		set("pageSize", strconv.Itoa(size))
+		query.Set("pageSize", strconv.Itoa(size))
 	}
 
 	type page struct {
@@ -106,14 +105,22 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 	}
 	// A response of the API has Items even if it is empty.
 	isOurs := func(p page) bool { return p.Items != nil }
-	p, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, isOurs)
+	p, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: statusOK}, isOurs)
 	if err != nil {
 		return nil, err
 	}
 	return &Page{Records: p.Items, Token: p.NextPageToken}, nil
 }
 
-func timeText(t time.Time) string {
+// setNonEmpty sets a parameter of a query, unless value is "".
+func setNonEmpty(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
+}
+
+// formatTime returns a time as a parameter, or "" for the zero time.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -122,7 +129,7 @@ func timeText(t time.Time) string {
 
 // OpenAPI returns the OpenAPI description that the handler serves, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
-	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
+	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: statusOK})
 	if err != nil {
 		return nil, err
 	}
@@ -133,12 +140,14 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
+// jsonRequest returns a request with a JSON document, which json.Marshal makes of value.
 func jsonRequest(method, path string, value any) request {
-	document, _ := json.Marshal(value) // Marshal cannot fail for these values
+	// Marshal cannot fail for the values of this package.
+	document, _ := json.Marshal(value)
 	return request{
 		method:  method,
 		path:    path,
-		success: ok,
+		success: statusOK,
 		header:  http.Header{"Content-Type": {"application/json"}},
 		body:    bytes.NewReader(document),
 		length:  int64(len(document)),
@@ -180,8 +189,9 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
 
+// content opens the content of a file. base is the part of the path before the ID.
 func (c *Client) content(ctx context.Context, method, base, id, byteRange string) (*Content, error) {
-	r := request{method: method, path: base + url.PathEscape(id) + "/content", header: http.Header{}, success: ok}
+	r := request{method: method, path: base + url.PathEscape(id) + "/content", header: http.Header{}, success: statusOK}
 	if byteRange != "" {
 		r.success = []int{http.StatusOK, http.StatusPartialContent}
 		r.header.Set("Range", byteRange)
@@ -190,6 +200,7 @@ func (c *Client) content(ctx context.Context, method, base, id, byteRange string
 	if err != nil {
 		return nil, err
 	}
+
 	header := response.Header
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 	if err != nil || disposition != "attachment" {

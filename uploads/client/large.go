@@ -78,61 +78,65 @@ func (e *Incomplete) Unwrap() error { return e.Err }
 // [*Incomplete], the upload can be resumed, even in another process. If f is invalid, it fails with
 // storage.InvalidArgument.
 func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record, error) {
-	if err := f.complete(); err != nil {
+	if err := f.setDefaults(); err != nil {
 		return nil, err
 	}
-	count := f.count()
-	u := &largeUpload{client: c, file: f, count: count, missing: slices.Clone(f.Only), sums: maps.Clone(f.Sums)}
+
+	parts := slices.Clone(f.Only)
 	if f.Only == nil {
-		u.missing = numbersUpTo(count)
+		parts = numbersUpTo(f.count())
 	}
-	parts := slices.Clone(u.missing)
+	u := &largeUpload{
+		client:  c,
+		file:    f,
+		count:   f.count(),
+		missing: slices.Clone(parts),
+		sums:    maps.Clone(f.Sums),
+	}
 	err := running.Each(ctx, len(parts), f.Concurrency, func(ctx context.Context, i int) error {
-		sum, err := u.sum(parts[i])
-		if err != nil {
-			return err
-		}
-		if !u.changed(parts[i], sum) {
-			u.arrived(parts[i], sum, nil)
-			return nil
-		}
-		record, err := u.send(ctx, parts[i])
-		if err == nil {
-			u.arrived(parts[i], sum, record)
-		}
-		return err
+		return u.sendIfChanged(ctx, parts[i])
 	})
 	return u.result(err)
 }
 
-func numbersUpTo(count int) (parts []int) {
-	for part := range count {
-		parts = append(parts, part+1)
+// numbersUpTo returns the numbers from 1 to count.
+func numbersUpTo(count int) []int {
+	numbers := make([]int, count)
+	for i := range numbers {
+		numbers[i] = i + 1
 	}
-	return parts
+	return numbers
 }
 
-func (f *LargeFile) complete() error {
-	invalid := func(rule string) error {
-		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
-	}
+// setDefaults sets the fields that the caller has left out. It fails with InvalidArgument if a field
+// is invalid.
+func (f *LargeFile) setDefaults() error {
 	if f.Body == nil {
-		return invalid("Body must not be nil")
+		return invalidFile("Body must not be nil")
 	}
 	if f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0 {
-		return invalid("Size, PartSize, Concurrency and Attempts must not be negative")
+		return invalidFile("Size, PartSize, Concurrency and Attempts must not be negative")
 	}
 	if f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts {
-		return invalid("PartSize must be larger: at most 10,000 parts are allowed")
+		return invalidFile("PartSize must be larger: at most 10,000 parts are allowed")
 	}
+
 	f.Token = cmp.Or(f.Token, rand.Text())
 	f.PartSize = cmp.Or(f.PartSize, max(defaultPartSize, (f.Size+maxParts-1)/maxParts))
 	f.Concurrency = cmp.Or(f.Concurrency, defaultConcurrency)
 	f.Attempts = cmp.Or(f.Attempts, defaultAttempts)
-	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
-		return invalid("Only must have numbers of parts, beginning with 1")
+
+	for _, part := range f.Only {
+		if part < 1 || part > f.count() {
+			return invalidFile("Only must have numbers of parts, beginning with 1")
+		}
 	}
 	return nil
+}
+
+// invalidFile returns the error for a LargeFile that breaks a rule.
+func invalidFile(rule string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
 }
 
 // count returns the number of parts. An empty file has one part.
@@ -140,6 +144,7 @@ func (f *LargeFile) count() int {
 	return max(1, int((f.Size+f.PartSize-1)/f.PartSize))
 }
 
+// A largeUpload is one call of UploadLarge.
 type largeUpload struct {
 	client *Client
 	file   LargeFile
@@ -158,6 +163,24 @@ func (u *largeUpload) section(part int) *io.SectionReader {
 	return io.NewSectionReader(f.Body, offset, min(f.PartSize, f.Size-offset))
 }
 
+// sendIfChanged sends one part, unless the server has the same bytes already.
+func (u *largeUpload) sendIfChanged(ctx context.Context, part int) error {
+	sum, err := u.sum(part)
+	if err != nil {
+		return err
+	}
+	if !u.isChanged(part, sum) {
+		u.noteArrived(part, sum, nil)
+		return nil
+	}
+	record, err := u.send(ctx, part)
+	if err != nil {
+		return err
+	}
+	u.noteArrived(part, sum, record)
+	return nil
+}
+
 // sum returns the CRC32C of one part.
 func (u *largeUpload) sum(part int) (uint32, error) {
 	hash := crc32c.New()
@@ -165,35 +188,43 @@ func (u *largeUpload) sum(part int) (uint32, error) {
 	return hash.Sum32(), err
 }
 
-// changed reports whether the server does not have the part with this sum. Until the part has
-// arrived, the server may have either the earlier bytes or the new ones, so changed forgets another
+// isChanged reports whether the server does not have the part with this sum. Until the part has
+// arrived, the server may have either the earlier bytes or the new ones, so isChanged forgets another
 // sum.
-func (u *largeUpload) changed(part int, sum uint32) bool {
+func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	old, ok := u.sums[part]
-	if ok && old == sum {
+
+	oldSum, hasArrived := u.sums[part]
+	if hasArrived && oldSum == sum {
 		return false
 	}
 	delete(u.sums, part)
 	return true
 }
 
-func (u *largeUpload) arrived(part int, sum uint32, record *filesapi.Record) {
+// noteArrived records that the server has a part. record is that of the whole file, or nil if other
+// parts are missing.
+func (u *largeUpload) noteArrived(part int, sum uint32, record *filesapi.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	if u.sums == nil {
 		u.sums = map[int]uint32{}
 	}
 	u.sums[part] = sum
 	u.missing = slices.DeleteFunc(u.missing, func(p int) bool { return p == part })
-	u.record = cmp.Or(record, u.record)
+	if record != nil {
+		u.record = record
+	}
 }
 
 var errPartsLost = errors.New(
 	"every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out",
 )
 
+// result returns the record, or the error for the parts that are missing. err is the error of the
+// first part that failed.
 func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	if u.record != nil {
 		return u.record, nil
@@ -203,7 +234,13 @@ func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 		u.missing = numbersUpTo(u.count)
 		u.sums = nil
 	}
-	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Sums: u.sums, Missing: u.missing, Err: err}
+	return nil, &Incomplete{
+		Token:    u.file.Token,
+		PartSize: u.file.PartSize,
+		Sums:     u.sums,
+		Missing:  u.missing,
+		Err:      err,
+	}
 }
 
 const (
@@ -215,9 +252,14 @@ const (
 func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := u.attempt(ctx, part)
-		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
-			return record, err
+		if err == nil {
+			return record, nil
 		}
+		if attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
+			return nil, err
+		}
+
+		// The shift is limited, because the product would overflow after many attempts.
 		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, 10)))
 		if e, ok := errors.AsType[*Error](err); ok {
 			wait = max(wait, e.RetryAfter)
@@ -228,20 +270,23 @@ func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, err
 	}
 }
 
+// attempt sends one part once. If other parts are still missing, the record is nil.
 func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, error) {
 	f := &u.file
 	path := "files/parts"
 	if f.Temp {
 		path = "temp-files/parts"
 	}
-	record, err := u.client.uploadPart(ctx, path, Part{
+	described := Part{
 		Token:            f.Token,
 		Count:            u.count,
 		Part:             part,
 		OriginalFileName: f.Name,
 		Purpose:          f.Purpose,
-	}, u.section(part))
-	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
+	}
+	record, err := u.client.uploadPart(ctx, path, described, u.section(part))
+	e, isResponse := errors.AsType[*Error](err)
+	if isResponse && e.Err.Code == uploads.Completed && e.Record != nil {
 		// An earlier attempt completed the file, but its response with the record was lost.
 		return e.Record, nil
 	}
@@ -250,9 +295,13 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 
 // isRetryable reports whether another attempt may succeed.
 func isRetryable(err error) bool {
-	e, responded := errors.AsType[*Error](err)
-	if !responded {
-		return true // the connection failed
+	e, isResponse := errors.AsType[*Error](err)
+	if !isResponse {
+		// The connection failed.
+		return true
 	}
-	return webserver.IsTemporary(e.Status) || e.Status == http.StatusRequestTimeout || e.Err.Code == uploads.Interrupted
+	if webserver.IsTemporary(e.Status) || e.Status == http.StatusRequestTimeout {
+		return true
+	}
+	return e.Err.Code == uploads.Interrupted
 }

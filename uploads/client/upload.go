@@ -84,12 +84,14 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if response.StatusCode == http.StatusAccepted {
 		// Other parts are missing.
 		type stored struct{ Part, Count int }
-		_, err := read(response, func(s stored) bool { return s == stored{p.Part, p.Count} })
+		isOurs := func(s stored) bool { return s.Part == p.Part && s.Count == p.Count }
+		_, err := read(response, isOurs)
 		return nil, err
 	}
 	return read(response, isRecord)
 }
 
+// A field is a field of a form, with a text.
 type field struct{ name, value string }
 
 // formRequest returns a request with a form whose last field is the file. It does not read body;
@@ -103,16 +105,18 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		}
 	}
 
-	var frame bytes.Buffer // writes to a bytes.Buffer never fail
+	// Writes to a bytes.Buffer never fail.
+	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
 		_ = form.WriteField(f.name, f.value)
 	}
 	_, _ = form.CreateFormFile("file", name)
-	n := frame.Len()
+	headLength := frame.Len()
 	_ = form.Close()
-	head := frame.Bytes()[:n]
-	tail := frame.Bytes()[n:]
+	head := frame.Bytes()[:headLength]
+	tail := frame.Bytes()[headLength:]
+
 	r := request{
 		method:  http.MethodPost,
 		path:    path,
@@ -121,8 +125,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		header:  http.Header{"Content-Type": {form.FormDataContentType()}},
 		body:    io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}
-
-	if size, ok := bodyio.Length(body); ok {
+	if size, isKnown := bodyio.Length(body); isKnown {
 		r.length = int64(frame.Len()) + size
 	}
 	return r, nil
