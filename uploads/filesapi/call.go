@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
+// A call is one request.
 type call struct {
 	*http.Request
 	w    http.ResponseWriter
@@ -34,6 +35,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	}
 }
 
+// authorized returns a handler that calls f if the user may do what the request asks for.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		user, err := h.config.Authorize(c.Request)
@@ -53,20 +55,25 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 // authorizeFile fails if the ID is invalid, or if the user may not do with this file what the
 // request asks for.
 func (h *handler) authorizeFile(c *call, id string) error {
-	if err := validateID(id); err != nil || h.config.AuthorizeFile == nil {
+	if err := validateID(id); err != nil {
 		return err
 	}
+	if h.config.AuthorizeFile == nil {
+		return nil
+	}
+
 	err := h.config.AuthorizeFile(c.Request, c.user, id)
 	if err == nil {
 		return nil
 	}
-	// AuthorizeFile returned an error of Records
 	if storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "" {
+		// AuthorizeFile returned an error of Records.
 		return notFound()
 	}
 	return unauthorized(err)
 }
 
+// unauthorized returns the response for an error of Authorize or AuthorizeFile.
 func unauthorized(err error) *uploads.Error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok {
 		result := *e

@@ -10,20 +10,20 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
+// download returns the handler that sends the content of a client file or of a temp file.
 func (h *handler) download(temp bool) func(*call) error {
 	return func(c *call) error {
 		header := c.w.Header()
 		// A browser that opens an HTML file must not run it as a page of this host.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
-		serve.Object(
-			c.w, c.Request, &recordDownloader{header, h.service, temp}, c.PathValue("id"),
-			serve.WithErrorHandler(h.downloadFailed),
-		)
+		files := &recordDownloader{header: header, service: h.service, temp: temp}
+		serve.Object(c.w, c.Request, files, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
 		return nil
 	}
 }
 
+// downloadFailed sends the response if a file cannot be sent.
 func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
@@ -45,19 +45,22 @@ type recordDownloader struct {
 
 var _ storage.Downloader = (*recordDownloader)(nil)
 
-func (o *recordDownloader) Download(
+// Download opens the file with this ID. A file of the other kind counts as missing.
+func (d *recordDownloader) Download(
 	ctx context.Context, id string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	r, f, err := o.service.Download(ctx, id, opts...)
+	reader, f, err := d.service.Download(ctx, id, opts...)
 	if err != nil {
-		return nil, told(err)
+		return nil, clientError(err)
 	}
-	if f.Expires.IsZero() == o.temp {
-		_ = r.Close()
+	isTemp := !f.Expires.IsZero()
+	if isTemp != d.temp {
+		_ = reader.Close()
 		return nil, notFound()
 	}
+
 	req := driver.SignRequest{ResponseName: f.Name}
-	o.header.Set("Content-Disposition", req.ResponseDisposition())
-	o.header.Set("Content-Type", f.ContentType)
-	return r, nil
+	d.header.Set("Content-Disposition", req.ResponseDisposition())
+	d.header.Set("Content-Type", f.ContentType)
+	return reader, nil
 }

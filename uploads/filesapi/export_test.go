@@ -187,7 +187,7 @@ func (s *Store) List(ctx context.Context, f uploads.Filter, token string, size i
 // Sweep sweeps.
 func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*uploads.SweepReport, error) {
 	report, err := s.handler.service.Sweep(ctx, opts...)
-	return report, told(err)
+	return report, clientError(err)
 }
 
 // SetWait makes a store wait for other calls by another clock.

@@ -12,17 +12,19 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
+// details sends the record of a client file.
 func (h *handler) details(c *call) error {
 	f, err := h.service.Records().Record(c.Context(), c.PathValue("id"))
-	if err == nil && !f.Expires.IsZero() {
-		err = storage.ObjectNotFound
-	}
 	if err != nil {
-		return told(err)
+		return clientError(err)
+	}
+	if isTemp := !f.Expires.IsZero(); isTemp {
+		return notFound()
 	}
 	return c.json(http.StatusOK, recordOf(f))
 }
 
+// delete removes a client file.
 func (h *handler) delete(c *call) error {
 	if err := h.remove(c.Context(), c.PathValue("id")); err != nil {
 		return err
@@ -32,20 +34,22 @@ func (h *handler) delete(c *call) error {
 }
 
 // remove removes a client file. If there is no record, it removes the bytes that an interrupted
-// call may have left.
+// call may have left. A temp file stays.
 func (h *handler) remove(ctx context.Context, id string) error {
 	f, err := h.service.Records().Record(ctx, id)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		f = &uploads.File{ID: id}
-	case err != nil:
-		return told(err)
-	case !f.Expires.IsZero():
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return clientError(h.service.Remove(ctx, &uploads.File{ID: id}))
+	}
+	if err != nil {
+		return clientError(err)
+	}
+	if isTemp := !f.Expires.IsZero(); isTemp {
 		return nil
 	}
-	return told(h.service.Remove(ctx, f))
+	return clientError(h.service.Remove(ctx, f))
 }
 
+// setPurpose changes the purpose of a client file.
 func (h *handler) setPurpose(c *call) error {
 	var purpose string
 	if err := readField(c.Request, fieldPurpose, maxJSON, &purpose); err != nil {
@@ -56,7 +60,7 @@ func (h *handler) setPurpose(c *call) error {
 	}
 	f, err := h.service.Records().SetPurpose(c.Context(), c.PathValue("id"), purpose)
 	if err != nil {
-		return told(err)
+		return clientError(err)
 	}
 	return c.json(http.StatusOK, recordOf(f))
 }
@@ -67,15 +71,19 @@ const (
 	removeConcurrency = 8
 )
 
+// A deletion is the JSON of the result for one file of a request that removes several.
 type deletion struct {
 	ID      string   `json:"ID"`
 	Deleted bool     `json:"Deleted"`
 	Error   *problem `json:"Error,omitempty"`
 }
 
+// deleteMany removes several client files.
 func (h *handler) deleteMany(c *call) error {
+	// The number of files is limited here, so that the product does not overflow.
+	const maxFactor = 1 << 40
+	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), maxFactor))
 	var ids []string
-	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // min keeps the product from overflowing
 	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err
 	}
@@ -85,18 +93,21 @@ func (h *handler) deleteMany(c *call) error {
 	return c.json(http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
 }
 
+// deleteEach removes client files, and returns one result for each.
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	denied := make([]error, len(ids))
 	for i, id := range ids {
 		denied[i] = h.authorizeFile(c, id)
 	}
-	deletions := make([]deletion, len(ids))
-	for i, err := range running.All(len(ids), removeConcurrency, func(i int) error {
+	errs := running.All(len(ids), removeConcurrency, func(i int) error {
 		if denied[i] != nil {
 			return denied[i]
 		}
 		return h.remove(c.Context(), ids[i])
-	}) {
+	})
+
+	deletions := make([]deletion, len(ids))
+	for i, err := range errs {
 		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
 		if err != nil {
 			_, p := h.problem(c.Request, err)

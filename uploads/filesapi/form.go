@@ -1,7 +1,6 @@
 package filesapi
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"math"
@@ -73,10 +72,10 @@ func (f *form) next(maxFile int64) error {
 	if err != nil {
 		return f.failure("", err)
 	}
-	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	disposition := part.Header.Get("Content-Disposition")
+	_, params, err := mime.ParseMediaType(disposition)
 	name := params["name"]
-	fileName, isFile := params["filename"]
-	if name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`) {
+	if err != nil && name == "" && strings.Contains(disposition, `"`+fieldFile+`"`) {
 		return invalid(fieldFile, "The file's name is not understood.")
 	}
 	if err != nil || name == "" {
@@ -89,28 +88,37 @@ func (f *form) next(maxFile int64) error {
 	if f.file != nil && f.file.after == nil {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
-	if name == fieldFile && !isFile {
-		return invalid(fieldFile, "This must be a file.")
-	}
-
+	fileName, isFile := params["filename"]
 	if name == fieldFile {
-		f.body.Left = math.MaxInt64
-		f.fileName = fileName
-		tooLarge := refuse(
-			fieldFile, uploads.TooLarge,
-			"The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.",
-		)
-		f.file = &formFile{body: bodyio.LimitReader(part, maxFile, tooLarge), form: f}
+		if !isFile {
+			return invalid(fieldFile, "This must be a file.")
+		}
+		f.beginFile(part, fileName, maxFile)
 		return nil
 	}
+	if isFile && slices.Contains(f.known, name) {
+		return invalid(name, "This must be text, not a file.")
+	}
+	return f.readText(part, name)
+}
 
+// beginFile sets the file of the form, whose content is read later.
+func (f *form) beginFile(part io.Reader, fileName string, maxFile int64) {
+	f.body.Left = math.MaxInt64
+	f.fileName = fileName
+	tooLarge := refuse(
+		fieldFile, uploads.TooLarge,
+		"The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.",
+	)
+	f.file = &formFile{body: bodyio.LimitReader(part, maxFile, tooLarge), form: f}
+}
+
+// readText reads the text of a field.
+func (f *form) readText(part io.Reader, name string) error {
 	if !slices.Contains(f.known, name) {
 		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
 	}
-	if isFile {
-		return invalid(name, "This must be text, not a file.")
-	}
-	if _, ok := f.fields[name]; ok {
+	if _, isRepeated := f.fields[name]; isRepeated {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
 	value, err := io.ReadAll(part)
@@ -121,11 +129,13 @@ func (f *form) next(maxFile int64) error {
 	return nil
 }
 
+// failure returns the response for an error of reading the form. field is the field that was read, or
+// "" if it is not known.
 func (f *form) failure(field string, err error) *uploads.Error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok {
 		return e
 	}
-	// another handler may have set this limit, such as http.MaxBytesHandler
+	// Another handler may have set this limit, such as http.MaxBytesHandler.
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
@@ -148,8 +158,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		}
 		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
 	}
-	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) &&
-		!errors.Is(err, io.EOF) {
+	isTruncated := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	if strings.HasPrefix(err.Error(), "multipart: ") && !isTruncated {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
 	// The cause is not wrapped: a truncated form fails with an error that wraps io.EOF, and a
@@ -169,6 +179,7 @@ func (f *form) longestField() string {
 	return fieldFile
 }
 
+// required returns the text of a field. If it is missing or empty, required fails.
 func (f *form) required(name string) (string, error) {
 	value, ok := f.fields[name]
 	if !ok {
@@ -180,6 +191,7 @@ func (f *form) required(name string) (string, error) {
 	return value, nil
 }
 
+// number returns the number in a field. If it is missing or not a number, number fails.
 func (f *form) number(name string) (int, error) {
 	text, err := f.required(name)
 	if err != nil {
@@ -209,9 +221,10 @@ func (f *formFile) Read(p []byte) (int, error) {
 		return 0, f.err
 	}
 	n, err := f.body.Read(p)
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		f.err = f.end()
-	} else if err != nil {
+	case err != nil:
 		f.err = f.form.failure(fieldFile, err)
 	}
 	return n, f.err
@@ -222,12 +235,19 @@ func (f *formFile) end() error {
 	f.form.body.Left = maxFormFields
 	for {
 		err := f.form.next(0)
-		if err == io.EOF && f.after != nil {
-			err = cmp.Or(f.after(), io.EOF)
+		if err == nil {
+			// This was a field.
+			continue
 		}
-		if err != nil {
+		if err != io.EOF {
 			return err
 		}
+		if f.after != nil {
+			if err := f.after(); err != nil {
+				return err
+			}
+		}
+		return io.EOF
 	}
 }
 

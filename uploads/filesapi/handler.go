@@ -107,9 +107,12 @@ func New(s *uploads.Service, c Config) (http.Handler, error) {
 	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)
 	c.MaxDelete = cmp.Or(c.MaxDelete, defaultMaxDelete)
 	c.TempAge = cmp.Or(c.TempAge, defaultTempAge)
-	return (&handler{s, c}).mux(), nil
+
+	h := &handler{service: s, config: c}
+	return h.mux(), nil
 }
 
+// A handler serves the API.
 type handler struct {
 	service *uploads.Service
 	config  Config
@@ -121,6 +124,7 @@ type route struct {
 	serve        func(*call) error
 }
 
+// routes returns the operations of the API, except that of the description itself.
 func (h *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/files", h.list},
@@ -140,34 +144,46 @@ func (h *handler) routes() []route {
 // mux returns the routes of the API. It also returns JSON errors for unknown paths and methods.
 func (h *handler) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /openapi.yaml", h.respond(func(c *call) error {
-		c.w.Header().Set("Content-Type", "application/yaml")
-		_, _ = c.w.Write(OpenAPI)
-		return nil
-	}))
+	mux.HandleFunc("GET /openapi.yaml", h.respond(sendOpenAPI))
 	for _, r := range h.routes() {
+		serve := r.serve
 		if r.method == http.MethodPost || r.method == http.MethodPut {
-			r.serve = h.withReceiveLimit(r.serve)
+			serve = h.withReceiveLimit(serve)
 		}
-		mux.HandleFunc(r.method+" "+r.path, h.respond(h.authorized(r.serve)))
+		mux.HandleFunc(r.method+" "+r.path, h.respond(h.authorized(serve)))
+	}
+	mux.HandleFunc("/", h.respond(func(c *call) error { return refuseUnknown(c, mux) }))
+	return mux
+}
+
+// sendOpenAPI sends the description of the API.
+func sendOpenAPI(c *call) error {
+	c.w.Header().Set("Content-Type", "application/yaml")
+	// An error means that the client has disconnected.
+	_, _ = c.w.Write(OpenAPI)
+	return nil
+}
+
+// refuseUnknown returns the error for a request that no route of mux handles. If the path has other
+// methods, it tells them.
+func refuseUnknown(c *call, mux *http.ServeMux) error {
+	var allowed []string
+	other := c.Clone(c.Context())
+	for _, method := range []string{
+		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+	} {
+		other.Method = method
+		_, pattern := mux.Handler(other)
+		if pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		return refuse("", uploads.NotFound, "There is nothing here.")
 	}
 
-	mux.HandleFunc("/", h.respond(func(c *call) error {
-		var allowed []string
-		other := c.Clone(c.Context())
-		for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
-			other.Method = method
-			if _, pattern := mux.Handler(other); pattern != "/" {
-				allowed = append(allowed, method)
-			}
-		}
-		if allowed != nil {
-			c.w.Header().Set("Allow", strings.Join(allowed, ", "))
-			e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
-			e.Status = http.StatusMethodNotAllowed
-			return e
-		}
-		return refuse("", uploads.NotFound, "There is nothing here.")
-	}))
-	return mux
+	c.w.Header().Set("Allow", strings.Join(allowed, ", "))
+	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
+	e.Status = http.StatusMethodNotAllowed
+	return e
 }

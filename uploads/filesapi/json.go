@@ -20,7 +20,8 @@ const (
 	idJSON  = 64
 )
 
-// readField decodes a JSON object that has exactly one field. It is stricter than encoding/json: it
+// readField decodes a JSON object that has exactly one field, whose value it stores in dst. limit is
+// the greatest length of the object in bytes. readField is stricter than encoding/json: it
 // refuses a field that occurs twice, a name with other letter case, and null.
 func readField(r *http.Request, name string, limit int64, dst any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -37,6 +38,7 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 	if !utf8.Valid(document) {
 		return refuse(name, uploads.InvalidRequest, "The document is not valid UTF-8.")
 	}
+
 	value, err := onlyField(document, name)
 	if err != nil {
 		return err
@@ -49,13 +51,15 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 
 // onlyField returns the value of an object's only field. If the object has no field or several, it
 // fails.
-func onlyField(document []byte, name string) (value json.RawMessage, err error) {
+func onlyField(document []byte, name string) (json.RawMessage, error) {
 	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+	start, err := decoder.Token()
+	if err != nil || start != json.Delim('{') {
 		return nil, malformed
 	}
 
+	var value json.RawMessage
 	for decoder.More() {
 		token, err := decoder.Token()
 		field, isText := token.(string)
@@ -73,10 +77,13 @@ func onlyField(document []byte, name string) (value json.RawMessage, err error) 
 		}
 	}
 
-	if _, err := decoder.Token(); err != nil {
+	// The object ends here, and nothing follows it.
+	_, err = decoder.Token()
+	if err != nil {
 		return nil, malformed
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	_, err = decoder.Token()
+	if !errors.Is(err, io.EOF) {
 		return nil, malformed
 	}
 	if value == nil {

@@ -25,34 +25,48 @@ const (
 	defaultPageSize = 100
 )
 
+// listParameters are the parameters that the query of a list may have.
 var listParameters = []string{queryPurpose, fieldUploader, fieldFrom, fieldTo, fieldPageToken, fieldPageSize}
 
+// A page is the JSON of a page of records.
 type page struct {
 	Items         []*Record `json:"Items"`
 	NextPageToken string    `json:"NextPageToken,omitempty"`
 }
 
+// list sends a page of the client files that match the query.
 func (h *handler) list(c *call) error {
 	query, err := readQuery(c.Request, listParameters)
 	if err != nil {
 		return err
 	}
-	f := uploads.Filter{Purpose: query.Get(queryPurpose), User: query.Get(fieldUploader)}
-	if f.From, err = timeIn(query, fieldFrom); err != nil {
+	from, err := timeIn(query, fieldFrom)
+	if err != nil {
 		return err
 	}
-	if f.To, err = timeIn(query, fieldTo); err != nil {
+	to, err := timeIn(query, fieldTo)
+	if err != nil {
 		return err
 	}
 	size := defaultPageSize
 	if query.Has(fieldPageSize) {
-		if size, err = strconv.Atoi(query.Get(fieldPageSize)); err != nil {
+		size, err = strconv.Atoi(query.Get(fieldPageSize))
+		if err != nil {
 			return invalid(fieldPageSize, "This must be a number.")
 		}
 	}
+
+	f := uploads.Filter{
+		Purpose: query.Get(queryPurpose),
+		User:    query.Get(fieldUploader),
+		From:    from,
+		To:      to,
+	}
 	p, err := h.page(c.Context(), f, query.Get(fieldPageToken), size)
 	if err != nil {
-		return renameField(renameField(err, fieldPurpose, queryPurpose), fieldUser, fieldUploader)
+		// In the query, these fields have other names.
+		err = renameField(err, fieldPurpose, queryPurpose)
+		return renameField(err, fieldUser, fieldUploader)
 	}
 	return c.json(http.StatusOK, p)
 }
@@ -71,7 +85,7 @@ func readQuery(r *http.Request, names []string) (url.Values, error) {
 		if len(values) > 1 {
 			return nil, refuse(name, uploads.InvalidRequest, "This parameter is given twice.")
 		}
-		// a Filter with "" would match all files
+		// A Filter with "" would match all files.
 		if values[0] == "" && (name == queryPurpose || name == fieldUploader) {
 			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}
@@ -79,6 +93,7 @@ func readQuery(r *http.Request, names []string) (url.Values, error) {
 	return query, nil
 }
 
+// timeIn returns the time in a parameter of a query, or the zero time if there is none.
 func timeIn(query url.Values, name string) (time.Time, error) {
 	if !query.Has(name) {
 		return time.Time{}, nil
@@ -115,9 +130,9 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	}
 	files, next, err := h.service.Records().List(ctx, f, startAfter, min(size, maxPage))
 	if err != nil {
-		return nil, told(err)
+		return nil, clientError(err)
 	}
-	// an empty slice, because nil would become null in JSON instead of []
+	// Without records, the JSON has an empty array.
 	p := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)}
 	for _, f := range files {
 		p.Items = append(p.Items, recordOf(f))
@@ -125,6 +140,7 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	return p, nil
 }
 
+// markBytes is the length of the mark at the beginning of a token.
 const markBytes = 8
 
 // sealToken makes the token of the next page from the filter and the ID after which that page
@@ -136,17 +152,31 @@ func sealToken(f uploads.Filter, startAfter string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(mark(f, startAfter) + startAfter))
 }
 
-func openToken(f uploads.Filter, token string) (after string, err error) {
+// openToken returns the ID after which a page starts. It fails if the token is not that of a page with
+// this filter.
+func openToken(f uploads.Filter, token string) (string, error) {
 	if token == "" {
 		return "", nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) != markBytes+timeid.Length || mark(f, string(raw[markBytes:])) != string(raw[:markBytes]) {
-		return "", invalid(fieldPageToken, "This is not the token of a page of these files.")
+	content, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(content) != markBytes+timeid.Length {
+		return "", invalidToken()
 	}
-	return string(raw[markBytes:]), validateID(string(raw[markBytes:]))
+
+	sealed := string(content[:markBytes])
+	startAfter := string(content[markBytes:])
+	if sealed != mark(f, startAfter) {
+		return "", invalidToken()
+	}
+	return startAfter, validateID(startAfter)
 }
 
+func invalidToken() error {
+	return invalid(fieldPageToken, "This is not the token of a page of these files.")
+}
+
+// mark returns the beginning of a hash of a filter and an ID. It makes a token invalid for any other
+// filter.
 func mark(f uploads.Filter, startAfter string) string {
 	f.From = f.From.UTC()
 	f.To = f.To.UTC()

@@ -35,13 +35,14 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	if !isOwn {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
+
 	p = problem{Code: e.Code, Field: webserver.Field(e.Field), Message: e.Message}
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
 	status = e.HTTPStatus()
-	if status >= http.StatusInternalServerError && h.config.OnError != nil &&
-		!errors.Is(err, context.Canceled) {
+	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
+	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, err)
 	}
 	return status, p
@@ -50,14 +51,16 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 // renameField changes the Field of err from oldName to newName. In this request, the client sends
 // the value under the name newName. If err has another Field, renameField returns err unchanged.
 func renameField(err error, oldName, newName string) error {
-	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == oldName {
-		renamed := *e
-		renamed.Field = newName
-		return &renamed
+	e, ok := errors.AsType[*uploads.Error](err)
+	if !ok || e.Field != oldName {
+		return err
 	}
-	return err
+	renamed := *e
+	renamed.Field = newName
+	return &renamed
 }
 
+// fail responds with an error.
 func (h *handler) fail(c *call, err error) {
 	status, p := h.problem(c.Request, err)
 	p.RequestID = c.w.Header().Get(webserver.RequestIDHeader)
@@ -65,6 +68,7 @@ func (h *handler) fail(c *call, err error) {
 	_ = c.json(status, p)
 }
 
+// json responds with a JSON document.
 func (c *call) json(status int, value any) error {
 	webserver.WriteJSON(c.w, status, "application/json", value)
 	return nil

@@ -27,23 +27,25 @@ const (
 // fields maps the names of fields in errors of package uploads to the names in this API.
 var fields = map[string]string{"id": fieldID, "name": fieldName, "metadata": fieldPurpose}
 
-// told converts an error of the service to the error that the client sees.
-func told(err error) error {
+// clientError converts an error of the service to the error that the client sees. It returns nil for
+// nil.
+func clientError(err error) error {
 	if err == nil {
 		return nil
 	}
 	uploadErr, ok := errors.AsType[*uploads.Error](err)
-	switch {
-	case ok:
-	case storage.CodeOf(err) == storage.ObjectNotFound:
+	if !ok && storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
-	default:
+	}
+	if !ok {
 		uploadErr = &uploads.Error{Code: uploads.StoreFailed, Err: err}
 	}
 
+	// The error may belong to the application, so change only a copy.
 	e := *uploadErr
+	isStoreFailure := e.Code == uploads.StoreFailed && e.Status == 0
 	switch {
-	case e.Code == uploads.Internal || e.Code == uploads.StoreFailed && e.Status == 0:
+	case e.Code == uploads.Internal || isStoreFailure:
 		e.Code = uploads.StoreFailed
 		e.Field = ""
 		e.Message = "The files cannot be reached. Try again in a moment."
@@ -52,7 +54,6 @@ func told(err error) error {
 	case e.Code == uploads.Interrupted:
 		e.Status = 0
 	}
-
 	if field, ok := fields[e.Field]; ok {
 		e.Field = field
 	}
@@ -66,7 +67,7 @@ func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Reco
 	}
 	u.Target = h.target(temp)
 	f, err := h.service.Store(ctx, u)
-	return recordOf(f), told(err)
+	return recordOf(f), clientError(err)
 }
 
 // storePart stores one part of a file. The service checks the numbers of the part. If the file is
@@ -89,9 +90,10 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)
-	return recordOf(f), told(err)
+	return recordOf(f), clientError(err)
 }
 
+// target returns the Target of a client file or of a temp file.
 func (h *handler) target(temp bool) *uploads.Target {
 	if temp {
 		return &uploads.Target{Lifetime: h.config.TempAge}
@@ -99,4 +101,5 @@ func (h *handler) target(temp bool) *uploads.Target {
 	return &uploads.Target{}
 }
 
+// notFound returns the error for a file that does not exist.
 func notFound() *uploads.Error { return refuse(fieldID, uploads.NotFound, "There is no such file.") }

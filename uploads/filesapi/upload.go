@@ -11,11 +11,17 @@ import (
 // for its share of Config.MemoryLimit in package uploads. It fails if the client sends too slowly.
 func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 	return func(c *call) error {
-		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
+		bufferSize := min(intake.FileHeld, h.config.MaxUploadSize)
+		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, bufferSize)
 		if err != nil {
-			return &uploads.Error{Code: uploads.Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
+			return &uploads.Error{
+				Code:    uploads.Busy,
+				Message: "Too many files arrive at once. Try again in a moment.",
+				Err:     err,
+			}
 		}
 		defer release()
+
 		c.Body = intake.Body(c.w, c.Request)
 		return f(c)
 	}
@@ -29,15 +35,22 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return err
 		}
+
+		// Purpose may follow the file, so it is read again then.
 		metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
 		f.file.after = func() error {
 			metadata[purposeName] = f.fields[fieldPurpose]
 			return validateLabel(fieldPurpose, metadata[purposeName])
 		}
-		u := uploads.Upload{Body: f.file, Name: f.fileName, User: uploads.User{ID: c.user.ID}, Metadata: metadata}
+		u := uploads.Upload{
+			Body:     f.file,
+			Name:     f.fileName,
+			User:     uploads.User{ID: c.user.ID},
+			Metadata: metadata,
+		}
 		record, err := h.store(c.Context(), u, temp)
 		if err != nil {
-			// a form has no field for the name: the name is part of the file
+			// A form has no field for the name: the name is part of the file.
 			return renameField(f.file.failure(err), fieldName, fieldFile)
 		}
 		return c.json(http.StatusCreated, record)
@@ -61,6 +74,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 			return err
 		}
 		p.User.ID = c.user.ID
+
 		record, err := h.storePart(c.Context(), p, temp)
 		if err != nil && record != nil {
 			return &completedError{record, err}
@@ -81,18 +95,30 @@ type storedPart struct {
 	Count int `json:"count"`
 }
 
-func (f *form) piece() (p uploads.Piece, err error) {
-	p.Body = f.file
-	p.Metadata = map[string]string{purposeName: f.fields[fieldPurpose]}
-	if p.Name, err = f.required(fieldName); err != nil {
-		return p, err
+// piece returns the part that a form describes. If a field is missing or invalid, it fails.
+func (f *form) piece() (uploads.Piece, error) {
+	name, err := f.required(fieldName)
+	if err != nil {
+		return uploads.Piece{}, err
 	}
-	if p.Token, err = f.required(fieldToken); err != nil {
-		return p, err
+	token, err := f.required(fieldToken)
+	if err != nil {
+		return uploads.Piece{}, err
 	}
-	if p.Count, err = f.number(fieldCount); err != nil {
-		return p, err
+	count, err := f.number(fieldCount)
+	if err != nil {
+		return uploads.Piece{}, err
 	}
-	p.Number, err = f.number(fieldPart)
-	return p, err
+	number, err := f.number(fieldPart)
+	if err != nil {
+		return uploads.Piece{}, err
+	}
+	return uploads.Piece{
+		Token:    token,
+		Count:    count,
+		Number:   number,
+		Body:     f.file,
+		Name:     name,
+		Metadata: map[string]string{purposeName: f.fields[fieldPurpose]},
+	}, nil
 }

@@ -13,6 +13,7 @@ const (
 
 const purposeName = "purpose"
 
+// validateFile fails if the name, the user or the purpose of a file is invalid.
 func validateFile(name string, user uploads.User, metadata map[string]string) error {
 	if flaw := filename.Flaw(name); flaw != "" {
 		return invalid(fieldName, flaw)
@@ -23,6 +24,7 @@ func validateFile(name string, user uploads.User, metadata map[string]string) er
 	return validateLabel(fieldUser, user.ID)
 }
 
+// validateLabel fails if the text of a field is not a label.
 func validateLabel(field, text string) error {
 	if flaw := filename.LabelFlaw(text); flaw != "" {
 		return invalid(field, flaw)
@@ -38,10 +40,12 @@ func validateID(id string) error {
 	return nil
 }
 
+// refuse returns an error with a code.
 func refuse(field string, code uploads.Code, message string) *uploads.Error {
 	return &uploads.Error{Field: field, Code: code, Message: message, Err: code.Storage()}
 }
 
+// invalid returns the error for an invalid value.
 func invalid(field, message string) *uploads.Error {
 	return refuse(field, uploads.InvalidValue, message)
 }
