@@ -31,12 +31,14 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 			// Google accepts only one key for the object and all sources. The engine streams instead.
 			return nil, storage.Unsupported
 		}
-		c.copiesContexts = c.copiesContexts || source.Attrs == nil || source.Attrs.TagCount > 0
-		o, err := d.account.sourceAt(source)
+		if source.Attrs == nil || source.Attrs.TagCount > 0 {
+			c.copiesContexts = true
+		}
+		handle, err := d.account.sourceAt(source)
 		if err != nil {
 			return nil, err
 		}
-		c.sources = append(c.sources, o)
+		c.sources = append(c.sources, handle)
 	}
 
 	// In an append, the new object replaces the source, and must keep the custom time of the source.
@@ -47,18 +49,17 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 	}
 
+	hasIntermediates := len(r.Tail) > 0 || len(r.Sources) > composeSources
 	attrs, err := c.run(ctx)
-	needsIntermediates := len(r.Tail) > 0 || len(r.Sources) > composeSources
-	if err != nil && needsIntermediates {
+	if err != nil {
 		err = d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
+		if !hasIntermediates {
+			return nil, err
+		}
 		return nil, d.composites.undo(ctx, c, err)
 	}
-	if err != nil {
-		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
-	}
-
-	if needsIntermediates {
-		// The object is made; SweepParts removes the rest.
+	if hasIntermediates {
+		// The object is made. SweepParts removes what discard cannot.
 		_ = d.composites.discard(ctx, c.scratchPrefix, c.intermediates)
 	}
 	return attrs, nil
@@ -77,19 +78,23 @@ type composition struct {
 	intermediates  []*gcs.ObjectHandle // intermediate objects that exist and must be removed
 }
 
+// newComposition returns a composition without sources, which the caller adds.
 func (b *bucket) newComposition(
-	key string, p *storage.Properties, w *storage.Controls, native []any, cond storage.Condition,
+	key string, props *storage.Properties, controls *storage.Controls, native []any, condition storage.Condition,
 ) (*composition, error) {
-	c := &composition{bucket: b, call: callOf(native)}
-	target, err := withCondition(c.call.addKey(b.handle().Object(key)), cond)
+	call := callOf(native)
+	target, err := withCondition(call.addKey(b.handle().Object(key)), condition)
 	if err != nil {
 		return nil, err
 	}
-	c.target = target
-	if c.attrs, err = b.account.attrsToSet(key, p, w, c.call); err != nil {
+	attrs, err := b.account.attrsToSet(key, props, controls, call)
+	if err != nil {
 		return nil, err
 	}
-	return c, checkJoined(c.attrs)
+	if err := checkJoined(attrs); err != nil {
+		return nil, err
+	}
+	return &composition{bucket: b, call: call, target: target, attrs: attrs}, nil
 }
 
 // checkJoined returns Unsupported if the object should have an MD5. Neither a copy nor a
@@ -118,6 +123,7 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	return query
 }
 
+// run creates the object. If it fails, some of c.intermediates may exist.
 func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	if err := c.reduce(ctx); err != nil {
 		return nil, err
@@ -162,26 +168,35 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 func (c *composition) step(ctx context.Context, level int) error {
 	ctx = withRequestFields(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
-	next := make([]*gcs.ObjectHandle, len(groups))
-	err := running.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
-		o := c.call.addKey(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
-		composer := o.ComposerFrom(groups[i]...)
-		composer.ContentType = componentType
-		composer.StorageClass = c.attrs.StorageClass
-		object, err := composer.Run(ctx)
-		if err != nil {
-			return err
-		}
-		// The next composition needs a handle without the customer's key, because the SDK refuses a source
-		// with a key.
-		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(object.Generation)
-		return nil
+	composed := make([]*gcs.ObjectHandle, len(groups)) // nil for a group whose request failed
+	err := running.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) (err error) {
+		key := fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)
+		composed[i], err = c.composeIntermediate(ctx, key, groups[i])
+		return err
 	})
-	for _, o := range next {
-		if o != nil {
-			c.intermediates = append(c.intermediates, o)
+
+	// Even if a request failed, the others may have created objects.
+	for _, object := range composed {
+		if object != nil {
+			c.intermediates = append(c.intermediates, object)
 		}
 	}
-	c.sources = next
+	c.sources = composed
 	return err
+}
+
+// composeIntermediate composes sources into an intermediate object with this key.
+func (c *composition) composeIntermediate(
+	ctx context.Context, key string, sources []*gcs.ObjectHandle,
+) (*gcs.ObjectHandle, error) {
+	composer := c.call.addKey(c.bucket.handle().Object(key)).ComposerFrom(sources...)
+	composer.ContentType = componentType
+	composer.StorageClass = c.attrs.StorageClass
+	attrs, err := composer.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The next composition needs a handle without the customer's key, because the SDK refuses a source
+	// with a key.
+	return c.bucket.handle().Object(key).Generation(attrs.Generation), nil
 }

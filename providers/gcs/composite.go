@@ -82,49 +82,57 @@ func (d *objectDriver) isComposite(upload string) bool {
 
 func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
 
+// put stores a part as an object with a key of its own, encrypted as the object will be.
 func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return driver.Part{}, err
 	}
-
 	object := &resource{
 		Name:           name.key(r.Number),
 		ContentType:    componentType,
 		StorageClass:   name.class,
-		EventBasedHold: new(bool),
+		EventBasedHold: new(false), // nil would mean the bucket's default hold
 	}
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	c := callOf(r.Native)
-	want, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	// Of the attributes that the options set, only the encryption concerns parts.
+	call := callOf(r.Native)
+	objectAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: want.KMSKeyName})
-	res, err := cs.bucket.put(withCall(ctx, c), &objectUpload{
-		query:  query,
+	stored, err := cs.bucket.put(withCall(ctx, call), &objectUpload{
+		query:  cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: objectAttrs.KMSKeyName}),
 		object: object,
 		body:   r.Body,
 		size:   r.Size,
-		key:    c.key,
+		key:    call.key,
 	})
 	if err != nil {
 		return driver.Part{}, err
 	}
 
-	attrs := res.attrs()
+	attrs := stored.attrs()
 	if name.open {
+		// The upload may have ended meanwhile. Then nobody else would remove the part.
 		isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, &name) }
-		if err := components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
+		removePart := func(ctx context.Context) error {
 			return cs.objects.Delete(ctx, &driver.DeleteRequest{Key: object.Name, Version: attrs.Revision})
-		}); err != nil {
+		}
+		if err := components.CheckOpen(ctx, isOpen, removePart); err != nil {
 			return driver.Part{}, err
 		}
 	}
-	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+	return driver.Part{
+		Number: r.Number,
+		Tag:    attrs.Revision,
+		ETag:   attrs.ETag,
+		Size:   r.Size,
+		CRC32C: attrs.CRC32C,
+	}, nil
 }
 
 // stageTail stores the bytes that follow the source of an append as an intermediate object. If the
@@ -135,6 +143,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	if source.LegalHold || source.Retention != (storage.Retention{}) {
 		return storage.Unsupported
 	}
+
 	upload := newCompositeUpload(source.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -145,12 +154,16 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	if err != nil {
 		return cs.undo(ctx, c, sdkerror.WithoutEffect(translate(err)))
 	}
+
 	generation, err := parseGeneration("part", part.Tag)
-	object := cs.bucket.handle().Object(name.key(1)).Generation(generation)
-	c.sources = append(c.sources, object)
-	c.intermediates = append(c.intermediates, object)
+	if err != nil {
+		return err
+	}
+	tail := cs.bucket.handle().Object(name.key(1)).Generation(generation)
+	c.sources = append(c.sources, tail)
+	c.intermediates = append(c.intermediates, tail)
 	c.crc = r.CRC32C
-	return err
+	return nil
 }
 
 // complete composes the parts and then removes them. The last composition has the condition,
@@ -170,27 +183,27 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	// The prefix sorts after the keys of all parts.
 	c.scratchPrefix = name.prefix + "1" + randomName() + "-"
 	for _, part := range r.Parts {
-		n, err := parseGeneration("part", part.Tag)
+		generation, err := parseGeneration("part", part.Tag)
 		if err != nil {
 			return nil, err
 		}
-		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(n))
+		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(generation))
 	}
-
-	sources := slices.Clone(c.sources)
 	if name.open {
 		return cs.completeOpen(ctx, r, &name, c)
 	}
 
+	parts := slices.Clone(c.sources) // run replaces c.sources
 	attrs, err := c.run(ctx)
 	if err != nil {
 		return nil, cs.joinError(ctx, err, &name, r.Put)
 	}
-	// The object is made; SweepParts removes the rest.
-	_ = cs.discard(ctx, name.prefix, append(sources, c.intermediates...))
+	// The object is made. SweepParts removes what discard cannot.
+	_ = cs.discard(ctx, name.prefix, append(parts, c.intermediates...))
 	return attrs, nil
 }
 
+// joinError returns the error for a failed composition of an upload's parts.
 func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, r *driver.PutRequest) error {
 	e := translate(err)
 	if e.Code == storage.Changed {
@@ -204,12 +217,22 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 // nothing.
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
-	if err == nil && name.open {
-		marker, err := cs.listMarker(ctx, &name)
-		if err != nil {
-			return translate(err)
-		}
-		if marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
+	if err != nil {
+		// No upload can have this name.
+		return nil
+	}
+	if !name.open {
+		return cs.remove(ctx, upload)
+	}
+
+	marker, err := cs.listMarker(ctx, &name)
+	if err != nil {
+		return translate(err)
+	}
+	if marker != nil {
+		// A marker of another tool may have no key.
+		uploadKey := components.Key(marker.Metadata)
+		if uploadKey != "" && uploadKey != key {
 			return nil
 		}
 	}
@@ -248,23 +271,33 @@ func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
 ) (removed int, err error) {
 	d := newDriver(&account{client: client}, bucket)
-	var storeTime time.Time
-	var clockErr error // why the time of the store is not known
-	stale := func(o *gcs.ObjectAttrs) bool {
-		if !o.Created.Before(time.Now().Add(-olderThan)) {
-			return false
-		}
-		// The clock of this machine may be ahead.
-		if storeTime.IsZero() && clockErr == nil {
-			storeTime, clockErr = readClock(ctx, d)
-		}
-		return clockErr == nil && o.Created.Before(storeTime.Add(-olderThan))
-	}
-	removed, err = d.composites.sweep(ctx, componentsPrefix, stale)
+	age := &ageCheck{objects: d, olderThan: olderThan}
+	isOld := func(o *gcs.ObjectAttrs) bool { return age.isOld(ctx, o) }
+	removed, err = d.composites.sweep(ctx, componentsPrefix, isOld)
 	if err != nil {
 		return removed, err
 	}
-	return removed, clockErr
+	return removed, age.err
+}
+
+// An ageCheck finds objects that are older than olderThan, by the clock of the store.
+type ageCheck struct {
+	objects   *objectDriver
+	olderThan time.Duration
+	storeTime time.Time // zero until the first object that seems old
+	err       error     // why the time of the store is not known
+}
+
+// isOld reports whether an object is old. If the time of the store is not known, it returns false.
+func (c *ageCheck) isOld(ctx context.Context, o *gcs.ObjectAttrs) bool {
+	if !o.Created.Before(time.Now().Add(-c.olderThan)) {
+		return false
+	}
+	// The clock of this machine may be ahead, so ask the store.
+	if c.storeTime.IsZero() && c.err == nil {
+		c.storeTime, c.err = readClock(ctx, c.objects)
+	}
+	return c.err == nil && o.Created.Before(c.storeTime.Add(-c.olderThan))
 }
 
 // readClock returns the time of the store. It writes a small object, and removes it.
@@ -280,62 +313,76 @@ func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 	return w.Attrs().Created, nil
 }
 
-// sweep removes objects under a prefix. If stale is nil, it removes all of them. Otherwise it
-// removes those for which stale returns true. It also removes noncurrent versions: a part that was
-// sent twice may have one.
+// sweep removes objects under a prefix. If isOld is nil, it removes all of them. Otherwise it removes
+// those for which isOld returns true. It also removes noncurrent versions: a part that was sent twice
+// may have one. If objects are locked, sweep removes the others and then fails with Locked.
 func (cs *composites) sweep(
-	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
+	ctx context.Context, prefix string, isOld func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
-	var lockedErr atomic.Pointer[error] // first error with the code Locked
-	var removedCount atomic.Int64
-	defer func() {
-		removed = int(removedCount.Load())
-		if first := lockedErr.Load(); first != nil && err == nil {
-			err = *first
-		}
-	}()
-
+	var lockedErr error // the first error with the code Locked
 	token := ""
 	for {
-		attrs, next, err := cs.bucket.page(
+		objects, nextToken, err := cs.bucket.page(
 			ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL},
 			[]string{"Name", "Generation", "Created"}, maxPage, token,
 		)
 		if err != nil {
 			return removed, err
 		}
+		if isOld != nil {
+			objects = slices.DeleteFunc(objects, func(o *gcs.ObjectAttrs) bool { return !isOld(o) })
+		}
 
-		attrs = slices.DeleteFunc(attrs, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
-		err = running.Each(ctx, len(attrs), maxParallel, func(ctx context.Context, i int) error {
-			err := cs.removeObject(ctx, cs.bucket.handle().Object(attrs[i].Name).Generation(attrs[i].Generation))
-			if err == nil {
-				removedCount.Add(1)
-			} else if storage.CodeOf(err) == storage.Locked {
-				lockedErr.CompareAndSwap(nil, &err)
-				return nil
-			}
-			return err
-		})
-
+		count, pageLockedErr, err := cs.removeAll(ctx, objects)
+		removed += count
 		if err != nil {
 			return removed, translate(err)
 		}
-		if next == "" {
-			return removed, nil
+		lockedErr = cmp.Or(lockedErr, pageLockedErr)
+
+		if nextToken == "" {
+			return removed, lockedErr
 		}
-		if next == token {
+		if nextToken == token {
 			return removed, errRepeatedPage
 		}
-		token = next
+		token = nextToken
 	}
+}
+
+// removeAll removes objects, and returns the number that it removed. lockedErr is the error of the
+// first locked object, which does not stop the others. Any other error does.
+func (cs *composites) removeAll(
+	ctx context.Context, objects []*gcs.ObjectAttrs,
+) (removed int, lockedErr, err error) {
+	var removedCount atomic.Int64
+	var firstLocked atomic.Pointer[error]
+	err = running.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
+		o := objects[i]
+		err := cs.removeObject(ctx, cs.bucket.handle().Object(o.Name).Generation(o.Generation))
+		if storage.CodeOf(err) == storage.Locked {
+			firstLocked.CompareAndSwap(nil, &err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		removedCount.Add(1)
+		return nil
+	})
+	if first := firstLocked.Load(); first != nil {
+		lockedErr = *first
+	}
+	return int(removedCount.Load()), lockedErr, err
 }
 
 // discard removes intermediate objects and their folder, even if ctx has ended. SweepParts removes
 // what discard could not.
 func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) error {
 	return cleanup.Run(ctx, func(ctx context.Context) error {
-		failures := running.All(len(objects), maxParallel, func(i int) error { return cs.removeObject(ctx, objects[i]) })
-		for _, err := range failures {
+		// One object that stays does not keep the others.
+		errs := running.All(len(objects), maxParallel, func(i int) error { return cs.removeObject(ctx, objects[i]) })
+		for _, err := range errs {
 			if err != nil {
 				return translate(err)
 			}
@@ -350,28 +397,30 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 // undo removes the intermediate objects of a composition that failed with err, and returns err.
 // It also lists them, because the response for an object that was made may have been lost.
 func (cs *composites) undo(ctx context.Context, c *composition, err error) error {
-	failure := cs.discard(ctx, c.scratchPrefix, c.intermediates)
+	discardErr := cs.discard(ctx, c.scratchPrefix, c.intermediates)
 	return cleanup.After(ctx, translate(err), "intermediate objects", func(ctx context.Context) error {
 		if _, err := cs.sweep(ctx, c.scratchPrefix, nil); err != nil {
 			return translate(err)
 		}
-		return failure
+		return discardErr
 	})
 }
 
-// removeObject removes an object of an upload. The bucket may have a default event-based hold. Compositions
-// then have the hold, and so do parts that clients store with signed requests. If the hold keeps
-// the object, removeObject ends the hold and removes the object.
+// removeObject removes an object of an upload. The bucket may have a default event-based hold.
+// Compositions then have the hold, and so do parts that clients store with signed requests. If the
+// hold keeps the object, removeObject ends the hold and removes the object. If the object does not
+// exist, removeObject succeeds.
 // https://cloud.google.com/storage/docs/object-holds
 func (cs *composites) removeObject(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
-		_, failure := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		_, holdErr := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 			return o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
 		})
-		if failure == nil {
+		if holdErr == nil {
 			err = writes(ctx, o.Delete)
 		}
+		// Otherwise err tells why the object stays.
 	}
 	if statusOf(err) == http.StatusNotFound {
 		return nil

@@ -20,6 +20,8 @@ import (
 
 func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
 
+// begin stores the marker of an open upload to key, and returns the upload's name. attrs are the
+// attributes of the object.
 func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
 	if err := checkJoined(attrs); err != nil {
 		return "", err
@@ -36,15 +38,14 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 		ContentType:    componentType,
 		Metadata:       components.MarkerMetadata(key),
 		CRC32C:         crc32c.Encode(0),
-		EventBasedHold: new(bool),
+		EventBasedHold: new(false), // nil would mean the bucket's default hold
 	}
-
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
-	res, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
+	stored, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
 	if err != nil {
 		return "", err
 	}
-	if res.KeptUntil != "" {
+	if stored.KeptUntil != "" {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: keptPartsHint}
 	}
 	return upload, nil
@@ -55,6 +56,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 // https://cloud.google.com/storage/docs/bucket-lock
 const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
+// hasMarker reports whether the upload has a marker and still accepts parts.
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
 	attrs, err := cs.listMarker(ctx, name)
 	return attrs != nil && components.IsOpen(attrs.Metadata), err
@@ -62,10 +64,13 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 
 // listMarker returns the marker of an upload, or nil if the marker does not exist.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
-	attrs, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL},
-		[]string{"Name", "Metadata"}, 1, "")
-	if err != nil || len(attrs) == 0 {
+	query := &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}
+	attrs, _, err := cs.bucket.page(ctx, query, []string{"Name", "Metadata"}, 1, "")
+	if err != nil {
 		return nil, err
+	}
+	if len(attrs) == 0 {
+		return nil, nil
 	}
 	return attrs[0], nil
 }
@@ -85,10 +90,8 @@ func (cs *composites) completeOpen(
 			}
 			return nil
 		},
-		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
-			if c.target, err = withCondition(c.call.addKey(target), condition); err == nil {
-				attrs, err = c.join(ctx)
-			}
+		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+			attrs, err := c.joinIf(ctx, target, condition)
 			if err != nil {
 				return nil, cs.joinError(ctx, err, name, r.Put)
 			}
@@ -97,6 +100,18 @@ func (cs *composites) completeOpen(
 		Drop: func(ctx context.Context) error { return cs.remove(ctx, r.Upload) },
 	}
 	return completion.Run(ctx, r)
+}
+
+// joinIf calls join for a target with this condition.
+func (c *composition) joinIf(
+	ctx context.Context, target *gcs.ObjectHandle, condition storage.Condition,
+) (*storage.Attrs, error) {
+	target, err := withCondition(c.call.addKey(target), condition)
+	if err != nil {
+		return nil, err
+	}
+	c.target = target
+	return c.join(ctx)
 }
 
 // listedParts are the fields that a listing of parts requests.
@@ -111,7 +126,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
-	limit := r.Limit + 1
+	limit := r.Limit + 1 // the marker and the parts
 	if r.After > 0 {
 		query.StartOffset = name.key(r.After + 1)
 		limit = r.Limit
@@ -129,20 +144,20 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	page := &driver.PartPage{More: token != ""}
-	for _, o := range attrs {
-		number, ok := components.Number(name.prefix, o.Name)
+	for _, object := range attrs {
+		number, ok := components.Number(name.prefix, object.Name)
 		if !ok {
 			// This is an intermediate object, which sorts after all parts.
 			page.More = false
 			break
 		}
-		a := attrsOf(o)
+		part := attrsOf(object)
 		page.Parts = append(page.Parts, driver.Part{
 			Number: number,
-			Tag:    a.Revision,
-			ETag:   a.ETag,
-			Size:   a.Size,
-			CRC32C: a.CRC32C,
+			Tag:    part.Revision,
+			ETag:   part.ETag,
+			Size:   part.Size,
+			CRC32C: part.CRC32C,
 		})
 	}
 	return page, nil
@@ -177,10 +192,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, err
 	}
+
 	uploads, err := components.Uploads(
 		ctx, len(attrs), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(attrs[i].Prefix, componentsPrefix), "/"))
+			name := strings.TrimPrefix(attrs[i].Prefix, componentsPrefix)
+			return d.composites.entry(ctx, strings.TrimSuffix(name, "/"))
 		},
 	)
 	if err != nil {
@@ -197,15 +214,19 @@ func (cs *composites) entry(ctx context.Context, upload string) (*storage.Upload
 		// The name is not from this package.
 		return nil, nil
 	}
+	// The marker, if it exists, is the first object with the prefix.
 	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
-	first, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
-	if err != nil || len(first) == 0 {
+	attrs, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
+	if err != nil {
 		return nil, err
 	}
-	key := components.Key(first[0].Metadata)
+	if len(attrs) == 0 {
+		return nil, nil
+	}
+	first := attrs[0]
 	return &storage.UploadEntry{
-		Key:    cmp.Or(key, strings.TrimSuffix(name.prefix, "/")),
+		Key:    cmp.Or(components.Key(first.Metadata), strings.TrimSuffix(name.prefix, "/")),
 		Upload: upload,
-		Begun:  first[0].Created,
+		Begun:  first.Created,
 	}, nil
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	gcs "cloud.google.com/go/storage"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
@@ -33,12 +35,11 @@ const statusAborted = 499
 // again when it creates the object. If r.AnyOrder is set, BeginParts begins an open upload instead,
 // because a session accepts bytes only in order.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	c := callOf(r.Native)
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	call := callOf(r.Native)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
 	if err != nil {
 		return "", err
 	}
-
 	if r.AnyOrder {
 		return d.composites.begin(ctx, r.Key, attrs)
 	}
@@ -47,54 +48,72 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs)
 	}
 
-	query := d.bucket.uploadQuery("resumable", attrs)
-	if err := setCondition(query, r.Condition); err != nil {
-		return "", err
-	}
-
-	object := resourceOf(attrs)
-	document, err := json.Marshal(object)
-	if err != nil {
-		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
-	}
-	request, err := d.account.request(withCall(ctx, c), http.MethodPost, d.bucket.uploadPath(query),
-		bytes.NewReader(document), int64(len(document)))
+	req, err := d.bucket.sessionRequest(ctx, r, attrs, call)
 	if err != nil {
 		return "", err
 	}
-
-	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
-	request.Header.Set("X-Upload-Content-Type", object.partType())
-	c.key.SetHeaders(request.Header, "X-Goog-")
-	if r.Size >= 0 {
-		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
-	}
-
-	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
+	resp, err := d.account.send(req, http.StatusOK, http.StatusCreated)
 	if err != nil {
 		return "", d.bucket.lockError(ctx, listError(err), r.Condition, &r.Controls)
 	}
-	_ = response.Body.Close()
+	_ = resp.Body.Close() // the headers tell everything
+	return sessionOf(resp)
+}
 
-	location := response.Header.Get("Location")
-	if location == "" {
-		return "", noEvidence(response.StatusCode, "it has no Location of an upload")
+// sessionRequest returns the request that opens a session for an object with these attributes.
+func (b *bucket) sessionRequest(
+	ctx context.Context, r *driver.PutRequest, attrs *gcs.ObjectAttrs, call *call,
+) (*http.Request, error) {
+	query := b.uploadQuery("resumable", attrs)
+	if err := setCondition(query, r.Condition); err != nil {
+		return nil, err
 	}
-	address, err := url.Parse(location)
-	if err != nil || !isSession(address.RequestURI()) {
+	object := resourceOf(attrs)
+	document, err := json.Marshal(object)
+	if err != nil {
+		return nil, argument.Invalid("attributes", "cannot be written as JSON", "")
+	}
+
+	req, err := b.account.request(
+		withCall(ctx, call), http.MethodPost, b.uploadPath(query),
+		bytes.NewReader(document), int64(len(document)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	req.Header.Set("X-Upload-Content-Type", object.partType())
+	call.key.SetHeaders(req.Header, "X-Goog-")
+	if r.Size >= 0 {
+		req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
+	}
+	return req, nil
+}
+
+// sessionOf returns the name of the session that a response has opened.
+func sessionOf(resp *http.Response) (string, error) {
+	location := resp.Header.Get("Location")
+	if location == "" {
+		return "", noEvidence(resp.StatusCode, "it has no Location of an upload")
+	}
+	u, err := url.Parse(location)
+	if err != nil || !isSession(u.RequestURI()) {
 		return "", &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the server opened an upload at another Location"),
 		}
 	}
-	return address.RequestURI(), nil
+	return u.RequestURI(), nil
 }
 
-// isSession reports whether address, a URL without its host, is the URL of an upload. The upload's
-// name may come from a file, and credentials must not be sent to any other URL.
-func isSession(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
+// isSession reports whether path, a URL without its host, is the URL of an upload. The upload's name
+// may come from a file, and credentials must not be sent to any other URL.
+func isSession(path string) bool {
+	u, err := url.Parse(path)
+	if err != nil {
+		return false
+	}
+	return strings.HasPrefix(path, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
 // PutPart sends one chunk of a session, or one object of a composite upload. A chunk must repeat
@@ -125,18 +144,20 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
+
 	last := r.Last
 	if last == nil {
+		// All parts were sent before, so the last chunk is empty.
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
 	ctx = withRequestFields(ctx, callOf(r.Put.Native).header, nil)
-	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
+	object, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Put.Condition, &r.Put.Controls)
 	}
-	return res.attrs(), nil
+	return object.attrs(), nil
 }
 
 // AbortParts removes the session and its bytes.
@@ -149,22 +170,23 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		// No upload can have this name.
 		return nil
 	}
-	request, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
+	req, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
 		return err
 	}
-	request.TransferEncoding = []string{"identity"} // makes net/http send Content-Length: 0, which is required
-	response, err := d.account.send(request, http.StatusNoContent)
-	if err == nil {
-		_ = response.Body.Close()
-		return nil
+	req.TransferEncoding = []string{"identity"} // makes net/http send Content-Length: 0, which is required
+
+	// Google confirms the removal with an error response.
+	resp, err := d.account.send(req, http.StatusNoContent)
+	if err != nil {
+		apiErr := responseOf(err)
+		if apiErr != nil && isEnded(apiErr.Code) && !isForeign(apiErr) {
+			return nil // a gateway's 404 would prove nothing
+		}
+		return translate(s.sessionError(err))
 	}
-	if apiErr := responseOf(err); apiErr != nil && isEnded(apiErr.Code) &&
-		!isForeign(apiErr) {
-		// A gateway's 404 proves nothing.
-		return nil
-	}
-	return translate(s.sessionError(err))
+	_ = resp.Body.Close() // the status tells everything
+	return nil
 }
 
 type session struct {
@@ -187,16 +209,16 @@ func (s *session) sendPart(
 	start := r.Offset
 	end := r.Offset + r.Size
 	for range maxResends {
-		res, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
+		object, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
 		if err != nil {
 			return nil, s.sessionError(err)
 		}
-		if res != nil {
-			return res, nil
+		if object != nil {
+			return object, nil
 		}
 
 		if total < 0 && stored >= end {
-			return nil, nil
+			return nil, nil // the server has the whole part
 		}
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
@@ -226,34 +248,34 @@ func (s *session) sendPart(
 func (s *session) sendChunk(
 	ctx context.Context, body io.Reader, start, end, total int64, crc storage.CRC32C,
 ) (*resource, int64, error) {
-	request, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-start)
+	req, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-start)
+	if err != nil {
+		return nil, 0, err
+	}
+	isLast := total >= 0
+	req.Header.Set("Content-Range", chunkRange(start, end, total))
+	if isLast && crc.Known {
+		req.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
+	}
+	resp, err := s.account.send(req, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
 	}
 
-	request.Header.Set("Content-Range", chunkRange(start, end, total))
-	if total >= 0 && crc.Known {
-		request.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
+	// Status 308 means that the upload is not complete.
+	if resp.StatusCode == http.StatusPermanentRedirect {
+		// Read the body, so that the connection can be reused. If that fails, it is not reused.
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody))
+		_ = resp.Body.Close()
+		stored, err := parseStoredRange(resp.Header.Get("Range"))
+		return nil, stored, err
 	}
-
-	response, err := s.account.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
-	if err != nil {
-		return nil, 0, err
+	if !isLast {
+		_ = resp.Body.Close() // the upload must restart anyway
+		return nil, 0, sessionLostError(errors.New("the server has completed the upload before its last part"))
 	}
-
-	if response.StatusCode != http.StatusPermanentRedirect {
-		if total < 0 {
-			_ = response.Body.Close()
-			return nil, 0, sessionLostError(errors.New("the server has completed the upload before its last part"))
-		}
-		res, err := readWriteResponse(response)
-		return res, 0, err
-	}
-	// Read the body, so that the connection can be reused.
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody))
-	_ = response.Body.Close()
-	stored, err := parseStoredRange(response.Header.Get("Range"))
-	return nil, stored, err
+	object, err := readWriteResponse(resp)
+	return object, 0, err
 }
 
 // chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last
@@ -286,16 +308,20 @@ func parseStoredRange(header string) (int64, error) {
 	return n + 1, nil
 }
 
+// sessionError returns the error for a failed request to a session, without the session's URL. If the
+// session has ended, the error makes the engine restart the upload.
 func (s *session) sessionError(err error) error {
-	bare := redactSession(err)
-	if response := responseOf(bare); response != nil && isEnded(response.Code) {
-		lostErr := sessionLostError(bare)
-		lostErr.Unknown = isForeign(response)
-		return lostErr
+	err = redactSession(err)
+	response := responseOf(err)
+	if response == nil || !isEnded(response.Code) {
+		return err
 	}
-	return bare
+	lostErr := sessionLostError(err)
+	lostErr.Unknown = isForeign(response)
+	return lostErr
 }
 
+// isEnded reports whether the service sends this status for a session that has ended.
 func isEnded(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }

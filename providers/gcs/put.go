@@ -23,8 +23,8 @@ import (
 // Put makes one request with the attributes, the bytes and their CRC32C. The server verifies the
 // CRC32C before it stores the object. Put does not buffer the bytes.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	c := callOf(r.Native)
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	call := callOf(r.Native)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,19 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
-	res, err := d.bucket.put(withCall(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
+
+	stored, err := d.bucket.put(withCall(ctx, call), &objectUpload{
+		query:  query,
+		object: object,
+		body:   r.Body,
+		size:   r.Size,
+		key:    call.key,
+		token:  d.putToken(ctx, r),
+	})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
-	return res.attrs(), nil
+	return stored.attrs(), nil
 }
 
 // uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
@@ -49,12 +57,14 @@ func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 		"uploadType":  {kind},
 		"prettyPrint": {"false"},
 	}
-	for _, p := range [...]struct{ name, value string }{
-		{"predefinedAcl", attrs.PredefinedACL}, {"kmsKeyName", attrs.KMSKeyName}, {"userProject", b.account.userProject},
-	} {
-		if p.value != "" {
-			query.Set(p.name, p.value)
-		}
+	if attrs.PredefinedACL != "" {
+		query.Set("predefinedAcl", attrs.PredefinedACL)
+	}
+	if attrs.KMSKeyName != "" {
+		query.Set("kmsKeyName", attrs.KMSKeyName)
+	}
+	if b.account.userProject != "" {
+		query.Set("userProject", b.account.userProject)
 	}
 	return query
 }
@@ -76,29 +86,29 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	size := int64(len(head)) + u.size + int64(len(tail))
 
-	res, err := write(ctx, func(ctx context.Context) (*resource, error) {
+	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		body := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
-		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), body,
-			int64(len(head))+u.size+int64(len(tail)))
+		req, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), body, size)
 		if err != nil {
 			return nil, err
 		}
-		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
+		req.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
 		if u.token != "" {
-			request.Header.Set(tokenHeader, u.token)
+			req.Header.Set(tokenHeader, u.token)
 		}
-		u.key.SetHeaders(request.Header, "X-Goog-")
-		response, err := b.account.send(request, http.StatusOK)
+		u.key.SetHeaders(req.Header, "X-Goog-")
+		resp, err := b.account.send(req, http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
-		return readWriteResponse(response)
+		return readWriteResponse(resp)
 	})
 	if err != nil {
 		return nil, listError(err)
 	}
-	return res, nil
+	return stored, nil
 }
 
 // frame returns the text of the multipart body before and after the object's bytes.
