@@ -44,57 +44,71 @@ func (t *responseChecker) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := checkPages(r); err != nil {
 		return nil, err
 	}
-	response, err := t.base.RoundTrip(withKind(r))
-	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
-		return response, err
-	}
-	if err := t.checkResponse(r, response); err != nil {
-		_ = response.Body.Close()
+	resp, err := t.base.RoundTrip(withKind(r))
+	if err != nil {
 		return nil, err
 	}
-	return response, nil
+	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusMultipleChoices {
+		return resp, nil
+	}
+	if err := t.checkResponse(r, resp); err != nil {
+		_ = resp.Body.Close() // the caller gets no response, so err is the error
+		return nil, err
+	}
+	return resp, nil
 }
 
 // withKind adds the field "kind" to the fields that a listing requests. Otherwise the response to
 // an empty listing would have no field at all, and could not be checked.
 func withKind(r *http.Request) *http.Request {
-	i := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
-	if i < 0 {
+	before, after, ok := strings.Cut(r.URL.RawQuery, "fields=nextPageToken")
+	if !ok {
 		return r
 	}
+	// A RoundTripper must not change the caller's request.
 	req := *r
-	address := *r.URL
-	i += len("fields=")
-	address.RawQuery = address.RawQuery[:i] + url.QueryEscape("kind,") + address.RawQuery[i:]
-	req.URL = &address
+	u := *r.URL
+	u.RawQuery = before + "fields=" + url.QueryEscape("kind,") + "nextPageToken" + after
+	req.URL = &u
 	return &req
 }
 
 // checkResponse returns an error if a successful response is not Google's. It reads the beginning of the
 // body, and prepends it to the body again.
-func (t *responseChecker) checkResponse(r *http.Request, response *http.Response) error {
-	method := r.Method
-	if method == http.MethodDelete && response.StatusCode == http.StatusNoContent {
+func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) error {
+	if r.Method == http.MethodDelete && resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
-	start, err := io.ReadAll(io.LimitReader(response.Body, maxShort))
+	start, err := io.ReadAll(io.LimitReader(resp.Body, maxShort))
 	if err != nil {
 		return &requestError{err}
 	}
-	response.Body = prependedBody{io.MultiReader(bytes.NewReader(start), response.Body), response.Body}
-	if method == http.MethodDelete {
+	resp.Body = prependedBody{
+		Reader: io.MultiReader(bytes.NewReader(start), resp.Body),
+		Closer: resp.Body,
+	}
+
+	if r.Method == http.MethodDelete {
+		// An emulator responds to a removal with the document null, or with none.
 		text := strings.TrimSpace(string(start))
-		if text == "null" || text == "" && t.emulator {
-			// This is an emulator's response to a removal.
+		if text == "null" {
 			return nil
 		}
-		return noEvidence(response.StatusCode, "it is not 204")
+		if text == "" && t.emulator {
+			return nil
+		}
+		return noEvidence(resp.StatusCode, "it is not 204")
 	}
-	want := kindOf(method, r.URL.EscapedPath())
-	if len(start) == maxShort && start[0] == '{' && isLongResource(start, want) || isResource(start, want) {
+
+	wantKind := kindOf(r.Method, r.URL.EscapedPath())
+	isLong := len(start) == maxShort && start[0] == '{'
+	if isLong && isLongResource(start, wantKind) {
 		return nil
 	}
-	return noEvidence(response.StatusCode, "it has no resource")
+	if isResource(start, wantKind) {
+		return nil
+	}
+	return noEvidence(resp.StatusCode, "it has no resource")
 }
 
 // The kinds of resources that this package requests most. Responses have them in the field "kind".
@@ -107,27 +121,35 @@ const (
 )
 
 // kindOf returns the kind of the resource in the response to a request, or "" for other requests.
-// path is that of the JSON API.
+// path is that of the JSON API, which has the form jsonRoot/BUCKET/o/OBJECT/ACTION. The segments from
+// BUCKET on are optional.
 func kindOf(method, path string) string {
-	segments := strings.Split(strings.Trim(strings.TrimPrefix(path, jsonRoot), "/"), "/")
-	switch {
-	case segments[0] == "" && method == http.MethodGet:
+	rest := strings.Trim(strings.TrimPrefix(path, jsonRoot), "/")
+	bucket, rest, _ := strings.Cut(rest, "/")
+	collection, rest, _ := strings.Cut(rest, "/")
+	object, rest, _ := strings.Cut(rest, "/")
+	action, _, _ := strings.Cut(rest, "/")
+
+	if bucket == "" && method == http.MethodGet {
 		return bucketsKind
-	case len(segments) == 1:
+	}
+	if collection == "" {
 		return bucketKind
-	case segments[1] != "o":
+	}
+	if collection != "o" {
 		return ""
-	case len(segments) == 2 && method == http.MethodGet:
-		return objectsKind
-	case len(segments) == 3:
+	}
+	if object == "" {
+		if method == http.MethodGet {
+			return objectsKind
+		}
+		return ""
+	}
+	switch action {
+	case "", "compose", "moveTo", "restore":
 		return objectKind
-	case len(segments) > 3:
-		return map[string]string{
-			"compose":   objectKind,
-			"moveTo":    objectKind,
-			"restore":   objectKind,
-			"rewriteTo": rewriteKind,
-		}[segments[3]]
+	case "rewriteTo":
+		return rewriteKind
 	}
 	return ""
 }
@@ -139,17 +161,21 @@ var longKind = regexp.MustCompile(`^\s*\{\s*"kind"\s*:\s*"(storage#\w+)"`)
 // field of an object, because the order of the fields is not documented.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
-func isLongResource(start []byte, want string) bool {
-	if kind := longKind.FindSubmatch(start); kind != nil && want != "" {
-		return string(kind[1]) == want
+// isLongResource reports whether start is the beginning of a resource of Google. If wantKind is not
+// "", and the resource begins with its kind, it must be this kind.
+func isLongResource(start []byte, wantKind string) bool {
+	match := longKind.FindSubmatch(start)
+	if match != nil && wantKind != "" {
+		kind := string(match[1])
+		return kind == wantKind
 	}
 	return longResource.Match(start)
 }
 
-// isResource reports whether a document is a resource of Google. If want is not "", the resource
+// isResource reports whether a document is a resource of Google. If wantKind is not "", the resource
 // must have this kind, or none. An object must have a generation. A rewrite must have ended, or have
 // the token for its next request: otherwise the SDK would begin it again, without an end.
-func isResource(document []byte, want string) bool {
+func isResource(document []byte, wantKind string) bool {
 	var r struct {
 		Kind                                 string
 		Generation, Metageneration, Bindings any // Bindings is set for an IAM policy
@@ -161,20 +187,21 @@ func isResource(document []byte, want string) bool {
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
-	isKind := r.Kind == want || r.Kind == ""
-	if want == rewriteKind && r.Done {
-		return isKind && r.Resource.Generation != nil
+	if wantKind != "" && r.Kind != "" && r.Kind != wantKind {
+		return false
 	}
-	if want == rewriteKind {
-		return isKind && r.RewriteToken != ""
+	switch {
+	case wantKind == rewriteKind && r.Done:
+		return r.Resource.Generation != nil
+	case wantKind == rewriteKind:
+		return r.RewriteToken != ""
+	case wantKind == objectKind:
+		return r.Generation != nil
+	case wantKind != "" && r.Kind != "":
+		return true
 	}
-	if want == objectKind {
-		return isKind && r.Generation != nil
-	}
-	if want != "" && r.Kind != "" {
-		return r.Kind == want
-	}
-	return strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
+	hasFieldOfGoogle := r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
+	return hasFieldOfGoogle || strings.HasPrefix(r.Kind, "storage#")
 }
 
 // A prependedBody is the body of a response after checkResponse has read its beginning. It

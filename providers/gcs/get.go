@@ -39,52 +39,56 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return d.reader.inTwoRequests(ctx, r)
 	}
 
-	response, err := storedBytes(func(coding string) (*http.Response, error) { return d.reader.send(ctx, r, coding) })
+	resp, err := storedBytes(func(encoding string) (*http.Response, error) { return d.reader.send(ctx, r, encoding) })
 	if isMalformedHeader(err) {
 		return d.reader.inTwoRequests(ctx, r)
 	}
-	if refusal := responseOf(err); errors.Is(err, errCacheable) ||
-		refusal != nil && isCacheable(refusal.Header) {
-		// An error, such as a 416, may be from a cache, too.
+	if mayBeCached(err) {
 		return d.reader.openUncached(ctx, r)
 	}
 	if err != nil {
 		return nil, nil, d.bucket.readError(ctx, err, r)
 	}
 
-	attrs, err := attrsOfGet(response, r)
+	attrs, err := attrsOfGet(resp, r)
 	if err != nil {
-		_ = response.Body.Close()
+		_ = resp.Body.Close() // nothing was read, so err is the error of the request
 		return nil, nil, err
 	}
-
 	if needsResource(attrs.Metadata) {
 		// The XML API may have changed the metadata. Close the body first, because the next
 		// requests may need its connection.
-		_ = response.Body.Close()
+		_ = resp.Body.Close()
 		return d.reader.inTwoRequests(ctx, r)
 	}
-	return attrs, response.Body, nil
+	return attrs, resp.Body, nil
 }
 
 // storedBytes requests the bytes of an object as they are stored. It calls send with the
 // Accept-Encoding for the request. The first request accepts gzip, so that Google does not
 // decompress. If a proxy has compressed the response, the second request accepts no encoding.
-func storedBytes(send func(coding string) (*http.Response, error)) (*http.Response, error) {
-	response, err := send("gzip")
-	if err == nil && isCompressedInTransit(response.Header) {
-		_ = response.Body.Close()
-		response, err = send("identity")
+func storedBytes(send func(encoding string) (*http.Response, error)) (*http.Response, error) {
+	resp, err := send("gzip")
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && (isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header)) {
-		_ = response.Body.Close()
+	if isCompressedInTransit(resp.Header) {
+		_ = resp.Body.Close() // the next response replaces this one
+		resp, err = send("identity")
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	if isCompressedInTransit(resp.Header) || isDecompressedInTransit(resp.Header) {
+		_ = resp.Body.Close() // nothing was read
 		return nil, &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the response has another Content-Encoding than the stored object"),
 			Hint: "turn compression off in the proxy between this machine and the store",
 		}
 	}
-	return response, err
+	return resp, nil
 }
 
 // openUncached reads the object by two requests, and makes all later reads of the bucket use two
@@ -99,15 +103,27 @@ func (rd *reader) openUncached(ctx context.Context, r *driver.GetRequest) (*stor
 // errCacheable is the error for a response that may come from Google's cache.
 var errCacheable = errors.New("a cache may have sent the response")
 
-func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string) (*http.Response, error) {
-	address := rd.bucket.objectPath(r.Key)
+// mayBeCached reports whether err is about a response that may come from Google's cache. An error
+// response, such as a 416, may also come from the cache.
+func mayBeCached(err error) bool {
+	if errors.Is(err, errCacheable) {
+		return true
+	}
+	refusal := responseOf(err)
+	return refusal != nil && isCacheable(refusal.Header)
+}
+
+// send makes one request to the XML API. If the response may come from a cache, send returns
+// errCacheable.
+func (rd *reader) send(ctx context.Context, r *driver.GetRequest, encoding string) (*http.Response, error) {
+	path := rd.bucket.objectPath(r.Key)
 	if r.Version != "" {
 		if _, err := parseGeneration("version", r.Version); err != nil {
 			return nil, err
 		}
-		address += "?" + url.Values{"generation": {r.Version}}.Encode()
+		path += "?" + url.Values{"generation": {r.Version}}.Encode()
 	}
-	request, err := rd.request(ctx, r, address, coding)
+	req, err := rd.request(ctx, r, path, encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -115,65 +131,77 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 		if _, err := parseGeneration("revision", r.Condition.Revision); err != nil {
 			return nil, err
 		}
-		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
+		req.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
 	}
-	response, err := rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
-	if err == nil && isCacheable(response.Header) {
+
+	resp, err := rd.bucket.account.send(req, http.StatusOK, http.StatusPartialContent)
+	if err != nil {
+		return nil, err
+	}
+	if isCacheable(resp.Header) {
 		// Close the body first, because the next requests may need its connection.
-		_ = response.Body.Close()
+		_ = resp.Body.Close()
 		return nil, errCacheable
 	}
-	return response, err
+	return resp, nil
 }
 
-func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, coding string) (*http.Request, error) {
-	request, err := rd.bucket.account.request(ctx, http.MethodGet, address, nil, 0)
+// request returns a request for the bytes of an object, with the range, the customer's key and the
+// Accept-Encoding. path is that of the XML API or the JSON API.
+func (rd *reader) request(ctx context.Context, r *driver.GetRequest, path, encoding string) (*http.Request, error) {
+	req, err := rd.bucket.account.request(ctx, http.MethodGet, path, nil, 0)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept-Encoding", coding)
-	callOf(r.Native).key.SetHeaders(request.Header, "X-Goog-")
-	if span := httpheader.Range(r, maxObject); span != "" {
-		request.Header.Set("Range", span)
+	req.Header.Set("Accept-Encoding", encoding)
+	callOf(r.Native).key.SetHeaders(req.Header, "X-Goog-")
+	if byteRange := httpheader.Range(r, maxObject); byteRange != "" {
+		req.Header.Set("Range", byteRange)
 	}
-	return request, nil
+	return req, nil
 }
 
-func attrsOfGet(response *http.Response, r *driver.GetRequest) (*storage.Attrs, error) {
-	h := response.Header
-	a := attrsOfHeader(h)
-	if a.Revision == "" {
-		return nil, noEvidence(response.StatusCode, "it has no "+generationHeader)
+// attrsOfGet returns the attributes in a response of the XML API. If the response is not Google's, or
+// is not the requested range, attrsOfGet returns an error.
+func attrsOfGet(resp *http.Response, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs := attrsOfHeader(resp.Header)
+	if attrs.Revision == "" {
+		return nil, noEvidence(resp.StatusCode, "it has no "+generationHeader)
 	}
-	size, err := sizeOf(response, r)
+	size, err := sizeOf(resp, r)
 	if err != nil {
 		return nil, err
 	}
-	a.Key = r.Key
-	a.Size = size
-	return a, nil
+	attrs.Key = r.Key
+	attrs.Size = size
+	return attrs, nil
 }
 
 // sizeOf returns the size of the whole object in bytes. It returns an error if
 // the response is not the requested range.
-func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
-	size := response.ContentLength
-	if size < 0 {
-		size = storedLength(response.Header)
+func sizeOf(resp *http.Response, r *driver.GetRequest) (int64, error) {
+	if resp.StatusCode == http.StatusPartialContent && httpheader.Range(r, maxObject) != "" {
+		return httpheader.SizeOf(r, resp.Header.Get("Content-Range"))
 	}
-	if httpheader.Range(r, maxObject) == "" || size == 0 && response.StatusCode == http.StatusOK {
+
+	// The response has the whole object, or the server has ignored the range.
+	size := resp.ContentLength
+	if size < 0 {
+		size = storedLength(resp.Header)
+	}
+	if httpheader.Range(r, maxObject) == "" {
 		if size < 0 {
 			return 0, httpheader.LengthMissing()
 		}
 		return size, nil
 	}
-	if response.StatusCode != http.StatusPartialContent {
-		if size >= 0 && httpheader.IsWhole(r, size) {
-			return size, nil
-		}
-		return 0, httpheader.RangeIgnored()
+	if size == 0 && resp.StatusCode == http.StatusOK {
+		return 0, nil // an empty object has no ranges
 	}
-	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))
+	if size >= 0 && httpheader.IsWhole(r, size) {
+		return size, nil
+	}
+	return 0, httpheader.RangeIgnored()
 }
 
 // Head makes one request to the JSON API, which returns all attributes and supports every
@@ -194,16 +222,19 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
+// find requests the attributes of an object, or of the version that r names.
 func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAttrs, error) {
-	o, err := b.objectVersion(r.Key, r.Version)
-	if err == nil {
-		o, err = withCondition(o, r.Condition)
-	}
+	object, err := b.objectVersion(r.Key, r.Version)
 	if err != nil {
 		return nil, err
 	}
-	c := callOf(r.Native)
-	attrs, err := c.addKey(o).Attrs(withCall(ctx, c))
+	object, err = withCondition(object, r.Condition)
+	if err != nil {
+		return nil, err
+	}
+
+	call := callOf(r.Native)
+	attrs, err := call.addKey(object).Attrs(withCall(ctx, call))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}

@@ -34,16 +34,16 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 
 	// The listing includes StartAfter itself, which List must omit.
-	if len(attrs) > 0 && r.Token == "" && r.StartAfter != "" && attrs[0].Name == r.StartAfter {
+	if len(attrs) > 0 && query.StartOffset != "" && attrs[0].Name == query.StartOffset {
 		attrs = attrs[1:]
 		if token != "" {
 			// The page is full, so request one more entry.
-			extra, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
+			var extra []*gcs.ObjectAttrs
+			extra, token, err = d.bucket.page(ctx, query, listedFields, 1, token)
 			if err != nil {
 				return nil, err
 			}
 			attrs = append(attrs, extra...)
-			token = next
 		}
 	}
 
@@ -71,17 +71,18 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 // It relies on the server's order and does not sort. If the lists are not in order, the engine ends
 // the listing (rule K4: keys are listed in byte order).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
-	i := len(objects) - 1
+	// Fill the result from its end, so that no object is overwritten before it is moved.
 	merged := append(objects, prefixes...)
-	for end := len(merged) - 1; len(prefixes) > 0; end-- {
-		last := len(prefixes) - 1
-		if i >= 0 && merged[i].Key > prefixes[last].Key {
-			merged[end] = merged[i]
-			i--
-			continue
+	lastObject := len(objects) - 1
+	lastPrefix := len(prefixes) - 1
+	for end := len(merged) - 1; lastPrefix >= 0; end-- {
+		if lastObject >= 0 && merged[lastObject].Key > prefixes[lastPrefix].Key {
+			merged[end] = merged[lastObject]
+			lastObject--
+		} else {
+			merged[end] = prefixes[lastPrefix]
+			lastPrefix--
 		}
-		merged[end] = prefixes[last]
-		prefixes = prefixes[:last]
 	}
 	return merged
 }
@@ -89,13 +90,25 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 // hidesOnlyReserved reports whether all keys with a common prefix are reserved. If prefix is "",
 // the listed entry is an object, and hidesOnlyReserved returns false.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
-	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
-		return isReserved(prefix), nil
+	if isReserved(prefix) {
+		return true, nil
 	}
-	for _, query := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {
-		query.Projection = gcs.ProjectionNoACL
-		if attrs, _, err := b.page(ctx, query, []string{"Name"}, 1, ""); err != nil || len(attrs) > 0 {
+	if prefix == "" || !strings.HasPrefix(reservedPrefix, prefix) {
+		return false, nil
+	}
+
+	// Look for a key before the reserved keys, and for one after them.
+	queries := []*gcs.Query{
+		{Prefix: prefix, EndOffset: reservedPrefix, Projection: gcs.ProjectionNoACL},
+		{Prefix: prefix, StartOffset: reservedEnd, Projection: gcs.ProjectionNoACL},
+	}
+	for _, query := range queries {
+		attrs, _, err := b.page(ctx, query, []string{"Name"}, 1, "")
+		if err != nil {
 			return false, err
+		}
+		if len(attrs) > 0 {
+			return false, nil
 		}
 	}
 	return true, nil
@@ -121,11 +134,12 @@ func (b *bucket) page(
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
 	}
 	var page []*gcs.ObjectAttrs
-	next, err := iterator.NewPager(b.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token).NextPage(&page)
+	objects := b.handle().Objects(watchPages(ctx), query)
+	nextToken, err := iterator.NewPager(objects, min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
 		return nil, "", listError(err)
 	}
-	return page, next, nil
+	return page, nextToken, nil
 }
 
 // errRepeatedPage is the error if the server repeats a page, so that the listing would never end.
@@ -149,19 +163,19 @@ func watchPages(ctx context.Context) context.Context {
 
 // checkPages fails if the request repeats the request before it, or exceeds the limit of requests.
 func checkPages(r *http.Request) error {
-	w, ok := r.Context().Value(pageWatchKey{}).(*pageWatch)
+	watch, ok := r.Context().Value(pageWatchKey{}).(*pageWatch)
 	if !ok {
 		return nil
 	}
 	token := r.URL.Query().Get("pageToken")
-	if w.requests > 0 && token == w.token {
+	if watch.requests > 0 && token == watch.token {
 		return errRepeatedPage
 	}
-	if w.requests == maxEmptyPages {
+	if watch.requests == maxEmptyPages {
 		return errTooManyPages
 	}
-	w.requests++
-	w.token = token
+	watch.requests++
+	watch.token = token
 	return nil
 }
 

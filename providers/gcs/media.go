@@ -26,17 +26,17 @@ const maxReplacedReads = 10
 func (rd *reader) inTwoRequests(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	// missing is the revision whose bytes the store did not have.
-	missing := ""
+	missingRevision := "" // the revision whose bytes the store did not have
 	for range maxReplacedReads {
-		if attrs, err = rd.objects.Head(ctx, r); err != nil {
+		attrs, err = rd.objects.Head(ctx, r)
+		if err != nil {
 			return nil, nil, err
 		}
-		if attrs.Revision == missing {
+		if attrs.Revision == missingRevision {
 			// The responses contradict each other.
 			break
 		}
-		missing = attrs.Revision
+		missingRevision = attrs.Revision
 		body, err = rd.readMedia(ctx, r, attrs.Revision)
 		if err == nil {
 			return attrs, body, nil
@@ -50,20 +50,21 @@ func (rd *reader) inTwoRequests(
 
 // readMedia returns the bytes of a generation from the JSON API. That response has no metadata.
 func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, generation string) (io.ReadCloser, error) {
-	address := rd.bucket.resourcePath(r.Key, url.Values{"alt": {"media"}, "generation": {generation}})
-	response, err := storedBytes(func(coding string) (*http.Response, error) {
-		request, err := rd.request(ctx, r, address, coding)
+	path := rd.bucket.resourcePath(r.Key, url.Values{"alt": {"media"}, "generation": {generation}})
+	resp, err := storedBytes(func(encoding string) (*http.Response, error) {
+		req, err := rd.request(ctx, r, path, encoding)
 		if err != nil {
 			return nil, err
 		}
-		return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+		return rd.bucket.account.send(req, http.StatusOK, http.StatusPartialContent)
 	})
 	if err != nil {
 		return nil, rd.bucket.readError(ctx, err, r)
 	}
-	if _, err := sizeOf(response, r); err != nil {
-		_ = response.Body.Close()
+	// Only check the range. The attributes have the size.
+	if _, err := sizeOf(resp, r); err != nil {
+		_ = resp.Body.Close() // nothing was read, so err is the error of the request
 		return nil, err
 	}
-	return response.Body, nil
+	return resp.Body, nil
 }
