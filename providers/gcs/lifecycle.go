@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"reflect"
-	"slices"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -16,48 +15,72 @@ import (
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	lifecycle := gcs.Lifecycle{}
 	for _, rule := range rules {
-		var prefixes []string
-		if rule.Prefix != "" {
-			prefixes = []string{rule.Prefix}
-		}
-		add := func(action gcs.LifecycleAction, condition gcs.LifecycleCondition) {
-			condition.MatchesPrefix = prefixes
-			lifecycle.Rules = append(lifecycle.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
-		}
-
-		if rule.ExpireAfterDays > 0 {
-			add(
-				gcs.LifecycleAction{Type: gcs.DeleteAction},
-				gcs.LifecycleCondition{AgeInDays: int64(rule.ExpireAfterDays), Liveness: gcs.Live},
-			)
-		}
-
-		if rule.ExpireOldVersionsAfterDays > 0 {
-			add(
-				gcs.LifecycleAction{Type: gcs.DeleteAction},
-				gcs.LifecycleCondition{DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays)},
-			)
-		}
-
-		if rule.AbortUploadsAfterDays > 0 {
-			add(
-				gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction},
-				gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)},
-			)
-			if rule.Prefix == "" {
-				lifecycle.Rules = append(lifecycle.Rules, partsRule(rule.AbortUploadsAfterDays))
-			}
-		}
-
-		if rule.TransitionAfterDays > 0 {
-			add(
-				gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo},
-				gcs.LifecycleCondition{AgeInDays: int64(rule.TransitionAfterDays), Liveness: gcs.Live},
-			)
-		}
+		lifecycle.Rules = append(lifecycle.Rules, rulesOfActions(rule)...)
 	}
 	return lifecycle
 }
+
+// rulesOfActions returns the rules of Google for the actions of a rule, in the order of the constants
+// expireStep to transitionStep.
+func rulesOfActions(rule storage.LifecycleRule) []gcs.LifecycleRule {
+	var prefixes []string
+	if rule.Prefix != "" {
+		prefixes = []string{rule.Prefix}
+	}
+
+	var rules []gcs.LifecycleRule
+	if rule.ExpireAfterDays > 0 {
+		rules = append(rules, gcs.LifecycleRule{
+			Action: gcs.LifecycleAction{Type: gcs.DeleteAction},
+			Condition: gcs.LifecycleCondition{
+				AgeInDays:     int64(rule.ExpireAfterDays),
+				Liveness:      gcs.Live,
+				MatchesPrefix: prefixes,
+			},
+		})
+	}
+	if rule.ExpireOldVersionsAfterDays > 0 {
+		rules = append(rules, gcs.LifecycleRule{
+			Action: gcs.LifecycleAction{Type: gcs.DeleteAction},
+			Condition: gcs.LifecycleCondition{
+				DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays),
+				MatchesPrefix:           prefixes,
+			},
+		})
+	}
+	if rule.AbortUploadsAfterDays > 0 {
+		rules = append(rules, gcs.LifecycleRule{
+			Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction},
+			Condition: gcs.LifecycleCondition{
+				AgeInDays:     int64(rule.AbortUploadsAfterDays),
+				MatchesPrefix: prefixes,
+			},
+		})
+		if rule.Prefix == "" {
+			rules = append(rules, partsRule(rule.AbortUploadsAfterDays))
+		}
+	}
+	if rule.TransitionAfterDays > 0 {
+		rules = append(rules, gcs.LifecycleRule{
+			Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo},
+			Condition: gcs.LifecycleCondition{
+				AgeInDays:     int64(rule.TransitionAfterDays),
+				Liveness:      gcs.Live,
+				MatchesPrefix: prefixes,
+			},
+		})
+	}
+	return rules
+}
+
+// The positions of the actions of a rule in the order of rulesOfActions.
+const (
+	noStep = iota
+	expireStep
+	expireOldVersionsStep
+	abortUploadsStep
+	transitionStep
+)
 
 // partsRule returns the rule that removes old parts of this package's uploads, and their noncurrent
 // versions. Google's action for unfinished uploads does not apply to these parts, because they are
@@ -84,60 +107,79 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.Li
 		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
 		}
-		rule, step, representable := parseLifecycleRule(&lifecycle.Rules[i], isVersioned)
+		rule, step := parseLifecycleRule(&lifecycle.Rules[i], isVersioned)
+		if step == noStep {
+			continue
+		}
 		for _, prefix := range prefixes {
 			rule.Prefix = prefix
-			last := len(rules) - 1
-			switch {
-			case !representable:
-			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == rule.AbortUploadsAfterDays:
-				// lifecycleRules writes AbortUploadsAfterDays as two actions. The first action has
-				// already set the field, so the second action adds nothing.
-			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
-				merge(&rules[last], &rule)
-			default:
-				rules = append(rules, rule)
-			}
+			rules = appendRule(rules, rule, step)
 		}
 	}
 	return rules
 }
 
-// parseLifecycleRule converts a rule of Google, which has only one action. lifecycleRules writes a
+// appendRule adds a rule with one action, whose position is step. If the last of rules has the same
+// prefix and only earlier actions, appendRule adds the action to that rule.
+func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step int) []storage.LifecycleRule {
+	if len(rules) == 0 || rules[len(rules)-1].Prefix != rule.Prefix {
+		return append(rules, rule)
+	}
+	last := &rules[len(rules)-1]
+	if step == abortUploadsStep && last.AbortUploadsAfterDays == rule.AbortUploadsAfterDays {
+		// rulesOfActions writes AbortUploadsAfterDays as two actions. The first action has already
+		// set the field, so the second action adds nothing.
+		return rules
+	}
+	if lastStep(last) < step {
+		merge(last, &rule)
+		return rules
+	}
+	return append(rules, rule)
+}
+
+// parseLifecycleRule converts a rule of Google, which has only one action. rulesOfActions writes a
 // [storage.LifecycleRule] as several such rules, in a fixed order of their actions. The result step
 // is the position of the action in that order. If a LifecycleRule cannot represent the rule of
-// Google, the result representable is false.
-func parseLifecycleRule(
-	r *gcs.LifecycleRule, isVersioned bool,
-) (rule storage.LifecycleRule, step int, representable bool) {
-	c := &r.Condition
-	if hasOtherConditions(c) {
-		return rule, 0, false
+// Google, step is noStep.
+func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.LifecycleRule, step int) {
+	if hasOtherConditions(&r.Condition) {
+		return rule, noStep
+	}
+	age := int(r.Condition.AgeInDays)
+	noncurrentDays := int(r.Condition.DaysSinceNoncurrentTime)
+	liveness := r.Condition.Liveness
+
+	if noncurrentDays > 0 {
+		if r.Action.Type != gcs.DeleteAction || age > 0 || liveness == gcs.Live {
+			return rule, noStep
+		}
+		rule.ExpireOldVersionsAfterDays = noncurrentDays
+		return rule, expireOldVersionsStep
+	}
+	if age == 0 {
+		return rule, noStep
+	}
+	if r.Action.Type == gcs.AbortIncompleteMPUAction || isPartsRule(r) {
+		rule.AbortUploadsAfterDays = age
+		return rule, abortUploadsStep
 	}
 
-	age := int(c.AgeInDays)
-	noncurrentDays := int(c.DaysSinceNoncurrentTime)
-	liveness := c.Liveness
-	current := liveness == gcs.Live || liveness == gcs.LiveAndArchived && !isVersioned
-
-	switch {
-	case r.Action.Type == gcs.DeleteAction && age == 0 && noncurrentDays > 0 && liveness != gcs.Live:
-		rule.ExpireOldVersionsAfterDays = noncurrentDays
-		step = 2
-	case age == 0 || noncurrentDays > 0:
-		return rule, 0, false
-	case r.Action.Type == gcs.AbortIncompleteMPUAction || isPartsRule(r):
-		rule.AbortUploadsAfterDays = age
-		step = 3
-	case r.Action.Type == gcs.DeleteAction && current:
+	// Without versions, every version is current.
+	isCurrentOnly := liveness == gcs.Live || liveness == gcs.LiveAndArchived && !isVersioned
+	if !isCurrentOnly {
+		return rule, noStep
+	}
+	switch r.Action.Type {
+	case gcs.DeleteAction:
 		rule.ExpireAfterDays = age
-		step = 1
-	case r.Action.Type == gcs.SetStorageClassAction && current:
+		return rule, expireStep
+	case gcs.SetStorageClassAction:
 		rule.TransitionAfterDays = age
 		rule.TransitionTo = r.Action.StorageClass
-		step = 4
+		return rule, transitionStep
 	}
-	return rule, step, step > 0
+	return rule, noStep
 }
 
 // hasOtherConditions reports whether c has conditions other than the prefix, the age and whether a
@@ -148,18 +190,24 @@ func hasOtherConditions(c *gcs.LifecycleCondition) bool {
 		len(c.MatchesSuffix) > 0
 }
 
-// lastStep returns the position of the last action of r in the order of lifecycleRules, or 0 if r
-// has no action.
+// lastStep returns the position of the last action of r, or noStep if r has no action.
 func lastStep(r *storage.LifecycleRule) int {
-	days := []int{r.ExpireAfterDays, r.ExpireOldVersionsAfterDays, r.AbortUploadsAfterDays, r.TransitionAfterDays}
-	for i, n := range slices.Backward(days) {
-		if n > 0 {
-			return i + 1
-		}
+	if r.TransitionAfterDays > 0 {
+		return transitionStep
 	}
-	return 0
+	if r.AbortUploadsAfterDays > 0 {
+		return abortUploadsStep
+	}
+	if r.ExpireOldVersionsAfterDays > 0 {
+		return expireOldVersionsStep
+	}
+	if r.ExpireAfterDays > 0 {
+		return expireStep
+	}
+	return noStep
 }
 
+// merge adds the action of src to dst. The action is not expireStep, which is always the first.
 func merge(dst, src *storage.LifecycleRule) {
 	dst.ExpireOldVersionsAfterDays = max(dst.ExpireOldVersionsAfterDays, src.ExpireOldVersionsAfterDays)
 	dst.AbortUploadsAfterDays = max(dst.AbortUploadsAfterDays, src.AbortUploadsAfterDays)
