@@ -78,20 +78,28 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	return a, nil
 }
 
+// checkConfig returns InvalidArgument if a field of c is invalid, or if two fields exclude each
+// other.
 func checkConfig(c Config) error {
-	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
-	switch {
-	case c.CredentialsFor != nil:
+	if c.CredentialsFor != nil {
 		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no objects", "")
-	case c.Credentials != "" && (credentials || c.Anonymous):
+	}
+
+	hasCredentials := c.CredentialsJSON != nil || c.TokenSource != nil
+	if c.Credentials != "" && (hasCredentials || c.Anonymous) {
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials or Anonymous", "")
-	case c.CredentialsJSON != nil && c.TokenSource != nil:
+	}
+	if c.CredentialsJSON != nil && c.TokenSource != nil {
 		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
-	case credentials && c.Anonymous:
+	}
+	if hasCredentials && c.Anonymous {
 		return argument.Invalid("Config.Anonymous", "must not be set together with credentials", "")
-	case strings.ContainsFunc(c.UserProject, isInvalidInBucket):
+	}
+
+	if strings.ContainsFunc(c.UserProject, isInvalidInBucket) {
 		return argument.Invalid("Config.UserProject", "must be a project's name or number", "")
-	case c.KMSKey != "":
+	}
+	if c.KMSKey != "" {
 		if err := checkKMSKey("Config.KMSKey", c.KMSKey); err != nil {
 			return err
 		}
@@ -105,6 +113,8 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	a.http, a.ownTransport = transport.NewClient(c.HTTPClient)
 	bare := *a.http
 	a.bare = &bare
+
+	// A request passes the adder first, then the responseChecker, and last the authorizer.
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
@@ -114,6 +124,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 		host:        host,
 		userProject: a.userProject,
 	}
+
 	client, err := a.newClient(ctx)
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")
@@ -160,12 +171,16 @@ type sharedIdentity struct {
 	userProject          string // must be equal, because a copy bills one project
 }
 
+// identify sets a.identity. A token source and an HTTP client cannot be compared, so the account is
+// then identical only to itself.
 func (a *account) identify(c Config) {
-	identity := sharedIdentity{endpoint: a.root(), userProject: a.userProject}
-	switch {
-	case c.TokenSource != nil || c.HTTPClient != nil:
+	if c.TokenSource != nil || c.HTTPClient != nil {
 		a.identity = a
 		return
+	}
+
+	identity := sharedIdentity{endpoint: a.root(), userProject: a.userProject}
+	switch {
 	case a.anonymous:
 		identity.credential = "anonymous"
 	case c.CredentialsJSON != nil:

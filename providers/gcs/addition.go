@@ -15,6 +15,8 @@ type addition struct {
 
 type additionKey struct{}
 
+// withRequestFields returns a context whose requests also have the header and the query. If ctx has
+// an addition already, the requests have both. A field of the inner one replaces that of the outer.
 func withRequestFields(ctx context.Context, header http.Header, query url.Values) context.Context {
 	if len(header) == 0 && len(query) == 0 {
 		return ctx
@@ -26,6 +28,7 @@ func withRequestFields(ctx context.Context, header http.Header, query url.Values
 	return context.WithValue(ctx, additionKey{}, addition{header, query})
 }
 
+// joined returns the fields of both. If both have a field, the result has that of inner.
 func joined[M ~map[string][]string](outer, inner M) M {
 	all := make(M, len(outer)+len(inner))
 	maps.Copy(all, outer)
@@ -33,6 +36,7 @@ func joined[M ~map[string][]string](outer, inner M) M {
 	return all
 }
 
+// withCall returns a context whose requests have the headers and parameters of a call.
 func withCall(ctx context.Context, c *call) context.Context {
 	return withRequestFields(ctx, c.header, c.query)
 }
@@ -49,24 +53,26 @@ type adder struct {
 // RoundTrip adds the headers and parameters that the request's context carries, and sends the
 // request.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
-	a, ok := r.Context().Value(additionKey{}).(addition)
-	bills := t.userProject != "" && r.URL.Host == t.host
-	if !ok && !bills {
+	added, hasAddition := r.Context().Value(additionKey{}).(addition)
+	namesProject := t.userProject != "" && r.URL.Host == t.host
+	if !hasAddition && !namesProject {
 		return t.base.RoundTrip(r)
 	}
+
+	// A RoundTripper must not change the caller's request.
 	req := *r
 	req.Header = maps.Clone(r.Header)
-	if bills {
+	if namesProject {
 		req.Header.Set(userProjectHeader, t.userProject)
 	}
-	maps.Copy(req.Header, a.header)
-	if len(a.query) > 0 {
-		address := *r.URL
-		if address.RawQuery != "" {
-			address.RawQuery += "&"
+	maps.Copy(req.Header, added.header)
+	if len(added.query) > 0 {
+		u := *r.URL
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
 		}
-		address.RawQuery += a.query.Encode()
-		req.URL = &address
+		u.RawQuery += added.query.Encode()
+		req.URL = &u
 	}
 	return t.base.RoundTrip(&req)
 }

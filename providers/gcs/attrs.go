@@ -65,6 +65,7 @@ type (
 
 const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass,kmsKeyName,customerEncryption(keySha256),retentionExpirationTime"
 
+// resourceOf returns the resource that a write with these attributes sends.
 func resourceOf(a *gcs.ObjectAttrs) *resource {
 	o := &resource{
 		Name:               a.Name,
@@ -104,6 +105,7 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 	return o
 }
 
+// attrs returns the attributes in the response to a write.
 func (o *resource) attrs() *storage.Attrs {
 	md5 := decodeMD5(o.MD5Hash)
 	encryption := encryptionOf(o.KMSKeyName, o.keySHA256())
@@ -129,9 +131,10 @@ func (o *resource) keySHA256() string {
 	return o.CustomerEncryption.KeySHA256
 }
 
+// attrsOf returns the attributes of an object that the SDK has requested.
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	// Without the key, Google omits the checksums.
-	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0
+	// Without the customer's key, Google omits the checksums, and the SDK returns 0.
+	isHidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0
 	a := &storage.Attrs{
 		Key:        o.Name,
 		Size:       o.Size,
@@ -140,7 +143,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		Revision:   decimal(o.Generation),
 		Version:    decimal(o.Generation),
 		Modified:   wholeSeconds(o.Created),
-		CRC32C:     storage.CRC32C{Sum: o.CRC32C, Known: !hidden},
+		CRC32C:     storage.CRC32C{Sum: o.CRC32C, Known: !isHidden},
 		MD5:        o.MD5,
 
 		TagCount:   len(tagsOf(o)),
@@ -181,51 +184,50 @@ const publicRead = "publicRead"
 // attrsToSet returns the attributes that a write sends. They come from the properties, the controls
 // and the options of the write.
 func (a *account) attrsToSet(
-	key string, p *storage.Properties, w *storage.Controls, c *call,
+	key string, props *storage.Properties, controls *storage.Controls, c *call,
 ) (*gcs.ObjectAttrs, error) {
-	o := &gcs.ObjectAttrs{
-		ContentType:        p.ContentType,
-		ContentEncoding:    p.ContentEncoding,
-		ContentDisposition: p.ContentDisposition,
-		ContentLanguage:    p.ContentLanguage,
-		CacheControl:       p.CacheControl,
-		Metadata:           p.Metadata,
-		StorageClass:       p.StorageClass,
-		TemporaryHold:      w.LegalHold,
-		Retention:          retentionToSet(w.Retention),
-	}
-
-	var err error
-	if o.Contexts, err = contextsToSet(w.Tags); err != nil {
+	contexts, err := contextsToSet(controls.Tags)
+	if err != nil {
 		return nil, err
 	}
-	if w.PublicRead {
-		o.PredefinedACL = publicRead
+	attrs := &gcs.ObjectAttrs{
+		ContentType:        props.ContentType,
+		ContentEncoding:    props.ContentEncoding,
+		ContentDisposition: props.ContentDisposition,
+		ContentLanguage:    props.ContentLanguage,
+		CacheControl:       props.CacheControl,
+		Metadata:           props.Metadata,
+		StorageClass:       props.StorageClass,
+		TemporaryHold:      controls.LegalHold,
+		Retention:          retentionToSet(controls.Retention),
+		Contexts:           contexts,
 	}
-
+	if controls.PublicRead {
+		attrs.PredefinedACL = publicRead
+	}
 	if c.key == nil {
-		o.KMSKeyName = a.kmsKey
+		attrs.KMSKeyName = a.kmsKey
 	}
 
 	// Native options may change the attributes, but not the caller's map.
 	if len(c.changes) > 0 {
-		o.Metadata = maps.Clone(p.Metadata)
-		if o.Metadata == nil {
-			o.Metadata = map[string]string{}
+		attrs.Metadata = maps.Clone(props.Metadata)
+		if attrs.Metadata == nil {
+			attrs.Metadata = map[string]string{}
 		}
 	}
 	for _, change := range c.changes {
-		change(o)
+		change(attrs)
 	}
+	attrs.Name = key // no option changes the key
 
-	o.Name = key
-	if c.key != nil && o.KMSKeyName != "" {
+	if c.key != nil && attrs.KMSKeyName != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithKMSKey", "must not both be given", "")
 	}
-	if w.PublicRead && o.PredefinedACL != publicRead {
+	if controls.PublicRead && attrs.PredefinedACL != publicRead {
 		return nil, argument.Invalid("WithPublicRead and WithPredefinedACL", "must not name different access lists", "")
 	}
-	return o, nil
+	return attrs, nil
 }
 
 // entityTag returns the ETag with which Google serves the object over HTTP. Usually that is the
@@ -248,10 +250,13 @@ func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) 
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }
 
+// decodeMD5 decodes an MD5 in base64. If sum is not one, decodeMD5 returns nil.
 func decodeMD5(sum string) []byte {
 	raw, err := base64.StdEncoding.DecodeString(sum)
-	if err != nil || len(raw) != 16 {
+	if err != nil || len(raw) != md5Bytes {
 		return nil
 	}
 	return raw
 }
+
+const md5Bytes = 16 // length of an MD5

@@ -21,9 +21,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-
-	c := callOf(r.Native)
-	target, err := withCondition(c.addKey(d.bucket.handle().Object(r.Key)), r.Condition)
+	call := callOf(r.Native)
+	target, err := withCondition(call.addKey(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -33,17 +32,19 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		// The tags are nil, because Google copies the source's tags.
 		controls.Tags = nil
 	}
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, c)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, call)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkJoined(attrs); err != nil {
 		return nil, err
 	}
-
 	keepCustomTime(attrs, r.Source)
-	ctx = withCall(ctx, c)
-	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
+
+	ctx = withCall(ctx, call)
+	mayHaveTags := r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0
+	if r.ReplaceTags && attrs.Contexts == nil && mayHaveTags {
+		// Without this parameter, Google would copy the source's tags.
 		ctx = withRequestFields(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 
@@ -89,15 +90,15 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	moved, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: conds})
 	})
-	if err == nil {
-		return attrsOf(moved), nil
+	if err != nil {
+		e := translate(err)
+		if e.Unknown {
+			// A gateway's 404 proves nothing.
+			return nil, e
+		}
+		return nil, d.bucket.notFound(ctx, e)
 	}
-	e := translate(err)
-	if e.Unknown {
-		// A gateway's 404 proves nothing.
-		return nil, e
-	}
-	return nil, d.bucket.notFound(ctx, e)
+	return attrsOf(moved), nil
 }
 
 // maxRewrites limits how often a rewrite resumes without a pause after a temporary failure. The
@@ -109,21 +110,24 @@ const maxRewrites = 8
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
 	// The server may work on one request for half a minute.
 	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer)
-	unknown := false
-	for tries := 1; ; tries++ {
-		token := copier.RewriteToken
+	isUnknown := false
+	for attempt := 1; ; attempt++ {
+		oldToken := copier.RewriteToken
 		attrs, err := write(ctx, copier.Run)
 		if err == nil {
 			return attrs, nil
 		}
+
 		e := translate(err)
-		unknown = unknown || e.Unknown
+		isUnknown = isUnknown || e.Unknown
 		if e.Status == http.StatusGone {
 			// The token has expired, so the rewrite begins again.
 			copier.RewriteToken = ""
 		}
-		if tries == maxRewrites || copier.RewriteToken == token || e.Code != storage.Unavailable || e.RetryAfter > 0 {
-			e.Unknown = unknown
+		hasProgress := copier.RewriteToken != oldToken
+		isTemporary := e.Code == storage.Unavailable && e.RetryAfter <= 0
+		if attempt == maxRewrites || !hasProgress || !isTemporary {
+			e.Unknown = isUnknown
 			return nil, e
 		}
 	}
@@ -133,16 +137,16 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // name and not a condition. If the source has changed, the status is 404. So status 412 always
 // means a failed condition on the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
-	o := a.handleOf(source.Bucket).Object(source.Key)
+	object := a.handleOf(source.Bucket).Object(source.Key)
 	id := cmp.Or(source.Version, source.Revision)
 	if id == "" {
-		return o, nil
+		return object, nil
 	}
-	n, err := parseGeneration("revision", id)
+	generation, err := parseGeneration("revision", id)
 	if err != nil {
 		return nil, err
 	}
-	return o.Generation(n), nil
+	return object.Generation(generation), nil
 }
 
 // sourceError returns the error for a failed copy. If the source is missing, the error is Changed,

@@ -34,28 +34,29 @@ var scopes = []string{
 // credentials holds the credentials of the Config. If the Config has none, it looks up the
 // application default credentials when they are first needed.
 type credentials struct {
-	find     func() (*auth.Credentials, error)
-	cached   atomic.Pointer[auth.Credentials]
-	accepted atomic.Pointer[auth.Credentials] // credentials with a token that Google has accepted
-	universe string                           // universe of the endpoint; "" for a server that is not Google's
+	find     func() (*auth.Credentials, error) // returns new credentials, without a token
+	cached   atomic.Pointer[auth.Credentials]  // nil before the first call of get, and after renew
+	accepted atomic.Pointer[auth.Credentials]  // credentials with a token that Google has accepted
+	universe string                            // universe of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
 
+// newCredentials returns the credentials of a Config. It makes no request. If credentials in the
+// Config are invalid, it fails.
 func newCredentials(c Config) (*credentials, error) {
+	if c.TokenSource == nil && c.CredentialsJSON == nil {
+		return &credentials{find: defaultCredentials}, nil
+	}
+
 	result := &credentials{}
-	switch {
-	case c.TokenSource != nil:
+	if c.TokenSource != nil {
+		tokens := oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)
 		result.find = func() (*auth.Credentials, error) {
-			return auth.NewCredentials(
-				&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)},
-			), nil
+			return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
 		}
-	case c.CredentialsJSON != nil:
+	} else {
 		file := slices.Clone(c.CredentialsJSON)
 		result.find = func() (*auth.Credentials, error) { return credentialsOf(file) }
-	default:
-		result.find = defaultCredentials
-		return result, nil
 	}
 	creds, err := result.find()
 	if err != nil {
@@ -65,8 +66,9 @@ func newCredentials(c Config) (*credentials, error) {
 	return result, nil
 }
 
-// withNamedCredentials reads the credentials file for the name in Config.Credentials. The path of the file is
-// in the environment variable for that name. withNamedCredentials returns c with the content of the file.
+// withNamedCredentials reads the credentials file for the name in Config.Credentials. The path of the
+// file is in the environment variable for that name. withNamedCredentials returns c with the content
+// of the file.
 func withNamedCredentials(c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -184,18 +186,23 @@ func (c *credentials) token(ctx context.Context, creds *auth.Credentials) (*auth
 // tokenError returns the error for a failed token request. If Google refused the credentials, the
 // error is permanent. Any other error is retryable.
 func tokenError(ctx context.Context, err error) *storage.Error {
-	e := &storage.Error{Code: storage.Unavailable, Err: err}
-	var response *auth.Error
 	if ctx.Err() != nil {
-		e.Code = argument.ContextCode(ctx.Err())
-	} else if errors.As(err, &response) && !response.Temporary() {
-		e.Code = storage.Unauthenticated
-		e.Hint = "Google refused the credentials: check that they are not revoked, and check this machine's clock"
-		if response.Response != nil {
-			e.Status = response.Response.StatusCode
-		}
+		code := argument.ContextCode(ctx.Err())
+		return &storage.Error{Code: code, Retryable: code == storage.Unavailable, Err: err}
 	}
-	e.Retryable = e.Code == storage.Unavailable
+	authErr, ok := errors.AsType[*auth.Error](err)
+	if !ok || authErr.Temporary() {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+	}
+
+	e := &storage.Error{
+		Code: storage.Unauthenticated,
+		Hint: "Google refused the credentials: check that they are not revoked, and check this machine's clock",
+		Err:  err,
+	}
+	if authErr.Response != nil {
+		e.Status = authErr.Response.StatusCode
+	}
 	return e
 }
 
@@ -223,25 +230,28 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, withoutBody(r, err)
 	}
-	response, err := t.base.RoundTrip(req)
+	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode < http.StatusMultipleChoices {
+	if resp.StatusCode < http.StatusMultipleChoices {
 		t.credentials.accepted.Store(creds)
-	} else if response.StatusCode == http.StatusUnauthorized && t.credentials.renew(creds) {
-		e := translate(errorFromResponse(response))
+		return resp, nil
+	}
+	if resp.StatusCode == http.StatusUnauthorized && t.credentials.renew(creds) {
+		e := translate(errorFromResponse(resp))
 		// If Unknown, a gateway may have sent the 401. A new token would not help.
 		e.Retryable = !e.Unknown
 		return nil, e
 	}
-	return response, nil
+	return resp, nil
 }
 
-// withoutBody closes the body of a request that is not sent, and returns err.
+// withoutBody closes the body of a request that is not sent, and returns err. A RoundTripper must
+// close the body even then.
 func withoutBody(r *http.Request, err error) error {
 	if r.Body != nil {
-		_ = r.Body.Close()
+		_ = r.Body.Close() // err is why the request was not sent
 	}
 	return err
 }

@@ -11,17 +11,19 @@ import (
 // a noncurrent version. To bypass a retention, Delete makes four requests. Google refuses the first
 // one. Then Delete reads the attributes, ends the retention, and removes the object.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	o, err := d.bucket.objectVersion(r.Key, r.Version)
-	if err == nil {
-		o, err = withCondition(o, r.Condition)
-	}
+	object, err := d.bucket.objectVersion(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	err = writes(d.repeatedDelete(withCall(ctx, callOf(r.Native)), r), o.Delete)
+	object, err = withCondition(object, r.Condition)
+	if err != nil {
+		return err
+	}
+	err = writes(d.repeatedDelete(withCall(ctx, callOf(r.Native)), r), object.Delete)
 	if err == nil {
 		return nil
 	}
+
 	e := translate(err)
 	if r.BypassGovernance && e.Code == storage.Locked {
 		return d.deleteGoverned(ctx, r, e)
@@ -31,8 +33,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		// A gateway's 404 proves nothing.
 		return e
 	}
-	if failure := d.bucket.notFound(ctx, missing); failure.Code != storage.ObjectNotFound {
-		return failure
+	notFoundErr := d.bucket.notFound(ctx, missing)
+	if notFoundErr.Code == storage.ObjectNotFound {
+		return nil // there is nothing to remove
 	}
-	return nil
+	return notFoundErr
 }

@@ -24,20 +24,24 @@ const googleUniverse = "googleapis.com"
 // request. If c has the content of a credentials file, that file names the universe. Otherwise
 // GOOGLE_CLOUD_UNIVERSE_DOMAIN names it, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
 func universeOf(c Config) string {
-	file := c.CredentialsJSON
-	if file == nil {
-		if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" || c.TokenSource != nil {
-			return cmp.Or(name, googleUniverse)
+	content := c.CredentialsJSON
+	if content == nil {
+		name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN")
+		if name != "" {
+			return name
+		}
+		if c.TokenSource != nil {
+			return googleUniverse
 		}
 		// Ignore the error here: the first request returns it.
-		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
+		content, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
 	}
-	var f struct {
+
+	var file struct {
 		Universe string `json:"universe_domain"`
 	}
-	// newCredentials refuses a file that is not JSON.
-	_ = json.Unmarshal(file, &f)
-	return cmp.Or(f.Universe, googleUniverse)
+	_ = json.Unmarshal(content, &file) // newCredentials refuses a file that is not JSON
+	return cmp.Or(file.Universe, googleUniverse)
 }
 
 // isHostOf reports whether the endpoint is a host of the universe, including
@@ -76,21 +80,14 @@ func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials
 // receives no credentials. A server that is not Google's receives none from the environment.
 func (a *account) resolveEndpoint(c Config) error {
 	endpoint := c.Endpoint
-	emulator := ""
 	if endpoint == "" {
-		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
-		endpoint = emulator
-		if emulator != "" && !strings.Contains(emulator, "://") {
-			endpoint = "http://" + emulator
-		}
+		endpoint = emulatorEndpoint()
+		a.emulator = endpoint != ""
 	}
-
-	a.emulator = emulator != ""
 	a.universe = googleUniverse
-	if !c.Anonymous && emulator == "" {
+	if !c.Anonymous && !a.emulator {
 		a.universe = universeOf(c)
 	}
-
 	if endpoint == "" {
 		if a.universe == googleUniverse {
 			return nil
@@ -108,18 +105,34 @@ func (a *account) resolveEndpoint(c Config) error {
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 
-	isSet := c.CredentialsJSON != nil || c.TokenSource != nil
-	switch {
-	case a.anonymous:
-	case emulator != "" || !isSet && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
+	if a.anonymous {
+		return nil
+	}
+	if a.emulator {
 		a.anonymous = true
-	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
+		return nil
+	}
+	isGoogleHost := isHostOf(googleUniverse, u)
+	if !isGoogleHost && !isHostOf(a.universe, u) && c.CredentialsJSON == nil && c.TokenSource == nil {
+		a.anonymous = true
+		return nil
+	}
+	if isGoogleHost && a.universe != googleUniverse {
 		return argument.Invalid(
 			"endpoint", "must belong to the universe of the credentials, "+a.universe,
 			"omit the endpoint, or set it to https://storage."+a.universe,
 		)
 	}
 	return nil
+}
+
+// emulatorEndpoint returns the URL of the server in STORAGE_EMULATOR_HOST, or "".
+func emulatorEndpoint() string {
+	host := os.Getenv("STORAGE_EMULATOR_HOST")
+	if host == "" || strings.Contains(host, "://") {
+		return host
+	}
+	return "http://" + host
 }
 
 // root returns the server's URL without a slash at its end.

@@ -82,31 +82,54 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 		}
 	}
 
-	message := strings.ToLower(response.Message)
-	switch {
-	case isProtected(response):
+	if isProtected(response) {
 		return sdkerror.Meaning{Code: storage.Locked, Hint: lockedHint}
-	// The message of a 404 quotes the key, unless the 404 is about the bucket. The key may contain
-	// any of the texts below, so the message is not searched for them.
-	case response.Code == http.StatusNotFound && !namesBucket(response):
-	case strings.Contains(message, "uniform bucket-level access"):
-		return sdkerror.Meaning{Code: storage.Unsupported, Hint: aclHint}
-	case strings.Contains(message, "public access prevention"):
-		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: publicHint}
-	case response.Code == http.StatusForbidden && strings.Contains(message, "permission denied on cloud kms key"):
-		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsHint}
-	case response.Code == http.StatusForbidden && strings.Contains(message, " does not have serviceusage.services.use access"):
-		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: billHint}
-	case response.Code == http.StatusPreconditionFailed && strings.Contains(message, "constraints/"):
-		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}
-	case response.Code == http.StatusBadRequest && strings.Contains(message, "requester pays bucket"):
-		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: payerHint}
-	case response.Code == http.StatusBadRequest && strings.Contains(message, "match") && (strings.Contains(message, "crc32c") || strings.Contains(message, "md5")):
-		return sdkerror.Meaning{Code: storage.ChecksumMismatch}
-	case response.Code == http.StatusNotFound && namesBucket(response):
+	}
+	if response.Code == http.StatusNotFound && !namesBucket(response) {
+		// The message quotes the key, which may contain any of the texts of meaningOfMessage.
+		return errorMeanings.Lookup("", response.Code)
+	}
+	if meaning, ok := meaningOfMessage(response.Code, strings.ToLower(response.Message)); ok {
+		return meaning
+	}
+	if response.Code == http.StatusNotFound {
 		return sdkerror.Meaning{Code: storage.BucketNotFound}
 	}
 	return errorMeanings.Lookup("", response.Code)
+}
+
+// meaningOfMessage returns the meaning of a response whose reason Google also uses for other errors.
+// message is in lower case. If no text is known that it contains, meaningOfMessage returns false.
+func meaningOfMessage(status int, message string) (sdkerror.Meaning, bool) {
+	if strings.Contains(message, "uniform bucket-level access") {
+		return sdkerror.Meaning{Code: storage.Unsupported, Hint: aclHint}, true
+	}
+	if strings.Contains(message, "public access prevention") {
+		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: publicHint}, true
+	}
+
+	switch status {
+	case http.StatusForbidden:
+		if strings.Contains(message, "permission denied on cloud kms key") {
+			return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsHint}, true
+		}
+		if strings.Contains(message, " does not have serviceusage.services.use access") {
+			return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: billHint}, true
+		}
+	case http.StatusPreconditionFailed:
+		if strings.Contains(message, "constraints/") {
+			return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}, true
+		}
+	case http.StatusBadRequest:
+		if strings.Contains(message, "requester pays bucket") {
+			return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: payerHint}, true
+		}
+		namesChecksum := strings.Contains(message, "crc32c") || strings.Contains(message, "md5")
+		if namesChecksum && strings.Contains(message, "match") {
+			return sdkerror.Meaning{Code: storage.ChecksumMismatch}, true
+		}
+	}
+	return sdkerror.Meaning{}, false
 }
 
 // isProtected reports whether a hold or a retention protects an object or a bucket. It cannot use the

@@ -47,22 +47,23 @@ func isClientError(err error) bool {
 	return sdkerror.IsType[*requestError](err) || sdkerror.IsType[*url.Error](err)
 }
 
+// errorFromAPI returns the error for an error response. If err has no response, it returns nil.
 func errorFromAPI(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
 		return nil
 	}
-	if response.Message == "" &&
-		len(response.Errors) == 0 {
+	if response.Message == "" && len(response.Errors) == 0 {
 		// Do not use the body as the text: a proxy may quote the request in it.
 		response.Message = http.StatusText(response.Code)
-		err = &pageError{response.Error(), err}
+		err = &pageError{text: response.Error(), err: err}
 	}
-	m := meaningOf(response)
+
+	meaning := meaningOf(response)
 	if redirect, ok := sdkerror.Redirect(response.Code, response.Header); ok {
-		m = redirect
+		meaning = redirect
 	}
-	e := m.NewError(response.Code, response.Header, err)
+	e := meaning.NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
 	e.Unknown = isForeign(response)
 	return e
@@ -125,10 +126,11 @@ func (b *bucket) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
 	return translator.Missing(e, c, func() error {
-		o, err := b.objectVersion(key, version)
-		if err == nil {
-			_, err = o.Attrs(ctx)
+		object, err := b.objectVersion(key, version)
+		if err != nil {
+			return err
 		}
+		_, err = object.Attrs(ctx)
 		return err
 	})
 }
@@ -137,7 +139,8 @@ func (b *bucket) missingError(
 // find out why Google refused the first one, and err is the error of the second. If err is
 // temporary, the refusal cannot be explained yet. The engine must then make both requests again.
 func temporaryError(err error) error {
-	if err = translator.Read(err); storage.IsTemporary(err) {
+	err = translator.Read(err)
+	if storage.IsTemporary(err) {
 		return err
 	}
 	return nil
@@ -155,20 +158,26 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 		e.Code = storage.BucketNotFound
 		return e
 	}
-	if response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object")) {
+	if namesObject(response) {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	_, err = b.handle().Attrs(ctx)
-	return sdkerror.NotFound(e, translator.Read(err), "")
+	_, bucketErr := b.handle().Attrs(ctx)
+	return sdkerror.NotFound(e, translator.Read(bucketErr), "")
 }
 
 // noSuchBucket is Google's message for a missing bucket. Other messages may quote a key that
 // contains this text. So a message must be equal to this text, and not only contain it.
 const noSuchBucket = "The specified bucket does not exist."
 
+// namesBucket reports whether a 404 is about the bucket. response may be nil.
 func namesBucket(response *googleapi.Error) bool {
 	return response != nil && (hasReason(response, "NoSuchBucket") || response.Message == noSuchBucket)
+}
+
+// namesObject reports whether a 404 is about the object. response may be nil.
+func namesObject(response *googleapi.Error) bool {
+	return response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object"))
 }
 
 func hasReason(response *googleapi.Error, reason string) bool {

@@ -17,19 +17,23 @@ import (
 // removeFolder removes the folder of an upload, if the bucket has folders. A folder that still has
 // objects remains. removeFolder returns only errors of requests that may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
-	if hierarchical, err := cs.isHierarchical(ctx); !hierarchical {
-		return err
-	}
-	request, err := cs.bucket.account.request(ctx, http.MethodDelete, cs.bucket.jsonPath("folders", prefix), nil, 0)
+	isHierarchical, err := cs.isHierarchical(ctx)
 	if err != nil {
 		return err
 	}
-	response, err := cs.bucket.account.send(request, http.StatusOK, http.StatusNoContent)
-	if err == nil {
-		_ = response.Body.Close()
+	if !isHierarchical {
 		return nil
 	}
-	return temporaryError(err)
+	req, err := cs.bucket.account.request(ctx, http.MethodDelete, cs.bucket.jsonPath("folders", prefix), nil, 0)
+	if err != nil {
+		return err
+	}
+	resp, err := cs.bucket.account.send(req, http.StatusOK, http.StatusNoContent)
+	if err != nil {
+		return temporaryError(err)
+	}
+	_ = resp.Body.Close() // the status tells everything
+	return nil
 }
 
 // isHierarchical reports whether the bucket has folders. It requests the layout of the bucket once,
@@ -41,26 +45,28 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	}
 
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
-	request, err := cs.bucket.account.request(ctx, http.MethodGet,
-		"/storage/v1/b/"+escape.Path(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
+	path := "/storage/v1/b/" + escape.Path(cs.bucket.name) + "/storageLayout?" + query
+	req, err := cs.bucket.account.request(ctx, http.MethodGet, path, nil, 0)
 	if err != nil {
 		return false, err
 	}
-	response, err := cs.bucket.account.send(request, http.StatusOK)
+	resp, err := cs.bucket.account.send(req, http.StatusOK)
 	if err != nil {
-		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
+		e := translate(err)
+		if e.Status >= http.StatusBadRequest && !e.Retryable {
 			// The bucket counts as not hierarchical if it has no layout, or if the credentials may
 			// not read the layout.
-			cs.hierarchical.Store(new(bool))
+			cs.hierarchical.Store(new(false))
 		}
 		return false, temporaryError(err)
 	}
+	defer resp.Body.Close()
 
-	defer response.Body.Close()
 	var layout struct {
 		HierarchicalNamespace struct{ Enabled bool }
 	}
-	if json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&layout) != nil {
+	if json.NewDecoder(io.LimitReader(resp.Body, maxResourceBody)).Decode(&layout) != nil {
+		// Another server has no layouts, and may respond with a page. Ask again the next time.
 		return false, nil
 	}
 	cs.hierarchical.Store(&layout.HierarchicalNamespace.Enabled)

@@ -127,17 +127,17 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 }
 
 // policy returns the document to sign. Its conditions have the order of Google's own clients: the
-// fields are sorted by name, except for the four fields of the variable last, which are at the end.
+// fields are sorted by name, except for the four fields of lastFields, which are at the end.
 func (f *v4Form) policy(expires time.Time) (string, error) {
-	last := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
+	lastFields := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
 	conditions := slices.Clone(f.conditions)
 	for _, name := range slices.Sorted(maps.Keys(f.fields)) {
-		if !slices.Contains(last, name) {
+		if !slices.Contains(lastFields, name) {
 			conditions = append(conditions, map[string]string{name: f.fields[name]})
 		}
 	}
 	conditions = append(conditions, map[string]string{"bucket": f.bucket})
-	for _, name := range last {
+	for _, name := range lastFields {
 		conditions = append(conditions, map[string]string{name: f.fields[name]})
 	}
 	return sigv4.Policy(struct {

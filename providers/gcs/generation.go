@@ -12,11 +12,12 @@ import (
 
 // parseGeneration returns the generation number in a revision or version that Google has returned.
 func parseGeneration(name, text string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 || decimal(n) != text {
+	generation, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || generation <= 0 || decimal(generation) != text {
+		// decimal finds a sign or a zero at the beginning, which ParseInt accepts.
 		return 0, argument.Invalid(name, "must be the number of a generation", "")
 	}
-	return n, nil
+	return generation, nil
 }
 
 // objectVersion returns the object or, if version is not "", that version of it.
@@ -32,44 +33,52 @@ func (b *bucket) objectVersion(key, version string) (*gcs.ObjectHandle, error) {
 	return o.Generation(n), nil
 }
 
+// withCondition returns a handle whose requests have the condition, if there is one.
 func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	conditions, err := conditionsOf(c)
+	if err != nil {
+		return nil, err
+	}
 	if conditions == nil {
-		return o, err
+		return o, nil
 	}
 	return o.If(*conditions), nil
 }
 
 // conditionsOf returns a condition in the form of the SDK, or nil if there is none.
 func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
-	n := int64(0)
-	var err error
-	if revision := c.Revision + c.NotRevision; revision != "" {
-		n, err = parseGeneration("revision", revision)
-	}
-	if err != nil {
-		return nil, err
-	}
 	if c.Absent {
 		return &gcs.Conditions{DoesNotExist: true}, nil
 	}
 	if c.Revision != "" {
-		return &gcs.Conditions{GenerationMatch: n}, nil
+		generation, err := parseGeneration("revision", c.Revision)
+		if err != nil {
+			return nil, err
+		}
+		return &gcs.Conditions{GenerationMatch: generation}, nil
 	}
 	if c.NotRevision != "" {
-		return &gcs.Conditions{GenerationNotMatch: n}, nil
+		generation, err := parseGeneration("revision", c.NotRevision)
+		if err != nil {
+			return nil, err
+		}
+		return &gcs.Conditions{GenerationNotMatch: generation}, nil
 	}
 	return nil, nil
 }
 
+// setCondition adds the condition of a write to the query of its URL.
 func setCondition(query url.Values, c storage.Condition) error {
 	if c.Absent {
 		query.Set("ifGenerationMatch", "0")
-	} else if c.Revision != "" {
-		if _, err := parseGeneration("revision", c.Revision); err != nil {
-			return err
-		}
-		query.Set("ifGenerationMatch", c.Revision)
+		return nil
 	}
+	if c.Revision == "" {
+		return nil
+	}
+	if _, err := parseGeneration("revision", c.Revision); err != nil {
+		return err
+	}
+	query.Set("ifGenerationMatch", c.Revision)
 	return nil
 }

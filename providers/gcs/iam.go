@@ -69,22 +69,7 @@ func isPublicMember(member string) bool { return member == allUsers || member ==
 // addPublicRead permits everyone to read the bucket's objects. If the bucket prevents public
 // access, it fails.
 func (b *bucket) addPublicRead(ctx context.Context) error {
-	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
-		reads := func(binding *iampb.Binding) bool {
-			return isPublicRead(binding) && slices.Contains(binding.Members, allUsers)
-		}
-		if slices.ContainsFunc(policy.Bindings, reads) {
-			return false
-		}
-		for _, binding := range policy.Bindings {
-			if binding.Role == publicRole && binding.Condition == nil {
-				binding.Members = append(binding.Members, allUsers)
-				return true
-			}
-		}
-		policy.Bindings = append(policy.Bindings, &iampb.Binding{Role: publicRole, Members: []string{allUsers}})
-		return true
-	})
+	err := b.changePolicy(ctx, addAllUsers)
 	if storage.CodeOf(err) == storage.PermissionDenied && statusOf(err) == http.StatusPreconditionFailed {
 		return sdkerror.WithCode(
 			err, storage.PermissionDenied,
@@ -94,40 +79,69 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 	return err
 }
 
-func (b *bucket) removePublic(ctx context.Context) error {
-	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
-		modified := false
-		for _, binding := range policy.Bindings {
-			result := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
-			modified = modified || len(result) < len(binding.Members)
-			binding.Members = result
+// addAllUsers permits everyone to read. If the policy permits it already, addAllUsers returns false.
+func addAllUsers(policy *iam.Policy3) (changed bool) {
+	for _, binding := range policy.Bindings {
+		if isPublicRead(binding) && slices.Contains(binding.Members, allUsers) {
+			return false
 		}
-		policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool {
-			return len(binding.Members) == 0
-		})
-		return modified
+	}
+
+	for _, binding := range policy.Bindings {
+		if binding.Role == publicRole && binding.Condition == nil {
+			binding.Members = append(binding.Members, allUsers)
+			return true
+		}
+	}
+	policy.Bindings = append(policy.Bindings, &iampb.Binding{Role: publicRole, Members: []string{allUsers}})
+	return true
+}
+
+// removePublic takes all rights from everyone. The members that the policy names keep theirs.
+func (b *bucket) removePublic(ctx context.Context) error {
+	return b.changePolicy(ctx, removePublicMembers)
+}
+
+func removePublicMembers(policy *iam.Policy3) (changed bool) {
+	for _, binding := range policy.Bindings {
+		members := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
+		if len(members) < len(binding.Members) {
+			changed = true
+		}
+		binding.Members = members
+	}
+	policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool {
+		return len(binding.Members) == 0
 	})
+	return changed
 }
 
 // changePolicy reads the policy and calls the function change with it. If the function has changed
 // the policy, changePolicy writes the policy. If another client has written the policy in between,
 // changePolicy starts over.
 func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
-	var err error
+	var writeErr error
 	for range policyTries {
-		var policy *iam.Policy3
-		if policy, err = b.policy(ctx); err != nil {
-			break
+		policy, err := b.policy(ctx)
+		if err != nil {
+			return policyError(err)
 		}
 		if !change(policy) {
 			return nil
 		}
-		err = writes(ctx, func(ctx context.Context) error { return b.handle().IAM().V3().SetPolicy(ctx, policy) })
-		if !isStalePolicy(err) {
+		writeErr = writes(ctx, func(ctx context.Context) error { return b.handle().IAM().V3().SetPolicy(ctx, policy) })
+		if writeErr == nil {
+			return nil
+		}
+		if !isStalePolicy(writeErr) {
 			break
 		}
 	}
+	return policyError(writeErr)
+}
 
+// policyError returns the error for a policy that could not be read or written.
+func policyError(err error) error {
 	if isUnknownRequest(err) {
 		return &storage.Error{
 			Code: storage.Unsupported,

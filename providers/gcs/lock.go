@@ -82,22 +82,23 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 // object, the object exists. For the condition Absent, the error is then PreconditionFailed. If
 // Google refuses a retention, lockError makes a request to check whether the bucket supports
 // retentions.
-func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, w *storage.Controls) error {
-	if e := translate(err); c.Absent && e.Code == storage.Locked {
+func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, controls *storage.Controls) error {
+	e := translate(err)
+	if c.Absent && e.Code == storage.Locked {
 		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
 	}
-	if w.Retention == (storage.Retention{}) {
+	if controls.Retention == (storage.Retention{}) {
 		return err
 	}
-	e := translate(err)
 	if e.Status != http.StatusBadRequest || e.Code != storage.InvalidArgument {
 		return err
 	}
-	bucket, failure := b.handle().Attrs(ctx)
-	if passErr := temporaryError(failure); passErr != nil {
-		return passErr
+
+	bucketAttrs, bucketErr := b.handle().Attrs(ctx)
+	if tempErr := temporaryError(bucketErr); tempErr != nil {
+		return tempErr
 	}
-	if failure != nil || bucket.ObjectRetentionMode == retentionEnabled {
+	if bucketErr != nil || bucketAttrs.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
 	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
@@ -113,16 +114,27 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return d.bucket.lockError(ctx, err, storage.Condition{},
-			&storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
+		// If the change removes the retention, r.Retention is zero, and lockError would check nothing.
+		controls := &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}}
+		return d.bucket.lockError(ctx, err, storage.Condition{}, controls)
 	case http.StatusForbidden:
-		attrs, failure := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-		if passErr := temporaryError(failure); passErr != nil {
-			return passErr
-		}
-		if failure == nil && lifetime.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
-			return sdkerror.WithCode(err, storage.Locked, governanceHint)
-		}
+		return d.bucket.retentionError(ctx, err, r)
+	}
+	return err
+}
+
+// retentionError returns the error for a change of a retention that Google forbids with err. If the
+// object's retention is the reason, the error is Locked.
+func (b *bucket) retentionError(ctx context.Context, err error, r *driver.ChangeRequest) error {
+	attrs, findErr := b.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+	if tempErr := temporaryError(findErr); tempErr != nil {
+		return tempErr
+	}
+	if findErr != nil {
+		return err
+	}
+	if lifetime.CheckChange(retentionOf(attrs.Retention), r, time.Now()) != nil {
+		return sdkerror.WithCode(err, storage.Locked, governanceHint)
 	}
 	return err
 }
@@ -132,17 +144,20 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
 }
 
+// update makes one request that changes attributes of an object, or of the version that r names.
 func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
-	o, err := b.objectVersion(r.Key, r.Version)
+	object, err := b.objectVersion(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	c := callOf(r.Native)
-	o = c.addKey(o)
+	call := callOf(r.Native)
+	object = call.addKey(object)
 	if r.BypassGovernance {
-		o = o.OverrideUnlockedRetention(true)
+		object = object.OverrideUnlockedRetention(true)
 	}
-	_, err = write(withCall(ctx, c), func(ctx context.Context) (*gcs.ObjectAttrs, error) { return o.Update(ctx, change) })
+	_, err = write(withCall(ctx, call), func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return object.Update(ctx, change)
+	})
 	return b.changeError(ctx, err)
 }
 
@@ -171,24 +186,29 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	}
 
 	retention := attrs.Retention
-	if retention == nil || retention.Mode != unlocked || attrs.TemporaryHold || attrs.EventBasedHold ||
-		attrs.RetentionExpirationTime.After(retention.RetainUntil) {
+	if retention == nil || retention.Mode != unlocked {
 		return refusal
 	}
+	if attrs.TemporaryHold || attrs.EventBasedHold {
+		return refusal
+	}
+	if attrs.RetentionExpirationTime.After(retention.RetainUntil) {
+		return refusal // the bucket's retention policy keeps the object longer
+	}
 
-	c := callOf(r.Native)
-	ctx = withCall(ctx, c)
-	o := c.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
-	o = o.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
+	call := callOf(r.Native)
+	ctx = withCall(ctx, call)
+	object := call.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	object = object.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
 	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-		return o.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
+		return object.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
 	})
 	if err != nil {
 		return err
 	}
 
 	// The version is no longer retained, so remove it without the bypass.
-	clone := *r
-	clone.BypassGovernance = false
-	return d.Delete(ctx, &clone)
+	req := *r
+	req.BypassGovernance = false
+	return d.Delete(ctx, &req)
 }

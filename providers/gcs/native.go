@@ -38,14 +38,14 @@ func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {
 		return o.name + " " + o.identity
 	}
+	// A function cannot be compared, so compare what it changes.
 	c := &call{}
-	attrs := gcs.ObjectAttrs{Metadata: map[string]string{}}
 	o.apply(c)
+	attrs := gcs.ObjectAttrs{Metadata: map[string]string{}}
 	for _, change := range c.changes {
 		change(&attrs)
 	}
-	// Marshal never fails for texts, numbers and times.
-	text, _ := json.Marshal(attrs)
+	text, _ := json.Marshal(attrs) // never fails for texts, numbers and times
 	return o.name + " " + fingerprint(text)
 }
 
@@ -63,6 +63,7 @@ func (a *account) checkNative(value any) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 }
 
+// A call has the settings from this package's options for one operation.
 type call struct {
 	key     *customerkey.Key
 	changes []func(*gcs.ObjectAttrs)
@@ -70,6 +71,7 @@ type call struct {
 	query   url.Values
 }
 
+// callOf returns the settings from the values of the options, which checkNative must have accepted.
 func callOf(natives []any) *call {
 	c := &call{key: customerkey.In(natives)}
 	for _, value := range natives {
@@ -82,17 +84,12 @@ func callOf(natives []any) *call {
 
 // changer returns an option that changes the attributes which a write stores.
 func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.NativeOption {
-	return storage.WithNative(
-		provider,
-		nativeOption{
-			name:      name,
-			err:       err,
-			isChanger: true,
-			apply: func(c *call) {
-				c.changes = append(c.changes, change)
-			},
-		},
-	)
+	return storage.WithNative(provider, nativeOption{
+		name:      name,
+		err:       err,
+		isChanger: true,
+		apply:     func(c *call) { c.changes = append(c.changes, change) },
+	})
 }
 
 // WithAttrs calls the function change with the attributes that will be stored, in the form of
@@ -193,11 +190,28 @@ func WithPredefinedACL(name string) storage.WriteOption {
 
 // ownHeaders are the headers that the driver sets, and that WithHeader refuses.
 var ownHeaders = []string{
-	"Accept-Encoding", "Authorization", "Content-Length", "Content-Range", "Content-Type", "Host", "Range", "Transfer-Encoding",
-	"X-Goog-Acl", "X-Goog-Content-Length-Range", "X-Goog-Copy-Source-Encryption-Key", "X-Goog-Encryption-Algorithm",
-	"X-Goog-Encryption-Key", "X-Goog-Encryption-Key-Sha256", "X-Goog-Encryption-Kms-Key-Name", "X-Goog-Hash",
-	"X-Goog-If-Generation-Match", "X-Goog-Object-Lock-Mode", "X-Goog-Object-Lock-Retain-Until-Date", "X-Goog-User-Project",
-	"X-Upload-Content-Length", "X-Upload-Content-Type",
+	"Accept-Encoding",
+	"Authorization",
+	"Content-Length",
+	"Content-Range",
+	"Content-Type",
+	"Host",
+	"Range",
+	"Transfer-Encoding",
+	"X-Goog-Acl",
+	"X-Goog-Content-Length-Range",
+	"X-Goog-Copy-Source-Encryption-Key",
+	"X-Goog-Encryption-Algorithm",
+	"X-Goog-Encryption-Key",
+	"X-Goog-Encryption-Key-Sha256",
+	"X-Goog-Encryption-Kms-Key-Name",
+	"X-Goog-Hash",
+	"X-Goog-If-Generation-Match",
+	"X-Goog-Object-Lock-Mode",
+	"X-Goog-Object-Lock-Retain-Until-Date",
+	"X-Goog-User-Project",
+	"X-Upload-Content-Length",
+	"X-Upload-Content-Type",
 }
 
 // WithHeader adds a header to every request of the operation, such as X-Goog-Custom-Audit-job. A
@@ -207,16 +221,9 @@ var ownHeaders = []string{
 // with InvalidArgument. Forms have no headers, and fail with Unsupported. Neither errors nor logs
 // show the value.
 func WithHeader(name, value string) storage.NativeOption {
-	var err error
-	canonical := textproto.CanonicalMIMEHeaderKey(name)
-	if !httpheader.IsName(name) || slices.Contains(ownHeaders, canonical) {
-		err = argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
-	} else if !httpheader.IsPrintable(value) {
-		err = argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
-	}
 	return storage.WithNative(provider, nativeOption{
 		name:     "WithHeader",
-		err:      err,
+		err:      checkHeader(name, value),
 		identity: name + " " + fingerprint([]byte(value)),
 		apply: func(c *call) {
 			if c.header == nil {
@@ -227,11 +234,35 @@ func WithHeader(name, value string) storage.NativeOption {
 	})
 }
 
+func checkHeader(name, value string) error {
+	if !httpheader.IsName(name) || slices.Contains(ownHeaders, textproto.CanonicalMIMEHeaderKey(name)) {
+		return argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
+	}
+	if !httpheader.IsPrintable(value) {
+		return argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
+	}
+	return nil
+}
+
 // ownParameters are the query parameters that the driver sets, and that WithParameter refuses.
 var ownParameters = []string{
-	"alt", "destinationKmsKeyName", "destinationPredefinedAcl", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
-	"kmsKeyName", "name", "overrideUnlockedRetention", "pageToken", "predefinedAcl", "rewriteToken", "sourceGeneration", "uploadType",
-	"upload_id", "userProject",
+	"alt",
+	"destinationKmsKeyName",
+	"destinationPredefinedAcl",
+	"fields",
+	"generation",
+	"ifGenerationMatch",
+	"ifGenerationNotMatch",
+	"kmsKeyName",
+	"name",
+	"overrideUnlockedRetention",
+	"pageToken",
+	"predefinedAcl",
+	"rewriteToken",
+	"sourceGeneration",
+	"uploadType",
+	"upload_id",
+	"userProject",
 }
 
 // WithParameter adds a query parameter to every request of the operation, such as
@@ -239,14 +270,9 @@ var ownParameters = []string{
 // sets itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like) makes the
 // operation fail with InvalidArgument. Forms have no parameters, and fail with Unsupported.
 func WithParameter(name, value string) storage.NativeOption {
-	var err error
-	if !httpheader.IsName(name) || slices.Contains(ownParameters, name) ||
-		strings.HasPrefix(strings.ToLower(name), "x-goog-") {
-		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
-	}
 	return storage.WithNative(provider, nativeOption{
 		name:     "WithParameter",
-		err:      err,
+		err:      checkParameter(name),
 		identity: name + " " + fingerprint([]byte(value)),
 		apply: func(c *call) {
 			if c.query == nil {
@@ -255,4 +281,13 @@ func WithParameter(name, value string) storage.NativeOption {
 			c.query.Add(name, value)
 		},
 	})
+}
+
+func checkParameter(name string) error {
+	// The parameters of a signature begin with x-goog-.
+	isOfSignature := strings.HasPrefix(strings.ToLower(name), "x-goog-")
+	if !httpheader.IsName(name) || slices.Contains(ownParameters, name) || isOfSignature {
+		return argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
+	}
+	return nil
 }
